@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from bench.figures import MILLISECONDS, Figure, of_samples
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.model import Deployment
 from dnsrenew.renewal import deploying
 from dnsrenew.renewal.outcomes import outcome
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.stores import SPEC, keep
 

@@ -17,8 +17,8 @@ from typing import Final
 
 from bench import page
 from bench.figures import MILLISECONDS, SECONDS, Figure, Unit, of_pairs, of_samples
-from dnsrenew.fleet.serving.context import FleetContext
-from dnsrenew.store.database.seal import OPEN
+from dnsrenew.extensions.fleet.database.seal import OPEN
+from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.testing.box.issuer import LIFETIME
 from tests.kit.certificates import issue
 from tests.kit.postgres import Postgres

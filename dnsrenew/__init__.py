@@ -47,29 +47,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers know the name; loading typing would be half of what `--version` takes
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
-    from dnsrenew.challenges.dns01.leftovers import CleanupResult
-    from dnsrenew.config import Config
-    from dnsrenew.deploy.protocol import Deployer, DeployerContext, SavedFiles
-    from dnsrenew.drivers.protocol import Driver, DriverContext
-    from dnsrenew.errors import (
-        AttemptError,
-        CAError,
-        Cancelled,
-        ChallengeError,
-        ConfigError,
-        DeployError,
-        DnsError,
-        DnsRenewError,
-        LockedError,
-        PropagationError,
-        ProviderError,
-        SecretError,
-        StoreError,
-    )
-    from dnsrenew.events import Event
-    from dnsrenew.fleet.fleet import Fleet
-    from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus
-    from dnsrenew.model import (
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import (
         CA,
         Attempt,
         Certificate,
@@ -98,12 +77,33 @@ if TYPE_CHECKING:
         StoreAddress,
         TxtRecord,
     )
+    from dnsrenew.base.secrets import Secret
+    from dnsrenew.challenges.dns01.leftovers import CleanupResult
+    from dnsrenew.config import Config
+    from dnsrenew.deploy.protocol import Deployer, DeployerContext, SavedFiles
+    from dnsrenew.drivers.protocol import Driver, DriverContext
+    from dnsrenew.errors import (
+        AttemptError,
+        CAError,
+        Cancelled,
+        ChallengeError,
+        ConfigError,
+        DeployError,
+        DnsError,
+        DnsRenewError,
+        LockedError,
+        PropagationError,
+        ProviderError,
+        SecretError,
+        StoreError,
+    )
+    from dnsrenew.extensions.fleet.fleet import Fleet
+    from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus
     from dnsrenew.obtaining import obtain, serve
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.operations.status import CertificateState, CertificateStatus
     from dnsrenew.renewer import Renewer
-    from dnsrenew.secrets import Secret
     from dnsrenew.serving.served import Served
 
 __version__ = "0.1.0"
@@ -184,12 +184,12 @@ _HOMES = {
     "Config": "config",
     **dict.fromkeys(["Deployer", "DeployerContext", "SavedFiles"], "deploy.protocol"),
     **dict.fromkeys(["Driver", "DriverContext"], "drivers.protocol"),
-    "Event": "events",
-    "Fleet": "fleet.fleet",
-    **dict.fromkeys(["CaLimits", "FleetStatus", "WorkerStatus"], "fleet.status"),
+    "Event": "base.events",
+    "Fleet": "extensions.fleet.fleet",
+    **dict.fromkeys(["CaLimits", "FleetStatus", "WorkerStatus"], "extensions.fleet.status"),
     "Renewer": "renewer",
     "Revocation": "operations.revoke",
-    "Secret": "secrets",
+    "Secret": "base.secrets",
     "Served": "serving.served",
     "obtain": "obtaining",
     "serve": "obtaining",
@@ -201,7 +201,7 @@ _HOMES = {
         "errors",
     ),
 }
-"""The module of each name; the others are in ``model``."""
+"""The module of each name; the others are in ``base.model``."""
 
 
 if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
@@ -211,7 +211,7 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 
-        home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'model')}")
+        home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base.model')}")
         value = getattr(home, name)
         globals()[name] = value
         return value

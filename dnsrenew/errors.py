@@ -9,7 +9,7 @@
     ├── LockedError          another run holds the lock
     ├── Cancelled            Ctrl-C, SIGTERM or the caller's event
     ├── DeployError          the new certificate could not be put to work
-    ├── RenewalFailed        no certificate, and why          .attempts   (in dnsrenew.model)
+    ├── RenewalFailed        no certificate, and why          .attempts   (in dnsrenew.base.model)
     └── AttemptError         this route failed, another may work
         ├── ProviderError    the DNS host's API said no
         ├── DnsError         no zone, a CNAME loop, CAA …
@@ -53,8 +53,8 @@ class Text(NamedTuple):
 class Message(str):
     """A filled template, as the English text. It keeps template and values, so that it can be shown in another way.
 
-    Other languages, and times in the zone of the reader, are made from them (:mod:`dnsrenew.translation`). In all other
-    respects it is the text: a pickle or a copy of it is a plain ``str``.
+    Other languages, and times in the zone of the reader, are made from them (:mod:`dnsrenew.base.translation`). In all
+    other respects it is the text: a pickle or a copy of it is a plain ``str``.
 
     :ivar template: the template.
     :ivar values: the values of its fields, JSON values or other messages.

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
-    from dnsrenew.config import Config
-    from dnsrenew.drivers.protocol import Driver
-    from dnsrenew.events import Event
-    from dnsrenew.model import (
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import (
         CA,
         Certificate,
         Deployment,
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
         Resolver,
         Route,
     )
+    from dnsrenew.config import Config
+    from dnsrenew.drivers.protocol import Driver
     from dnsrenew.serving.served import Served
 
 
@@ -173,9 +173,9 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
     :raises ConfigError: ``config-invalid``: an object is neither an account nor a driver.
     """
+    from dnsrenew.base.model import DnsAccount
+    from dnsrenew.base.validation.mistakes import Mistake, config_error, kind
     from dnsrenew.drivers.protocol import Driver, OneAtATime
-    from dnsrenew.model import DnsAccount
-    from dnsrenew.validation.mistakes import Mistake, config_error, kind
 
     several = _several(dns)
     accounts, mistakes = [], []

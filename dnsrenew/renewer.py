@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base import extensions
 from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.base.names import covers
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.operations import texts
 from dnsrenew.operations.event_log import EventLog, log_idle
-from dnsrenew.operations.selection import selected, unknown_certificate
+from dnsrenew.operations.listeners import FinishedRun
+from dnsrenew.operations.selection import selected, shared_certificates, unknown_certificate
 from dnsrenew.operations.status import (
     CertificateStatus,
     asker,
@@ -29,19 +33,18 @@ from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Diagnosis
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
-    from dnsrenew.model import Diagnosis, Notice
     from dnsrenew.operations.accounts import AccountStatus
-    from dnsrenew.operations.fleet_certificates import FleetCertificates
+    from dnsrenew.operations.listeners import DiagnosisMaker, RunListener
     from dnsrenew.operations.revoke import Revocation
+    from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewal.job import Services
     from dnsrenew.serving.served import Served
 
@@ -137,14 +140,16 @@ class Renewer:
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
             if any(outcome.status == "failed" for outcome in outcomes):
-                self._explain(context, specs, outcomes, services)
+                config = replace(self._config, certificates=tuple(specs))
+                with self._redactor.guard_logs(*DRIVEN):
+                    for diagnosis in extensions.plugged(lambda each: each.diagnosis):
+                        diagnosis.explain(context, config, self._store, outcomes, services)
         finally:
             services.close()
         log_idle(outcomes)
         if dry_run:
             return outcomes
-        outcomes = self._write_metrics(context, outcomes)
-        return self._notify(context, specs, outcomes, whole=names is None)
+        return self._tell_listeners(context, specs, outcomes, whole=names is None)
 
     def deploy(
         self,
@@ -450,15 +455,14 @@ class Renewer:
         :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: twenty, those that
             fail first, then those that are due first.
         """
-        from dnsrenew.doctor import records
-        from dnsrenew.doctor.examine import examine
-
+        diagnosis: DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
+        if diagnosis is None:
+            raise extensions.missing("diagnose", "doctor")
         context = self._context(cancel)
         fleet = self._fleet if names is None else None
         specs = self._chosen(names, context) if fleet is None else fleet.examined(context.warn)
         with self._redactor.guard_logs(*DRIVEN):
-            found = examine(context, self._config, self._store, specs, probe=probe)
-        return records.compare(found, self._store, context.clock.now(), keep=record)
+            return diagnosis.diagnose(context, self._config, self._store, specs, probe=probe, record=record)
 
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
@@ -491,47 +495,39 @@ class Renewer:
 
     # ── the run ─────────────────────────────────────────────────────────────────────────
 
-    def _explain(
-        self, context: Context, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], services: LazyServices
-    ) -> None:
-        """Look for the causes of failures."""
-        from dnsrenew.doctor import after_failure  # needed only after a failure
-
-        config = replace(self._config, certificates=tuple(specs))
-        with self._redactor.guard_logs(*DRIVEN):
-            after_failure.explain(context, config, self._store, outcomes, services)
-
-    def _write_metrics(self, context: Context, outcomes: list[Outcome]) -> list[Outcome]:
-        """Write the text file of ``[metrics]``; return the outcomes, with a warning if it cannot be written."""
-        if self._config.metrics is None or self._config.metrics.textfile is None:
-            return outcomes
-        from dnsrenew.watch.metrics.textfile import write_after_run  # needed only with [metrics]
-
-        before = len(context.notices)
-        write_after_run(self._config, self._store, context, outcomes)
-        return _with_warnings(outcomes, context.notices[before:])
-
-    def _notify(
+    def _tell_listeners(
         self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
     ) -> list[Outcome]:
-        """Send messages about what changed; return the outcomes, with a warning for each that could not be sent."""
-        if self._config.notify is None:
+        """Write metrics and send messages; return the outcomes, with warnings about what could not be told."""
+        config = self._config
+        if config.metrics is None and config.notify is None:
             return outcomes
-        from dnsrenew.watch.notify.notifier import Notifier  # needed only with [notify]
-
-        before = len(context.notices)
+        run = FinishedRun(
+            config=config,
+            store=self._store,
+            context=context,
+            specs=specs,
+            outcomes=outcomes,
+            whole=whole,
+            language=self._language,
+        )
+        listeners: list[RunListener] = [*extensions.plugged(lambda each: each.listener)]
+        if not listeners:
+            error, before = (
+                extensions.missing("[notify]" if config.notify else "[metrics]", "watch"),
+                len(context.notices),
+            )
+            context.warn(error.code, error.message, error.fix)
+            return run.warned_since(before)
         with self._redactor.guard_logs(*DRIVEN):
-            Notifier(self._config.notify, self._store, context, self._language).notify(specs, outcomes, whole=whole)
-        return _with_warnings(outcomes, context.notices[before:])
+            for listener in listeners:
+                run = replace(run, outcomes=listener.after_run(run))
+        return run.outcomes
 
     @property
-    def _fleet(self) -> FleetCertificates | None:
+    def _fleet(self) -> SharedCertificates | None:
         """The certificates of the fleet, and those of the tables; None: the store is a folder."""
-        if self._config.fleet is None:
-            return None
-        from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
-
-        return fleet_certificates(self._config, self._store)
+        return shared_certificates(self._config, self._store)
 
     def _chosen(self, names: Iterable[str] | None, context: Context | None = None) -> list[CertificateSpec]:
         if (fleet := self._fleet) is not None:
@@ -579,8 +575,3 @@ class Renewer:
             redactor=self._redactor,
             emitter=self._emitter,
         )
-
-
-def _with_warnings(outcomes: list[Outcome], warnings: Sequence[Notice]) -> list[Outcome]:
-    """Return the outcomes, each with the warnings of the whole run."""
-    return [replace(each, warnings=(*each.warnings, *warnings)) for each in outcomes] if warnings else outcomes

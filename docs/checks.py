@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.doctor.table import TABLE, CheckEntry
-from dnsrenew.translation import Translator
+from dnsrenew.base.translation import Translator
+from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from docs import codes
 
 _DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
@@ -141,7 +141,7 @@ def _stops(entry: CheckEntry, language: str) -> str:
 def _texts(code: str) -> Iterator[Any]:
     """Give the texts of a check, in the order of the catalogue."""
     for (module, _), texts in codes.catalogue().items():
-        if module.startswith("dnsrenew.doctor."):
+        if module.startswith("dnsrenew.extensions.doctor."):
             yield from (text for text in texts if text.code == code)
 
 

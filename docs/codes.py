@@ -17,8 +17,8 @@ from string import Formatter
 from typing import Any, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.doctor.table import TABLE
 from dnsrenew.errors import Text
+from dnsrenew.extensions.doctor.table import TABLE
 from docs import uses
 from docs.syntax import UNKNOWN, Function, called_name, source, tidy
 
@@ -92,7 +92,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
 
 def _is_of_check(module: str, text: Text) -> bool:
     """Tell whether a text is that of a check of the doctor; some codes are those of errors too."""
-    return module.startswith("dnsrenew.doctor.") and text.code in CHECKS
+    return module.startswith("dnsrenew.extensions.doctor.") and text.code in CHECKS
 
 
 def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None) -> None:

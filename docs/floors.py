@@ -10,37 +10,48 @@ from typing import Final
 from docs.syntax import PACKAGE
 
 # Top to bottom. A unit imports only from the floors below its own.
-FLOORS: Final[tuple[tuple[str, ...], ...]] = (
-    ("__main__",),
-    ("cli",),
-    ("obtaining", "testing", "setup", "fleet"),
+EXTENSIONS: Final[tuple[tuple[str, ...], ...]] = (
+    ("extensions", "extensions/fleet", "extensions/setup"),
+    ("extensions/doctor", "extensions/watch"),
+)
+CORE: Final[tuple[tuple[str, ...], ...]] = (
+    ("cli", "obtaining", "testing"),
     ("renewer",),
-    ("serving", "doctor", "watch"),
-    ("operations", "schedule"),
+    ("serving", "operations", "schedule"),
     ("renewal",),
     ("fallback",),
     ("config",),
-    ("challenges",),
-    ("deploy",),
-    ("checks", "ca", "dns", "drivers", "store"),
-    ("http", "x509", "validation"),
-    ("runtime",),
-    ("model",),
-    ("secrets",),
-    ("events", "translation"),
+    ("challenges", "deploy"),
+    ("acme", "dns", "drivers", "store"),
     ("base",),
     ("errors", "locale"),
 )
-RANKS: Final = {unit: rank for rank, units in enumerate(reversed(FLOORS)) for unit in units}
+FLOORS: Final = (*EXTENSIONS, *CORE)
+BASE: Final[tuple[tuple[str, ...], ...]] = (
+    ("base/checks", "base/http", "base/translation", "base/validation", "base/x509"),
+    ("base/runtime",),
+    ("base/model",),
+    ("base/secrets",),
+    ("base",),
+)
+"""The stairs within ``base``: its folders, and at the foot its files."""
+RANKS: Final = {unit: (rank, 0) for rank, units in enumerate(reversed(FLOORS)) for unit in units} | {
+    unit: (1, rank) for rank, units in enumerate(reversed(BASE)) for unit in units
+}
 
 
 def unit_of(path: str) -> str:
-    """Return the folder, or the file at the root, that a file of the package (``ca/session.py``) belongs to."""
-    return Path(path).parts[0].removesuffix(".py")
+    """Return the folder, or the file at the root, that a file of the package (``acme/session.py``) belongs to."""
+    unit = path.removesuffix(".py").removesuffix("/__init__")
+    first, _, rest = unit.partition("/")
+    second = rest.partition("/")[0]
+    if f"{first}/{second}" in RANKS or first == "extensions":
+        return f"{first}/{second}".rstrip("/")
+    return "cli" if unit == "__main__" else first
 
 
 def imported(source: str, path: str) -> Iterator[str]:
-    """Give the absolute name of every imported module, also of late imports and those for typing."""
+    """Yield the absolute name of every imported module, also of late imports and those for typing."""
     here = ("dnsrenew", *Path(path).parts[:-1])
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -48,7 +59,8 @@ def imported(source: str, path: str) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = here[: len(here) - node.level + 1] if node.level else ()
             module = ".".join((*base, node.module) if node.module else base)
-            yield from [f"{module}.{alias.name}" for alias in node.names] if module == "dnsrenew" else [module]
+            is_package = module in {"dnsrenew", "dnsrenew.base", "dnsrenew.extensions"}
+            yield from [f"{module}.{alias.name}" for alias in node.names] if is_package else [module]
 
 
 def edges(sources: Mapping[str, str]) -> dict[str, set[str]]:
@@ -86,13 +98,15 @@ def page() -> str:
     for path, targets in edges(sources).items():
         uses.setdefault(unit_of(path), set()).update(unit_of(target) for target in targets)
     rows = []
-    for floor in FLOORS[1:]:
+    for floor in (*EXTENSIONS, *CORE[:-2], *BASE, *CORE[-1:]):
         for unit in floor:
             files = [path for path in sources if unit_of(path) == unit]
-            below = sorted(uses[unit] - {unit}, key=lambda name: (-RANKS[name], name))
+            below = sorted(uses[unit] - {unit}, key=lambda name: ([-rank for rank in RANKS[name]], name))
             rows.append(f"| `{unit}` | {len(files)} | {', '.join(below) or '—'} |")
-    picture = "\n".join("   ".join(floor).center(60).rstrip() for floor in FLOORS[1:])
-    return _PAGE.format(picture=picture, rows="\n".join(rows))
+    extensions, core = (
+        "\n".join("   ".join(floor).center(60).rstrip() for floor in some) for some in (EXTENSIONS, CORE)
+    )
+    return _PAGE.format(extensions=extensions, core=core, rows="\n".join(rows))
 
 
 def _dotted(path: str) -> str:
@@ -106,9 +120,19 @@ _PAGE: Final = """# The floors of the package
 A folder imports only from the floors below its own. Folders on one floor do not import each other. No file is in an
 import circle; imports inside functions and for typing count. `tests/unit/test_layers.py` checks all of this.
 
+The extensions, which the core finds by their folders (`dnsrenew/base/extensions.py`) and never imports:
+
 ```
-{picture}
+{extensions}
 ```
+
+The core:
+
+```
+{core}
+```
+
+`base` has stairs of its own: its folders import its files, `runtime` imports `model`, `model` imports `secrets`.
 
 | folder or file | files | imports |
 |---|---|---|

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew import errors as tree
-from dnsrenew import events, model
+from dnsrenew.base import events, model
+from dnsrenew.base.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
 from dnsrenew.fallback.policy import TABLE, NextAction
-from dnsrenew.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.store.ledger.ca_limits import LIMITS, Limit
 from docs import codes, python_reference
 from docs.blocks import table

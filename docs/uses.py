@@ -89,7 +89,7 @@ def _index() -> _Index:
     return index
 
 
-_NOTES = "dnsrenew.setup.importing.reading"
+_NOTES = "dnsrenew.extensions.setup.importing.reading"
 """The module of the notes of an import, which are shown as warnings."""
 
 

@@ -23,7 +23,7 @@ import dns.rdatatype
 
 from bench import processes
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.http import Response
+from dnsrenew.base.http import Response
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.validation import Proof
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer

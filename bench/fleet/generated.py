@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from bench import processes
 from bench.figures import Figure, Unit
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.model import CertificateSpec, Route
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.fallback.history import route_key
-from dnsrenew.model import CertificateSpec, Route
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.testing.box.issuer import LIFETIME
 from tests.kit.certificates import issuer

@@ -21,7 +21,7 @@ _INDEX: Final = """
 import contextlib, gc, json
 import psutil
 from dnsrenew import Config
-from dnsrenew.fleet.fleet import Fleet
+from dnsrenew.extensions.fleet.fleet import Fleet
 process = psutil.Process()
 def resident():
     gc.collect()

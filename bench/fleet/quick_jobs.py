@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.fleet.simulated import CA, StandIn
+from dnsrenew.acme.ari import cert_id
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import replace
-from dnsrenew.ca.ari import cert_id
-from dnsrenew.fleet.shared_services import WorkerRun
-from dnsrenew.fleet.spread import next_check, spread
-from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.json_values import json_text
+from dnsrenew.extensions.fleet.database.seal import OPEN
+from dnsrenew.extensions.fleet.shared_services import WorkerRun
+from dnsrenew.extensions.fleet.spread import next_check, spread
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, with_renewal_info
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.json_values import json_text
-from dnsrenew.store.database.seal import OPEN
 from dnsrenew.store.state import State, issued_meta
 
 if TYPE_CHECKING:

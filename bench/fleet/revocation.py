@@ -25,18 +25,18 @@ from bench.fleet.generated import KEPT, figure, fill
 from bench.fleet.quick_jobs import QuickJobs
 from bench.fleet.simulated import SimulatedClock, StandIn, simulated_database
 from bench.processes import RunFailedError
+from dnsrenew.base.model import CertificateSpec, Outcome
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.fleet.certificate_job import CertificateJobs
-from dnsrenew.fleet.queue import QUEUE, QueueTasks, WorkQueue
-from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
-from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.pace import SharedBuckets
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.queue import QUEUE, QueueTasks, WorkQueue
+from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.pace import SharedBuckets
-from dnsrenew.store.database.seal import Seals
 from tests.kit.postgres import DatabaseAddress, Postgres
 
 _HOURS: Final = Unit(" h", 1, 1 / 3600)

@@ -13,16 +13,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+from dnsrenew.acme.ari import Window, cert_id
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.ca.ari import Window, cert_id
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.renewal import previous
 from dnsrenew.renewal import renew as renewal
 from dnsrenew.renewal.job import Issued, Job, Services
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
 from dnsrenew.testing.box.issuer import LIFETIME
 from dnsrenew.testing.box.order_server import suggest
 from tests.kit.acme_server import Limits

@@ -1,10 +1,16 @@
-"""The phrases of what is no domain name, and of what is no file. Other texts have them as the value of a field."""
+"""The texts of the lowest floor: phrases of what is no domain name and no file, and of an extension that is missing."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Phrase
+from dnsrenew.errors import Phrase, Text
+
+EXTENSION_MISSING: Final = Text(
+    "extension-missing",
+    "{what} belongs to the extension {extension}, which is not installed",
+    "Install it: {command}",
+)
 
 # ── names ───────────────────────────────────────────────────────────────────────────────
 

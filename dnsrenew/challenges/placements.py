@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from dnsrenew.base.checks.caa import denials
 from dnsrenew.base.values import Frozen
-from dnsrenew.checks.caa import denials
 
 if TYPE_CHECKING:
-    from dnsrenew.checks.caa import CaaFacts
+    from dnsrenew.base.checks.caa import CaaFacts
+    from dnsrenew.base.model import Route
     from dnsrenew.errors import AttemptError, ProviderError
-    from dnsrenew.model import Route
 
 
 class Placement(Protocol):

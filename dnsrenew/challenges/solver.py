@@ -16,12 +16,12 @@ from dnsrenew.challenges.placements import Placement, Placements, Value
 from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.acme import CAClient, Challenge
+    from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount, Propagation, PropagationCheck, Route
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store.parts import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 

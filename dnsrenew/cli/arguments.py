@@ -102,7 +102,7 @@ def _check_command(command: str) -> None:
 
 def _unknown(command: str, known: Sequence[str]) -> ConfigError:
     """Return the error for an unknown command, with the one that was probably meant."""
-    from dnsrenew.validation.mistakes import nearest
+    from dnsrenew.base.validation.mistakes import nearest
 
     similar = SYNONYMS.get(command) or nearest(command, known) or SYNONYMS.get(nearest(command, SYNONYMS) or "")
     if similar is None:
@@ -232,7 +232,7 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
 
 def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
     """Return the flag that was probably meant, without its dashes: all flags have those, so they are not compared."""
-    from dnsrenew.validation.mistakes import nearest
+    from dnsrenew.base.validation.mistakes import nearest
 
     if not argument.startswith("-"):
         return None

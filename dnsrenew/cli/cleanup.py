@@ -12,10 +12,10 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.events import Event
     from dnsrenew.store.journal_entry import WrittenValue
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from dnsrenew.base.values import Frozen
@@ -87,3 +87,18 @@ class Command(Frozen):
     examples: tuple[tuple[str, str], ...] = ()
     notes: str = ""
     reads_config: bool = True
+
+
+Runner = Callable[..., int]
+"""Runs a command for its :class:`dnsrenew.cli.invocation.Invocation`, and returns the exit status."""
+
+
+class CommandTable(Frozen):
+    """Commands, and what runs them.
+
+    :ivar commands: by name, with two words for the commands of a group.
+    :ivar runner: returns the function that runs a command of the table.
+    """
+
+    commands: Mapping[str, Command]
+    runner: Callable[[str], Runner]

@@ -13,11 +13,11 @@ from dnsrenew.cli.terminal import bold, dim, red, yellow
 from dnsrenew.renewal.run_result import exit_status
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import DeploymentResult, Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
-    from dnsrenew.events import Event
-    from dnsrenew.model import DeploymentResult, Outcome
 
 
 def deploy(invocation: Invocation) -> int:

@@ -9,7 +9,7 @@ from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import green, red, yellow
 
 if TYPE_CHECKING:
-    from dnsrenew.model import DeploymentResult
+    from dnsrenew.base.model import DeploymentResult
 
 
 def deployment_lines(result: DeploymentResult, columns: int | None, name: str = "") -> list[str]:

@@ -39,8 +39,8 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
+    from dnsrenew.base.validation.mistakes import Mistake
     from dnsrenew.config.locate import here
-    from dnsrenew.validation.mistakes import Mistake
 
     folder = here()
     for one in mistakes:

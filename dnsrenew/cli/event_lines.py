@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.cli import formatting
 from dnsrenew.cli.progress import Progress
-from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.events import Event
 
 
 def log_line(invocation: Invocation, text: str) -> str:

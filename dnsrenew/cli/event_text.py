@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from dnsrenew.base.events import Event
+from dnsrenew.base.model.wording import first_sentence
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.event_fields import error_message, fields_of, updated_servers
-from dnsrenew.events import Event
-from dnsrenew.model.wording import first_sentence
 
 
 class EventLine(Frozen):

@@ -238,3 +238,36 @@ def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
         head = "  " + label + " " * (longest - width(label) + 2)
         lines += wrap(text, columns, head, " " * width(head))
     return lines
+
+
+# ── texts that others may have written ──────────────────────────────────────────────────
+
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~&$])|^(\s*(?:[-+]|\d+(?=[.)])))|(?<!\w)(@)")
+
+
+def visible(text: str) -> str:
+    """Return a text as one line, with an escape for each character that could change how others are shown."""
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or character == GLUE:
+        return character
+    if character.isspace():
+        return " "
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def escaped(text: str) -> str:
+    """Return a text as one line in which nothing is markup, HTML or the name of a member of the forum."""
+    return _SPECIAL.sub(_escape, visible(text))
+
+
+def _escape(match: re.Match[str]) -> str:
+    special, start, at = match.groups()
+    if at:
+        return "@\u200b"  # a zero-width space: no escape stops a forum from telling that member
+    return f"\\{special}" if special else f"{start}\\" if start[-1].isdigit() else f"\\{start.strip()}"

@@ -19,8 +19,8 @@ from dnsrenew.renewal.run_result import exit_status
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.model import Outcome
     from dnsrenew.renewer import Renewer
 
 _COMMAND: Final = "dnsrenew install"

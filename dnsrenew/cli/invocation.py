@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
@@ -13,14 +14,15 @@ from dnsrenew.cli.language import sentences
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.signals import SignalHandler
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.config import Config
     from dnsrenew.errors import ConfigError
-    from dnsrenew.events import Event
+    from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewer import Renewer
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
 
@@ -37,7 +39,7 @@ class Invocation(Frozen):
 
     def context(self) -> Context:
         """Return the clock, randomness and cancellation for the program's own waits."""
-        from dnsrenew.runtime.context import Context
+        from dnsrenew.base.runtime.context import Context
 
         return Context(clock=self.clock, cancel=self.signals.cancel)
 
@@ -83,6 +85,21 @@ class Invocation(Frozen):
 
         return open_store(config.store, insist=config.insist, seals=config.seals)
 
+    def ask_shared(self, config: Config, ask: Callable[[SharedCertificates], int]) -> int:
+        """Return a number about the certificates that several machines share; 0 if the store is a folder.
+
+        :raises StoreError: the store cannot be read.
+        """
+        from dnsrenew.operations.selection import shared_certificates
+
+        shared = shared_certificates(config, self.store(config))
+        if shared is None:
+            return 0
+        try:
+            return self.signals.run(partial(ask, shared))
+        finally:
+            shared.close()
+
     def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
         """Return a renewer for the configuration."""
         from dnsrenew.renewer import Renewer
@@ -93,8 +110,8 @@ class Invocation(Frozen):
 
 
 def _no_certificates(config: Config) -> ConfigError:
-    from dnsrenew.validation.mistakes import Mistake, config_error
-    from dnsrenew.validation.texts import MISSING
+    from dnsrenew.base.validation.mistakes import Mistake, config_error
+    from dnsrenew.base.validation.texts import MISSING
 
     return config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
 

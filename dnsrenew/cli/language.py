@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.locale import language_of
-from dnsrenew.translation import Translator
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,12 +32,9 @@ def choose(wanted: str | None = None, *, json: bool = False, only_json: bool = F
     _translator[:] = [Translator(language, formatting.moment)]
     _documents[:] = [Translator(in_json)]
     if language != "en":
-        from dnsrenew.cli import texts, texts_doctor
-        from dnsrenew.doctor.forms import texts as forms_texts
-        from dnsrenew.doctor.report import texts as report_texts
+        from dnsrenew.cli import texts
 
-        for catalogue in (texts, texts_doctor, forms_texts, report_texts):
-            _translate(catalogue, _translator[0])
+        translate(texts)
 
 
 def current() -> str:
@@ -66,11 +63,13 @@ def document(value: Any) -> Any:  # JSON values
     return _documents[0].document(value) if _documents else value
 
 
-def _translate(catalogue: ModuleType, translator: Translator) -> None:
+def translate(catalogue: ModuleType) -> None:
     """Replace the constants of a catalogue of the program. Dicts are changed in place: others have imported them."""
+    if current() == "en":
+        return
     for name, value in vars(catalogue).items():
         if name.isupper() and name[0] != "_":
-            setattr(catalogue, name, _translated(value, translator))
+            setattr(catalogue, name, _translated(value, _translator[0]))
 
 
 def _translated(value: Any, translator: Translator) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Outcome
+    from dnsrenew.base.model import Outcome
 
 ERROR: Final = 3
 WARNING: Final = 4

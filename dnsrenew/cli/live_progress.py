@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base.clock import Clock
+from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.event_fields import describe_server
 from dnsrenew.cli.event_text import EventLine, EventText
 from dnsrenew.cli.progress import Progress, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
-from dnsrenew.events import Event
 
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _CLEAR_BELOW: Final = "\x1b[J"

@@ -6,19 +6,19 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model.wording import first_sentence, is_skip
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.model.wording import first_sentence, is_skip
 from dnsrenew.renewal.run_result import asked_by_ca
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.model import Attempt, Outcome
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Attempt, Outcome
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_FOUND: Final = 3

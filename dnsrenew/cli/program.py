@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import sys
@@ -21,7 +20,7 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, 
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
-    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.command_types import Runner
 
 _LOGS: Final = frozenset({"run", "worker"})
 """Commands whose standard error is a log, with ``--json`` in lines of JSON."""
@@ -66,9 +65,11 @@ def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -
         return _show_help(terminal, request.topic)
     if request.command is None:
         return _without_command(request, terminal)
+    from dnsrenew.cli.commands import GROUPS
     from dnsrenew.cli.invocation import make_invocation
 
-    return _command(request.command)(make_invocation(options, terminal, signals))
+    name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
+    return _runner(name)(make_invocation(options, terminal, signals))
 
 
 def _without_command(request: Request, terminal: Terminal) -> int:
@@ -97,11 +98,45 @@ def _show_help(terminal: Terminal, topic: str | None) -> int:
     return 0
 
 
-def _command(name: str) -> Callable[[Invocation], int]:
-    """Load one command: the function has the name of its module. Loading the others would take time."""
-    name = "import_tool" if name == "import" else name  # a keyword of Python
-    command: Callable[[Invocation], int] = getattr(importlib.import_module(f"dnsrenew.cli.{name}"), name)
-    return command
+def _runner(name: str) -> Runner:  # noqa: C901, PLR0912  # a row for each command
+    """Return the function that runs a command. Loading those of the others would take time."""
+    from dnsrenew.cli.commands import plugged_table
+
+    table = plugged_table(name)
+    if table is not None:
+        return table.runner(name)
+    match name.split():
+        case ["renew"]:
+            from dnsrenew.cli.renew import renew as run
+        case ["status"]:
+            from dnsrenew.cli.status import status as run
+        case ["deploy"]:
+            from dnsrenew.cli.deploy import deploy as run
+        case ["check"]:
+            from dnsrenew.cli.check import check as run
+        case ["providers"]:
+            from dnsrenew.cli.providers import providers as run
+        case ["revoke"]:
+            from dnsrenew.cli.revoke import revoke as run
+        case ["remove"]:
+            from dnsrenew.cli.remove import remove as run
+        case ["csr"]:
+            from dnsrenew.cli.csr import csr as run
+        case ["install"]:
+            from dnsrenew.cli.install import install as run
+        case ["cleanup"]:
+            from dnsrenew.cli.cleanup import cleanup as run
+        case ["account", _]:
+            from dnsrenew.cli.account import account as run
+        case ["schedule", _]:
+            from dnsrenew.cli.schedule import schedule as run
+        case ["run"]:
+            from dnsrenew.cli.run import run
+        case ["completion"]:
+            from dnsrenew.cli.completion import completion as run
+        case _:
+            raise KeyError(name)
+    return run
 
 
 def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.event_fields import count_values, describe_server, list_zones, warning_text
 from dnsrenew.cli.event_text import EventLine, EventText
 from dnsrenew.cli.line_fields import INFO, WARNING, LineFields
 from dnsrenew.cli.terminal import Terminal, yellow
-from dnsrenew.events import Event
 
 _FIRST_AFTER: Final = 1.0
 """Seconds of waiting for DNS before the first line about it; most waits are shorter."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from dnsrenew.base import extensions
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import bold, dim
@@ -26,6 +27,16 @@ _NARROWEST: Final = 16
 """The least width of the column with the titles, which are wrapped."""
 
 
+class AccountTools(Protocol):
+    """What ``dnsrenew providers`` does with ``--check`` and ``--new``."""
+
+    def check(self, invocation: Invocation) -> int:
+        """Test an account of the configuration; return the exit status."""
+
+    def new(self, invocation: Invocation, folders: Sequence[Path]) -> int:
+        """Write a new driver; return the exit status."""
+
+
 def providers(invocation: Invocation) -> int:
     """Show all DNS hosts, or one; test an account; write a new driver. Return the exit status.
 
@@ -33,15 +44,12 @@ def providers(invocation: Invocation) -> int:
     """
     options = invocation.options
     _check_combination(options)
-    if options.check is not None:
-        from dnsrenew.cli import providers_check
-
-        return providers_check.check(invocation)
-    if options.new is not None:
-        from dnsrenew.cli import providers_new
-
-        return providers_new.new(invocation, _folders(invocation))
-    return _show(invocation)
+    if options.check is None and options.new is None:
+        return _show(invocation)
+    tools: AccountTools | None = next(extensions.plugged(lambda each: each.account_tools), None)
+    if tools is None:
+        raise extensions.missing(f"dnsrenew providers {'--new' if options.check is None else '--check'}", "setup")
+    return tools.new(invocation, _folders(invocation)) if options.check is None else tools.check(invocation)
 
 
 def _check_combination(options: Options) -> None:
@@ -87,8 +95,8 @@ def _matches(word: str, provider: Provider) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError:
+    from dnsrenew.base.validation.mistakes import nearest
     from dnsrenew.drivers.catalogue import left_out_hosts
-    from dnsrenew.validation.mistakes import nearest
 
     left_out = left_out_hosts().get(name.lower())
     if left_out is not None:

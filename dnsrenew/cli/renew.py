@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.cli import fleet, formatting, texts
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.event_lines import EventLines, log_line
 from dnsrenew.cli.journal_lines import use_journal
@@ -24,11 +24,11 @@ from dnsrenew.renewal.run_result import exit_status
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import CertificateSpec, Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.progress import Progress
     from dnsrenew.config import Config
-    from dnsrenew.events import Event
-    from dnsrenew.model import CertificateSpec, Outcome
 
 _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
@@ -170,7 +170,7 @@ def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
 
 def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
     """Return the outcome of a certificate without one. The store is not read, because it may be what hangs."""
-    from dnsrenew.model import Outcome
+    from dnsrenew.base.model import Outcome
 
     return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
 
@@ -236,7 +236,7 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome],
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
     if not outcomes and config.fleet is not None:
-        return [] if fleet.count(invocation, config) else [texts.FLEET_EMPTY]
+        return [] if invocation.ask_shared(config, lambda shared: shared.count()) else [texts.FLEET_EMPTY]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
     by_hand = [] if idle or options.scheduled else needs_person(config, {outcome.name for outcome in outcomes})
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything

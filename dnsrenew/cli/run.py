@@ -20,9 +20,9 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.renewal.next_run import NextRun, next_run
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.model import Outcome
 
 _SLICE: Final = 60.0
 """The longest single sleep (seconds): after a suspend the process is late by at most this."""

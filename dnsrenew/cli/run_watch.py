@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from dnsrenew.base import extensions
 from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
 from dnsrenew.cli import texts
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.events import Event
-    from dnsrenew.model import Outcome
-    from dnsrenew.watch.metrics.endpoint import MetricsServer
-    from dnsrenew.watch.metrics.health import Health
+    from dnsrenew.operations.listeners import MetricsEndpoint, RunListener, WatchedNumbers
 
 SLEEPING: Final = 150.0
 """Seconds to the next sign of life while it sleeps: more than two of its slices."""
@@ -30,22 +30,6 @@ RENEWING: Final = 6 * 3600.0
 The longest waits without an event are what a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
 configuration. A certificate has days or weeks left when its renewal starts, so that a restart after hours is in time.
 """
-
-
-class WatchedNumbers(Protocol):
-    """What the endpoint tells. Thread-safe."""
-
-    def use(self, config: Config) -> None:
-        """Use another configuration from now on."""
-
-    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
-        """Note the end of a round; None if it failed as a whole."""
-
-    def text(self) -> str | None:
-        """Return the metrics; None if they cannot be read."""
-
-    def health(self) -> Health:
-        """Return whether all is well."""
 
 
 class RunWatch:
@@ -60,7 +44,7 @@ class RunWatch:
         self._life_sign = LifeSign(invocation.clock.monotonic)
         self._watchdog: Watchdog | None = None
         self._listen: str | None = None
-        self._server: MetricsServer | None = None
+        self._endpoint: MetricsEndpoint | None = None
         self._source = numbers
 
     def __enter__(self) -> Self:
@@ -144,16 +128,14 @@ class RunWatch:
     def _open(self, config: Config, listen: str | None) -> None:
         if listen is None:
             return
-        from dnsrenew.watch.metrics.endpoint import MetricsServer  # needed only with [metrics]
-        from dnsrenew.watch.metrics.source import MetricsSource
-
-        clock = self._invocation.clock
-        self._source = self._source or MetricsSource(config, clock)
-        self._server = MetricsServer.start(listen, self._source, clock.monotonic)
+        listener: RunListener | None = next(extensions.plugged(lambda each: each.listener), None)
+        if listener is None:
+            raise extensions.missing("[metrics] listen", "watch")
+        self._endpoint, self._source = listener.endpoint(listen, config, self._invocation.clock, self._source)
         self._listen = listen
-        self._invocation.terminal.write_info(texts.METRICS_SERVED.format(address=self._server.address))
+        self._invocation.terminal.write_info(texts.METRICS_SERVED.format(address=self._endpoint.address))
 
     def _close(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-        self._server = self._listen = None
+        if self._endpoint is not None:
+            self._endpoint.stop()
+        self._endpoint = self._listen = None

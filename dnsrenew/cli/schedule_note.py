@@ -10,9 +10,9 @@ from dnsrenew.base import threads
 from dnsrenew.cli import formatting, texts
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.threads import Task
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec
     from dnsrenew.schedule.detect import ActiveSchedule
 
 

@@ -18,10 +18,10 @@ from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.terminal import Terminal
     from dnsrenew.errors import ConfigError, DnsRenewError
-    from dnsrenew.model import Outcome
 
 
 def use_service_log(invocation: Invocation) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.cli import fleet, formatting, texts
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.attention import needs_attention
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule_note import active_schedule, needs_person
@@ -81,7 +81,7 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
         path=str(config.path),
         manual=schedule.installed is False,
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
-        workers=0 if config.fleet is None else fleet.workers(invocation, config),
+        workers=0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers()),
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += problems.lines(chosen)

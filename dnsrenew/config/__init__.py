@@ -11,18 +11,18 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import locate
-from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
     from dnsrenew.config.fleet import FleetSettings
     from dnsrenew.config.metrics import MetricsSettings
     from dnsrenew.config.notify import NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
 
 __all__ = ["Config", "Mistake", "check_config", "find_config", "single_certificate"]
 

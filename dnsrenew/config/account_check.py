@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.errors import Cancelled, DnsRenewError, as_clause
-from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import Notice
     from dnsrenew.config.loader import Draft
-    from dnsrenew.model import Notice
 
 
 def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:

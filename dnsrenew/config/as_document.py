@@ -7,15 +7,15 @@ from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Deployment, Profile, RenewBefore, Route
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, shown_key
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.schema import as_table
-from dnsrenew.model import Deployment, Profile, RenewBefore, Route
-from dnsrenew.secrets import Secret
-from dnsrenew.validation.mistakes import KeyPath, Mistake, config_error, shown_key
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec
+    from dnsrenew.base.model import CertificateSpec
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (

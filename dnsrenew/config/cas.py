@@ -7,14 +7,14 @@ import stat
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
+from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
-from dnsrenew.model import CA, EAB_BY_EMAIL, Eab
-from dnsrenew.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
-from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
 _LE_STAGING: Final = "letsencrypt-staging"  # also used by --dry-run for CAs without a staging CA
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dnsrenew.base.model import CertificateSpec, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
@@ -25,9 +28,6 @@ from dnsrenew.config.fields import (
 from dnsrenew.config.programs import command
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
-from dnsrenew.model import CertificateSpec, Profile, Propagation, Route
-from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
-from dnsrenew.validation.texts import EMPTY_LIST, MISSING
 
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.cas import trust_file
@@ -26,9 +29,6 @@ from dnsrenew.config.fields import (
 from dnsrenew.config.programs import command, program_path
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
-from dnsrenew.model import Deployment
-from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
-from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.options import TargetKind, TargetOption

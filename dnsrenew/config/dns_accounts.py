@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
+from dnsrenew.base.validation.mistakes import (
+    FieldError,
+    KeyPath,
+    Mistake,
+    describe_found,
+    kind,
+    nearest,
+    one_of,
+    quoted,
+)
+from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
@@ -15,9 +27,6 @@ from dnsrenew.config.programs import dns_hook
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.errors import ConfigError, Phrase, as_clause
-from dnsrenew.model import DnsAccount
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
-from dnsrenew.validation.texts import MISSING, UNKNOWN_KEY
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider

@@ -13,13 +13,13 @@ from typing import Any, Final
 from dnsrenew.base import host_port
 from dnsrenew.base import texts as base_texts
 from dnsrenew.base.durations import unit_seconds
+from dnsrenew.base.model import RenewBefore
 from dnsrenew.base.names import InvalidName, is_ip, to_a_labels
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
+from dnsrenew.base.validation.texts import EMPTY_LIST, TEXT, TRUE_OR_FALSE
 from dnsrenew.config import texts
 from dnsrenew.config.ip_addresses import read_address
 from dnsrenew.config.schema import FieldScope, ReadField
-from dnsrenew.model import RenewBefore
-from dnsrenew.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
-from dnsrenew.validation.texts import EMPTY_LIST, TEXT, TRUE_OR_FALSE
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.ground import Ground, Weakness, is_read_only
+from dnsrenew.base.model import Notice
 from dnsrenew.config import texts
 from dnsrenew.errors import ConfigError, Text
-from dnsrenew.model import Notice
 
 if TYPE_CHECKING:
     from dnsrenew.base.ground import Fault

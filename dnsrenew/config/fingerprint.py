@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.model import DnsAccount
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CA, CertificateSpec, Route
     from dnsrenew.drivers import Provider
-    from dnsrenew.model import CA, CertificateSpec, Route
 
 _IRRELEVANT: Final = {"name", "deploy", "renew_before", "notify"}
 """Fields of a certificate that have no influence on its order."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model.store_address import SCHEMES, StoreAddress, has_password
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, file_path, integer, list_of
 from dnsrenew.config.schema import FieldScope, Key, Table, as_table
 from dnsrenew.config.secret_fields import secret
-from dnsrenew.model.store_address import SCHEMES, StoreAddress, has_password
-from dnsrenew.validation.mistakes import FieldError, KeyPath, kind
 
 if TYPE_CHECKING:
+    from dnsrenew.base.secrets import Secret
     from dnsrenew.config.certificates import CertificateTables
     from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.secrets import Secret
 
 CONCURRENCY: Final = 16
 """Certificates that a worker works on at once, if nothing else is said."""

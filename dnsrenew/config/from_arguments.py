@@ -7,17 +7,17 @@ from copy import copy
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import CA, Deployment, DnsAccount, Propagation, Resolver, Route
+from dnsrenew.base.validation.mistakes import Mistake, config_error
 from dnsrenew.config import texts
 from dnsrenew.config.cas import host_name
 from dnsrenew.config.loader import from_mapping
-from dnsrenew.model import CA, Deployment, DnsAccount, Propagation, Resolver, Route
-from dnsrenew.validation.mistakes import Mistake, config_error
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from dnsrenew.model import Certificate
+    from dnsrenew.base.model import Certificate
 
     _Deploy = Deployment | Mapping[str, Any] | Callable[[Certificate], object]
 

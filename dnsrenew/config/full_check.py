@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base import extensions
 from dnsrenew.config.account_check import check_accounts
-from dnsrenew.config.fleet_check import check_fleet
 from dnsrenew.config.loader import read_file
 from dnsrenew.config.machine_check import missing_things
 from dnsrenew.config.metrics import metrics_warnings
-from dnsrenew.config.notify_check import check_notify
 from dnsrenew.config.public_cas import check_public_cas
 from dnsrenew.config.secret_check import check_secrets
 from dnsrenew.config.zone_check import domains_outside_zones
@@ -30,8 +29,8 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     draft = read_file(path, found=found, insist=insist)
     check_public_cas(draft)
     check_secrets(draft)
-    check_notify(draft)
-    check_fleet(draft)
+    for check in extensions.plugged(lambda each: each.check):
+        check(draft)
     notices = check_accounts(draft, clock)
     fields = draft.fields()
     notices = [*domains_outside_zones(draft), *missing_things(draft), *metrics_warnings(fields["metrics"]), *notices]

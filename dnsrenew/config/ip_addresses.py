@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dnsrenew.base import host_port
 from dnsrenew.base.names import InvalidName, canonical_ip, is_ip
+from dnsrenew.base.validation.mistakes import FieldError
 from dnsrenew.config import texts
-from dnsrenew.validation.mistakes import FieldError
 
 
 def read_address(text: str) -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base.model import Notice, Resolver, StoreAddress
+from dnsrenew.base.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables
@@ -20,8 +22,6 @@ from dnsrenew.config.notify import notify
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series
-from dnsrenew.model import Notice, Resolver, StoreAddress
-from dnsrenew.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
 
 _SHOWN: Final = 3
 """Keys or files that a warning names; the rest is counted."""

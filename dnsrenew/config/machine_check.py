@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import Deployment, Notice
 from dnsrenew.config import texts
 from dnsrenew.config.loader import first_few
-from dnsrenew.model import Deployment, Notice
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.config.loader import Draft
     from dnsrenew.errors import Text
-    from dnsrenew.model import CertificateSpec
 
 _LOCAL_PROGRAM: Final = "words"
 """The kind of an option with a program of this machine."""

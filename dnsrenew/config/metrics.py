@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from dnsrenew.base.model import Notice
+from dnsrenew.base.validation.mistakes import KeyPath
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import file_path, listen_address
 from dnsrenew.config.schema import FieldScope, Key, Table
-from dnsrenew.model import Notice
-from dnsrenew.validation.mistakes import KeyPath
 
 _ENDING: Final = ".prom"
 """Of the files that the collector of the node exporter reads."""

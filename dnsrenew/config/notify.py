@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dnsrenew.base.validation.mistakes import KeyPath
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, list_of
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.config.secret_fields import secret
-from dnsrenew.validation.mistakes import KeyPath
-from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
-    from dnsrenew.secrets import Secret
+    from dnsrenew.base.secrets import Secret
 
 ChangeKind = Literal["failed", "recovered", "expiring", "not-deployed", "renewed"]
 """A change of a certificate that can be told."""

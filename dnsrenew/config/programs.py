@@ -15,8 +15,8 @@ from dnsrenew.config.fields import list_of, text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dnsrenew.base.validation.mistakes import KeyPath
     from dnsrenew.config.schema import FieldScope
-    from dnsrenew.validation.mistakes import KeyPath
 
 _RUNS_ANOTHER: Final = re.compile(
     r"(?:ba|da|fi|k|z|a)?sh|(?:pythonw?|pypy|perl|ruby|node|nodejs|php|lua)[\d.]*|cmd|powershell|pwsh|busybox|"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.public_addresses import is_public as is_public_address
 from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.base.validation.mistakes import quoted
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import series
-from dnsrenew.validation.mistakes import quoted
-from dnsrenew.validation.texts import MISSING
 
 if TYPE_CHECKING:
     from dnsrenew.config.certificates import CertificateDraft

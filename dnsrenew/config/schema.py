@@ -10,10 +10,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.values import Frozen
-from dnsrenew.config import texts
-from dnsrenew.model import DnsAccount
-from dnsrenew.validation.mistakes import (
+from dnsrenew.base.model import DnsAccount
+from dnsrenew.base.validation.mistakes import (
     FieldError,
     KeyPath,
     Mistake,
@@ -25,11 +23,13 @@ from dnsrenew.validation.mistakes import (
     shown_key,
     shown_place,
 )
-from dnsrenew.validation.texts import MISSING, TABLE, UNKNOWN_KEY
+from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
+from dnsrenew.base.values import Frozen
+from dnsrenew.config import texts
 
 if TYPE_CHECKING:
+    from dnsrenew.base.secrets import Secret
     from dnsrenew.config.file_checks import FileChecks
-    from dnsrenew.secrets import Secret
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
@@ -107,7 +107,7 @@ class MistakeReport:
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines."""
-        from dnsrenew.validation.toml_positions import key_lines  # needed only after a mistake
+        from dnsrenew.base.validation.toml_positions import key_lines  # needed only after a mistake
 
         files = {mistake.file for mistake in self._mistakes}
         lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
@@ -118,7 +118,7 @@ class MistakeReport:
         )
 
     def _locate(self, mistake: Unlocated, lines: dict[KeyPath, int]) -> Mistake:
-        from dnsrenew.validation.toml_positions import line_of
+        from dnsrenew.base.validation.toml_positions import line_of
 
         file, path = mistake.file, mistake.path
         shown = self.shown(file, path)
@@ -194,7 +194,7 @@ class Key(Frozen):
 
 
 def as_table(value: object) -> Mapping[str, Any] | None:
-    """Return a mapping, or a value of :mod:`dnsrenew.model` (``Route``, ``CA`` …), as a table; None for all else."""
+    """Return a mapping, or a value of :mod:`dnsrenew.base.model` (``Route``, ``CA`` …), as a table; None for others."""
     if isinstance(value, dict):
         return value
     if isinstance(value, Mapping):

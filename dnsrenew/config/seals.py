@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.validation.mistakes import Mistake, config_error, shown_key
+from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.config import texts
-from dnsrenew.validation.mistakes import Mistake, config_error, shown_key
-from dnsrenew.validation.texts import EMPTY_TEXT
 
 if TYPE_CHECKING:
     from dnsrenew.config.schema import SecretUse
@@ -56,7 +56,7 @@ def _key(text: str) -> bytes | None:
 
 def _line(use: SecretUse) -> int | None:
     """Return the line of a secret in its file, which can have changed meanwhile."""
-    from dnsrenew.validation.toml_positions import key_lines, line_of
+    from dnsrenew.base.validation.toml_positions import key_lines, line_of
 
     if not use.file:
         return None

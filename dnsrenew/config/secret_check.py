@@ -6,11 +6,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import mac_key_fault
 from dnsrenew.config import texts
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.config.seals import SEAL, seal_fault
 from dnsrenew.errors import SecretError, as_clause
-from dnsrenew.model import mac_key_fault
 
 if TYPE_CHECKING:
     from dnsrenew.config.loader import Draft

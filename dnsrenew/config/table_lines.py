@@ -6,16 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.base.values import replace
 from dnsrenew.config.loader import read_file
 from dnsrenew.config.schema import MistakeReport, Unlocated
 from dnsrenew.errors import ConfigError
-from dnsrenew.validation.mistakes import Mistake
 
 if TYPE_CHECKING:
+    from dnsrenew.base.validation.mistakes import KeyPath
     from dnsrenew.config import Config
     from dnsrenew.config.schema import FieldScope
-    from dnsrenew.validation.mistakes import KeyPath
 
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 

@@ -1,7 +1,7 @@
 """The texts of the configuration: its errors and warnings, and the phrases of its mistakes.
 
 A mistake reads ``KEY: FOUND, expected EXPECTED``, so a phrase starts in lower case and has no full stop. Phrases of
-provider files as well stand in :mod:`dnsrenew.validation.texts`.
+provider files as well stand in :mod:`dnsrenew.base.validation.texts`.
 """
 
 from __future__ import annotations

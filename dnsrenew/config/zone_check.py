@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import filterfalse
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import Notice
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.loader import first_few
-from dnsrenew.model import Notice
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Route
     from dnsrenew.config.loader import Draft
-    from dnsrenew.model import Route
 
 _SIMILAR: Final = 0.8
 """The least similarity of a zone to the end of a domain, to be meant."""

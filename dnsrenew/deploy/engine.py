@@ -13,18 +13,18 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import DeploymentResult
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
 from dnsrenew.deploy.options import VERIFY_TIMEOUT
 from dnsrenew.deploy.protocol import DeployerContext
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
-from dnsrenew.model import DeploymentResult
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.deploy.entry import Entry
     from dnsrenew.deploy.protocol import Deployer, SavedFiles
-    from dnsrenew.model import Certificate
-    from dnsrenew.runtime.context import Context
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
 _NOTHING_DONE: Final = frozenset(
@@ -160,7 +160,7 @@ class _EntryRun(Frozen):
         return restored
 
     def _is_old_expired(self) -> bool:
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         now = self.context.clock.now()
         for content in self.saved.kept().values():

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.model import Deployment
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import catalogue
-from dnsrenew.model import Deployment
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import Deployer, DeployerContext
-    from dnsrenew.model import Certificate
 
 
 class Entry(Frozen):

@@ -13,8 +13,8 @@ from dnsrenew.errors import DeployError, as_clause
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 
 class FileDeployer(ABC):

@@ -16,8 +16,8 @@ from dnsrenew.errors import CAError, DeployError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dnsrenew.http import HttpClient, HttpFailure, Response
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.http import HttpClient, HttpFailure, Response
+    from dnsrenew.base.runtime.context import Context
 
 _TIMEOUT: Final = (10.0, 60.0)
 """Seconds to connect, and for the answer: an API may restart its web server first."""
@@ -118,7 +118,7 @@ class HttpApi:
         return printable[:_SHOWN].rstrip(". ") or "no reason"
 
     def _send(self, method: str, path: str, payload: Payload | None) -> Response:
-        from dnsrenew.http import HttpFailure  # slow to import
+        from dnsrenew.base.http import HttpFailure  # slow to import
 
         failed = None
         for client in self._clients:
@@ -150,7 +150,7 @@ class HttpApi:
         return self.error(texts.NO_ANSWER, reason=reason)
 
     def _make_clients(self, roots: Sequence[str | None], pair: tuple[str, str] | None) -> list[HttpClient]:
-        from dnsrenew.http import HttpClient
+        from dnsrenew.base.http import HttpClient
 
         try:
             return [HttpClient(trust=one, pair=pair) for one in roots]

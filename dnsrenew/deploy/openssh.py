@@ -14,7 +14,7 @@ from dnsrenew.deploy.options import PROGRAM_TIMEOUT
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 _OPTIONS: Final = (
     *("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"),

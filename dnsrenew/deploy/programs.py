@@ -10,7 +10,7 @@ from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""

@@ -10,9 +10,9 @@ from dnsrenew.base.values import Frozen
 if TYPE_CHECKING:
     import logging
 
-    from dnsrenew.model import Certificate
-    from dnsrenew.runtime.context import Context
-    from dnsrenew.secrets import Secret
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.secrets import Secret
 
 ENTRY_POINT_GROUP = "dnsrenew.deployers"
 """The entry point group of deployer classes."""

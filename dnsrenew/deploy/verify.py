@@ -16,8 +16,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.model import Certificate
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
 
 _CONNECT_SECONDS: Final = 5.0
 _PAUSE: Final = 0.2
@@ -57,7 +57,7 @@ class SeenPort(Frozen):
 
 def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequence[str]) -> Wanted:
     """Return what the ports must serve for a certificate and the options of its entry."""
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     names = [one for one in certificate.domains if not one.startswith("*.") and not host_port.is_ip(one)]
     name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
@@ -171,7 +171,7 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         return DeployError.of(texts.NOT_REACHED, address=wrong.address, reason=wrong.error)
     if wrong.leaf is None:
         return DeployError.of(texts.NO_TLS, address=wrong.address, reason=wrong.error)
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     evidence = {"address": wrong.address, "name": wanted.name or wrong.address, "seconds": round(seconds)}
     try:

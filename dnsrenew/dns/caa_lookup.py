@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
@@ -23,7 +24,6 @@ from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, DnsError
-from dnsrenew.runtime.context import Context
 
 _CAA: Final = dns.rdatatype.CAA
 _TOP_LEVEL: Final = 2  # labels, with the root's empty one

@@ -8,6 +8,7 @@ from typing import Final
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import probes, texts, wire
 from dnsrenew.dns.delegation import random_child
@@ -17,7 +18,6 @@ from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zone_survey import Survey
 from dnsrenew.dns.zones import lame_reason
-from dnsrenew.runtime.context import Context
 
 _CNAME: Final = dns.rdatatype.CNAME
 _OTHERS: Final = {

@@ -12,13 +12,13 @@ from typing import Final
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, list_reasons
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
 from dnsrenew.errors import DnsError
-from dnsrenew.runtime.context import Context
 
 ACME_LABEL: Final = "_acme-challenge"
 """The label of dns-01 (RFC 8555 section 8.4)."""

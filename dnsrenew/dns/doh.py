@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.answer_limits import MAX_OCTETS
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer
 from dnsrenew.dns.wire import DnsQuestion, Message
-from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
-    from dnsrenew.http import HttpClient
+    from dnsrenew.base.http import HttpClient
 
 _TYPE: Final = "application/dns-message"
 _TIMEOUT: Final = (5.0, 5.0)
@@ -48,7 +48,7 @@ class Doh:
 
         :raises NoDohAnswer: the server gave no answer.
         """
-        from dnsrenew.http import HttpFailure  # loads urllib3, which is needed only for DNS over HTTPS
+        from dnsrenew.base.http import HttpFailure  # loads urllib3, which is needed only for DNS over HTTPS
 
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
@@ -92,7 +92,7 @@ class Doh:
     def _http(self) -> HttpClient:
         if self._client is None:
             if self._factory is None:
-                from dnsrenew.http import HttpClient
+                from dnsrenew.base.http import HttpClient
 
                 self._factory = HttpClient
             self._client = self._factory()

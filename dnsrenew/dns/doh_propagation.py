@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.lookup import list_reasons
 from dnsrenew.dns.propagation_report import shown_names
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import Cancelled, PropagationError
-from dnsrenew.runtime.context import Context
 
 _TRIES: Final = 3
 _MIN_GAP: Final = 1.0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.ipv6_source import only_local
@@ -14,7 +15,6 @@ from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.errors import Cancelled
-from dnsrenew.runtime.context import Context
 
 Rounds = tuple[tuple[float, float], ...]
 ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))

@@ -10,13 +10,13 @@ from typing import Final
 
 import dns.rdatatype
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import resolvers, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
 from dnsrenew.dns.query import Address
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Name
-from dnsrenew.runtime.context import Context
 
 _NS = dns.rdatatype.NS
 _A = dns.rdatatype.A

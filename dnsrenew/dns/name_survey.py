@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import dns.rdatatype
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import random_child
@@ -16,7 +17,6 @@ from dnsrenew.dns.wire import Message, Name
 from dnsrenew.dns.zone_facts import ZoneFacts
 from dnsrenew.dns.zone_survey import Survey
 from dnsrenew.errors import DnsError
-from dnsrenew.runtime.context import Context
 
 _A: Final = dns.rdatatype.A
 _AAAA: Final = dns.rdatatype.AAAA

@@ -11,13 +11,13 @@ from typing import Final
 
 import dns.rcode
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.errors import Cancelled
-from dnsrenew.runtime.context import Context
 
 SECONDS: Final = 4.0
 """For one round of questions, however many there are."""

@@ -14,6 +14,8 @@ from typing import Final
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.model import PropagationCheck, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import propagation_report, wire
 from dnsrenew.dns.doh import Doh
@@ -23,8 +25,6 @@ from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled
-from dnsrenew.model import PropagationCheck, TxtRecord
-from dnsrenew.runtime.context import Context
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA

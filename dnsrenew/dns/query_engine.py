@@ -16,13 +16,13 @@ from typing import Final, Self
 import dns.rcode
 import dns.rdatatype
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.letter_case import LetterCase
 from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
 from dnsrenew.dns.query_errors import NO_RESOURCES, NO_ROUTE, NoRouteError, reason
 from dnsrenew.dns.socket_limit import SHARED
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.runtime.context import Context
 
 PER_ADDRESS: Final = 100
 """Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dnsrenew.base.model import Resolver
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import resolvers, texts
 from dnsrenew.dns.doh import Doh
 from dnsrenew.dns.lookup import Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
 from dnsrenew.dns.query import Address
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError
-from dnsrenew.model import Resolver
-from dnsrenew.runtime.context import Context
 
 
 class Recursion:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base import files, host_port
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns.query import Address
-from dnsrenew.runtime.context import Context
 
 _PORT: Final = 53
 _SYSTEM_FILE: Final = Path("/etc/resolv.conf")

@@ -10,11 +10,11 @@ from typing import Final
 
 import dns.rdatatype
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import probes, texts, wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.query import Address, Reply
-from dnsrenew.runtime.context import Context
 
 ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
 """a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""

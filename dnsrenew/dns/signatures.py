@@ -18,6 +18,7 @@ import dns.rdtypes.ANY.DS
 import dns.rdtypes.ANY.RRSIG
 import dns.rrset
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.delegation import challenge_name
@@ -26,7 +27,6 @@ from dnsrenew.dns.query import Reply
 from dnsrenew.dns.wire import Message, Name, Type
 from dnsrenew.dns.zone_facts import ZoneCut, ZoneFacts
 from dnsrenew.dns.zone_survey import Survey
-from dnsrenew.runtime.context import Context
 
 _DS: Final = dns.rdatatype.DS
 _DNSKEY: Final = dns.rdatatype.DNSKEY

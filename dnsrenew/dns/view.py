@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target
@@ -19,12 +21,10 @@ from dnsrenew.dns.server_ports import ROOT_SERVERS, ServerPort, probe_ports
 from dnsrenew.dns.wildcard_shadow import Placed, shadowed
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import AttemptError, Cancelled, DnsError
-from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
-from dnsrenew.runtime.context import Context
 
 if TYPE_CHECKING:
+    from dnsrenew.base.http import HttpClient
     from dnsrenew.dns.zone_survey import Survey
-    from dnsrenew.http import HttpClient
 
 _TARGETS_SECONDS: Final = 18.0
 _SHADOW_SECONDS: Final = 3.0

@@ -8,12 +8,12 @@ from typing import Protocol
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.delegation import challenge_name, random_child
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import Zones
-from dnsrenew.runtime.context import Context
 
 _A = dns.rdatatype.A
 _RecordData = frozenset[tuple[int, str]]

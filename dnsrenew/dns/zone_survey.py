@@ -14,6 +14,7 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 
 from dnsrenew.base import names as texts_of_names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.dns import probes, wire
 from dnsrenew.dns.ipv6_source import only_local
@@ -25,7 +26,6 @@ from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import Message, Name
 from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts, ZoneServer
 from dnsrenew.errors import Cancelled
-from dnsrenew.runtime.context import Context
 
 _SOA: Final = dns.rdatatype.SOA
 _NS: Final = dns.rdatatype.NS

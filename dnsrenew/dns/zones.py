@@ -14,6 +14,7 @@ import dns.name
 import dns.rdatatype
 
 from dnsrenew.base.names import absolute, relative
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, questions
@@ -22,7 +23,6 @@ from dnsrenew.dns.query import Address
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
-from dnsrenew.runtime.context import Context
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA

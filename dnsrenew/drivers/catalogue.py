@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files, host_port, names
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation import texts as phrases
+from dnsrenew.base.validation.mistakes import Mistake, kind, nearest, one_of, quoted
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, OptionSpec, Provider
-from dnsrenew.secrets import Secret
-from dnsrenew.validation import texts as phrases
-from dnsrenew.validation.mistakes import Mistake, kind, nearest, one_of, quoted
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 

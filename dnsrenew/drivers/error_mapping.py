@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.model import rfc3339
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_error import HostError
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.model import DnsAccount, TxtRecord
+    from dnsrenew.base.secrets.redactor import Redactor
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import Text
-    from dnsrenew.model import DnsAccount, TxtRecord
-    from dnsrenew.secrets.redactor import Redactor
 
 _MAX_ANSWER: Final = 300
 _MAX_TEXT: Final = 4000
@@ -282,6 +282,6 @@ def _line(text: str) -> str:
 def _retry_after(found: _Findings, now: datetime) -> float | None:
     if found.headers is None:
         return None
-    from dnsrenew.http import retry_after  # slow to import, and only needed after a refusal
+    from dnsrenew.base.http import retry_after  # slow to import, and only needed after a refusal
 
     return retry_after(found.headers, now)

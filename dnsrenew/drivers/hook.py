@@ -14,8 +14,8 @@ from dnsrenew.drivers.host_error import HostError
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
+from dnsrenew.base.http import HttpClient
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_error import HostError, malformed, malformed_field
 from dnsrenew.errors import ProviderError
-from dnsrenew.http import HttpClient
 
 if TYPE_CHECKING:
+    from dnsrenew.base.http import Response
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.http import Response
-    from dnsrenew.model import TxtRecord
 
 T = TypeVar("T")
 

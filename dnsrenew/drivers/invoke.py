@@ -6,20 +6,20 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from dnsrenew.base.runtime.retry import RESEND, Transient, resend
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.plain_http import plain_http
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
-from dnsrenew.runtime.retry import RESEND, Transient, resend
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import DnsAccount, TxtRecord
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.secrets.redactor import Redactor
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount, TxtRecord
-    from dnsrenew.runtime.context import Context
-    from dnsrenew.secrets.redactor import Redactor
 
 Action = Literal["prepare", "add", "remove"]
 _TIMED_OUT: Final = {

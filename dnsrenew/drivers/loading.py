@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP, Driver, DriverContext
 from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.errors import Cancelled, ConfigError
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     import threading
 
+    from dnsrenew.base.model import DnsAccount
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount
 
 
 def make_driver(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import DnsAccount
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount
 
 _SCHEME: Final = "http://"
 

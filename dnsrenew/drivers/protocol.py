@@ -13,8 +13,8 @@ from dnsrenew.errors import ProviderError
 if TYPE_CHECKING:
     import logging
 
-    from dnsrenew.model import TxtRecord
-    from dnsrenew.secrets import Secret
+    from dnsrenew.base.model import TxtRecord
+    from dnsrenew.base.secrets import Secret
 
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group of driver classes."""

@@ -11,7 +11,7 @@ from zlib import crc32
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
-    from dnsrenew.model import DnsAccount
+    from dnsrenew.base.model import DnsAccount
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers import texts
-from dnsrenew.drivers.provider import NAME, RESERVED, Behaviour, OptionSpec, Provider
-from dnsrenew.validation import texts as phrases
-from dnsrenew.validation.mistakes import (
+from dnsrenew.base.validation import texts as phrases
+from dnsrenew.base.validation.mistakes import (
     KeyPath,
     Mistake,
     config_error,
@@ -21,6 +19,8 @@ from dnsrenew.validation.mistakes import (
     one_of,
     shown_key,
 )
+from dnsrenew.drivers import texts
+from dnsrenew.drivers.provider import NAME, RESERVED, Behaviour, OptionSpec, Provider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +132,7 @@ def parse(text: str, name: str, file: str) -> Provider:
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.validation.toml_syntax import syntax_mistake  # late: only after a mistake
+        from dnsrenew.base.validation.toml_syntax import syntax_mistake  # late: only after a mistake
 
         raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
     check = _FileCheck()
@@ -208,7 +208,7 @@ class _FileCheck:
         self.mistakes.append((path, found, expected, near))
 
     def error(self, text: str, file: str) -> ConfigError:
-        from dnsrenew.validation.toml_positions import key_lines, line_of  # late: only after a mistake
+        from dnsrenew.base.validation.toml_positions import key_lines, line_of  # late: only after a mistake
 
         lines = key_lines(text)
         mistakes = [

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Attempt, Route, RouteTaken
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES, texts
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
 from dnsrenew.fallback.candidates import Selection
 from dnsrenew.fallback.policy import MIXED
-from dnsrenew.model import Attempt, Route, RouteTaken
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.errors import Text
-    from dnsrenew.model import CertificateSpec
     from dnsrenew.store.pending_orders import PendingOrder
 
 _UNREACHABLE: Final = frozenset({"ca-connection", "ca-dns"})

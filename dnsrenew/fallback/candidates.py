@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Route
+    from dnsrenew.base.model import Route
 
 
 class Selection(Frozen):

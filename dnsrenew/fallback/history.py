@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import RouteTaken
 from dnsrenew.base.values import replace
-from dnsrenew.model import RouteTaken
 from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
 
 if TYPE_CHECKING:
     import random
 
+    from dnsrenew.base.model import Attempt, Route
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Attempt, Route
     from dnsrenew.store.state import State
     from dnsrenew.store.state_parts import RouteFailure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Attempt, Route, RouteTaken
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError
@@ -12,14 +13,13 @@ from dnsrenew.fallback import history, texts
 from dnsrenew.fallback.attempt import ActiveAttempt, codes_by_identifier, describe_error
 from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.fallback.policy import NextAction, action_for_code, is_before_ca, next_action
-from dnsrenew.model import Attempt, Route, RouteTaken
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.placements import Blocker, Placements
-    from dnsrenew.model import CertificateSpec
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State
     from dnsrenew.store.pending_orders import PendingOrder
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.operations import texts
-from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient
+    from dnsrenew.acme import CAClient
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.job import Services
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
 _WORKERS: Final = 8

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.model import rfc3339
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, previous
 from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.store.state import Meta
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Outcome
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.x509 import CertificateFacts, PrivateKey
     from dnsrenew.store import State, Store
     from dnsrenew.store.signing_requests import SigningRequest
-    from dnsrenew.x509 import CertificateFacts, PrivateKey
 
 
 class GivenFiles(Frozen, hidden=("certificate", "key")):
@@ -50,7 +50,7 @@ def signing_request(
     spec: CertificateSpec, store: Store, context: Context, *, new: bool = False, wait: float = 0
 ) -> SigningRequest:
     """See :meth:`dnsrenew.Renewer.csr`."""
-    from dnsrenew import x509
+    from dnsrenew.base import x509
     from dnsrenew.store.signing_requests import SigningRequest
 
     with store.lock(spec.name, context=context, wait=wait):
@@ -121,7 +121,7 @@ def _check(
     :raises ConfigError: ``key-wrong``.
     :raises CAError: ``certificate-wrong``.
     """
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     key = _key(spec, given, request, store=store, state=state)
     pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
@@ -137,7 +137,7 @@ def _key(
 
     The last is for an installation that is repeated.
     """
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     if given.key is not None:
         return x509.key_from_file(given.key)
@@ -175,8 +175,8 @@ def _refuse_older(facts: CertificateFacts, name: str, state: State, store: Store
 
 def _warn_if_incomplete(checked: _Checked, context: Context) -> None:
     """Warn if the chain seems to lack an intermediate certificate."""
-    from dnsrenew import x509
-    from dnsrenew.ca import trusted_roots
+    from dnsrenew.acme import trusted_roots
+    from dnsrenew.base import x509
 
     if not x509.ends_with_root(checked.fullchain_pem) and trusted_roots.is_known(checked.fullchain_pem) is False:
         context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(checked.fullchain_pem)))

@@ -13,8 +13,8 @@ from dnsrenew.renewal import deploying
 from dnsrenew.renewal.outcomes import outcome, unexpected
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Outcome
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store import Store
 
 _LAST_SECONDS: Final = 5.0

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.model import rfc3339
+from dnsrenew.base.model import rfc3339
 from dnsrenew.renewal import due
 
 if TYPE_CHECKING:
-    from dnsrenew.events import Event
-    from dnsrenew.model import Outcome
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import Outcome
 
 # The lines are English in every language, as the messages of Python exceptions are.
 _OBTAINED: Final = "%s: obtained a certificate for %s, valid until %s"

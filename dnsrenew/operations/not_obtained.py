@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import RenewalFailed, rfc3339
+from dnsrenew.base.model.wording import describe_route, first_sentence, is_skip
 from dnsrenew.errors import Cancelled, StoreError, short_time
-from dnsrenew.model import RenewalFailed, rfc3339
-from dnsrenew.model.wording import describe_route, first_sentence, is_skip
 from dnsrenew.operations import texts
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate, Outcome
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.model import Certificate, Outcome
 
 _logger: Final = logging.getLogger("dnsrenew")
 _NO_APP: Final = "http-no-app"

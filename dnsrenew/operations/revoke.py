@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.fallback import history
 from dnsrenew.operations import texts
-from dnsrenew.validation.mistakes import shown_key
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient
+    from dnsrenew.acme import CAClient
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.x509 import PrivateKey
     from dnsrenew.config import Config
-    from dnsrenew.model import Certificate
     from dnsrenew.renewal.job import Services
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
-    from dnsrenew.x509 import PrivateKey
 
 REASONS: Final = {
     "unspecified": 0,
@@ -140,7 +140,7 @@ def _key_hash(revoked: _Revoked) -> str:
 
     :raises StoreError: ``store-damaged``.
     """
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     pem, _ = _read(revoked, "account")
     return x509.key_hash_of_certificate(pem)
@@ -151,7 +151,7 @@ def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
 
     :raises StoreError: ``store-damaged``.
     """
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     store, stored, state = revoked.store, revoked.stored, revoked.state
     path = stored.fullchain_path or f"{store.place} ({stored.name}/fullchain.pem)"

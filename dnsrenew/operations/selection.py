@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
+from dnsrenew.base import extensions
+from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import texts
-from dnsrenew.validation.mistakes import nearest
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import StoreAddress
+    from dnsrenew.config import Config
+    from dnsrenew.store import Store
 
 _PATTERN: Final = frozenset("*?[")
 """Characters that no name has."""
@@ -60,3 +68,103 @@ def _matches(pattern: str, known: Iterable[str]) -> set[str]:
 
     pattern = pattern.lower()
     return {name for name in known if fnmatchcase(name, pattern)}
+
+
+# ── certificates that several machines share ────────────────────────────────────────────
+
+Warn = Callable[[str, str, str], object]
+"""Called with code, message and fix of a warning."""
+
+
+class UnreadableCertificate(Frozen):
+    """A certificate of the fleet that this configuration cannot renew.
+
+    :ivar error: why: the configuration lacks an account or a CA, or the document has mistakes.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    ca: str
+    error: ConfigError
+
+
+class ChosenCertificates(Frozen):
+    """The certificates that a call is about.
+
+    :ivar stored: the names of those that are only stored.
+    :ivar unreadable: those of the fleet that this configuration cannot renew.
+    """
+
+    specs: list[CertificateSpec]
+    stored: list[str]
+    unreadable: list[UnreadableCertificate]
+
+
+class StoreKind(Protocol):
+    """A kind of store that is no folder."""
+
+    def open(self, address: StoreAddress, seals: Callable[[], Sequence[bytes]]) -> Store:
+        """Return the store; nothing is read yet.
+
+        :raises ConfigError: a seal is not one.
+        :raises SecretError: a seal cannot be read.
+        """
+
+    def certificates(self, config: Config, store: Store) -> SharedCertificates:
+        """Return the certificates of a configuration with such a store.
+
+        :raises StoreError: the store cannot be used.
+        """
+
+
+class SharedCertificates(Protocol):
+    """The certificates of a configuration whose store several machines share: those of its tables, and the shared ones.
+
+    Every method raises StoreError if the store cannot be read.
+    """
+
+    def chosen(self, names: Iterable[str] | None, warn: Warn | None = None) -> list[CertificateSpec]:
+        """Return the certificates with these names, or that match these patterns; None: all.
+
+        :param warn: called with code, message and fix of a warning, if some are left out.
+        :raises ConfigError: ``certificate-unknown``, ``fleet-name-taken``, ``fleet-lacks``.
+        """
+
+    def chosen_with(self, names: Iterable[str] | None, stored: Iterable[str]) -> ChosenCertificates:
+        """Return as :meth:`chosen` does, and those that are only stored, and those that cannot be renewed."""
+
+    def one(self, name: str) -> CertificateSpec:
+        """Return a certificate.
+
+        :raises ConfigError: ``certificate-unknown``, ``fleet-lacks``.
+        """
+
+    def examined(self, warn: Warn | None = None) -> list[CertificateSpec]:
+        """Return those that a diagnosis looks at if none is named."""
+
+    def only_stored(self, names: Iterable[str] | None) -> Mapping[str, str]:
+        """Return the certificates that nothing names, with what asked for each last."""
+
+    def domains_of(self, name: str) -> tuple[str, ...] | None:
+        """Return the domains of a shared certificate; None: no shared certificate has this name."""
+
+    def count(self) -> int:
+        """Return how many there are."""
+
+    def workers(self) -> int:
+        """Return how many workers renew them."""
+
+    def close(self) -> None:
+        """Free all locks and close the connections of the store."""
+
+
+def shared_certificates(config: Config, store: Store) -> SharedCertificates | None:
+    """Return the certificates of a configuration whose store several machines share; None: its store is a folder.
+
+    :param store: the store of the configuration.
+    :raises StoreError: it cannot be used.
+    """
+    if config.fleet is None:
+        return None
+    kind: StoreKind = next(extensions.plugged(lambda each: each.store))
+    return kind.certificates(config, store)

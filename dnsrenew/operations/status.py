@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
-from dnsrenew.model import Notice, rfc3339
 from dnsrenew.operations import texts
+from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import why
 from dnsrenew.renewal.options import RunOptions
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from dnsrenew.base.model import CertificateSpec, DeploymentResult, RenewalReason
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec, DeploymentResult, RenewalReason
-    from dnsrenew.operations.fleet_certificates import UnreadableCertificate
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate
     from dnsrenew.store import Store
 
 
@@ -182,8 +183,8 @@ def unconfigured(config: Config, store: Store, names: Iterable[str] | None = Non
 
     :param names: names and patterns: of a fleet, only those that are meant, whatever asked for them.
     """
-    if config.fleet is not None:
-        return _only_stored(config, store, names)
+    if (shared := shared_certificates(config, store)) is not None:
+        return _only_stored(config, shared, store, names)
     if config.path is None:
         return {}
     named = {spec.name for spec in config.certificates}
@@ -191,11 +192,11 @@ def unconfigured(config: Config, store: Store, names: Iterable[str] | None = Non
     return {name: state for name, state in states.items() if _asks_no_more(state.asked_by, str(config.path))}
 
 
-def _only_stored(config: Config, store: Store, names: Iterable[str] | None) -> dict[str, State]:
+def _only_stored(
+    config: Config, shared: SharedCertificates, store: Store, names: Iterable[str] | None
+) -> dict[str, State]:
     """Return the certificates in the database of a fleet that nothing names, with their states."""
-    from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
-
-    found = fleet_certificates(config, store).only_stored(names)
+    found = shared.only_stored(names)
     if names is None:
         path = "" if config.path is None else str(config.path)
         over = {asked_by for asked_by in set(found.values()) if path and _asks_no_more(asked_by, path)}

@@ -6,16 +6,17 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.model import rfc3339
 from dnsrenew.operations import texts
+from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.store.state import State
-from dnsrenew.validation.mistakes import nearest
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
 
 _RECENT: Final = timedelta(days=30)
@@ -66,8 +67,9 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
     """
     store.check_ground()
     configured = {spec.name: spec.domains for spec in config.certificates}
-    if config.fleet is not None and name not in configured:
-        configured |= _in_fleet(name, config, store)
+    shared = shared_certificates(config, store) if name not in configured else None
+    if shared is not None and (domains := shared.domains_of(name)) is not None:
+        configured[name] = domains
     names = store.names()
     if name not in configured and name not in names:
         raise _unknown(name, list(dict.fromkeys([*configured, *names])))
@@ -83,14 +85,6 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         last_read=read if read is not None and now - read < _RECENT else None,
         other_config=_other(state.asked_by, config),
     )
-
-
-def _in_fleet(name: str, config: Config, store: Store) -> dict[str, tuple[str, ...]]:
-    """Return the domains of a certificate of the fleet, by its name; nothing if it is not in the fleet."""
-    from dnsrenew.operations.fleet_certificates import fleet_certificates  # few stores are databases
-
-    found = fleet_certificates(config, store).wanted.get(name)
-    return {} if found is None else {name: found.domains}
 
 
 def check_removable(found: StoredCertificate, config: Config) -> None:

@@ -11,19 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError
-from dnsrenew.model import Outcome
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import Due, check_due, why
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec
     from dnsrenew.renewal.job import Services
     from dnsrenew.renewal.options import RunOptions
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")

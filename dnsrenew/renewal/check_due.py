@@ -10,9 +10,9 @@ from dnsrenew.renewal import due
 from dnsrenew.renewal.outcomes import deferred, outcome
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Outcome, RenewalReason
+    from dnsrenew.base.model import CertificateSpec, Outcome, RenewalReason
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.renewal.options import RunOptions
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import complete_renames
 from dnsrenew.errors import DeployError, DnsRenewError, LockedError, SecretError, StoreError
-from dnsrenew.model import Deployment, DeploymentResult, rfc3339
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Outcome
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store import State, Store
 
 _FIELDS: Final = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dnsrenew.model import Notice, rfc3339
+from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, RenewalReason, RenewBefore
+    from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
     from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)

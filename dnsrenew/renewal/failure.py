@@ -16,10 +16,10 @@ from dnsrenew.renewal import due
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.errors import AttemptError
     from dnsrenew.fallback.attempt import ActiveAttempt
     from dnsrenew.fallback.planner import FallbackPlanner
-    from dnsrenew.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
 

@@ -9,8 +9,8 @@ from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec
     from dnsrenew.store import State, Store
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.runtime.fair_lock import FairLock
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.renewal.port_programs import PortPrograms
-from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
-    from dnsrenew import x509
-    from dnsrenew.ca import CAClient
+    from dnsrenew.acme import CAClient
+    from dnsrenew.base import x509
+    from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.solver import Solvers
     from dnsrenew.dns import DnsView
-    from dnsrenew.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason
     from dnsrenew.renewal.options import RunOptions
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.ledger import Ledger

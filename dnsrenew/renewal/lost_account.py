@@ -27,8 +27,8 @@ def check_pinned(job: Job, selection: Selection) -> None:
     lost = job.services.lost_account(selection.ca)
     if lost is None:
         return
+    from dnsrenew.base.checks.caa import denials
     from dnsrenew.challenges.dns_persist01.pins import LostIdentity, pinned  # rarely needed
-    from dnsrenew.checks.caa import denials
 
     context, dns, ca = job.context, job.services.dns, job.services.ca(selection.ca)
     records = dns.caa(context, list(selection.routes))
@@ -52,7 +52,7 @@ def check_pinned(job: Job, selection: Selection) -> None:
 
 def _issuers_of(account_url: str, answers: Mapping[str, CaaAnswer]) -> set[str]:
     """Return the issuer domains of the records that name an account: they are of its CA, whatever it publishes."""
-    from dnsrenew.checks.caa_value import parse_issuer  # rarely needed
+    from dnsrenew.base.checks.caa_value import parse_issuer  # rarely needed
 
     values = {record.value for answer in answers.values() for record in answer.records if record.tag.lower() in _ISSUE}
     issuers = [issuer for value in values if (issuer := parse_issuer(value)) is not None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Outcome
+    from dnsrenew.base.model import Outcome
 
 INTERVAL: Final = 43_200.0
 """Seconds between two runs if nothing is due earlier: twice a day."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.store import State
 
 

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Outcome, OutcomeStatus, rfc3339
 from dnsrenew.errors import (
     AttemptError,
     CAError,
@@ -21,15 +22,14 @@ from dnsrenew.errors import (
     internal,
 )
 from dnsrenew.fallback import history
-from dnsrenew.model import Outcome, OutcomeStatus, rfc3339
 from dnsrenew.renewal import due, texts
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.model import CertificateSpec, Notice, RenewalReason
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import CertificateSpec, Notice, RenewalReason
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store import Store
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
@@ -102,7 +102,7 @@ def in_current(name: str, store: Store) -> State | None:
 
     Other programs use this certificate in any case. None: it does not exist, or cannot be read either.
     """
-    from dnsrenew import x509  # slow to load, and rarely needed
+    from dnsrenew.base import x509  # slow to load, and rarely needed
 
     try:
         facts = x509.read_certificate(store.read_current(name) or b"")

@@ -15,8 +15,8 @@ from dnsrenew.errors import Cancelled, ChallengeError, DeployError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec, Route
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import CertificateSpec, Route
+    from dnsrenew.base.runtime.context import Context
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 

@@ -9,11 +9,11 @@ from dnsrenew.errors import StoreError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.x509 import PrivateKey
     from dnsrenew.renewal.job import Job
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
-    from dnsrenew.x509 import PrivateKey
 
 
 def replaced_cert_id(job: Job, ca: str) -> str | None:
@@ -28,7 +28,7 @@ def cert_id(store: Store, name: str, state: State) -> str | None:
 
     None if it cannot be read: ARI is only a hint, and without ``replaces`` a renewal counts like any other order.
     """
-    from dnsrenew.ca import ari
+    from dnsrenew.acme import ari
 
     try:
         pem = store.read_chain(name, state)
@@ -39,7 +39,7 @@ def cert_id(store: Store, name: str, state: State) -> str | None:
 
 def key_for(job: Job) -> PrivateKey:
     """Return the key for the new certificate: a new one, or the previous one if it is reused."""
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     reused = reused_key(job.spec, job.state, job.services.store, job.context)
     return x509.new_key(job.spec.key) if reused is None else reused
@@ -47,7 +47,7 @@ def key_for(job: Job) -> PrivateKey:
 
 def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:
     """Return the key of the certificate in force, if the configuration wants it to be used again and it can be."""
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     # The key of a revoked certificate may be compromised, and some CAs refuse it.
     wanted = spec.reuse_key and state.key == spec.key and not state.revoked
@@ -66,7 +66,7 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
 
 def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
     """Warn if a built-in CA issued under a root that neither the system nor the certificate in force knows."""
-    from dnsrenew.ca import trusted_roots
+    from dnsrenew.acme import trusted_roots
     from dnsrenew.config.cas import BUILT_IN
 
     built_in = BUILT_IN.get(ca)

@@ -15,13 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base import threads
+from dnsrenew.base.checks.caa import denials
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.checks.caa import denials
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
 from dnsrenew.fallback.attempt import Reselect
 from dnsrenew.fallback.planner import FallbackPlanner
-from dnsrenew.model import rfc3339
 from dnsrenew.renewal import due, failure, lost_account, previous, resume, texts
 from dnsrenew.renewal.check_due import Due, check_due
 from dnsrenew.renewal.job import Issued, Job, Services
@@ -29,12 +29,12 @@ from dnsrenew.renewal.outcomes import outcome, unexpected
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import Authorization, Challenge, Order
+    from dnsrenew.acme import Authorization, Challenge, Order
+    from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.placements import Placements, Value
     from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
     from dnsrenew.renewal.options import RunOptions
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import State, Store
 
 
@@ -187,7 +187,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
 
     :raises AttemptError: the attempt failed; nothing that it published is left.
     """
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     solvers, ca = job.services.solvers, job.services.ca(ca_name)

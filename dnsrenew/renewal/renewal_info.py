@@ -18,9 +18,9 @@ from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.renewal import previous
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient
-    from dnsrenew.ca.ari import NoWindow, Window
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.acme import CAClient
+    from dnsrenew.acme.ari import NoWindow, Window
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store import State, Store
     from dnsrenew.store.state_parts import Ari
 
@@ -83,7 +83,7 @@ class RenewalInfoQuery:
 
 
 def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
-    from dnsrenew.ca import ari
+    from dnsrenew.acme import ari
 
     try:
         cert_id = ari.cert_id(fullchain_pem)
@@ -159,7 +159,7 @@ def with_renewal_info(
     :param answer: the response of the CA; None: there was none.
     :param otherwise: when to ask again if there is no window and no Retry-After; None: as RFC 9773 recommends.
     """
-    from dnsrenew.ca.ari import DEFAULT, Window
+    from dnsrenew.acme.ari import DEFAULT, Window
 
     now = context.clock.now()
     after = None if answer is None else answer.retry_after

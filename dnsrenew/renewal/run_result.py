@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.model import Outcome
+    from dnsrenew.base.model import Outcome
 
 
 def needs_attention(outcome: Outcome, now: datetime) -> bool:

@@ -12,12 +12,12 @@ from dnsrenew.renewal import texts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.ca import CAClient
+    from dnsrenew.acme import CAClient
+    from dnsrenew.base.model import CA
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
-    from dnsrenew.model import CA
     from dnsrenew.renewal.job import Services
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
     from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.ledger import Ledger
@@ -61,10 +61,10 @@ def make_services(
     :param responses: the http-01 responses that an app of this program serves.
     :param attended: whether a person watches the run.
     """
-    from dnsrenew.ca import CAClient  # slow to import, and not needed while nothing is due
+    from dnsrenew.acme import CAClient  # slow to import, and not needed while nothing is due
+    from dnsrenew.base.http import HttpClient
     from dnsrenew.challenges.solver import SolverResources, make_solvers
     from dnsrenew.dns import DnsView
-    from dnsrenew.http import HttpClient
     from dnsrenew.renewal.job import Services
     from dnsrenew.store.zone_locks import ZoneLocks
 

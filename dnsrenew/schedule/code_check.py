@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.config.file_checks import FileChecks
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Notice
+    from dnsrenew.base.model import Notice
     from dnsrenew.schedule.plan import ScheduledJob
 
 _LIST: Final = """

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.drivers.protocol import BUILT_IN
-from dnsrenew.model import Deployment
 from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule.plan import JobNeeds
-from dnsrenew.validation.mistakes import shown_key
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.config import Config
-    from dnsrenew.model import CertificateSpec, Route
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
 _FILE: Final = "file:"

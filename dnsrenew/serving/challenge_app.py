@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
+from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.serving import texts
-from dnsrenew.validation.mistakes import kind
 
 _Find = Callable[[str], "bytes | None"]
 _METHODS: Final = {"GET", "HEAD"}

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dnsrenew import x509
-from dnsrenew.base import threads
+from dnsrenew.base import threads, x509
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.renewal.next_run import next_run
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import Certificate, Outcome
     from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.model import Certificate, Outcome
 
 _CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""

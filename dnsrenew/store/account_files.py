@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.model.account import AccountData
 from dnsrenew.base.values import replace
-from dnsrenew.model.account import AccountData
 from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.account_parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
@@ -23,7 +23,7 @@ from dnsrenew.store.state import SCHEMA
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.paths import Paths
     from dnsrenew.store.texts import DamageTexts
 
@@ -61,7 +61,7 @@ class AccountFiles:
         :raises LockedError: another run holds the lock for longer.
         :raises StoreError: the file of the lock cannot be created.
         """
-        from dnsrenew.runtime.context import Context as AnyContext  # slow to load
+        from dnsrenew.base.runtime.context import Context as AnyContext  # slow to load
 
         self._folders.make_base()
         return file_locks.hold(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from dnsrenew.base.model.account import THUMBPRINTS, AccountData
 from dnsrenew.base.values import Frozen
-from dnsrenew.model.account import THUMBPRINTS, AccountData
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.state import SCHEMA
@@ -32,7 +32,7 @@ def check_key(pem: bytes) -> None:
 
     :raises DamagedFile: it is not.
     """
-    from dnsrenew import x509  # slow to load; the caller needs it to sign anyway
+    from dnsrenew.base import x509  # slow to load; the caller needs it to sign anyway
 
     try:
         x509.key_from_pem(pem)

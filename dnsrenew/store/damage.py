@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Notice
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
 

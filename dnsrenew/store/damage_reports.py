@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Notice
+    from dnsrenew.base.model import Notice
 
 
 class DamageReports:

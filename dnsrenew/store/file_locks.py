@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.files import open_with_info
+from dnsrenew.base.model import rfc3339
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.model import rfc3339
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
@@ -26,7 +26,7 @@ else:  # at the top: nothing can be imported while the interpreter shuts down
     import fcntl
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}

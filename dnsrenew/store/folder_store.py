@@ -42,10 +42,10 @@ from dnsrenew.store.versions import Versions, is_as_written
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from dnsrenew import x509
+    from dnsrenew.base import x509
     from dnsrenew.base.clock import Clock
-    from dnsrenew.model import Certificate, CertificateSpec
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import Certificate, CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.http_responses import HttpResponses
@@ -347,7 +347,7 @@ class FolderStore(Store):
         remember: Change = unchanged,
     ) -> State:
         """See :meth:`Store.keep`."""
-        from dnsrenew import x509  # slow to load; loaded before for a new certificate
+        from dnsrenew.base import x509  # slow to load; loaded before for a new certificate
 
         fullchain_pem = "".join(x509.split_chain(fullchain_pem))
         sizes = {"privkey.pem": len(key_pem), "fullchain.pem": len(fullchain_pem)}

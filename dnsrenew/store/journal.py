@@ -17,8 +17,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import damage, file_locks, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
@@ -36,7 +36,7 @@ from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import Paths, check_name
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 
 class JournalFolder:

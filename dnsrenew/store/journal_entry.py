@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.model import TxtRecord
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 

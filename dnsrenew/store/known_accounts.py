@@ -13,7 +13,6 @@ from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.state import SCHEMA
 
 if TYPE_CHECKING:
-    from dnsrenew.store.database.connection import Database
     from dnsrenew.store.snapshot import StoreSnapshot
 
 
@@ -52,12 +51,3 @@ def _directory(document: bytes) -> str | None:
         return json_files.string(json_files.load(document, SCHEMA).get("directory")) or None
     except (DamagedFile, NewerSchema):
         return None
-
-
-def in_database(database: Database) -> list[KnownAccount]:
-    """Return the accounts of a database; there a CA has no name.
-
-    :raises StoreError: they cannot be read.
-    """
-    rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
-    return [KnownAccount(directory, "") for (directory,) in rows]

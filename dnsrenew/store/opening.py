@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnsrenew.base import extensions
 from dnsrenew.store.folder_store import FolderStore
 from dnsrenew.store.paths import Paths
 
 if TYPE_CHECKING:
-    from dnsrenew.model import StoreAddress
+    from dnsrenew.base.model import StoreAddress
     from dnsrenew.store.protocol import Store
 
 
@@ -22,16 +23,15 @@ def open_store(
 
     :param insist: use a folder although others can change it.
     :param seals: called for a database: the keys that seal private keys there; the first one seals, all open.
-    :raises ConfigError: a seal is not one.
+    :raises ConfigError: a seal is not one; ``extension-missing``.
     :raises SecretError: a seal cannot be read.
     """
     if isinstance(address, Path):
         return FolderStore(address, insist=insist)
-    from dnsrenew.store.database.connection import Database  # few stores are databases
-    from dnsrenew.store.database.database_store import DatabaseStore
-    from dnsrenew.store.database.seal import Seals
-
-    return DatabaseStore(Database(address), Seals(seals()))
+    for kind in extensions.plugged(lambda each: each.store):
+        opened: Store = kind.open(address, seals)
+        return opened
+    raise extensions.missing("store", "fleet")
 
 
 def has_store(folder: Path) -> bool:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from dnsrenew.model.account import AccountData
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model.account import AccountData
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.pending_orders import PendingOrder

@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Route, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Route, rfc3339
 from dnsrenew.store import damage, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
@@ -22,7 +22,7 @@ from dnsrenew.store.paths import Paths
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 SCHEMA: Final = 1
 ORDER: Final = "order.json"

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from dnsrenew import x509
+    from dnsrenew.base import x509
     from dnsrenew.base.clock import Clock
-    from dnsrenew.model import Certificate, CertificateSpec
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import Certificate, CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.deployment_files import UnfinishedRenames
     from dnsrenew.store.diagnosis_records import DiagnosisRecords
     from dnsrenew.store.http_responses import HttpResponses

@@ -19,7 +19,7 @@ from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.paths import Paths
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 _FOLDER: Final = "csr"
 _KEY: Final = "key.pem"
@@ -122,7 +122,7 @@ def from_parts(csr: bytes, key_pem: bytes) -> SigningRequest:
 
     :raises DamagedFile: they do not belong together.
     """
-    from dnsrenew import x509  # slow to load, and rarely needed
+    from dnsrenew.base import x509  # slow to load, and rarely needed
 
     csr_pem = csr.decode("ascii", "replace")
     try:

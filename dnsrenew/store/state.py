@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.base.values import Frozen, field, field_names, replace
-from dnsrenew.model import Notice, rfc3339
 from dnsrenew.store import json_files, state_parts
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.state_parts import Ari, RouteFailure
 
 if TYPE_CHECKING:
-    from dnsrenew.model import CertificateSpec
-    from dnsrenew.x509 import CertificateFacts
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.x509 import CertificateFacts
 
 SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""

@@ -16,7 +16,7 @@ from dnsrenew.store.state import SCHEMA, State
 from dnsrenew.store.versions import Versions
 
 if TYPE_CHECKING:
-    from dnsrenew.model import Notice
+    from dnsrenew.base.model import Notice
 
 
 class StateFiles(DamageReports):

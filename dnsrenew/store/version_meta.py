@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Notice
 from dnsrenew.store import damage, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
@@ -91,7 +91,7 @@ def checked(data: bytes, found: Meta) -> Meta:
 
 def from_pem(fullchain: bytes, key_pem: bytes) -> Meta | None:
     """Return what a certificate and its key themselves say; None if they are damaged."""
-    from dnsrenew import x509  # slow to load, rarely needed
+    from dnsrenew.base import x509  # slow to load, rarely needed
 
     try:
         facts = x509.read_certificate(fullchain)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from dnsrenew.base.model import Certificate, Notice
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.model import Certificate, Notice
 from dnsrenew.store import damage, texts, version_holds, version_meta
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.paths import FILES, META
@@ -98,7 +98,7 @@ class Versions:
 
         :raises StoreError: they cannot be written.
         """
-        from dnsrenew import x509  # slow to load, rarely needed
+        from dnsrenew.base import x509  # slow to load, rarely needed
 
         whole = self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b""
         try:
@@ -123,7 +123,7 @@ class Versions:
         self._disk.remove_temp(self._versions)
         self.prune(state.version)  # failed runs must not fill the disk
         above = max(state.version or 0, state.switching or 0)
-        from dnsrenew import x509  # slow to load; loaded before for a new certificate
+        from dnsrenew.base import x509  # slow to load; loaded before for a new certificate
 
         leaf, chain = x509.split_chain(fullchain_pem)
         contents = {

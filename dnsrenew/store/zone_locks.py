@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.runtime.fair_lock import FairLock
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.protocol import Store
 
 WRITING: Final = 60.0

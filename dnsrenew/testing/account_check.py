@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.host_calls import HostCalls
@@ -20,7 +21,6 @@ from dnsrenew.drivers import invoke
 from dnsrenew.errors import AttemptError, ConfigError, ProviderError
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.renewal.services import make_services
-from dnsrenew.secrets import Secret
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost
@@ -28,12 +28,12 @@ from dnsrenew.testing.raised import UNAUTHORIZED
 from dnsrenew.testing.wrong_secret import wrong_secret
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Behaviour, Provider
     from dnsrenew.errors import Phrase
-    from dnsrenew.model import CertificateSpec, DnsAccount, TxtRecord
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store import Store
     from dnsrenew.testing.must_result import MustResult
     from dnsrenew.testing.script import Needs, Script

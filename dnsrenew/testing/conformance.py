@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled
-from dnsrenew.model import TxtRecord
 from dnsrenew.testing import texts
 from dnsrenew.testing.must_result import MustResult
 from dnsrenew.testing.raised import HOPELESS, NOTHING_WRITTEN, UNAUTHORIZED, code_of, describe, difference
 from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script, after, script
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import Phrase
-    from dnsrenew.runtime.context import Context
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
 
@@ -123,8 +123,8 @@ def _made(make: Make) -> Driver:
 
 def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable[[str], int]]:
     """Return the functions that query all servers of the zone for values and for their TTL."""
+    from dnsrenew.base.model import Resolver
     from dnsrenew.dns import DnsView
-    from dnsrenew.model import Resolver
 
     view = DnsView(Resolver())
     return lambda name: view.values(context, name), lambda name: view.ttl(context, name)

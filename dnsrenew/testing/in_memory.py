@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 
 class InMemoryDriver:

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.drivers import CANARY, LogTexts, provider_of
 from tests.kit.duckdns import DuckDns
 from tests.lab.canary import assert_no_canary

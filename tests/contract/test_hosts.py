@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.dns_hosts import ZONE, Cloudflare, Host, Route53
 from tests.kit.drivers import maker, provider_of

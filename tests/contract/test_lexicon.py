@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import requests
 
+from dnsrenew.base.http import third_party
+from dnsrenew.base.http.client import MAX_BYTES
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.drivers.lexicon import usable
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
-from dnsrenew.http import third_party
-from dnsrenew.http.client import MAX_BYTES
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account, provider_of

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.lexicon import patches, provider_patches
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.dns_hosts import ZONE, Host

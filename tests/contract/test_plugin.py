@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import find_provider, provider_names
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import maker, provider_of
 

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.http.third_party import redirected
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
-from dnsrenew.http import HttpFailure
-from dnsrenew.http.third_party import redirected
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.drivers import CANARY, LogTexts, maker, provider_of
 from tests.kit.lexicon import inside, redirect_to
@@ -188,7 +188,7 @@ def test_value_domain_keeps_its_token(other: Api) -> None:
     """The module that uses urllib, which would send Authorization to any host, does not follow."""
     with Api(lambda _: (302, ""), {"Location": other.url}) as api:
         found = inside(f"""
-from dnsrenew.http import HttpFailure
+from dnsrenew.base.http import HttpFailure
 call = sys.modules[child.provider_class("valuedomain", LIMITS).__module__].vdapi_create_caller("{CANARY}")
 result = []
 for method in ("GET", "POST"):

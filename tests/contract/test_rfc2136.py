@@ -13,12 +13,12 @@ import dns.query
 import dns.rcode
 import pytest
 
+from dnsrenew.base.model import DnsAccount, Resolver, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.errors import ConfigError, ProviderError
-from dnsrenew.model import DnsAccount, Resolver, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import LogTexts, assert_nothing_foreign, maker, provider_of, rfc2136_account
 from tests.kit.load import allowed
@@ -32,7 +32,7 @@ RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 6
 def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `look`, check_driver queries all servers of the zone, including one that lags."""
     lab_resolver = Resolver(nameservers=(bind.nameserver,), authoritative_port=bind.port)
-    monkeypatch.setattr("dnsrenew.model.Resolver", lambda: lab_resolver)
+    monkeypatch.setattr("dnsrenew.base.model.Resolver", lambda: lab_resolver)
     check_driver(maker(rfc2136_account(bind)), "example.test", patience=10)
     assert bind.txt("_acme-challenge.example.test") == set()
 

@@ -9,8 +9,8 @@ import threading
 import psutil
 import pytest
 
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.store.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_killed import NAMES, WorkerProcesses
 from tests.kit.fleet_stage import PATIENCE, wait_until

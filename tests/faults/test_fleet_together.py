@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.store.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.fleet_faults import assert_right
 from tests.kit.fleet_killed import WorkerProcesses
 from tests.kit.fleet_stage import wait_until

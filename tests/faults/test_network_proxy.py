@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from dnsrenew.http import HttpClient, HttpFailure
+from dnsrenew.base.http import HttpClient, HttpFailure
 from tests.kit.load import allowed
 from tests.lab import LabCA, badports
 

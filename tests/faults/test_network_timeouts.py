@@ -12,13 +12,13 @@ import dns.rdatatype
 import pytest
 
 import dnsrenew
+from dnsrenew.base.http import client, connections
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers import host_api, rfc2136
 from dnsrenew.drivers.lexicon import process
-from dnsrenew.http import client, connections
-from dnsrenew.runtime.context import Context
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
 SOURCES: Final = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
@@ -57,23 +57,26 @@ EXCEPTIONS: Final = {
     ("challenges/http01/diagnosis.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("testing/box/validation.py", "call"): "the connection that it is made of has a time-out",
-    ("ca/finalize.py", "wait"): "a pace, which knows its end",
-    ("ca/order_polling.py", "wait"): "a pace, which knows its end",
-    ("fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
-    ("fleet/serving/context.py", "wait"): "its threads have been told to stop",
-    ("fleet/session.py", "wait"): "of asyncio, within a time-out",
-    ("fleet/status.py", "wait"): "statements, which have a time limit",
-    ("doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
-    ("doctor/router/ssdp.py", "socket"): "a datagram socket that is read only when it has something, until a deadline",
+    ("acme/finalize.py", "wait"): "a pace, which knows its end",
+    ("acme/order_polling.py", "wait"): "a pace, which knows its end",
+    ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
+    ("extensions/fleet/serving/context.py", "wait"): "its threads have been told to stop",
+    ("extensions/fleet/session.py", "wait"): "of asyncio, within a time-out",
+    ("extensions/fleet/status.py", "wait"): "statements, which have a time limit",
+    ("extensions/doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
+    (
+        "extensions/doctor/router/ssdp.py",
+        "socket",
+    ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
     (
-        "http/stages.py",
+        "base/http/stages.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the check is left at its end",
     (
-        "http/connections.py",
+        "base/http/connections.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/resolvers.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",

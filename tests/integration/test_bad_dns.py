@@ -158,7 +158,7 @@ def test_a_fault_in_dns(workspace: Workspace, case: Case) -> None:
 # The real program, with a shorter time-out of the driver.
 _IMPATIENT = """
 import sys
-from dnsrenew.runtime import retry
+from dnsrenew.base.runtime import retry
 from dnsrenew.drivers import rfc2136
 rfc2136.REQUEST_SECONDS = 0.3
 from dnsrenew.cli import main

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.acme import CAClient
+from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, Eab
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.ca import CAClient
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, Eab
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore, Store
 from tests.kit.ca_box import Box, answer_pending, not_offered, refused
 from tests.kit.fallback_stage import refusing

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.acme import CAClient
+from dnsrenew.acme.ari import NoWindow, Window, cert_id
+from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.ca import CAClient
-from dnsrenew.ca.ari import NoWindow, Window, cert_id
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Cancelled
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA
-from dnsrenew.runtime.context import Context
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, not_offered
 from tests.lab import DROP, LabCA, Request, Response
 from tests.lab.ports import reserve

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from cryptography.x509 import NameOID
 
-from dnsrenew import x509
-from dnsrenew.ca import CAClient
-from dnsrenew.model import KeyKind
-from dnsrenew.runtime.context import Context
+from dnsrenew.acme import CAClient
+from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
+from dnsrenew.base.runtime.context import Context
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, not_offered, refused
 from tests.lab import DROP, Request, Response
 

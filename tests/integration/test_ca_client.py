@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.ca import CAClient
+from dnsrenew.acme import CAClient
+from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.single_flight import FAILURE_SECONDS
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.single_flight import FAILURE_SECONDS
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, refused
 from tests.kit.clock import RealClock
 from tests.kit.fallback_stage import refusing

@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dnsrenew.ca import CAClient
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, EAB_BY_EMAIL
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
+from dnsrenew.acme import CAClient
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, EAB_BY_EMAIL
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from tests.kit.api_server import Api
 from tests.kit.ca_box import Box
 

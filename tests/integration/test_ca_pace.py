@@ -6,13 +6,13 @@ import threading
 from functools import partial
 from typing import Any
 
+from dnsrenew.acme import CAClient
 from dnsrenew.base import threads
-from dnsrenew.ca import CAClient
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.rate_limit import CA_NONCES, Rate, TokenBucket, TokenBuckets
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.rate_limit import CA_NONCES, Rate, TokenBucket, TokenBuckets
 from tests.kit.ca_box import Box, refused
 from tests.lab.acmemessages import Request
 

@@ -18,14 +18,14 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database import lock_connection, schema
-from dnsrenew.store.database import locks as locks_module
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.locks import LockSession
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet.database import lock_connection, schema
+from dnsrenew.extensions.fleet.database import locks as locks_module
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.locks import LockSession
+from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.load import allowed
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy
 

@@ -11,9 +11,9 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
-from dnsrenew.store.database import schema
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.seal import Seals, place
+from dnsrenew.extensions.fleet.database import schema
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from tests.kit.postgres import DatabaseAddress, Postgres
 
 OLD, NEW, OTHER = b"o" * 32, b"n" * 32, b"x" * 32

@@ -15,10 +15,10 @@ import pytest
 
 from dnsrenew import Certificate, DeploymentResult, Secret
 from dnsrenew.base.found import running_programs
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.model import Deployment
-from dnsrenew.runtime.context import Context
 from tests.kit import hfs
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate, DeploymentResult, Secret
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.model import Deployment
-from dnsrenew.runtime.context import Context
 from tests.kit import servers
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.folders import here
@@ -268,8 +268,8 @@ from tests.kit import servers
 from tests.kit.deployments import KeptFiles, make_certificate
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.model import Deployment
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 path = Path(sys.argv[1])
 target = path / "small"
 target.mkdir()

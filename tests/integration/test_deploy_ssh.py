@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate
+from dnsrenew.base.model import Deployment, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.openssh import OpenSsh
 from dnsrenew.deploy.targets.ssh import SshDeployer
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment, DeploymentResult
-from dnsrenew.runtime.context import Context
 from tests.kit.deployments import KeptFiles, TlsServer, deployer_context, make_certificate
 from tests.kit.sshd import Sshd, make_key, sshd
 

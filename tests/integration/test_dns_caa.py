@@ -12,10 +12,10 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.checks import caa
+from dnsrenew.base.checks import caa
+from dnsrenew.base.model import Check, Route
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
-from dnsrenew.model import Check, Route
 from tests.kit.dns_stage import ViewStage, questions
 from tests.kit.load import allowed
 from tests.lab import Lab, Query, dnsforwarder

@@ -16,13 +16,13 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from dnsrenew.base.checks import caa
+from dnsrenew.base.model import Route
 from dnsrenew.base.values import replace
-from dnsrenew.checks import caa
 from dnsrenew.dns import caa_lookup, view
 from dnsrenew.dns import lookup as lookup_module
 from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import DnsError, PropagationError
-from dnsrenew.model import Route
 from tests.kit.clock import FakeClock
 from tests.kit.dns_stage import ViewStage, questions, record
 from tests.kit.load import allowed

@@ -12,11 +12,11 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError, PropagationError
-from dnsrenew.runtime.context import Context
 from tests.kit.dns_stage import ViewStage, questions, record
 from tests.kit.load import allowed
 from tests.kit.renew_stage import Stage

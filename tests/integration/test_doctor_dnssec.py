@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsrenew.model import Check
+from dnsrenew.base.model import Check
 from tests.kit.domain_doctor import DomainDoctor
 from tests.kit.signed_zones import serve, sign
 from tests.lab import PRIMARY, SECONDARY, Lab, Query

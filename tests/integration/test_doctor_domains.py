@@ -13,12 +13,12 @@ import dns.rcode
 import dns.rrset
 import pytest
 
+from dnsrenew.base.model import Check, Route, TxtRecord
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.doctor.host.dns_port import port_53
-from dnsrenew.doctor.redaction import redact
 from dnsrenew.errors import DnsError
-from dnsrenew.model import Check, Route, TxtRecord
+from dnsrenew.extensions.doctor.host.dns_port import port_53
+from dnsrenew.extensions.doctor.redaction import redact
 from tests.kit.diagnoses import diagnosis
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.issuer import account, caa, clock
-from dnsrenew.doctor.issuer import ca as reachable
-from dnsrenew.model import CertificateSpec, Check
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.issuer import account, caa, clock
+from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.store import FolderStore
 from tests.kit.clock import RealClock
 from tests.kit.folders import here
@@ -264,7 +264,7 @@ def test_caa_records_at_real_servers(lab: Lab, facts: Make, monkeypatch: pytest.
     identity = "pebble.letsencrypt.org"
     for zone, (records, _result, _scope) in RECORDS.items():
         lab.add_zone(zone, f"{records.format(ca=identity)}\n" if records else "")
-    monkeypatch.setattr("dnsrenew.ca.directory.Directory.caa_identities", (identity,))
+    monkeypatch.setattr("dnsrenew.acme.directory.Directory.caa_identities", (identity,))
     monkeypatch.setattr(caa, "account_url", lambda *_: "https://ca.test/1")
     found = facts({"certificate": [{"name": "home", "domains": list(RECORDS)}], "dns.home.zones": list(RECORDS)})
     check = caa.caa(found, found.its.certificates[0], "lab")
@@ -289,7 +289,7 @@ def one(found: Facts, zone: str) -> Check:
 def test_a_wildcard_that_is_denied(lab: Lab, facts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """``issuewild`` denies the wildcard and not the name itself."""
     lab.add_zone("wild-doctor.test", '@ CAA 0 issue "ca.test"\n@ CAA 0 issuewild ";"\n')
-    monkeypatch.setattr("dnsrenew.ca.directory.Directory.caa_identities", ("ca.test",))
+    monkeypatch.setattr("dnsrenew.acme.directory.Directory.caa_identities", ("ca.test",))
     names = ["wild-doctor.test", "*.wild-doctor.test"]
     found = facts({"certificate": [{"name": "home", "domains": names}], "dns.home.zones": ["wild-doctor.test"]})
     check = caa.caa(found, found.its.certificates[0], "lab")

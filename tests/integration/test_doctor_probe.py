@@ -14,11 +14,11 @@ from typing import Any
 import dns.message
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.doctor.accounts import accounts, probe
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.model import CertificateSpec, Check
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.accounts import accounts, probe
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
 from tests.kit.folders import here
@@ -33,11 +33,11 @@ Make = Callable[..., Facts]
 KILLED = """
 import os, signal, sys
 from dnsrenew.config import Config
-from dnsrenew.doctor.accounts import probe
-from dnsrenew.doctor.facts import Facts
+from dnsrenew.extensions.doctor.accounts import probe
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.events import Emitter
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import FolderStore
 
 def die(event):

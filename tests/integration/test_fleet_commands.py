@@ -13,12 +13,12 @@ from types import SimpleNamespace
 import pytest
 
 from dnsrenew import CAError, Config, Fleet, Renewer, StoreError
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.fleet import removing
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.fleet import removing
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.store import FolderStore, State
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.wanted import WantedCertificates
 from tests.kit.archives import fill_store
 from tests.kit.clock import FakeClock
 from tests.kit.fleet_folder import OTHER_SEAL, FleetFolder, open_store
@@ -269,7 +269,7 @@ def test_what_has_no_tags_gets_some(fleet: FleetFolder) -> None:
 def test_many_are_added_in_little_memory(fleet: FleetFolder) -> None:
     """Twenty thousand lines are added with less than 15 MB of memory and fewer than 60 statements."""
     lines = (b'{"domains": ["n%d.duckdns.org", "*.n%d.duckdns.org"]}' % (number, number) for number in range(20_000))
-    from dnsrenew.fleet.fleet import adder  # late, as the command imports it
+    from dnsrenew.extensions.fleet.fleet import adder  # late, as the command imports it
 
     with open_store(fleet) as store:
         work = adder(fleet.config(), store, Context())

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.doctor import examine
-from dnsrenew.doctor.table import TABLE
+from dnsrenew.extensions.doctor import examine
+from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit.fleet_folder import FleetFolder
 from tests.kit.postgres import DatabaseAddress
 from tests.lab import ports

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import PASSWORD, DatabaseAddress
 from tests.kit.recipes import GUIDES, recipe_files

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.fleet.serving import on_demand as module
-from dnsrenew.fleet.serving import server as serving
-from dnsrenew.fleet.serving.context import FleetContext
-from dnsrenew.store.database.demand_rate import DemandRate
+from dnsrenew.extensions.fleet.database.demand_rate import DemandRate
+from dnsrenew.extensions.fleet.serving import on_demand as module
+from dnsrenew.extensions.fleet.serving import server as serving
+from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.store.ledger.ca_limits import Limit
 from tests.kit.load import allowed
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401

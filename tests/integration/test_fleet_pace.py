@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
 from dnsrenew.errors import Cancelled, StoreError
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.pace import SharedBucket, SharedBuckets, forget_full_buckets
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.pace import SharedBucket, SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.clock import FakeClock
 from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
 

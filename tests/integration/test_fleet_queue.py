@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.fleet.queue import HandedBack, QueueTasks, WorkQueue
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.queue import HandedBack, QueueTasks, WorkQueue
 from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
 
 
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a worker look for what was handed back at once."""
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.05)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.05)
 
 
 @pytest.fixture

@@ -14,19 +14,19 @@ from unittest import mock
 import pytest
 from procrastinate.schema import SchemaManager
 
-from dnsrenew.cli.fleet_status import status_lines
+from dnsrenew.base.model import CA
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet import session as session_module
-from dnsrenew.fleet.metrics import FleetReading, fleet_lines
-from dnsrenew.fleet.run_redactors import RunRedactors
-from dnsrenew.fleet.session import WorkerSession
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.model import CA
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.schema import reseal
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet import session as session_module
+from dnsrenew.extensions.fleet.commands.fleet_status import status_lines
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.schema import reseal
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
+from dnsrenew.extensions.fleet.run_redactors import RunRedactors
+from dnsrenew.extensions.fleet.session import WorkerSession
+from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
@@ -38,9 +38,9 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often, and give up early."""
-    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 2.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 2.0)
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_a_stop_is_seen_while_the_queue_opens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A worker ends when it is stopped, even if a silent server delays the opening of its queue."""
-    monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 50.0)
-    monkeypatch.setattr("dnsrenew.fleet.worker.PATIENCE", 1.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 50.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.PATIENCE", 1.0)
     with Proxy(address.port) as proxy:
         stage.address = address.at(proxy.port)
         stage.write()
@@ -209,8 +209,10 @@ def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest
         notified.set()
         raise OSError
 
-    monkeypatch.setattr("dnsrenew.fleet.session._NOTIFY_EVERY", 0.0)
-    monkeypatch.setattr("dnsrenew.fleet.queue.WorkQueue.rescue", mock.AsyncMock(side_effect=[0, *[OSError()] * 999]))
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session._NOTIFY_EVERY", 0.0)
+    monkeypatch.setattr(
+        "dnsrenew.extensions.fleet.queue.WorkQueue.rescue", mock.AsyncMock(side_effect=[0, *[OSError()] * 999])
+    )
     monkeypatch.setattr(WorkerSession, "_clean_up", mock.Mock(side_effect=OSError()))
     monkeypatch.setattr(WorkerSession, "_notify", mock.Mock(side_effect=fail_to_notify))
     monkeypatch.setattr(session_module, "reseal", lambda *_: done.set())
@@ -242,7 +244,7 @@ def test_a_job_that_cannot_be_rescued_stops_no_other(stage: FleetStage) -> None:
 
 def test_outcomes_that_wait_for_a_message_are_bounded(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of outcomes that wait for a notification is limited."""
-    monkeypatch.setattr("dnsrenew.fleet.session._MOST_UNSENT", 3)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session._MOST_UNSENT", 3)
     with stage.crew() as (crew,):
         unsent = session_of(crew)._unsent
         unsent.extend((mock.Mock(), mock.Mock()) for _ in range(5))
@@ -367,7 +369,7 @@ def test_the_clock_of_the_database_measures_the_wait(stage: FleetStage, monkeypa
     stage.add("shop")
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now() - interval '3 hours'")
     monkeypatch.setattr("dnsrenew.base.clock.SystemClock.now", lambda _: stage.database.clock.now() + timedelta(days=9))
-    from dnsrenew.cli import fleet_status as command
+    from dnsrenew.extensions.fleet.commands import fleet_status as command
 
     with mock.patch.dict("os.environ", stage.workspace.env):
         found, now = command._read(stage.config(), None)

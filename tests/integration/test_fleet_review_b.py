@@ -12,17 +12,17 @@ from unittest import mock
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, LockedError, StoreError
-from dnsrenew.fleet.fleet import Fleet
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database import schema, transaction_lock, wanted
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.old_locks import forget_old_locks
-from dnsrenew.store.database.seal import Seals
-from dnsrenew.store.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
+from dnsrenew.extensions.fleet.database import schema, transaction_lock, wanted
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.old_locks import forget_old_locks
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
+from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.store.state import State
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.fleet_stage import FleetStage, wait_until
@@ -275,7 +275,7 @@ def test_a_lock_that_cannot_be_freed_is_lost(database: Database, address: Databa
     broken = "SELECT 1 / 0 WHERE %s <> ''"
     with opened(address) as store, opened(address) as other:
         with (
-            mock.patch("dnsrenew.store.database.locks._FREE", broken),
+            mock.patch("dnsrenew.extensions.fleet.database.locks._FREE", broken),
             store.lock(NAME, context=Context()),
         ):
             pass

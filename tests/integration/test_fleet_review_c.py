@@ -16,22 +16,22 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import Outcome
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.validation.mistakes import Mistake, config_error
 from dnsrenew.cli import main
 from dnsrenew.cli.service_log import write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import Terminal
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.fleet.fleet import Fleet
-from dnsrenew.fleet.metrics import fleet_lines, read_fleet
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.model import Outcome
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.fleet import Fleet
+from dnsrenew.extensions.fleet.metrics import fleet_lines, read_fleet
+from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.operations.revoke import Revocation
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
-from dnsrenew.validation.mistakes import Mistake, config_error
 from tests.kit.archives import fill_store
 from tests.kit.fleet_folder import FleetFolder, open_store
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
@@ -112,7 +112,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
     """If libpq's own time-out ends the login first, the error is `store-unreachable` too."""
     import psycopg
 
-    from dnsrenew.store.database.deadlines import DeadlineConnection
+    from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
     ended = threading.Event()
 
@@ -121,7 +121,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
         raise psycopg.errors.ConnectionTimeout("connection timeout expired")
 
     monkeypatch.setattr(DeadlineConnection, "connect", connect)
-    monkeypatch.setattr("dnsrenew.store.database.new_connection._HANDOVER", 5.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.database.new_connection._HANDOVER", 5.0)
     timer = threading.Timer(0.1, ended.set)
     timer.start()
     with pytest.raises(StoreError) as caught:
@@ -233,12 +233,12 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def examine(context: object, config: object, store: object, specs: Any, **_: object) -> list[object]:
-        from dnsrenew.model import Diagnosis
+        from dnsrenew.base.model import Diagnosis
 
         seen.extend(spec.name for spec in specs)
         return [Diagnosis(name=spec.name, renewable=True, route=None, next_action=None, checks=()) for spec in specs]
 
-    monkeypatch.setattr("dnsrenew.doctor.examine.examine", examine)
+    monkeypatch.setattr("dnsrenew.extensions.doctor.examine.examine", examine)
     return seen
 
 
@@ -255,7 +255,7 @@ def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: py
     for module in ("psycopg", "procrastinate"):
         monkeypatch.setitem(sys.modules, module, None)
     for module in ("worker", "session", "queue", "certificate_job"):
-        monkeypatch.delitem(sys.modules, f"dnsrenew.fleet.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"dnsrenew.extensions.fleet.{module}", raising=False)
     error = fleet.refused(command, status=1)
     assert error["code"] == "store-extra-missing"
     assert error["evidence"]["packages"] == ["psycopg[binary,pool]", "procrastinate"]
@@ -415,7 +415,9 @@ def test_what_was_never_obtained_is_not_revoked(
 ) -> None:
     """The question and the result count only certificates that were obtained as revoked."""
     asked: list[str] = []
-    monkeypatch.setattr("dnsrenew.cli.fleet_remove.confirm", lambda _, question, __: asked.append(question))
+    monkeypatch.setattr(
+        "dnsrenew.extensions.fleet.commands.fleet_remove.confirm", lambda _, question, __: asked.append(question)
+    )
     monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", _revoke)
     for name in ("home", "shop", "club"):
         fleet.add({"name": name, "domains": [f"{name}.duckdns.org"]})

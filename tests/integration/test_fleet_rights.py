@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Deployment, Fleet, Route, x509
+from dnsrenew import Deployment, Fleet, Route
+from dnsrenew.base import x509
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.model.account import AccountData
+from dnsrenew.extensions.fleet.database import schema
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.renewal.deploying import complete_renames_of_killed_runs
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State
-from dnsrenew.store.database import schema
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.seal import place
 from tests.kit.fleet_folder import SEAL, FleetFolder, open_store
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres

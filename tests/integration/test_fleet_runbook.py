@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.model import TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
 from tests.lab import AcmeProxy
@@ -28,8 +28,8 @@ from tests.lab.workspace import Workspace
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
 
 
 @pytest.fixture

@@ -23,13 +23,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from dnsrenew import CertificateSpec, Config, Secret, StoreError, x509
+from dnsrenew import CertificateSpec, Config, Secret, StoreError
+from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.fleet.fleet import Fleet
-from dnsrenew.fleet.serving import pem_memory
-from dnsrenew.fleet.serving.context import FleetContext
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.database_store import DatabaseStore
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.fleet import Fleet
+from dnsrenew.extensions.fleet.serving import pem_memory
+from dnsrenew.extensions.fleet.serving.context import FleetContext
 from tests.kit.certificates import issue, issuer
 from tests.kit.clock import START
 from tests.kit.load import allowed

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli.fleet_status import status_lines
-from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
-from dnsrenew.model import CA
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.base.model import CA
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.fleet.commands.fleet_status import status_lines
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
 from tests.kit.fleet_stage import FleetStage
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures

@@ -17,16 +17,16 @@ from unittest import mock
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet.spread import spread
-from dnsrenew.fleet.status import fleet_status
-from dnsrenew.fleet.worker import FleetWorker
-from dnsrenew.model import CertificateSpec
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.spread import spread
+from dnsrenew.extensions.fleet.status import fleet_status
+from dnsrenew.extensions.fleet.worker import FleetWorker
 from dnsrenew.store import State
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.seal import Seals
 from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
 from tests.lab import AcmeProxy, Response
@@ -39,9 +39,9 @@ DAY = 24 * HOUR
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue._POLL", 0.1)
-    monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 2.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 2.0)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
 
 def test_a_renewal_takes_few_statements(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker sends at most 37 statements for each certificate, besides those of the queue."""
-    monkeypatch.setattr("dnsrenew.fleet.session.CLEAN_UP_EVERY", 60.0)  # this is about the jobs alone
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 60.0)  # this is about the jobs alone
     stage.add("first")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
@@ -217,7 +217,7 @@ def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.
             raise ZeroDivisionError
         return spread(spec, slot, state)
 
-    monkeypatch.setattr("dnsrenew.fleet.certificate_job.spread", broken)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.certificate_job.spread", broken)
     stage.add("strange", "shop")
     with stage.crew() as (crew,):
         wait_until(lambda: stage.versions() and crew.heard.of("failed"))
@@ -243,7 +243,7 @@ def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> 
 
 def test_what_no_worker_has_an_account_for_is_named(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status names an account that no worker has, until a worker has it."""
-    monkeypatch.setattr("dnsrenew.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0))
+    monkeypatch.setattr("dnsrenew.extensions.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0))
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (crew,):
         wait_until(lambda: stage.dues()["shop"] > 0)
@@ -378,7 +378,7 @@ def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeP
         mock.patch.object(SystemClock, "now", now),
         mock.patch("procrastinate.utils.utcnow", side_effect=lambda: datetime.now(UTC) + ahead),
         mock.patch("procrastinate.periodic.time", SimpleNamespace(time=lambda: time.time() + ahead.total_seconds())),
-        mock.patch("dnsrenew.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0)),
+        mock.patch("dnsrenew.extensions.fleet.certificate_job._RETURN_AFTER", (0.0, 0.0)),
         stage.crew() as (crew,),
     ):
         wait_until(lambda: crew.heard.of("renewed") and stage.dues()["lacking"] > 0)
@@ -407,7 +407,7 @@ def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> N
 
 def test_a_worker_hands_back_what_does_not_end(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that is not done in time is put back into the queue, and its TXT value is removed."""
-    monkeypatch.setattr("dnsrenew.fleet.session.GRACEFUL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.session.GRACEFUL", 0.1)
     stage.lab.lag = 60.0
     stage.add("shop")
     with stage.crew() as (crew,):
@@ -505,9 +505,9 @@ def test_a_connection_that_hangs_loses_no_certificate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A worker whose database hangs waits, and then obtains the certificate with at most one more order."""
-    monkeypatch.setattr("dnsrenew.fleet.queue_connections.DEADLINE", 1.0)
-    monkeypatch.setattr("dnsrenew.fleet.queue._HEARTBEAT", 0.2)
-    monkeypatch.setattr("dnsrenew.fleet.worker.PATIENCE", 1.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 1.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._HEARTBEAT", 0.2)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.PATIENCE", 1.0)
     hung = threading.Event()
     with Proxy(postgres.port) as proxy:
 

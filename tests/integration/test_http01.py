@@ -17,16 +17,15 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.base import threads
-from dnsrenew.ca import CAClient
+from dnsrenew.acme import CAClient
+from dnsrenew.base import threads, x509
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01.listener import HttpListeners
 from dnsrenew.challenges.http01.responses import HttpValue
 from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.errors import CAError, ChallengeError
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, Route
-from dnsrenew.runtime.context import Context
 from tests.kit.ca_box import MemoryStore
 from tests.lab import Lab
 from tests.lab.ports import has_ipv6
@@ -203,9 +202,9 @@ def test_port_80_without_the_right_to_it() -> None:
     """If the system refuses port 80, the fix says how to get the right."""
     code = (
         "from dnsrenew.challenges.http01.solver import Http01\n"
-        "from dnsrenew.runtime.context import Context\n"
+        "from dnsrenew.base.runtime.context import Context\n"
         "from dnsrenew.errors import ChallengeError\n"
-        "from dnsrenew.model import Route\n"
+        "from dnsrenew.base.model import Route\n"
         "try:\n"
         "    Http01().place(Context(), {'web.test': Route('http-01')})\n"
         "except ChallengeError as error:\n"

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dnsrenew import x509
-from dnsrenew.ca import CAClient
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.importing import caddy
-from dnsrenew.setup.importing.found import FoundData, HostView
+from dnsrenew.acme import CAClient
+from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.setup.importing import caddy
+from dnsrenew.extensions.setup.importing.found import FoundData, HostView
 from tests.kit.ca_box import Box
 from tests.lab import ports
 from tests.lab.process import ServerProcess, find_program

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Certificate, DeploymentResult, x509
+from dnsrenew import Certificate, DeploymentResult
+from dnsrenew.base import x509
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.init import deployments
-from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
-from dnsrenew.setup.init.servers import find_servers, this_server_host
+from dnsrenew.extensions.setup.init import deployments
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
 from tests.kit import hfs, servers
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.servers import Served

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import Config, Event, Renewer, Secret
-from dnsrenew.events import KINDS
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.events import KINDS
+from dnsrenew.base.runtime.context import Context
 from tests.kit.renew_stage import Stage, certificates, error_of
 from tests.lab.settings import to_toml
 from tests.lab.workspace import forget_account
@@ -104,7 +104,7 @@ def test_the_library_never_prints(stage: Stage, capfd: pytest.CaptureFixture[str
     # Python's last-resort handler, which prints warnings without a configuration, is not the library's.
     assert (out, err) == ("", "")
     assert all(
-        not logging.getLogger(name).handlers for name in ("dnsrenew", "dnsrenew.renewal.renew", "dnsrenew.events")
+        not logging.getLogger(name).handlers for name in ("dnsrenew", "dnsrenew.renewal.renew", "dnsrenew.base.events")
     )
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.prometheus import Prometheus, promtool, running_prometheus, until

@@ -10,16 +10,16 @@ from pathlib import Path
 import dns.rdatatype
 import pytest
 
-from dnsrenew.ca import CAClient
+from dnsrenew.acme import CAClient
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.dns import wire
 from dnsrenew.dns.doh import Doh, NoDohAnswer
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import AttemptError, CAError, ProviderError
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.api_server import Api
 from tests.kit.ca_box import MemoryStore
 from tests.kit.clock import FakeClock

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsError, LockedError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from dnsrenew import Config, Renewer
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import invoke
-from dnsrenew.model import TxtRecord
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import RealClock
 from tests.kit.drivers import provider_of, rfc2136_account
 from tests.kit.renew_stage import Stage, names_in
@@ -25,8 +25,8 @@ HOOK = """
 import json, os, pathlib, sys
 from dnsrenew import DnsAccount
 from dnsrenew.drivers import invoke, find_provider
-from dnsrenew.model import TxtRecord
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 action, zone, name, value, ttl = sys.argv[1:]
 options = json.loads((pathlib.Path(__file__).parent / "hook.json").read_text())
 options["tsig_secret"] = os.environ["TSIG_SECRET"]

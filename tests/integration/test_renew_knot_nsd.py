@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dnsrenew import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import assert_nothing_foreign, maker, provider_of
 from tests.kit.renew_stage import Stage, names_in, through

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.load import allowed
 from tests.kit.renew_stage import Stage, certificates, through

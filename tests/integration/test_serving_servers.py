@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.model import CertificateSpec
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
 from tests.kit.recipes import DOMAIN, recipe_files

@@ -1,6 +1,6 @@
 """The ACME server of all tests that need no real one: the CA of ``dnsrenew.testing``, without sockets.
 
-:class:`AcmeServer` stands where :class:`dnsrenew.http.HttpClient` does, so the real CAClient talks to it. It looks
+:class:`AcmeServer` stands where :class:`dnsrenew.base.http.HttpClient` does, so the real CAClient talks to it. It looks
 at what is really published and issues real certificates, but verifies no signatures. Its faults are hooks with the same
 requests and responses as those of the proxy before Pebble (tests/lab/acmeproxy.py).
 """
@@ -18,9 +18,9 @@ from cryptography import x509 as crypto
 from requests.structures import CaseInsensitiveDict
 
 from dnsrenew.base.clock import Clock
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.names import base_domain
-from dnsrenew.http import HttpFailure
-from dnsrenew.http import Response as HttpResponse
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.order_server import OrderServer
 from dnsrenew.testing.box.resources import BoxAuthorization, BoxOrder, Json

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 

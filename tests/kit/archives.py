@@ -12,15 +12,15 @@ from typing import Final
 
 import pytest
 
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import DnsRenewError, StoreError
-from dnsrenew.model.account import AccountData
-from dnsrenew.operations.archive.export import ExportResult, export
-from dnsrenew.operations.archive.restore import RestoreResult, restore
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.setup.archive.export import ExportResult, export
+from dnsrenew.extensions.setup.archive.restore import RestoreResult, restore
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Notified
 from tests.kit.clock import FakeClock
@@ -128,7 +128,7 @@ def fill_store(root: Path, asked_by: str = "") -> FolderStore:
 
 
 def _request() -> tuple[str, bytes]:
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     key = x509.new_key("ecdsa-p256")
     return x509.request_to_pem(x509.make_csr(key, list(SPEC.identifiers))), x509.key_to_pem(key)

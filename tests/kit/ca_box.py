@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.ca import CAClient, Order
+from dnsrenew.acme import CAClient, Order
+from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, Eab
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, Eab
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
 from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions, Request, Response
 

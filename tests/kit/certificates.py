@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from dnsrenew.testing.box.issuer import BoxIssuer
 from tests.kit.clock import START
 

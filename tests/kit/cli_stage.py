@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Attempt, DeploymentResult, Notice, Outcome, RouteTaken, rfc3339
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, DeploymentResult, Notice, Outcome, RouteTaken, rfc3339
 from dnsrenew.operations.accounts import AccountStatus
 from dnsrenew.operations.revoke import Revocation
 from dnsrenew.schedule import detect

@@ -15,9 +15,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dnsrenew import Certificate, x509
+from dnsrenew import Certificate
+from dnsrenew.base import x509
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy.protocol import DeployerContext
-from dnsrenew.runtime.context import Context
 from tests.kit.certificates import issuer
 
 DOMAINS = ("www.example.test", "example.test")

@@ -7,8 +7,8 @@ import json
 import os
 from typing import Any
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, json_files
 from dnsrenew.store.journal_entry import LATEST
 from dnsrenew.store.state import SCHEMA

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from unittest import mock
 
-from dnsrenew import x509
-from dnsrenew.base import threads
+from dnsrenew.base import threads, x509
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import CA, CertificateSpec, Outcome, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.config import Config
-from dnsrenew.events import Event
-from dnsrenew.model import CA, CertificateSpec, Outcome, Route, TxtRecord
 from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.answers import AcmeProblem

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import DnsView, Target
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import PropagationCheck, Resolver, TxtRecord
-from dnsrenew.runtime.context import Context
 from tests.lab import Lab, Query
 
 

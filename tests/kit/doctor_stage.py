@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.doctor.facts import Facts
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.model import CA, CertificateSpec, DnsAccount, Route
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.store import FolderStore
 from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.clock import FakeClock

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dnsrenew.base.model import Check, Resolver
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.table import TABLE
-from dnsrenew.model import Check, Resolver
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.table import TABLE
 from dnsrenew.store import FolderStore
 from tests.kit.folders import here
 from tests.lab import Lab

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.drivers import Driver, Provider, find_provider
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.model import DnsAccount
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
 

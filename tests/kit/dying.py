@@ -22,18 +22,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import dnsrenew.ca.client
+import dnsrenew.acme.client
+import dnsrenew.base.http.client
+import dnsrenew.base.x509  # loaded here once, and not in each process
 import dnsrenew.challenges.dns01.leftovers
 import dnsrenew.cli.renew
-import dnsrenew.http.client
 import dnsrenew.renewal.renew
 import dnsrenew.renewal.services
-import dnsrenew.x509  # loaded here once, and not in each process
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.cli import main
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver
-from dnsrenew.events import Emitter
-from dnsrenew.model import TxtRecord
 from dnsrenew.store.atomic_io import AtomicFiles
 
 _CHANGES: Final = {"mkdir", "create", "write", "rename", "symlink", "unlink", "rmdir"}

@@ -16,10 +16,10 @@ from typing import Any
 import procrastinate.periodic
 import procrastinate.utils
 
-import dnsrenew.fleet.certificate_job
-import dnsrenew.store.database.database_store  # noqa: F401  # loaded here once, and not in each process
+import dnsrenew.extensions.fleet.certificate_job
+import dnsrenew.extensions.fleet.database.database_store  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.fleet import queue, queue_connections, session, worker
+from dnsrenew.extensions.fleet import queue, queue_connections, session, worker
 from tests.kit.dying import Death, serve
 
 

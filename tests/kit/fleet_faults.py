@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from unittest import mock
 
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet.queue import HandedBack
-from dnsrenew.store.database.lock_connection import LockConnection
+from dnsrenew.extensions.fleet.database.lock_connection import LockConnection
+from dnsrenew.extensions.fleet.queue import HandedBack
 from tests.kit.child import ROOT
 from tests.kit.fleet_watch import Killed, Watch
 from tests.kit.fleet_world import NAME, FleetWorld, FleetWorlds, Machine, suspended

@@ -11,9 +11,9 @@ import pytest
 
 from dnsrenew import Config
 from dnsrenew.cli import main
-from dnsrenew.fleet.fleet import store_of
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.wanted import WantedCertificates
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
+from dnsrenew.extensions.fleet.fleet import store_of
 from tests.kit.postgres import PASSWORD, DatabaseAddress
 
 SEAL = base64.b64encode(b"s" * 32).decode()

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import psutil
 
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.fleet_world import age_journal
 from tests.kit.processes import NEVER, Run, Zygote

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest import mock
 
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import Outcome
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.events import Event
-from dnsrenew.fleet.worker import FleetWorker
-from dnsrenew.model import Outcome
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.worker import FleetWorker
 from tests.kit.postgres import PASSWORD, DatabaseAddress
 from tests.lab.workspace import Workspace
 

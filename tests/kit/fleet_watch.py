@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from dnsrenew.store.database.connection import Database
+from dnsrenew.extensions.fleet.database.connection import Database
 from tests.kit.postgres import DatabaseAddress
 
 T = TypeVar("T")

@@ -26,27 +26,27 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.http import Response as HttpResponse
+from dnsrenew.base.model import CertificateSpec, Outcome, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.fleet import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.events import Emitter, Event
-from dnsrenew.fleet.certificate_job import CertificateJobs
-from dnsrenew.fleet.shared_services import SharedServices, WorkerRun
-from dnsrenew.http import Response as HttpResponse
-from dnsrenew.model import CertificateSpec, Outcome, Route
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs
+from dnsrenew.extensions.fleet.database import lock_connection, new_connection
+from dnsrenew.extensions.fleet.database.clock import DatabaseClock
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.pace import SharedBuckets
+from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
 from dnsrenew.renewal.batch import Batch
 from dnsrenew.renewal.fingerprints import Fingerprints
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database import lock_connection, new_connection
-from dnsrenew.store.database.clock import DatabaseClock
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.database_store import DatabaseStore
-from dnsrenew.store.database.due_dates import DueDates
-from dnsrenew.store.database.pace import SharedBuckets
-from dnsrenew.store.database.schema import initialize
-from dnsrenew.store.database.seal import Seals
 from dnsrenew.store.journal_entry import LATEST
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.validation import Proof
@@ -115,7 +115,7 @@ class Machine:
         self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
 
     def _new_run(self) -> WorkerRun:
-        """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.fleet.session`."""
+        """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.extensions.fleet.session`."""
         config, clock = self.world.config(), self.database.clock
         context = Context(clock=clock, emitter=Emitter(clock, self._hear), buckets=SharedBuckets(self.database))
         services = LazyServices(partial(make_services, config, self.store, context))

@@ -15,29 +15,29 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 from xml.etree.ElementTree import Element
 
-from dnsrenew import x509
+from dnsrenew.acme.ari import parse_window
+from dnsrenew.acme.clean import links
+from dnsrenew.acme.problems import Problems
+from dnsrenew.acme.resources import parse_authorization, parse_order
+from dnsrenew.base import x509
+from dnsrenew.base.checks.caa_value import parse_issuer, parse_methods
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.found import RunningProgram
-from dnsrenew.ca.ari import parse_window
-from dnsrenew.ca.clean import links
-from dnsrenew.ca.problems import Problems
-from dnsrenew.ca.resources import parse_authorization, parse_order
-from dnsrenew.checks.caa_value import parse_issuer, parse_methods
+from dnsrenew.base.http import Response, date_of, retry_after
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.resolvers import system_servers
-from dnsrenew.doctor.router import gateway, helper, nat_pmp, ssdp, upnp
 from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.http import Response, date_of, retry_after
-from dnsrenew.operations.archive.archive_file import ArchiveWriter, Member
-from dnsrenew.operations.archive.survey import survey
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.router import gateway, helper, nat_pmp, ssdp, upnp
+from dnsrenew.extensions.setup.archive.archive_file import ArchiveWriter, Member
+from dnsrenew.extensions.setup.archive.survey import survey
+from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
+from dnsrenew.extensions.setup.init.server import ServerHost
+from dnsrenew.extensions.setup.init.servers import find_servers
 from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import Machine
-from dnsrenew.setup.importing.importer import ImportRequest, run_import
-from dnsrenew.setup.init.server import ServerHost
-from dnsrenew.setup.init.servers import find_servers
 from dnsrenew.store import FolderStore, Meta, State
 from dnsrenew.store.journal_entry import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Answer, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import provider_of

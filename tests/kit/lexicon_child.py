@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dnsrenew.base.http import third_party
 from dnsrenew.drivers.lexicon import child, patches
-from dnsrenew.http import third_party
 
 
 def after_loading(change: Callable[[str, Any], object]) -> None:

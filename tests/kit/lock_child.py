@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from dnsrenew.runtime.context import Context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.locks import LockSession
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.locks import LockSession
 from tests.kit.postgres import DatabaseAddress
 
 

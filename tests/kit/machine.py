@@ -10,8 +10,8 @@ from typing import Final
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from dnsrenew.base.model import CertificateSpec, KeyKind, Route
 from dnsrenew.base.names import base_domain
-from dnsrenew.model import CertificateSpec, KeyKind, Route
 from tests.kit.dns import BEHAVIOURS as HOST_BEHAVIOURS
 from tests.kit.machine_ca import BEHAVIOURS as CA_BEHAVIOURS
 from tests.kit.machine_gate import Trouble

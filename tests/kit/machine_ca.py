@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from dnsrenew.base.clock import Clock
-from dnsrenew.http import HttpFailure
-from dnsrenew.http import Response as HttpResponse
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
 from dnsrenew.testing.box.resources import BoxOrder
 from dnsrenew.testing.box.signed_request import SignedRequest

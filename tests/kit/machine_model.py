@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from dnsrenew.base.model import Attempt, CertificateSpec, Outcome
 from dnsrenew.errors import AttemptError, CAError
-from dnsrenew.model import Attempt, CertificateSpec, Outcome
 from tests.kit.machine_ca import KEPT, Counted, FaultyCA, IssuedHere, Made
 from tests.kit.machine_world import FOREIGN, MachineWorld, Ran
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
+from dnsrenew.base.model import CertificateSpec, Outcome
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.model import CertificateSpec, Outcome
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from tests.kit.clock import FakeClock

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Resolver
 from dnsrenew.challenges.http01 import solver as http01
 from dnsrenew.challenges.http01.server import TokenResponse
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError
-from dnsrenew.model import CA, CertificateSpec, DnsAccount, Resolver
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import AcmeServer, Internet
 from tests.kit.dns import MemoryDns
@@ -62,9 +62,9 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
     internet, real = Internet(servers), http01.Http01
     listeners: Any = ports or Ports()
     with (
-        mock.patch("dnsrenew.http.HttpClient", return_value=internet),
+        mock.patch("dnsrenew.base.http.HttpClient", return_value=internet),
         mock.patch("dnsrenew.dns.DnsView", return_value=dns),
-        mock.patch("dnsrenew.doctor.after_failure.explain"),  # it looks at the real network
+        mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network
         mock.patch.object(http01, "Http01", lambda view=None, responses=None: real(view, listeners, responses)),
     ):
         yield

@@ -26,13 +26,13 @@ from urllib.parse import urlsplit
 from requests.structures import CaseInsensitiveDict
 
 from dnsrenew import Renewer
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.http import Response as HttpResponse
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.cli import program
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-from dnsrenew.http import HttpFailure
-from dnsrenew.http import Response as HttpResponse
-from dnsrenew.model import TxtRecord
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.validation import BoxValidation, Proof, Validate
 from tests.kit.acme_server import AcmeServer
@@ -202,9 +202,9 @@ class MemoryLab:
         real = loading._driver_class
         updates = functools.partial(MemoryUpdates, self)
         with (
-            mock.patch("dnsrenew.http.HttpClient", return_value=self),
+            mock.patch("dnsrenew.base.http.HttpClient", return_value=self),
             mock.patch("dnsrenew.dns.DnsView", return_value=self.dns),
-            mock.patch("dnsrenew.doctor.after_failure.explain"),  # it looks at the real network
+            mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network
             mock.patch.object(loading, "_driver_class", lambda name: updates if name == "rfc2136" else real(name)),
             threads_at_once(),
         ):

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import dnsrenew.base.users  # noqa: F401  # a user without rights may not read it later
+from dnsrenew.base.model import CA, CertificateSpec, Propagation, Resolver, Route
 from dnsrenew.base.names import base_domain
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.table import TABLE
-from dnsrenew.model import CA, CertificateSpec, Propagation, Resolver, Route
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.table import TABLE
 from dnsrenew.store import FolderStore
 from tests.kit.child import Child
 from tests.kit.folders import here

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew import Event, Outcome, Renewer
+from dnsrenew.base.model import CA, CertificateSpec, Route
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.notify import NotifySettings
-from dnsrenew.model import CA, CertificateSpec, Route
-from dnsrenew.secrets import Secret
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.validation import Proof
 from dnsrenew.testing.in_memory import InMemoryDriver

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dnsrenew.model import rfc3339
+from dnsrenew.base.model import rfc3339
 from dnsrenew.store.journal_entry import LATEST
 from tests.kit.child import Child
 from tests.kit.program import PATIENCE, Kept

@@ -211,11 +211,11 @@ def home(folder: Path, wan: str = WAN, *, upnp: bool = True, helper: bool = True
 
 
 def _look(settings: dict[str, Any]) -> None:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.doctor.facts import Facts
-    from dnsrenew.doctor.router.public_address import by_source
-    from dnsrenew.doctor.table import TABLE
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.router.public_address import by_source
+    from dnsrenew.extensions.doctor.table import TABLE
 
     tables: dict[str, Any] = {"certificate": [{"domains": ["home.test"], "routes": settings["routes"]}]}
     if "probe_url" in settings:
@@ -237,8 +237,8 @@ def _look(settings: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    from dnsrenew.doctor.router.probe_server import serve
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.doctor.router.probe_server import serve
 
     serve(Context(), ":8090", lambda _: None)
 

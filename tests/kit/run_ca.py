@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cryptography import x509 as crypto
 
 from dnsrenew.base.clock import Clock
-from dnsrenew.http import HttpFailure
+from dnsrenew.base.http import HttpFailure
 from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
 from dnsrenew.testing.box.resources import BoxAccount, BoxOrder, identifier_of
 from dnsrenew.testing.box.signed_request import SignedRequest

@@ -10,8 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
+from dnsrenew.acme import CAClient
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Outcome
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.ca import CAClient
 from dnsrenew.challenges.dns01.solver import Dns01
 from dnsrenew.challenges.dns_persist01.solver import DnsPersist01
 from dnsrenew.challenges.http01.listener import HttpListeners
@@ -19,14 +24,9 @@ from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
-from dnsrenew.events import Emitter, Event
-from dnsrenew.http import HttpClient
-from dnsrenew.model import CA, CertificateSpec, DnsAccount, Outcome
 from dnsrenew.renewal.job import Services
 from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.renew import renew_certificate
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.account_parts import LostAccount
 from dnsrenew.store.ledger import Ledger

@@ -10,12 +10,12 @@ from typing import Any, Final, TypeVar, cast
 
 from requests.structures import CaseInsensitiveDict
 
-from dnsrenew import x509
-from dnsrenew.ca import CAClient
+from dnsrenew.acme import CAClient
+from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.model import CA, Profile
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.http import HttpClient, HttpFailure, Response
-from dnsrenew.model import CA, Profile
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing.box.resources import IssuedCertificate
 from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.ca_box import MemoryStore

@@ -18,10 +18,10 @@ from typing import Any, Final
 import pytest
 
 import dnsrenew
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.secrets import HIDDEN, Secret
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.events import Emitter
-from dnsrenew.secrets import HIDDEN, Secret
-from dnsrenew.secrets.redactor import Redactor
 from tests.lab.canary import assert_no_canary
 from tests.lab.workspace import Workspace
 

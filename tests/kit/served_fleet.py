@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from dnsrenew import Config, Event, x509
+from dnsrenew import Config, Event
+from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.fleet.serving.context import FleetContext
-from dnsrenew.fleet.serving.server import ssl_context
-from dnsrenew.store.database.connection import Database
-from dnsrenew.store.database.schema import check, initialize
-from dnsrenew.store.database.seal import Seals, place
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.schema import check, initialize
+from dnsrenew.extensions.fleet.database.seal import Seals, place
+from dnsrenew.extensions.fleet.serving.context import FleetContext
+from dnsrenew.extensions.fleet.serving.server import ssl_context
 from dnsrenew.testing.box.issuer import LIFETIME
 from tests.kit.certificates import DAY, issue
 from tests.kit.postgres import DatabaseAddress

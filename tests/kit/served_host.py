@@ -9,9 +9,9 @@ from pathlib import Path
 
 from dnsrenew import Event, Outcome, Renewer
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import CA, CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01.app import AppResponses
-from dnsrenew.model import CA, CertificateSpec
-from dnsrenew.runtime.context import Context
 from dnsrenew.serving.served import CertificateSource, Served
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.events import Emitter
-from dnsrenew.model import Outcome
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install, now, outcome
 from tests.kit.clock import FakeClock
 

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base.events import Emitter
 from dnsrenew.cli import main
-from dnsrenew.events import Emitter
 from tests.kit.child import Child
 from tests.kit.dying import fork, prepare_process  # loads the program too
 from tests.lab.workspace import Workspace

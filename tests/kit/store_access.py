@@ -52,7 +52,7 @@ def _opener(frame: FrameType | None) -> str | None:
         place = frame.f_code.co_filename
         if type(frame.f_locals.get("self")).__module__.startswith("dnsrenew.store."):
             return "store"
-        if place.startswith(PACKAGE) and not place.startswith(os.path.join(PACKAGE, "base", "")):
+        if place.startswith(PACKAGE) and os.path.dirname(place) != os.path.join(PACKAGE, "base"):
             inside = place.removeprefix(PACKAGE)
             return "store" if inside.startswith("store" + os.sep) else inside
         frame = frame.f_back

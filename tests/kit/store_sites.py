@@ -15,10 +15,10 @@ import pytest
 from dnsrenew.store import FolderStore, Store
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import StoreAddress
     from dnsrenew.config.schema import SecretUse
-    from dnsrenew.model import StoreAddress
-    from dnsrenew.store.database.connection import Database
-    from dnsrenew.store.database.database_store import DatabaseStore
+    from dnsrenew.extensions.fleet.database.connection import Database
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from tests.kit.postgres import DatabaseAddress, Postgres
 
 SEAL: Final = bytes(range(32))
@@ -103,9 +103,9 @@ class DatabaseSite(StoreSite):
     """
 
     def __init__(self, address: DatabaseAddress) -> None:
+        from dnsrenew.base.model import StoreAddress
+        from dnsrenew.base.secrets import Secret
         from dnsrenew.config.schema import SecretUse
-        from dnsrenew.model import StoreAddress
-        from dnsrenew.secrets import Secret
 
         self.address = address
         self.where = StoreAddress(address.url, address.password)
@@ -116,8 +116,8 @@ class DatabaseSite(StoreSite):
     @classmethod
     def new(cls, postgres: Postgres) -> DatabaseSite:
         """Return a site in a new database."""
-        from dnsrenew.store.database import schema
-        from dnsrenew.store.database.seal import Seals
+        from dnsrenew.extensions.fleet.database import schema
+        from dnsrenew.extensions.fleet.database.seal import Seals
 
         name = str(postgres.folder)
         if name not in _templates:
@@ -129,8 +129,8 @@ class DatabaseSite(StoreSite):
 
     def open(self) -> DatabaseStore:
         """Open the store with connections of its own; :meth:`close` closes them."""
-        from dnsrenew.store.database.database_store import DatabaseStore
-        from dnsrenew.store.database.seal import Seals
+        from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+        from dnsrenew.extensions.fleet.database.seal import Seals
 
         self._stores.append(DatabaseStore(open_database(self.address), Seals([SEAL])))
         return self._stores[-1]
@@ -189,7 +189,7 @@ class DatabaseSite(StoreSite):
 
 def open_database(address: DatabaseAddress) -> Database:
     """Return connections to a database."""
-    from dnsrenew.store.database.connection import Database
+    from dnsrenew.extensions.fleet.database.connection import Database
 
     return Database(address)
 

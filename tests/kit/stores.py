@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from dnsrenew import x509
-from dnsrenew.model import CertificateSpec, Route
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
+from dnsrenew.base import x509
+from dnsrenew.base.model import CertificateSpec, Route
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, State, Store
 from dnsrenew.store.pending_orders import PendingOrder
 from tests.kit.clock import START

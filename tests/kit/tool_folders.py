@@ -12,11 +12,11 @@ from typing import Any
 
 from josepy.jwk import JWKRSA
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.importing.found import HostView
-from dnsrenew.setup.importing.importer import ImportRequest, ImportResult, run_import
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.extensions.setup.importing.found import HostView
+from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 

@@ -19,12 +19,13 @@ from typing import Any, Final
 
 import dnsrenew
 from dnsrenew import locale
+from dnsrenew.base.translation import PUNCTUATION
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli import command_types, commands, texts, texts_doctor
-from dnsrenew.doctor.forms import texts as forms_texts
-from dnsrenew.doctor.report import texts as report_texts
+from dnsrenew.cli import command_types, commands, texts
 from dnsrenew.errors import Phrase, Text
-from dnsrenew.translation import PUNCTUATION
+from dnsrenew.extensions.doctor import screen_texts as texts_doctor
+from dnsrenew.extensions.doctor.forms import texts as forms_texts
+from dnsrenew.extensions.doctor.report import texts as report_texts
 from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
@@ -47,18 +48,18 @@ _TYPED: Final = frozenset(
         *(f"dnsrenew.config.texts.{name}" for name in ("AGREEMENT", "COMMAND_REFERENCE", "EXAMPLE_ACCOUNT", "KEYRING")),
         *(f"dnsrenew.config.texts.{name}" for name in ("NOT_AGREED", "TERMS")),
         "dnsrenew.drivers.texts.SCOPE_FOUND",
-        "dnsrenew.setup.init.texts.CA_TITLES",
-        "dnsrenew.watch.metrics.texts.HEALTHY",
-        *(f"dnsrenew.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
+        "dnsrenew.extensions.setup.init.texts.CA_TITLES",
+        "dnsrenew.extensions.watch.metrics.texts.HEALTHY",
+        *(f"dnsrenew.base.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
     }
 )
 """Constants with what is typed, names, what programs read, and the words of Python's reader of TOML."""
-_TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.setup.init.texts.SHOWN_YES"})
+_TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.extensions.setup.init.texts.SHOWN_YES"})
 """Phrases that are only what is typed."""
 _FOR_PROGRAMS: Final = frozenset(
     {
         *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")),
-        *(f"dnsrenew.fleet.serving.texts.NO_{name}" for name in ("FUNCTION", "COROUTINE", "SIZE", "BOOL")),
+        *(f"dnsrenew.extensions.fleet.serving.texts.NO_{name}" for name in ("FUNCTION", "COROUTINE", "SIZE", "BOOL")),
     }
 )
 """Texts of exceptions that only a program in Python meets."""

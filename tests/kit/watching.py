@@ -9,10 +9,10 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from dnsrenew.base.model import CertificateSpec, Resolver
 from dnsrenew.config import Config
-from dnsrenew.model import CertificateSpec, Resolver
+from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers
 from dnsrenew.operations.status import CertificateStatus
-from dnsrenew.watch.metrics.collect import CertificateNumbers
 from tests.kit.clock import START
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

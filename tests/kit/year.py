@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from dnsrenew.model import CertificateSpec, Outcome
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.schedule.plan import JITTER
 from dnsrenew.testing.box.order_server import suggest
 from tests.kit.acme_server import DAY, HOUR, Limits

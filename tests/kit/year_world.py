@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
+from dnsrenew.base.model import CA, CertificateSpec, Outcome, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.model import CA, CertificateSpec, Outcome, Route
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.order_server import Suggest

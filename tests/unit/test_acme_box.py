@@ -24,8 +24,8 @@ import dns.rcode
 import pytest
 
 import dnsrenew
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.errors import AttemptError
-from dnsrenew.model import TxtRecord
 from dnsrenew.testing import AcmeBox, acme_box
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.signed_request import SignedRequest, encoded, thumbprint

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import single_certificate
 from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.error_mapping import translate
@@ -16,10 +20,6 @@ from dnsrenew.drivers.invoke import call_add
 from dnsrenew.drivers.lexicon.described_error import describe, rebuild
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError, ProviderError
-from dnsrenew.http import HttpFailure
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets.redactor import Redactor
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import CERTIFICATE, load, mistake

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
-from dnsrenew.operations.archive import export as operation
-from dnsrenew.operations.archive import new_files
-from dnsrenew.operations.archive.masking import masked
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.setup.archive import export as operation
+from dnsrenew.extensions.setup.archive import new_files
+from dnsrenew.extensions.setup.archive.masking import masked
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.snapshot import StoreSnapshot

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.operations.archive import restore as operation
-from dnsrenew.operations.archive.survey import ArchiveContents, survey
+from dnsrenew.extensions.setup.archive import restore as operation
+from dnsrenew.extensions.setup.archive.survey import ArchiveContents, survey
 from dnsrenew.store.restoration import StoreBuilder
 from tests.kit.archives import PASSPHRASE, fill_config, fill_store, header, make_tar, tree
 from tests.kit.users import NOBODY, as_root, open_way, ordinary_user

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.x509.sealing import SealedWriter
 from dnsrenew.store import FolderStore
-from dnsrenew.x509.sealing import SealedWriter
 from tests.kit.archives import (
     PASSPHRASE,
     exported,

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.x509.sealing import SealedWriter
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError
-from dnsrenew.operations.archive import restore as operation
-from dnsrenew.operations.archive.new_files import NewFiles
+from dnsrenew.extensions.setup.archive import restore as operation
+from dnsrenew.extensions.setup.archive.new_files import NewFiles
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.restoration import StoreBuilder
-from dnsrenew.x509.sealing import SealedWriter
 from tests.kit.archives import PASSPHRASE, exported, failure, fill_config, fill_store, refused, restored, tree
 from tests.kit.clock import FakeClock
 from tests.kit.stores import DIRECTORY, Failing, Killed, Killing, issue

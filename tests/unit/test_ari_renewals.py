@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.ca.ari import cert_id
+from dnsrenew.acme.ari import cert_id
+from dnsrenew.base import x509
 from tests.kit.fallback_stage import codes, problem, second_ca
 from tests.kit.memory_lab import MemoryStage
 from tests.kit.renew_stage import Stage, certificates

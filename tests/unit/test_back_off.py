@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import dnsrenew
+from dnsrenew.base.model import CertificateSpec, Outcome, Route
 from dnsrenew.errors import CAError
-from dnsrenew.model import CertificateSpec, Outcome, Route
 from dnsrenew.store import FolderStore
 from tests.kit.acme_server import AcmeServer, nothing
 from tests.kit.clock import FakeClock
@@ -234,7 +234,7 @@ def test_where_nothing_has_failed_no_secret_is_read(
     store = FolderStore(tmp_path)
     read: list[Path] = []
     keep(store, 1)
-    monkeypatch.setattr("dnsrenew.secrets.sources.from_file", read.append)
+    monkeypatch.setattr("dnsrenew.base.secrets.sources.from_file", read.append)
     dns = dnsrenew.DnsAccount("rfc2136", server="127.0.0.1:1", tsig_secret=dnsrenew.Secret.file("token"))
     ca = dnsrenew.CA(DIRECTORY, name="lab")
     assert dnsrenew.obtain(STORED.domains, dns=dns, ca=ca, name=STORED.name, store=tmp_path).serial == "1"

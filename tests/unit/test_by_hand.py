@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 
-from dnsrenew import Certificate, Config, Deployment, Event, Renewer, x509
+from dnsrenew import Certificate, Config, Deployment, Event, Renewer
+from dnsrenew.base import x509
+from dnsrenew.base.model import CA, CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
-from dnsrenew.model import CA, CertificateSpec
 from dnsrenew.operations import by_hand
 from dnsrenew.renewal.renewal_info import is_poll_due
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.signing_requests import RequestFolders
 from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.ca.account import AccountSession
-from dnsrenew.ca.directory import Directory
-from dnsrenew.ca.transport import Transport
+from dnsrenew.acme.account import AccountSession
+from dnsrenew.acme.directory import Directory
+from dnsrenew.acme.transport import Transport
+from dnsrenew.base import x509
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AccountFiles, FolderStore
 
 URL = "https://ca.test/acct/1"

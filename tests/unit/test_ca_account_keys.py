@@ -4,11 +4,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.jwa import ES256, ES384, RS256, JWASignature
 
-from dnsrenew import x509
-from dnsrenew.ca.account_store import signer_of, with_thumbprint
+from dnsrenew.acme.account_store import signer_of, with_thumbprint
+from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
+from dnsrenew.base.model.account import THUMBPRINTS, AccountData
 from dnsrenew.errors import StoreError
-from dnsrenew.model import KeyKind
-from dnsrenew.model.account import THUMBPRINTS, AccountData
 
 
 @pytest.mark.parametrize(("kind", "algorithm"), [("ecdsa-p256", ES256), ("ecdsa-p384", ES384), ("rsa2048", RS256)])

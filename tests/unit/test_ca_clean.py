@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from dnsrenew.ca import clean
-from dnsrenew.ca.directory import Directory
-from dnsrenew.ca.problems import Problems
-from dnsrenew.ca.resources import parse_authorization, parse_order
+from dnsrenew.acme import clean
+from dnsrenew.acme.directory import Directory
+from dnsrenew.acme.problems import Problems
+from dnsrenew.acme.resources import parse_authorization, parse_order
+from dnsrenew.base.model import Profile
+from dnsrenew.base.secrets import HIDDEN
+from dnsrenew.base.translation import Translator
 from dnsrenew.errors import CAError
-from dnsrenew.model import Profile
-from dnsrenew.secrets import HIDDEN
-from dnsrenew.translation import Translator
 from tests.kit.scripted_ca import ANSWERS, CA_URL, JSON, META, NAMES, PROBLEM, Visit
 
 EVIL = "a.test\n✓ b.test renewed\r\x1b[2J\u202e\x9b" + "x" * 5000

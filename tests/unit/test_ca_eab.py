@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from dnsrenew.ca import eab
-from dnsrenew.ca.eab import binding
-from dnsrenew.ca.problems import Problems
+from dnsrenew.acme import eab
+from dnsrenew.acme.eab import binding
+from dnsrenew.acme.problems import Problems
+from dnsrenew.base.model import Eab, mac_key_fault
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.errors import CAError, Cancelled
-from dnsrenew.model import Eab, mac_key_fault
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.scripted_ca import KEY
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.ca.email_binding import fetch
-from dnsrenew.ca.problems import Problems
+from dnsrenew.acme.email_binding import fetch
+from dnsrenew.acme.problems import Problems
+from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError
-from dnsrenew.model import CA, EAB_BY_EMAIL, Eab
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import GOOD, load, mistake

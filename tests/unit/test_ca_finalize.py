@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.ca import Order
+from dnsrenew.acme import Order
 from tests.kit.scripted_ca import CSR, NAMES, Visit
 from tests.lab.acmemessages import Request, Response
 

@@ -11,15 +11,14 @@ from typing import Any, cast
 import pytest
 from acme.jws import JWS
 
-from dnsrenew import x509
-from dnsrenew.base import threads
-from dnsrenew.ca.account_store import signer_of
-from dnsrenew.ca.transport import WIDTH, Transport, _nonce
+from dnsrenew.acme.account_store import signer_of
+from dnsrenew.acme.transport import WIDTH, Transport, _nonce
+from dnsrenew.base import threads, x509
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.http.failures import FailureKind
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError, Cancelled
-from dnsrenew.http import HttpClient, HttpFailure, Response
-from dnsrenew.http.failures import FailureKind
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
 
 

@@ -10,9 +10,9 @@ from cryptography import x509 as crypto
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dnsrenew import x509
-from dnsrenew.ca import trusted_roots
-from dnsrenew.runtime.context import Context
+from dnsrenew.acme import trusted_roots
+from dnsrenew.base import x509
+from dnsrenew.base.runtime.context import Context
 from tests.kit.clock import START
 
 Named = tuple[str, x509.PrivateKey]

@@ -13,20 +13,16 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.http01 import listener as http01
 from dnsrenew.challenges.tls_alpn01 import listener as tls_alpn01
 from dnsrenew.config.routes import NAMES
-from dnsrenew.doctor import table
+from dnsrenew.extensions.doctor import facts
 
 PACKAGE = Path(dnsrenew.__file__).parent
-FREE = ("challenges/", "setup/", "testing/", "translation/")
+FREE = ("challenges/", "extensions/setup/", "testing/", "base/translation/")
 """Each type's own folder; what writes configurations; stand-ins for a CA; texts in other languages."""
 EXCEPTIONS = {
     "config/certificates.py": "the default route",
     "config/routes.py": "the schema: the name of each type, and the keys that have a meaning with it",
-    "doctor/host/machine.py": "the error codes of the http-01 listener, which tries any port",
-    "doctor/table.py": "a check about what only dns-persist-01 has: a record that stays",
-    "operations/delegate.py": "the command `delegate`: a CNAME for dns-01, or the record of dns-persist-01",
-    "operations/delegate_edit.py": "the route that `delegate` adds is put before the default route",
-    "operations/delegate_persist.py": "the record of dns-persist-01",
-    "operations/delegate_route.py": "the route that `delegate` adds",
+    "extensions/doctor/host/machine.py": "the error codes of the http-01 listener, which tries any port",
+    "extensions/doctor/facts.py": "a check about what only dns-persist-01 has: a record that stays",
     "store/paths.py": "the name of a folder, in stores that exist",
 }
 BEGINNINGS = {f"{name.rsplit('-', 1)[0]}-" for name in CHALLENGES} | {f"{name.split('-')[0]}-" for name in CHALLENGES}
@@ -101,6 +97,6 @@ def test_a_listener_opens_the_port_of_the_table() -> None:
 
 def test_the_checks_know_the_types_by_port_and_by_account() -> None:
     """The doctor tells the types apart by what the table says of them."""
-    assert (table.HTTP, table.TLS) == (("http-01",), ("tls-alpn-01",))
-    assert table.INBOUND == ("http-01", "tls-alpn-01")
-    assert table.DNS == ("dns-01",)
+    assert (facts.HTTP, facts.TLS) == (("http-01",), ("tls-alpn-01",))
+    assert facts.INBOUND == ("http-01", "tls-alpn-01")
+    assert facts.DNS == ("dns-01",)

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
+from dnsrenew.base.checks.addresses import is_local, judge
+from dnsrenew.base.model import Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01 import diagnosis
-from dnsrenew.checks.addresses import is_local, judge
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
 from dnsrenew.fallback.attempt import describe_error
 from dnsrenew.fallback.candidates import Selection
-from dnsrenew.model import Route
-from dnsrenew.runtime.context import Context
 
 NAME, WILD = "x.test", "*.x.test"
 PUBLIC, PRIVATE, ROUTER = "8.8.4.4", "192.168.1.7", "8.8.8.8"

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.checks import caa
-from dnsrenew.checks.caa_value import Issuer, parse_issuer, parse_methods
+from dnsrenew.base.checks import caa
+from dnsrenew.base.checks.caa_value import Issuer, parse_issuer, parse_methods
+from dnsrenew.base.model import Route
 from dnsrenew.fallback.policy import NextAction, next_action
-from dnsrenew.model import Route
 
 CA = ("letsencrypt.org", "le.test")
 ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/7"

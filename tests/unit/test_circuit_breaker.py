@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dnsrenew.base.runtime.circuit_breaker import OPEN_SECONDS, CircuitBreaker
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ProviderError
-from dnsrenew.runtime.circuit_breaker import OPEN_SECONDS, CircuitBreaker
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
 
 

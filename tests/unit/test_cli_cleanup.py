@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.cli import main
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.model import TxtRecord
 from dnsrenew.store.journal_entry import WrittenValue
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import main
-from dnsrenew.cli.delegate import record_lines
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.model import Route
-from dnsrenew.operations.delegate import Delegated
-from dnsrenew.operations.delegate_route import RouteToAdd
-from dnsrenew.operations.delegate_wait import CnameRecord
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.setup.commands.delegate import record_lines
+from dnsrenew.extensions.setup.delegate.delegate import Delegated
+from dnsrenew.extensions.setup.delegate.route import RouteToAdd
+from dnsrenew.extensions.setup.delegate.wait import CnameRecord
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 
 VALUE = "d420c923-bbd7-4056-ab64-c3ca54c9b3cf.auth.example.org"
@@ -63,7 +63,7 @@ def operation(monkeypatch: pytest.MonkeyPatch) -> Delegator:
     """Install the stand-in for the operation."""
     fake = Delegator()
     install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
-    monkeypatch.setattr("dnsrenew.operations.delegate.delegate", fake.delegate)
+    monkeypatch.setattr("dnsrenew.extensions.setup.delegate.delegate.delegate", fake.delegate)
     return fake
 
 

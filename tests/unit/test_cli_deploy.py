@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from cryptography import x509 as crypto
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
 from tests.kit.config_files import write

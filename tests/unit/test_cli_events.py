@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import events
+from dnsrenew.base import events
 from dnsrenew.cli import main
 from dnsrenew.errors import ConfigError
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, crowd, happy, install, unhappy

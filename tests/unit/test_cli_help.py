@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.help import command_help, top_help
-from dnsrenew.translation import Translator
 
 GOLDEN = Path(__file__).parent / "golden"
 WIDTHS = (60, 80, 120)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import KINDS, Emitter
 from dnsrenew.cli import live_progress, terminal, texts
 from dnsrenew.cli.live_progress import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.events import KINDS, Emitter
 from tests.kit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
 from tests.kit.clock import FakeClock
 

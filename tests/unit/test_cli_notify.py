@@ -12,14 +12,14 @@ from typing import Any
 import apprise
 import pytest
 
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.config import notify_check
 from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import ConfigError
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.watch import config_check as notify_check
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Attempt, DeploymentResult, Outcome, OutcomeStatus, RouteTaken
 from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, DeployError, LockedError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, DeploymentResult, Outcome, OutcomeStatus, RouteTaken
 from dnsrenew.schedule import detect
 from dnsrenew.schedule.detect import ActiveSchedule
 from tests.kit.cli_stage import FakeRenewer, FakeStatus, install

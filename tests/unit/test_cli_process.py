@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import main, program
-from dnsrenew.model import CertificateSpec
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.load import allowed

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, DeployError, LockedError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
 from dnsrenew.renewal.run_result import exit_status
-from dnsrenew.runtime.context import Context
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from tests.kit.cli_stage import (
     ROUTE,
@@ -607,7 +607,7 @@ def test_a_traceback_shows_no_secret(
             try:
                 raise ValueError(secret)
             except ValueError:
-                logging.getLogger("dnsrenew.events").exception("the listener of %s failed", secret)
+                logging.getLogger("dnsrenew.base.events").exception("the listener of %s failed", secret)
             loose = threading.Thread(target=int, args=[secret])
             loose.start()
             loose.join()
@@ -647,22 +647,22 @@ def test_log_lines_are_lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -
         try:
             raise RuntimeError("x")
         except RuntimeError:
-            logging.getLogger("dnsrenew.events").exception("the listener failed")
-        logging.getLogger("dnsrenew.ca").debug("a detail")
+            logging.getLogger("dnsrenew.base.events").exception("the listener failed")
+        logging.getLogger("dnsrenew.acme").debug("a detail")
         logging.getLogger("urllib3.pool").warning("a foreign warning")
         return [outcome()]
 
     stage(play)
     main(["renew"])
     err = capsys.readouterr().err
-    assert "! dnsrenew.events: the listener failed" in err
+    assert "! dnsrenew.base.events: the listener failed" in err
     assert "Traceback" not in err
     assert "a detail" not in err
     assert "a foreign warning" not in err
     main(["renew", "-vv"])
     err = capsys.readouterr().err
     assert "Traceback" in err
-    assert "dnsrenew.ca: a detail" in err
+    assert "dnsrenew.acme: a detail" in err
     assert logging.getLogger("dnsrenew").handlers == []
 
 

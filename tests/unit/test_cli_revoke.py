@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
 from dnsrenew.errors import CAError, LockedError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Outcome
 from dnsrenew.operations.accounts import AccountStatus
 from dnsrenew.operations.revoke import REASONS
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.cli import formatting, main
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Outcome
 from tests.kit.cli_stage import ROUTE, FakeConfig, Script, failed, now, outcome
 from tests.kit.clock import FakeClock
 from tests.kit.service_stage import Service, done

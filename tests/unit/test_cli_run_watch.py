@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.systemd_notify import LifeSign
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.run_watch import RENEWING, SLEEPING
 from dnsrenew.config.metrics import MetricsSettings
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Outcome
 from tests.kit.cli_stage import FakeConfig, Script, outcome
 from tests.kit.service_stage import Service, done
 from tests.kit.watching import NotifySocket, config_for, get

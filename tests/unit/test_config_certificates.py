@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import Eab, Profile, Propagation, RenewBefore, Resolver, Route
+from dnsrenew.base.secrets import Secret
 from dnsrenew.config import Config
-from dnsrenew.model import Eab, Profile, Propagation, RenewBefore, Resolver, Route
-from dnsrenew.secrets import Secret
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistake, mistakes
 
 ACCOUNT = '[dns.{}]\nprovider = "rfc2136"\nserver = "h"\nzones = {}\n'

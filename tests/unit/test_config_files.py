@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Deployment
 from dnsrenew.config import Config, find_config, locate
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import Deployment
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
 

@@ -15,6 +15,8 @@ from unittest import mock
 import pytest
 
 from dnsrenew import Config, Deployment, Secret, StoreAddress
+from dnsrenew.base.model import Profile, RenewBefore, Route
+from dnsrenew.base.validation.mistakes import FieldError
 from dnsrenew.config.as_document import document_of
 from dnsrenew.config.certificates import _CERTIFICATE
 from dnsrenew.config.deployments import _READERS
@@ -24,11 +26,9 @@ from dnsrenew.config.routes import _ROUTE
 from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.deploy import catalogue
 from dnsrenew.deploy.options import all_options
-from dnsrenew.doctor import private
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import Profile, RenewBefore, Route
+from dnsrenew.extensions.doctor import private
 from dnsrenew.schedule.needs import needs_of
-from dnsrenew.validation.mistakes import FieldError
 from docs.configuration import DATA
 from tests.kit.config_files import AGREED, CERTIFICATE, HOME, check, load, mistake, mistakes
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.ground import Ground
+from dnsrenew.base.model import Eab
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import Eab
 from tests.kit.config_files import CERTIFICATE, GOOD, ROOTS, write
 from tests.kit.users import NOBODY, acting_as, as_root, open_way
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CA, Deployment, DnsAccount, Profile, Propagation, RenewBefore, Resolver, Route
+from dnsrenew.base.secrets import Secret
 from dnsrenew.config import Config, single_certificate
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import CA, Deployment, DnsAccount, Profile, Propagation, RenewBefore, Resolver, Route
-from dnsrenew.secrets import Secret
 
 HOME = DnsAccount("rfc2136", name="home", server="127.0.0.1", tsig_secret="s")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CA, Deployment, DnsAccount
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.config import Config
-from dnsrenew.model import CA, Deployment, DnsAccount
-from dnsrenew.secrets import Secret
-from dnsrenew.validation.mistakes import Mistake
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake, mistakes
 
 HOUSE = '[[certificate]]\ndomains = ["my-house.duckdns.org"]\n'

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Phrase, ProviderError
-from dnsrenew.model import TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.testing import InMemoryDriver, texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost
 from dnsrenew.testing.driver_check import check_driver, run_check

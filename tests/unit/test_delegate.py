@@ -14,28 +14,28 @@ from typing import Any, cast
 
 import pytest
 
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import CertificateSpec, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView, cname_survey
 from dnsrenew.dns.cname_survey import CnameAnswer
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import CertificateSpec, Route
-from dnsrenew.operations import delegate_registration
-from dnsrenew.operations.delegate import _end_waits, _persist
-from dnsrenew.operations.delegate_account import (
+from dnsrenew.extensions.setup.delegate import registration as delegate_registration
+from dnsrenew.extensions.setup.delegate.account import (
     DelegatedDomains,
     choose_account,
     choose_domains,
     target_name,
     writers_of,
 )
-from dnsrenew.operations.delegate_edit import lines_to_add, with_route
-from dnsrenew.operations.delegate_persist import persist
-from dnsrenew.operations.delegate_registration import registered_name
-from dnsrenew.operations.delegate_route import RoutesWritten, has_route, takes_account, write_routes
-from dnsrenew.operations.delegate_wait import CnameRecord, CnameWait
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.setup.delegate.delegate import _end_waits, _persist
+from dnsrenew.extensions.setup.delegate.edit import lines_to_add, with_route
+from dnsrenew.extensions.setup.delegate.persist import persist
+from dnsrenew.extensions.setup.delegate.registration import registered_name
+from dnsrenew.extensions.setup.delegate.route import RoutesWritten, has_route, takes_account, write_routes
+from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.store import FolderStore
 from dnsrenew.store.state import State
 from tests.kit.acme_dns import DOMAIN, AcmeDns
@@ -527,7 +527,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.Monke
             path.write_text("# saved\n")
         return draft
 
-    monkeypatch.setattr("dnsrenew.operations.delegate_route.read_file", saved)
+    monkeypatch.setattr("dnsrenew.extensions.setup.delegate.route.read_file", saved)
     assert len(write_routes(found, [spec], TO_ACME).to_add) == 1
     assert path.read_text() == "# saved\n"
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from dnsrenew import Config
+from dnsrenew.base.model import Deployment
 from dnsrenew.deploy import catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import Deployment
 from tests.kit.certificates import issuer
 
 KINDS = catalogue.BUILT_IN

@@ -15,12 +15,12 @@ import pytest
 
 from dnsrenew import Certificate, Event, Secret, StoreError
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Deployment, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import aside, engine, file_set, programs
 from dnsrenew.deploy.entry import Entry, entry
 from dnsrenew.errors import DeployError
-from dnsrenew.events import Emitter
-from dnsrenew.model import Deployment, DeploymentResult
-from dnsrenew.runtime.context import Context
 from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
 from tests.kit.folders import here
 from tests.kit.load import allowed

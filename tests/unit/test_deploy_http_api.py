@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Certificate, Secret, x509
+from dnsrenew import Certificate, Secret
+from dnsrenew.base import x509
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import http_api
 from dnsrenew.deploy.catalogue import target
 from dnsrenew.deploy.http_api import HttpApi
 from dnsrenew.deploy.options import TargetKind
 from dnsrenew.errors import DeployError
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api
 from tests.kit.certificates import issuer
 from tests.kit.deployments import deployer_context, make_certificate

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate
+from dnsrenew.base.model import Deployment, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine, kubeconfig
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.kubernetes import KubernetesDeployer
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment, DeploymentResult
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.users import NOBODY, as_root

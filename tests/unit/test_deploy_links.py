@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Deployment, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.file_set import TargetFile, complete_renames, is_in_place, replace_files
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment, DeploymentResult
-from dnsrenew.runtime.context import Context
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.users import NOBODY, acting_as, open_way
 

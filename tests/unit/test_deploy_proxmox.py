@@ -12,13 +12,14 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from dnsrenew import Secret, x509
+from dnsrenew import Secret
+from dnsrenew.base import x509
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.proxmox import ProxmoxDeployer
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 

@@ -20,6 +20,8 @@ import pytest
 
 import dnsrenew
 from dnsrenew import Secret
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import catalogue, engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.options import all_options
@@ -29,8 +31,6 @@ from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.deploy.targets.webhook import WebhookDeployer
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
@@ -125,8 +125,8 @@ FAR_HAPROXY = """if True:
     from pathlib import Path
     from dnsrenew.deploy import engine
     from dnsrenew.deploy.entry import entry
-    from dnsrenew.model import Deployment
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.model import Deployment
+    from dnsrenew.base.runtime.context import Context
     from tests.kit.deployments import KeptFiles, make_certificate
     for words in ("link set lo up", "address add 198.51.100.7/32 dev lo"):
         subprocess.run(["ip", *words.split()], check=True)

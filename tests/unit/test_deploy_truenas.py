@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate, Secret
+from dnsrenew.base.model import Deployment, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.truenas import TruenasDeployer
 from dnsrenew.errors import DeployError
-from dnsrenew.model import Deployment, DeploymentResult
-from dnsrenew.runtime.context import Context
 from tests.kit.api_server import Api, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from dnsrenew import Certificate
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError
-from dnsrenew.runtime.context import Context
 from tests.kit.deployments import make_certificate
 from tests.kit.tls_stand_in import Greet, script, serving
 from tests.lab import ports

@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer, Secret
+from dnsrenew.base.model import CA, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids
 from dnsrenew.errors import Cancelled, DeployError
-from dnsrenew.model import CA, Route
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
 from tests.kit.memory import host_config

@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import DnsAccount, Propagation, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
@@ -25,10 +29,6 @@ from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, ChallengeError, DnsError, ProviderError, SecretError, StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import DnsAccount, Propagation, Route, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Outcome, Route
 from dnsrenew.challenges.dns_persist01.values import end_of
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.model import CertificateSpec, Outcome, Route
 from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 

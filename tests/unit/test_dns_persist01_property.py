@@ -11,8 +11,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.fallback.history import route_key
-from dnsrenew.model import CertificateSpec, Route
 from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 

@@ -14,6 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.dns.doh import Doh, NoDohAnswer
@@ -27,7 +28,6 @@ from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
 from dnsrenew.dns.socket_limit import SocketLimit
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.errors import PropagationError
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import resolvers, wire
 from dnsrenew.dns.wire import DnsQuestion
-from dnsrenew.runtime.context import Context
 
 NAME = wire.from_text("_acme-challenge.Example.test")
 TXT = dns.rdatatype.TXT

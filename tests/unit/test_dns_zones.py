@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import dns.message
 
+from dnsrenew.base.model import Resolver
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones
-from dnsrenew.model import Resolver
-from dnsrenew.runtime.context import Context
 
 HERE = wire.from_text("home.example.test")
 ABOVE = wire.from_text("example.test")

@@ -8,17 +8,16 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew import events, model
-from dnsrenew.base import users
-from dnsrenew.ca import ari, poll_schedule, transport
+from dnsrenew.acme import ari, poll_schedule, transport
+from dnsrenew.base import events, model, users
+from dnsrenew.base.runtime import circuit_breaker, single_flight
+from dnsrenew.base.runtime.retry import RESEND
 from dnsrenew.config import Config
-from dnsrenew.doctor import table
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
+from dnsrenew.extensions.doctor import table
 from dnsrenew.fallback import history, planner, policy
 from dnsrenew.renewal import due, next_run, renewal_info
-from dnsrenew.runtime import circuit_breaker, single_flight
-from dnsrenew.runtime.retry import RESEND
 from dnsrenew.schedule import plan
 from dnsrenew.store import waits
 from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from dnsrenew import CA, Config, Propagation, Resolver, Route
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.config.fleet import CONCURRENCY
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import CertificateSpec
 from docs import configuration
 from tests.kit.cli_stage import outcome
 from tests.kit.config_files import ROOTS

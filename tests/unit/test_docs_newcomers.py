@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import get_args
 
 import dnsrenew
-from dnsrenew.cli.init import _FLAGS
 from dnsrenew.config.metrics import MetricsSettings
 from dnsrenew.config.notify import ChangeKind, NotifySettings
-from dnsrenew.setup.importing.certbot_plugins import PLUGINS
-from dnsrenew.setup.importing.kinds import KINDS
-from dnsrenew.setup.init.answers import KEYS, PROVIDER
-from dnsrenew.watch.metrics import texts as metrics_texts
-from dnsrenew.watch.metrics.collect import LastRun
-from dnsrenew.watch.metrics.exposition import STATES, exposition
+from dnsrenew.extensions.setup.commands.init import _FLAGS
+from dnsrenew.extensions.setup.importing.certbot_plugins import PLUGINS
+from dnsrenew.extensions.setup.importing.kinds import KINDS
+from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
+from dnsrenew.extensions.watch.metrics import texts as metrics_texts
+from dnsrenew.extensions.watch.metrics.collect import LastRun
+from dnsrenew.extensions.watch.metrics.exposition import STATES, exposition
 from tests.kit.clock import START
 from tests.kit.documents import DOCS
 from tests.kit.watching import numbers
@@ -39,7 +39,9 @@ def test_the_file_of_answers_has_every_answer() -> None:
 
 def test_the_servers_that_init_finds() -> None:
     """The page names exactly the supported servers."""
-    sources = [(PACKAGE / "setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")]
+    sources = [
+        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")
+    ]
     titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
     listed = re.search(r"It finds ([^;]*);", START_PAGE)
     assert listed is not None

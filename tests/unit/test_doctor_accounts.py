@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import Check, Propagation, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.leftovers import cleanup
-from dnsrenew.doctor.accounts import accounts, driver, probe
-from dnsrenew.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, LockedError, PropagationError, ProviderError
-from dnsrenew.model import Check, Propagation, Route, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.doctor.accounts import accounts, driver, probe
+from dnsrenew.extensions.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.clock import FakeClock
 from tests.kit.dns import Host

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Attempt, Check, Outcome, RouteTaken
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.doctor import after_failure
-from dnsrenew.doctor.table import TABLE, CheckEntry
 from dnsrenew.errors import CAError, DnsRenewError
-from dnsrenew.model import Attempt, Check, Outcome, RouteTaken
+from dnsrenew.extensions.doctor import after_failure
+from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal.services import LazyServices
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
 from tests.kit.folders import here

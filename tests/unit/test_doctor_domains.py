@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import pytest
 
+from dnsrenew.base.checks import addresses as checked_addresses
+from dnsrenew.base.checks import proxies
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import replace
-from dnsrenew.checks import addresses as checked_addresses
-from dnsrenew.checks import proxies
 from dnsrenew.dns import Target
 from dnsrenew.dns.name_survey import NameRecords, ResolvedName, ServedTexts
 from dnsrenew.dns.signatures import SignatureFault, SignedZone
 from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts, ZoneServer
-from dnsrenew.doctor.domains import addresses, challenge_names, names, texts, zones
-from dnsrenew.doctor.domains.findings import NameFinding, combined
 from dnsrenew.errors import DnsError
-from dnsrenew.model import CertificateSpec
+from dnsrenew.extensions.doctor.domains import addresses, challenge_names, names, texts, zones
+from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
 
 NAME, ZONE = "www.x.org", "x.org"
 CUT = ZoneCut(ZONE, "org")

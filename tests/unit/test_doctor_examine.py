@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.doctor import examine
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.host import internet
-from dnsrenew.doctor.table import CheckEntry
 from dnsrenew.errors import Cancelled, StoreError
-from dnsrenew.model import Check, Diagnosis
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.doctor import examine
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.host import internet
+from dnsrenew.extensions.doctor.table import CheckEntry
 from dnsrenew.store import FolderStore
 from tests.kit.folders import here
 from tests.kit.load import allowed

@@ -11,19 +11,26 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.base.found import printable
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.values import replace
 from dnsrenew.dns.server_ports import ServerPort
-from dnsrenew.doctor.host.dns_port import Unqueried, judge_port_53
-from dnsrenew.doctor.host.firewall import judge_firewall
-from dnsrenew.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
-from dnsrenew.doctor.host.machine import Family, Listener, OutboundRoute, PortFailure, ThisHost, link_of
-from dnsrenew.doctor.host.outbound import judge_ipv6, judge_vpn
-from dnsrenew.doctor.host.packet_path import Packet
-from dnsrenew.doctor.host.ports import judge_listening, judge_own, judge_port
-from dnsrenew.doctor.host.rule_dumps import RuleDump
-from dnsrenew.doctor.host.windows_firewall import judge_profiles
 from dnsrenew.errors import DnsError
-from dnsrenew.model import CertificateSpec, Check
+from dnsrenew.extensions.doctor.host.dns_port import Unqueried, judge_port_53
+from dnsrenew.extensions.doctor.host.firewall import judge_firewall
+from dnsrenew.extensions.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
+from dnsrenew.extensions.doctor.host.machine import (
+    Family,
+    Listener,
+    OutboundRoute,
+    PortFailure,
+    ThisHost,
+    link_of,
+)
+from dnsrenew.extensions.doctor.host.outbound import judge_ipv6, judge_vpn
+from dnsrenew.extensions.doctor.host.packet_path import Packet
+from dnsrenew.extensions.doctor.host.ports import judge_listening, judge_own, judge_port
+from dnsrenew.extensions.doctor.host.rule_dumps import RuleDump
+from dnsrenew.extensions.doctor.host.windows_firewall import judge_profiles
 
 DATA: Final = Path(__file__).parents[1] / "data"
 ETHERNET, TUNNEL, LINE = (

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.http.stages import ConnectionStages, Stage
+from dnsrenew.base.model import CA, Check, Eab, Route
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.issuer import account, caa, clock, limits
-from dnsrenew.doctor.issuer import ca as reachable
-from dnsrenew.doctor.issuer.clock import ClockReading
-from dnsrenew.doctor.issuer.directory import DirectoryAnswer
 from dnsrenew.errors import CAError
-from dnsrenew.http.stages import ConnectionStages, Stage
-from dnsrenew.model import CA, Check, Eab, Route
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.issuer import account, caa, clock, limits
+from dnsrenew.extensions.doctor.issuer import ca as reachable
+from dnsrenew.extensions.doctor.issuer.clock import ClockReading
+from dnsrenew.extensions.doctor.issuer.directory import DirectoryAnswer
 from dnsrenew.store import State
 from tests.kit.clock import START
 from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage

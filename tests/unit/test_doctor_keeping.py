@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Certificate, CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
-from dnsrenew.doctor import verdict
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.forms import sentences
-from dnsrenew.doctor.keeping import persist_route, schedule, served, store
-from dnsrenew.doctor.private import of_host
 from dnsrenew.errors import StoreError
+from dnsrenew.extensions.doctor import verdict
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.forms import sentences
+from dnsrenew.extensions.doctor.keeping import persist_route, schedule, served, store
+from dnsrenew.extensions.doctor.private import of_host
 from dnsrenew.fallback import history
-from dnsrenew.model import Certificate, CertificateSpec, Check
-from dnsrenew.runtime.context import Context
 from dnsrenew.schedule import detect as schedules
 from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.schedule.host import this_host

@@ -3,8 +3,9 @@
 import json
 import re
 
-from dnsrenew.doctor.markdown import escaped, markdown
-from dnsrenew.model import Diagnosis
+from dnsrenew.base.model import Diagnosis
+from dnsrenew.cli.formatting import escaped
+from dnsrenew.extensions.doctor.markdown import markdown
 from tests.kit import diagnoses
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.doctor.facts import Facts
-from dnsrenew.doctor.host.machine import Family, PortFailure, machine
-from dnsrenew.doctor.router import helper, outside
-from dnsrenew.doctor.router.helper import HelperFailure, HelperFailureKind, PortSeen
-from dnsrenew.doctor.router.outside import OutsideView, judge
-from dnsrenew.model import Check
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.host.machine import Family, PortFailure, machine
+from dnsrenew.extensions.doctor.router import helper, outside
+from dnsrenew.extensions.doctor.router.helper import HelperFailure, HelperFailureKind, PortSeen
+from dnsrenew.extensions.doctor.router.outside import OutsideView, judge
 from tests.kit.api_server import Api, Asked
 from tests.kit.clock import FakeClock
 from tests.lab import ports
@@ -162,7 +162,7 @@ def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
     """The answer of a helper that fetches from the port where we listen, instead of port 80 or 443."""
     from urllib.parse import parse_qs, urlsplit
 
-    from dnsrenew.doctor.router.port_check import check_port
+    from dnsrenew.extensions.doctor.router.port_check import check_port
 
     query = parse_qs(urlsplit(asked.path).query)
     seen = check_port("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))

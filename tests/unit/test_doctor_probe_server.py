@@ -16,12 +16,12 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.host_port import join
-from dnsrenew.doctor.router import port_check, probe_server
-from dnsrenew.doctor.router.helper import PortSeen
-from dnsrenew.doctor.router.port_check import check_port
-from dnsrenew.doctor.router.probe_server import ProbeServer, serve
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.router import port_check, probe_server
+from dnsrenew.extensions.doctor.router.helper import PortSeen
+from dnsrenew.extensions.doctor.router.port_check import check_port
+from dnsrenew.extensions.doctor.router.probe_server import ProbeServer, serve
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.lab import ports

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsrenew.doctor import records
-from dnsrenew.model import Check, Diagnosis
+from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.extensions.doctor import records
 from dnsrenew.store import FolderStore
 
 DAYS = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2, 3, 4)]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import Change, Diagnosis, RouteTaken
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.doctor import private
-from dnsrenew.doctor.markdown import markdown
-from dnsrenew.doctor.masks import Kind, Masks, is_public
-from dnsrenew.doctor.redaction import Redaction, redact
-from dnsrenew.model import Change, Diagnosis, RouteTaken
+from dnsrenew.extensions.doctor import private
+from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.masks import Kind, Masks, is_public
+from dnsrenew.extensions.doctor.redaction import Redaction, redact
 from tests.kit import diagnoses
 
 MASKED = [

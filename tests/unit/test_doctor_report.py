@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.doctor.report.network import CODES
-from dnsrenew.doctor.report.page import html
-from dnsrenew.doctor.table import TABLE
-from dnsrenew.model import Diagnosis
+from dnsrenew.base.model import Diagnosis
+from dnsrenew.extensions.doctor.report.network import CODES
+from dnsrenew.extensions.doctor.report.page import html
+from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit import diagnoses
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -176,7 +176,10 @@ def test_without_certificates_there_is_no_time_line() -> None:
 def colours() -> Iterator[dict[str, str]]:
     """The colours of the light and of the dark page."""
     css = (
-        resources.files("dnsrenew.doctor.report").joinpath("report.css").read_text("utf-8").partition("@media print")[0]
+        resources.files("dnsrenew.extensions.doctor.report")
+        .joinpath("report.css")
+        .read_text("utf-8")
+        .partition("@media print")[0]
     )
     for block in re.findall(r":root \{([^}]+)\}", css):
         yield dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))

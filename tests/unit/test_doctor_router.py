@@ -7,16 +7,16 @@ import struct
 
 import pytest
 
+from dnsrenew.base.model import Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.doctor.router import nat_pmp, ssdp, upnp
-from dnsrenew.doctor.router.address_kinds import kind_of
-from dnsrenew.doctor.router.gateway import default_gateway, from_table
-from dnsrenew.doctor.router.router import judge_forwarded, judge_nat
-from dnsrenew.doctor.router.ssdp import RouterSearch
-from dnsrenew.doctor.router.surroundings import Surroundings
-from dnsrenew.doctor.router.upnp import PortMapping, UpnpRouter
-from dnsrenew.model import Check
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.doctor.router import nat_pmp, ssdp, upnp
+from dnsrenew.extensions.doctor.router.address_kinds import kind_of
+from dnsrenew.extensions.doctor.router.gateway import default_gateway, from_table
+from dnsrenew.extensions.doctor.router.router import judge_forwarded, judge_nat
+from dnsrenew.extensions.doctor.router.ssdp import RouterSearch
+from dnsrenew.extensions.doctor.router.surroundings import Surroundings
+from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
 from tests.kit.api_server import Answer, Asked
 from tests.kit.upnp_device import KIND, LOOPBACK, UpnpDevice, answering, description, mapping, serving
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import Diagnosis
 from dnsrenew.base.values import replace
-from dnsrenew.cli import doctor_text, formatting
+from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import Output
-from dnsrenew.model import Diagnosis
+from dnsrenew.extensions.doctor import screen as doctor_text
 from tests.kit import diagnoses
 
 GOLDEN = Path(__file__).parent / "golden"

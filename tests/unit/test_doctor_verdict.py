@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.doctor import verdict
-from dnsrenew.doctor.table import TABLE
-from dnsrenew.model import CertificateSpec, Check, Diagnosis, Route
+from dnsrenew.extensions.doctor import verdict
+from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 
 HTTP = Route("http-01", listen=":80", ca="le")
@@ -133,7 +133,7 @@ def test_a_name_without_any_route() -> None:
 
 def test_ok_blocks_nothing() -> None:
     """A check with the result ok has no blocks in its JSON form."""
-    from dnsrenew.doctor.texts import CHECK_LATE
+    from dnsrenew.extensions.doctor.texts import CHECK_LATE
 
     assert Check.of(CHECK_LATE, "ok", {}, blocks=("all",)).to_dict()["blocks"] == []
     assert Check.of(CHECK_LATE, "unknown", {}, blocks=("all",)).to_dict()["blocks"] == ["all"]

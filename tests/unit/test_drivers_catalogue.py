@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.catalogue import check_options, find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.secrets import Secret
-from dnsrenew.validation.mistakes import Mistake
 
 FILE = """
 title   = "Mine"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dnsrenew.model import TxtRecord
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.testing import InMemoryDriver, check_driver
 from tests.kit.clock import FakeClock
 

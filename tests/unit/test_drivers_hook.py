@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.host_calls import HostCalls
 from dnsrenew.challenges.dns01.published import PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.errors import Cancelled, DnsRenewError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import check_driver

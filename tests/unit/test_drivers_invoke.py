@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import requests
 
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.error_mapping import classify
@@ -19,10 +23,6 @@ from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove, prepare
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError
-from dnsrenew.http import HttpFailure
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import assert_nothing_foreign

@@ -13,11 +13,11 @@ import requests
 import urllib3
 from lexicon.exceptions import AuthenticationError
 
+from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.drivers.error_mapping import classify, translate
 from dnsrenew.drivers.lexicon.described_error import describe, rebuild
-from dnsrenew.http import HttpFailure
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.secrets.redactor import Redactor
 from tests.kit.drivers import provider_of
 
 SECRET = "s3cret-t0ken-of-the-account"

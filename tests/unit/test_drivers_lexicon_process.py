@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.model import CertificateSpec, DnsAccount, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.drivers.lexicon import process
 from dnsrenew.errors import Cancelled, ProviderError
-from dnsrenew.model import CertificateSpec, DnsAccount, Route, TxtRecord
 from dnsrenew.renewal.batch import Batch
 from dnsrenew.renewal.options import RunOptions
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import CANARY, provider_of
@@ -286,7 +286,7 @@ import json, sys, threading
 sys.path[:] = json.loads(sys.argv[1])
 from dnsrenew.drivers.lexicon import process
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.model import DnsAccount, TxtRecord
+from dnsrenew.base.model import DnsAccount, TxtRecord
 from tests.kit.drivers import provider_of
 from tests.kit.lexicon import booting
 process.BOOT = booting(sys.argv[2], sys.argv[3])

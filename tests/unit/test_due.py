@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import RenewBefore, Route
 from dnsrenew.base.values import replace as changed
-from dnsrenew.model import RenewBefore, Route
 from dnsrenew.operations.status import status_of
 from dnsrenew.renewal.due import renewal_time
 from tests.kit.run_stage import RunStage, RunWorld

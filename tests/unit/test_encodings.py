@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.secrets import HIDDEN
-from dnsrenew.secrets.redactor import Redactor
+from dnsrenew.base.secrets import HIDDEN
+from dnsrenew.base.secrets.redactor import Redactor
 
 Writing = Callable[[str], str]
 EDGE = "\ue000"

@@ -13,9 +13,9 @@ import pytest
 import dnsrenew
 from dnsrenew import Event, Outcome
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter
 from dnsrenew.cli.error_text import LogLines
 from dnsrenew.cli.terminal import Terminal
-from dnsrenew.events import Emitter
 from dnsrenew.operations.event_log import EventLog, log_idle
 from tests.kit.clock import START, FakeClock
 from tests.kit.recipes import RecipeWorld
@@ -159,8 +159,8 @@ def test_the_command_shows_events_only_once() -> None:
     Other loggers are shown with ``-vv``.
     """
     handler = LogLines(Terminal(verbose=2))
-    shown = [name for name in ("dnsrenew", "dnsrenew.ca") if handler.filter(logging.makeLogRecord({"name": name}))]
-    assert shown == ["dnsrenew.ca"]
+    shown = [name for name in ("dnsrenew", "dnsrenew.acme") if handler.filter(logging.makeLogRecord({"name": name}))]
+    assert shown == ["dnsrenew.acme"]
 
 
 def test_a_whole_call_of_obtain_is_logged(tmp_path: Path, lines: list[tuple[str, str]]) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import dnsrenew
-from dnsrenew.events import KINDS
-from dnsrenew.model import DeploymentResult
+from dnsrenew.base.events import KINDS
+from dnsrenew.base.model import DeploymentResult
 from docs.syntax import called_name
 
 PACKAGE = Path(dnsrenew.__file__).parent

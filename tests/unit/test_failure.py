@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.values import replace as replaced
-from dnsrenew.model import CertificateSpec, Route
 from dnsrenew.operations.status import status_of
 from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import DIRECTORIES, RunStage, RunWorld

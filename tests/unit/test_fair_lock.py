@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.fair_lock import FairLock
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.fair_lock import FairLock
 
 NAMES = ["home.test", "*.home.test"]
 

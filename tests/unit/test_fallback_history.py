@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import Attempt, Route, RouteTaken
 from dnsrenew.errors import CAError, DnsError, DnsRenewError
 from dnsrenew.fallback import history
 from dnsrenew.fallback.history import DAY, PAUSES
-from dnsrenew.model import Attempt, Route, RouteTaken
 from dnsrenew.store import State
 from dnsrenew.store.state_parts import RouteFailure
 

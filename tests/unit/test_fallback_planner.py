@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import CertificateSpec, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.placements import Blocker, Placements
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
-from dnsrenew.events import Emitter, Event
 from dnsrenew.fallback.attempt import ActiveAttempt
 from dnsrenew.fallback.history import route_key
 from dnsrenew.fallback.planner import SETTLE_AGAIN, FallbackPlanner
-from dnsrenew.model import CertificateSpec, Route
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import State
 from tests.kit.clock import START, FakeClock
 

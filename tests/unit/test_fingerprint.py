@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.secrets import Secret
 from dnsrenew.config import Config
-from dnsrenew.secrets import Secret
 from dnsrenew.store import FolderStore
 
 KEY = bytes(32)

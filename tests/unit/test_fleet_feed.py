@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet.serving.feed import ChangeFeed
-from dnsrenew.fleet.serving.index import NameIndex
-from dnsrenew.fleet.serving.server_threads import ServerThreads
-from dnsrenew.store.database.served_certificates import Pulse, ServedCertificate
+from dnsrenew.extensions.fleet.database.served_certificates import Pulse, ServedCertificate
+from dnsrenew.extensions.fleet.serving.feed import ChangeFeed
+from dnsrenew.extensions.fleet.serving.index import NameIndex
+from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
 from tests.kit.clock import FakeClock
 
 

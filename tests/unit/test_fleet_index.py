@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import pytest
 
 from dnsrenew.errors import StoreError
-from dnsrenew.fleet.serving import loading
-from dnsrenew.fleet.serving.cache import CachedContext, ContextCache
-from dnsrenew.fleet.serving.index import FoundName, NameIndex
-from dnsrenew.fleet.serving.loading import BackgroundLoader
-from dnsrenew.fleet.serving.server_threads import ServerThreads
-from dnsrenew.store.database.served_certificates import ServedCertificate
+from dnsrenew.extensions.fleet.database.served_certificates import ServedCertificate
+from dnsrenew.extensions.fleet.serving import loading
+from dnsrenew.extensions.fleet.serving.cache import CachedContext, ContextCache
+from dnsrenew.extensions.fleet.serving.index import FoundName, NameIndex
+from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader
+from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
 
 NOW = 1000.0
 

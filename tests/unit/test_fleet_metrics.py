@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.metrics import MetricsSettings
 from dnsrenew.errors import StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.fleet import metrics
-from dnsrenew.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines
-from dnsrenew.fleet.status import CaLimits, FleetStatus, WorkerStatus
-from dnsrenew.runtime.context import Context
+from dnsrenew.extensions.fleet import metrics
+from dnsrenew.extensions.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines
+from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus
+from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer
+from dnsrenew.extensions.watch.metrics.health import Health
+from dnsrenew.extensions.watch.metrics.textfile import write_after_run
 from dnsrenew.store import FolderStore
-from dnsrenew.watch.metrics.endpoint import MetricsServer
-from dnsrenew.watch.metrics.health import Health
-from dnsrenew.watch.metrics.textfile import write_after_run
 from tests.kit.clock import START, FakeClock
 from tests.kit.watching import config_for, get, parsed, value
 from tests.lab import ports

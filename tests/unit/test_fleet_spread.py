@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import CertificateSpec, DeploymentResult, Outcome, OutcomeStatus, RenewBefore
 from dnsrenew.errors import CAError
-from dnsrenew.fleet.spread import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_check, spread
-from dnsrenew.model import CertificateSpec, DeploymentResult, Outcome, OutcomeStatus, RenewBefore
+from dnsrenew.extensions.fleet.spread import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_check, spread
 from dnsrenew.renewal import due
 from dnsrenew.store import State
 from dnsrenew.store.state_parts import Ari

@@ -61,7 +61,7 @@ class ForeignHome:
 @pytest.fixture(autouse=True)
 def nothing_to_examine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the doctor find nothing: its looks at this host take seconds."""
-    monkeypatch.setattr("dnsrenew.cli.doctor._examine", lambda *_: ([], None))
+    monkeypatch.setattr("dnsrenew.extensions.doctor.command._examine", lambda *_: ([], None))
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.http.failures import FailureKind
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.challenges.http01.server import HttpServer, TokenResponse
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
-from dnsrenew.http import HttpClient, HttpFailure
-from dnsrenew.http.failures import FailureKind
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import provider_of
 from tests.kit.fuzzing import bounded, edited

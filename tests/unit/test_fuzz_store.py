@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import DnsAccount, Notice
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.leftovers import cleanup
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.fallback import history
-from dnsrenew.model import DnsAccount, Notice
-from dnsrenew.model.account import AccountData
 from dnsrenew.renewal import due
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalPage

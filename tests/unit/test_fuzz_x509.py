@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from dnsrenew import x509
-from dnsrenew.ca import alternate_chains
-from dnsrenew.ca.ari import cert_id
+from dnsrenew.acme import alternate_chains
+from dnsrenew.acme.ari import cert_id
+from dnsrenew.base import x509
 from dnsrenew.errors import CAError
 from tests.kit.clock import START
 from tests.kit.stores import issue

@@ -19,8 +19,8 @@ import pytest
 import requests
 import urllib3
 
+from dnsrenew.base.http import HttpClient, HttpFailure, date_of, retry_after, third_party
 from dnsrenew.errors import CAError
-from dnsrenew.http import HttpClient, HttpFailure, date_of, retry_after, third_party
 from tests.kit.load import allowed
 from tests.lab import LabCA, badports
 

@@ -18,8 +18,11 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import Route
 from dnsrenew.base.open_folder import HANDLES, OpenFolder
 from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
@@ -31,9 +34,6 @@ from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.challenges.port_owner import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import Route
-from dnsrenew.runtime.context import Context
 from tests.kit.clock import FakeClock
 from tests.lab.ports import has_ipv6, reserve
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.setup.importing import caddy, caddyfile
-from dnsrenew.setup.importing.caddy_hosts import MODULES
-from dnsrenew.setup.importing.found import FoundData
-from dnsrenew.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing import caddy, caddyfile
+from dnsrenew.extensions.setup.importing.caddy_hosts import MODULES
+from dnsrenew.extensions.setup.importing.found import FoundData
+from dnsrenew.extensions.setup.importing.reading import Notes
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 

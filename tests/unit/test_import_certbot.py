@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.catalogue import check_options, find_provider
-from dnsrenew.secrets import Secret
-from dnsrenew.setup.importing import certbot
-from dnsrenew.setup.importing.found import FoundData, FoundRoute
-from dnsrenew.setup.importing.plan import make_plan
+from dnsrenew.extensions.setup.importing import certbot
+from dnsrenew.extensions.setup.importing.found import FoundData, FoundRoute
+from dnsrenew.extensions.setup.importing.plan import make_plan
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
 
 

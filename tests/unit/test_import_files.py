@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.importing import timers, toml
+from dnsrenew.extensions.setup.importing.importer import ImportResult
 from dnsrenew.renewal.due import why_due
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.importing import timers, toml
-from dnsrenew.setup.importing.importer import ImportResult
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
 
 

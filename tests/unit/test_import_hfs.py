@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.setup.importing import hfs
-from dnsrenew.setup.importing.found import FoundData
+from dnsrenew.base import x509
+from dnsrenew.extensions.setup.importing import hfs
+from dnsrenew.extensions.setup.importing.found import FoundData
 from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 

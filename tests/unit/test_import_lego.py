@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from dnsrenew.base.values import replace
-from dnsrenew.setup.importing import jobs, lego
-from dnsrenew.setup.importing.found import FoundCertificate, FoundData
+from dnsrenew.extensions.setup.importing import jobs, lego
+from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
 

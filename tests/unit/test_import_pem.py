@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from dnsrenew import x509
-from dnsrenew.setup.importing import pem
-from dnsrenew.setup.importing.found import FoundCertificate, FoundData
+from dnsrenew.base import x509
+from dnsrenew.extensions.setup.importing import pem
+from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData
 from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import OldMachine
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import x509
-from dnsrenew.setup.importing.found import (
+from dnsrenew.base import x509
+from dnsrenew.extensions.setup.importing.found import (
     FoundAccount,
     FoundCertificate,
     FoundData,
@@ -16,7 +16,7 @@ from dnsrenew.setup.importing.found import (
     FoundFile,
     FoundRoute,
 )
-from dnsrenew.setup.importing.plan import Plan, make_plan
+from dnsrenew.extensions.setup.importing.plan import Plan, make_plan
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT
 

@@ -16,8 +16,8 @@ from dnsrenew import Certificate
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
-from dnsrenew.doctor.host import restarts
-from dnsrenew.setup.importing.importer import ImportResult
+from dnsrenew.extensions.doctor.host import restarts
+from dnsrenew.extensions.setup.importing.importer import ImportResult
 from tests.kit.deployments import make_certificate
 from tests.kit.tls_stand_in import serving
 from tests.kit.tool_folders import OldMachine, rsa_key

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.cli import main
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import DnsError
-from dnsrenew.setup.init import questions
+from dnsrenew.extensions.setup.init import questions
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.init.draft import InitDraft, InitSurroundings, PlannedDeployment
-from dnsrenew.setup.init.question import Doubt
-from dnsrenew.setup.init.questions import questions
-from dnsrenew.setup.init.server import FoundServer, ServerHost
-from dnsrenew.setup.init.write_config import make_files, write_files
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, PlannedDeployment
+from dnsrenew.extensions.setup.init.question import Doubt
+from dnsrenew.extensions.setup.init.questions import questions
+from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
+from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 
 TOKEN = "canary-token-of-init"
 

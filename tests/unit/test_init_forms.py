@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli.config_option import config_option
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
-from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
-from dnsrenew.setup.init.forms import check_forms
-from dnsrenew.setup.init.server import ServerHost
-from dnsrenew.setup.init.write_config import make_files, write_files
+from dnsrenew.extensions.setup.commands.config_option import config_option
+from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.extensions.setup.init.forms import check_forms
+from dnsrenew.extensions.setup.init.server import ServerHost
+from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 
 LAB = {"directory": "https://ca.example/dir"}
 RIGHT: dict[str, Any] = {

@@ -10,8 +10,8 @@ import pytest
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.setup.init import account_test, dns_host
-from dnsrenew.setup.init.answers import read_answers
+from dnsrenew.extensions.setup.init import account_test, dns_host
+from dnsrenew.extensions.setup.init.answers import read_answers
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
 

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.found import Discovery, RunningProgram
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.runtime.context import Context
-from dnsrenew.setup.init import deployments
-from dnsrenew.setup.init.draft import InitDraft, InitSurroundings
-from dnsrenew.setup.init.question import Doubt, Question
-from dnsrenew.setup.init.questions import questions
-from dnsrenew.setup.init.server import FoundServer, ServerHost, argument, words
-from dnsrenew.setup.init.servers import find_servers, this_server_host
-from dnsrenew.translation import Translator
+from dnsrenew.extensions.setup.init import deployments
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.extensions.setup.init.question import Doubt, Question
+from dnsrenew.extensions.setup.init.questions import questions
+from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost, argument, words
+from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
 from tests.kit.users import NOBODY, acting_as, as_root, open_way, started
 
 DOMAIN = "www.example.org"

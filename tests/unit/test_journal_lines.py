@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import journal
+from dnsrenew.base.events import Emitter
 from dnsrenew.base.journal import SystemdJournal, encode, is_read_by_journal
+from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.cli import main
 from dnsrenew.errors import DeployError, StoreError
-from dnsrenew.events import Emitter
-from dnsrenew.model import DeploymentResult, Outcome
 from tests.kit.cli_stage import FakeRenewer, failed, happy, install, outcome, unhappy
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the journal is on Linux")

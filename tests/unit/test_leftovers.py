@@ -16,13 +16,13 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.challenges.dns01.leftovers import CleanupResult, cleanup, cleanup_before_run
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import WrittenValue
@@ -231,8 +231,8 @@ def test_values_of_a_live_run_stay(stage: LeftoverStage) -> None:
 
 DIES = """if True:
     import os, signal, sys
-    from dnsrenew.runtime.context import Context
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.paths import Paths

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Certificate, x509
+from dnsrenew import Certificate
+from dnsrenew.base import x509
 from dnsrenew.serving.live_context import LiveContext, ServedPair
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.small_server import MAX_REQUEST
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.model import CertificateSpec
+from dnsrenew.extensions.watch.metrics import source
+from dnsrenew.extensions.watch.metrics.collect import collect
+from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer
+from dnsrenew.extensions.watch.metrics.source import MAX_AGE, MetricsSource
 from dnsrenew.store import FolderStore
-from dnsrenew.watch.metrics import source
-from dnsrenew.watch.metrics.collect import collect
-from dnsrenew.watch.metrics.endpoint import MetricsServer
-from dnsrenew.watch.metrics.source import MAX_AGE, MetricsSource
 from tests.kit.cli_stage import failed, outcome
 from tests.kit.clock import START, FakeClock
 from tests.kit.load import allowed

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Deployment, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.model import CertificateSpec, Deployment, rfc3339
+from dnsrenew.extensions.watch.metrics import collect as module
+from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun, collect
+from dnsrenew.extensions.watch.metrics.exposition import STATES, exposition
 from dnsrenew.store import FolderStore
-from dnsrenew.watch.metrics import collect as module
-from dnsrenew.watch.metrics.collect import CertificateNumbers, LastRun, collect
-from dnsrenew.watch.metrics.exposition import STATES, exposition
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep
 from tests.kit.watching import config_for, numbers, parsed, value

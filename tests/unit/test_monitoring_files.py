@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli.run_watch import SLEEPING
-from dnsrenew.cli.worker import SECONDS
-from dnsrenew.fleet.metrics import FleetReading, fleet_lines
-from dnsrenew.fleet.status import FleetStatus
-from dnsrenew.watch.metrics.collect import CertificateNumbers, LastRun
-from dnsrenew.watch.metrics.exposition import exposition
+from dnsrenew.extensions.fleet.commands.worker import SECONDS
+from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
+from dnsrenew.extensions.fleet.status import FleetStatus
+from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun
+from dnsrenew.extensions.watch.metrics.exposition import exposition
 from tests.kit.clock import START
 from tests.kit.documents import DOCS
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dnsrenew.model import DeploymentResult, Outcome
+from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.renewal.next_run import next_run
 from tests.kit.cli_stage import failed, now, outcome
 

@@ -14,17 +14,17 @@ from typing import Any
 import pytest
 
 from dnsrenew import Deployment, Outcome
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
-from dnsrenew.secrets import Secret
+from dnsrenew.extensions.watch.notify import send
+from dnsrenew.extensions.watch.notify.changes import compare
+from dnsrenew.extensions.watch.notify.message import compose
+from dnsrenew.extensions.watch.notify.notifier import Notifier
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Notified, NotifiedRecords
-from dnsrenew.translation import Translator
-from dnsrenew.watch.notify import send
-from dnsrenew.watch.notify.changes import compare
-from dnsrenew.watch.notify.message import compose
-from dnsrenew.watch.notify.notifier import Notifier
 from tests.kit.api_server import Api
 from tests.kit.load import allowed
 from tests.kit.notify_stage import DAY, SPEC, START, TOKEN, NotifyStage, Receiver, hanging
@@ -165,7 +165,7 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
         asked.append(language)
         return _Plain()
 
-    monkeypatch.setattr("dnsrenew.watch.notify.notifier.Translator", make)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.notifier.Translator", make)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     stage.notify(receiver.address, on=("renewed",))
     stage.one(day=0)
@@ -264,7 +264,7 @@ def test_without_the_table_nothing_is_loaded(stage: NotifyStage) -> None:
     """Without [notify] no module for it is loaded."""
     before = set(sys.modules)
     stage.one(day=0)
-    assert not {name for name in set(sys.modules) - before if name.startswith(("apprise", "dnsrenew.watch"))}
+    assert not {name for name in set(sys.modules) - before if name.startswith(("apprise", "dnsrenew.extensions.watch"))}
 
 
 def test_a_store_that_others_can_change_tells_no_certificate_but_the_heartbeat_fails(
@@ -389,7 +389,7 @@ def test_without_apprise_the_warning_names_the_command(
 
 def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the notifications becomes a warning."""
-    monkeypatch.setattr("dnsrenew.watch.notify.notifier.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.notifier.compare", lambda *_: 1 / 0)
     stage.notify("json://127.0.0.1")
     outcome = stage.one(day=0)
     assert (outcome.status, [notice.code for notice in outcome.warnings]) == ("renewed", ["notify-failed"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.config.notify import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
-from dnsrenew.model import DeploymentResult, Outcome
+from dnsrenew.extensions.watch.notify.changes import News, compare
 from dnsrenew.store.notified import Notified
-from dnsrenew.watch.notify.changes import News, compare
 from tests.kit.clock import START
 
 DAY = timedelta(days=1)

@@ -12,10 +12,10 @@ import pytest
 
 import dnsrenew
 from dnsrenew.base import threads, values
+from dnsrenew.base.model import RenewalFailed, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers.protocol import OneAtATime
 from dnsrenew.errors import Cancelled, ConfigError
-from dnsrenew.model import RenewalFailed, TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock

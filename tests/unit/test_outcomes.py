@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import Notice
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError, DnsError
 from dnsrenew.fallback import history
-from dnsrenew.model import Notice
 from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep

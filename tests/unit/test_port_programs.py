@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew import Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.model import CA, CertificateSpec
+from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.validation import Proof

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.model import TxtRecord
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.stores import DIRECTORY, ORDER, first_issuance, issue, keep
 

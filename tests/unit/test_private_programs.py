@@ -21,10 +21,10 @@ from types import SimpleNamespace
 import pytest
 
 from dnsrenew.base import subprocesses, threads
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.subprocesses import environment, run
 from dnsrenew.errors import Cancelled, SecretError
 from dnsrenew.schedule import installer, make_plan
-from dnsrenew.secrets import Secret
 from tests.kit.config_files import load, mistake
 from tests.kit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
 
@@ -101,7 +101,7 @@ def test_the_output_of_a_failed_program_is_hidden() -> None:
     with pytest.raises(SecretError) as caught:
         prints.reveal()
     whole = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    frames = [line for line in whole.format() if "/dnsrenew/secrets/__init__.py" in line]
+    frames = [line for line in whole.format() if "/dnsrenew/base/secrets/__init__.py" in line]
     assert frames
     assert not any(CANARY in line for line in frames)
     assert caught.value.__cause__ is None
@@ -114,7 +114,7 @@ STAYS = "s.recv(1)"  # until the test ends
 STARTS_ANOTHER = "import subprocess; subprocess.Popen([sys.executable, '-c', {another!r}])"
 ASKS = """
 import sys, threading
-from dnsrenew.secrets import Secret
+from dnsrenew.base.secrets import Secret
 from dnsrenew.cli.signals import SignalHandler
 asked = Secret.command([sys.executable, "-c", sys.argv[1]])
 threading.Thread(target=asked.reveal, daemon=True).start()

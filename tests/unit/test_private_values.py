@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import CA, DnsAccount, Eab
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config, single_certificate
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.model import CA, DnsAccount, Eab
-from dnsrenew.model.account import AccountData
 from dnsrenew.renewal.job import Issued
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
-from dnsrenew.secrets.redactor import Redactor
 from dnsrenew.store.pending_orders import PendingOrder
 
 CANARY = "canary-values-61fe20"

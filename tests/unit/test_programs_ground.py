@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Deployment
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
 from dnsrenew.deploy.openssh import OpenSsh
 from dnsrenew.errors import ConfigError
-from dnsrenew.model import Deployment
 from tests.kit.config_files import AGREED, write
 from tests.kit.deployments import deployer_context
 from tests.kit.users import NOBODY, acting_as, as_root, open_way

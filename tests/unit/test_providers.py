@@ -10,11 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.drivers import catalogue, loading, protocol
 from dnsrenew.drivers.lexicon import usable
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ProviderError
-from dnsrenew.model import DnsAccount
 
 FOLDER = Path(__file__).resolve().parents[2] / "providers"
 NAMES = sorted(file.stem for file in FOLDER.glob("[a-z0-9]*.toml"))

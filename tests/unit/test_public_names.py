@@ -15,8 +15,8 @@ import pytest
 
 import dnsrenew
 from dnsrenew import testing
+from dnsrenew.base.model.result import Outcome as OutcomeAtHome
 from dnsrenew.base.values import Frozen
-from dnsrenew.model.result import Outcome as OutcomeAtHome
 from docs import python_reference
 from docs.python_reference import NOT_FOR_USERS
 
@@ -99,7 +99,7 @@ def test_each_name_for_tests_resolves() -> None:
 def test_a_class_has_one_name_wherever_it_is_imported_from() -> None:
     """A class has its public name even if it was imported from its own module."""
     assert OutcomeAtHome is dnsrenew.Outcome
-    code = "from dnsrenew.model import TxtRecord as T; from dnsrenew.errors import DnsError as E; print(T, E)"
+    code = "from dnsrenew.base.model import TxtRecord as T; from dnsrenew.errors import DnsError as E; print(T, E)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "<class 'dnsrenew.TxtRecord'> <class 'dnsrenew.DnsError'>\n"
 

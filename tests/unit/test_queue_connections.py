@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dnsrenew.fleet.queue_connections import QueueConnector
+from dnsrenew.extensions.fleet.queue_connections import QueueConnector
 
 
 async def _cancelled_with_its_result(connector: QueueConnector) -> None:

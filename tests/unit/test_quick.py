@@ -16,15 +16,15 @@ PLANTED = {
     "dnsrenew/low.py": "",
     "dnsrenew/middle.py": "from dnsrenew import low",
     "dnsrenew/top.py": "def late():\n    from dnsrenew.middle import x",
-    "dnsrenew/checks/__init__.py": "",
-    "dnsrenew/checks/table.py": "import importlib\nimportlib.import_module(name)",
-    "dnsrenew/checks/ports.py": "from dnsrenew.low import x",
+    "dnsrenew/base/checks/__init__.py": "",
+    "dnsrenew/base/checks/table.py": "import importlib\nimportlib.import_module(name)",
+    "dnsrenew/base/checks/ports.py": "from dnsrenew.low import x",
     "tests/conftest.py": 'pytest_plugins = ["tests.kit.plugin"]',
     "tests/kit/plugin.py": "",
     "tests/unit/test_low.py": "from dnsrenew.low import x",
     "tests/unit/test_top.py": "from dnsrenew.top import x",
     "tests/unit/test_patching.py": 'monkeypatch.setattr("dnsrenew.middle.Class.method", None)',
-    "tests/unit/test_table.py": "from dnsrenew.checks.table import x",
+    "tests/unit/test_table.py": "from dnsrenew.base.checks.table import x",
     "tests/unit/test_pages.py": 'Path("docs") / "page.md"',
     "tests/unit/test_folder.py": 'Path("docs").iterdir()',
     "tests/unit/test_sources.py": "import dnsrenew\nPath(dnsrenew.__file__)",
@@ -37,7 +37,7 @@ ALL = [path for path in PLANTED if path.startswith("tests/unit/")]
     [
         ("dnsrenew/low.py", ["low", "sources", "patching", "table", "top"]),
         ("dnsrenew/top.py", ["top", "sources"]),
-        ("dnsrenew/checks/ports.py", ["sources", "table"]),  # loaded by name
+        ("dnsrenew/base/checks/ports.py", ["sources", "table"]),  # loaded by name
         ("docs/page.md", ["pages", "folder"]),
         ("tests/unit/test_low.py", ["low"]),
     ],

@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, Rate, TokenBucket, TokenBuckets
 from dnsrenew.errors import Cancelled
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.rate_limit import CA_REQUESTS, Rate, TokenBucket, TokenBuckets
 from tests.kit.clock import FakeClock
 
 SLOW = Rate(burst=3, per_second=2.0)

@@ -12,11 +12,11 @@ from typing import cast
 
 import pytest
 
-from dnsrenew.ca import CAClient
-from dnsrenew.ca.ari import NoWindow, Window, cert_id
+from dnsrenew.acme import CAClient
+from dnsrenew.acme.ari import NoWindow, Window, cert_id
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State
 from dnsrenew.store.state_parts import Ari
 from tests.kit.certificates import issue

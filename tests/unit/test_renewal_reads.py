@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import CertificateSpec, Deployment, Route
 from dnsrenew.base.values import replace
-from dnsrenew.model import CertificateSpec, Deployment, Route
 from dnsrenew.store import AtomicFiles
 from tests.kit.run_stage import RunStage, RunWorld
 
@@ -62,10 +62,10 @@ NOTHING_DUE = (
     "dnsrenew.fallback.candidates",
     "dnsrenew.fallback.policy",
     "dnsrenew.challenges",
-    "dnsrenew.ca",
+    "dnsrenew.acme",
     "dnsrenew.dns",
-    "dnsrenew.http",
-    "dnsrenew.x509",
+    "dnsrenew.base.http",
+    "dnsrenew.base.x509",
     "acme",
     "cryptography",
     "dns",

@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 
 from dnsrenew import renewer as module
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import CA, Certificate, CertificateSpec, DnsAccount, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.events import Event
 from dnsrenew.fallback import history
-from dnsrenew.model import CA, Certificate, CertificateSpec, DnsAccount, Outcome, RenewBefore, Resolver, Route
 from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.renewal import renew
 from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS

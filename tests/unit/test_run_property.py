@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.model import Attempt, CertificateSpec, Outcome, Route
 from dnsrenew.base.names import is_wildcard
+from dnsrenew.base.runtime.retry import RESEND
 from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.fallback.history import route_key
 from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
-from dnsrenew.model import Attempt, CertificateSpec, Outcome, Route
-from dnsrenew.runtime.retry import RESEND
 from tests.kit.acme_server import CHALLENGES as KINDS
 from tests.kit.run_ca import CaBehaviour, StageCA
 from tests.kit.run_stage import RunStage, RunWorld

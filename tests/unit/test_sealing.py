@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from dnsrenew.x509 import sealing
-from dnsrenew.x509.sealing import (
+from dnsrenew.base.x509 import sealing
+from dnsrenew.base.x509.sealing import (
     CHUNK,
     BrokenSealError,
     SealedReader,

@@ -12,8 +12,8 @@ TESTS = """
 import base64, logging
 import pytest
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.events import Emitter
-from dnsrenew.secrets import Secret
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.secrets import Secret
 
 VALUE = "canary-watched-0c9f"
 

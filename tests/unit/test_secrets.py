@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import DnsAccount
+from dnsrenew.base.secrets import HIDDEN, Secret, sources
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.errors import ConfigError, Message, SecretError
-from dnsrenew.model import DnsAccount
-from dnsrenew.secrets import HIDDEN, Secret, sources
-from dnsrenew.secrets.redactor import Redactor
 
 CANARY = "canary/s3cret+value="
 

@@ -14,8 +14,8 @@ import pytest
 
 from dnsrenew import RenewalFailed, Renewer, Route
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.model import CA, CertificateSpec
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.model import CA, CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.serving.challenge_app import wrapped
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver

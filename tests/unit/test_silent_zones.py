@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError
-from dnsrenew.model import Route
-from dnsrenew.runtime.context import Context
 
 
 class SomeSilent:

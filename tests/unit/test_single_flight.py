@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.errors import CAError
-from dnsrenew.runtime.context import Context
-from dnsrenew.runtime.single_flight import SingleFlight
 
 
 def test_what_each_is_reported_is_its_own() -> None:

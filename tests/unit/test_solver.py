@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Propagation, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.resolver_caches import LONGEST_CACHING
 from dnsrenew.challenges.placements import Placements
 from dnsrenew.challenges.solver import Solvers
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError
-from dnsrenew.model import Propagation, Route
-from dnsrenew.runtime.context import Context
 from tests.kit.run_stage import RunStage, RunWorld
 
 APEX, WILD, OTHER = "x.test", "*.x.test", "y.test"

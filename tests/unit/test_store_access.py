@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew import Renewer, Route
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.model import CA, CertificateSpec
+from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.acme_server import AcmeServer
 from tests.kit.dns import MemoryDns
@@ -19,7 +19,7 @@ from tests.kit.memory import host_config, in_memory
 from tests.kit.store_access import PACKAGE, store_access
 
 DIRECTORY = "https://ca.example.test/directory"
-EXCEPTIONS = {"model/certificate.py": "a certificate gives its own PEM texts; its paths are public"}
+EXCEPTIONS = {"base/model/certificate.py": "a certificate gives its own PEM texts; its paths are public"}
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_only_the_store_opens_its_files(renewer: Renewer, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("place", "statement", "expected"),
     [
-        ("doctor/planted.py", "open(path).close()", "doctor/planted.py"),
+        ("extensions/doctor/planted.py", "open(path).close()", "extensions/doctor/planted.py"),
         ("challenges/planted.py", "os.scandir(folder).close()", "challenges/planted.py"),
         ("challenges/planted.py", "os.unlink('x', dir_fd=handle)", "challenges/planted.py"),
         ("store/planted.py", "open(path).close()", "store"),

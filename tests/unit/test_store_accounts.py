@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.model.account import THUMBPRINTS, AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.model.account import THUMBPRINTS, AccountData
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.parts import StoredAccount
 from tests.kit.clock import FakeClock

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import os_calls
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.os_errors import translate
 from tests.kit.stores import (
@@ -395,7 +395,7 @@ def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> No
 TRIES = """if True:
     import fcntl, hashlib, os, pwd, shlex, sys  # now: the user nobody may be unable to read the interpreter's folder
     from pathlib import Path
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import StoreError
     from dnsrenew.store import FolderStore, Store
     store = FolderStore(sys.argv[1])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.model import CA, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.model import CA, TxtRecord
 from dnsrenew.renewer import Renewer
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.memory import host_config

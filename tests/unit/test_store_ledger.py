@@ -15,12 +15,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.model import StoreAddress
+from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
-from dnsrenew.model import StoreAddress
-from dnsrenew.model.account import AccountData
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Store
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.events import Emitter, Event
-from dnsrenew.model import rfc3339
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, file_locks
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
@@ -111,7 +111,7 @@ def test_many_threads_are_alone(site: StoreSite) -> None:
 
 HOLD = """if True:
     import sys
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store import FolderStore, Store
     with FolderStore(sys.argv[1]).lock("home", context=Context()):
         print("held", flush=True)

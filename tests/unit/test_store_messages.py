@@ -10,20 +10,20 @@ from typing import Any, Final
 
 import pytest
 
+from dnsrenew.acme.texts import VALIDATIONS_FAILED
+from dnsrenew.base.checks.texts import ADDRESSES_MISSING, CAA_FORBIDS_ALL
+from dnsrenew.base.model import DeploymentResult
+from dnsrenew.base.translation import Translator
+from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.base.values import replace
-from dnsrenew.ca.texts import VALIDATIONS_FAILED
 from dnsrenew.challenges.http01.texts import UNREACHABLE_BECAUSE
 from dnsrenew.challenges.texts import LIKELY_CAUSE
-from dnsrenew.checks.texts import ADDRESSES_MISSING, CAA_FORBIDS_ALL
 from dnsrenew.deploy.texts import NO_ANSWER
 from dnsrenew.dns.texts import DOH_TIMEOUT
 from dnsrenew.errors import DeployError, Message, Text, as_clause, series
-from dnsrenew.model import DeploymentResult
 from dnsrenew.renewal.deploying import result_of
 from dnsrenew.store import messages
 from dnsrenew.store.state import State
-from dnsrenew.translation import Translator
-from dnsrenew.validation.texts import EMPTY_TEXT
 from tests.kit import translations
 
 NOW: Final = datetime(2026, 11, 26, 22, 15, tzinfo=UTC)

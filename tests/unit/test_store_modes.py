@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, removal
 from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.parts import PendingOrders
 from dnsrenew.store.paths import Paths

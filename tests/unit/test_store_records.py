@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.model import TxtRecord
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import State, Store
 from dnsrenew.store.notified import Notified
 from tests.kit.clock import START

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord, x509
+from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord
+from dnsrenew.base import x509
+from dnsrenew.base.model import CA, CertificateSpec, StoreAddress
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.solver import Solvers
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.model import CA, CertificateSpec, StoreAddress
 from dnsrenew.renewal import resume
-from dnsrenew.runtime.context import Context
-from dnsrenew.secrets import Secret
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 from dnsrenew.testing import InMemoryDriver

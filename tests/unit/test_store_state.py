@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.atomic_io import LIMIT
 from dnsrenew.store.state_parts import Ari

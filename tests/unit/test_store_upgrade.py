@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.model import CertificateSpec, Route
+from dnsrenew.base.model import CertificateSpec, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.operations.status import status_of
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Notified
 from tests.kit.archives import exported, restored

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State
 from dnsrenew.store.paths import FILES
 from tests.kit.store_sites import StoreSite

@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from dnsrenew.base import threads
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import field
 from dnsrenew.errors import LockedError
-from dnsrenew.runtime.context import Context
 from dnsrenew.store import Store
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.clock import FakeClock

@@ -4,8 +4,8 @@ import functools
 import re
 from string import Formatter
 
-from dnsrenew.doctor.table import TABLE
 from dnsrenew.errors import Text
+from dnsrenew.extensions.doctor.table import TABLE
 from docs import codes
 
 CHECKS = {entry.code for entry in TABLE}

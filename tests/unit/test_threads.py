@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from dnsrenew.base import threads
-from dnsrenew.runtime import context as module
-from dnsrenew.runtime.context import Context
+from dnsrenew.base.runtime import context as module
+from dnsrenew.base.runtime.context import Context
 
 LIMIT = 3
 

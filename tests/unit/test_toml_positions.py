@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.validation.toml_positions import key_lines, line_of, value_spans
+from dnsrenew.base.validation.toml_positions import key_lines, line_of, value_spans
 
 TEXT = '''\
 # a comment with [brackets] = "x"

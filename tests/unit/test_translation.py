@@ -15,8 +15,12 @@ from typing import Final
 import dns.rdatatype
 import pytest
 
-from dnsrenew import locale, translation
+from dnsrenew import locale
+from dnsrenew.base import translation
 from dnsrenew.base.texts import BAD_LABEL
+from dnsrenew.base.translation import Translator
+from dnsrenew.base.validation.mistakes import Mistake, config_error, one_of, shown_place
+from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation_report, query_errors, wire
 from dnsrenew.dns.name_servers import NameServer
@@ -25,9 +29,6 @@ from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
 from dnsrenew.locale import language_of
-from dnsrenew.translation import Translator
-from dnsrenew.validation.mistakes import Mistake, config_error, one_of, shown_place
-from dnsrenew.validation.texts import EMPTY_TEXT, MISSING
 from tests.kit import translations
 
 CHINESE: Final = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")

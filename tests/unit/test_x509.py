@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dnsrenew import x509
+from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
 from dnsrenew.errors import CAError
-from dnsrenew.model import KeyKind
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NAMES = ["example.test", "*.example.test"]

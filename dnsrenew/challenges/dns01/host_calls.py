@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.runtime.circuit_breaker import CircuitBreaker
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import DnsRenewError, ProviderError, StoreError
-from dnsrenew.runtime.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.published import PublishedValues
     from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
-    from dnsrenew.model import TxtRecord
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store.zone_locks import ZoneLocks
 
 _MAX_ACCOUNTS: Final = 8

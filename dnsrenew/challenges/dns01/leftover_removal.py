@@ -14,10 +14,10 @@ from dnsrenew.challenges.dns01 import texts
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError, as_clause
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import DnsAccount
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtValue
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.zone_locks import ZoneLocks
 

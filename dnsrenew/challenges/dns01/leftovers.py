@@ -11,10 +11,10 @@ from dnsrenew.challenges.dns01.leftover_removal import LeftoverRemoval, owners
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, StoreError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import DnsAccount, TxtRecord
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.leftover_removal import LeftoverGroups, ServedValues
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.model import DnsAccount, TxtRecord
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.parts import Journal
     from dnsrenew.store.zone_locks import ZoneLocks

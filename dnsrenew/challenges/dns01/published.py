@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from dnsrenew.runtime.fair_lock import FairLock
+from dnsrenew.base.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtValue
-    from dnsrenew.runtime.context import Context
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
     from dnsrenew.store.parts import Journal
 

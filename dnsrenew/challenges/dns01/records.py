@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.errors import DnsError
-from dnsrenew.model import DnsAccount, TxtRecord
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.errors import AttemptError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtValue
     from dnsrenew.dns import DnsView
-    from dnsrenew.runtime.context import Context
 
 LONGEST_CACHING: Final = 60
 """Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""

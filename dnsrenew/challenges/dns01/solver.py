@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
@@ -19,13 +20,12 @@ from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError, as_clause
-from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.acme import CAClient, Challenge
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.challenges.solver import SolverResources
-    from dnsrenew.runtime.context import Context
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0

@@ -13,8 +13,8 @@ from dnsrenew.challenges.dns_persist01.values import RENEWED_BEFORE, PersistValu
 from dnsrenew.errors import DnsError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.runtime.context import Context
 
 Group = Sequence[PersistValue]
 """Values that one record validates."""

@@ -15,8 +15,8 @@ from dnsrenew.challenges.dns_persist01.record import hashed_uris, is_uri
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import Challenge
-    from dnsrenew.ca.session import AccountIdentity
+    from dnsrenew.acme import Challenge
+    from dnsrenew.acme.session import AccountIdentity
     from dnsrenew.errors import Message
 
 

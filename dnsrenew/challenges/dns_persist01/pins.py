@@ -11,8 +11,8 @@ from dnsrenew.challenges.dns_persist01.record import LABEL, PersistRecord, hashe
 from dnsrenew.errors import DnsError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.dns import DnsView
-    from dnsrenew.runtime.context import Context
 
 
 class LostIdentity(Frozen):

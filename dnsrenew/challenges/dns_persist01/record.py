@@ -6,10 +6,10 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Final, Self
 
+from dnsrenew.acme.resources import base64url
 from dnsrenew.base import names
+from dnsrenew.base.checks.caa_value import parse_issuer
 from dnsrenew.base.values import Frozen
-from dnsrenew.ca.resources import base64url
-from dnsrenew.checks.caa_value import parse_issuer
 
 if TYPE_CHECKING:
     from datetime import datetime

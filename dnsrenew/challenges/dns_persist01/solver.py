@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
+from dnsrenew.base.runtime.fair_lock import FairLock
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
 from dnsrenew.challenges.dns01.solver import Dns01
@@ -34,15 +36,13 @@ from dnsrenew.errors import (
     ProviderError,
     SecretError,
 )
-from dnsrenew.model import Propagation, PropagationCheck, Route, TxtRecord
-from dnsrenew.runtime.fair_lock import FairLock
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.acme import CAClient, Challenge
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.challenges.solver import SolverResources
     from dnsrenew.dns import Target
-    from dnsrenew.runtime.context import Context
 
 _LOOKS: Final = 8
 """Names looked up at once."""

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from dnsrenew.base.model import TxtRecord, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.challenges.dns_persist01 import texts
 from dnsrenew.challenges.dns_persist01.record import PersistRecord
-from dnsrenew.model import TxtRecord, rfc3339
 
 if TYPE_CHECKING:
     from dnsrenew.challenges.dns_persist01.offer import PersistOffer

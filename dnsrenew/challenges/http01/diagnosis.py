@@ -7,14 +7,14 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.checks import addresses
 from dnsrenew.base.names import is_ip
-from dnsrenew.checks import addresses
 from dnsrenew.errors import CAError, DnsRenewError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.dns import DnsView
     from dnsrenew.errors import AttemptError
-    from dnsrenew.runtime.context import Context
 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
 _MAX_NAMES: Final = 10

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import names
+from dnsrenew.base.model import Route
 from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
@@ -18,16 +19,15 @@ from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
 from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
-from dnsrenew.model import Route
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.acme import CAClient, Challenge
+    from dnsrenew.base.model import Propagation, PropagationCheck
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.challenges.solver import SolverResources
     from dnsrenew.dns import DnsView
-    from dnsrenew.model import Propagation, PropagationCheck
-    from dnsrenew.runtime.context import Context
 
 T = TypeVar("T")
 

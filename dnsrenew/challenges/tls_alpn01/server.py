@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dnsrenew import x509
+from dnsrenew.base import x509
 from dnsrenew.challenges.server import ChallengeServer, Client
 
 if TYPE_CHECKING:

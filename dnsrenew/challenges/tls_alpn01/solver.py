@@ -19,11 +19,11 @@ from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
 from dnsrenew.errors import Cancelled, ChallengeError
 
 if TYPE_CHECKING:
-    from dnsrenew.ca import CAClient, Challenge
+    from dnsrenew.acme import CAClient, Challenge
+    from dnsrenew.base.model import Propagation, PropagationCheck, Route
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.placements import Placements
     from dnsrenew.challenges.solver import SolverResources
-    from dnsrenew.model import Propagation, PropagationCheck, Route
-    from dnsrenew.runtime.context import Context
 
 _WITHDRAW_SECONDS = 60.0
 _AFTER_CANCEL = 4.0

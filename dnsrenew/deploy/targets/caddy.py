@@ -14,9 +14,9 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.http import Response
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.http import Response
-    from dnsrenew.model import Certificate
 
 _URL: Final = "http://127.0.0.1:2019"
 _TIMEOUT: Final = (5.0, 30.0)
@@ -51,7 +51,7 @@ class CaddyDeployer(FileDeployer):
                 raise DeployError.of(texts.CADDY_REFUSED, **fields)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
-        from dnsrenew.http import HttpClient, HttpFailure  # slow to import
+        from dnsrenew.base.http import HttpClient, HttpFailure  # slow to import
 
         client = HttpClient()
         try:

@@ -22,8 +22,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _SOCKET: Final = "/var/run/docker.sock"
 _LIMIT: Final = 64 << 10

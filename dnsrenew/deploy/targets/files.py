@@ -11,7 +11,7 @@ from dnsrenew.deploy.options import TargetKind, TargetOption
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.model import Certificate
+    from dnsrenew.base.model import Certificate
 
 _PUBLIC = ("certificate", "chain", "leaf")
 _WRITTEN = (*_PUBLIC, "key", "combined")
@@ -22,7 +22,7 @@ class FilesDeployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files of the options."""
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
         leaf, chain = x509.split_chain(fullchain)

@@ -15,7 +15,7 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.model import Certificate
+    from dnsrenew.base.model import Certificate
 
 _SECONDS: Final = 10.0
 _ANSWER: Final = 1 << 20

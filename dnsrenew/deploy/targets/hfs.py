@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dnsrenew.base.found import RunningProgram
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _URL: Final = "http://127.0.0.1:{port}"
 _DEFAULT_PORT: Final = 80

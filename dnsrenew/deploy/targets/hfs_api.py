@@ -13,8 +13,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dnsrenew.base.http import Response
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.http import Response
 
 _TIMEOUT: Final = (5.0, 15.0)
 _HEADERS: Final = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
@@ -79,7 +79,7 @@ class HfsApi:
 
         :raises DeployError: it does not answer, or refuses.
         """
-        from dnsrenew.http import HttpFailure  # slow to import
+        from dnsrenew.base.http import HttpFailure  # slow to import
 
         response, reason = None, ""
         try:
@@ -105,7 +105,7 @@ class HfsApi:
 
     def _post(self, name: str, body: bytes) -> Response:
         """Post to the API; only this frame has the password."""
-        from dnsrenew.http import HttpClient
+        from dnsrenew.base.http import HttpClient
 
         client = HttpClient()
         try:

@@ -21,8 +21,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _NAME: Final = "Kubernetes"
 _TYPE: Final = "kubernetes.io/tls"

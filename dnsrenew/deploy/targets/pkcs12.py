@@ -11,7 +11,7 @@ from dnsrenew.deploy.options import TargetKind, TargetOption
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.model import Certificate
+    from dnsrenew.base.model import Certificate
 
 
 _LEAF = "leaf"
@@ -22,7 +22,7 @@ class Pkcs12Deployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the file; as it is if it opens with the password and has this pair: new bytes differ each time."""
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         options, there, password = self._options, read_file(self._options["path"]), self._password()
         pair = certificate.fullchain_pem, certificate.private_key_pem.encode("ascii")
@@ -33,7 +33,7 @@ class Pkcs12Deployer(ReloadedFiles):
 
     def kept(self) -> dict[str, bytes]:
         """Return the old leaf, which tells whether it has expired."""
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         there = read_file(self._options["path"])
         leaf = "" if there is None else x509.pkcs12_leaf(there, self._password())

@@ -15,8 +15,8 @@ from dnsrenew.deploy.options import TargetKind, TargetOption
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _NAME: Final = "Proxmox VE"
 _CUSTOM: Final = "pveproxy-ssl.pem"
@@ -40,7 +40,7 @@ class ProxmoxDeployer:
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the node has this certificate; it refuses one whose key does not fit."""
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         self._leaf = x509.to_der(certificate.fullchain_pem)
         return self._is_ours(self._custom())
@@ -64,7 +64,7 @@ class ProxmoxDeployer:
         return True
 
     def _is_ours(self, pem: str | None) -> bool:
-        from dnsrenew import x509
+        from dnsrenew.base import x509
 
         try:
             return pem is not None and x509.to_der(pem) == self._leaf

@@ -9,15 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
-from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 
 class RunDeployer:
@@ -53,7 +53,7 @@ def _folder(certificate: Certificate) -> Iterator[Path]:
     if certificate.path is not None:
         yield certificate.path
         return
-    from dnsrenew import x509  # slow to load; stores in folders do without
+    from dnsrenew.base import x509  # slow to load; stores in folders do without
 
     leaf, chain = x509.split_chain(certificate.fullchain_pem)
     contents = {

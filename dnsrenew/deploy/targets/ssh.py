@@ -15,8 +15,8 @@ from dnsrenew.deploy.targets.files import FilesDeployer
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"

@@ -20,8 +20,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _NAME: Final = "Synology DSM"
 _AUTH: Final = "SYNO.API.Auth"
@@ -156,7 +156,7 @@ def _error_number(answer: Any) -> int | None:
 def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     """Return a form with the fields and the files of the certificate (RFC 7578)."""
     boundary = f"dnsrenew-{secrets.token_hex(16)}"
-    from dnsrenew import x509  # slow to load; loaded before to look at what is there
+    from dnsrenew.base import x509  # slow to load; loaded before to look at what is there
 
     leaf, chain = x509.split_chain(certificate.fullchain_pem)
     files = {"key": certificate.private_key_pem, "cert": leaf, "inter_cert": chain}

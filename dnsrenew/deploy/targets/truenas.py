@@ -18,8 +18,8 @@ from dnsrenew.errors import DeployError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.model import Certificate
 
 _NAME: Final = "TrueNAS"
 _GENERAL: Final = "/system/general"
@@ -158,7 +158,7 @@ def _import_name(certificate: Certificate) -> str:
 
 
 def _is_same(pem: object, certificate: Certificate) -> bool:
-    from dnsrenew import x509
+    from dnsrenew.base import x509
 
     try:
         return isinstance(pem, str) and x509.to_der(pem) == x509.to_der(certificate.fullchain_pem)

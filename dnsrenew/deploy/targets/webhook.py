@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
+from dnsrenew.base.model import rfc3339
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import is_safe
 from dnsrenew.deploy.options import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
-from dnsrenew.model import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dnsrenew.base.http import Response
+    from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
-    from dnsrenew.http import Response
-    from dnsrenew.model import Certificate
 
 
 class WebhookDeployer:
@@ -39,7 +39,7 @@ class WebhookDeployer:
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        from dnsrenew.http import HttpFailure  # slow to import
+        from dnsrenew.base.http import HttpFailure  # slow to import
 
         shown, response, reason = _describe(self._context.options), None, ""
         try:
@@ -54,7 +54,7 @@ class WebhookDeployer:
 
     def _post(self, certificate: Certificate) -> Response:
         """Post the certificate; only this frame has the private key."""
-        from dnsrenew.http import HttpClient
+        from dnsrenew.base.http import HttpClient
 
         options, body, client = self._context.options, self._body(certificate), HttpClient()
         headers = {"Content-Type": "application/json"}

@@ -16,8 +16,8 @@ from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ConfigError, ProviderError, SecretError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""

@@ -18,9 +18,9 @@ from dnsrenew.drivers.hosts.cloudflare_api import (
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
     from dnsrenew.errors import Text
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://api.cloudflare.com/client/v4"
 _BATCH: Final = 200

@@ -9,7 +9,7 @@ from dnsrenew.drivers.host_api import HostApi, content_of, parsed, pick, refusal
 from dnsrenew.drivers.host_error import HostError
 
 if TYPE_CHECKING:
-    from dnsrenew.http import Response
+    from dnsrenew.base.http import Response
 
 ALREADY_EXISTS: Final = frozenset({81057, 81058})
 DOES_NOT_EXIST: Final = 81044

@@ -11,8 +11,8 @@ from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, by_zone, label, parsed
 from dnsrenew.drivers.host_error import malformed
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://desec.io/api/v1"
 _NEXT: Final = re.compile(r'<([^<>]*)>;\s*rel="next"')

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_error import unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://api.domeneshop.no/v0"
 TTL_STEP: Final = 60

@@ -11,8 +11,8 @@ from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://www.duckdns.org"
 

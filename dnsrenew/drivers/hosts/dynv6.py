@@ -9,7 +9,7 @@ from dnsrenew.drivers.host_api import HostApi, label, pick, segment
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://dynv6.com/api/v2"
 

@@ -18,8 +18,8 @@ from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
 """Each zone (data centre) of Exoscale has one; DNS is the same in all."""

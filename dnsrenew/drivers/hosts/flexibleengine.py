@@ -11,8 +11,8 @@ from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, by_zone, pick, quoted,
 from dnsrenew.drivers.host_error import malformed, unknown_zone
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://dns.prod-cloud-ocb.orange-business.com/v2"
 _PAGE: Final = 500

@@ -11,9 +11,9 @@ from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.http import Response
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.http import Response
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://api.godaddy.com"
 LEAST_TTL: Final = 600

@@ -13,9 +13,9 @@ from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.http import Response
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.http import Response
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://api.hetzner.cloud/v1"
 PAUSE: Final = 0.5

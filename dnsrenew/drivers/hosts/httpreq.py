@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dnsrenew.drivers.host_api import ServerApi, basic
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 
 class HttpreqDriver:

@@ -11,7 +11,7 @@ from dnsrenew.drivers.host_error import unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://api.hosting.ionos.com/dns"
 LEAST_TTL: Final = 60

@@ -10,8 +10,8 @@ from dnsrenew.drivers.host_error import HostError, unknown_zone
 from dnsrenew.drivers.hosts.loopia_api import UNKNOWN_ERROR, LoopiaApi
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 LEAST_TTL: Final = 300
 

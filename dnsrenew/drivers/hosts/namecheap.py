@@ -12,8 +12,8 @@ from dnsrenew.drivers.hosts.namecheap_api import FIELDS, NamecheapApi, Record
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 _TYPES: Final = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
 """What the API can write."""

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.http import HttpFailure
 from dnsrenew.drivers.host_api import HostApi, by_zone, label, pick
 from dnsrenew.drivers.host_error import HostError
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
-from dnsrenew.http import HttpFailure
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 _FORMAT: Final = "?JSON"

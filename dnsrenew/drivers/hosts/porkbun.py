@@ -12,7 +12,7 @@ from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://api.porkbun.com/api/json/v3"
 LEAST_TTL: Final = 600

@@ -12,8 +12,8 @@ from dnsrenew.drivers.host_api import HostApi, by_zone
 from dnsrenew.drivers.host_error import HostError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 
 class TxtEntry(Frozen):

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_error import HostError
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
-    from dnsrenew.model import TxtRecord
+    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://api.simply.com/2"
 _APEX: Final = "@"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.drivers.host_api import HostApi, by_zone, label, pages, pick, segment
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 ADDRESS: Final = "https://spaceship.dev/api/v1"
 _MOST: Final = 500

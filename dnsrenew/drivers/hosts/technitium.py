@@ -10,8 +10,8 @@ from dnsrenew.drivers.host_api import ServerApi, pick
 from dnsrenew.drivers.host_error import HostError, unknown_zone
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 
 class TechnitiumDriver:

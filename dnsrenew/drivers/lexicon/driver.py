@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts as driver_texts
 from dnsrenew.drivers.lexicon import texts, usable
 from dnsrenew.drivers.lexicon.process import ProcessEnded, process_of
 from dnsrenew.errors import ConfigError, ProviderError
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 
 class LexiconDriver:

@@ -19,8 +19,8 @@ from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any, Never
 
+from dnsrenew.base.http import BoundedAnswer, third_party
 from dnsrenew.base.values import Frozen
-from dnsrenew.http import BoundedAnswer, third_party
 
 
 class RequestLimits(Frozen):

@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.lexicon import patches
-from dnsrenew.model import TxtRecord
 
 _MAYBE_DONE: Final = frozenset({"provider-refused", "provider-bug", "provider-zone-unknown"})
 """Errors that may mean "exists already" or "does not exist"; after any other the records are not listed."""

@@ -22,8 +22,8 @@ from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.model import TxtRecord
 
 CONNECT_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 30.0

@@ -11,9 +11,9 @@ import dns.name
 import dns.tsig
 
 from dnsrenew.base import host_port
+from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.rfc2136 import texts
 from dnsrenew.errors import ConfigError
-from dnsrenew.secrets import Secret
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import DriverContext

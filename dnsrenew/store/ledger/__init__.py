@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
-from dnsrenew.model import rfc3339
 from dnsrenew.store import texts
 from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS, NONE, Limits
 from dnsrenew.store.ledger.values import ANY, Blocked, LedgerState, set_key
 
 if TYPE_CHECKING:
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
 
 _TEXTS: Final = {
     "failed": texts.TOO_MANY_FAILURES,

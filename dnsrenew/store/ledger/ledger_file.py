@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from dnsrenew.runtime.context import Context
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.paths import Paths
 
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.model import rfc3339
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, Limit, Limits

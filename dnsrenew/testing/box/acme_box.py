@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
+from dnsrenew.base.model import CA, DnsAccount, Resolver
 from dnsrenew.drivers.provider import OWN_OBJECT
-from dnsrenew.model import CA, DnsAccount, Resolver
 from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.https_server import BoxHttpsServer
 from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from dnsrenew.acme.ari import cert_id
 from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import is_ip, is_wildcard
-from dnsrenew.ca.ari import cert_id
-from dnsrenew.model import rfc3339
 from dnsrenew.testing.box.account_server import AccountServer
 from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer, json_answer
 from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
-from dnsrenew.model import rfc3339
 from dnsrenew.testing.box.signed_request import thumbprint
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.secrets import Secret
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
 
 ZONE = "example.com"

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers.hosts.acme_dns import read_registration, register
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError, SecretError
-from dnsrenew.model import DnsAccount, TxtRecord
-from dnsrenew.runtime.context import Context
 from tests.kit.acme_dns import DOMAIN, AcmeDns
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock

@@ -1,0 +1,297 @@
+"""The ACME client (RFC 8555 section 7.1): order, authorizations, challenge responses, finalize, certificate.
+
+For N identifiers it needs 4 + 2N requests beyond directory, nonce and account: newOrder, N authorizations,
+N challenge responses, finalize, one poll of the order, the certificate. A slow or distant CA is polled more often.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.acme.account import AccountSession
+from dnsrenew.acme.fetch import Fetcher
+from dnsrenew.acme.finalize import Finalizer
+from dnsrenew.acme.new_order import NewOrders
+from dnsrenew.acme.order_polling import OrderPoll
+from dnsrenew.acme.resources import Authorization, Challenge, Order, base64url, status_of
+from dnsrenew.acme.session import AccountIdentity, Session
+from dnsrenew.acme.transport import Transport
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from dnsrenew.acme.account_status import AccountInfo
+    from dnsrenew.acme.account_store import AccountStore
+    from dnsrenew.acme.ari import NoWindow, Window
+    from dnsrenew.base.http import HttpClient, Response
+    from dnsrenew.base.model import CA, Profile
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.x509 import PrivateKey
+
+
+class CAClient:
+    """A client of one CA for one run, shared by all threads; each call takes the context of its certificate.
+
+    :param accounts: the store of the account.
+    :param contact: email addresses (or URLs) for the account.
+    :param agree_terms: whether the user agrees to the terms of service of the CA.
+    """
+
+    def __init__(
+        self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
+    ) -> None:
+        self._transport = Transport(ca.name or ca.directory, http)
+        self._accounts = AccountSession(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
+        self._session = Session(ca.directory, self._transport, self._accounts)
+        self._post = self._session.post
+        self._fetcher = Fetcher(self._transport, self._session)
+        self._orders = NewOrders(self._transport, self._session, self._fetcher)
+        self._poll = OrderPoll(self._transport, self._fetcher, self._accounts, ca.timeout)
+        self._finalizer = Finalizer(self._transport, self._session, self._fetcher, self._poll, self._accounts)
+
+    # ── metadata ────────────────────────────────────────────────────────────────────────
+
+    def caa_identities(self, context: Context) -> tuple[str, ...]:
+        """Return the issuer domain names of the CA in CAA records, in lower case; empty if it publishes none.
+
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
+        """
+        return self._session.directory(context).caa_identities
+
+    def offers_renewal_info(self, context: Context) -> bool:
+        """Tell whether the CA offers ARI (RFC 9773); an order may then name the certificate that it replaces.
+
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
+        """
+        return self._session.directory(context).resource("renewalInfo") is not None
+
+    def renewal_windows(self, context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
+        """Return the suggested windows of certificates (RFC 9773), in order; no account is needed.
+
+        The requests are concurrent. A failure is a value, and a failure of the whole CA is requested only once. An
+        answer after the deadline of the context counts as late.
+
+        :param cert_ids: from :func:`dnsrenew.acme.ari.cert_id`.
+        :raises Cancelled: the context was cancelled. Nothing else is raised.
+        """
+        from dnsrenew.acme import ari  # needed only when a poll is due
+
+        return ari.fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
+
+    def account_hash_prefix(self, context: Context) -> str | None:
+        """Return the start of the URI that identifies an account in a dns-persist-01 record, if the CA publishes one.
+
+        See draft-ietf-acme-dns-persist-02 section 4.1. No account is needed.
+
+        :raises CAError: the CA cannot be reached, or it has no ACME directory.
+        """
+        return self._session.directory(context).account_hash_prefix
+
+    # ── the account ─────────────────────────────────────────────────────────────────────
+
+    @property
+    def identity(self) -> AccountIdentity:
+        """What a dns-persist-01 record may say of the account.
+
+        :raises ValueError: the CA was not opened.
+        """
+        return self._session.identity
+
+    def open(self, context: Context, *, requests: int = 0) -> str:
+        """Find or create the account, once for all threads, and return its URL.
+
+        :param requests: how many concurrent requests will follow; connections are opened for them.
+        :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
+        :raises StoreError: the account cannot be stored.
+        """
+        self._session.directory(context)
+        self._transport.prefetch_nonces(context, requests)  # before the account, which takes some round trips
+        return self._session.open(context).signer.url or ""
+
+    def account_info(self, context: Context) -> AccountInfo | None:
+        """Return the account as the CA describes it; None if no account is stored. None is created.
+
+        :raises CAError: the request to the CA failed.
+        :raises StoreError: the account cannot be read.
+        """
+        from dnsrenew.acme import account_status  # for `dnsrenew account show`
+
+        return account_status.read(
+            context, self._accounts, self._session, transport=self._transport, fetcher=self._fetcher
+        )
+
+    def roll_key(self, context: Context) -> str:
+        """Change the account key (RFC 8555 section 7.3.5) and return the account URL, which stays the same.
+
+        A crash is safe at any time: the new key is stored before the CA gets it, and both keys are tried later.
+
+        :raises CAError: the CA refused the new key, and the old one is still valid; with ``evidence["pending"]`` the
+            result is unknown, and the next use of the account resolves it. ``ca-not-offered``: the CA does not offer
+            key changes.
+        :raises StoreError: the keys cannot be stored.
+        """
+        opened = self._session.open(context)
+        return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
+
+    def update_contact(self, context: Context) -> None:
+        """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
+
+        :raises CAError: the CA refused it.
+        :raises StoreError: the account cannot be stored.
+        """
+        self._accounts.send_contact(context, self._session.directory(context))
+
+    def deactivate(self, context: Context) -> None:
+        """Close the account for ever (RFC 8555 section 7.3.6) and remove its key; nothing without a stored account.
+
+        An account that is closed already is no error. Of a client whose account was closed nothing else can be asked.
+
+        :raises CAError: the CA refused it, or did not answer.
+        :raises StoreError: the key cannot be removed.
+        """
+        self._accounts.deactivate(context, self._session.directory(context))
+
+    # ── the order ───────────────────────────────────────────────────────────────────────
+
+    def new_order(
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        *,
+        replaces: str | None = None,
+        profile: Profile | str | None = None,
+    ) -> Order:
+        """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
+
+        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.ari.cert_id`), if this
+            account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
+            without; the ``replaces`` of the order tells which one succeeded.
+        :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
+        :raises CAError: the CA refused the order. ``clock-wrong``: the certificate would not be valid by the local
+            clock, and is not ordered. ``ca-malformed-name``: no CA can issue for a name. Nothing is sent if the CA
+            did not answer other certificates of this run.
+        """
+        self._session.check_answers(context)
+        return self._orders.new_order(context, identifiers, replaces, profile)
+
+    def find_order(self, context: Context, url: str) -> Order | None:
+        """Return an order of an earlier run; None if the CA has no such order for this account.
+
+        :raises CAError: the request to the CA failed, or its answer leaves open whether the order exists.
+        """
+        return self._orders.find(context, url)
+
+    def deactivate_authorizations(self, context: Context, order: Order) -> int:
+        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
+
+        Later orders then need new validations. An authorization that the CA does not deactivate is no error.
+        """
+        return self._orders.deactivate(context, order)
+
+    def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
+        """Return all authorizations of an order, pending or not.
+
+        :raises CAError: one cannot be fetched.
+        """
+        found = [authorization for authorization, _ in self._fetcher.authorizations(context, order.authorizations)]
+        for authorization in found:
+            if authorization.status == "valid":
+                self._poll.note_valid(authorization.url)
+        return tuple(found)
+
+    def dns01_value(self, challenge: Challenge) -> str:
+        """Return the TXT value for a dns-01 challenge (RFC 8555 section 8.4): 43 characters.
+
+        :raises ValueError: the challenge has no token, or the CA was not opened.
+        """
+        key_authorization = self.key_authorization(challenge)
+        return base64url(hashlib.sha256(key_authorization.encode()).digest())
+
+    def key_authorization(self, challenge: Challenge) -> str:
+        """Return the token joined with the account key's thumbprint (RFC 8555 section 8.1).
+
+        :raises ValueError: the challenge has no token, or the CA was not opened.
+        """
+        session = self._session.opened
+        if session is None or challenge.token is None:
+            raise ValueError("the CA was not opened" if session is None else "the challenge has no token")
+        return f"{challenge.token}.{session.thumbprint}"
+
+    def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
+        """Respond to challenges (RFC 8555 section 7.5.1): the CA then validates.
+
+        :raises CAError: the CA refused a response.
+        """
+        self._poll.note_responses(challenges)
+        self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
+
+    def _respond(self, context: Context, challenge: Challenge) -> None:
+        try:
+            response = self._post(context, challenge.url, {}, "challenge")
+            if _is_valid(response):
+                self._poll.note_valid(challenge.authorization_url)
+        except CAError as error:
+            if not 400 <= error.evidence.get("status", 0) < 429:
+                raise
+            # If only the answer was lost, the CA has the response and refuses the second one.
+            authorization, _ = self._fetcher.authorization(context, challenge.authorization_url)
+            current = authorization.challenge(challenge.type)
+            if authorization.status == "pending" and (current is None or current.status == "pending"):
+                raise
+
+    def await_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
+        """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
+
+        :raises CAError: one failed (the error names all failed ones), or the CA took longer than its ``timeout``.
+        """
+        self._poll.until_valid(context, order, authorizations)
+
+    def issue(
+        self,
+        context: Context,
+        order: Order,
+        csr: bytes,
+        *,
+        preferred_chain: str | None = None,
+        on_finalized: Callable[[], object] = lambda: None,
+    ) -> str:
+        """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
+
+        :param csr: the certificate signing request, DER.
+        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
+            (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
+            ``chain-unknown``.
+        :param on_finalized: called when the CA has accepted the CSR: it needs no challenge response any more.
+        :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
+            step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
+            local clock; the same order returns it after the clock is corrected.
+        """
+        return self._finalizer.issue(context, order, csr, preferred=preferred_chain, on_finalized=on_finalized)
+
+    # ── revocation ──────────────────────────────────────────────────────────────────────
+
+    def revoke(
+        self, context: Context, certificate_pem: str | bytes, reason: int = 0, *, key: PrivateKey | None = None
+    ) -> None:
+        """Revoke a certificate (RFC 8555 section 7.6).
+
+        :param certificate_pem: the certificate; the rest of the chain is ignored.
+        :param reason: the reason code (RFC 5280 section 5.3.1): 0 unspecified, 1 keyCompromise, 3 affiliationChanged,
+            4 superseded, 5 cessationOfOperation.
+        :param key: the certificate's own key, which needs no account; None: the account key.
+        :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
+        :raises ValueError: it is not a certificate.
+        """
+        from dnsrenew.acme import revocation  # rarely needed
+
+        revocation.revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)
+
+
+def _is_valid(response: Response) -> bool:
+    """Tell whether the answer to a challenge response says that the validation has succeeded already."""
+    try:
+        return status_of(response.json()) == "valid"
+    except ValueError:
+        return False  # the order tells

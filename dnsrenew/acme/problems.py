@@ -1,0 +1,320 @@
+"""Builds every :class:`CAError`: from problem documents (RFC 8555 section 6.7), other answers, and missing ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from dnsrenew.acme import problem_table, texts
+from dnsrenew.acme.clean import MAX_ENTRIES, MAX_LINK, MAX_TEXT, MAX_WORD, cut, links, printable
+from dnsrenew.acme.resources import Authorization, Problem, identifier_of, parse_problem
+from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import CAError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.base.http import HttpFailure, Response
+    from dnsrenew.errors import Text
+
+_PREFIX: Final = "urn:ietf:params:acme:error:"
+_MAX_REASON: Final = 10_000
+"""Characters that the problems of all names have in a message: the state of a certificate keeps messages."""
+_MAX_HELP: Final = 1000
+_YEAR: Final = 365 * 86400.0
+
+# Not compiled: only errors need them.
+_DNS_IDENTIFIER: Final = r"(?i)\bDNS\b.*\bidentifier"
+_URL: Final = r"https?://[!-~]{1,4000}"
+_HELP: Final = rf"(?i)https?://[!-~]{{1,{_MAX_HELP}}}"
+
+
+class Problems(Frozen):
+    """Builds the errors of one CA.
+
+    :ivar name: the name of the CA.
+    :ivar redact: removes secrets from a text.
+    """
+
+    name: str
+    redact: Callable[[str], str] = str
+
+    def error(self, text: Text, /, **evidence: Any) -> CAError:  # JSON values
+        """Return an error with a text of :mod:`dnsrenew.acme.texts`."""
+        return CAError.of(text, ca=self.name, **evidence)
+
+    def unreachable(self, failure: HttpFailure, url: str, now: datetime) -> CAError:
+        """Return the error for a request without an answer.
+
+        :param now: the time by the clock of this host, which may be the cause.
+        """
+        reason, address = self._clean(failure.detail), self._clean(_host_and_port(url))
+        if reason == failure.detail:  # nothing was in the way, so it can be translated
+            reason = failure.detail
+        if failure.untrusted:
+            evidence = {"cause": failure.kind, "address": address, "reason": reason}
+            if rejects_dates(reason):
+                return self.error(texts.UNTRUSTED_DATES, **evidence, now=rfc3339(now))
+            return self.error(texts.UNTRUSTED, **evidence)
+        if failure.kind == "too-large":
+            return self.error(texts.ANSWER_TOO_LARGE, reason=reason)
+        if failure.kind == "redirect":
+            return self.error(texts.NOT_ACME_REDIRECT, address=address, reason=reason)
+        return self.error(texts.UNREACHABLE, stage=failure.kind, address=address, reason=reason)
+
+    def malformed(self, text: Text, response: Response, **evidence: Any) -> CAError:  # JSON values
+        """Return the error for an invalid answer."""
+        return self.error(text, status=response.status, content_type=content_type(response), **evidence)
+
+    def timeout(self, text: Text, retry_after: float | None, **evidence: Any) -> CAError:  # JSON values
+        """Return the error for a CA that took too long.
+
+        :param retry_after: seconds that the CA asks to wait, or None.
+        """
+        evidence = {"ca": self.name, **evidence}
+        code, message, fix = text.fill(**evidence)
+        return CAError(code, message, fix=fix, evidence=evidence, retry_after=retry_after)
+
+    def refused(self, response: Response, stage: str, after: float | None, now: datetime) -> CAError:
+        """Return the error for an answer of status 400 or more.
+
+        :param stage: the request, such as ``newOrder``.
+        :param after: the ``Retry-After`` of the answer, in seconds.
+        """
+        evidence: dict[str, Any] = {"ca": self.name}
+        problem = _problem_of(response)
+        if problem is None:
+            text = problem_table.unexplained(response.status, after)
+            evidence["content_type"] = content_type(response)
+        else:
+            evidence |= self._read(problem)
+            text = problem_table.refusal(evidence["type"], evidence["subproblems"], stage, response.status)
+            if text.code == "ca-rate-limited":
+                evidence |= self._addresses(problem, response.headers.get("Link", ""))
+                text = _rate_limit(evidence, after)
+            elif "instance" in evidence:
+                text = texts.ACTION_REQUIRED_AT
+        evidence |= {"status": response.status, "stage": stage}
+        if after is not None:
+            evidence["retry_after"] = after
+        return _build(text, evidence, stage, _wait(after, now))
+
+    def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
+        """Return the error for failed authorizations; it names each identifier with its problem.
+
+        :param authorizations: those that failed; if there are none, the error is about the order.
+        :param problem: the problem document of the order.
+        """
+        if not authorizations:
+            return self._invalid_order(problem)
+        subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
+        kinds = {each["type"] for each in subproblems}
+        detail = _join(subproblems)
+        evidence = {
+            "ca": self.name,
+            "identifiers": [each.identifier for each in authorizations],
+            "subproblems": subproblems,
+        }
+        code, message, fix = problem_table.failed_validation(subproblems).fill(**evidence, problems=_sentence(detail))
+        return CAError(
+            code,
+            message,
+            fix=fix,
+            evidence=evidence,
+            type=kinds.pop() if len(kinds) == 1 else "compound",
+            detail=detail,
+            subproblems=subproblems,
+        )
+
+    def _invalid_order(self, problem: Problem | None) -> CAError:
+        if problem is None:
+            return self.error(texts.ORDER_INVALID_NO_REASON)
+        evidence = {"ca": self.name, **self._read(problem)}
+        text = problem_table.refusal(evidence["type"], evidence["subproblems"], "order")
+        if text.code == "ca-error":
+            text = texts.ORDER_INVALID
+        elif "instance" in evidence:
+            text = texts.ACTION_REQUIRED_AT
+        return _build(text, evidence, "order")
+
+    def _read(self, problem: Problem) -> dict[str, Any]:
+        """Return the evidence in a problem document."""
+        kind, found = _type_of(problem), problem.get("subproblems")
+        subproblems = [
+            self._subproblem(each, identifier_of(each))
+            for each in (found if isinstance(found, list) else [])[:MAX_ENTRIES]
+            if isinstance(each, dict)
+        ]
+        evidence = {"type": kind, "detail": self._detail(problem), "subproblems": subproblems}
+        # The URL of new terms is in `instance` (RFC 8555 section 7.3.3).
+        instance = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
+        return evidence | ({"instance": instance} if instance else {})
+
+    def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
+        name = None if identifier is None else self.redact(identifier)
+        kind = _type_of(problem)
+        code = problem_table.code_of(kind)
+        return {"type": kind, "code": code, "detail": self._detail(problem), "identifier": name}
+
+    def _detail(self, problem: Problem) -> str:
+        detail = problem.get("detail") or problem.get("title")
+        return self._clean(detail) if isinstance(detail, str) and detail else texts.NO_REASON
+
+    def _addresses(self, problem: Problem, link: str) -> dict[str, str]:
+        """Return the URLs of a rate limit: ``url``, where the user ends a pause, and ``help``, which explains it."""
+        detail = problem.get("detail")
+        found = [
+            each.rstrip(".,;:!?)]}>'\"")
+            for each in re.findall(_URL, self.redact(detail[:MAX_LINK] if isinstance(detail, str) else ""))
+        ]
+        unpause = next((each for each in found if "unpause" in each.lower()), None)
+        pages = [each for each in links(link, "help") if re.fullmatch(_HELP, each)]
+        explanation = next((each for each in [*found, *pages] if each != unpause), None)
+        addresses = {"url": unpause, "help": explanation}
+        return {key: each for key, each in addresses.items() if each is not None}
+
+    def _clean(self, text: str) -> str:
+        """Return a text from outside as one short line without secrets."""
+        return cut(printable(self.redact(text)), MAX_TEXT)  # redacted first: a blank would part a secret
+
+
+def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
+    """Return the same failure as another error.
+
+    :param text: a text without a code keeps the code of the error.
+    :param more: added to the evidence.
+    """
+    evidence = {**error.evidence, **more}
+    code, message, fix = text.fill(**_fields(evidence, evidence.get("stage", "")), error=error.message)
+    return CAError(
+        code or error.code,
+        message,
+        fix=fix,
+        evidence=evidence,
+        type=error.type,
+        detail=error.detail,
+        subproblems=more.get("subproblems", error.subproblems),
+        retry_after=error.retry_after,
+    )
+
+
+def check_names(error: CAError, identifiers: Sequence[str]) -> CAError:
+    """Return the error of a newOrder request; ``ca-malformed-name`` if the CA calls an identifier malformed."""
+    named = [each["identifier"] for each in error.subproblems if each["type"] == "malformed" and each["identifier"]]
+    if not named and error.type == "malformed":
+        detail = error.detail or ""
+        named = [each for each in identifiers if _mentions(detail, each)]
+        if not named and re.search(_DNS_IDENTIFIER, detail):  # it is one of them; the CA does not say which
+            named = list(identifiers)
+    if not named:
+        return error
+    code = texts.NAME_MALFORMED.code
+    subproblems = [{**each, "code": code} if each["type"] == "malformed" else each for each in error.subproblems]
+    return variant(error, texts.NAME_MALFORMED, subproblems=subproblems, identifiers=named)
+
+
+def _build(text: Text, evidence: Mapping[str, Any], stage: str, wait: str = "") -> CAError:
+    code, message, fix = text.fill(**_fields(evidence, stage), wait=wait)
+    return CAError(
+        code,
+        message,
+        fix=fix,
+        evidence=evidence,
+        type=evidence.get("type"),
+        detail=evidence.get("detail"),
+        subproblems=evidence.get("subproblems", ()),
+        retry_after=evidence.get("retry_after"),
+    )
+
+
+def _fields(evidence: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Return the evidence with the fields that are made from it; see :mod:`dnsrenew.acme.texts`."""
+    fields = {
+        "request": texts.REQUESTS.get(stage, texts.REQUEST),
+        "content": evidence.get("content_type") or texts.NO_CONTENT,
+    }
+    if "detail" in evidence:
+        parts = (evidence["detail"], _join(evidence["subproblems"]))
+        fields["reason"] = " ".join(_sentence(part) for part in parts if part)
+    return {**evidence, **fields}
+
+
+def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
+    if "url" not in evidence:
+        return texts.RATE_LIMITED if after is None else texts.RATE_LIMITED_UNTIL
+    # The URL contains a long token, and the detail may have been cut.
+    is_shown = evidence["url"] in _fields(evidence, "")["reason"]
+    return texts.PAUSED if is_shown else texts.PAUSED_AT
+
+
+def _problem_of(response: Response) -> Problem | None:
+    """Return the problem document of an answer, if it has a valid one."""
+    try:
+        problem = parse_problem(response.json())
+    except ValueError:
+        return None
+    return problem if problem is not None and isinstance(problem.get("type", ""), str) else None
+
+
+def _type_of(problem: Problem) -> str | None:
+    kind = problem.get("type")
+    if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
+        return None  # it is shown in messages
+    return cut(kind.removeprefix(_PREFIX), MAX_WORD) or None
+
+
+def _host_and_port(url: str) -> str:
+    """Return host and port of a URL: user, path and query may contain secrets."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or texts.NO_ADDRESS
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Tell whether a text contains a name, and not only a longer name or a URL with it."""
+    return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
+
+
+def _join(subproblems: Sequence[Mapping[str, Any]]) -> str:
+    return cut("; ".join(map(_line, subproblems)), _MAX_REASON)
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    kind = f" ({problem['type']})" if problem["type"] else ""
+    return f"{problem['identifier'] or texts.NO_IDENTIFIER}{kind}: {problem['detail']}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _wait(seconds: float | None, now: datetime) -> str:
+    """Return a wait and its end: "2 hours, until 2026-11-25 14:00 UTC"."""
+    if seconds is None:
+        return ""
+    if seconds > _YEAR:  # the date may be beyond the calendar of datetime
+        return texts.MORE_THAN_A_YEAR
+    end = rfc3339((now + timedelta(seconds=seconds)).astimezone(UTC))
+    return texts.WAIT_UNTIL.format(duration=_duration(seconds), until=end)
+
+
+def _duration(seconds: float) -> str:
+    """Return a rounded duration: "2 hours"."""
+    size = next(size for size in texts.DURATIONS if seconds >= 2 * size or size == 1)
+    count = round(seconds / size)
+    return (texts.ONE_SECOND if count == size == 1 else texts.DURATIONS[size]).format(count=count)
+
+
+def content_type(response: Response) -> str:
+    """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has none."""
+    value = response.headers.get("Content-Type", "").partition(";")[0]
+    return cut("".join(letter for letter in value if letter.isprintable()).strip(), MAX_WORD)
+
+
+def is_refusal(error: CAError) -> bool:
+    """Tell whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
+    return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"

@@ -1,0 +1,78 @@
+"""Whether a name resolves to this host. Pure: the caller looks up the addresses.
+
+A router or a proxy may forward requests from an address that is not this host's. So an address of somebody else is
+certain to be wrong only if this host or its router has a public one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dnsrenew.base.checks import texts
+from dnsrenew.base.model import Check
+from dnsrenew.base.names import is_ip
+from dnsrenew.base.public_addresses import is_public
+from dnsrenew.errors import Text
+
+
+def judge(
+    identifier: str,
+    found: Sequence[str],
+    ours: Sequence[str],
+    *,
+    router: Sequence[str] = (),
+    proxy: str | None = None,
+    blocks: tuple[str, ...] = (),
+) -> Check:
+    """Return whether the addresses of a name lead to this host; the first family that does not decides.
+
+    :param identifier: a name, or an IP address, whose only address it is itself.
+    :param found: the A and AAAA addresses of the name.
+    :param ours: addresses of this host; contains every address of ``found`` that is this host's.
+    :param router: the public addresses of the router, as far as they are known.
+    :param proxy: the CDN that answers for the name.
+    :param blocks: the challenges for which a CA connects to this host.
+    """
+    known = list(dict.fromkeys([*ours, *router]))
+    evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(known)}
+    if not found:
+        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence, blocks=blocks)
+    foreign = by_family([address for address in found if address not in known])
+    # A CA connects by IPv6 first (and IPv6 is hardly ever translated).
+    kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
+    if kind is None:
+        return Check.of(texts.ADDRESSES_OK, "ok", evidence)
+    fields = {"kind": kind, "address": foreign[kind], "own": by_family(known)[kind], "proxy": proxy}
+    if proxy is not None:
+        return Check.of(texts.ADDRESS_PROXIED, "unknown", evidence, blocks=blocks, **fields)
+    if any(address in known for address in by_family(found)[kind]):
+        return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=blocks, **fields)
+    own = [address for address in by_family(known)[kind] if not is_local(address)]
+    if own:
+        # With a good AAAA record most CAs never use the A record.
+        stopped = () if kind == "A" and by_family(found)["AAAA"] else blocks
+        text = texts.ADDRESS_NOT_OURS if is_ip(identifier) else texts.ADDRESS_FOREIGN
+        return Check.of(text, "bad", evidence, blocks=stopped, **{**fields, "own": own})
+    return Check.of(_unsure(identifier, kind, known), "unknown", evidence, blocks=blocks, **fields)
+
+
+def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
+    if is_ip(identifier):
+        return texts.ADDRESS_NOT_OURS
+    if not by_family(known)[kind]:
+        return texts.ADDRESS_FOREIGN_NO_OWN
+    return texts.ADDRESS_FOREIGN_NAT if kind == "A" else texts.ADDRESS_FOREIGN
+
+
+def is_local(address: str) -> bool:
+    """Tell whether nobody outside the local network reaches an address."""
+    return not is_public(address)
+
+
+def by_family(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the addresses by the type of record that holds them."""
+    return {
+        "A": [address for address in addresses if ":" not in address],
+        "AAAA": [address for address in addresses if ":" in address],
+    }

@@ -1,0 +1,80 @@
+"""The extensions: what dnsrenew can do beyond the certificates of one host.
+
+An extension is a folder of ``dnsrenew/extensions`` whose ``EXTENSION`` plugs into four tables: commands, addresses of
+stores, listeners of a run, and checks. The core finds it by its folder, and imports it only where a table is read:
+without the folder, all that is not the extension's own works as before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.errors import ConfigError
+
+_FOLDER: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "extensions")
+
+T = TypeVar("T")
+
+
+class Extension(Frozen, kw_only=True):
+    """What an extension plugs in. Each is a function that imports the part of the extension when it is called.
+
+    :ivar commands: returns its commands: a :class:`dnsrenew.cli.command_types.CommandTable`.
+    :ivar store: returns how it opens a store that is no folder: a :class:`dnsrenew.operations.selection.StoreKind`.
+    :ivar listener: returns what it does after a run, and while ``dnsrenew run`` runs: a
+        :class:`dnsrenew.operations.listeners.RunListener`.
+    :ivar check: returns a function that adds the mistakes and warnings of ``dnsrenew check`` to a
+        :class:`dnsrenew.config.loader.Draft`.
+    :ivar diagnosis: returns what finds out why a certificate cannot be renewed: a
+        :class:`dnsrenew.operations.listeners.DiagnosisMaker`.
+    :ivar account_tools: returns how an account is tested and a driver begun: a
+        :class:`dnsrenew.cli.providers.AccountTools`.
+    """
+
+    commands: Callable[[], Any] | None = None
+    store: Callable[[], Any] | None = None
+    listener: Callable[[], Any] | None = None
+    check: Callable[[], Any] | None = None
+    diagnosis: Callable[[], Any] | None = None
+    account_tools: Callable[[], Any] | None = None
+
+
+@cache
+def installed() -> Mapping[str, Extension]:
+    """Return the extensions that are here, by name, in the order of their names."""
+    try:
+        names = sorted(
+            entry.name for entry in os.scandir(_FOLDER) if os.path.isfile(os.path.join(entry, "__init__.py"))
+        )
+    except OSError:
+        names = []
+    return {name: import_module(f"..extensions.{name}", __package__).EXTENSION for name in names}
+
+
+def plugged(table: Callable[[Extension], Callable[[], T] | None]) -> Iterator[T]:
+    """Yield what the extensions have plugged into a table."""
+    for extension in installed().values():
+        make = table(extension)
+        if make is not None:
+            yield make()
+
+
+def missing(what: str, extension: str) -> ConfigError:
+    """Return the error for something that an extension has that is not here.
+
+    :param what: a command or a function, as the reader typed it.
+    :param extension: the name of the extension; the extra has the same name.
+    """
+    from dnsrenew.base import texts  # `--help` needs neither this nor the errors
+    from dnsrenew.base.installation import install_command
+    from dnsrenew.errors import ConfigError
+
+    command = install_command(f"dnsrenew[{extension}]")
+    return ConfigError.of(texts.EXTENSION_MISSING, what=what, extension=extension, command=command)

@@ -1,0 +1,191 @@
+"""The results of a renewal, as immutable values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import DnsRenewError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from dnsrenew.base.model.deployment import DeploymentResult
+
+OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
+"""What happened to a certificate in a run.
+
+``renewed``: there is a new one. ``not-due``: nothing had to be done. ``deferred``: it is due, but nothing was tried
+before ``next_attempt``. ``failed``: it was tried, and there is no new one. ``locked``: another run works on it.
+``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded.
+"""
+RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
+"""Why a certificate is renewed.
+
+``missing``: there is none. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC 9773).
+``renew-before``: so long before the expiry, as configured or by default. ``revoked``: it was revoked. ``changed``: its
+domains, key type or CA were edited. ``forced``: by ``force``.
+"""
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """Return a UTC time as RFC 3339, with ``Z`` and in whole seconds."""
+    return None if time is None else f"{time.isoformat()[:19]}Z"
+
+
+class TxtRecord(Frozen, public=True):
+    """One TXT value that a driver writes or removes (RFC 8555 section 8.4)."""
+
+    zone: str
+    """The zone of the record; absolute, with the final dot."""
+    name: str
+    """The owner name of the record; absolute, with the final dot."""
+    value: str
+    """The text, at most 255 octets."""
+    ttl: int
+    """The TTL in seconds."""
+
+
+class Notice(Frozen, public=True):
+    """A warning that does not stop a run."""
+
+    code: str
+    """Stable, kebab-case name of the kind of warning."""
+    message: str
+    """What was seen."""
+    fix: str
+    """One sentence: what to do."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"code": self.code, "message": self.message, "fix": self.fix}
+
+
+class RouteTaken(Frozen, kw_only=True, public=True):
+    """The route that was used: CA, challenge and DNS accounts."""
+
+    ca: str
+    """The name of the CA in the configuration."""
+    challenge: str
+    """``dns-01``, ``http-01``, ``tls-alpn-01`` or ``dns-persist-01``; ``mixed`` if the domains used several."""
+    dns: tuple[str, ...] = ()
+    """The names of the DNS accounts that wrote records; empty for other challenges than dns-01."""
+    names: Mapping[str, Mapping[str, Any]] | None = None
+    """For ``mixed``, the challenge and the accounts of each domain."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form: dict[str, Any] = {"ca": self.ca, "challenge": self.challenge, "dns": list(self.dns)}
+        if self.names is not None:
+            form["names"] = {domain: dict(route) for domain, route in self.names.items()}
+        return form
+
+
+class Attempt(Frozen, kw_only=True, public=True):
+    """A route that was tried or skipped."""
+
+    route: RouteTaken
+    """The CA, the challenge and the DNS accounts."""
+    orders: int
+    """The number of new orders at the CA; 0 if the route was skipped, or resumed an order."""
+    seconds: float
+    """The duration in seconds."""
+    error: DnsRenewError | None = None
+    """Why it failed; None for success."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "route": self.route.to_dict(),
+            "orders": self.orders,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+
+class Outcome(Frozen, kw_only=True, public=True):
+    """The result of a run for one certificate.
+
+    The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
+    after a failure; they are None without one. Times are in UTC.
+    """
+
+    name: str
+    """The certificate's name in the configuration."""
+    status: OutcomeStatus
+    """What happened; see :data:`OutcomeStatus`."""
+    reason: RenewalReason | None
+    """Why it was or will be renewed, see :data:`RenewalReason`; None if the store cannot be read."""
+    domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
+    issuer: str | None = None
+    """The issuer: the subject name of the CA's certificate."""
+    serial: str | None = None
+    """The serial number, hexadecimal in lower case."""
+    not_before: datetime | None = None
+    """The start of the validity, in UTC."""
+    not_after: datetime | None = None
+    """The end of the validity, in UTC."""
+    next_renewal: datetime | None = None
+    """When it becomes due, in UTC."""
+    next_attempt: datetime | None = None
+    """The earliest time of the next try after a failure or deferral; None: at the next run, or never needed."""
+    path: Path | None = None
+    """The ``current`` folder, for other programs; None if the store is a database."""
+    route: RouteTaken | None = None
+    """The route of the new certificate; None without a new one."""
+    attempts: tuple[Attempt, ...] = ()
+    """Every route that was tried or skipped, in order."""
+    error: DnsRenewError | None = None
+    """Why there is no new certificate; None for success, and if none was due."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try."""
+    warnings: tuple[Notice, ...] = ()
+    """The warnings of this certificate; none stopped the run."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "domains": list(self.domains),
+            "issuer": self.issuer,
+            "serial": self.serial,
+            "not_before": rfc3339(self.not_before),
+            "not_after": rfc3339(self.not_after),
+            "next_renewal": rfc3339(self.next_renewal),
+            "next_attempt": rfc3339(self.next_attempt),
+            "path": None if self.path is None else str(self.path),
+            "route": None if self.route is None else self.route.to_dict(),
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
+            "error": None if self.error is None else self.error.to_dict(),
+            "deployed": [result.to_dict() for result in self.deployed],
+            "warnings": [notice.to_dict() for notice in self.warnings],
+        }
+
+
+class RenewalFailed(DnsRenewError):
+    """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
+
+    ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
+    """
+
+    __module__ = "dnsrenew"
+
+    attempts: tuple[Attempt, ...]
+    """Every route that was tried or skipped, in order."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        fix: str,
+        evidence: Mapping[str, Any] | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(code, message, fix=fix, evidence=evidence)
+        self.attempts = tuple(attempts)

@@ -1,0 +1,273 @@
+"""The configuration, as immutable values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base.model import texts
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dnsrenew.base.model.certificate import Certificate
+    from dnsrenew.base.model.deployment import Deployment
+    from dnsrenew.base.secrets import Secret
+
+KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
+"""The type of the private key: the curve, or the bits of an RSA key."""
+PropagationCheck = Literal["authoritative", "doh", "none"]
+"""Which servers are queried: ``authoritative``, all name servers of the zone; ``doh``, DNS-over-HTTPS servers, for
+networks that block port 53; ``none``, none: only ``settle`` is waited for.
+"""
+EAB_BY_EMAIL: Final = {"acme.zerossl.com": "https://api.zerossl.com/acme/eab-credentials-email"}
+"""The services that give an external account binding for an e-mail address, by the host of the directory URL."""
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
+
+
+class Eab(Frozen, public=True):
+    """An external account binding (RFC 8555 section 7.3.4): the CA's key identifier and MAC key."""
+
+    kid: str
+    """The key identifier that the CA gave you."""
+    hmac: Secret
+    """The MAC key; a plain text becomes a :class:`Secret`, which is never shown."""
+
+    def __init__(self, kid: str, hmac: Secret | str) -> None:
+        from dnsrenew.base.secrets import Secret  # late: few CAs need a binding
+
+        super().__init__(kid=kid, hmac=hmac if isinstance(hmac, Secret) else Secret(hmac))
+
+
+def mac_key_fault(text: str) -> str | None:
+    """Return why a text is no MAC key in base64url (RFC 4648 section 5), or None; never a part of the text."""
+    text = text.strip()
+    if not text:
+        return texts.EMPTY_TEXT
+    if "+" in text or "/" in text:
+        return texts.ORDINARY_BASE64
+    if not _BASE64URL.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
+        return texts.NOT_BASE64URL
+    return None
+
+
+class CA(Frozen, public=True):
+    """A certificate authority with an ACME server (RFC 8555)."""
+
+    directory: str
+    """The directory URL of its ACME server (RFC 8555 section 7.1.1)."""
+    trust: Path | str | None
+    """A PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system."""
+    eab: Eab | Literal["email"] | None
+    """The external account binding, if the CA requires one; a mapping becomes an :class:`Eab`. ``email``: it is fetched
+    for the contact (ZeroSSL)."""
+    staging: str | None
+    """The name of the CA for a dry run."""
+    timeout: float
+    """Seconds that an authorization may stay pending, and that issuance may take."""
+    name: str
+    """Its name in outcomes; default: the host of the directory."""
+
+    def __init__(
+        self,
+        directory: str,
+        *,
+        trust: Path | str | None = None,
+        eab: Eab | Mapping[str, Any] | Literal["email"] | None = None,
+        staging: str | None = None,
+        timeout: float = 180.0,
+        name: str = "",
+    ) -> None:
+        if isinstance(eab, Mapping):
+            eab = Eab(**eab)  # its repr does not show the key
+        super().__init__(directory=directory, trust=trust, eab=eab, staging=staging, timeout=timeout, name=name)
+
+
+class DnsAccount:
+    """An account at a DNS host.
+
+    :param provider: the name of a file in ``providers/`` or of a driver entry point.
+    :param name: its name in routes and outcomes; default: the name of the provider.
+    :param zones: the zone or zones that the account may edit; default: found by SOA queries.
+    :param ttl: TTL of its TXT records in seconds; None: that of the provider file.
+    :param options: the options of the provider; each a ``str`` or a :class:`Secret`.
+    """
+
+    __module__ = "dnsrenew"
+    __slots__ = {
+        "name": "Its name in routes and outcomes.",
+        "options": "The options of the provider.",
+        "provider": "The name of the provider file, or of the driver.",
+        "ttl": "The TTL of its TXT records in seconds; None: that of the provider file.",
+        "zones": "The zones that the account may edit; empty: found by SOA queries.",
+    }
+
+    def __init__(
+        self,
+        provider: str,
+        /,
+        *,
+        name: str | None = None,
+        zones: str | tuple[str, ...] | list[str] = (),
+        ttl: int | None = None,
+        **options: Any,  # str, Secret, and TOML scalars; the catalogue checks them
+    ) -> None:
+        self.provider = provider
+        self.name = name or provider
+        self.zones = (zones,) if isinstance(zones, str) else tuple(zones)
+        self.ttl = ttl
+        self.options: dict[str, Any] = dict(options)
+
+    def __repr__(self) -> str:
+        """Omit the options: any may be a secret."""
+        return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
+
+    def __copy__(self) -> DnsAccount:
+        return self._with_options(self.options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DnsAccount:
+        from copy import deepcopy  # late, as below
+
+        return self._with_options(deepcopy(self.options, memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
+        from dnsrenew.base.secrets import Secret  # late: accounts are seldom pickled
+
+        options = {key: Secret(value) if isinstance(value, str) else value for key, value in self.options.items()}
+        return _unpickled_account, (self.provider, self.name, self.zones, self.ttl, options)
+
+    def _with_options(self, options: Mapping[str, Any]) -> DnsAccount:
+        return DnsAccount(self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all fields."""
+        if not isinstance(other, DnsAccount):
+            return NotImplemented
+        return all(getattr(self, slot) == getattr(other, slot) for slot in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.provider, self.name, self.zones))
+
+
+def _unpickled_account(
+    provider: str, name: str, zones: tuple[str, ...], ttl: int | None, options: Mapping[str, Any]
+) -> DnsAccount:
+    return DnsAccount(provider, name=name, zones=zones, ttl=ttl, **options)
+
+
+class Route(Frozen, public=True):
+    """One way to a certificate: a challenge, what solves it, and a CA."""
+
+    challenge: str
+    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737) or ``"dns-persist-01"``
+    (draft-ietf-acme-dns-persist).
+    """
+    dns: tuple[str, ...]
+    """Names of the accounts that all write the TXT values; empty: the accounts with a matching zone."""
+    ca: str | None
+    """Name of the CA; None: that of the certificate."""
+    listen: str | None
+    """Address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``)."""
+    webroot: Path | str | None
+    """Folder served by a web server, for http-01."""
+    app: bool
+    """Whether the program's own app answers, for http-01: see :meth:`Served.http01_app`."""
+    alias: str | None
+    """The target of the CNAME at ``_acme-challenge``; None: looked up in DNS."""
+    follow_cname: bool
+    """Whether a CNAME at ``_acme-challenge`` is followed."""
+
+    def __init__(
+        self,
+        challenge: str,
+        *,
+        dns: str | Sequence[str] = (),
+        ca: str | None = None,
+        listen: str | None = None,
+        webroot: Path | str | None = None,
+        app: bool = False,
+        alias: str | None = None,
+        follow_cname: bool = True,
+    ) -> None:
+        names = (dns,) if isinstance(dns, str) else tuple(dns)
+        more = {"listen": listen, "webroot": webroot, "app": app, "alias": alias, "follow_cname": follow_cname}
+        super().__init__(challenge=challenge, dns=names, ca=ca, **more)
+
+
+class Propagation(Frozen, kw_only=True, public=True):
+    """How to wait until DNS serves the TXT values; None means the default of the DNS host."""
+
+    timeout: float | None = None
+    """Seconds until the wait fails."""
+    settle: float | None = None
+    """Seconds to wait after all name servers show the values."""
+    check: PropagationCheck = "authoritative"
+    """Which servers are queried; see :data:`PropagationCheck`."""
+
+
+class Resolver(Frozen, kw_only=True, public=True):
+    """How this host queries DNS."""
+
+    nameservers: tuple[str, ...] = ()
+    """Recursive servers, ``HOST[:PORT]``; empty: those of the system."""
+    authoritative_port: int = 53
+    """The port of authoritative servers."""
+    doh: tuple[str, ...] = ()
+    """URLs of DNS-over-HTTPS servers (RFC 8484), for networks that block port 53."""
+
+
+class RenewBefore(Frozen, public=True):
+    """When to renew: a fraction of the lifetime, or a number of seconds, before the expiry."""
+
+    fraction: float | None = None
+    """The part of the lifetime that is left, such as ``1/3``; None if ``seconds`` is given."""
+    seconds: float | None = None
+    """The seconds that are left; None if ``fraction`` is given."""
+
+
+class Profile(Frozen, public=True):
+    """A certificate profile of the CA, required or preferred."""
+
+    name: str
+    """The name that the CA gave it, such as ``shortlived``."""
+    required: bool = True
+    """Whether it is an error if the CA does not offer it; otherwise the certificate has its default profile."""
+
+
+class CertificateSpec(Frozen, kw_only=True, public=True):
+    """One ``[[certificate]]`` of the configuration."""
+
+    name: str
+    """Its name in the store and on the command line."""
+    domains: tuple[str, ...]
+    """The domains as written, in lower case, and IP addresses in their one form (RFC 8738)."""
+    identifiers: tuple[str, ...]
+    """The domains as A-labels, and IP addresses, in the same order."""
+    ca: str
+    """The name of its CA."""
+    key: KeyKind = "ecdsa-p256"
+    """The type of the private key."""
+    reuse_key: bool = False
+    """Whether a renewal keeps the private key."""
+    profile: Profile | None = None
+    """The certificate profile of the CA; None: the default of the CA."""
+    preferred_chain: str | None = None
+    """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
+    renew_before: RenewBefore | None = None
+    """When to renew; None: a third of the lifetime before the expiry, half of it for a short one."""
+    routes: tuple[Route, ...] = ()
+    """The routes to try, in order."""
+    propagation: Propagation = Propagation()
+    """How to wait for DNS."""
+    before: tuple[str, ...] = ()
+    """The program that frees the port of a ``listen`` route, and its arguments."""
+    after: tuple[str, ...] = ()
+    """The program that is run afterwards, also after a failure."""
+    deploy: tuple[Deployment | Callable[[Certificate], object], ...] = ()
+    """What is done with a new certificate: the entries of ``deploy``."""
+    notify: bool = True
+    """Whether the addresses of ``[notify]`` hear of it."""

@@ -1,0 +1,183 @@
+"""What every step of a run needs: clock, random numbers, cancel, events, redaction, rate limits."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from dnsrenew.base import threads
+from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Notice
+from dnsrenew.base.runtime.rate_limit import TokenBuckets
+from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.errors import stopped
+
+T = TypeVar("T")
+
+LONG = 5.0
+"""Seconds of waiting after which a certificate lends its worker slot to another one; most answers are faster."""
+_NEVER = threading.Event()
+
+
+class CleanupDeadline:
+    """The time that cleanup still has after the caller cancelled."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether the time is over; it starts with the first call."""
+        if self._end is None:
+            self._end = now + self._seconds
+        return now >= self._end
+
+
+class Context(Frozen):
+    """Passed to every step; immutable, except that it collects notices.
+
+    :ivar notices: warnings about the certificate; about the run in the context of a run.
+    :ivar run_notices: warnings about the run, in the context of a certificate.
+    :ivar buckets: the rate limits for CAs and DNS accounts.
+    :ivar remembered: what the drivers of each DNS account remember until the end of the run.
+    :ivar deadline: the monotonic second at which every wait ends as if cancelled, or None.
+    :ivar cleanup_deadline: the time left for a step that continues after a cancel, or None.
+    :ivar pool: the thread pool of the run, or None.
+    :ivar guards: called by every :meth:`check`; each raises an error once the run must not send anything more, because
+        a lock that it holds is lost.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    cancel: threading.Event = field(default_factory=threading.Event)
+    random: random.Random = field(default_factory=random.SystemRandom)
+    redactor: Redactor = field(default_factory=Redactor)
+    emitter: Emitter | None = None
+    certificate: str | None = None
+    notices: list[Notice] = field(default_factory=list)
+    run_notices: list[Notice] = field(default_factory=list)
+    buckets: TokenBuckets = field(default_factory=TokenBuckets)
+    remembered: dict[str, dict[Any, Any]] = field(default_factory=dict)
+    deadline: float | None = None
+    cleanup_deadline: CleanupDeadline | None = None
+    pool: threads.ThreadPool | None = None
+    guards: list[Callable[[], object]] = field(default_factory=list)
+
+    def for_certificate(self, name: str) -> Context:
+        """Return the context of one certificate, with its own notices and guards."""
+        return replace(self, certificate=name, notices=[], run_notices=self.notices, guards=[*self.guards])
+
+    def for_cleanup(self, seconds: float, after_cancel: float) -> Context:
+        """Return a context for cleanup; it ends after ``seconds``, or ``after_cancel`` seconds after a cancel."""
+        deadline = CleanupDeadline(after_cancel)
+        return replace(self, deadline=self.clock.monotonic() + seconds, cleanup_deadline=deadline)
+
+    def within(self, seconds: float) -> Context:
+        """Return a context whose waits end after ``seconds``, or with this context if that is earlier."""
+        end = self.clock.monotonic() + seconds
+        return replace(self, deadline=end if self.deadline is None else min(end, self.deadline))
+
+    def close(self) -> None:
+        """Close what the drivers remember, where it has a method ``close``: the run is over."""
+        for each in [each for account in [*self.remembered.values()] for each in [*account.values()]]:
+            if callable(close := getattr(each, "close", None)):
+                close()
+
+    def emit(self, kind: str, **data: Any) -> None:  # JSON values
+        """Send an event to the listener."""
+        if self.emitter is not None:
+            self.emitter.emit(kind, self.certificate, data)
+
+    def warn(self, code: str, message: str, fix: str) -> None:
+        """Add a warning to the notices and send it as an event; a repeated warning is ignored."""
+        notice = Notice(code, message, fix)
+        if notice not in self.notices:
+            self.notices.append(notice)
+            self.emit("warning", **notice.to_dict())
+
+    def check(self) -> None:
+        """Return unless the caller cancelled or the deadline has passed.
+
+        :raises Cancelled: one of both happened.
+        :raises StoreError: a lock that the run holds is lost; it must not send anything more.
+        """
+        for guard in self.guards:
+            guard()
+        now = self.clock.monotonic()
+        is_late = self.deadline is not None and now >= self.deadline
+        is_cancelled = self.cancel.is_set() and (self.cleanup_deadline is None or self.cleanup_deadline.is_over(now))
+        if is_late or is_cancelled:
+            raise stopped()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a number of seconds.
+
+        :raises Cancelled: the caller cancelled, or the deadline passed.
+        """
+        end = self.clock.monotonic() + seconds
+        while (left := end - self.clock.monotonic()) > 0:
+            self.check()
+            if self.deadline is not None:
+                left = min(left, max(self.deadline - self.clock.monotonic(), 0.001))
+            if self.cleanup_deadline is None:
+                self.clock.wait(left, self.cancel)
+            else:  # the cancel event may be set already: waiting for it would be a busy loop
+                self.clock.wait(min(left, threads.SLICE), _NEVER)
+        self.check()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Make a call that may block; a cancel ends the wait, not the call.
+
+        :raises Cancelled: the caller cancelled; the call continues in its daemon thread.
+        """
+        self.check()
+        return self.join(threads.start(function))
+
+    def join(self, task: threads.Task[T]) -> T:
+        """Wait for a task, and return its result or raise its error.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        self.wait_for(task.done)
+        return task.result()
+
+    def call_all(self, functions: Sequence[Callable[[], T]], limit: int) -> list[threads.Task[T]]:
+        """Make calls that may block, at most ``limit`` at once, and return their finished tasks in order.
+
+        Each task has its ``result()`` or ``error``.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        self.check()
+        tasks = threads.start_all(functions, limit)
+        for task in tasks:
+            self.wait_for(task.done)
+        return tasks
+
+    def wait_for(self, event: threading.Event) -> None:
+        """Wait for an event that another thread sets. After LONG seconds, lend the worker slot to another certificate.
+
+        :raises Cancelled: the caller cancelled.
+        """
+        self._wait_for(event, self.check)
+
+    def outwait(self, task: threads.Task[T]) -> T:
+        """Wait for a task that ends soon after a cancel by itself; return its result or raise its error."""
+        self._wait_for(task.done, lambda: None)
+        return task.result()
+
+    def _wait_for(self, event: threading.Event, check: Callable[[], None]) -> None:
+        # Real time, not the clock's: the other thread is real too.
+        wait, waited, is_released = 0.05, 0.0, False
+        with contextlib.ExitStack() as slot:
+            while not event.wait(wait):
+                check()
+                waited += wait
+                wait = min(wait * 2, threads.SLICE)
+                if waited >= LONG and self.pool is not None and not is_released:
+                    is_released = True
+                    slot.enter_context(self.pool.release_slot())

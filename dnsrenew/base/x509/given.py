@@ -1,0 +1,286 @@
+"""Certificates, keys and requests in files: what a person gives, in any form and any order."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from dnsrenew.base.names import covers
+from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import texts
+from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension, facts_of, load, names_of
+from dnsrenew.base.x509.chain_check import check_chain
+from dnsrenew.base.x509.keys import PrivateKey, key_kind, public_key_hash
+from dnsrenew.base.x509.roots import is_issued_by
+from dnsrenew.errors import CAError, ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")
+_LARGEST_KEY: Final = 1 << 14
+"""Bytes of a private key; one of RSA with 8,192 bits has 7 KB."""
+_MOST_KEYS: Final = 100
+"""Beginnings of keys that are looked at in a file."""
+_MOST_BITS: Final = 8192
+_MOST_CHECKED_BITS: Final = 4096
+"""Of an RSA key whose primes are checked; with 8,192 bits that takes 3 s."""
+_BySubject: TypeAlias = dict[x509.Name | None, list[x509.Certificate]]
+_LONGEST_CHAIN: Final = 10
+_MOST_ISSUERS: Final = 20
+"""Certificates with the name of an issuer whose keys are tried."""
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_WHOLE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
+"""A block that is not cut off: base64 has no hyphen."""
+_PKCS7: Final = b"-----BEGIN PKCS7-----"
+_PKCS12: Final = b"\x02\x01\x03\x30"
+"""Version 3 and the start of the content, at the beginning of a PKCS#12 file (RFC 7292 section 4)."""
+
+
+def has_both(data: bytes) -> bool:
+    """Tell whether a PEM file has a certificate and a private key."""
+    return _CERTIFICATE in data and _key_in(data) is not None
+
+
+def _key_in(data: bytes) -> bytes | None:
+    """Return the first private key in a PEM file; None if there is none."""
+    for begin in islice(_KEY.finditer(data), _MOST_KEYS):
+        label = b"-----END " + begin[1]
+        end = data.find(label, begin.end(), begin.end() + _LARGEST_KEY)
+        if end >= 0:
+            return data[begin.start() : end + len(label)]
+    return None
+
+
+def key_from_file(data: bytes) -> PrivateKey:
+    """Read a private key, PEM (also beside a certificate) or DER.
+
+    :raises ConfigError: ``key-wrong``: it is encrypted, of another kind than ECDSA and RSA, or none.
+    """
+    found = _key_in(data)
+    load = serialization.load_der_private_key if found is None else serialization.load_pem_private_key
+    content = data[: _LARGEST_KEY + 1] if found is None else found + b"\n"
+    try:
+        key = load(content, None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, rsa.RSAPrivateKey):
+            _check_rsa(key, partial(load, content, None))
+    except TypeError:
+        raise ConfigError.of(texts.KEY_ENCRYPTED) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError.of(texts.KEY_UNREADABLE) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ConfigError.of(texts.KEY_KIND)
+    return key
+
+
+def _check_rsa(key: rsa.RSAPrivateKey, load_checked: Callable[[], object]) -> None:
+    """Check the numbers of an RSA key; ``ValueError`` if they do not belong together.
+
+    :param load_checked: reads the key and checks its primes.
+    """
+    if key.key_size > _MOST_BITS:
+        raise ValueError
+    if key.key_size <= _MOST_CHECKED_BITS:
+        load_checked()
+        return
+    try:
+        key.public_key().verify(key.sign(b"", PKCS1v15(), SHA256()), b"", PKCS1v15(), SHA256())
+    except InvalidSignature:
+        raise ValueError from None
+
+
+def chain_from_file(
+    data: bytes, key: PrivateKey, identifiers: Sequence[str], now: datetime
+) -> tuple[str, CertificateFacts]:
+    """Return the checked chain in a file, leaf first, and what the leaf says.
+
+    The file may be PEM, DER or PKCS#7, with the certificates in any order; those that are not in the chain of the leaf
+    are left out. A wildcard of the certificate stands for the names below it.
+
+    :raises CAError: ``certificate-wrong``, as :func:`check_chain`.
+    """
+    try:
+        chain = _in_order(_certificates(data), key)
+        names = facts_of(chain[0]).names
+    except ValueError as error:
+        code, message, fix = texts.FROM_FILE.pem.fill(reason=error.args[0])
+        raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
+    pem = "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
+    exact = [name for name in identifiers if name in names or not covers(names, [name])]
+    return pem, check_chain(pem, key, exact, now, texts.FROM_FILE)
+
+
+def _certificates(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a file; a ``ValueError`` says why there are none."""
+    if _PKCS7 in data:
+        return _from_pkcs7(data)
+    if _CERTIFICATE in data:
+        return [load(block) for block in blocks(data.decode("ascii", "replace"))]
+    if b"PRIVATE KEY-----" in data:
+        raise ValueError(texts.ONLY_A_KEY)
+    if b"CERTIFICATE REQUEST-----" in data:
+        raise ValueError(texts.IS_A_REQUEST)
+    try:
+        return [x509.load_der_x509_certificate(data)]
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        if _PKCS12 in data[:12]:
+            raise CAError.of(texts.PKCS12, wrong="pem") from None
+    return _from_pkcs7(data)
+
+
+def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a PKCS#7 file (RFC 2315 section 9), PEM or DER, which has them in no order."""
+    from cryptography.hazmat.primitives.serialization import pkcs7  # slow to load: it can also write mail
+
+    read = pkcs7.load_pem_pkcs7_certificates if _PKCS7 in data else pkcs7.load_der_pkcs7_certificates
+    try:
+        found = read(data)
+    except (ValueError, UnsupportedAlgorithm):
+        found = []
+    if not found:
+        raise ValueError(texts.NOT_A_CERTIFICATE)
+    return found
+
+
+def _in_order(found: Sequence[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
+    """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
+    leaf = _leaf(found, key)
+    chain = _chain_up(leaf, _by_subject(found))
+    rest = [each for each in found if each != leaf]
+    return chain if len(chain) > 1 or _is_self_signed(leaf) else [leaf, *rest]
+
+
+def _chain_up(leaf: x509.Certificate, issuers: _BySubject) -> list[x509.Certificate]:
+    """Return a certificate and its issuers among some, up to a length; of several issuers the newest."""
+    chain = [leaf]
+    while len(chain) < _LONGEST_CHAIN:
+        named = [each for each in issuers.get(_name(chain[-1], "issuer"), ()) if each not in chain]
+        found = [each for each in named[:_MOST_ISSUERS] if is_issued_by(chain[-1], each)]
+        if not found:
+            break
+        chain.append(max(found, key=lambda each: each.not_valid_after_utc))
+    return chain
+
+
+def _by_subject(found: Sequence[x509.Certificate]) -> _BySubject:
+    named: _BySubject = {}
+    for each in found:
+        named.setdefault(_name(each, "subject"), []).append(each)
+    return named
+
+
+def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
+    """Return the subject or the issuer of a certificate; None if it cannot be read."""
+    try:
+        name: x509.Name = getattr(certificate, which)
+    except ValueError:
+        return None
+    return name
+
+
+def _leaf(found: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
+    """Return the certificate of the key; if there is none, that of no CA."""
+    wanted = public_key_hash(key.public_key())
+    fitting = [each for each in found if _key_hash(each) == wanted]
+    return next(iter(fitting or [each for each in found if not _is_ca(each)]), found[0])
+
+
+def _key_hash(certificate: x509.Certificate) -> str:
+    try:
+        return public_key_hash(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    return is_issued_by(certificate, certificate)
+
+
+class CertificatePool:
+    """Certificates in any order; blocks that cannot be read are left out.
+
+    :param pem: their PEM.
+    """
+
+    def __init__(self, pem: str) -> None:
+        found = []
+        for block in _WHOLE.findall(pem):
+            with contextlib.suppress(ValueError):
+                found.append(load(block))
+        self._by_subject = _by_subject(found)
+        self._by_key: dict[str, list[x509.Certificate]] = {}
+        for each in found:
+            self._by_key.setdefault(_key_hash(each), []).append(each)
+
+    def chain_of(self, key: PrivateKey) -> str | None:
+        """Return the chain of a key, leaf first, without its root, as PEM.
+
+        The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it.
+
+        :return: None if no certificate is that of the key.
+        """
+        leaves = self._by_key.get(public_key_hash(key.public_key()))
+        if not leaves:
+            return None
+        chain = _chain_up(max(leaves, key=lambda each: each.not_valid_after_utc), self._by_subject)
+        if len(chain) > 1 and _is_self_signed(chain[-1]):
+            del chain[-1]
+        return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
+
+
+def chain_among(pem: str, key: PrivateKey) -> str | None:
+    """Return the chain of a key among certificates; see :meth:`CertificatePool.chain_of`."""
+    return CertificatePool(pem).chain_of(key)
+
+
+def ends_with_root(fullchain_pem: str) -> bool:
+    """Tell whether the last certificate of a chain was issued by itself."""
+    return _is_self_signed(load(blocks(fullchain_pem)[-1]))
+
+
+class RequestFacts(Frozen, kw_only=True):
+    """What a certificate request (CSR) asks for.
+
+    :ivar names: its DNS names and IP addresses, in order.
+    :ivar kind: the kind of its key, or None if the configuration has no name for it.
+    """
+
+    names: tuple[str, ...]
+    kind: str | None
+
+
+def request_to_pem(der: bytes) -> str:
+    """Return a request (DER) as PEM."""
+    return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def read_request(pem: str, key: PrivateKey) -> RequestFacts:
+    """Read a request.
+
+    :raises ValueError: it is none, or that of another key.
+    """
+    try:
+        request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))
+        is_same = request.public_key() == key.public_key()
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+        raise ValueError(texts.NOT_A_REQUEST) from None
+    if not is_same:
+        raise ValueError(texts.ANOTHER_KEY)
+    return RequestFacts(names=names_of(names), kind=key_kind(key))

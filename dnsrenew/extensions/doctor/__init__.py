@@ -1,0 +1,30 @@
+"""Finds out whether a certificate can be renewed, by which route, and if not, why.
+
+Start in ``table``: every check with the cause that it finds. A check is a function that gets the facts and returns a
+:class:`~dnsrenew.base.model.Check`. ``examine`` runs them at once, ``verdict`` draws the conclusion.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.base.extensions import Extension
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import CommandTable
+    from dnsrenew.operations.listeners import DiagnosisMaker
+
+
+def _commands() -> CommandTable:
+    from dnsrenew.extensions.doctor.commands_table import TABLE
+
+    return TABLE
+
+
+def _diagnosis() -> DiagnosisMaker:
+    from dnsrenew.extensions.doctor.diagnosis import Doctor
+
+    return Doctor()
+
+
+EXTENSION = Extension(commands=_commands, diagnosis=_diagnosis)

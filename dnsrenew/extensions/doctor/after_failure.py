@@ -1,0 +1,114 @@
+"""After a failed run: the checks that fit its errors, so that the first message is the diagnosis already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.errors import Cancelled
+from dnsrenew.extensions.doctor.examine import Key, jobs, run_all
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.table import TABLE
+
+if TYPE_CHECKING:
+    from functools import partial
+
+    from dnsrenew.base.model import CertificateSpec, Check, Outcome
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.renewal.services import LazyServices
+    from dnsrenew.store import Store
+
+SECONDS: Final = 5.0
+"""For all failures of a run."""
+_MOST: Final = 10
+"""Certificates of a run that are looked at; each stands for all with the same errors."""
+
+_NETWORK: Final = ("internet", "clock", "ca-reachable")
+_ZONE: Final = ("internet", "port-53", "domain", "delegation", "dnssec")
+_PORT: Final = ("address", "proxied", "ipv6", "nat")
+_HTTP: Final = (*_PORT, "port-80-listens", "port-80-firewall", "port-80-forwarded", "port-80-outside")
+_TLS: Final = (*_PORT, "port-443-outside")
+
+FITTING: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("ca-unreachable", "ca-untrusted", "ca-not-acme", "ca-timeout", "ca-server-error"), _NETWORK),
+    "clock-wrong": ("clock",),
+    **dict.fromkeys(("ca-rate-limited", "ca-ledger"), ("ca-limits",)),
+    **dict.fromkeys(("ca-terms", "ca-eab-required"), ("ca-terms",)),
+    **dict.fromkeys(("caa", "ca-caa"), ("caa", "dnssec")),
+    **dict.fromkeys(("ca-dns", "dns-unreachable"), _ZONE),
+    **dict.fromkeys(("dns-no-zone", "cname-dangling"), ("domain", "delegation", "cname")),
+    "cname-loop": ("cname",),
+    "propagation-timeout": ("port-53", "delegation", "txt-stale"),
+    **dict.fromkeys(("http-unreachable", "http-address-missing"), _HTTP),
+    **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
+    "http-not-served": ("address", "port-80-listens"),
+    **dict.fromkeys(("tls-alpn-unreachable", "tls-alpn-address-missing"), _TLS),
+    **dict.fromkeys(("tls-alpn-port-taken", "tls-alpn-port-forbidden"), ("port-443-free",)),
+    **dict.fromkeys(("provider-unreachable", "provider-untrusted", "provider-timeout"), ("internet", "clock")),
+    **dict.fromkeys(("provider-unauthorized", "provider-refused", "dns-no-account"), ("secrets", "dns-account")),
+    "secret-missing": ("secrets",),
+    "store-full": ("store-space",),
+    **dict.fromkeys(("store-not-private", "store-not-writable", "store-read-only"), ("store",)),
+}
+"""The checks that fit an error, by its code."""
+
+
+def explain(
+    context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
+) -> None:
+    """Add the checks that fit to the errors of failed outcomes, as ``evidence["checks"]``.
+
+    Outcomes with the same errors share one look. It takes at most :data:`SECONDS`.
+    """
+    specs = {spec.name: spec for spec in config.certificates}
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        codes = _codes(outcome)
+        if outcome.status == "failed" and outcome.error is not None and codes:
+            groups.setdefault((*codes, *_where(outcome)), []).append(outcome)
+    if not groups:
+        return
+    facts = Facts(context.within(SECONDS), config, store, services=services)
+    chosen = list(groups.values())[:_MOST]
+    wanted = {group[0].name: _jobs(facts, specs[group[0].name], _codes(group[0])) for group in chosen}
+    every: dict[Key, partial[Check | None]] = {}
+    for some in wanted.values():
+        every |= some
+    try:
+        found = run_all(context, every)
+    except Cancelled:
+        return
+    for group in chosen:
+        checks = [found[key].to_dict() for key in wanted[group[0].name] if key in found]
+        for outcome in group:
+            if outcome.error is not None:
+                outcome.error.evidence["checks"] = checks
+
+
+def _codes(outcome: Outcome) -> tuple[str, ...]:
+    """Return the codes of the errors of an outcome for which there are checks."""
+    errors: list[DnsRenewError | None] = [outcome.error, *(attempt.error for attempt in outcome.attempts)]
+    return tuple(dict.fromkeys(error.code for error in errors if error is not None and _is_explained(error)))
+
+
+def _is_explained(error: DnsRenewError) -> bool:
+    """Return whether checks fit the error. A CA that asks to wait is not asked for its directory again."""
+    asks_to_wait = error.code == "ca-server-error" and error.evidence.get("retry_after") is not None
+    return error.code in FITTING and not asks_to_wait
+
+
+def _where(outcome: Outcome) -> tuple[str, ...]:
+    """Return what makes the same error another cause: the CAs and the accounts, and the message."""
+    taken = [str(attempt.route.to_dict()) for attempt in outcome.attempts]
+    return (*taken, outcome.error.message if outcome.error is not None else "")
+
+
+def _jobs(facts: Facts, spec: CertificateSpec, codes: Sequence[str]) -> dict[Key, Any]:
+    wanted = {check for code in codes for check in FITTING[code]}
+    made: dict[Key, Any] = {}
+    for entry in TABLE:
+        if entry.code in wanted and not entry.only_probe:
+            made |= jobs(facts, spec, entry)
+    return made

@@ -1,0 +1,202 @@
+"""Where the TXT records of dns-01 go, what is there already, and whether a name vanishes beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.model import Check
+from dnsrenew.errors import DnsError
+from dnsrenew.extensions.doctor.domains import lookups, texts
+from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.facts import DNS
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns import Target
+    from dnsrenew.dns.name_survey import ServedTexts
+    from dnsrenew.dns.zone_facts import ZoneFacts
+    from dnsrenew.errors import Text
+    from dnsrenew.extensions.doctor.facts import Facts
+
+CnameOptions = tuple[bool, str | None]
+"""``follow_cname`` and ``alias`` of a dns-01 route."""
+Targets = Mapping[str, "Target | DnsError"]
+
+_WRONG: Final = frozenset({"cname-loop", "cname-dangling", "alias-not-delegated"})
+"""What is certain; other errors are about the zone or the network."""
+_SECONDS: Final = 9.0
+_AT_ONCE: Final = 16
+
+
+# ── cname ───────────────────────────────────────────────────────────────────────────────
+
+
+def cname(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Follow the CNAMEs at the challenge names as a renewal does, for each setting in which the routes differ."""
+    if not lookups.domains(spec):
+        return None
+    return judge_cnames([_targets(facts, spec, options) for options in _cname_options(spec)])
+
+
+def judge_cnames(results: Sequence[Targets]) -> Check:
+    """Return whether the TXT record of each name arrives where the CA looks. Pure.
+
+    :param results: the targets by identifier, or why there is none, for each setting of a route.
+    """
+    found = {name: [each[name] for each in results] for name in results[0]}
+    targets = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
+    shown = {
+        name: {"name": each.name, "hops": list(each.hops), "zone": each.served_zone} for name, each in targets.items()
+    }
+    wrong = [(name, each) for name, its in found.items() for each in its if isinstance(each, DnsError)]
+    if not wrong:
+        followed = next((each for each in targets.values() if each.hops), None)
+        if followed is None:
+            places = list(dict.fromkeys(names.relative(each.name) for each in targets.values()))
+            return Check.of(texts.CNAME_NONE, "ok", {"targets": shown}, targets=places)
+        start, end = names.relative(followed.hops[0]), names.relative(followed.name)
+        return Check.of(texts.CNAME_FOLLOWED, "ok", {"targets": shown}, start=start, target=end)
+    certain = [(name, error) for name, error in wrong if error.code in _WRONG]
+    _, error = (certain or wrong)[0]
+    stopped = [name for name, _ in certain or wrong if name not in targets]  # the others have another way
+    about = list(dict.fromkeys(stopped or [name for name, _ in certain or wrong]))
+    evidence = {"names": about, "targets": shown, "error": error.to_dict()}
+    return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
+
+
+def _cname_options(spec: CertificateSpec) -> list[CnameOptions]:
+    routes = [route for route in spec.routes if route.challenge in DNS]
+    return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
+
+
+def _targets(facts: Facts, spec: CertificateSpec, options: CnameOptions) -> Targets:
+    """Return where the TXT record of each identifier goes with these options, or why it goes nowhere."""
+    wanted = [each for each in spec.identifiers if not names.is_ip(each)]
+    return facts.once(("dns targets", options, tuple(wanted)), partial(_find_targets, facts, spec, options, wanted))
+
+
+def _find_targets(
+    facts: Facts, spec: CertificateSpec, options: CnameOptions, wanted: Sequence[str], context: Context
+) -> Targets:
+    follow_cname, alias = options
+    limited = context.within(_SECONDS)
+
+    def find(identifiers: Sequence[str]) -> Mapping[str, Target]:
+        return facts.dns.challenge_targets(
+            limited, identifiers, follow_cname=follow_cname, alias=alias, check=spec.propagation.check
+        )
+
+    try:
+        return find(wanted)
+    except DnsError as error:
+        if len(wanted) == 1:
+            return {wanted[0]: error}
+    tasks = limited.call_all([partial(find, [each]) for each in wanted], _AT_ONCE)  # one name must not hide the others
+    return {
+        each: task.error if isinstance(task.error, DnsError) else task.result()[each]
+        for each, task in zip(wanted, tasks, strict=True)
+    }
+
+
+def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
+    """Return the targets for each setting, without the identifiers that have none."""
+    results = (_targets(facts, spec, options) for options in _cname_options(spec))
+    return [{name: each for name, each in found.items() if not isinstance(each, DnsError)} for found in results]
+
+
+def _without_place(spec: CertificateSpec, text: Text) -> Check | None:
+    """Return the check for a certificate of whose TXT records no place is known; None if it has no domains."""
+    domains = lookups.domains(spec)
+    return (
+        Check.of(text, "unknown", {"names": lookups.identifiers_of(spec, domains)}, domains=domains)
+        if domains
+        else None
+    )
+
+
+# ── txt-stale ───────────────────────────────────────────────────────────────────────────
+
+
+def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
+    targets = [(name, each) for found in _known(facts, spec) for name, each in found.items()]
+    if not targets:
+        return _without_place(spec, texts.TXT_NO_PLACE)
+    places = {each.name: each.served_zone for _, each in targets}
+    doubled = {f"{name}{zone}": zone for name, zone in places.items()}
+    zones = _zones(facts, places.values())
+    live = _live(facts)  # before and after: a run may write or end meanwhile
+    wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
+    served = {each.name: each for each in lookups.texts_at(facts, wanted)}
+    live |= _live(facts)
+    findings = []
+    for name, zone in places.items():
+        its = [identifier for identifier, each in targets if each.name == name]
+        findings.append(judge_values(name, its, served.get(name), live))
+        findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
+    shown = {names.relative(name): dict(each.by_server) for name, each in served.items() if each.by_server}
+    return combined(findings, {"values": shown})
+
+
+def judge_values(
+    name: str, identifiers: Sequence[str], served: ServedTexts | None, live: set[tuple[str, str]]
+) -> NameFinding:
+    """Return whether old values are at a challenge name. Pure.
+
+    :param served: the values that the name servers have; None if they could not be asked.
+    :param live: the names and values of runs that live.
+    """
+    fields: dict[str, Any] = {"name": names.relative(name)}
+    if served is None:
+        return NameFinding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
+    old = sorted(value for value in served.values if (names.absolute(name), value) not in live)
+    if old:
+        return NameFinding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
+    return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
+
+
+def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: ServedTexts | None) -> NameFinding:
+    """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
+    fields = {"name": names.relative(name), "zone": names.relative(zone)}
+    if served is None or not served.values:
+        return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
+    return NameFinding("bad", texts.TXT_DOUBLED, identifiers, fields)
+
+
+def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:
+    """Return what is known about zones by their absolute names."""
+    unique = tuple(sorted({names.relative(zone) for zone in wanted}))
+    paths = lookups.paths(facts, unique) if unique else {}
+    cuts = [cut for path in paths.values() for cut in path.cuts]
+    return {names.absolute(zone): known for zone, known in lookups.zones(facts, cuts).items()}
+
+
+def _live(facts: Facts) -> set[tuple[str, str]]:
+    live = set(facts.test_values)
+    if facts.store.has_journal:
+        live |= {(names.absolute(record.name), record.value) for record, _ in facts.store.journal.live_values()}
+    return live
+
+
+# ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
+
+
+def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
+    known = [found for found in _known(facts, spec) if found]
+    if not known:
+        return _without_place(spec, texts.SHADOW_UNKNOWN)
+    shadowed = [domain for found in known for domain in facts.dns.shadowed(facts.context, found)]
+    return judge_shadows(spec, list(dict.fromkeys(shadowed)))
+
+
+def judge_shadows(spec: CertificateSpec, shadowed: Sequence[str]) -> Check:
+    """Return whether a name vanishes. Pure."""
+    if not shadowed:
+        return Check.of(texts.SHADOW_NONE, "ok", {})
+    evidence = {"names": lookups.identifiers_of(spec, shadowed), "domains": list(shadowed)}
+    return Check.of(texts.SHADOWED, "bad", evidence, domain=shadowed[0], parent=shadowed[0].partition(".")[2])

@@ -1,0 +1,176 @@
+"""Runs the checks of some certificates at once, and makes a diagnosis for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import threads
+from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.base.names import is_ip
+from dnsrenew.base.values import replace
+from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.extensions.doctor import texts, verdict
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.options import options
+from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.errors import StoreError
+    from dnsrenew.store import Store
+
+SECONDS: Final = 13.0
+"""For all checks that write nothing, however many: with start and output an examination ends within 15 s."""
+_LEAST: Final = 3.0
+"""The seconds for checks if a store that hangs has taken most of the time."""
+_AT_ONCE: Final = 64
+
+Key = tuple[str, ...]
+"""The code of a check, and the names of what it is about."""
+
+
+def examine(
+    context: Context,
+    config: Config | None,
+    store: Store | None,
+    specs: Sequence[CertificateSpec],
+    *,
+    probe: bool = False,
+    store_error: StoreError | None = None,
+    spent: float = 0.0,
+) -> list[Diagnosis]:
+    """Return a diagnosis for each certificate; without a configuration, one of the host.
+
+    :param probe: also write a test value to DNS with each account, and remove it; that may take the propagation
+        time-out of the certificate.
+    :param store_error: why the store cannot be read; without certificates the host is examined alone.
+    :param spent: seconds of the time for all that are over.
+    :raises Cancelled: the caller cancelled.
+    """
+    host_alone = config is None or (store_error is not None and not specs)
+    seconds = max(SECONDS - spent, _LEAST) + (_probe_time(config, specs) if probe and config else 0.0)
+    if config is not None:
+        config = _with_all(config, specs)
+    facts = Facts(context.within(seconds), config, store, probe=probe, store_error=store_error)
+    try:
+        found = run_all(context, _jobs_of_host(facts) if host_alone else _jobs(facts, specs))
+    finally:
+        facts.close()
+    if host_alone:
+        return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
+    return [verdict.diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
+
+
+def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
+    """Return the configuration with these certificates too: those of a fleet have no table, but need the same host."""
+    names = {spec.name for spec in config.certificates}
+    others = [spec for spec in specs if spec.name not in names]
+    return replace(config, certificates=(*config.certificates, *others)) if others else config
+
+
+def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:
+    from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
+
+    return max((propagation_limit(config, spec) for spec in specs), default=0.0)
+
+
+def _jobs_of_host(facts: Facts) -> dict[Key, partial[Check | None]]:
+    """Return a call for each check that needs no certificate."""
+    return {
+        (entry.code,): partial(_make, facts, entry, **({} if entry.scope == "host" else {"spec": None}))
+        for entry in TABLE
+        if entry.scope == "host" or entry.on_host
+    }
+
+
+def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[Check | None]]:
+    """Return a call for each check; what several certificates share is one call."""
+    made: dict[Key, partial[Check | None]] = {}
+    for spec in specs:
+        for entry in entries(facts, spec):
+            made |= jobs(facts, spec, entry)
+    return made
+
+
+def jobs(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> dict[Key, partial[Check | None]]:
+    """Return the calls of one check for a certificate: one, or one for each CA or account."""
+    return {key: partial(_make, facts, entry, **about) for key, about in _subjects(facts, spec, entry)}
+
+
+def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
+    """Give the checks that have to do with the routes of a certificate."""
+    challenges, has_names = facts.challenges(spec), not all(map(is_ip, spec.identifiers))
+    for entry in TABLE:
+        is_made = (facts.probe or not entry.only_probe) and (has_names or not entry.only_names)
+        if is_made and (not entry.challenges or challenges & set(entry.challenges)):
+            yield entry
+
+
+def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterator[tuple[Key, dict[str, Any]]]:
+    """Give what the check is made about, for one certificate."""
+    scope = entry.scope
+    certificate = {"spec": spec} if scope.startswith("certificate") else {}
+    name = (spec.name,) if certificate else ()
+    if scope.endswith("ca"):
+        for ca in facts.cas(spec):
+            yield (entry.code, *name, f"ca {ca}"), {**certificate, "ca": ca}
+    elif scope.endswith("account"):
+        for account in facts.accounts(spec):
+            yield (entry.code, *name, f"dns {account}"), {**certificate, "account": account}
+    else:
+        yield (entry.code, *name), certificate
+
+
+def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Check]) -> list[Check]:
+    keys = [key for entry in entries(facts, spec) for key, _ in _subjects(facts, spec, entry)]
+    return [found[key] for key in keys if key in found]
+
+
+def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
+    """Run the calls at once; what has not ended by the deadline is unknown."""
+    tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), _AT_ONCE), strict=True))
+    found: dict[Key, Check] = {}
+    for key, task in tasks.items():
+        facts: Facts = jobs[key].args[0]
+        entry: CheckEntry = jobs[key].args[1]
+        try:
+            facts.context.wait_for(task.done)
+        except Cancelled:
+            context.check()
+        check = _late(entry, jobs[key].keywords) if not task.done.is_set() else task.result()
+        if check is not None:
+            found[key] = check
+    context.check()  # a cancel ends the checks themselves too
+    return found
+
+
+def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
+    """Make one check. An error in it is no error of the examination."""
+    try:
+        check = entry.function(facts, **about)
+    except Cancelled:
+        return _late(entry, about)
+    except DnsRenewError as error:
+        evidence = {**_about(about), "error": error.to_dict()}
+        return Check(entry.code, "unknown", error.message, evidence, error.fix, entry.blocks)
+    except Exception as error:  # noqa: BLE001  # one check must not stop the others
+        text = texts.CHECK_FAILED._replace(code=entry.code)
+        evidence = {**_about(about), "cause": type(error).__name__}
+        return Check.of(text, "unknown", evidence, blocks=entry.blocks)
+    if check is None:
+        return None
+    return replace(check, code=entry.code, evidence={**_about(about), **check.evidence})
+
+
+def _late(entry: CheckEntry, about: Mapping[str, Any]) -> Check:
+    return Check.of(texts.CHECK_LATE._replace(code=entry.code), "unknown", _about(about), blocks=entry.blocks)
+
+
+def _about(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells which CA or account a check is about."""
+    named = {"ca": about.get("ca"), "dns": about.get("account")}
+    return {key: value for key, value in named.items() if value is not None}

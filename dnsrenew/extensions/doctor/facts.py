@@ -1,0 +1,198 @@
+"""What the checks of one examination share: the configuration, the services of a run, and facts found once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from dnsrenew.base import names
+from dnsrenew.base.runtime.single_flight import SingleFlight
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.store import State
+
+if TYPE_CHECKING:
+    from dnsrenew.acme import CAClient
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.dns import DnsView
+    from dnsrenew.errors import StoreError
+    from dnsrenew.renewal.job import Services
+    from dnsrenew.store import Store
+
+T = TypeVar("T")
+
+_END_SECONDS: Final = 4.5
+"""Ctrl-C has to end everything within five seconds."""
+
+HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
+TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
+INBOUND: Final = tuple(name for name, its in CHALLENGES.items() if its.port is not None)
+DNS: Final = tuple(name for name, its in CHALLENGES.items() if its.writes_dns)
+PERSIST: Final = ("dns-persist-01",)
+"""Its check is about what only this type has: a record that stays."""
+ALL: Final = ("all",)
+
+
+class Facts:
+    """Passed to every check. Thread-safe: checks run at once.
+
+    :ivar context: of the examination; its deadline ends every check.
+    :ivar config: None without a configuration; then only the host is looked at.
+    :ivar probe: whether test values may be written to DNS.
+    :ivar test_values: the absolute name and the value of each of them.
+    :ivar store_error: why the store cannot be read, if that is known already.
+    :param services: those of the run that failed; default: own ones.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        config: Config | None,
+        store: Store | None,
+        *,
+        probe: bool = False,
+        services: LazyServices | None = None,
+        store_error: StoreError | None = None,
+    ) -> None:
+        self.context = context
+        self.config = config
+        self.probe = probe
+        self.store_error = store_error
+        self._store = store
+        self._is_private = False
+        self._services = services or LazyServices(self._make_services)
+        self._lock = threading.Lock()
+        self._found: dict[Hashable, SingleFlight[Any]] = {}
+        self._unfinished: list[threading.Event] = []
+        self.test_values: set[tuple[str, str]] = set()
+
+    def once(self, key: Hashable, find: Callable[[Context], T]) -> T:
+        """Return a fact that several checks need; it is found once, in a thread of its own.
+
+        :raises Cancelled: the time is over.
+        """
+        with self._lock:
+            flight = self._found.setdefault(key, SingleFlight(find))
+        return flight.get(self.context)  # type: ignore[no-any-return]  # facts of any type share the table
+
+    @contextlib.contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """Let :meth:`close` wait for the end of this block, which takes back what it has written."""
+        done = threading.Event()
+        self._unfinished.append(done)
+        try:
+            yield
+        finally:
+            done.set()
+
+    def close(self) -> None:
+        """Close all connections, some seconds after a cancel at most."""
+        clock = self.context.clock
+        end = clock.monotonic() + _END_SECONDS
+        for done in self._unfinished:
+            done.wait(max(end - clock.monotonic(), 0.0))
+        self._services.close()
+
+    # ── the configuration ───────────────────────────────────────────────────────────────
+
+    @property
+    def its(self) -> Config:
+        """The configuration, for checks that are made only with one."""
+        if self.config is None:
+            raise LookupError("config")
+        return self.config
+
+    @property
+    def store(self) -> Store:
+        """The store, for checks that are made only with a configuration.
+
+        :raises StoreError: ``store-not-private``: what others may have put there is not read; :attr:`store_error`.
+        """
+        if self.store_error is not None:
+            raise self.store_error
+        store = self.unchecked_store
+        if not self._is_private:
+            store.check_ground()
+            self._is_private = True
+        return store
+
+    @property
+    def unchecked_store(self) -> Store:
+        """The store, also if others can change it."""
+        if self._store is None:
+            raise LookupError("store")
+        return self._store
+
+    def may_write(self, account: str, identifier: str) -> bool:
+        """Tell whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
+        zones = self.its.accounts[account].zones
+        if names.is_ip(identifier):
+            return False
+        owner = names.absolute(names.base_domain(identifier))
+        return not zones or any(names.is_at_or_below(owner, names.absolute(zone)) for zone in zones)
+
+    def challenges(self, spec: CertificateSpec) -> set[str]:
+        """Return the challenges of the routes of a certificate."""
+        return {route.challenge for route in spec.routes}
+
+    def cas(self, spec: CertificateSpec) -> list[str]:
+        """Return the names of the CAs of a certificate, in the order of its routes."""
+        return list(dict.fromkeys(route.ca or spec.ca for route in spec.routes))
+
+    def accounts(self, spec: CertificateSpec) -> list[str]:
+        """Return the names of the DNS accounts that a certificate may use, in the order of its routes.
+
+        For a route without accounts they are those whose zones have its names. If a name is in none of these zones, a
+        CNAME may lead into a zone of any account.
+        """
+        routes = [route for route in spec.routes if CHALLENGES[route.challenge].writes_dns]
+        return list(dict.fromkeys(name for route in routes for name in route.dns or self._fitting(spec)))
+
+    def _fitting(self, spec: CertificateSpec) -> list[str]:
+        fitting = {
+            identifier: [name for name in self.its.accounts if self.may_write(name, identifier)]
+            for identifier in spec.identifiers
+            if not names.is_ip(identifier)
+        }
+        if not all(fitting.values()):
+            return list(self.its.accounts)
+        return [name for name in self.its.accounts if any(name in each for each in fitting.values())]
+
+    # ── the services of a run ───────────────────────────────────────────────────────────
+
+    @property
+    def services(self) -> Services:
+        """What a renewal uses."""
+        return self._services.get()
+
+    @property
+    def dns(self) -> DnsView:
+        """The view of DNS; without a configuration, through the resolver of the system."""
+        if self.config is not None:
+            return self.services.dns
+        return self.once("dns view", lambda _: _plain_view())
+
+    def ca(self, name: str) -> CAClient:
+        """Return the client of a CA."""
+        return self.services.ca(name)
+
+    def state(self, name: str) -> State:
+        """Return the state of a certificate; nothing is moved or repaired.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self.store.read_state(name, quarantine=False)
+
+    def _make_services(self) -> Services:
+        return make_services(self.its, self.unchecked_store, self.context)
+
+
+def _plain_view() -> DnsView:
+    from dnsrenew.base.model import Resolver
+    from dnsrenew.dns import DnsView
+
+    return DnsView(Resolver())

@@ -1,0 +1,232 @@
+"""Whether there is a route to the Internet at all."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from dnsrenew.base import host_port, names, threads
+from dnsrenew.base.found import printable
+from dnsrenew.base.model import CA, Check
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.host import texts
+from dnsrenew.extensions.doctor.host.machine import Family, OutboundRoute, outbound_routes
+
+if TYPE_CHECKING:
+    from dnsrenew.base.http import HttpClient
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.doctor.facts import Facts
+
+T = TypeVar("T")
+
+_HTTPS_SECONDS: Final = (2.5, 4.0)
+_CONNECT_SECONDS: Final = 2.0
+_HTTP_SECONDS: Final = (2.0, 2.0)
+_DNS_SECONDS: Final = 4.0
+_MAX_CAS: Final = 6
+_MAX_HOST: Final = 100
+_MAX_BODY: Final = 1 << 20
+_SIGN_IN_NEEDED: Final = 511  # RFC 6585 section 6
+
+
+class PlainAnswer(Frozen):
+    """How the host of a CA answers without TLS, where a network may answer in its place.
+
+    :ivar leads_to: the host that it redirects to; empty if to none.
+    """
+
+    host: str
+    status: int = 0
+    leads_to: str = ""
+
+
+def internet(facts: Facts) -> Check:
+    """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
+    cas = cas_used(facts)
+    reached = _reached(facts.context, cas)
+    answering = next((each.host for each in reached if each.is_good), "")
+    routes = outbound_routes(facts)
+    if answering or not any(routes.values()):
+        return judge_internet(routes, answering)
+    hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
+    dns = threads.start(partial(_has_dns, facts, hosts))
+    connecting = threads.start(partial(_first_connected, facts.context, cas, reached))
+    plain = [*_in_time(facts.context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
+    has_dns, connected = facts.context.join(dns), facts.context.join(connecting)
+    return judge_internet(routes, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
+
+
+def judge_internet(
+    routes: Mapping[Family, OutboundRoute | None],
+    answering: str,
+    plain: Sequence[PlainAnswer] = (),
+    *,
+    has_dns: bool = True,
+    connected: str = "",
+    hosts: Sequence[str] = (),
+) -> Check:
+    """Return the check.
+
+    :param answering: the host of a CA that answers; empty if none does.
+    :param plain: what the hosts of the CAs answer without TLS.
+    :param has_dns: whether a DNS server answers.
+    :param connected: the host of a CA that takes or refuses a connection; empty if none does.
+    """
+    evidence: dict[str, Any] = {
+        family: {"address": route.source, "interface": route.interface} if route is not None else None
+        for family, route in routes.items()
+    }
+    if answering:
+        return Check.of(texts.INTERNET_OK, "ok", {**evidence, "host": answering})
+    if not any(routes.values()):
+        return Check.of(texts.INTERNET_NO_ROUTE, "bad", evidence, blocks=ALL)
+    portal = sign_in_page(plain)
+    if portal is not None:
+        found = {"host": portal.host, "portal": portal.leads_to or portal.host, "status": portal.status}
+        return Check.of(texts.INTERNET_SIGN_IN, "bad", {**evidence, **found}, blocks=ALL)
+    if connected and all(not answer.leads_to or _same_site(answer) for answer in plain):
+        return Check.of(texts.INTERNET_CONNECTED, "ok", {**evidence, "host": connected})
+    text = texts.INTERNET_SILENT if has_dns else texts.INTERNET_NO_DNS
+    return Check.of(text, "unknown", {**evidence, "hosts": list(hosts)}, blocks=ALL)
+
+
+def sign_in_page(plain: Sequence[PlainAnswer]) -> PlainAnswer | None:
+    """Return the answer of a network in place of a CA; None if no answer surely is one.
+
+    The network says so itself (status 511), or every answer leads to one and the same host, which belongs to none of
+    the CAs. A CA's own redirect leads to a host of its own domain.
+    """
+    for answer in plain:
+        if answer.status == _SIGN_IN_NEEDED:
+            return answer
+    answered = [answer for answer in plain if answer.status or answer.leads_to]
+    targets = {answer.leads_to for answer in answered}
+    if len(targets) != 1 or any(not answer.leads_to or _same_site(answer) for answer in answered):
+        return None
+    return answered[0]
+
+
+def _same_site(answer: PlainAnswer) -> bool:
+    if host_port.is_ip(answer.leads_to) or host_port.is_ip(answer.host):
+        return answer.leads_to == answer.host
+    return names.labels(answer.leads_to)[-2:] == names.labels(answer.host)[-2:]
+
+
+def cas_used(facts: Facts) -> list[CA]:
+    """Return the CAs of the certificates; without a configuration, those that are built in."""
+    if facts.config is None:
+        from dnsrenew.config.cas import BUILT_IN
+
+        return [ca for name, ca in BUILT_IN.items() if ca.staging != name][:_MAX_CAS]
+    used = dict.fromkeys(name for spec in facts.config.certificates for name in facts.cas(spec))
+    return [facts.config.cas[name] for name in used or [facts.config.default_ca]][:_MAX_CAS]
+
+
+def host_of(directory: str) -> str:
+    """Return the host of a CA."""
+    return urlsplit(directory).hostname or ""
+
+
+class _Reached(Frozen):
+    """How far a request to a CA came.
+
+    :ivar is_good: it answers by HTTPS, with a certificate that is trusted.
+    :ivar is_there: something at its address speaks: it resets the connection, or sends a TLS alert.
+    """
+
+    host: str
+    is_good: bool = False
+    is_there: bool = False
+
+
+def _reached(context: Context, cas: Sequence[CA]) -> list[_Reached]:
+    """Return how far requests come, until the first good answer."""
+    found = []
+    for each in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
+        found.append(each)
+        if each.is_good:
+            break
+    return found
+
+
+def _first_connected(context: Context, cas: Sequence[CA], reached: Sequence[_Reached]) -> str:
+    """Return the host of the first CA that speaks, or at least takes or refuses a TCP connection; empty if none."""
+    there = next((each.host for each in reached if each.is_there), "")
+    tries = [partial(_connected, ca.directory) for ca in cas]
+    return there or next(filter(None, _in_time(context, tries, _CONNECT_SECONDS)), "")
+
+
+def _connected(directory: str) -> str:
+    parts = urlsplit(directory)
+    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    except ConnectionError:  # refused, or reset
+        return host
+    except OSError:
+        return ""
+    return host
+
+
+def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: float) -> Iterator[T]:
+    """Make calls at once; give the results, in order, of those that end in time: the system's resolver may hang."""
+    limited = context.within(seconds)
+    for task in threads.start_all(functions, _MAX_CAS):
+        try:
+            yield limited.join(task)
+        except Cancelled:
+            context.check()
+
+
+def _ask(ca: CA) -> _Reached:
+    from dnsrenew.base.http import HttpFailure
+
+    host = host_of(ca.directory)
+    try:
+        client = _client(ca)
+    except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
+        return _Reached(host)
+    try:
+        client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
+    except HttpFailure as failure:
+        is_good = failure.kind in {"redirect", "too-large"}
+        return _Reached(host, is_good=is_good, is_there=failure.kind in {"tls", "reset"})
+    finally:
+        client.close()
+    return _Reached(host, is_good=True)
+
+
+def _client(ca: CA) -> HttpClient:
+    from dnsrenew.base.http import HttpClient
+
+    return HttpClient(trust=ca.trust)
+
+
+def _plain_answer(host: str) -> PlainAnswer:
+    from dnsrenew.base.http import HttpClient, HttpFailure
+
+    client = HttpClient()
+    try:
+        response = client.request("GET", f"http://{_in_url(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
+    except HttpFailure as failure:
+        return PlainAnswer(host, leads_to=printable(failure.leads_to, _MAX_HOST))
+    finally:
+        client.close()
+    return PlainAnswer(host, response.status)
+
+
+def _has_dns(facts: Facts, hosts: Sequence[str]) -> bool:
+    domains = [host for host in hosts if not host_port.is_ip(host)]
+    try:
+        return not domains or facts.dns.addresses(facts.context.within(_DNS_SECONDS), domains) is not None
+    except DnsRenewError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

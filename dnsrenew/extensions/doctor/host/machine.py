@@ -1,0 +1,236 @@
+"""The facts about this host: its outbound routes, its addresses, what listens, and whether a port can be opened.
+
+Nothing is sent: an outbound route is the system's own choice of a route to a public address.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base import host_port
+from dnsrenew.base.found import Discovery, printable, running_program
+from dnsrenew.base.public_addresses import is_public
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ChallengeError
+
+if TYPE_CHECKING:
+    from dnsrenew.extensions.doctor.facts import Facts
+
+Family = Literal["ipv4", "ipv6"]
+FAMILIES: Final[tuple[Family, ...]] = ("ipv4", "ipv6")
+LABELS: Final[dict[Family, str]] = {"ipv4": "IPv4", "ipv6": "IPv6"}
+Link = Literal["vpn", "ppp", "other"]
+"""``vpn``: a tunnel that is nothing else (tun, WireGuard, utun). ``ppp``: a VPN, or the line of a provider."""
+
+_ELSEWHERE: Final[dict[Family, tuple[Any, ...]]] = {
+    "ipv4": (socket.AF_INET, ("198.41.0.4", 80)),
+    "ipv6": (socket.AF_INET6, ("2001:503:ba3e::2:30", 80)),
+}
+"""An address that is surely public: that of a.root-servers.net."""
+_CONNECT_SECONDS: Final = 1.0
+_IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the outbound route of many containers
+
+
+class OutboundRoute(Frozen):
+    """How this host reaches public addresses of one family.
+
+    :ivar source: the address that it sends from.
+    :ivar interface: the interface that has this address; empty if that is not exactly one.
+    """
+
+    source: str
+    interface: str
+    link: Link = "other"
+
+
+class Listener(Frozen):
+    """A TCP socket that listens.
+
+    :ivar pid: of the process that opened it; None: only root may see it.
+    :ivar program: its name; empty if it is unknown.
+    :ivar user: the name of its user; empty if it is unknown.
+    :ivar is_trusted: whether it is root's, ours or a service's, so that it can be the server that its name says.
+    """
+
+    address: str
+    port: int
+    pid: int | None = None
+    program: str = ""
+    user: str = ""
+    is_trusted: bool = True
+
+
+class PortFailure(Frozen):
+    """Why a port cannot be opened.
+
+    :ivar kind: the end of the error's code: ``port-taken``, ``port-forbidden``, ``address-missing`` or ``port-failed``.
+    """
+
+    kind: str
+    errno: int | None
+    cause: str
+
+
+class ThisHost:
+    """This host. Tests replace its methods."""
+
+    # ── routes and addresses ────────────────────────────────────────────────────────────
+
+    def outbound_route(self, family: Family) -> OutboundRoute | None:
+        """Return the outbound route for a family; None: there is none."""
+        kind, address = _ELSEWHERE[family]
+        try:
+            with socket.socket(kind, socket.SOCK_DGRAM) as link:
+                link.connect(address)
+                source = str(link.getsockname()[0])
+        except OSError:
+            return None
+        owners = [name for name, its in self.addresses(only_up=False).items() if source in its]
+        interface = owners[0] if len(owners) == 1 else ""
+        return OutboundRoute(source, interface, link_of(interface))
+
+    def addresses(self, *, only_up: bool = True) -> dict[str, list[str]]:
+        """Return the IPv4 and IPv6 addresses of each interface.
+
+        :param only_up: of those that are up and connected; a tunnel may be neither, and still be the outbound route.
+        """
+        import psutil
+
+        up = psutil.net_if_stats()
+        return {
+            printable(name): [
+                each.address.partition("%")[0] for each in its if each.family in {socket.AF_INET, socket.AF_INET6}
+            ]
+            for name, its in psutil.net_if_addrs().items()
+            if not only_up or (name in up and up[name].isup)
+        }
+
+    # ── ports ───────────────────────────────────────────────────────────────────────────
+
+    def listeners(self, port: int) -> list[Listener] | None:
+        """Return the sockets that listen on a TCP port; None if this user may not see them."""
+        import psutil
+
+        try:
+            sockets = psutil.net_connections("tcp")
+        except (psutil.Error, OSError):  # macOS shows them only to root
+            return None
+        return [
+            Listener(one.laddr[0], port, one.pid, *_program(one.pid))
+            for one in sockets
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
+        ]
+
+    def port_failure(self, listen: str) -> PortFailure | None:
+        """Open a port for a moment as a renewal does, without listening; return why that fails."""
+        from dnsrenew.challenges.http01.listener import HttpListeners
+
+        try:
+            HttpListeners().check(listen)
+        except ChallengeError as error:
+            kind = error.code.removeprefix("http-")
+            return PortFailure(kind, error.evidence["errno"], error.evidence["cause"])
+        return None
+
+    def accepts(self, address: str, port: int) -> bool:
+        """Tell whether this host accepts connections at one of its own addresses."""
+        try:
+            socket.create_connection((address, port), timeout=_CONNECT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def user(self) -> str:
+        """Return the name of the running user."""
+        from dnsrenew.base.users import user_name
+
+        return user_name(os.geteuid()) if hasattr(os, "geteuid") else os.environ.get("USERNAME", "?")
+
+
+def machine(facts: Facts) -> ThisHost:
+    """Return the machine of an examination."""
+    return facts.once("machine", lambda _: ThisHost())
+
+
+# Found once: while a helper outside looks at a port, we listen on it ourselves (see router/outside.py).
+
+
+def port_failure(facts: Facts, listen: str) -> PortFailure | None:
+    """Return why a renewal could not open a port, or None."""
+    here = machine(facts)
+    return facts.once(("port failure", listen), lambda _: here.port_failure(listen))
+
+
+def listeners(facts: Facts, port: int) -> list[Listener] | None:
+    """Return the sockets of others that listen on a TCP port; None if this user may not see them."""
+    here = machine(facts)
+    return facts.once(("listeners", port), lambda _: here.listeners(port))
+
+
+def outbound_routes(facts: Facts) -> dict[Family, OutboundRoute | None]:
+    """Return the outbound route for each family."""
+    here = machine(facts)
+    return facts.once("outbound routes", lambda _: {family: here.outbound_route(family) for family in FAMILIES})
+
+
+def own_addresses(facts: Facts) -> set[str]:
+    """Return all addresses of this host."""
+    here = machine(facts)
+    return facts.once("own addresses", lambda _: {address for its in here.addresses().values() for address in its})
+
+
+def family_of(address: str) -> Family:
+    """Return the family of an IP address."""
+    return "ipv6" if ":" in address else "ipv4"
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this host reaches an address."""
+    import ipaddress
+
+    return host_port.is_ip(address) and ipaddress.ip_address(address).is_loopback
+
+
+def is_global_ipv6(address: str) -> bool:
+    """Tell whether an address is a public one of IPv6."""
+    return ":" in address and host_port.is_ip(address) and is_public(address)
+
+
+# ── the kind of an interface ────────────────────────────────────────────────────────────
+
+
+def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Path("/proc/net")) -> Link:
+    """Return the kind of an interface, from Linux's ``/sys``, elsewhere from its name."""
+    if not interface:
+        return "other"
+    if not sys.is_dir():
+        return "vpn" if interface.startswith(("utun", "tun", "wg")) else "other"
+    if "DEVTYPE=wireguard" in _lines(sys / interface / "uevent"):
+        return "vpn"
+    flags = next(_lines(sys / interface / "tun_flags"), "0")
+    if int(flags, 16) & _IFF_TUN:
+        return "vpn"
+    is_ppp = "DEVTYPE=ppp" in _lines(sys / interface / "uevent")
+    return "ppp" if is_ppp and not _has_pppoe(proc) else "other"
+
+
+def _has_pppoe(proc: Path) -> bool:
+    """Tell whether this host dials in to its provider itself: its PPP is then no VPN."""
+    return len(list(_lines(proc / "pppoe"))) > 1
+
+
+def _lines(file: Path) -> Iterator[str]:
+    try:
+        yield from file.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return
+
+
+def _program(pid: int | None) -> tuple[str, str, bool]:
+    """Return the name of a program, that of its user, and whether it is trusted."""
+    its = running_program(pid) if pid is not None else None
+    return (its.name, its.user, Discovery().is_trusted_process(its)) if its is not None else ("", "", False)

@@ -1,0 +1,246 @@
+"""Reads the rules of nftables, as ``nft --json --handle list ruleset`` prints them (libnftables-json(5))."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from dnsrenew.extensions.doctor.host.packet_path import Action, Applies, Chain, FirewallRule, Packet
+from dnsrenew.extensions.doctor.host.packet_values import interface_is, is_public_sender
+
+_FAMILIES: Final = {"ipv4": ("ip", "inet", "netdev"), "ipv6": ("ip6", "inet", "netdev")}
+_VERDICTS: Final[dict[str, Action]] = {
+    "accept": "accept",
+    "drop": "drop",
+    "reject": "drop",
+    "return": "return",
+    "jump": "jump",
+    "goto": "goto",
+    "redirect": "pass on",
+    "dnat": "pass on",
+    "tproxy": "pass on",
+    "queue": "unknown",
+}
+_NO_MATTER: Final = frozenset(
+    ("counter", "log", "comment", "mangle", "notrack", "masquerade", "snat", "continue", "flow", "secmark", "set")
+)
+"""Statements that do not end the path of the packet."""
+_OTHER_PROTOCOLS: Final = frozenset(("udp", "udplite", "icmp", "icmpv6", "igmp", "sctp", "dccp", "esp", "ah", "comp"))
+
+
+def read_nft(text: str, packet: Packet, *, without: Collection[tuple[str, str]] = ()) -> list[dict[str, Chain]]:
+    """Return the chains of each table that the packet passes.
+
+    :param without: tables by family and name that another program has shown already.
+    :raises ValueError: it is not the JSON of nft.
+    """
+    entries = _entries(text)
+    tables: dict[tuple[str, str], dict[str, Chain]] = {}
+    rules: dict[tuple[str, str, str], list[FirewallRule]] = {}
+    sets = {
+        (each["family"], each["table"], f"@{each['name']}"): each.get("elem", [])
+        for kind, each in entries
+        if kind in {"set", "map"}
+    }
+    for kind, each in entries:
+        if kind not in {"chain", "rule"} or each["family"] not in _FAMILIES[packet.family]:
+            continue
+        table = each["family"], each["table"]
+        if table in without:
+            continue
+        if kind == "chain":
+            its = rules.setdefault((*table, each["name"]), [])
+            tables.setdefault(table, {})[each["name"]] = _chain(each, its)
+        else:
+            rule = _RuleReader(packet, {name: elements for (*its, name), elements in sets.items() if (*its,) == table})
+            rules.setdefault((*table, each["chain"]), []).append(rule.read(each))
+    return list(tables.values())
+
+
+def tables_of(text: str) -> list[str]:
+    """Return the names of all tables.
+
+    :raises ValueError: it is not the JSON of nft.
+    """
+    return [str(each["name"]) for kind, each in _entries(text) if kind == "table"]
+
+
+def _entries(text: str) -> list[tuple[str, Any]]:
+    try:
+        return [(kind, each) for entry in json.loads(text)["nftables"] for kind, each in entry.items()]
+    except (KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("nftables") from None
+
+
+def _chain(each: Mapping[str, Any], rules: list[FirewallRule]) -> Chain:
+    where = {"family": each["family"], "table": each["table"], "chain": each["name"]}
+    policy: Action = "drop" if each.get("policy") == "drop" else "accept"
+    return Chain(each["name"], each.get("hook", ""), _priority(each), policy, rules, {**where, "rule": "policy drop"})
+
+
+def _priority(chain: Mapping[str, Any]) -> int:
+    priority = chain.get("prio", 0)
+    return priority if isinstance(priority, int) else 0
+
+
+class _RuleReader:
+    """Decides whether a rule applies to the packet.
+
+    :param sets: the elements of the named sets and maps of its table.
+    """
+
+    def __init__(self, packet: Packet, sets: Mapping[str, Any]) -> None:
+        self._packet = packet
+        self._sets = sets
+
+    def read(self, rule: Mapping[str, Any]) -> FirewallRule:
+        evidence = {key: rule[key] for key in ("family", "table", "chain", "handle") if key in rule}
+        applies = Applies.YES
+        for statement in rule.get("expr", ()):
+            kind, value = next(iter(statement.items()))
+            if kind in _VERDICTS:
+                return FirewallRule(applies, _VERDICTS[kind], _target(value), evidence)
+            if kind == "vmap":
+                return self._mapped(applies, value, evidence)
+            if kind == "xt" and value.get("type") == "target":
+                return FirewallRule(applies, "unknown", "", evidence)
+            if kind == "match":
+                applies = min(applies, self._match(value))
+            elif kind == "limit":
+                applies = min(applies, Applies.SOME)
+            elif kind not in _NO_MATTER:
+                applies = min(applies, Applies.UNKNOWN)
+        return FirewallRule(applies, "none", "", evidence)
+
+    def _mapped(self, applies: Applies, vmap: Mapping[str, Any], evidence: Mapping[str, Any]) -> FirewallRule:
+        """Return the rule that a verdict map is for the packet; unknown if its key is."""
+        data = vmap["data"]
+        elements = self._sets.get(data, []) if isinstance(data, str) else data["set"]
+        for key, verdict in elements:
+            is_it = self._is(vmap["key"], key)
+            if is_it == Applies.NO:
+                continue
+            kind, value = next(iter(verdict.items()))
+            if is_it < Applies.YES or kind not in _VERDICTS:
+                return FirewallRule(min(applies, is_it), "unknown", "", evidence)
+            return FirewallRule(applies, _VERDICTS[kind], _target(value), evidence)
+        return FirewallRule(applies, "none", "", evidence)
+
+    def _match(self, match: Mapping[str, Any]) -> Applies:
+        is_it = self._is(match["left"], match["right"])
+        if match["op"] in {"==", "in"}:
+            return is_it
+        if match["op"] not in {"!=", "!"}:
+            return Applies.UNKNOWN
+        return {Applies.NO: Applies.YES, Applies.YES: Applies.NO}.get(is_it, is_it)
+
+    def _is(self, left: Any, right: Any) -> Applies:
+        """Tell whether a property of the packet (``left``) has a value, or one of several."""
+        key = _key(left)
+        if key == "tcp flags" and "&" in left:
+            return _flags_are(left["&"], right)
+        known = _known(key, self._packet)
+        if known is None and key not in {"meta iifname", "meta iif", "ip saddr", "ip6 saddr"}:
+            return Applies.UNKNOWN
+        found = Applies.NO
+        for value in self._values(right):
+            if value == "*":
+                return Applies.YES
+            found = max(found, _one(key, known, value, self._packet))
+        return found
+
+    def _values(self, right: Any) -> Iterator[Any]:
+        if isinstance(right, str) and right.startswith("@"):
+            right = self._sets.get(right, [])
+        if isinstance(right, dict) and "set" in right:
+            right = right["set"]
+        if isinstance(right, dict) and "elem" in right:
+            right = right["elem"].get("val")
+        if isinstance(right, list):
+            for each in right:
+                yield from self._values(each)
+        else:
+            yield right
+
+
+def _target(value: Any) -> str:
+    return str(value.get("target", "")) if isinstance(value, dict) else ""
+
+
+def _key(left: Any) -> str:
+    """Return a property of the packet in the words of nft, such as ``tcp dport``; empty if it is computed."""
+    if not isinstance(left, dict):
+        return ""
+    kind, value = next(iter(left.items()))
+    if kind == "payload" and "protocol" in value:
+        return f"{value['protocol']} {value['field']}"
+    if kind in {"meta", "ct"}:
+        return f"{kind} {value['key']}"
+    if kind == "fib":
+        return f"fib {value.get('result')} {' '.join(value.get('flags', ()))}"
+    if kind == "&" and _key(value[0]) == "tcp flags":
+        return "tcp flags"
+    return ""
+
+
+def _known(key: str, packet: Packet) -> Collection[Any] | None:
+    """Return the values that a property of the packet is known to have; None: unknown."""
+    is_ipv4 = packet.family == "ipv4"
+    protocol = key.partition(" ")[0]
+    if key.startswith("fib oif saddr"):
+        return (True,)  # it comes on the interface that leads to its sender
+    if protocol in _OTHER_PROTOCOLS or (protocol in {"ip", "arp"} and not is_ipv4) or (protocol == "ip6" and is_ipv4):
+        return ()
+    return {
+        "meta l4proto": ("tcp", 6),
+        "ip protocol": ("tcp", 6),
+        "ip6 nexthdr": ("tcp", 6),
+        "meta nfproto": ("ipv4" if is_ipv4 else "ipv6",),
+        "meta protocol": ("ip" if is_ipv4 else "ip6",),
+        "meta pkttype": ("host", "unicast"),
+        "tcp dport": (packet.port,),
+        "th dport": (packet.port,),
+        "tcp flags": ("syn",),
+        "ct state": ("new",),
+        "ct status": (),
+        "ct direction": ("original",),
+        "fib type daddr": ("local",),
+    }.get(key)
+
+
+def _one(key: str, known: Collection[Any] | None, value: Any, packet: Packet) -> Applies:
+    if key in {"meta iifname", "meta iif"}:
+        return interface_is(str(value), packet) if isinstance(value, str) else Applies.UNKNOWN
+    if key in {"ip saddr", "ip6 saddr"} and known is None:
+        return is_public_sender(_network(value))
+    if isinstance(value, dict) and "range" in value:
+        first, last = value["range"]
+        if not (isinstance(first, int) and isinstance(last, int)):
+            return Applies.UNKNOWN
+        return Applies.YES if any(isinstance(one, int) and first <= one <= last for one in known or ()) else Applies.NO
+    if isinstance(value, dict):
+        return Applies.UNKNOWN
+    return Applies.YES if value in (known or ()) else Applies.NO
+
+
+def _flags_are(operands: Any, right: Any) -> Applies:
+    """Tell whether the flags of the packet (SYN alone) are, under a mask, those of a rule."""
+    mask, wanted = set(_flags(operands[1])), set(_flags(right)) - {0}
+    return Applies.YES if mask & {"syn"} == wanted else Applies.NO
+
+
+def _flags(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = value.get("|", ())
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _flags(each)
+    else:
+        yield value
+
+
+def _network(value: Any) -> str:
+    if isinstance(value, dict) and "prefix" in value:
+        return f"{value['prefix']['addr']}/{value['prefix']['len']}"
+    return value if isinstance(value, str) else ""

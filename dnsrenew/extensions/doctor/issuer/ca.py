@@ -1,0 +1,196 @@
+"""Whether a CA can be reached, and if not, which stage of the connection fails: dns, tcp, tls, http or acme."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import dnsrenew.base.http
+from dnsrenew.acme.clean import MAX_WORD, one_line
+from dnsrenew.base import threads, x509
+from dnsrenew.base.http.stages import connect_by_stages
+from dnsrenew.base.model import Check, rfc3339
+from dnsrenew.base.values import Frozen
+from dnsrenew.config.cas import is_built_in
+from dnsrenew.errors import Cancelled
+from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.issuer import directory, texts
+from dnsrenew.extensions.doctor.issuer.directory import DirectoryAnswer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.base.http.stages import ConnectionStages
+    from dnsrenew.base.model import CA, CheckResult
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.errors import CAError, Text
+    from dnsrenew.extensions.doctor.facts import Facts
+
+_AT_ONCE: Final = 1.0
+"""Seconds."""
+_UNCERTAIN: Final = frozenset({"silent", "no-answer"})
+_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
+    ("dns", "silent"): texts.DNS_NO_ANSWER,
+    ("dns", "no-answer"): texts.DNS_NO_ANSWER,
+    ("dns", "no-name"): texts.DNS_NO_NAME,
+    ("tcp", "silent"): texts.TCP_SILENT,
+    ("tcp", "refused"): texts.TCP_REFUSED,
+    ("tcp", "unreachable"): texts.TCP_FAILED,
+    ("tls", "silent"): texts.TLS_SILENT,
+    ("tls", "untrusted"): texts.TLS_UNTRUSTED,
+    ("tls", "dates"): texts.TLS_DATES,
+    ("tls", "other-name"): texts.TLS_OTHER_NAME,
+    ("tls", "no-tls"): texts.TLS_FAILED,
+}
+"""By stage and fault."""
+_PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
+    ("dns", "silent"): texts.PROXY_NO_ANSWER,
+    ("dns", "no-answer"): texts.PROXY_NO_ANSWER,
+    ("dns", "no-name"): texts.PROXY_NO_NAME,
+    ("dns", "proxy"): texts.PROXY_INVALID,
+    ("tcp", "silent"): texts.PROXY_SILENT,
+    ("tcp", "refused"): texts.PROXY_REFUSED,
+    ("tcp", "unreachable"): texts.PROXY_REFUSED,
+    ("tcp", "proxy"): texts.PROXY_DENIES,
+}
+"""The same for the stages that are those of a proxy."""
+_OF_BUILT_IN: Final[Mapping[Text, Text]] = {
+    texts.DNS_NO_NAME: texts.BUILT_IN_NO_NAME,
+    texts.TCP_REFUSED: texts.BUILT_IN_REFUSED,
+    texts.TLS_UNTRUSTED: texts.BUILT_IN_UNTRUSTED,
+    texts.TLS_OTHER_NAME: texts.BUILT_IN_OTHER_NAME,
+    texts.TLS_FAILED: texts.BUILT_IN_NO_TLS,
+    texts.HTTP_STATUS: texts.BUILT_IN_STATUS,
+    texts.NOT_ACME: texts.BUILT_IN_NOT_ACME,
+}
+"""The texts whose fix is about the configuration."""
+
+
+class _Place(Frozen):
+    """Where an examination of the stages ended."""
+
+    stage: str
+    result: CheckResult
+    text: Text
+    more: Mapping[str, Any]
+
+
+def ca_reachable(facts: Facts, ca: str) -> Check:
+    """Check that the CA sends its directory; look at the stages of a connection only if it does not at once."""
+    its, context = facts.its.cas[ca], facts.context
+    connect = partial(facts.once, ("stages", its.directory), partial(_connect, its))
+    asking = threads.start(partial(directory.ask, facts, its))
+    stages = None if _has_ended(context, asking) else connect()
+    if stages is not None and stages.last.fault and not asking.done.is_set():
+        answer = DirectoryAnswer(None, None, sum(stage.seconds for stage in stages.stages))
+    else:
+        answer = context.join(asking)
+    trust_fails = answer.error is not None and answer.error.code == "trust-unreadable"
+    if answer.directory is None and stages is None and not trust_fails:
+        stages = connect()
+    return judge(its, answer, stages, context.clock.now())
+
+
+def _has_ended(context: Context, task: threads.Task[DirectoryAnswer]) -> bool:
+    """Tell whether the request for the directory ends at once, as with most CAs."""
+    try:
+        context.within(_AT_ONCE).wait_for(task.done)
+    except Cancelled:
+        context.check()
+        return False
+    return True
+
+
+def _connect(ca: CA, context: Context) -> ConnectionStages:
+    http = dnsrenew.base.http.HttpClient()
+    try:
+        proxy = http.proxy_for(ca.directory)
+    finally:
+        http.close()
+    return connect_by_stages(context, ca.directory, trust=ca.trust, proxy=proxy)
+
+
+def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now: datetime) -> Check:
+    """Return the verdict.
+
+    :param stages: those of a later connection; None: they were not looked at.
+    :param now: the time by the clock of this host.
+    """
+    evidence: dict[str, Any] = {"ca": ca.name, "directory": ca.directory, "seconds": answer.seconds}
+    if answer.directory is not None:
+        return Check.of(texts.CA_ANSWERS, "ok", {**evidence, "stage": "acme"})
+    if stages is None:
+        return Check.of(texts.TRUST_UNREADABLE, "bad", {**evidence, "stage": "tls", "path": str(ca.trust)}, blocks=ALL)
+    place = _in_connection(stages, now) or _in_answer(answer.error)
+    evidence |= {"stage": place.stage, **_address(ca, stages), "stages": _listed(stages, place), **place.more}
+    text = _OF_BUILT_IN.get(place.text, place.text) if is_built_in(ca) else place.text
+    return Check.of(text, place.result, evidence, blocks=ALL)
+
+
+def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
+    """Return where the connection ended; None: it was made."""
+    last = stages.last
+    if not last.fault:
+        return None
+    result: CheckResult = "unknown" if last.fault in _UNCERTAIN else "bad"
+    more: dict[str, Any] = {"error": last.detail} if last.detail else {}
+    if last.name == "tls" and result == "bad":
+        more |= {"error": last.detail, "issuer": _issuer(last.certificate), "now": rfc3339(now)}
+    return _Place(last.name, result, text=_text_of(stages), more=more)
+
+
+def _text_of(stages: ConnectionStages) -> Text:
+    key = (stages.last.name, stages.last.fault)
+    return (stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key]
+
+
+def _in_answer(error: CAError | None) -> _Place:
+    """Return what was wrong after a connection was made."""
+    if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
+        return _Place("http", "unknown", text=texts.HTTP_SILENT, more={})
+    status = error.evidence.get("status", 0)
+    more = {"error": error.code}
+    if status >= 500 or status == 429:
+        return _Place("http", "bad", text=texts.HTTP_BUSY, more={"status": status, **more})
+    if status >= 400:
+        return _Place("http", "bad", text=texts.HTTP_STATUS, more={"status": status, **more})
+    if error.code == "ca-unreachable" and error.evidence["stage"] == "reset":
+        return _Place("http", "bad", text=texts.HTTP_RESET, more=more)
+    if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
+        return _Place("http", "unknown", text=texts.HTTP_UNSTEADY, more=more)
+    return _Place(
+        "acme", "bad", text=texts.NOT_ACME, more={"content_type": error.evidence.get("content_type", ""), **more}
+    )
+
+
+def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
+    target = urlsplit(ca.directory)
+    if not stages.through_proxy:
+        return {"host": stages.host, "port": stages.port}
+    port = target.port or (443 if target.scheme == "https" else 80)
+    proxy = f"{stages.host}:{stages.port}" if stages.host else None
+    return {"host": target.hostname, "port": port, "proxy": proxy}
+
+
+def _listed(stages: ConnectionStages, place: _Place) -> list[dict[str, Any]]:
+    """Return every stage that was reached, with its result and its seconds."""
+    listed: list[dict[str, Any]] = [
+        {"stage": each.name, "result": "ok" if not each.fault else place.result, "seconds": each.seconds}
+        for each in stages.stages
+    ]
+    if place.stage == "acme":
+        listed.append({"stage": "http", "result": "ok"})
+    if place.stage in {"http", "acme"}:
+        listed.append({"stage": place.stage, "result": place.result})
+    return listed
+
+
+def _issuer(certificate: bytes) -> str:
+    """Return the issuer of a certificate (DER), which anybody may have made; "?" if it cannot be read."""
+    try:
+        return one_line(x509.read_certificate(ssl.DER_cert_to_PEM_cert(certificate)).issuer, MAX_WORD) or "?"
+    except ValueError:
+        return "?"

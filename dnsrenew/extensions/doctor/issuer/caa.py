@@ -1,0 +1,146 @@
+"""Whether CAA records (RFC 8659, RFC 8657) let a CA issue for the names of a certificate, by which challenges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.base.checks import caa as rules
+from dnsrenew.base.model import Check
+from dnsrenew.base.names import is_ip
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.errors import StoreError
+from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.issuer import directory, texts
+from dnsrenew.extensions.doctor.issuer.account import account_url
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns.caa_lookup import CaaAnswer
+    from dnsrenew.extensions.doctor.facts import Facts
+
+Verdicts = Mapping[tuple[str, str], Check]
+"""By identifier and challenge."""
+
+_TEXTS = {"ca": texts.CAA_OTHER_CA, "account": texts.CAA_OTHER_ACCOUNT, "method": texts.CAA_OTHER_METHOD}
+
+
+def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
+    """Check the CAA records of each name for the challenges of the routes through a CA; None without domain names."""
+    challenges = [route.challenge for route in spec.routes if (route.ca or spec.ca) == ca]
+    pairs = [
+        (identifier, challenge)
+        for identifier in spec.identifiers
+        for challenge in dict.fromkeys(challenges)
+        if not is_ip(identifier) and not CHALLENGES[challenge].is_unfit(identifier)
+    ]
+    if not pairs:
+        return None
+    found = directory.ask(facts, facts.its.cas[ca]).directory
+    identities = None if found is None else found.caa_identities
+    answers = facts.once(("caa", spec.name), partial(_look_up, facts, spec))
+    judge_pairs = partial(_judge_pairs, pairs, identities=identities or (), account=_account(facts, ca))
+    verdicts = judge_pairs(answers)
+    denied = sorted({identifier for (identifier, _), check in verdicts.items() if check.result == "bad"})
+    if denied:  # an answer over UDP is easily forged
+        verdicts = judge_pairs({**answers, **facts.dns.caa_by_tcp(facts.context, denied)})
+    return judge(ca, verdicts, identities)
+
+
+def _look_up(facts: Facts, spec: CertificateSpec, context: Context) -> dict[str, CaaAnswer]:
+    return facts.dns.caa(context, spec.identifiers)
+
+
+def _account(facts: Facts, ca: str) -> str | None:
+    try:
+        return account_url(facts, ca)
+    except StoreError:  # `store` tells; the verdict is then that for an unknown account
+        return None
+
+
+def _judge_pairs(
+    pairs: Sequence[tuple[str, str]],
+    answers: Mapping[str, CaaAnswer],
+    *,
+    identities: Sequence[str],
+    account: str | None,
+) -> dict[tuple[str, str], Check]:
+    return {
+        (identifier, challenge): rules.judge(
+            answers[identifier], identifier, challenge, ca_identities=identities, account_url=account
+        )
+        for identifier, challenge in pairs
+    }
+
+
+def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:
+    """Return one check for all names: what is denied for most challenges, else what is unknown, else that all is well.
+
+    :param identities: how the CA is named in CAA records; None: it did not answer.
+    """
+    names, blocks = _widest(verdicts, "bad")
+    if names:
+        return _denied(ca, names, blocks, verdicts)
+    names, blocks = _widest(verdicts, "unknown")
+    if not names:
+        restricted = any(check.evidence["records"] for check in verdicts.values())
+        text = texts.CAA_ALLOWED if restricted else texts.CAA_NONE
+        return Check.of(text, "ok", {"ca": ca, **_evidence(verdicts, list(_identifiers(verdicts)))})
+    evidence = {"ca": ca, "names": names, **_evidence(verdicts, names)}
+    doubtful = any(verdicts[pair].evidence["records"] for pair in verdicts if pair[0] in names)
+    if doubtful and identities is None:
+        return Check.of(texts.CAA_CA_SILENT, "unknown", evidence, blocks=blocks)
+    if doubtful:  # a CA without a name in CAA records is mostly one's own, and ignores them
+        return Check.of(texts.CAA_DOUBTFUL, "unknown", evidence, blocks=blocks if identities else ())
+    return Check.of(texts.CAA_UNKNOWN, "unknown", evidence, blocks=blocks)
+
+
+def _widest(verdicts: Verdicts, result: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return the names with this result for the most challenges, and these; names with all challenges come first."""
+    groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    for identifier in _identifiers(verdicts):
+        its = {challenge: check.result for (name, challenge), check in verdicts.items() if name == identifier}
+        found = tuple(challenge for challenge, each in its.items() if each == result)
+        if found:
+            groups.setdefault((len(found) == len(its), found), []).append(identifier)
+    if not groups:
+        return [], ()
+    everywhere = [name for (is_all, _), its in groups.items() if is_all for name in its]
+    if everywhere:
+        return everywhere, ALL
+    _, challenges = widest = max(groups, key=lambda group: len(groups[group]))
+    return groups[widest], challenges
+
+
+def _identifiers(verdicts: Verdicts) -> dict[str, None]:
+    return dict.fromkeys(identifier for identifier, _ in verdicts)
+
+
+def _denied(ca: str, names: Sequence[str], blocks: tuple[str, ...], verdicts: Verdicts) -> Check:
+    bad = [check for (identifier, _), check in verdicts.items() if identifier in names and check.result == "bad"]
+    evidence = {"ca": ca, "names": list(names), "scope": bad[0].evidence["scope"], **_evidence(verdicts, names)}
+    fields = {
+        "record": _each(check.evidence["record"] for check in bad),
+        "wanted": _each(check.evidence.get("wanted") for check in bad),
+        "owner": _each(check.evidence["owner"] for check in bad),
+        "challenge": list(dict.fromkeys(challenge for (_, challenge), check in verdicts.items() if check in bad)),
+    }
+    without = texts.CAA_FORBIDS_ALL if "wanted" in bad[0].evidence else texts.CAA_CRITICAL
+    text = _TEXTS[bad[0].evidence["scope"]] if fields["wanted"] else without
+    return Check.of(text, "bad", {**evidence, **fields}, blocks=blocks)
+
+
+def _each(values: Any) -> list[str]:  # an iterable of str or None
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def _evidence(verdicts: Verdicts, names: Sequence[str]) -> dict[str, Any]:
+    """Return what was found for each of the names: the records, and where."""
+    by_name = {identifier: check for (identifier, _), check in verdicts.items() if identifier in names}
+    kept = ("identifier", "found_at", "records", "transport")
+    return {
+        "found_at": _each(check.evidence["found_at"] for check in by_name.values()),
+        "found": [{**{key: check.evidence[key] for key in kept}, "result": check.result} for check in by_name.values()],
+    }

@@ -1,0 +1,270 @@
+"""Whether a port can be reached from outside, which only a helper outside can tell.
+
+While the helper looks, this host serves a random text on the port, as it would serve a challenge response: if the
+helper got it, the port is open beyond doubt. If another program has the port, that one has to answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base import host_port
+from dnsrenew.base.model import Check
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import ChallengeError
+from dnsrenew.extensions.doctor.facts import HTTP, TLS
+from dnsrenew.extensions.doctor.host.machine import (
+    FAMILIES,
+    LABELS,
+    Family,
+    is_global_ipv6,
+    is_loopback,
+    listeners,
+    outbound_routes,
+    port_failure,
+)
+from dnsrenew.extensions.doctor.router import helper, texts
+from dnsrenew.extensions.doctor.router.helper import HelperFailure, PortSeen
+from dnsrenew.extensions.doctor.router.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.errors import Text
+    from dnsrenew.extensions.doctor.facts import Facts
+
+_BLOCKS: Final = {80: HTTP, 443: TLS}
+_SCHEMES: Final = {80: "http", 443: "https"}
+_TAKEN: Final = "port-taken"
+
+Answering = Literal["own", "other", "nothing"]
+"""What answers on this host while the helper looks: this program, another one, or nothing as far as we know."""
+
+
+class OutsideView(Frozen):
+    """What the helper said about a port, by family.
+
+    :ivar expected: what this program answers on the port; empty: it does not.
+    """
+
+    seen: Mapping[Family, PortSeen]
+    failures: Mapping[Family, HelperFailure]
+    answering: Answering = "other"
+    expected: str = ""
+
+    @property
+    def proven(self) -> list[PortSeen]:
+        """The answers with the text that only this host knows."""
+        return [each for each in self.seen.values() if self.expected and each.answer == self.expected]
+
+
+# ── the checks ──────────────────────────────────────────────────────────────────────────
+
+
+def port_80_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
+    """Tell whether a CA can reach port 80."""
+    return _check(facts, spec, 80)
+
+
+def port_443_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
+    """Tell whether a CA can reach port 443."""
+    return _check(facts, spec, 443)
+
+
+def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
+    url = probe_url(facts)
+    if url is None:
+        name = _name(spec)
+        evidence = {"port": port, "helper": None}
+        text = texts.OUTSIDE_NO_HELPER if name else texts.OUTSIDE_NO_HELPER_HOST
+        return Check.of(text, "unknown", evidence, blocks=_BLOCKS[port], scheme=_SCHEMES[port], name=name)
+    found = view(facts, spec, port)
+    route = outbound_routes(facts)["ipv6"]
+    has_ipv6 = route is not None and is_global_ipv6(route.source)
+    check = judge(port, found, helper.shown_url(url), has_ipv6=has_ipv6)
+    is_dropped = check.result == "bad" and check.evidence["error"] == "timeout"
+    return _with_provider(facts, spec, port, check) if is_dropped else check
+
+
+def _with_provider(facts: Facts, spec: CertificateSpec | None, port: int, check: Check) -> Check:
+    """Return the check with the likely cause, if everything but the provider is known to work."""
+    other = 443 if port == 80 else 80
+    if not surroundings(facts).forwards_here(port):
+        return check
+    if not any(each.open for each in view(facts, spec, other).seen.values()):
+        return check
+    return Check.of(texts.OUTSIDE_PROVIDER, "bad", {**check.evidence, "other_port": other}, blocks=_BLOCKS[port])
+
+
+def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check:
+    """Return what follows from the answers of the helper. Pure.
+
+    :param where: the host of the helper.
+    :param has_ipv6: this host has a public IPv6 address, by which a CA may reach it.
+    """
+    evidence: dict[str, Any] = {
+        "port": port,
+        "helper": where,
+        "answering": found.answering,
+        "answers": {LABELS[family]: found.seen[family].to_dict() for family in found.seen},
+        "failures": {LABELS[family]: found.failures[family].to_dict() for family in found.failures},
+    }
+
+    def result(text: Text, result: Literal["ok", "bad", "unknown"], *about: PortSeen) -> Check:
+        more = {"address": [each.address for each in about], "error": about[0].error if about else None}
+        return Check.of(text, result, {**evidence, **more}, blocks=_BLOCKS[port])
+
+    if not found.seen:
+        return result(_FAILED[_worst(found.failures)], "unknown")
+    if found.proven:
+        return result(texts.OUTSIDE_OPEN, "ok", *found.proven)
+    is_open = [each for each in found.seen.values() if each.open]
+    closed = [each for each in found.seen.values() if not each.open]
+    if is_open:
+        if found.answering == "own":
+            return result(texts.OUTSIDE_FOREIGN, "unknown", *is_open)
+        return result(texts.OUTSIDE_OPEN, "ok", *is_open)
+    if found.answering == "nothing":
+        return result(texts.OUTSIDE_NOTHING_HERE, "unknown", *closed)
+    if has_ipv6 and "ipv6" not in found.seen:
+        return result(texts.OUTSIDE_HALF, "unknown", *closed)
+    return result(_CLOSED[closed[0].error or "failed"], "bad", *closed)
+
+
+_CLOSED: Final = {
+    "timeout": texts.OUTSIDE_TIMEOUT,
+    "refused": texts.OUTSIDE_REFUSED,
+    "unreachable": texts.OUTSIDE_UNREACHABLE,
+    "failed": texts.OUTSIDE_FAILED,
+}
+_FAILED: Final = {
+    "nonsense": texts.HELPER_NONSENSE,
+    "proxied": texts.HELPER_PROXIED,
+    "busy": texts.HELPER_BUSY,
+    "silent": texts.HELPER_SILENT,
+    "absent": texts.HELPER_SILENT,
+}
+
+
+def _worst(failures: Mapping[Family, HelperFailure]) -> str:
+    kinds = {failure.kind for failure in failures.values()}
+    return next(kind for kind in _FAILED if kind in kinds)
+
+
+# ── the facts ───────────────────────────────────────────────────────────────────────────
+
+
+def probe_url(facts: Facts) -> str | None:
+    """Return the URL of the helper."""
+    return None if facts.config is None else facts.config.probe_url
+
+
+def seen_addresses(facts: Facts) -> list[str]:
+    """Return the addresses of this host that the helper sees; empty without a helper, or without an answer."""
+    url = probe_url(facts)
+    if url is None:
+        return []
+    found: OutsideView = facts.once("outside address", lambda context: _ask(context, url, None, ""))
+    return [each.address for each in found.seen.values()]
+
+
+def view(facts: Facts, spec: CertificateSpec | None, port: int) -> OutsideView:
+    """Return what the helper says about a port, for the routes of a certificate; needs a helper."""
+    url = probe_url(facts)
+    if url is None:
+        return OutsideView({}, {})
+    listen = listen_address(spec, port)
+    return facts.once(("outside", port, listen), partial(_ask_helper, facts, url, port, listen))
+
+
+def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
+    """Return the address that a renewal would listen on; None: another program answers."""
+    routes = [] if spec is None else [each for each in spec.routes if each.challenge in _BLOCKS[port]]
+    default = f":{port}"
+    listening = [each.listen or default for each in routes if not each.webroot and not each.app]
+    return default if not routes else next(iter(listening), None)
+
+
+def _name(spec: CertificateSpec | None) -> str:
+    """Return a name of the certificate that a browser can open; empty if it has none."""
+    names = [] if spec is None else spec.identifiers
+    return next((f"[{name}]" if ":" in name else name for name in names if not name.startswith("*.")), "")
+
+
+def _ask_helper(facts: Facts, url: str, port: int, listen: str | None, context: Context) -> OutsideView:
+    if listen is None:
+        return _ask(context, url, port, secrets.token_hex(16))
+    # First what others have to know about the port: later they would find our own listener.
+    own = {listen, *(each for its in facts.its.certificates if (each := listen_address(its, port)))}
+    failure = {each: port_failure(facts, each) for each in own}[listen]
+    others = listeners(facts, host_port.split(listen)[1])
+    token = secrets.token_hex(16)
+    if failure is not None:
+        is_taken = failure.kind == _TAKEN or bool(others)
+        return replace(_ask(context, url, port, token), answering="other" if is_taken else "nothing")
+    try:
+        with _SERVING[port](listen, token) as expected:
+            return replace(_ask(context, url, port, token), answering="own", expected=expected)
+    except ChallengeError:  # taken in the meantime
+        return _ask(context, url, port, token)
+
+
+def _ask(context: Context, url: str, port: int | None, token: str) -> OutsideView:
+    """Ask the helper by IPv4 and IPv6 at once."""
+    tasks = context.call_all([partial(helper.ask, url, family, port, token) for family in FAMILIES], len(FAMILIES))
+    answers = dict(zip(FAMILIES, [task.result() for task in tasks], strict=True))
+    seen: dict[Family, PortSeen] = {}
+    failures: dict[Family, HelperFailure] = {}
+    for family, answer in answers.items():
+        if isinstance(answer, HelperFailure):
+            failures[family] = answer
+        elif is_loopback(answer.address) and not _is_here(url):
+            failures[family] = HelperFailure("proxied", answer.address)
+        else:
+            seen[family] = answer
+    return OutsideView(seen, failures)
+
+
+def _is_here(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or is_loopback(host)
+
+
+@contextlib.contextmanager
+def _serving_http(listen: str, token: str) -> Iterator[str]:
+    """Serve a random text for the token; give it."""
+    from dnsrenew.challenges.http01.listener import SHARED
+    from dnsrenew.challenges.http01.server import TokenResponse
+
+    expected = secrets.token_hex(16)
+    response = TokenResponse("", expected.encode("ascii"))
+    SHARED.add(listen, token, response)
+    try:
+        yield expected
+    finally:
+        SHARED.remove(listen, token, response)
+
+
+@contextlib.contextmanager
+def _serving_tls(listen: str, token: str) -> Iterator[str]:
+    """Present a certificate for a name with the token; give its fingerprint."""
+    from dnsrenew.challenges.tls_alpn01.listener import SHARED
+    from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+
+    name = helper.server_name(token)
+    certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))
+    SHARED.add(listen, name, certificate)
+    try:
+        yield hashlib.sha256(certificate.der).hexdigest()
+    finally:
+        SHARED.remove(listen, name, certificate)
+
+
+_SERVING: Final = {80: _serving_http, 443: _serving_tls}

@@ -1,0 +1,129 @@
+"""The helper outside: tells other hosts whether their ports can be reached, ``dnsrenew doctor --serve-probe``.
+
+Its protocol is on docs/reference/outside-probe.md. Anybody may ask it, so it does little: it checks only the address
+that asks, only at ports 80 and 443, and sends one request there. A client that asks too often gets 429.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+from dnsrenew.base import host_port
+from dnsrenew.base.clients import ClientOrigin, plain_address
+from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.doctor.router import helper, texts
+from dnsrenew.extensions.doctor.router.port_check import check_port
+
+if TYPE_CHECKING:
+    import socket
+
+    from dnsrenew.base.runtime.context import Context
+
+PORTS: Final = (80, 443)
+_AT_ONCE_EACH: Final = 4
+"""Connections of one host: an IPv4 address, or the first 64 bits of an IPv6 address."""
+_PERIOD: Final = 60.0
+_MOST_IN_PERIOD: Final = 30
+"""Requests of one host; an examination needs up to six."""
+_TICK: Final = 0.25
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_PROXY_HEADERS: Final = ("Forwarded", "X-Forwarded-For", "Via")
+
+
+def serve(context: Context, host_and_port: str, ready: Callable[[str], None]) -> None:
+    """Be the helper until the caller cancels.
+
+    :param host_and_port: such as ``":8090"``: all addresses, IPv4 and IPv6.
+    :param ready: called once with the address, when connections are accepted.
+    :raises ConfigError: ``probe-address``: this is no address to listen on.
+    """
+    with ProbeServer.bind(host_and_port, context.clock.monotonic) as server:
+        ready(server.address)
+        server.timeout = _TICK
+        while not context.cancel.is_set():
+            server.handle_request()
+
+
+class _ProbeHandler(SmallHandler):
+    """Answers ``GET /?port=80&token=…``."""
+
+    timeout = 3.0  # the look at the port takes four more
+    server: ProbeServer
+
+    def respond(self) -> None:
+        """Look at the address that asks."""
+        address = plain_address(self.client_address[0])
+        if any(name in self.headers for name in _PROXY_HEADERS):
+            # Not believed: with a name of somebody else in it, we would look at them.
+            self._answer(400, {"error": "proxied"})
+            return
+        if not self.server.may_ask(address):
+            self._answer(429, {"error": "too-many-requests"}, Retry_After=str(int(_PERIOD)))
+            return
+        query = parse_qs(urlsplit(self.path).query, max_num_fields=10)
+        port, token = query.get("port", [""])[-1], query.get("token", [""])[-1]
+        if not port:
+            self._answer(200, {"address": address})
+        elif port not in map(str, PORTS) or not _TOKEN.fullmatch(token):
+            self._answer(400, {"error": "port-or-token"})
+        else:
+            self._answer(200, {"port": int(port), **vars(check_port(address, int(port), token))})
+
+    def refuse(self, status: int) -> None:
+        """See :meth:`SmallHandler.refuse`."""
+        self._answer(status, {"error": "request"})
+
+    def _answer(self, status: int, value: dict[str, Any], **headers: str) -> None:
+        body = json.dumps({"version": helper.VERSION, **value}).encode("ascii")
+        self.answer(status, body, "application/json", **headers)
+
+
+class ProbeServer(SmallServer):
+    """Answers each connection in a thread; refuses many of one host."""
+
+    handler = _ProbeHandler
+    most = 32
+
+    def __init__(self, address: tuple[Any, ...], family: socket.AddressFamily, monotonic: Callable[[], float]) -> None:
+        self._requests: Counter[str] = Counter()
+        self._period_ends = monotonic() + _PERIOD
+        super().__init__(address, family, monotonic)
+
+    @classmethod
+    def bind(cls, listen: str, monotonic: Callable[[], float]) -> Self:
+        """Return a server that listens.
+
+        :raises ConfigError: ``probe-address``.
+        """
+        try:
+            if not host_port.split(listen)[1]:
+                raise ValueError(listen)
+            return super().bind(listen, monotonic)
+        except ValueError:
+            raise ConfigError.of(texts.PROBE_ADDRESS, value=listen) from None
+        except OSError as error:
+            raise ConfigError.of(texts.PROBE_PORT, value=listen, cause=error.strerror or str(error)) from None
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection, unless its host has too many."""
+        if self.connections(client_address[0]) >= _AT_ONCE_EACH:
+            self.shutdown_request(request)
+        else:
+            super().process_request(request, client_address)
+
+    def may_ask(self, address: str) -> bool:
+        """Count a request, and tell whether the host may ask now."""
+        with self.lock:
+            now = self.monotonic()
+            if now >= self._period_ends:
+                self._requests.clear()
+                self._period_ends = now + _PERIOD
+            host = ClientOrigin.of(address).host
+            self._requests[host] += 1
+            return self._requests[host] <= _MOST_IN_PERIOD

@@ -1,0 +1,118 @@
+"""Every check: its code, the function that makes it, and the cause that it finds.
+
+The order is that of the output, and of urgency: if several checks stop a renewal, the first has the next action.
+The arguments of a function are the facts and what its scope names; it returns None if it has nothing to do with the
+certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.extensions.doctor.accounts import accounts as accounts_checks
+from dnsrenew.extensions.doctor.accounts import driver as driver_checks
+from dnsrenew.extensions.doctor.accounts import probe as probe_checks
+from dnsrenew.extensions.doctor.domains import addresses as addresses_checks
+from dnsrenew.extensions.doctor.domains import challenge_names as challenge_names_checks
+from dnsrenew.extensions.doctor.domains import names as names_checks
+from dnsrenew.extensions.doctor.domains import zones as zones_checks
+from dnsrenew.extensions.doctor.facts import ALL, DNS, HTTP, INBOUND, PERSIST, TLS
+from dnsrenew.extensions.doctor.host import dns_port as dns_port_checks
+from dnsrenew.extensions.doctor.host import firewall as firewall_checks
+from dnsrenew.extensions.doctor.host import internet as internet_checks
+from dnsrenew.extensions.doctor.host import outbound as outbound_checks
+from dnsrenew.extensions.doctor.host import ports as ports_checks
+from dnsrenew.extensions.doctor.issuer import account as account_checks
+from dnsrenew.extensions.doctor.issuer import ca as ca_checks
+from dnsrenew.extensions.doctor.issuer import caa as caa_checks
+from dnsrenew.extensions.doctor.issuer import clock as clock_checks
+from dnsrenew.extensions.doctor.issuer import limits as limits_checks
+from dnsrenew.extensions.doctor.keeping import persist_route as persist_route_checks
+from dnsrenew.extensions.doctor.keeping import schedule as schedule_checks
+from dnsrenew.extensions.doctor.keeping import served as served_checks
+from dnsrenew.extensions.doctor.keeping import store as store_checks
+from dnsrenew.extensions.doctor.router import outside as outside_checks
+from dnsrenew.extensions.doctor.router import router as router_checks
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import Check
+
+Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
+"""What a check is about. ``host``: only this host. The others get the certificate, the name of a CA, or both."""
+
+
+class CheckEntry(Frozen):
+    """One check.
+
+    :ivar function: the function that makes the check.
+    :ivar rows: the rows of causes that it finds, in the table of docs/how-it-works/diagnosis.md.
+    :ivar challenges: it is made for certificates with a route of these; empty: for all.
+    :ivar blocks: the challenges that it may stop if it cannot be made.
+    :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
+    :ivar only_names: whether it is about domains alone, so that it is not made for a certificate for IP addresses.
+    :ivar only_probe: whether it writes to DNS, so that it is made only with ``--probe``.
+    """
+
+    code: str
+    function: Callable[..., Check | None]
+    scope: Scope
+    rows: tuple[int, ...] = ()
+    challenges: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    on_host: bool = False
+    only_names: bool = False
+    only_probe: bool = False
+
+
+TABLE: Final = (
+    CheckEntry("internet", internet_checks.internet, "host", (25,), blocks=ALL),
+    CheckEntry("vpn", outbound_checks.vpn, "host", (8,), INBOUND),
+    CheckEntry("ipv6", outbound_checks.ipv6, "certificate", (9,), INBOUND, on_host=True),
+    CheckEntry("port-53", dns_port_checks.port_53, "host", (14, 25), blocks=DNS, only_names=True),
+    CheckEntry("clock", clock_checks.clock, "host", (21,), blocks=ALL),
+    CheckEntry("store", store_checks.store, "host", (19,), blocks=ALL),
+    CheckEntry("store-space", store_checks.store_space, "host", (19,)),
+    CheckEntry("secrets", accounts_checks.secrets, "account", (18,), DNS, blocks=DNS),
+    CheckEntry("secrets", account_checks.secrets, "ca", (18,), blocks=ALL),
+    CheckEntry("ca-reachable", ca_checks.ca_reachable, "ca", (22, 25), blocks=ALL),
+    CheckEntry("ca-terms", account_checks.ca_terms, "ca", blocks=ALL),
+    CheckEntry("ca-limits", limits_checks.ca_limits, "certificate-ca", (23,), blocks=ALL),
+    CheckEntry("domain", names_checks.domain, "certificate", (13,), blocks=ALL),
+    CheckEntry("name-exists", names_checks.name_exists, "certificate", (12,), blocks=INBOUND),
+    CheckEntry("delegation", zones_checks.delegation, "certificate", (14,), blocks=ALL),
+    CheckEntry("dnssec", zones_checks.dnssec, "certificate", (15,), blocks=ALL),
+    CheckEntry("split-dns", names_checks.split_dns, "certificate", (26,)),
+    CheckEntry("caa", caa_checks.caa, "certificate-ca", (16,), blocks=ALL),
+    CheckEntry("cname", challenge_names_checks.cname, "certificate", (17,), DNS, blocks=DNS),
+    CheckEntry("dns-account", accounts_checks.dns_account, "certificate", (18,), DNS, blocks=DNS),
+    CheckEntry("dns-account", driver_checks.dns_account, "account", (18,), DNS, blocks=DNS),
+    CheckEntry(
+        "dns-credentials", probe_checks.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
+    ),
+    CheckEntry("txt-probe", probe_checks.txt_probe, "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
+    CheckEntry("txt-stale", challenge_names_checks.txt_stale, "certificate", (17,), DNS),
+    CheckEntry("wildcard-shadow", challenge_names_checks.wildcard_shadow, "certificate", (17,), DNS),
+    CheckEntry("address", addresses_checks.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),
+    CheckEntry("proxied", addresses_checks.proxied, "certificate", (11,), INBOUND),
+    CheckEntry("nat", router_checks.nat, "host", (7,), INBOUND, blocks=INBOUND),
+    CheckEntry("port-80-free", ports_checks.port_80_free, "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-listens", ports_checks.port_80_listens, "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry(
+        "port-80-firewall", firewall_checks.port_80_firewall, "certificate", (3,), HTTP, blocks=HTTP, on_host=True
+    ),
+    CheckEntry(
+        "port-80-forwarded", router_checks.port_80_forwarded, "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True
+    ),
+    CheckEntry(
+        "port-80-outside", outside_checks.port_80_outside, "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True
+    ),
+    CheckEntry("port-443-free", ports_checks.port_443_free, "certificate", (1,), TLS, blocks=TLS),
+    CheckEntry("port-443-outside", outside_checks.port_443_outside, "certificate", (4, 6), TLS, blocks=TLS),
+    CheckEntry("served", served_checks.served, "certificate", (20,)),
+    CheckEntry("schedule", schedule_checks.schedule, "host", (24,)),
+    CheckEntry("last-run", schedule_checks.last_run, "certificate", (24,)),
+    CheckEntry("last-run", persist_route_checks.last_run, "certificate-ca", (24,), PERSIST, blocks=PERSIST),
+    CheckEntry("expiry", schedule_checks.expiry, "certificate", (24,)),
+)

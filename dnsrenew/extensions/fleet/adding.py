@@ -1,0 +1,259 @@
+"""Certificates that are added to a fleet: from lines of JSON, from a program, from the tables of a configuration.
+
+All or none. Documents are checked one by one and kept aside in a file, so that memory grows only with their names; then
+they are compared with what stands and written in one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.validation.mistakes import Mistake, describe_found, quoted
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config.as_document import document_of
+from dnsrenew.config.documents import TAGS, documents_error
+from dnsrenew.config.texts import THE_DOCUMENT
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.fleet import texts
+from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
+
+if TYPE_CHECKING:
+    from typing import IO, Self
+
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.config.documents import CertificateDocuments
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+    from dnsrenew.extensions.fleet.database.wanted import Origin
+
+_LONGEST: Final = 1 << 20
+"""Bytes of a line."""
+_MOST: Final = 100
+"""Mistakes after which no more lines are read."""
+_IN_MEMORY: Final = 4 << 20
+"""Bytes of documents that are kept in memory; more of them are in a file."""
+
+
+class FleetAdder(Frozen):
+    """Adds certificates to a fleet.
+
+    :ivar documents: reads documents with the accounts and CAs of the configuration.
+    """
+
+    config: Config
+    store: DatabaseStore
+    documents: CertificateDocuments
+    context: Context
+
+    def add_lines(self, lines: Iterable[bytes], file: str) -> AddedCounts:
+        """Add or change the certificates of JSON lines.
+
+        :param file: the name of the file, for mistakes.
+        :raises ConfigError: ``config-invalid`` or ``document-refused``, with the mistakes of all lines, or of the first
+            hundred.
+        :raises LockedError: another program adds certificates.
+        :raises StoreError: the database cannot be written; nothing was added.
+        """
+        with _Gathered(self, file, "add") as gathered:
+            for number, line in enumerate(lines, 1):
+                if not number % 1000:
+                    self.context.check()
+                if line.strip():
+                    gathered.read(number, line)
+            return gathered.write()
+
+    def add_one(self, document: Mapping[str, Any]) -> str:
+        """Add or change a certificate that a program describes; return its name. Errors are those of :meth:`add_lines`.
+
+        :param document: the values of a certificate, and ``tags``.
+        """
+        found = self.documents.read(document, python=True)
+        if found.spec is None:
+            raise found.error
+        plain = document_of(found.spec, document)
+        with _Gathered(self, "", "add") as gathered:
+            gathered.take(1, {**plain, TAGS: list(found.tags)})
+            gathered.write()
+        return found.spec.name
+
+    def sync(self) -> AddedCounts:
+        """Add or change the certificates of the tables of the configuration. Errors are those of :meth:`add_lines`."""
+        file = str(self.config.path or "")
+        with _Gathered(self, file, "sync") as gathered:
+            for number, spec in enumerate(self.config.certificates, 1):
+                try:
+                    gathered.take(number, document_of(spec))
+                except ConfigError as error:
+                    found = [Mistake(**each) for each in error.evidence["mistakes"]]
+                    gathered.refuse(found, number)
+            return gathered.write()
+
+
+class _Gathered:
+    """Documents that are checked and not yet written.
+
+    :param file: where they come from, for mistakes; "": a program.
+    """
+
+    def __init__(self, adder: FleetAdder, file: str, origin: Origin) -> None:
+        self._adder = adder
+        self._file = file
+        self._origin = origin
+        adder.store.check_ground()  # before anything is read
+        self._aside: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
+        self._lines: dict[str, int] = {}
+        self._tables = {spec.name for spec in adder.config.certificates} if origin == "add" else set()
+        self._mistakes: list[Mistake] = []
+        self._is_refused = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._aside.close()
+
+    def read(self, number: int, line: bytes) -> None:
+        """Take a line of JSON; what is wrong with it is a mistake."""
+        try:
+            document = _parsed(line)
+        except ValueError as error:
+            self.refuse([Mistake("", None, texts.THE_LINE, error.args[0], texts.A_LINE)], number)
+            return
+        self.take(number, document)
+
+    def take(self, number: int, document: object) -> None:
+        """Take a document; what is wrong with it is a mistake.
+
+        :raises ConfigError: there are many mistakes; ``config-untrusted``.
+        """
+        found = self._adder.documents.read(document)
+        self._is_refused = self._is_refused or found.refused
+        if found.spec is None:
+            self.refuse(found.mistakes, number)
+            return
+        name = found.spec.name
+        first = self._lines.setdefault(name, number)
+        if first != number:
+            self._refuse_name(name, number, texts.ANOTHER_LINE.format(line=first))
+        elif name in self._tables:
+            self._refuse_name(name, number, texts.IN_CONFIGURATION)
+        else:
+            wanted = {key: value for key, value in dict(document).items() if key != TAGS}  # type: ignore[call-overload]
+            new = NewDocument(number, name, wanted, found.tags, found.spec.identifiers)
+            self._aside.write(json.dumps(vars(new)).encode() + b"\n")
+
+    def write(self) -> AddedCounts:
+        """Write the documents, unless there is a mistake."""
+        self._raise_mistakes()
+        adder = self._adder
+        wanted = WantedCertificates(adder.store.database)
+        written = wanted.add(self._documents(), self._origin, adder.context)
+        if isinstance(written, AddedCounts):
+            if written.added or written.changed:
+                DueDates(adder.store.database).scan_soon()
+            return written
+        # Without tags, a table cannot have one of those that clash: that it was added by name is said anyway.
+        clashes = [clash for clash in written if clash.clash != "tags" or self._origin == "add"]
+        self.refuse([_clash(clash, self._origin) for clash in clashes], None)
+        self._raise_mistakes()
+        return AddedCounts(0, 0, 0)
+
+    def refuse(self, mistakes: Iterable[Mistake], number: int | None) -> None:
+        """Note mistakes.
+
+        :param number: of the line; None: they know it.
+        :raises ConfigError: there are many by now.
+        """
+        for each in mistakes:
+            key = texts.THE_LINE if self._has_lines and each.key == THE_DOCUMENT else each.key
+            line = each.line if number is None else number
+            self._mistakes.append(replace(each, file=self._file, line=line, key=key))
+        if len(self._mistakes) >= _MOST:
+            self._raise_mistakes()
+
+    def _refuse_name(self, name: str, number: int, expected: str) -> None:
+        self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
+
+    @property
+    def _has_lines(self) -> bool:
+        return bool(self._file) and self._origin == "add"
+
+    def _raise_mistakes(self) -> None:
+        found = self._mistakes
+        if not found:
+            return
+        if self._origin == "sync":
+            from dnsrenew.config.table_lines import in_tables  # needed only after a mistake
+
+            specs = self._adder.config.certificates
+            found = in_tables(self._adder.config, [(specs[(each.line or 1) - 1].name, each) for each in found])
+        elif not self._has_lines:
+            found = [replace(each, line=None) for each in found]
+        raise documents_error(found, refused=self._is_refused)
+
+    def _documents(self) -> Iterator[NewDocument]:
+        self._aside.seek(0)
+        return (NewDocument(**json.loads(line)) for line in self._aside)
+
+
+def _parsed(line: bytes) -> object:
+    """Return the value of a line.
+
+    :raises ValueError: with what was found instead of JSON that the database can keep.
+    """
+    if len(line) > _LONGEST:
+        raise ValueError(texts.LONG_LINE.format(most=_LONGEST))
+    try:
+        value = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_object)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeDecodeError as error:
+        raise ValueError(texts.NOT_UTF8.format(position=error.start + 1)) from None
+    except UnicodeEncodeError:
+        raise ValueError(texts.HALF_CHARACTER) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(texts.NO_JSON.format(reason=error.msg, column=error.colno)) from None
+    except _KeyTwice as error:
+        raise ValueError(texts.KEY_TWICE.format(key=error.args[0])) from None
+    except (ValueError, RecursionError):
+        raise ValueError(texts.STRANGE_JSON) from None
+    if "\\u0000" in text:
+        raise ValueError(texts.NUL_IN_LINE)
+    return value
+
+
+class _KeyTwice(ValueError):
+    """A key stands twice in an object."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of a line.
+
+    :raises _KeyTwice: a key stands there twice: which one is meant?
+    """
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _KeyTwice(quoted(key))
+        found[key] = value
+    return found
+
+
+def _clash(found: FoundClash, origin: Origin) -> Mistake:
+    """Return a clash as a mistake of its line.
+
+    :param origin: of what is refused; the certificate that stands in its way has the same one unless it is told.
+    """
+    tags = list(found.tags)
+    if found.clash == "origin":
+        before = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
+        return Mistake("", found.number, "name", quoted(found.other), before)
+    if found.clash == "tags":
+        return Mistake("", found.number, "name", quoted(found.other), texts.NAME_OF_TAGS.format(tags=tags))
+    domain = describe_found(found.domain)
+    template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS
+    return Mistake("", found.number, "domains", domain, template.format(name=found.other, tags=tags))

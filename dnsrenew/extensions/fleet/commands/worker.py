@@ -1,0 +1,135 @@
+"""``dnsrenew worker``: renews what is due in a fleet, with any number of others, until a signal arrives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.events import Emitter
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import sentences
+from dnsrenew.cli.line_fields import ERROR, LineFields
+from dnsrenew.cli.run_watch import RunWatch
+from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
+from dnsrenew.errors import Cancelled, ConfigError
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import Outcome
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
+    from dnsrenew.errors import DnsRenewError
+
+SECONDS: Final = 75.0
+"""From the first signal to the exit: a minute for what is under way, and some seconds to hand back the rest."""
+
+
+def worker(invocation: Invocation) -> int:
+    """Work until a signal arrives; return the exit status for the signal.
+
+    :raises ConfigError: the configuration has mistakes, or is not that of a fleet.
+    :raises StoreError: the database can be reached, and cannot be used; ``store-extra-missing``.
+    :raises Cancelled: a signal arrived, and something did not end in time.
+    """
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.fleet.database.packages import check_packages
+    from dnsrenew.extensions.fleet.metrics import FleetNumbers  # not needed by other commands
+
+    terminal, signals = invocation.terminal, invocation.signals
+    use_service_log(invocation)
+    signals.allow(SECONDS)
+    config = invocation.config()
+    check_packages()  # the queue cannot even be imported without them
+    context = Context(clock=invocation.clock, emitter=Emitter(invocation.clock, event_progress(invocation)))
+    with FleetNumbers(config, invocation.clock.monotonic, context) as numbers, RunWatch(invocation, numbers) as watch:
+        watch.use(config)
+        work = _Work(invocation, config, watch)
+        work.run()
+    terminal.write_info(texts.WORKER_DONE.format(renewed=work.statuses["renewed"], failed=work.statuses["failed"]))
+    terminal.write_document({"statuses": dict(work.statuses)})
+    return signals.status or 130
+
+
+class _Work:
+    """One ``dnsrenew worker``; it hears what the worker does.
+
+    :ivar statuses: the number of jobs with each status.
+    """
+
+    def __init__(self, invocation: Invocation, config: Config, watch: RunWatch) -> None:
+        from dnsrenew.extensions.fleet.worker import FleetWorker
+
+        self._invocation = invocation
+        self._terminal = invocation.terminal
+        self._watch = watch
+        self._progress = event_progress(invocation)
+        self._waits_for: str | None = None
+        self._is_stopping = False
+        self.statuses: Counter[str] = Counter()
+        options = invocation.options
+        self._worker = FleetWorker(
+            config, self, on_event=self._progress, concurrency=options.concurrency, language=options.lang
+        )
+        self._concurrency = options.concurrency or (config.fleet.concurrency if config.fleet else 1)
+        self._terminal.redact = self._worker.redact
+
+    def run(self) -> None:
+        """Work until a signal arrives."""
+        try:
+            self._invocation.signals.run(self._worker.run, cleans_up=True, tick=self._apply_signals)
+        finally:
+            self._progress.close()
+
+    # ── signals ─────────────────────────────────────────────────────────────────────────
+
+    def _apply_signals(self) -> None:
+        signals = self._invocation.signals
+        if signals.status is not None:
+            if not self._is_stopping:
+                self._is_stopping = True
+                self._worker.stop()
+                self._terminal.write_info(texts.WORKER_STOPPING)
+        elif signals.take_hangup():
+            self._read_again()
+
+    def _read_again(self) -> None:
+        """Use the configuration as it is now; the old one if the new one has a mistake."""
+        self._watch.reloading()
+        status = texts.CONFIG_READ_AGAIN
+        try:
+            config = self._invocation.config()
+            self._watch.use(config)
+        except ConfigError as error:
+            status = write_reload_error(self._terminal, error)
+        except Cancelled:
+            return  # the next look at the signals stops the worker
+        else:
+            self._worker.use(config)
+            self._terminal.write_info(status)
+        self._watch.ready(status)
+
+    # ── what the worker does ────────────────────────────────────────────────────────────
+
+    def ready(self) -> None:
+        """Write that it takes jobs; after a wait for the database, that it answers again."""
+        certificates = formatting.count(self._concurrency, texts.CERTIFICATE)
+        line = texts.WORKER_BACK if self._waits_for else texts.WORKER_READY.format(certificates=certificates)
+        self._waits_for = None
+        self._terminal.write_info(line)
+        self._watch.ready(line)
+
+    def alive(self) -> None:
+        """Give a sign of life."""
+        self._watch.asleep()
+
+    def waiting(self, error: DnsRenewError, seconds: float) -> None:  # noqa: ARG002  # less than a minute
+        """Write why it waits for the database, once for each reason."""
+        if error.message != self._waits_for:
+            line = texts.WORKER_WAITING.format(error=sentences(error.message, error.fix))
+            self._terminal.write_message(f"✗ {line}", LineFields(ERROR, code=error.code))
+            self._watch.status(line)
+        self._waits_for = error.message
+
+    def ended(self, outcome: Outcome) -> None:
+        """Write the outcome of a job."""
+        self.statuses[outcome.status] += 1
+        write_outcomes(self._invocation, [outcome])

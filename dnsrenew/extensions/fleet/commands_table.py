@@ -1,0 +1,132 @@
+"""The commands fleet and worker: what ``--help``, the man page, completion and docs show of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+from dnsrenew.cli.commands import NAMES, OTHER_RUN, YES, wait_option
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Runner
+
+_COMMANDS: Final = {
+    "worker": Command(
+        "renew what is due in a fleet, on any number of machines",
+        (),
+        (
+            Option(
+                "--concurrency",
+                "certificates to process in parallel (default: `concurrency` of [fleet], or 16)",
+                "N",
+                "workers",
+            ),
+        ),
+        (
+            ("dnsrenew worker --config /etc/dnsrenew/dnsrenew.toml", ""),
+            ("kill -HUP PID", "read the configuration again"),
+        ),
+        "Takes certificates that are due from the database, the most urgent first, until it is stopped. It waits for a "
+        "database that does not answer. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
+        "certificates, finishes those in progress within a minute, and returns the rest to the queue. SIGHUP makes it "
+        "read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
+        "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
+        "document at the end: the number of certificates by outcome.",
+    ),
+    "fleet": Command(
+        "manage certificates that several machines share in a database",
+        examples=(
+            ("dnsrenew fleet init", "create the tables"),
+            ("dnsrenew fleet add customers.jsonl", "add certificates"),
+            ("dnsrenew worker", "obtain and renew them, on any number of machines"),
+        ),
+        notes="The store of the configuration is a PostgreSQL database. Without a command it shows the status.",
+    ),
+    "fleet init": Command(
+        "create the tables, or upgrade them to this version",
+        options=(Option("--seal-existing", "seal private keys that are not sealed, when a fleet gets its first seal"),),
+        examples=(("dnsrenew fleet init", "in the database that `store` names"),),
+        notes="Running it again changes nothing. After you put a new seal first into `seal` of [fleet], it seals the "
+        "private keys with that one. Where [fleet] has a seal, private keys that are not sealed are refused.",
+    ),
+    "fleet add": Command(
+        "add or change certificates, all or none",
+        (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
+        examples=(
+            ("dnsrenew fleet add customers.jsonl", ""),
+            ("dnsrenew fleet add -", ""),
+        ),
+        notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. [fleet.defaults] "
+        "supplies keys that are missing. A line can change a certificate that has tags, or take one of its domains, "
+        "only if the line has one of these tags.",
+    ),
+    "fleet remove": Command(
+        "remove certificates from the fleet, with their private keys",
+        (Argument("names", "NAME", NAMES, many=True),),
+        (
+            Option("--tag", "all certificates with this tag", "TAG", "text"),
+            Option("--revoke", "revoke them first; what cannot be revoked stays in the fleet"),
+            YES,
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew fleet remove shop.example.com", ""),
+            ("dnsrenew fleet remove --tag customer-7 --revoke", ""),
+        ),
+        "Without --revoke they stay valid at the CA until they expire. Servers stop serving them within seconds.",
+    ),
+    "fleet status": Command(
+        "show the status of the fleet",
+        (),
+        (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
+        (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
+        "Shows certificates by state, those that wait for a worker, the running workers and what they do, the "
+        "certificates issued in the last hour, and what the limits of the CAs still allow.",
+    ),
+    "fleet sync": Command(
+        "write the [[certificate]] tables of the configuration into the fleet",
+        examples=(("dnsrenew fleet sync", "from now on the workers renew them"),),
+        notes="Removing a table from the configuration does not remove its certificate from the fleet; use dnsrenew "
+        "fleet remove.",
+    ),
+    "fleet load": Command(
+        "write the content of a folder store into the database",
+        (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
+        examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
+        notes="Loads accounts with their keys, certificates, limits that the CAs reported, and pending orders. If both "
+        "have a certificate, the newer one is kept. The folder stays as it is.",
+    ),
+    "fleet dump": Command(
+        "write the content of the database into an empty folder",
+        (Argument("folder", "FOLDER", "a folder that is empty or does not exist", "files", required=True),),
+        examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
+        notes="The folder has the private keys unencrypted. What `fleet add` wrote (settings and tags) is not in it.",
+    ),
+}
+
+
+def _run(name: str) -> Runner:
+    """Return the function that runs a command. Loading those of the others would take time."""
+    match name:
+        case "worker":
+            from dnsrenew.extensions.fleet.commands.worker import worker as run
+        case "fleet init":
+            from dnsrenew.extensions.fleet.commands.fleet_init import fleet_init as run
+        case "fleet add":
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_add as run
+        case "fleet sync":
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_sync as run
+        case "fleet remove":
+            from dnsrenew.extensions.fleet.commands.fleet_remove import fleet_remove as run
+        case "fleet status":
+            from dnsrenew.extensions.fleet.commands.fleet_status import fleet_status as run
+        case "fleet load":
+            from dnsrenew.extensions.fleet.commands.fleet_move import fleet_load as run
+        case "fleet dump":
+            from dnsrenew.extensions.fleet.commands.fleet_move import fleet_dump as run
+        case _:
+            raise KeyError(name)
+    return run
+
+
+TABLE: Final = CommandTable(_COMMANDS, _run)

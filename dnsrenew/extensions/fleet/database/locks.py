@@ -1,0 +1,297 @@
+"""Locks that end with the connection that holds them (advisory locks of PostgreSQL).
+
+All locks of a process are on one connection (:mod:`.lock_connection`). The statement that takes a lock also counts up
+its fence, the number that each write compares (:meth:`LockSession.run_fenced`), so that a holder that has lost its lock
+without noticing cannot write over its successor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import platform
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.extensions.fleet.database import texts
+from dnsrenew.extensions.fleet.database.lock_connection import LockConnection
+
+if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.fleet.database.connection import Database, Row
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 0.5
+_EVENT_SECONDS: Final = 1.0
+"""Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
+_ROW_IS_LOCKED: Final = "55P03"
+_CERTIFICATE: Final = "certificate-"
+_TAKE: Final = """
+WITH taken AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended('dnsrenew:' || %(key)s, 0)) AS is_ours)
+INSERT INTO dnsrenew_lock AS lock (key, fence, holder) SELECT %(key)s, 1, %(holder)s FROM taken WHERE is_ours
+ON CONFLICT (key) DO UPDATE SET fence = lock.fence + 1, holder = EXCLUDED.holder, since = now()
+RETURNING fence
+"""
+_FREE: Final = "SELECT pg_advisory_unlock(hashtextextended('dnsrenew:' || %s, 0))"
+_OWNER: Final = """
+SELECT holder.pid, holder.host, lock.since FROM dnsrenew_lock AS lock
+JOIN dnsrenew_holder AS holder ON holder.id = lock.holder WHERE key = %s
+"""
+_IS_HELD: Final = """
+WITH wanted AS (SELECT hashtextextended('dnsrenew:' || %s, 0) AS number)
+SELECT EXISTS (
+  SELECT 1 FROM pg_locks, wanted
+  WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    AND classid = ((number >> 32) & 4294967295)::oid AND objid = (number & 4294967295)::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
+_FENCE: Final = """
+SELECT 1 FROM dnsrenew_lock AS lock WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
+FOR SHARE OF lock
+"""
+_WANTED: Final = """
+SELECT 1 FROM dnsrenew_certificate AS known WHERE name = %(fence_name)s AND wanted IS NOT NULL FOR KEY SHARE OF known
+"""
+# The lock comes first, as where a certificate is removed: two that wait for each other would be a deadlock.
+_WANTED_FENCE: Final = """
+SELECT 1 FROM dnsrenew_lock AS lock, dnsrenew_certificate AS known
+WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
+  AND name = %(fence_name)s AND wanted IS NOT NULL
+FOR SHARE OF lock FOR KEY SHARE OF known
+"""
+
+
+class _Held(Frozen):
+    """A lock that this process holds.
+
+    :ivar what: what is locked, for messages.
+    :ivar since: when, as RFC 3339.
+    """
+
+    connection: LockConnection
+    fence: int
+    what: str
+    since: str | None
+
+
+class LockSession:
+    """The locks of a process; its threads exclude each other too. Thread-safe; it connects when it is first used.
+
+    A lost connection is never repaired: its locks are lost, and the next :meth:`hold` makes a new one.
+
+    :param worker: whether the process is a worker.
+    """
+
+    def __init__(self, database: Database, *, worker: bool = False) -> None:
+        self._database = database
+        self._worker = worker
+        self._connecting = threading.Lock()
+        self._connection: LockConnection | None = None
+        self._has_ended = False
+        self._failure: tuple[float, StoreError] | None = None
+        self._guard = threading.Lock()
+        self._held: dict[str, _Held | None] = {}
+        """By key; None: a thread is about to take it."""
+        self._only_wanted = Counter[str]()
+        """By key: how many jobs write only while the fleet wants the certificate."""
+
+    @property
+    def holder(self) -> int:
+        """The id of this process in ``dnsrenew_holder``; another one after a lost connection.
+
+        :raises StoreError: there is no connection.
+        """
+        return self._connected().holder
+
+    @contextlib.contextmanager
+    def hold(self, key: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
+        """Hold a lock. Meanwhile ``context.check()`` raises ``store-unreachable`` once the lock is lost.
+
+        :param key: such as ``certificate-home``.
+        :param what: what is locked, for the message: ``certificate home``.
+        :param wait: seconds to wait for it; 0: do not wait.
+        :raises LockedError: ``locked``: another run or thread holds it; evidence has ``pid``, ``host``, ``since``.
+        :raises StoreError: there is no connection, or the database refused it.
+        :raises Cancelled: cancelled while waiting.
+        """
+        held = self._acquire(key, what, wait, context)
+        guard = partial(self._check, held)
+        context.guards.append(guard)
+        try:
+            yield
+        finally:
+            context.guards.remove(guard)
+            self._release(key, held)
+
+    def is_held(self, key: str) -> bool:
+        """Tell whether anybody holds a lock.
+
+        :raises StoreError: the database cannot be asked.
+        """
+        return self._database.one(_IS_HELD, (key,)) == (True,)
+
+    def run_fenced(self, key: str, statement: str, params: Mapping[str, Any]) -> list[Row]:
+        """Execute one statement that takes effect only if nobody has taken this lock since we did; return its rows.
+
+        Without a lock of this process on the key, it always takes effect.
+
+        :param statement: follows ``WITH fence AS (…)``, so it starts with a comma or with the main statement. It
+            writes only for the row of ``fence``, and returns at least one row if it has that.
+        :raises StoreError: ``store-unreachable``: somebody has; nothing was written. And those of a statement.
+        """
+        with self._guard:
+            held, name = self._held.get(key), key.removeprefix(_CERTIFICATE) if self._only_wanted[key] else None
+        given = {**params, "fence_name": name}
+        if held is None:
+            return self._database.fetch(f"WITH fence AS ({_WANTED if name else 'SELECT 1'}) {statement}", given)
+        fence = {"fence_key": key, "fence": held.fence, "fence_holder": held.connection.holder}
+        with_fence = f"WITH fence AS MATERIALIZED ({_WANTED_FENCE if name else _FENCE})"
+        rows = self._database.fetch(f"{with_fence} {statement}", {**given, **fence})
+        if not rows:
+            raise self._database.error(texts.REMOVED if name else texts.TAKEN_OVER, what=held.what)
+        return rows
+
+    @contextlib.contextmanager
+    def only_wanted(self, name: str) -> Iterator[None]:
+        """Let no write of this process to a certificate take effect once the fleet does not want it any more.
+
+        So a job does not bring back a certificate that was removed before it took the lock.
+        """
+        key = f"{_CERTIFICATE}{name}"
+        with self._guard:
+            self._only_wanted[key] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._only_wanted[key] -= 1
+                if not self._only_wanted[key]:
+                    del self._only_wanted[key]
+
+    def close(self) -> None:
+        """Free all locks and close the connection; a later use makes a new one."""
+        with self._connecting:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def end(self) -> None:
+        """Close for ever: a later use raises ``store-unreachable``, and the process is not registered again."""
+        with self._connecting:
+            self._has_ended = True
+        self.close()
+
+    # ── taking and freeing ──────────────────────────────────────────────────────────────
+
+    def _acquire(self, key: str, what: str, wait: float, context: Context) -> _Held:
+        start = context.clock.monotonic()
+        end = start + (wait or 0)
+        pause, reported = _FIRST_PAUSE, False
+        while True:
+            context.check()
+            held = self._try(key, what)
+            if held is not None:
+                return held
+            now = context.clock.monotonic()
+            left = end - now
+            if left <= 0:
+                raise self._refused(key, what)
+            if not reported and now - start >= _EVENT_SECONDS:
+                reported = True
+                context.emit("lock-waiting", what=what, **self._owner(key))
+            context.wait(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _try(self, key: str, what: str) -> _Held | None:
+        """Take a lock without waiting; None: it is taken. Threads of this process ask no server."""
+        with self._guard:
+            if key in self._held:
+                return None
+            self._held[key] = None
+        held = None
+        try:
+            held = self._take(key, what)
+        finally:
+            with self._guard:
+                if held is None:
+                    del self._held[key]
+                else:
+                    self._held[key] = held
+        return held
+
+    def _take(self, key: str, what: str) -> _Held | None:
+        connection = self._connected()
+        try:
+            rows = connection.fetch(_TAKE, {"key": key, "holder": connection.holder})
+        except BaseException as error:
+            self._free(connection, key)  # what fails after the lock was taken does not free it
+            if isinstance(error, StoreError) and error.evidence.get("sqlstate") == _ROW_IS_LOCKED:
+                return None  # the last write of an older holder is under way
+            raise
+        if not rows:
+            return None
+        since = rfc3339(self._database.clock.now())
+        return _Held(connection=connection, fence=rows[0][0], what=what, since=since)
+
+    def _release(self, key: str, held: _Held) -> None:
+        try:
+            if not held.connection.is_lost:
+                self._free(held.connection, key)
+        finally:
+            with self._guard:
+                del self._held[key]
+
+    def _free(self, connection: LockConnection, key: str) -> None:
+        """Free a lock; where the server refuses, end the connection, or the lock would be taken for as long as it."""
+        try:
+            connection.fetch(_FREE, (key,))
+        except StoreError:
+            connection.end()
+
+    def _check(self, held: _Held) -> None:
+        if held.connection.is_lost:
+            raise self._database.error(texts.LOST, what=held.what)
+
+    # ── the owner ────────────────────────────────────────────────────────────────────
+
+    def _refused(self, key: str, what: str) -> LockedError:
+        owner = self._owner(key)
+        text = texts.LOCKED_BY if all(owner.values()) else texts.LOCKED
+        return LockedError.of(text, **owner, what=what, key=key)
+
+    def _owner(self, key: str) -> dict[str, Any]:
+        """Return pid, host and time of the one that holds a lock; None for each that is not known."""
+        with self._guard:
+            ours = self._held.get(key)
+        if ours is not None:
+            return {"pid": os.getpid(), "host": platform.node(), "since": ours.since}
+        pid, host, since = self._database.one(_OWNER, (key,)) or (None, None, None)
+        return {"pid": pid, "host": host, "since": since and rfc3339(since)}
+
+    # ── the connection ──────────────────────────────────────────────────────────────────
+
+    def _connected(self) -> LockConnection:
+        """Return the connection; make a new one if it is lost. Threads that wait for it share its failure."""
+        called = time.monotonic()
+        with self._connecting:
+            if self._has_ended:
+                raise self._database.error(texts.UNREACHABLE, reason=texts.CUT_FOR_LOCKS)
+            if self._connection is not None and not self._connection.is_lost:
+                return self._connection
+            if self._failure is not None and self._failure[0] >= called:
+                raise copy.copy(self._failure[1])
+            try:
+                self._connection = LockConnection(self._database, worker=self._worker)
+            except StoreError as error:
+                self._failure = time.monotonic(), copy.copy(error)
+                raise
+            return self._connection

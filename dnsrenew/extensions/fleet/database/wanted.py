@@ -1,0 +1,317 @@
+"""What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
+
+Tags tell whose a certificate is. A change that shares no tag with the existing certificate is refused; one without tags
+belongs to nobody, and can be given some.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.extensions.fleet.database.clashes import CLASHES, CLASHES_OF_FEW
+from dnsrenew.extensions.fleet.database.transaction_lock import take_lock
+
+if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.fleet.database.connection import Database, Transaction
+
+T = TypeVar("T")
+
+Origin = Literal["add", "sync"]
+"""Who wants a certificate: ``fleet add`` or a program, or the table of a configuration (``fleet sync``)."""
+Clash = Literal["tags", "origin", "domain", "twice"]
+"""Why a document is refused: the certificate has other tags, or comes from elsewhere; one of its domains is in another
+certificate with other tags, in the fleet or among what is added.
+"""
+
+_AT_ONCE: Final = 1000
+"""Rows of one statement."""
+_PATIENCE: Final = 300.0
+"""Seconds that each statement of a change may take."""
+_WAIT: Final = 60.0
+"""Seconds to wait for another program that adds certificates."""
+_LOCK: Final = "adding"
+_LIST: Final = "list of the certificates of the fleet"
+"""What is locked meanwhile."""
+
+_STAGE: Final = """
+CREATE TEMPORARY TABLE staged (
+  number int NOT NULL, name text PRIMARY KEY, wanted jsonb NOT NULL, tags text[] NOT NULL, identifiers text[] NOT NULL
+) ON COMMIT DROP
+"""
+_ROWS: Final = """
+SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s::jsonb)
+  AS row(number int, name text, wanted jsonb, tags text[], identifiers text[])
+"""
+_PUT: Final = f"INSERT INTO staged {_ROWS}"
+_FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
+"""Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
+_COUNT: Final = """
+SELECT
+  count(*) FILTER (WHERE existing.wanted IS NULL),
+  count(*) FILTER (
+    WHERE existing.wanted IS NOT NULL AND (existing.wanted <> staged.wanted OR existing.tags <> staged.tags)
+  ),
+  count(*) FILTER (WHERE existing.wanted = staged.wanted AND existing.tags = staged.tags)
+FROM staged LEFT JOIN dnsrenew_certificate AS existing USING (name)
+"""
+# What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed. All changes
+# take rows in the same order, or two of them could wait for each other.
+_WRITE: Final = """
+INSERT INTO dnsrenew_certificate AS existing (name, wanted, tags, origin, identifiers, parents)
+SELECT name, wanted, tags, %(origin)s, identifiers,
+  ARRAY(SELECT DISTINCT '*.' || substr(one, strpos(one, '.') + 1) FROM unnest(identifiers) AS one WHERE one !~ '^[*]')
+FROM staged ORDER BY name COLLATE "C"
+ON CONFLICT (name) DO UPDATE SET
+  wanted = EXCLUDED.wanted, tags = EXCLUDED.tags, origin = EXCLUDED.origin, identifiers = EXCLUDED.identifiers,
+  parents = EXCLUDED.parents, due = now(), changed = nextval('dnsrenew_change')
+WHERE (existing.wanted, existing.tags, existing.origin)
+  IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
+"""
+
+_READ: Final = "SELECT name, wanted, tags, origin FROM dnsrenew_certificate WHERE wanted IS NOT NULL"
+_PAGE: Final = f"""
+{_READ} AND name > %(after)s AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+ORDER BY name LIMIT {_AT_ONCE}
+"""
+_ADDED: Final = """
+SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add' AND name = ANY(%s) ORDER BY name
+"""
+_STORED: Final = f"""
+SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
+"""  # noqa: S608  # of constants
+_OBTAINED: Final = "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
+_ONLY_STORED: Final = """
+SELECT name, COALESCE(state ->> 'asked_by', '') FROM dnsrenew_certificate
+WHERE wanted IS NULL AND version IS NOT NULL AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s)) ORDER BY name
+"""
+_NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
+_TROUBLED: Final = f"""
+{_READ} AND name <> ALL(%(without)s) ORDER BY COALESCE(state -> 'failures' > '0', false) DESC, due, name LIMIT %(most)s
+"""
+# A run that is under way has its fence taken: it can write nothing any more, and does not bring the certificate back.
+_REMOVE: Final = (
+    'SELECT FROM dnsrenew_lock WHERE key = ANY(%(locks)s) ORDER BY key COLLATE "C" FOR UPDATE',
+    'SELECT FROM dnsrenew_certificate WHERE name = ANY(%(names)s) ORDER BY name COLLATE "C" FOR UPDATE',
+    "DELETE FROM dnsrenew_lock WHERE key = ANY(%(locks)s)",
+    "DELETE FROM dnsrenew_document WHERE name = ANY(%(names)s)",
+    "DELETE FROM dnsrenew_version WHERE name = ANY(%(names)s)",
+    "DELETE FROM dnsrenew_certificate WHERE name = ANY(%(names)s)",
+    "SELECT count(pg_notify('dnsrenew_changed', name)) FROM unnest(%(names)s::text[]) AS name",
+)
+
+
+class NewDocument(Frozen):
+    """A document to be added.
+
+    :ivar number: of its line, or in its list: unique among those that are added.
+    :ivar identifiers: its domains as A-labels.
+    """
+
+    number: int
+    name: str
+    wanted: dict[str, Any]
+    tags: Sequence[str]
+    identifiers: Sequence[str]
+
+
+class FoundClash(Frozen):
+    """Why a document is refused.
+
+    :ivar number: of the document.
+    :ivar other: the certificate that is in its way, or has the same name.
+    :ivar tags: those of the other certificate.
+    :ivar domain: as A-labels; None if it is not about one.
+    """
+
+    number: int
+    clash: Clash
+    other: str
+    tags: tuple[str, ...]
+    domain: str | None
+
+
+class AddedCounts(Frozen):
+    """What became of documents."""
+
+    added: int
+    changed: int
+    same: int
+
+
+class WantedCertificate(Frozen):
+    """A certificate that the fleet wants.
+
+    :ivar document: what the database says of it, which can be any JSON; None if it is nested too deeply.
+    """
+
+    name: str
+    document: Any
+    tags: tuple[str, ...]
+    origin: Origin
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of the document, as far as there are any."""
+        found = self.document.get("domains") if isinstance(self.document, dict) else None
+        listed = found if isinstance(found, list) else [found]
+        return tuple(each for each in listed if isinstance(each, str))
+
+
+class WantedCertificates(Frozen):
+    """The certificates that the fleet wants. Each method raises ``StoreError`` if the database cannot be used."""
+
+    database: Database
+
+    def add(
+        self, documents: Iterable[NewDocument], origin: Origin, context: Context | None = None
+    ) -> AddedCounts | list[FoundClash]:
+        """Add or change certificates: all, or, if some are refused, none.
+
+        Nobody else adds until the transaction has ended, so that nobody adds the same domain at the same moment.
+
+        :param context: for the wait for others who add, a minute at most.
+        :returns: what was done, or what was found; a hundred clashes at most.
+        :raises LockedError: another program adds certificates.
+        :raises Cancelled: cancelled while waiting.
+        """
+        from dnsrenew.base.runtime.context import Context as AnyContext  # slow to load
+
+        parts = _parts(documents)
+        first, second = next(parts, ()), next(parts, ())
+        with self.database.transaction(patience=_PATIENCE) as transaction:
+            take_lock(transaction, _LOCK, _LIST, wait=_WAIT, context=context or AnyContext())
+            transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
+            adding = _Adding(transaction, origin, _json_rows(first))
+            if second:
+                adding.stage()
+                for part in chain([second], parts):
+                    adding.put(_json_rows(part))
+                adding.analyze()
+            return adding.clashes() or adding.write()
+
+    def get(self, name: str) -> WantedCertificate | None:
+        """Return what is wanted of a certificate; None if nothing is."""
+        row = self.database.one(f"{_READ} AND name = %s", (name,))
+        return None if row is None else _wanted(row)
+
+    def all(self, tag: str | None = None) -> Iterator[WantedCertificate]:
+        """Give all certificates in the order of their names, a thousand at a time.
+
+        :param tag: only those with this tag.
+        """
+        after = ""
+        while rows := self.database.fetch(_PAGE, {"after": after, "tag": tag}):
+            yield from map(_wanted, rows)
+            after = rows[-1][0]
+
+    def count(self, without: Sequence[str] = ()) -> int:
+        """Return how many there are.
+
+        :param without: not those with these names.
+        """
+        row = self.database.one(_NUMBER, (list(without),))
+        return int(row[0]) if row else 0
+
+    def added_by_name(self, names: Sequence[str]) -> list[str]:
+        """Return which of these names are those of certificates that were added, not those of a configuration."""
+        return [name for (name,) in self.database.fetch(_ADDED, (list(names),))]
+
+    def obtained(self, names: Sequence[str]) -> list[str]:
+        """Return which of these certificates were obtained, sorted."""
+        return [name for (name,) in self.database.fetch(_OBTAINED, (list(names),))]
+
+    def stored(self) -> Iterator[str]:
+        """Give the names of all certificates that were obtained, wanted or not, a thousand at a time."""
+        after = ""
+        while rows := self.database.fetch(_STORED, (after,)):
+            yield from (name for (name,) in rows)
+            after = rows[-1][0]
+
+    def only_stored(self, names: Sequence[str] | None = None) -> dict[str, str]:
+        """Return the certificates that were obtained and are not wanted, sorted, each with what asked for it last.
+
+        :param names: only those of these names; None: all.
+        """
+        return dict(self.database.fetch(_ONLY_STORED, {"names": None if names is None else list(names)}))
+
+    def troubled(self, most: int, without: Sequence[str] = ()) -> list[WantedCertificate]:
+        """Return certificates: those that fail, then those that are due first.
+
+        :param without: not those with these names.
+        """
+        return [_wanted(row) for row in self.database.fetch(_TROUBLED, {"most": most, "without": list(without)})]
+
+    def workers(self) -> int:
+        """Return how many workers are alive, which obtain what is wanted."""
+        row = self.database.one("SELECT count(*) FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker")
+        return int(row[0]) if row else 0
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove certificates, with versions, keys and states, all in one transaction; servers are told.
+
+        A run that is under way for one of them writes nothing any more. Its TXT values stay in the journal.
+        """
+        with self.database.transaction(patience=_PATIENCE) as transaction:
+            for part in _parts(sorted(names)):  # two that remove the same ones wait for each other in turn
+                given = {"names": list(part), "locks": [f"certificate-{name}" for name in part]}
+                for statement in _REMOVE:
+                    transaction.fetch(statement, given)
+
+
+class _Adding:
+    """One change, in a transaction.
+
+    :ivar rows: the only rows, as JSON; with :meth:`stage`, the first ones.
+    """
+
+    def __init__(self, transaction: Transaction, origin: Origin, rows: str) -> None:
+        self._transaction = transaction
+        self._given = {"origin": origin, "rows": rows}
+        self._prefix = _FEW
+
+    def stage(self) -> None:
+        """Put the rows into a table: there are too many for one statement."""
+        self._transaction.execute(_STAGE)
+        self._prefix = ""
+        self.put(self._given["rows"])
+
+    def put(self, rows: str) -> None:
+        """Put rows into the table."""
+        self._transaction.execute(_PUT, {"rows": rows})
+
+    def analyze(self) -> None:
+        """Make the statistics of the table."""
+        self._transaction.execute("ANALYZE staged")
+
+    def clashes(self) -> list[FoundClash]:
+        """Return why documents are refused."""
+        clashes = CLASHES_OF_FEW if self._prefix else CLASHES
+        rows = self._transaction.fetch(f"{self._prefix} {clashes}", self._given)
+        return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
+
+    def write(self) -> AddedCounts:
+        """Write the documents."""
+        counts = self._transaction.one(f"{self._prefix} {_COUNT}", self._given) or (0, 0, 0)
+        self._transaction.execute(f"{self._prefix} {_WRITE}", self._given)
+        return AddedCounts(*counts)
+
+
+def _parts(items: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Give the items in parts for one statement each."""
+    left = iter(items)
+    while part := list(islice(left, _AT_ONCE)):
+        yield part
+
+
+def _json_rows(part: Iterable[NewDocument]) -> str:
+    return json.dumps([vars(document) for document in part], ensure_ascii=False)
+
+
+def _wanted(row: tuple[Any, ...]) -> WantedCertificate:
+    name, document, tags, origin = row
+    return WantedCertificate(name, document, tuple(tags), origin or "add")

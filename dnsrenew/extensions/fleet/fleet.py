@@ -1,0 +1,215 @@
+"""The Python API of a fleet."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.values import Frozen
+from dnsrenew.config.documents import TAGS
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.fleet import texts
+from dnsrenew.extensions.fleet.adding import FleetAdder
+from dnsrenew.extensions.fleet.certificates import FleetCertificates
+from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
+from dnsrenew.extensions.fleet.removing import not_wanted
+from dnsrenew.operations.event_log import EventLog
+from dnsrenew.operations.texts import CERTIFICATE_MISSING
+from dnsrenew.store.opening import open_store
+
+if TYPE_CHECKING:
+    import ssl
+    from typing import Self
+
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.config import Config
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+    from dnsrenew.extensions.fleet.serving.context import FleetContext
+    from dnsrenew.extensions.fleet.status import FleetStatus
+
+_CACHE: Final = 10_000
+
+
+class Fleet:
+    """Certificates in a database that any number of machines share: adds and removes them, and serves them.
+
+    Thread-safe. Workers (``dnsrenew worker``) obtain and renew what is in it. Its methods block; in asyncio, call them
+    with :func:`asyncio.to_thread`. ``with Fleet(config) as fleet:`` closes it at the end.
+
+    :param config: its ``store`` is a database. Certificates are added with its accounts and CAs, and with
+        ``[fleet.defaults]``.
+    :param on_event: called with every :class:`Event`, one at a time.
+    :raises ConfigError: ``no-fleet``: the store is a folder; ``config-invalid``: a seal is not 32 bytes.
+    :raises SecretError: ``secret-missing``: a seal cannot be read.
+    """
+
+    __module__ = "dnsrenew"
+
+    def __init__(self, config: Config, *, on_event: Callable[[Event], object] | None = None) -> None:
+        self._config = config
+        self._store = store_of(config)
+        self._on_event = on_event
+        self._contexts: weakref.WeakSet[FleetContext] = weakref.WeakSet()
+        self._certificates = FleetCertificates(config, self._store, WantedCertificates(self._store.database))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(
+        self,
+        domains: str | Sequence[str],
+        *,
+        name: str | None = None,
+        tags: str | Iterable[str] = (),
+        **settings: Any,  # of a certificate, as in the configuration
+    ) -> str:
+        """Add a certificate, or change it if the fleet has one of this name; a worker obtains it within seconds.
+
+        :param domains: the domains, and IP addresses.
+        :param name: its name; default: the first domain, with ``_`` for ``*``.
+        :param tags: whose it is. What stands is changed only with one of its own tags; if it has none, with any, which
+            it gets, or without. Its domains are given to another certificate only with one of its tags, or without tags
+            if it has none. A wildcard counts as the names that it covers.
+        :param settings: what ``[[certificate]]`` can say: ``routes``, ``key``, ``deploy`` … A secret is a
+            :class:`Secret` that refers to one, such as ``Secret.env("NAME")``: the database holds none.
+        :returns: the name.
+        :raises ConfigError: ``config-invalid``, with all mistakes.
+        :raises LockedError: another program adds certificates for longer than a minute.
+        :raises StoreError: the database cannot be written.
+        """
+        given = {"name": name, "domains": domains, **settings}
+        document = {key: value for key, value in given.items() if value is not None}
+        document[TAGS] = tags if isinstance(tags, str) else list(tags)
+        return self._adder().add_one(document)
+
+    def remove(self, name: str) -> None:
+        """Take a certificate out of the fleet, with its versions and keys; no server has it ten seconds later.
+
+        It stays valid at the CA; to end that, revoke it before (:meth:`Renewer.revoke`).
+
+        :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: the database cannot be written.
+        """
+        self._store.check_ground()
+        if self._certificates.wanted.get(name) is None:
+            raise not_wanted(self._certificates.wanted, name)
+        self._certificates.wanted.remove([name])
+
+    def certificate(self, name: str) -> Certificate:
+        """Return the current certificate; its PEM texts are in memory, and it has no files.
+
+        :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: ``certificate-missing``: it has not been obtained yet; or the database cannot be read.
+        """
+        self._store.check_ground()
+        found = self._stored(name)
+        if found is not None:
+            return found
+        if self._certificates.wanted.get(name) is None:
+            raise ConfigError.of(texts.NAME_UNKNOWN, name=name)
+        raise StoreError.of(CERTIFICATE_MISSING, name=name)
+
+    def certificates(self, tag: str | None = None) -> Iterator[Certificate]:
+        """Give the current certificates in the order of their names, reading as it goes.
+
+        Those that have not been obtained yet are left out; those that are only stored, which no worker renews, are not.
+
+        :param tag: only those with this tag.
+        :raises StoreError: the database cannot be read.
+        """
+        self._store.check_ground()
+        wanted = self._certificates.wanted
+        names = wanted.stored() if tag is None else (each.name for each in wanted.all(tag))
+        stored = map(self._stored, names)
+        return (found for found in stored if found is not None)
+
+    def status(self, tag: str | None = None) -> FleetStatus:
+        """Return counts of the certificates, the workers that are alive, and what the limits of the CAs leave.
+
+        :param tag: count only certificates with this tag.
+        :raises StoreError: the database cannot be read.
+        """
+        from dnsrenew.extensions.fleet.status import fleet_status  # not needed by other calls
+
+        self._store.check_ground()
+        documents = None if self._config.fleet is None else self._config.fleet.documents
+        return fleet_status(self._store.database, self._config.cas, tag, documents)
+
+    def ssl_context(self, *, cache: int = _CACHE, on_unknown: Callable[[str], bool] | None = None) -> ssl.SSLContext:
+        """Return a context for a server that has the newest certificate for every name of the fleet.
+
+        It follows the database: a certificate is served within two seconds of its issue. A handshake never waits for
+        the database: an unknown name, and a client without SNI, get the alert ``unrecognized_name``, and so does the
+        first client of a name whose certificate is not in memory; that is loaded meanwhile. A server with a thread for
+        each connection waits 50 ms for it.
+
+        :param cache: certificates in memory at once; each takes 30 kB.
+        :param on_unknown: called, in a thread of its own, with a name that the fleet does not have; True: it is added.
+            That handshake fails, later ones succeed. Names are added at half the rate that the CA allows the account.
+        :raises StoreError: the database cannot be read.
+        """
+        from dnsrenew.extensions.fleet.serving.server import ssl_context  # not needed by other calls
+
+        parts = _ServedParts(self._config, self._store, self.add)
+        context = ssl_context(parts, cache=cache, on_unknown=on_unknown, on_event=self._on_event)
+        self._contexts.add(context)
+        return context
+
+    def close(self) -> None:
+        """End what follows the database for its contexts, and close the connections.
+
+        A later call connects again; the contexts go on serving what they have in memory.
+        """
+        for context in list(self._contexts):
+            context.close()
+        self._store.close()
+
+    def _stored(self, name: str) -> Certificate | None:
+        return self._store.certificate(name, self._store.read_state(name))
+
+    def _adder(self) -> FleetAdder:
+        return adder(self._config, self._store, self._context())
+
+    def _context(self) -> Context:
+        clock = self._store.database.clock
+        emitter = Emitter(clock, EventLog(), *([self._on_event] if self._on_event else []))
+        return Context(clock=clock, cancel=threading.Event(), emitter=emitter)
+
+
+class _ServedParts(Frozen):
+    """What the context of a server needs of a fleet."""
+
+    config: Config
+    store: DatabaseStore
+    add: Callable[..., str]
+
+
+def store_of(config: Config) -> DatabaseStore:
+    """Return the store of a configuration of a fleet.
+
+    :raises ConfigError: ``no-fleet``; ``config-invalid``: a seal is not 32 bytes.
+    :raises SecretError: ``secret-missing``.
+    """
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+
+    store = open_store(config.store, seals=config.seals)
+    if not isinstance(store, DatabaseStore):
+        raise ConfigError.of(texts.NO_FLEET)
+    return store
+
+
+def adder(config: Config, store: DatabaseStore, context: Context) -> FleetAdder:
+    """Return what adds certificates to the fleet of a configuration.
+
+    :raises ConfigError: ``no-fleet``.
+    """
+    if config.fleet is None:
+        raise ConfigError.of(texts.NO_FLEET)
+    return FleetAdder(config, store, config.fleet.documents, context)

@@ -1,0 +1,230 @@
+"""The metrics of a fleet, for the endpoint and the text file of a worker.
+
+They are sums over the whole fleet, the same from every worker: a series for each certificate would be too many.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from dnsrenew.base import threads
+from dnsrenew.base.model import StoreAddress
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.extensions.fleet import texts as fleet_texts
+from dnsrenew.extensions.fleet.status import IS_DUE, fleet_status
+from dnsrenew.extensions.watch.metrics import texts
+from dnsrenew.extensions.watch.metrics.exposition import labels, metric
+from dnsrenew.extensions.watch.metrics.health import Health
+from dnsrenew.extensions.watch.metrics.textfile import write_text
+from dnsrenew.store.ledger.ca_limits import NEW_ORDERS, OTHER_NEW_ORDERS
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CA, Outcome
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.extensions.fleet.database.connection import Database
+    from dnsrenew.extensions.fleet.status import FleetStatus
+
+MAX_AGE: Final = 15.0
+"""Seconds for which numbers are used again: each worker of a fleet may be asked."""
+PATIENCE: Final = 5.0
+"""Seconds that an answer waits for new numbers; then it has the old ones. Prometheus waits 10 s."""
+BETWEEN_FILES: Final = 60.0
+"""Seconds between two text files."""
+
+# A week is left, and a quarter of the lifetime: a certificate of six days always has less than a week.
+_MORE: Final = f"""
+SELECT
+    count(*) FILTER (
+        WHERE expires > now() AND expires < now() + interval '7 days' AND expires - now() < (
+            expires - CASE WHEN state ->> 'not_before' ~ '^\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$'
+                           THEN (state ->> 'not_before')::timestamptz END
+        ) / 4
+    ),
+    COALESCE(EXTRACT(EPOCH FROM now() - min(due) FILTER (WHERE {IS_DUE})), 0)::double precision
+FROM dnsrenew_certificate WHERE wanted IS NOT NULL
+"""  # noqa: S608  # of constants
+_ON_DEMAND: Final = """
+SELECT key, EXTRACT(EPOCH FROM empty_until - now())::double precision
+FROM dnsrenew_pace WHERE starts_with(key, 'on-demand ')
+"""
+
+
+class FleetReading(Frozen, kw_only=True):
+    """What was read from the database.
+
+    :ivar expiring: certificates in force of which less than a week and less than a quarter of the lifetime is left.
+    :ivar overdue: the seconds for which the first of those that wait for a worker has waited; 0: none waits.
+    :ivar on_demand: the used part, 0 to 1, of what the limits of each CA leave for names on demand, by its name.
+    """
+
+    status: FleetStatus
+    expiring: int
+    overdue: float
+    on_demand: Mapping[str, float]
+
+
+def read_fleet(config: Config) -> FleetReading:
+    """Return the numbers of the fleet of a configuration, by a connection that is closed afterwards.
+
+    :raises StoreError: the database cannot be read.
+    :raises SecretError: its password cannot be read.
+    :raises ConfigError: ``no-fleet``: the store is a folder.
+    """
+    from dnsrenew.extensions.fleet.database.connection import Database
+
+    if not isinstance(config.store, StoreAddress):
+        raise ConfigError.of(fleet_texts.NO_FLEET)
+    database = Database(config.store, size=1)
+    try:
+        expiring, overdue = database.one(_MORE) or (0, 0.0)
+        return FleetReading(
+            status=fleet_status(database, config.cas),
+            expiring=expiring,
+            overdue=overdue,
+            on_demand=_on_demand(database, config.cas),
+        )
+    finally:
+        database.close()
+
+
+def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:
+    names = {ca.directory: name for name, ca in reversed([*cas.items()])}
+    found = {}
+    for key, seconds in database.fetch(_ON_DEMAND):
+        directory = str(key).partition(" ")[2]
+        window = NEW_ORDERS.get(directory, OTHER_NEW_ORDERS).window.total_seconds()
+        found[names.get(directory, directory)] = round(min(max(seconds / window, 0.0), 1.0), 3)
+    return found
+
+
+class FleetNumbers:
+    """The metrics of a fleet. Thread-safe; a context manager that writes the text file meanwhile.
+
+    :param monotonic: a clock in seconds.
+    :param context: hears of a text file that cannot be written.
+    :param read: reads the numbers of the fleet of a configuration.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        monotonic: Callable[[], float],
+        context: Context | None = None,
+        read: Callable[[Config], FleetReading] = read_fleet,
+    ) -> None:
+        self._config = config
+        self._monotonic = monotonic
+        self._context = context
+        self._read = read
+        self._guard = threading.Lock()
+        self._end = threading.Event()
+        self._reading: threads.Task[None] | None = None
+        self._found: FleetReading | None = None
+        self._code = "store-unreachable"
+        self._read_at: float | None = None
+
+    def __enter__(self) -> Self:
+        if self._context is not None:
+            threads.start(self._write_files)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+
+    def use(self, config: Config) -> None:
+        """Use another configuration from now on."""
+        with self._guard:
+            self._config, self._read_at = config, None
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Do nothing: a worker has no rounds."""
+
+    def text(self) -> str:
+        """Return the metrics; if the database does not answer, only that."""
+        return "".join(f"{line}\n" for line in fleet_lines(self._latest()))
+
+    def health(self) -> Health:
+        """Return whether the database answers: what certificates lack is no fault of a worker."""
+        if self._latest() is None:
+            return Health(False, texts.STORE_FAILED.format(code=self._code))
+        return Health(True, texts.HEALTHY)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────
+
+    def _latest(self) -> FleetReading | None:
+        """Return the numbers, read anew if they are old; None if the database does not answer."""
+        with self._guard:
+            age = None if self._read_at is None else self._monotonic() - self._read_at
+            if self._reading is None and (age is None or not 0 <= age < MAX_AGE):
+                self._reading = threads.start(self._refresh)
+            reading = self._reading
+        if reading is not None:
+            reading.done.wait(PATIENCE)
+        return self._found
+
+    def _refresh(self) -> None:
+        config, found, code = self._config, None, "internal"
+        try:
+            found = self._read(config)
+        except DnsRenewError as error:
+            code = error.code
+        finally:
+            with self._guard:
+                self._found, self._code, self._reading = found, code, None
+                self._read_at = self._monotonic() if config is self._config else None
+
+    # ── the text file ───────────────────────────────────────────────────────────────────
+
+    def _write_files(self) -> None:
+        while not self._end.is_set():
+            settings = self._config.metrics
+            if settings is not None and settings.textfile and self._context is not None:
+                write_text(settings.textfile, self.text(), self._context)
+            self._end.wait(BETWEEN_FILES)
+
+
+def fleet_lines(found: FleetReading | None) -> Iterator[str]:
+    """Give the lines of the exposition.
+
+    :param found: None: the database does not answer.
+    """
+    reachable = [("", int(found is not None))]
+    yield from metric("fleet_database_reachable", "1 if the database of the fleet answers, else 0.", reachable)
+    if found is None:
+        return
+    status = found.status
+    states = ((labels(state=state), count) for state, count in status.counts.items())
+    yield from metric("fleet_certificates", "Certificates of the fleet with this state.", states)
+    yield from metric("fleet_due", "Certificates that wait for a worker or are worked on.", [("", status.due)])
+    overdue = [("", int(found.overdue))]
+    yield from metric("fleet_overdue_seconds", "How long the first of the due certificates has waited.", overdue)
+    yield from metric("fleet_failing", "Certificates whose last renewal failed.", [("", status.failing)])
+    expiring = [("", found.expiring)]
+    yield from metric(
+        "fleet_expiring", "Certificates with less than a week and a quarter of their lifetime left.", expiring
+    )
+    lacking = [("", len(status.lacking))]
+    yield from metric("fleet_lacking", "Certificates that no worker has an account or a CA for, up to 100.", lacking)
+    stored = [("", status.stored_only)]
+    yield from metric("fleet_stored_only", "Certificates that are stored, and that no worker renews.", stored)
+    yield from metric("fleet_workers", "Workers that are alive.", [("", len(status.workers))])
+    working = [("", sum(len(worker.doing) for worker in status.workers))]
+    yield from metric("fleet_working", "Certificates that workers work on.", working)
+    yield from _ca_lines(found)
+
+
+def _ca_lines(found: FleetReading) -> Iterator[str]:
+    hour, limits = found.status.last_hour, found.status.limits
+    issued = ((labels(ca=ca), count) for ca, count in hour.items())
+    yield from metric("fleet_ca_issued_last_hour", "Certificates that the CA issued in the last hour.", issued)
+    takes = ((labels(ca=ca), int(each.until is None)) for ca, each in limits.items())
+    yield from metric("fleet_ca_takes_orders", "1 if the CA takes orders, 0 if it asked to wait.", takes)
+    held = ((labels(ca=ca), each.held) for ca, each in limits.items())
+    yield from metric("fleet_ca_held", "Names, or sets of names, for which the CA takes no order now.", held)
+    used = ((labels(ca=ca), part) for ca, part in found.on_demand.items())
+    meaning = "Used part, 0 to 1, of what the limits of the CA leave for names on demand."
+    yield from metric("fleet_ca_on_demand_used", meaning, used)

@@ -1,0 +1,233 @@
+"""A store that is a folder into the database of a fleet, and back: accounts, ledgers, versions in force, orders.
+
+Nothing is locked where it is read: a version never changes, and the last three are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from dnsrenew.base.values import Frozen, field_names, replace
+from dnsrenew.config.cas import host_name
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.fleet import texts
+from dnsrenew.store.known_accounts import KnownAccount, in_folder
+from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.opening import has_store, open_store
+from dnsrenew.store.snapshot import StoreSnapshot
+from dnsrenew.store.state import Meta, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.extensions.fleet.database.connection import Database
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+    from dnsrenew.store import Store
+
+_WAIT: Final = 60.0
+"""Seconds to wait for a run that works on a certificate in the target."""
+_TRIES: Final = 3
+"""How often a version is looked for that was replaced meanwhile."""
+V = TypeVar("V")
+
+
+class MovedStore(Frozen, kw_only=True):
+    """What was moved.
+
+    :ivar certificates: the number of certificates that were written.
+    :ivar accounts: the number of accounts that were written.
+    :ivar kept: the certificates that the target has as new or newer.
+    :ivar kept_accounts: the CAs at which the target has another account already, which stays.
+    :ivar damaged: the certificates whose version in force is missing or damaged.
+    :ivar journal: whether killed runs left TXT values, which only the source knows of.
+    """
+
+    certificates: int = 0
+    accounts: int = 0
+    kept: tuple[str, ...] = ()
+    kept_accounts: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    journal: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+def load(folder: Path, config: Config, target: DatabaseStore, context: Context) -> MovedStore:
+    """Write the content of a folder into the database. Of a certificate that both have, the newer version wins.
+
+    :param folder: absolute.
+    :raises ConfigError: ``fleet-no-store``: it is no store.
+    :raises StoreError: ``store-not-private``; the folder cannot be read, or the database cannot be written.
+    :raises LockedError: a run works on one of the certificates.
+    """
+    if not has_store(folder):
+        raise ConfigError.of(texts.FOLDER_MISSING, folder=str(folder))
+    source = open_store(folder, insist=config.insist)
+    source.check_ground()
+    target.check_ground()
+    directories = [ca.directory for ca in config.cas.values()]
+    accounts = in_folder(StoreSnapshot(folder, insist=config.insist), directories)
+    return _Move(source, target, accounts, context).run()
+
+
+def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) -> MovedStore:
+    """Write the content of the database into a folder, which is a store then.
+
+    :param folder: absolute.
+    :raises ConfigError: ``fleet-folder-not-empty``.
+    :raises StoreError: the database cannot be read, or the folder cannot be written.
+    """
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise ConfigError.of(texts.FOLDER_NOT_EMPTY, folder=str(folder))
+    source.check_ground()
+    target = open_store(folder, insist=config.insist)
+    target.check_ground()
+    names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
+    accounts = [
+        replace(account, ca=names.get(account.directory) or host_name(account.directory))
+        for account in _in_database(source.database)
+    ]
+    return _Move(source, target, accounts, context).run()
+
+
+class _Move:
+    """One move.
+
+    :param accounts: the accounts of the source.
+    """
+
+    def __init__(self, source: Store, target: Store, accounts: Sequence[KnownAccount], context: Context) -> None:
+        self._source = source
+        self._target = target
+        self._accounts = accounts
+        self._context = context
+        self._certificates = 0
+        self._kept: list[str] = []
+        self._damaged: list[str] = []
+
+    def run(self) -> MovedStore:
+        moved = [self._move_account(account) for account in self._accounts]
+        for name in self._source.names():
+            self._context.check()
+            with self._target.lock(name, context=self._context, wait=_WAIT):
+                self._move_certificate(name)
+        return MovedStore(
+            certificates=self._certificates,
+            accounts=sum(each is True for each in moved),
+            kept=tuple(self._kept),
+            kept_accounts=tuple(
+                account.directory for account, each in zip(self._accounts, moved, strict=True) if each is False
+            ),
+            damaged=tuple(self._damaged),
+            journal=self._source.has_journal,
+        )
+
+    # ── accounts ────────────────────────────────────────────────────────────────────────
+
+    def _move_account(self, known: KnownAccount) -> bool | None:
+        """Move an account and its ledger; return False if another account stays, None if there is none."""
+        directory, ca = known.directory, known.ca
+        self._move_ledger(directory, ca)
+        account = self._source.accounts(directory, ca, self._context).load()
+        if account is None:
+            return None
+        there = self._target.accounts(directory, ca, self._context)
+        with there.lock(self._context):
+            other = there.load()
+            if other is None:
+                there.save(account)
+                return True
+            return None if other.key_pem == account.key_pem else False
+
+    def _move_ledger(self, directory: str, ca: str) -> None:
+        """Add what the CA has said here to what it has said there: of each wait and each limit the later end holds."""
+        here = self._source.ledger(directory, ca, self._context).place.read(self._context, read_only=True)
+        if here is None or here == LedgerState():
+            return
+        target = self._target.ledger(directory, ca, self._context).place
+        target.change(self._context, lambda there, _now: _merged(here, there))
+
+    # ── certificates ────────────────────────────────────────────────────────────────────
+
+    def _move_certificate(self, name: str) -> None:
+        there = self._target.read_state(name)
+        for _ in range(_TRIES):
+            state = self._source.read_state(name, quarantine=False)
+            if state.version is None:
+                self._move_history(name, state, there)
+                return
+            if _is_newer(there, state):
+                self._kept.append(name)
+                return
+            chain, key = self._source.read_chain(name, state), self._source.read_private_key(name, state)
+            if chain and key and self._source.is_whole(name, state):
+                self._move_version(name, state, there, (chain, key))
+                return
+        self._damaged.append(name)
+
+    def _move_version(self, name: str, state: State, there: State, pair: tuple[str, bytes]) -> None:
+        chain, key = pair
+        sizes = {"privkey.pem": len(key), "fullchain.pem": len(chain)}
+        meta = replace(Meta(**{each: getattr(state, each) for each in field_names(Meta)}), sizes=sizes)
+        number = self._target.add_version(name, chain, key, meta, there)
+        kept = replace(state, version=number, switching=None, sizes=sizes, rebuilt=False, notices=())
+        self._target.activate(name, number, meta, there, remember=lambda _: kept)
+        self._certificates += 1
+        self._move_rest(name, state, number)
+
+    def _move_history(self, name: str, state: State, there: State) -> None:
+        """Move what is known of a certificate that was never obtained: its failures."""
+        if there.version is None and state != State():
+            self._target.write_state(name, replace(state, rebuilt=False, notices=()))
+            self._move_rest(name, state, None)
+
+    def _move_rest(self, name: str, state: State, number: int | None) -> None:
+        """Move the order that is being finalized, the request to another issuer, and the record of messages."""
+        order = self._source.orders.load(self._context, name, version=state.version)
+        if order is not None:
+            self._target.orders.save(name, replace(order, version=number))
+        request = self._source.signing_requests.load(self._context, name)
+        if request is not None:
+            self._target.signing_requests.save(name, request.csr_pem, request.key_pem)
+        self._target.notified.write(name, self._source.notified.read(name))
+
+
+def _is_newer(there: State, here: State) -> bool:
+    """Tell whether the target has this version already, or a newer one."""
+    if there.version is None or there.not_before is None or here.not_before is None:
+        return False
+    return there.serial == here.serial or there.not_before >= here.not_before
+
+
+def _merged(one: LedgerState, two: LedgerState) -> LedgerState:
+    return LedgerState(
+        failed=_later(one.failed, two.failed),
+        sets=_later(one.sets, two.sets),
+        failed_orders=_later(one.failed_orders, two.failed_orders),
+        waits=_later(one.waits, two.waits, lambda wait: wait.until),
+        extra={**one.extra, **two.extra},
+    )
+
+
+def _later(one: Mapping[str, V], two: Mapping[str, V], end: Callable[[V], Any] = lambda value: value) -> dict[str, V]:
+    """Return both mappings; of a key in both, the value that ends later."""
+    found = dict(one)
+    for key, value in two.items():
+        if key not in found or end(value) >= end(found[key]):
+            found[key] = value
+    return found
+
+
+def _in_database(database: Database) -> list[KnownAccount]:
+    """Return the accounts of a database; there a CA has no name.
+
+    :raises StoreError: they cannot be read.
+    """
+    rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
+    return [KnownAccount(directory, "") for (directory,) in rows]

@@ -1,0 +1,282 @@
+"""The queue of a fleet, which is procrastinate's: one job for each certificate that is due, one scan each minute.
+
+Imported late: it loads procrastinate, and only a worker needs it. procrastinate distributes the jobs, by priority,
+and its heartbeats tell which workers are dead. What is ours is what the queue is filled with (:meth:`WorkQueue.scan`),
+and that the jobs of dead workers go back into it (:meth:`WorkQueue.rescue`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import procrastinate
+from procrastinate import exceptions, jobs
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+
+from dnsrenew.base import threads
+from dnsrenew.base.values import Frozen
+from dnsrenew.extensions.fleet import queue_connections
+from dnsrenew.extensions.fleet.database.due_dates import LOCK, RENEW, DueCertificate
+from dnsrenew.extensions.fleet.queue_connections import QueueConnector
+
+if TYPE_CHECKING:
+    from procrastinate.job_context import JobContext
+
+T = TypeVar("T")
+_logger = logging.getLogger("dnsrenew.extensions.fleet")
+
+QUEUE: Final = "dnsrenew"
+SCAN: Final = "dnsrenew.scan"
+EACH_MINUTE: Final = "* * * * *"
+AHEAD: Final = 10_000
+"""Certificates that are queued at most: what a fleet does in the minute between two scans, with some to spare."""
+_AT_ONCE: Final = 1_000
+"""Jobs that are deferred by one statement."""
+_BULK: Final = 1_000
+"""After so many new jobs the statistics of their table are made anew: it was empty, and is searched by each worker."""
+STALLED: Final = 30.0
+"""Seconds without a heartbeat after which a worker counts as dead."""
+_HEARTBEAT: Final = 5.0
+_POLL: Final = 1.0
+"""Seconds between two looks for jobs of a worker that has none."""
+_LAST_SECONDS: Final = 8.0
+"""Seconds in which a job that is handed back can withdraw what it published."""
+_AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
+_HIGHEST: Final = 2**31 - 1
+_SCANS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:scan', 0)) IS NOT NULL"
+_RESCUES: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:rescue', 0))"
+
+
+class HandedBack(Exception):
+    """Raised by a job that another worker, or this one later, is to do.
+
+    :ivar at: when.
+    """
+
+    def __init__(self, at: datetime = _AT_ONCE_AGAIN) -> None:
+        super().__init__()
+        self.at = at
+
+
+class QueueTasks(Frozen):
+    """What the jobs do; each function blocks and is called in a thread of its own.
+
+    :ivar due: returns what is due and has no job, of so many of the most urgent.
+    :ivar renew: looks at one certificate: gets its name, how often the job was handed back before, and an event that
+        is set when the job has to end at once. It raises nothing but :class:`HandedBack`.
+    """
+
+    due: Callable[[int], Sequence[DueCertificate]]
+    renew: Callable[[str, int, threading.Event], None]
+
+
+class _RetryReturned(BaseRetryStrategy):
+    """Puts a job into the queue again that was handed back, or that a stop of its worker has ended."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:  # noqa: ARG002  # procrastinate's interface
+        if isinstance(exception, HandedBack):
+            return RetryDecision(retry_at=exception.at)
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_at=_AT_ONCE_AGAIN)
+        return None
+
+
+class WorkQueue:
+    """The queue, and a worker on it. Used in one event loop.
+
+    :param connection: the address of the database and options of its connections, for psycopg.
+    :param registrations: under which ids this process has taken jobs. Those of earlier queues, which could not end
+        them, go back into the queue.
+    :ivar lost: set when the database does not answer any more; :meth:`work` then ends.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        connection: Mapping[str, Any],
+        tasks: QueueTasks,
+        registrations: set[int] | None = None,
+    ) -> None:
+        self.lost = asyncio.Event()
+        self.cause: BaseException | None = None
+        self._tasks = tasks
+        self._registrations = set() if registrations is None else registrations
+        self._connector = QueueConnector(conninfo, connection, self._note_lost)
+        self.app = procrastinate.App(connector=self._connector)
+        self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_RetryReturned())(self._renew)
+        scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_RetryReturned())(self._scan)
+        self.app.periodic(cron=EACH_MINUTE, queueing_lock=SCAN, priority=_HIGHEST, queue=QUEUE)(scan)
+
+    def _note_lost(self, cause: BaseException) -> None:
+        self.cause = self.cause or cause
+        self.lost.set()
+
+    # ── the worker ──────────────────────────────────────────────────────────────────────
+
+    async def work(self, concurrency: int, stop: asyncio.Event, graceful: float) -> None:
+        """Take jobs until ``stop`` or :attr:`lost` is set; then end what is under way.
+
+        :param concurrency: jobs at once.
+        :param graceful: seconds in which jobs end after ``stop``; the others are handed back.
+        """
+        worker = asyncio.create_task(
+            self.app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                fetch_job_polling_interval=_POLL,
+                listen_notify=False,  # ten thousand new jobs would be as many messages to every worker
+                shutdown_graceful_timeout=graceful,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=_HEARTBEAT,
+                stalled_worker_timeout=STALLED,
+            )
+        )
+        signs = [asyncio.create_task(event.wait()) for event in (stop, self.lost)]
+        try:
+            await asyncio.wait([worker, *signs], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for sign in signs:
+                sign.cancel()
+            ended = worker.done()
+            worker.cancel()
+            (result,) = await asyncio.gather(worker, return_exceptions=True)
+        if ended or not isinstance(result, asyncio.CancelledError):
+            # Its heartbeat, its deferrer or its listener failed: by the database, or it would not have been noticed.
+            cause = result if isinstance(result, BaseException) else ConnectionError()
+            self._note_lost(cause.__cause__ or cause)
+
+    async def _open(self) -> None:
+        await self.app.open_async()
+        for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
+            await self.app.job_manager.unregister_worker(former)
+            self._registrations.discard(former)
+
+    @contextlib.asynccontextmanager
+    async def opened(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Connect, and disconnect at the end.
+
+        :param stop: ends the attempt to connect; the block then runs without a connection.
+        :raises ConnectorException: the database does not answer, or its tables do not fit.
+        """
+        try:
+            await unless(stop or asyncio.Event(), self._open())
+            yield
+        finally:
+            with contextlib.suppress(Exception):  # the connections may be dead
+                async with asyncio.timeout(queue_connections.DEADLINE):
+                    await self.app.close_async()
+
+    # ── the jobs ────────────────────────────────────────────────────────────────────────
+
+    async def _renew(self, context: JobContext, name: str) -> None:
+        cancel = threading.Event()
+        if context.job.worker_id is not None:
+            self._registrations.add(context.job.worker_id)
+        await in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
+
+    async def _scan(self, timestamp: int = 0) -> None:  # noqa: ARG002  # procrastinate passes it
+        await self.scan()
+
+    async def scan(self) -> int:
+        """Queue what is due and has no job, the most urgent first; return how many that are.
+
+        Scans of several workers wait for each other, so that each certificate gets one job.
+        """
+        async with self._alone(_SCANS):
+            found = await in_thread(partial(self._tasks.due, AHEAD), threading.Event())
+            for start in range(0, len(found), _AT_ONCE):
+                await self._defer([_job(one) for one in found[start : start + _AT_ONCE]])
+        if len(found) >= _BULK:
+            await self._connector.execute_query_async("ANALYZE procrastinate_jobs")
+        return len(found)
+
+    async def _defer(self, new: list[jobs.Job]) -> None:
+        """Defer jobs; one whose certificate got a job meanwhile is left out."""
+        try:
+            await self.app.job_manager.batch_defer_jobs_async(new)
+        except exceptions.AlreadyEnqueued:
+            if len(new) > 1:
+                half = len(new) // 2
+                await self._defer(new[:half])
+                await self._defer(new[half:])
+
+    async def rescue(self) -> int:
+        """Put the jobs of dead workers into the queue again; return how many there were."""
+        manager = self.app.job_manager
+        async with self._alone(_RESCUES) as alone:
+            stalled = [*await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED)] if alone else []
+            for job in stalled:
+                try:
+                    await manager.retry_job(job, retry_at=_AT_ONCE_AGAIN)
+                except exceptions.UniqueViolation:  # its certificate is queued again already
+                    await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
+                except exceptions.ConnectorException as error:  # its worker lives, and has ended it meanwhile
+                    if self.lost.is_set():
+                        raise
+                    _logger.debug("a job was not rescued: %r", error.__cause__)
+        return len(stalled)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, lock: str) -> AsyncIterator[bool]:
+        """Hold a lock until the end of the block; gives whether it could be had."""
+        async with self._connector.pool.connection() as connection, connection.transaction():
+            row = await (await connection.execute(lock.encode())).fetchone()
+            yield bool(row and row[0])
+
+
+def _job(due: DueCertificate) -> jobs.Job:
+    """Return the job of a certificate: the less time it has left, the higher its priority."""
+    priority = max(min(-int(due.seconds_left), _HIGHEST - 1), -_HIGHEST)
+    lock = f"{LOCK}{due.name}"
+    return jobs.Job(
+        queue=QUEUE, task_name=RENEW, task_kwargs={"name": due.name}, lock=None, queueing_lock=lock, priority=priority
+    )
+
+
+async def unless(stop: asyncio.Event, call: Coroutine[Any, Any, object]) -> None:
+    """Wait for a call; cancel it once ``stop`` is set."""
+    task, sign = asyncio.create_task(call), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([task, sign], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sign.cancel()
+        task.cancel()
+        (result,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(result, BaseException) and not (stop.is_set() and isinstance(result, asyncio.CancelledError)):
+        raise result
+
+
+async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
+    """Call a function in a daemon thread, and wait for it.
+
+    :param cancel: set if this is cancelled; the function then has a few seconds to end.
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def call() -> T:
+        try:
+            return function()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+    task = threads.start(call)
+    try:
+        await ended.wait()
+    except asyncio.CancelledError:
+        cancel.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await ended.wait()
+        raise
+    task.done.wait()  # it is set right after
+    return task.result()

@@ -1,0 +1,266 @@
+"""The status of a fleet: a few aggregates of the database, whatever the number of certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import threads
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.extensions.fleet.database.due_dates import words_of
+from dnsrenew.extensions.fleet.lacking import find_lacking
+from dnsrenew.store.ledger.ca_limits import NEW_ORDERS
+from dnsrenew.store.ledger.values import ANY
+from dnsrenew.store.waits import LONGEST
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.base.model import CA
+    from dnsrenew.config.documents import CertificateDocuments
+    from dnsrenew.extensions.fleet.database.connection import Database
+    from dnsrenew.extensions.fleet.database.due_dates import Why
+
+SHOWN: Final = 10
+"""The most overdue certificates of which the names are given."""
+LACKING: Final = 100
+"""The same, for those that no worker takes."""
+
+# A valid certificate whose state was written is looked at by the next worker that looks; that is no renewal.
+IS_DUE: Final = """due <= now() AND (
+    due <= now() - interval '1 minute' OR expires IS NULL OR expires <= now()
+    OR COALESCE(state -> 'revoked' = 'true' OR state -> 'failures' > '0', false)
+)"""
+"""The condition of a certificate that a worker should renew now."""
+_COUNTS: Final = f"""
+SELECT
+    count(*) FILTER (WHERE state = 'valid'),
+    count(*) FILTER (WHERE state = 'missing'),
+    count(*) FILTER (WHERE state = 'expired'),
+    count(*) FILTER (WHERE state = 'revoked'),
+    count(*) FILTER (WHERE is_due),
+    count(*) FILTER (WHERE is_failing),
+    (SELECT count(*) FROM dnsrenew_certificate
+     WHERE wanted IS NULL AND version IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]))
+FROM (
+    SELECT
+        CASE
+            WHEN version IS NULL OR expires IS NULL THEN 'missing'
+            WHEN expires <= now() THEN 'expired'
+            WHEN state -> 'revoked' = 'true' THEN 'revoked'
+            ELSE 'valid'
+        END AS state,
+        {IS_DUE} AS is_due,
+        COALESCE(state -> 'failures' > '0', false) AS is_failing
+    FROM dnsrenew_certificate
+    WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+) AS certificate
+"""  # noqa: S608  # of constants
+_OVERDUE: Final = f"""
+SELECT name, due
+FROM dnsrenew_certificate
+WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+    AND {IS_DUE} AND name <> ALL(%(doing)s)
+ORDER BY due, name LIMIT %(shown)s
+"""  # noqa: S608  # of constants
+_WORKERS: Final = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), doing AS (
+    SELECT holder, array_agg(substr(key, length('certificate-') + 1) ORDER BY key) AS names
+    FROM dnsrenew_lock
+    WHERE key LIKE 'certificate-%' AND hashtextextended('dnsrenew:' || key, 0) IN (SELECT lock FROM held)
+    GROUP BY holder
+)
+SELECT host, pid, COALESCE(names, '{}')
+FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) LEFT JOIN doing ON doing.holder = id
+WHERE worker
+ORDER BY host, pid
+"""
+_LAST_HOUR: Final = """
+SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - interval '1 hour' GROUP BY ca ORDER BY ca
+"""
+_LAST_HOUR_OF_TAG: Final = """
+SELECT ca, count(*)
+FROM dnsrenew_version
+WHERE issued > now() - interval '1 hour' AND ca IS NOT NULL
+    AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND tags @> ARRAY[%(tag)s::text])
+GROUP BY ca ORDER BY ca
+"""
+_ORDERED: Final = "SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - %s GROUP BY ca"
+# As dnsrenew.store.waits: a wait that a wrong clock has stored is none.
+_LIMITS: Final = """
+WITH held AS (
+    SELECT directory, max(until) FILTER (WHERE key = %(any)s) AS until, max(url) FILTER (WHERE key = %(any)s) AS url,
+        count(*) FILTER (WHERE key <> %(any)s) AS sets
+    FROM dnsrenew_limit
+    WHERE kind = 'waits' AND until > now() AND until - since <= %(longest)s
+        AND since - now() <= least(until - since, interval '1 day')
+    GROUP BY directory
+)
+SELECT directory, until, COALESCE(sets, 0), url
+FROM (SELECT directory FROM dnsrenew_account UNION SELECT directory FROM held) AS known LEFT JOIN held USING (directory)
+"""
+_NOTED: Final = """
+SELECT certificate.name, content
+FROM dnsrenew_document AS document
+JOIN dnsrenew_certificate AS certificate ON certificate.name = document.name
+WHERE kind = %(kind)s AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+ORDER BY certificate.name LIMIT %(lacking)s
+"""
+
+
+class WorkerStatus(Frozen, kw_only=True, public=True):
+    """A worker of a fleet that is alive."""
+
+    host: str
+    """The name of its machine."""
+    pid: int
+    """Its process there."""
+    doing: tuple[str, ...]
+    """The names of the certificates that it works on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"host": self.host, "pid": self.pid, "doing": list(self.doing)}
+
+
+class CaLimits(Frozen, kw_only=True, public=True):
+    """What the limits of a CA leave, as far as the answers of the CA tell."""
+
+    until: datetime | None
+    """Before when it takes no order at all, in UTC; None: it takes orders."""
+    held: int
+    """For how many sets of names, or names, it would refuse an order now."""
+    pause_url: str | None = None
+    """Where a person ends the pause of the account; None: it is not paused."""
+    left: int | None = None
+    """About how many orders the limit of the account leaves now, by the certificates that the fleet has had issued
+    lately; orders that failed and those of others count at the CA too, renewals by ARI may not. None: the limit is
+    not known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"until": rfc3339(self.until), "held": self.held, "pause_url": self.pause_url, "left": self.left}
+
+
+class FleetStatus(Frozen, kw_only=True, public=True):
+    """The status of a fleet, or of the certificates with a tag; the fields are those of ``fleet status --json``."""
+
+    counts: Mapping[str, int]
+    """The number of certificates by state: ``valid``, ``missing``, ``expired``, ``revoked``."""
+    due: int
+    """How many are to be renewed now: those that wait for a worker, and those that are being worked on."""
+    failing: int
+    """How many have failed the last time."""
+    most_overdue: tuple[tuple[str, datetime], ...]
+    """Those that have waited the longest, with the time since when, in UTC; ten at most. What a worker works on does
+    not wait."""
+    workers: tuple[WorkerStatus, ...]
+    """The workers that are alive."""
+    last_hour: Mapping[str, int]
+    """The certificates that were issued in the last hour, by the name of the CA. With a tag, without those that were
+    removed since."""
+    limits: Mapping[str, CaLimits]
+    """What the limits of each CA leave, by its name."""
+    lacking: Mapping[str, tuple[str, ...]]
+    """Certificates that no worker takes, or that this configuration cannot renew, with the accounts and CAs that are
+    missing; a hundred at most."""
+    stored_only: int = 0
+    """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Certificates whose document in the database a worker has refused, with the keys in it that are wrong, or that
+    ``documents = "plain"`` forbids; a hundred at most."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "version": 1,
+            "counts": dict(self.counts),
+            "due": self.due,
+            "failing": self.failing,
+            "most_overdue": [{"name": name, "since": rfc3339(since)} for name, since in self.most_overdue],
+            "workers": [worker.to_dict() for worker in self.workers],
+            "last_hour": dict(self.last_hour),
+            "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
+            "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
+            "stored_only": self.stored_only,
+            "refused": [{"name": name, "keys": list(keys)} for name, keys in self.refused.items()],
+        }
+
+
+def fleet_status(
+    database: Database, cas: Mapping[str, CA], tag: str | None = None, documents: CertificateDocuments | None = None
+) -> FleetStatus:
+    """Return the status of a fleet.
+
+    :param cas: the CAs of the configuration, by name.
+    :param tag: count only certificates with this tag; workers and limits are those of all.
+    :param documents: those of the configuration: what it lacks is told too; None: only what every worker lacks.
+    :raises StoreError: the database cannot be read.
+    """
+    lacking = threads.start(partial(_lacking, database, documents, tag))  # it looks at as much as the counts
+    try:
+        found = _without_lacking(database, cas, tag)
+    finally:
+        lacking.done.wait()
+    return replace(found, lacking=lacking.result())
+
+
+def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None) -> FleetStatus:
+    given = {"tag": tag, "shown": SHOWN}
+    counted = database.one(_COUNTS, given)
+    valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
+    workers = tuple(
+        WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
+    )
+    doing = [name for worker in workers for name in worker.doing]
+    overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, {**given, "doing": doing}))
+    names: dict[str, str] = {ca.directory: name for name, ca in cas.items()}
+    limits = {
+        names.get(str(directory), str(directory)): CaLimits(until=until, held=held, pause_url=url)
+        for directory, until, held, url in database.fetch(_LIMITS, {"any": ANY, "longest": LONGEST})
+    }
+    limits |= _with_left(database, cas, limits)
+    return FleetStatus(
+        counts={"valid": valid, "missing": missing, "expired": expired, "revoked": revoked},
+        due=due,
+        failing=failing,
+        most_overdue=overdue,
+        workers=workers,
+        last_hour=dict(database.fetch(_LAST_HOUR if tag is None else _LAST_HOUR_OF_TAG, given)),
+        limits=dict(sorted(limits.items())),
+        lacking={},
+        stored_only=stored_only,
+        refused=_noted(database, tag, "refused"),
+    )
+
+
+def _lacking(database: Database, documents: CertificateDocuments | None, tag: str | None) -> dict[str, tuple[str, ...]]:
+    """Return what certificates lack: what workers have noted that looked at them, and what is missing now."""
+    found = {**_noted(database, tag, "lacks"), **find_lacking(database, documents, tag, LACKING)}
+    return dict(sorted(found.items())[:LACKING])
+
+
+def _noted(database: Database, tag: str | None, kind: Why) -> dict[str, tuple[str, ...]]:
+    """Return what workers have noted of certificates that they do not take."""
+    rows = database.fetch(_NOTED, {"tag": tag, "kind": kind, "lacking": LACKING})
+    return {name: words_of(words) for name, words in rows}
+
+
+def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:
+    """Return the limits of the CAs whose limit of orders is known, with what it leaves."""
+    known = {name: NEW_ORDERS[ca.directory] for name, ca in cas.items() if ca.directory in NEW_ORDERS}
+    found = {}
+    for window in {limit.window for name, limit in known.items() if name in limits}:
+        ordered: dict[str, int] = dict(database.fetch(_ORDERED, (window,)))
+        for name, limit in known.items():
+            if name in limits and limit.window == window:
+                same = (other for other, ca in cas.items() if ca.directory == cas[name].directory)
+                left = limit.count - sum(ordered.get(other, 0) for other in same)
+                found[name] = replace(limits[name], left=max(left, 0) if limits[name].until is None else 0)
+    return found

@@ -1,0 +1,252 @@
+"""The format of an archive: tar (POSIX.1-1988, ustar) in gzip (RFC 1952), sealed by a passphrase if it holds secrets.
+
+::
+
+    archive.json         what it is: format, dnsrenew version, time, the path of the configuration …
+    config/…             the configuration and the files that it uses, relative to its folder
+    store/…              files of the store
+    SHA256SUMS           the hash of each file above, as ``sha256sum`` writes it
+
+``SHA256SUMS`` comes last, so that a reader knows by it that nothing is missing, and a writer needs one pass. Headers
+are read strictly: regular files with short names, which is all that is written; no link, device or extension of tar.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
+from dnsrenew.extensions.setup.archive import texts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import BinaryIO
+
+    from dnsrenew.base.secrets import Secret
+    from dnsrenew.errors import Text
+
+FORMAT: Final = 1
+HEADER: Final = "archive.json"
+SUMS: Final = "SHA256SUMS"
+CONFIG: Final = "config/"
+STORE: Final = "store/"
+LARGEST: Final = 32 << 20
+"""Bytes of the largest file."""
+_BLOCK: Final = tarfile.BLOCKSIZE
+_LEVEL: Final = 3
+_PRIVATE: Final = 0o600
+_PROGRAM: Final = 0o700
+_RATIO: Final = 200
+_SMALL: Final = 64 << 20
+"""A content of more bytes than this must not be more than ``_RATIO`` times as large as the file."""
+_GZIP: Final = b"\x1f\x8b"
+
+
+class Member(Frozen, hidden=("data",)):
+    """One file of an archive. Its content can be a secret, and tools show variables: none holds it alone."""
+
+    name: str
+    data: bytes
+    executable: bool = False
+
+
+class ArchiveWriter:
+    """Writes an archive in one pass.
+
+    :param out: gets the bytes; it stays open.
+    :param passphrase: seals the archive; None: it is not sealed.
+    :param now: the time of all files in it.
+    """
+
+    def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
+        self._sealed = None
+        if passphrase is not None:
+            from dnsrenew.base.x509.sealing import SealedWriter  # slow to load; not needed without secrets
+
+            self._sealed = SealedWriter(out, passphrase.reveal())
+        self._time = int(now.timestamp())
+        self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
+        self._sums = bytearray()
+        self.files = 0
+
+    def add(self, member: Member) -> bool:
+        """Add a file; return False if its name is too long for the format.
+
+        :raises OSError: it cannot be written.
+        """
+        header = self._header(member.name, len(member.data), _PROGRAM if member.executable else _PRIVATE)
+        if header is None:
+            return False
+        self._put(header, member)
+        self._sums += _sum_line(member)
+        self.files += 1
+        return True
+
+    def finish(self) -> None:
+        """Write the sums and the end.
+
+        :raises OSError: it cannot be written.
+        """
+        self._put(self._header(SUMS, len(self._sums), _PRIVATE) or b"", Member(SUMS, bytes(self._sums)))
+        self._gzip.write(bytes(2 * _BLOCK))
+        self._gzip.close()
+        if self._sealed is not None:
+            self._sealed.finish()
+
+    def _header(self, name: str, size: int, mode: int) -> bytes | None:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = size, mode, self._time
+        try:
+            return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+        except ValueError:  # a name that is too long, or that is not valid Unicode
+            return None
+
+    def _put(self, header: bytes, member: Member) -> None:
+        self._gzip.write(header)
+        self._gzip.write(member.data)
+        self._gzip.write(bytes(-len(member.data) % _BLOCK))
+
+
+def is_sealed(file: BinaryIO) -> bool:
+    """Tell whether an archive is sealed by a passphrase.
+
+    :raises StoreError: ``restore-damaged``: it is no archive.
+    :raises OSError: it cannot be read.
+    """
+    file.seek(0)
+    start = file.read(16)
+    if start == b"dnsrenew sealed\n":
+        return True
+    if not start.startswith(_GZIP):
+        raise damaged(file, texts.NO_ARCHIVE)
+    return False
+
+
+def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
+    """Give the files of an archive, the header first. At the end it is known that all are as they were written.
+
+    :param file: a regular file.
+    :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.
+    """
+    try:
+        yield from _ArchiveReader(file, passphrase).members()
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise damaged(file, texts.DAMAGED) from None
+
+
+def damaged(file: BinaryIO, text: Text) -> StoreError:
+    """Return the error for an archive that cannot be used."""
+    return StoreError.of(text, file=file.name)
+
+
+class _ArchiveReader:
+    def __init__(self, file: BinaryIO, passphrase: Secret | None) -> None:
+        self._file = file
+        file.seek(0, io.SEEK_END)
+        self._limit = max(_SMALL, file.tell() * _RATIO)
+        file.seek(0)
+        self._gzip = gzip.GzipFile(fileobj=file if passphrase is None else self._unsealed(passphrase), mode="rb")
+        self._read_bytes = 0
+        self._sums = hashlib.sha256()
+        self._sums_size = 0
+
+    def _unsealed(self, passphrase: Secret) -> BinaryIO:
+        from dnsrenew.base.x509 import sealing  # slow to load; not needed without secrets
+
+        try:
+            return _Unsealed(sealing.SealedReader(self._file, passphrase.reveal()), self._file)
+        except sealing.WrongPassphraseError:
+            text = texts.WRONG_PASSPHRASE
+        except sealing.UnknownSealError:
+            text = texts.NEWER
+        except sealing.BrokenSealError:
+            text = texts.DAMAGED
+        raise damaged(self._file, text)  # here: the traceback of the error above has the passphrase in its variables
+
+    def members(self) -> Iterator[Member]:
+        seen: set[str] = set()
+        while True:
+            name, size, executable = self._header()
+            if name == SUMS:
+                self._check_sums(size)
+                return
+            if size > LARGEST or name in seen:
+                raise damaged(self._file, texts.DAMAGED)
+            seen.add(name)
+            member = Member(name, self._take(size), executable)
+            self._take(-size % _BLOCK)
+            line = _sum_line(member)
+            self._sums.update(line)
+            self._sums_size += len(line)
+            yield member
+
+    def _header(self) -> tuple[str, int, bool]:
+        try:
+            info = tarfile.TarInfo.frombuf(self._take(_BLOCK), "utf-8", "strict")
+        except (tarfile.HeaderError, ValueError):  # the end before the sums, or damage
+            raise damaged(self._file, texts.DAMAGED) from None
+        if info.type != tarfile.REGTYPE or info.size < 0 or info.linkname:
+            raise damaged(self._file, texts.FOREIGN_ARCHIVE)
+        return info.name, info.size, bool(info.mode & 0o100)
+
+    def _check_sums(self, size: int) -> None:
+        """Compare the sums, and read to the end: only there gzip compares its own."""
+        found, left = hashlib.sha256(), size
+        while left:
+            part = self._take(min(left, LARGEST))
+            found.update(part)
+            left -= len(part)
+        rest = self._take(-size % _BLOCK) + self._take(2 * _BLOCK)
+        same = size == self._sums_size and found.digest() == self._sums.digest()
+        if not same or rest.strip(b"\0") or self._gzip.read(1):
+            raise damaged(self._file, texts.DAMAGED)
+
+    def _take(self, size: int) -> bytes:
+        """Return exactly this many bytes of the content.
+
+        :raises EOFError: it ends before.
+        """
+        self._read_bytes += size
+        if self._read_bytes > self._limit:
+            raise damaged(self._file, texts.DAMAGED)
+        data = self._gzip.read(size)
+        if len(data) != size:
+            del data  # see Member
+            raise EOFError
+        return data
+
+
+class _Unsealed(io.BufferedReader):
+    """The content of a sealed file; a broken seal is the error of the archive.
+
+    :param reader: unseals.
+    :param file: the sealed file, for its name.
+    """
+
+    def __init__(self, reader: io.RawIOBase, file: BinaryIO) -> None:
+        super().__init__(reader)
+        self._file = file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        from dnsrenew.base.x509.sealing import BrokenSealError
+
+        try:
+            return super().read(size)
+        except BrokenSealError:
+            raise damaged(self._file, texts.DAMAGED) from None
+
+
+def digest(member: Member) -> bytes:
+    """Return a hash of all that is used of a file: its name, its content and its mode."""
+    return hashlib.sha256(b"%d %s" % (member.executable, _sum_line(member))).digest()
+
+
+def _sum_line(member: Member) -> bytes:
+    return f"{hashlib.sha256(member.data).hexdigest()}  {member.name}\n".encode()

@@ -1,0 +1,251 @@
+"""The files of a configuration: what it includes, provider files, secret files, roots, and programs beside it.
+
+Taken are the files in the folder of the configuration and below; the others are named. A path that leads out of the
+folder could not be restored without writing somewhere that the archive chooses.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import files
+from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.validation.toml_positions import key_lines, line_of
+from dnsrenew.base.values import Frozen
+from dnsrenew.config import loader
+from dnsrenew.deploy import catalogue
+from dnsrenew.errors import ConfigError, SecretError, StoreError
+from dnsrenew.extensions.setup.archive import texts
+from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
+from dnsrenew.extensions.setup.archive.arguments import with_arguments
+from dnsrenew.extensions.setup.archive.masking import masked, plain_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from dnsrenew.base.secrets import Secret
+    from dnsrenew.base.validation.mistakes import KeyPath
+    from dnsrenew.config.loader import Draft
+
+_ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
+_PRIVATE: Final = b"PRIVATE KEY-----"
+_LONG: Final = 6
+"""Characters of a secret that is looked for everywhere: a shorter one occurs in names by chance."""
+_READ_AT_WILL: Final = ("literal", "env:", "file:")
+_ELSEWHERE: Final = ("env:", "keyring:", "command:")
+"""References to what is in no file."""
+_ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
+_DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
+_WINDOWS: Final = os.name == "nt"
+
+
+class LeftOut(Frozen):
+    """Something that is not in an archive.
+
+    :ivar path: of a file, absolute; or the name of a certificate or a file of the store.
+    """
+
+    path: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"path": self.path, "reason": self.reason}
+
+
+class PlaceInConfig(Frozen):
+    """A key of the configuration: of a secret in plain that was taken out, or of arguments that were kept.
+
+    :ivar key: as people read it: ``certificate home, 1st of deploy, run``.
+    :ivar file: its path relative to the folder of the configuration, with slashes.
+    """
+
+    file: str
+    line: int | None
+    key: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"file": self.file, "line": self.line, "key": self.key}
+
+
+class SecretReference(Frozen):
+    """A secret that the configuration refers to, and that no file of it holds: the system has to have it.
+
+    :ivar file: as that of :class:`PlaceInConfig`, like the other two.
+    :ivar reference: where the value comes from: ``env:NAME``, ``keyring:SERVICE/USER`` or ``command:PROGRAM``.
+    """
+
+    file: str
+    line: int | None
+    key: str
+    reference: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"file": self.file, "line": self.line, "key": self.key, "reference": self.reference}
+
+
+class ConfigFiles(Frozen):
+    """The files of a configuration, each with its path in the folder of it; the first is the configuration itself.
+
+    :ivar kept: arguments and addresses that are in it, and could hold a secret.
+    :ivar references: the secrets that are in no file.
+    """
+
+    files: tuple[Member, ...]
+    left_out: tuple[LeftOut, ...]
+    masked: tuple[PlaceInConfig, ...]
+    kept: tuple[PlaceInConfig, ...]
+    references: tuple[SecretReference, ...]
+
+
+def collect(path: Path, *, secrets: bool, insist: bool) -> ConfigFiles:
+    """Read a valid configuration and the files that it uses.
+
+    :param secrets: whether to take secrets too.
+    :raises ConfigError: the configuration has a mistake; or ``export-unmaskable``.
+    :raises StoreError: ``export-unreadable``.
+    """
+    draft = loader.read_file(str(path), found=False, insist=insist)
+    draft.fields()
+    return _Collector(draft, path, secrets=secrets).collect()
+
+
+class _Collector:
+    def __init__(self, draft: Draft, path: Path, *, secrets: bool) -> None:
+        self._draft = draft
+        self._folder = os.path.dirname(str(path))
+        self._secrets = secrets
+        self._redactor = None if secrets else _redactor(draft)
+        self._files: list[Member] = []
+        self._left_out: list[LeftOut] = []
+        self._masked: list[PlaceInConfig] = []
+        self._kept: list[PlaceInConfig] = []
+
+    def collect(self) -> ConfigFiles:
+        report = self._draft.report
+        for path in dict.fromkeys([*report.sources, *report.secret_files, *self._draft.main.checks.used]):
+            name = self._name(path)
+            if name is None:
+                if os.path.lexists(path) and not _is_installed(path):
+                    self._leave(path, texts.OUTSIDE)
+            elif path in report.sources and not self._secrets:
+                self._files.append(Member(name, self._without_secrets(path, name)))
+            elif os.path.lexists(path):
+                self._take(path, name)
+        return ConfigFiles(
+            tuple(self._files),
+            tuple(self._left_out),
+            tuple(self._masked),
+            tuple(self._kept),
+            tuple(self._references()),
+        )
+
+    def _references(self) -> Iterator[SecretReference]:
+        """Give the secrets that are in no file, in the order of the files."""
+        report = self._draft.report
+        texts_of_files = {file.name: file.data for file in self._files}
+        lines: dict[str, dict[KeyPath, int]] = {}
+        for use in report.secrets:
+            name = self._name(use.file)
+            if name not in texts_of_files or not use.secret.reference.startswith(_ELSEWHERE):
+                continue
+            if name not in lines:  # of the exported text: a masked secret can have taken several lines
+                lines[name] = key_lines(texts_of_files[name].decode("utf-8-sig"))
+            line = line_of(use.path, lines[name])
+            yield SecretReference(name, line, report.shown(use.file, use.path), use.secret.reference)
+
+    def _name(self, path: str) -> str | None:
+        """Return the path relative to the folder of the configuration; None if it is elsewhere."""
+        try:
+            relative = os.path.relpath(path, self._folder)
+        except ValueError:  # another drive
+            return None
+        is_inside = not os.path.isabs(relative) and relative.partition(os.sep)[0] not in (os.pardir, os.curdir)
+        return relative.replace(os.sep, "/") if is_inside else None
+
+    def _take(self, path: str, name: str) -> None:
+        try:
+            with files.open_to_read(path) as file:
+                data = file.read(LARGEST + 1)
+                executable = not _WINDOWS and bool(os.fstat(file.fileno()).st_mode & 0o100)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            if path in self._draft.report.sources:
+                raise StoreError.of(texts.CONFIG_UNREADABLE, path=path, reason=reason) from None
+            self._leave(path, texts.UNREADABLE.format(reason=reason))
+            return
+        if len(data) > LARGEST:
+            self._leave(path, texts.TOO_LARGE.format(limit=LARGEST >> 20))
+        elif not (self._secrets or self._is_harmless(path, data)):
+            self._leave(path, texts.SECRET)
+        else:
+            self._files.append(Member(name, data, executable))
+
+    def _is_harmless(self, path: str, data: bytes) -> bool:
+        """Tell whether a file holds no secret: a provider file, or certificates without a private key."""
+        if path in self._draft.report.secret_files or _PRIVATE in data:
+            return False
+        is_provider = os.path.basename(os.path.dirname(path)) == "providers" and path.endswith(".toml")
+        return is_provider or bool(_ROOTS.search(data))
+
+    def _leave(self, path: str, reason: str) -> None:
+        self._left_out.append(LeftOut(path, reason))
+
+    def _without_secrets(self, path: str, name: str) -> bytes:
+        report = self._draft.report
+        keys = [use.path for use in report.secrets if use.file == path and use.secret.reference == "literal"]
+        keys += _unknown(report.tables[path], self._draft)
+        redact = Redactor().redact if self._redactor is None else self._redactor.redact
+        text = masked(report.sources[path], dict.fromkeys(keys), redact=redact)
+        if text is None:
+            raise ConfigError.of(texts.UNMASKABLE, path=path)
+        lines = key_lines(text)
+
+        def places(found: Iterable[KeyPath]) -> list[PlaceInConfig]:
+            return [PlaceInConfig(name, line_of(key, lines), report.shown(path, key)) for key in dict.fromkeys(found)]
+
+        self._masked += places(keys)
+        self._kept += places(with_arguments(report.tables[path]))
+        return text.encode()
+
+
+def _redactor(draft: Draft) -> Redactor:
+    """Return a redactor of the secrets that can be read without asking anybody."""
+    redactor = Redactor()
+    for use in draft.report.secrets:
+        if use.secret.reference.startswith(_READ_AT_WILL):
+            _redact_long(redactor, use.secret)
+    return redactor
+
+
+def _redact_long(redactor: Redactor, secret: Secret) -> None:
+    try:
+        value = secret.reveal()
+    except SecretError:  # it is not there, so it can be nowhere else
+        return
+    if len(value) >= _LONG:
+        redactor.add(value)
+
+
+def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
+    """Give the keys of options that only a plug-in knows: they can be secrets."""
+    for name, account in table.get("dns", {}).items():
+        provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)
+        if provider is not None and provider.any_options:
+            yield from plain_texts(account, ("dns", name), _ACCOUNT_KEYS)
+    for index, certificate in enumerate(table.get("certificate", [])):
+        for number, entry in enumerate(certificate.get("deploy", [])):
+            target = catalogue.target(entry["to"]) if "to" in entry else None
+            if target is not None and target.any_options:
+                yield from plain_texts(entry, ("certificate", index, "deploy", number), _DEPLOY_KEYS)
+
+
+def _is_installed(path: str) -> bool:
+    """Tell whether a program is found by its name: then the system it is restored on is to have its own."""
+    return shutil.which(os.path.basename(path)) == path

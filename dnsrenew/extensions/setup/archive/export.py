@@ -1,0 +1,204 @@
+"""``export``: store and configuration as one file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew import __version__
+from dnsrenew.base.model import StoreAddress, rfc3339
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.archive import config_files, new_files, texts
+from dnsrenew.extensions.setup.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
+from dnsrenew.extensions.setup.archive.config_files import LeftOut
+from dnsrenew.store.snapshot import StoreSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.secrets import Secret
+    from dnsrenew.config import Config
+    from dnsrenew.errors import Text
+    from dnsrenew.extensions.setup.archive.config_files import ConfigFiles, PlaceInConfig, SecretReference
+    from dnsrenew.store.snapshot import StoredFile
+
+STANDARD_OUTPUT: Final = "-"
+
+
+class ExportResult(Frozen):
+    """What was exported.
+
+    :ivar file: the archive, absolute; ``-`` for standard output.
+    :ivar sealed: whether it holds the secrets, sealed by a passphrase.
+    :ivar files: the number of files in it.
+    :ivar left_out: what is not in it.
+    :ivar masked: the secrets that were taken out of the configuration.
+    :ivar kept: the arguments and addresses in it that could hold a secret; none if it is sealed.
+    :ivar references: the secrets that the configuration needs and that are in no file: of the environment, of a keyring
+        or from a command.
+    """
+
+    file: str
+    sealed: bool
+    certificates: int
+    accounts: int
+    files: int
+    left_out: tuple[LeftOut, ...]
+    masked: tuple[PlaceInConfig, ...]
+    kept: tuple[PlaceInConfig, ...]
+    references: tuple[SecretReference, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        lists = {
+            "left_out": [each.to_dict() for each in self.left_out],
+            "masked": [each.to_dict() for each in self.masked],
+            "kept": [each.to_dict() for each in self.kept],
+            "references": [each.to_dict() for each in self.references],
+        }
+        return {**vars(self), **lists}
+
+
+def export(config: Config, path: Path, context: Context, *, passphrase: Secret | None) -> ExportResult:
+    """Write store and configuration to a new file, which only the running user can read.
+
+    :param config: a configuration that was read from a file.
+    :param path: the new file, absolute.
+    :param passphrase: seals it; None: it has no key and no secret.
+    :raises ConfigError: ``export-exists``; ``export-database``: the store is no folder; or the configuration has a
+        mistake by now.
+    :raises StoreError: ``export-unwritable``, ``export-unreadable``; or the store cannot be read.
+    :raises Cancelled: the caller cancelled; then there is no file.
+    """
+    if path.exists() or path.is_symlink():
+        raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path))
+    work = _Export(config, context, passphrase)
+    with new_files.NewFiles() as new:
+        try:
+            with new.open(path) as file:
+                work.write(file)
+                new_files.sync(file)
+            new.commit()
+        except FileExistsError:
+            raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path)) from None
+        except OSError as error:
+            raise _unwritable(texts.EXPORT_UNWRITABLE, str(path), error) from None
+    return work.result(str(path))
+
+
+def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Secret | None) -> ExportResult:
+    """Write store and configuration to a stream, such as standard output; for parameters and errors see :func:`export`.
+
+    :param out: it stays open.
+    """
+    work = _Export(config, context, passphrase)
+    try:
+        work.write(out)
+        out.flush()
+    except OSError as error:
+        raise _unwritable(texts.EXPORT_BROKEN_OFF, STANDARD_OUTPUT, error) from None
+    return work.result(STANDARD_OUTPUT)
+
+
+def folder_of(config: Config) -> Path:
+    """Return the folder of the store.
+
+    :raises ConfigError: ``export-database``: it is a database.
+    """
+    if isinstance(config.store, StoreAddress):
+        raise ConfigError.of(texts.EXPORT_OF_DATABASE, store=str(config.store))
+    return config.store
+
+
+def _unwritable(text: Text, path: str, error: OSError) -> StoreError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return StoreError.of(text, file=path, reason=reason)
+
+
+class _Export:
+    """One export. What cannot be read is found before the first byte is written, except in the store."""
+
+    def __init__(self, config: Config, context: Context, passphrase: Secret | None) -> None:
+        self._path = Path(config.path or "")
+        self._context = context
+        self._passphrase = passphrase
+        store = folder_of(config)
+        self._config: ConfigFiles = config_files.collect(self._path, secrets=self._secrets, insist=config.insist)
+        self._store = StoreSnapshot(store, insist=config.insist)
+        self._names = self._store.names()
+        self._left_out = [*self._config.left_out]
+        self._certificates = 0
+        self._accounts = 0
+        self._files = 0
+
+    @property
+    def _secrets(self) -> bool:
+        return self._passphrase is not None
+
+    def write(self, out: BinaryIO) -> None:
+        """Write the archive.
+
+        :raises OSError: it cannot be written.
+        """
+        archive = ArchiveWriter(out, self._passphrase, self._context.clock.now())
+        archive.add(Member(HEADER, self._header()))
+        for file in self._config.files:
+            if not archive.add(replace(file, name=f"{CONFIG}{file.name}")):
+                self._left_out.append(LeftOut(str(self._path.parent / file.name), texts.TOO_LONG))
+        for account in self._store.accounts():
+            self._add(archive, account)
+            self._accounts += any(file.name.endswith("/key.pem") for file in account)
+        self._add(archive, self._store.others())
+        for name in self._names:
+            self._context.check()
+            self._certificate(archive, name)
+        self._left_out += [LeftOut(name, texts.TEMPORARY) for name in self._store.unfinished()]
+        archive.finish()
+        self._files = archive.files
+
+    def result(self, file: str) -> ExportResult:
+        """Return what was written."""
+        return ExportResult(
+            file=file,
+            sealed=self._secrets,
+            certificates=self._certificates,
+            accounts=self._accounts,
+            files=self._files,
+            left_out=tuple(self._left_out),
+            masked=self._config.masked,
+            kept=self._config.kept,
+            references=self._config.references,
+        )
+
+    def _header(self) -> bytes:
+        header = {
+            "format": FORMAT,
+            "dnsrenew": __version__,
+            "time": rfc3339(self._context.clock.now()),
+            "secrets": self._secrets,
+            "config": str(self._path),
+            "main": self._config.files[0].name,
+            "masked": [each.to_dict() for each in self._config.masked],
+            "left_out": [each.to_dict() for each in self._config.left_out],
+            "references": [each.to_dict() for each in self._config.references],
+        }
+        return json.dumps(header, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+    def _certificate(self, archive: ArchiveWriter, name: str) -> None:
+        found = self._store.certificate(name)
+        if found is None:  # removed meanwhile
+            return
+        self._add(archive, found.files)
+        self._certificates += found.whole
+        if found.state.version is not None and not found.whole:
+            self._left_out.append(LeftOut(name, texts.DAMAGED_CERTIFICATE))
+
+    def _add(self, archive: ArchiveWriter, files: Iterable[StoredFile]) -> None:
+        for file in files:
+            wanted = self._secrets or not file.private
+            if wanted and not archive.add(Member(f"{STORE}{file.name}", file.data)):
+                self._left_out.append(LeftOut(file.name, texts.TOO_LONG))

@@ -1,0 +1,256 @@
+"""``restore``: store and configuration from one file, where neither is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import files
+from dnsrenew.base.ground import Ground
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.archive import archive_file, new_files, texts
+from dnsrenew.extensions.setup.archive.archive_file import CONFIG, STORE, Member
+from dnsrenew.extensions.setup.archive.survey import ArchiveContents, survey
+from dnsrenew.store.restoration import StoreBuilder
+from dnsrenew.store.snapshot import STATE
+from dnsrenew.store.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from dnsrenew.base.model import Notice
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.secrets import Secret
+
+_KEPT: Final = (
+    *("failures", "last_failure", "next_attempt", "attempt_set_at", "tried_with", "routes", "worked", "asked_by"),
+    *("compromised_keys", "extra"),
+)
+"""The parts of a state that do not depend on a version."""
+
+
+class RestoreResult(Frozen):
+    """What was restored.
+
+    :ivar config: the configuration, absolute.
+    :ivar store: the store, absolute.
+    :ivar sealed: whether the archive had keys and secrets.
+    :ivar certificates: the number of certificates with their key.
+    :ivar keyless: the number of certificates whose key was not in the archive.
+    :ivar accounts: the number of accounts with their key.
+    :ivar written: the files of the configuration, absolute.
+    :ivar masked: the secrets to fill in: ``file``, ``line`` and ``key``.
+    :ivar references: the secrets that were in no file and that this system has to have: ``file``, ``line``, ``key`` and
+        ``reference``.
+    :ivar missing: files that the configuration uses and that were not in the archive, where it looks for them.
+    :ivar old_paths: files of the configuration that name the folder in which it was before.
+    :ivar warnings: about the ground of the configuration.
+    """
+
+    config: str
+    store: str
+    sealed: bool
+    certificates: int
+    keyless: int
+    accounts: int
+    written: tuple[str, ...]
+    masked: tuple[dict[str, Any], ...]
+    references: tuple[dict[str, Any], ...]
+    missing: tuple[str, ...]
+    old_paths: tuple[str, ...]
+    warnings: tuple[Notice, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**vars(self), "warnings": [each.to_dict() for each in self.warnings]}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open an archive.
+
+    :raises StoreError: ``restore-unreadable``.
+    """
+    try:
+        file = files.open_to_read(path)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=reason) from None
+    with file:
+        yield file
+
+
+def is_sealed(path: Path) -> bool:
+    """Tell whether an archive is sealed by a passphrase.
+
+    :raises StoreError: ``restore-unreadable``, ``restore-damaged``.
+    """
+    with opened(path) as file:
+        return archive_file.is_sealed(file)
+
+
+def check_free(target: Path) -> None:
+    """Return if there is no configuration yet.
+
+    :raises ConfigError: ``restore-exists``.
+    """
+    if os.path.lexists(target):
+        raise ConfigError.of(texts.CONFIG_EXISTS, path=str(target))
+
+
+def restore(
+    path: Path, target: Path, context: Context, *, passphrase: Secret | None, insist: bool = False
+) -> RestoreResult:
+    """Restore an archive. It is verified as a whole before anything is written, and after an error nothing is left.
+
+    Its configuration can run programs, and an archive that is not sealed does not prove its author.
+
+    :param path: the archive, absolute.
+    :param target: the configuration to write, absolute; the other files of it go into its folder. The store is the one
+        that it names, or the default.
+    :param passphrase: of a sealed archive.
+    :param insist: restore although other users can change the archive, the folder of the configuration, or the store.
+    :raises ConfigError: ``restore-exists``, ``config-untrusted``.
+    :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``, ``restore-unreadable``,
+        ``restore-exists``, ``restore-unwritable``, ``archive-untrusted``; or the store cannot be written.
+    :raises Cancelled: the caller cancelled.
+    """
+    check_free(target)
+    with opened(path) as file:
+        if passphrase is None and not insist:
+            _check_ground(path, file)
+        try:
+            found = survey(file, passphrase, context)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=reason) from None
+        return _Restoration(file, found, target, passphrase=passphrase, insist=insist).run(context)
+
+
+def _check_ground(path: Path, file: BinaryIO) -> None:
+    """Return if root alone can have written what root restores.
+
+    :raises StoreError: ``archive-untrusted``.
+    """
+    if os.name == "nt" or os.geteuid() != 0:
+        return
+    ground = Ground()
+    weakness = ground.weakness(path) or ground.weakness_of_open(path, os.fstat(file.fileno()))
+    if weakness is not None:
+        raise StoreError.of(texts.ARCHIVE_UNTRUSTED, **vars(weakness), file=str(path))
+
+
+class _Restoration:
+    def __init__(
+        self, file: BinaryIO, found: ArchiveContents, target: Path, *, passphrase: Secret | None, insist: bool
+    ) -> None:
+        self._file = file
+        self._passphrase = passphrase
+        self._found = found
+        self._target = target
+        self._paths = {name: target if name == found.main else target.parent / name for name in found.names}
+        self._store = found.store(target)
+        self._insist = insist
+
+    def run(self, context: Context) -> RestoreResult:
+        checks = FileChecks(found=False, insist=self._insist)
+        for path in self._paths.values():
+            check_free(path)
+            checks.judge(str(path))
+        with StoreBuilder(self._store, insist=self._insist) as builder, new_files.NewFiles() as new:
+            verified = iter(self._found.digests)
+            for member in archive_file.members(self._file, self._passphrase):
+                context.check()
+                if archive_file.digest(member) != next(verified, None):
+                    raise archive_file.damaged(self._file, texts.DAMAGED)
+                self._put(member, builder, new)
+            if next(verified, None) is not None:
+                raise archive_file.damaged(self._file, texts.DAMAGED)
+            self._write(new, self._target, self._found.main_member)  # last: with it, the restored store is in use
+            for name, version in self._found.in_force.items():
+                builder.put_into_force(name, version)
+            context.check()
+            builder.finish()
+            self._commit(new)
+        return self._result(checks.warnings)
+
+    def _put(self, member: Member, builder: StoreBuilder, new: new_files.NewFiles) -> None:
+        if member.name.startswith(STORE):
+            self._put_stored(member.name.removeprefix(STORE), member, builder)
+        elif member.name.startswith(CONFIG):
+            name = member.name.removeprefix(CONFIG)
+            if name != self._found.main:
+                mode = new_files.PROGRAM if member.executable else new_files.PRIVATE
+                self._write(new, self._paths[name], member, mode)
+
+    def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
+        """Write a file of the store; of a certificate without its key only what does not depend on that version.
+
+        A version without its key would be damage, and be reported as such.
+        """
+        _, _, rest = name.partition("certificates/")
+        certificate, _, rest = rest.partition("/")
+        has_key = certificate in self._found.in_force
+        if rest == STATE:
+            builder.add(name, self._moved(State.from_json(member.data), has_key=has_key).to_json())
+        elif has_key or not rest.startswith("versions/"):
+            builder.add(name, member.data)
+
+    def _moved(self, state: State, *, has_key: bool) -> State:
+        """Return a state for the configuration at its new place: it names what asks for the certificate."""
+        if state.asked_by == self._found.config:
+            state = replace(state, asked_by=str(self._target))
+        return state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
+
+    @staticmethod
+    def _write(new: new_files.NewFiles, path: Path, member: Member, mode: int = new_files.PRIVATE) -> None:
+        try:
+            new.write(path, member, mode)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    def _commit(self, new: new_files.NewFiles) -> None:
+        try:
+            new.commit()
+        except FileExistsError as error:
+            raise ConfigError.of(texts.CONFIG_EXISTS, path=str(error.filename2 or self._target)) from None
+        except OSError as error:
+            raise _unwritable(self._target, error) from None
+
+    def _result(self, warnings: tuple[Notice, ...]) -> RestoreResult:
+        found = self._found
+        moved = os.path.dirname(found.config) != str(self._target.parent)
+        masked, references = map(self._placed, (found.masked, found.references))
+        return RestoreResult(
+            config=str(self._target),
+            store=str(self._store),
+            sealed=self._passphrase is not None,
+            certificates=len(found.in_force),
+            keyless=found.keyless,
+            accounts=found.accounts,
+            written=tuple(map(str, self._paths.values())),
+            masked=masked,
+            references=references,
+            missing=tuple(map(self._new_place, found.left_out)),
+            old_paths=tuple(str(self._paths[name]) for name in found.old_paths) if moved else (),
+            warnings=warnings,
+        )
+
+    def _placed(self, found: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+        """Return places in the configuration with the paths of their files."""
+        return tuple({**each, "file": str(self._paths.get(each["file"], each["file"]))} for each in found)
+
+    def _new_place(self, path: str) -> str:
+        """Return where a file of the configuration is to be now: it has moved with the folder, if it was in that."""
+        folder = os.path.join(os.path.dirname(self._found.config), "")
+        return os.path.join(self._target.parent, path.removeprefix(folder)) if path.startswith(folder) else path
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return StoreError.of(texts.CONFIG_UNWRITABLE, path=str(path), reason=reason)

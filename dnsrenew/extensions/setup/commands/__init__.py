@@ -1,0 +1,1 @@
+"""The commands init, import, delegate, export and restore."""

@@ -1,0 +1,179 @@
+"""``dnsrenew delegate``: says which CNAME record to set, waits until it is there, and writes the route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.values import replace
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.terminal import dim, green, yellow
+
+if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.terminal import Terminal
+    from dnsrenew.extensions.setup.delegate.delegate import Delegated
+
+_REPEAT_AFTER: Final = 60.0
+"""Seconds after which an unchanged wait is shown again: a person may be at a form in a browser."""
+_SOON: Final = 1.0
+"""Seconds without a line: a record that is there already is seen by then."""
+_GAP: Final = "  "
+
+
+def delegate(invocation: Invocation) -> int:
+    """Delegate, and return the exit status: 1 if a person has to add the route.
+
+    :raises ConfigError: what is meant is not clear.
+    :raises DnsRenewError: it is not possible, or was stopped.
+    """
+    from dnsrenew.extensions.setup.delegate import delegate as operation
+
+    terminal, options = invocation.terminal, invocation.options
+    config = invocation.config()
+    context = replace(invocation.context(), emitter=Emitter(invocation.clock, DelegateProgress(terminal)))
+    terminal.redact = context.redactor.redact
+    work = partial(operation.delegate, context, config, invocation.store(config), options.name, options.to)
+    result = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document(result.to_dict())
+    if not terminal.quiet:
+        terminal.write_result("\n".join(_lines(result, terminal.out.size()[0])))
+    elif result.to_add:
+        terminal.write_message("\n".join(_to_add(result, terminal.err.size()[0])))
+    return int(bool(result.to_add))
+
+
+class DelegateProgress(PlainProgress):
+    """Shows the records to set, and what the name servers say meanwhile."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__(terminal)
+        self._shown: dict[str, tuple[object, float]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Show the next event."""
+        if self.closed:
+            return
+        if event.kind == "cname-needed":
+            self._show_records(event.data["records"])
+        elif event.kind == "cname-waiting":
+            self._show_servers(event.data["servers"], float(event.data["seconds"]))
+        elif event.kind == "cname-visible":
+            duration = formatting.seconds(float(event.data["seconds"]))
+            self.terminal.write_info(texts.CNAME_SEEN.format(certificate=event.certificate, duration=duration))
+        else:
+            super().__call__(event)
+
+    def _show_records(self, records: Sequence[Mapping[str, str]]) -> None:
+        """Write the records to standard output; with ``--json`` to standard error, for a person is to set them."""
+        terminal = self.terminal
+        columns = (terminal.err if terminal.json else terminal.out).size()[0]
+        lines = record_lines(records, columns)
+        if terminal.json:
+            terminal.write_message("\n".join(lines))
+        else:
+            terminal.write_result("\n".join(lines))
+        terminal.write_info("\n".join(formatting.wrap(texts.CNAME_WAIT, terminal.err.size()[0])))
+
+    def _show_servers(self, servers: Sequence[Mapping[str, str]], seconds: float) -> None:
+        """Write a line for each record that is not everywhere, if something changed or for a while nothing was said."""
+        by_record: dict[str, list[Mapping[str, str]]] = {}
+        for server in servers:
+            by_record.setdefault(server["name"], []).append(server)
+        for name, its in by_record.items():
+            states = tuple((each["address"], each["state"]) for each in its)
+            before, shown_at = self._shown.get(name, (None, 0.0))
+            if seconds < _SOON or (states == before and seconds - shown_at < _REPEAT_AFTER):
+                continue
+            self._shown[name] = states, seconds
+            line = texts.CNAME_PROGRESS.format(name=name, elapsed=formatting.seconds(seconds), servers=_summary(its))
+            self.terminal.write_info("\n".join(formatting.wrap(line, self.terminal.err.size()[0], "", "  ")))
+
+
+def _summary(servers: Sequence[Mapping[str, str]]) -> str:
+    """Return which name servers show a record, and which do not."""
+    count = sum(each["state"] == "agrees" for each in servers)
+    template = texts.CNAME_COUNT_ONE if len(servers) == 1 else texts.CNAME_COUNT
+    parts = [template.format(count=count, total=len(servers))]
+    for state, text in texts.CNAME_SERVERS.items():
+        its = [f"{each['server']} ({each['address']})" for each in servers if each["state"] == state]
+        if its:
+            parts.append(text.format(servers=formatting.listed(its)))
+    return "; ".join(parts)
+
+
+def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> list[str]:
+    """Return the records as a table; where that is too wide, each part on a line of its own, never broken."""
+    by_zone: dict[str, list[str]] = {}
+    for record in records:
+        by_zone.setdefault(record["zone"], []).append(record["name"].removesuffix(f".{record['zone']}"))
+    template = texts.CNAME_TO_SET if len(records) == 1 else texts.CNAMES_TO_SET
+    lines = formatting.wrap(template.format(zones=formatting.listed(by_zone)), columns)
+    rows = [(record["name"], record["type"], record["value"]) for record in records]
+    lines += ["", *(_table(rows) if columns is None or _width(rows) <= columns else _stacked(rows, columns)), ""]
+    for zone, its in by_zone.items():
+        lines += formatting.wrap(texts.CNAME_SHORT.format(zone=zone, names=formatting.listed(its)), columns)
+    return lines
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(formatting.width, column)) for column in zip(texts.CNAME_COLUMNS, *rows, strict=True)]
+
+
+def _width(rows: Sequence[tuple[str, ...]]) -> int:
+    return sum(_widths(rows)) + len(_GAP) * len(texts.CNAME_COLUMNS)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = _widths(rows)
+    lines = [
+        _GAP + _GAP.join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (texts.CNAME_COLUMNS, *rows)
+    ]
+    return [dim(lines[0]), *lines[1:]]
+
+
+def _stacked(rows: Sequence[tuple[str, ...]], columns: int) -> list[str]:
+    lines: list[str] = []
+    longest = max(map(formatting.width, texts.CNAME_COLUMNS))
+    for row in rows:
+        lines += [""] if lines else []
+        for label, cell in zip(texts.CNAME_COLUMNS, row, strict=True):
+            head = _padded(label, longest) + _GAP
+            fits = formatting.width(head) + len(cell) <= columns
+            lines += [f"{dim(head)}{cell}"] if fits else [dim(label), cell]
+    return lines
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - formatting.width(text))
+
+
+def _lines(result: Delegated, columns: int | None) -> list[str]:
+    names = formatting.listed(record.domain for record in result.records)
+    account = result.route.dns[0] if result.route.dns else ""
+    head = texts.DELEGATIONS[bool(account), result.is_tested].format(names=names, account=account)
+    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
+    if result.written:
+        path = formatting.listed(result.written)
+        lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=path), columns, "  ", "  ")
+    elif not result.to_add:
+        lines += formatting.wrap(
+            (texts.ROUTE_KEPT if account else texts.ROUTE_THERE).format(account=account), columns, "  ", "  "
+        )
+    lines += _to_add(result, columns)
+    following = texts.DELEGATE_NEXT.format(names=" ".join(result.certificates))
+    return [*lines, *formatting.wrap(following, columns, f"{yellow('→')} ", "  ")]
+
+
+def _to_add(result: Delegated, columns: int | None) -> list[str]:
+    """Return what a person has to add to the configuration, to be copied as it is."""
+    lines: list[str] = []
+    for each in result.to_add:
+        head = texts.ROUTES_TO_ADD[each.form].format(certificate=each.certificate, path=each.file)
+        lines += [*formatting.wrap(head, columns, f"{yellow('!')} ", "  "), "", *each.lines.split("\n"), ""]
+    return lines

@@ -1,0 +1,156 @@
+"""``dnsrenew import``: takes over from another ACME client, and says what is left to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import say
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import locate
+from dnsrenew.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.extensions.setup.importing.found import HostView, NotUnderstood
+    from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult
+
+
+def import_tool(invocation: Invocation) -> int:
+    """Import; return the exit status: 1 if a certificate or an account could not be imported.
+
+    :raises ConfigError: nothing was found, or a configuration exists.
+    :raises StoreError: the store or a file cannot be written.
+    """
+    from dnsrenew.extensions.setup.importing.importer import run_import
+    from dnsrenew.store.opening import open_store
+
+    request = _request(invocation)
+    folder = Path(locate.default_store(str(request.config.parent), os.environ))
+    store = open_store(folder, insist=invocation.options.insist)
+    result = run_import(request, store, invocation.context())
+    terminal = invocation.terminal
+    terminal.write_document(result.to_dict())
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result("\n".join(_lines(result, columns)))
+    columns, _ = terminal.err.size()
+    for note in result.not_understood:
+        terminal.write_message("\n".join(_note(note, columns)))
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        following = [*_to_add(result, columns), *(_steps(result, columns) if result.steps else [])]
+        if following:
+            terminal.write_result("\n".join(following))
+    return int(result.loses)
+
+
+def _request(invocation: Invocation) -> ImportRequest:
+    from dnsrenew.extensions.setup.importing.importer import ImportRequest
+
+    options, cwd = invocation.options, locate.here()
+    path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
+    named = options.config or os.environ.get(locate.VARIABLE)
+    kind = getattr(options, "from")  # a keyword
+    host = _host(cwd, _servers(options.server or []), insist=options.insist)
+    return ImportRequest(path, kind, _target(named, cwd, insist=options.insist), bool(options.config), host)
+
+
+def _servers(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the directory URLs.
+
+    :raises ConfigError: ``usage``.
+    """
+    from dnsrenew.base.web_address import is_web_address
+
+    for url in given:
+        if not is_web_address(url, ("https",)):
+            raise usage(texts.SERVER_URL, "dnsrenew import")
+    return tuple(given)
+
+
+def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
+    """Return the configuration to write: the one named, the one that commands would find, or the default.
+
+    The default is that of ``init``, in the current folder; where others could change it there, as with ``sudo`` in the
+    home of a user, it is that of ``restore``.
+    """
+    from dnsrenew.config.file_checks import FileChecks
+
+    usual = Path(locate.new_config(named, os.environ, cwd))
+    if named or os.path.lexists(usual):
+        return usual
+    here = Path(cwd) / locate.FILE_NAME
+    try:
+        FileChecks(found=True, insist=insist).judge(str(here))
+    except ConfigError:
+        return usual
+    return here
+
+
+def _host(cwd: str, servers: tuple[str, ...], *, insist: bool) -> HostView:
+    from dnsrenew.base.found import Discovery
+    from dnsrenew.extensions.setup.importing.found import HostView
+
+    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return HostView(
+        Path(root),
+        Path(os.path.expanduser("~")),
+        Path(cwd),
+        dict(os.environ),
+        servers=servers,
+        here_counts=not is_root,
+        discovery=Discovery(insist=insist),
+    )
+
+
+def _lines(result: ImportResult, columns: int | None) -> list[str]:
+    """Return what was imported, and what was written."""
+    stored = sum(is_stored for _, is_stored in result.certificates)
+    accounts = sum(is_stored for _, is_stored in result.accounts)
+    fields = {
+        "certificates": formatting.count(stored, texts.CERTIFICATE),
+        "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
+        "tools": formatting.listed(result.tools),
+    }
+    template = texts.IMPORTED_BEFORE if result.again else texts.IMPORTED
+    mark = red("✗") if result.loses else green("✓")
+    lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
+    for certificate, is_stored in () if result.again else result.certificates:
+        text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"
+        if not is_stored:
+            text = texts.NOT_IMPORTED.format(certificate=text)
+        lines += formatting.wrap(text, columns, "  ", "    ")
+    for path in result.written:
+        lines += formatting.wrap(texts.WROTE.format(path=path), columns, "  ", "    ")
+    return lines
+
+
+def _note(note: NotUnderstood, columns: int | None) -> list[str]:
+    mark = red("✗") if note.loses else yellow("!")
+    place = note.file if note.line is None else f"{note.file}:{note.line}"
+    lines = formatting.wrap(f"{place}: {say(note.why)}", columns, f"{mark} ", "  ")
+    lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
+    return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
+
+
+def _to_add(result: ImportResult, columns: int | None) -> list[str]:
+    """Return the tables that a person has to add to the configuration, to be copied as they are."""
+    lines: list[str] = []
+    for each in result.to_add:
+        head = texts.TABLES_TO_ADD.format(certificate=each.certificate)
+        lines += ["", *formatting.wrap(head, columns, f"{yellow('!')} ", "  "), "", *each.lines.split("\n")]
+    return lines
+
+
+def _steps(result: ImportResult, columns: int | None) -> list[str]:
+    lines = ["", bold(texts.IMPORT_NEXT)]
+    for number, step in enumerate(result.steps, 1):
+        lines += formatting.wrap(say(step), columns, f"{number:>2}. ", "    ")
+    return lines

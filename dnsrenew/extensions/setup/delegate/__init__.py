@@ -1,0 +1,1 @@
+"""One CNAME or TXT record that is set once: ``dnsrenew delegate``."""

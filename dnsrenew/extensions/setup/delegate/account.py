@@ -1,0 +1,193 @@
+"""Chooses what to delegate: the domains, the DNS account that writes for them, and the name that it writes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter
+from dnsrenew.errors import ConfigError
+from dnsrenew.operations import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.config import Config
+
+_MAX_NAME: Final = 253
+_HASH: Final = 32
+"""Hexadecimal digits that stand for a domain that is too long to be a part of a name."""
+
+
+class DelegatedDomains(Frozen):
+    """What is delegated.
+
+    :ivar specs: the certificates that have one of the domains.
+    :ivar domains: as A-labels, without ``*.``.
+    """
+
+    specs: tuple[CertificateSpec, ...]
+    domains: tuple[str, ...]
+
+
+class DelegateAccount(Frozen):
+    """The account that writes.
+
+    :ivar zone: the zone that it writes to; None: its server chooses the name.
+    """
+
+    writer: RecordWriter
+    zone: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of the account."""
+        return self.writer.account.name
+
+
+def writers_of(config: Config) -> dict[str, RecordWriter]:
+    """Return every DNS account with the provider file of its host."""
+    return {name: RecordWriter(each, config.providers[each.provider]) for name, each in config.accounts.items()}
+
+
+# ── what ────────────────────────────────────────────────────────────────────────────────
+
+
+def choose_domains(config: Config, name: str) -> DelegatedDomains:
+    """Return the domains of a certificate, or the one domain that is named.
+
+    Of a certificate only those are delegated that no account with ``zones`` can write, if there are any.
+
+    :param name: a certificate, or a domain of one.
+    :raises ConfigError: ``certificate-unknown``; ``delegate-not-needed``: it has only IP addresses.
+    """
+    spec = next((each for each in config.certificates if each.name == name), None)
+    if spec is not None:
+        holders = [writer for writer in writers_of(config).values() if _is_limited(writer)]
+        bases = dict.fromkeys(names.base_domain(each) for each in spec.identifiers if not names.is_ip(each))
+        if not bases:
+            raise ConfigError.of(texts.DELEGATE_NO_DOMAINS, name=name)
+        needed = tuple(each for each in bases if not any(_can_write(writer, each) for writer in holders))
+        return DelegatedDomains((spec,), needed or tuple(bases))
+    try:
+        domain = names.base_domain(names.to_a_labels(name))
+    except names.InvalidName:
+        domain = ""
+    specs = tuple(each for each in config.certificates if domain in map(names.base_domain, each.identifiers))
+    if not specs or names.is_ip(domain):
+        raise _unknown_name(config, name)
+    return DelegatedDomains(specs, (domain,))
+
+
+def _unknown_name(config: Config, name: str) -> ConfigError:
+    known = list(dict.fromkeys(each for spec in config.certificates for each in (spec.name, *spec.domains)))
+    similar = nearest(name, known)
+    text = texts.DELEGATE_NAME_NEAREST if similar else texts.DELEGATE_NAME
+    return ConfigError.of(text, name=name, nearest=similar, known=known)
+
+
+# ── by which account ────────────────────────────────────────────────────────────────────
+
+
+def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> DelegateAccount:
+    """Return the account that will write for some domains.
+
+    Without ``to`` it is the only one whose server chooses the names (acme-dns), or else the only one with ``zones``
+    that hold none of the domains.
+
+    :param to: an account, or a zone that one writes to.
+    :raises ConfigError: ``delegate-account``: there is none, or several; ``delegate-not-needed``: it writes the records
+        of a domain itself.
+    """
+    writers = writers_of(config)
+    if to is None:
+        return _only_one(writers, domains)
+    if to in writers:
+        return _checked(writers[to], domains)
+    return _of_zone(writers, to, domains)
+
+
+def _only_one(writers: Mapping[str, RecordWriter], domains: Sequence[str]) -> DelegateAccount:
+    usable = [each for each in writers.values() if not each.provider.behaviour.by_hand]
+    chosen = [each for each in usable if each.provider.behaviour.delegated]
+    others = [each for each in usable if each.account.zones and not any(_can_write(each, one) for one in domains)]
+    found = chosen or others
+    if not found:
+        raise ConfigError.of(texts.DELEGATE_NO_ACCOUNT, domains=list(domains))
+    if len(found) > 1:
+        accounts = [each.account.name for each in found]
+        raise ConfigError.of(texts.DELEGATE_CHOOSE, domains=list(domains), accounts=accounts, example=accounts[0])
+    return _checked(found[0], domains)
+
+
+def _checked(writer: RecordWriter, domains: Sequence[str]) -> DelegateAccount:
+    """Return an account with the first of its zones, if it can be used for the domains."""
+    account = writer.account.name
+    if writer.provider.behaviour.by_hand:
+        raise ConfigError.of(texts.DELEGATE_BY_HAND, account=account)
+    if writer.provider.behaviour.delegated:
+        return DelegateAccount(writer, None)
+    _refuse_own(writer, domains)
+    if not writer.account.zones:
+        raise ConfigError.of(texts.DELEGATE_ZONE_NEEDED, account=account)
+    return DelegateAccount(writer, names.relative(writer.account.zones[0]))
+
+
+def _of_zone(writers: Mapping[str, RecordWriter], to: str, domains: Sequence[str]) -> DelegateAccount:
+    """Return the account that writes to a zone: that with the longest zone, or the only one without a limit."""
+    if not to.strip():
+        raise ConfigError.of(texts.DELEGATE_TO_EMPTY, to=to, known=list(writers))
+    try:
+        zone = names.to_a_labels(to)
+    except names.InvalidName:
+        zone = ""
+    probe = f"{OWN_LABEL}.{zone}"
+    usable = [each for each in writers.values() if zone and not each.provider.behaviour.delegated]
+    fitting = [each for each in usable if _is_limited(each) and each.may_write(probe)]
+    fitting.sort(key=lambda each: len(names.labels(each.zone_of(probe) or "")), reverse=True)
+    found = fitting[:1] or [each for each in usable if not _is_limited(each)]
+    if "." not in zone or not found:
+        known = [*writers, *(names.relative(each) for writer in writers.values() for each in writer.account.zones)]
+        similar = nearest(to, known)
+        text = texts.DELEGATE_TO_NEAREST if similar else texts.DELEGATE_TO_UNKNOWN
+        raise ConfigError.of(text, to=to, nearest=similar, known=list(writers))
+    if len(found) > 1:
+        accounts = [each.account.name for each in found]
+        raise ConfigError.of(texts.DELEGATE_CHOOSE, domains=list(domains), accounts=accounts, example=accounts[0])
+    if found[0].provider.behaviour.by_hand:
+        raise ConfigError.of(texts.DELEGATE_BY_HAND, account=found[0].account.name)
+    _refuse_own(found[0], domains)
+    return DelegateAccount(found[0], zone)
+
+
+def _refuse_own(writer: RecordWriter, domains: Iterable[str]) -> None:
+    """Refuse an account that writes the records of a domain itself."""
+    own = [each for each in domains if _is_limited(writer) and _can_write(writer, each)]
+    if own:
+        raise ConfigError.of(texts.DELEGATE_OWN_DOMAIN, account=writer.account.name, domains=own)
+
+
+def _is_limited(writer: RecordWriter) -> bool:
+    return bool(writer.account.zones or writer.provider.zone_suffixes)
+
+
+def _can_write(writer: RecordWriter, domain: str) -> bool:
+    return writer.may_write(f"{OWN_LABEL}.{domain}")
+
+
+# ── at which name ───────────────────────────────────────────────────────────────────────
+
+
+def target_name(domain: str, zone: str) -> str:
+    """Return the name in a zone that holds the values for a domain: ``_acme-challenge.DOMAIN.ZONE``.
+
+    It is always the same for a domain, and begins as the name that it stands for, since some DNS hosts can limit a key
+    to such names. A domain that is too long is replaced by a hash.
+    """
+    name = f"{OWN_LABEL}.{domain}.{zone}"
+    if len(name) <= _MAX_NAME:
+        return name
+    return f"{OWN_LABEL}.{hashlib.sha256(domain.encode('ascii')).hexdigest()[:_HASH]}.{zone}"

@@ -1,0 +1,253 @@
+"""Has the TXT values for a domain written elsewhere, by one CNAME record that a person sets once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.base import names
+from dnsrenew.base.model import Route
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.records import OWN_LABEL
+from dnsrenew.errors import ConfigError, DnsError, LockedError
+from dnsrenew.extensions.setup.delegate.account import choose_account, choose_domains, target_name, writers_of
+from dnsrenew.extensions.setup.delegate.probe import probe
+from dnsrenew.extensions.setup.delegate.registration import registered_name
+from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
+from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
+from dnsrenew.fallback import history
+from dnsrenew.operations import texts
+from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.renewal.batch import DRIVEN
+from dnsrenew.renewal.services import make_services
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.challenges.dns01.records import TxtPlacement
+    from dnsrenew.config import Config
+    from dnsrenew.dns import Target
+    from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
+    from dnsrenew.extensions.setup.delegate.route import RouteToAdd
+    from dnsrenew.renewal.job import Services
+    from dnsrenew.store import Store
+    from dnsrenew.store.state import State
+
+
+PERSIST: Final = "dns-persist-01"
+"""A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""
+
+
+class DelegatedRecord(Protocol):
+    """A record that was set."""
+
+    @property
+    def domain(self) -> str:
+        """The domain that is validated by it."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+
+
+class Delegated(Frozen, kw_only=True):
+    """What was done.
+
+    :ivar records: the records, which every name server shows.
+    :ivar route: the route that uses them.
+    :ivar is_tested: whether a test value was written and seen.
+    :ivar written: the files of the configuration to which the route was written.
+    :ivar to_add: what a person has to add to the configuration, because it could not be edited.
+    """
+
+    certificates: tuple[str, ...]
+    records: tuple[DelegatedRecord, ...]
+    route: Route
+    is_tested: bool
+    written: tuple[str, ...] = ()
+    to_add: tuple[RouteToAdd, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "records": [record.to_dict() for record in self.records],
+            "done": not self.to_add,
+            "tested": self.is_tested,
+            "route": {"challenge": self.route.challenge, "dns": list(self.route.dns)},
+            "written": self.written[0] if self.written else None,
+            "to_add": [
+                {"certificate": each.certificate, "file": each.file, "lines": each.lines} for each in self.to_add
+            ],
+        }
+
+
+def delegate(context: Context, config: Config, store: Store, name: str, to: str | None) -> Delegated:
+    """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
+
+    The event ``cname-needed`` has the records. This waits until every name server shows them, tests the account with
+    a value that it removes, and writes the route to the file of each certificate unless it is taken anyway. What was
+    obtained in vain before is tried again by the next run.
+
+    :param name: a certificate, or a domain of one.
+    :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant. ``dns-persist-01``:
+        set the one TXT record of that challenge instead, which costs an order.
+    :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
+    :raises AttemptError: DNS, the DNS host or the CA makes it impossible.
+    :raises SecretError: a secret of the account cannot be resolved.
+    :raises StoreError: ``acme-dns-unwritable``, or the journal cannot be written.
+    :raises LockedError: another run uses the DNS account.
+    :raises Cancelled: the wait was cancelled; a second call goes on.
+    """
+    try:
+        chosen = choose_domains(config, name)
+    except ConfigError:
+        _refuse_fleet(config, store, name)
+        raise
+    its = context.for_certificate(chosen.specs[0].name)
+    store.check_ground()
+    services = make_services(config, store, context)
+    try:
+        with context.redactor.guard_logs(*DRIVEN):
+            if to == PERSIST:
+                done = _persist(its, config, services, chosen, name)
+            else:
+                done = _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
+    finally:
+        services.close()
+    to_add = {each.certificate for each in done.to_add}
+    _end_waits(context, store, [each for each in done.certificates if each not in to_add])
+    return done
+
+
+def _end_waits(context: Context, store: Store, certificates: Sequence[str]) -> None:
+    """Let the next run try at once: without the record, an attempt before had to fail."""
+    for name in certificates:
+        if store.read_state(name).next_attempt is None:
+            continue
+        try:
+            with store.lock(name, context=context):
+                store.update(name, _without_wait)
+        except LockedError:
+            continue  # another run tries it just now
+
+
+def _without_wait(state: State) -> State:
+    """Return the state without the wait after a failure. What a CA asked for stays."""
+    return state if history.was_asked_to_wait(state) else replace(state, next_attempt=None, attempt_set_at=None)
+
+
+def _refuse_fleet(config: Config, store: Store, name: str) -> None:
+    """Refuse a certificate of a fleet: it has no table that a route could be written into.
+
+    :raises ConfigError: ``certificate-unknown``.
+    """
+    shared = shared_certificates(config, store)
+    if shared is not None and shared.domains_of(name) is not None:
+        raise ConfigError.of(texts.DELEGATE_FLEET, name=name) from None
+
+
+def _by_cname(
+    context: Context, config: Config, services: Services, chosen: DelegatedDomains, account: DelegateAccount
+) -> Delegated:
+    """Have CNAME records set that lead to an account."""
+    zones = _own_zones(context, services, chosen.domains)
+    records = _records(context, account, zones)
+    CnameWait(context, services.dns, records).until_there(account.name)
+    targets = _targets(context, services, records)
+    placements = _placements(config, services, account.name, targets)
+    is_tested = probe(context, config, services, placements, chosen.specs[0].propagation)
+    route = Route("dns-01", dns=account.name)
+    first = partial(_first_accounts, config, services, records)
+    needed = [each for each in chosen.specs if not (has_route(each, route) or takes_account(each, route, first))]
+    return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=is_tested)
+
+
+def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains, name: str) -> Delegated:
+    """Have the one TXT record of dns-persist-01 set."""
+    from dnsrenew.extensions.setup.delegate.persist import persist  # rarely needed
+
+    try:
+        records = persist(context, services, chosen)
+    except DnsError as error:
+        if error.code == "dns-persist-missing":  # its fix is that of a renewal
+            error.fix = texts.DELEGATE_PERSIST_AGAIN.format(name=name, lines=error.evidence["lines"])
+        raise
+    route = Route(PERSIST)
+    needed = [spec for spec in chosen.specs if not has_route(spec, route)]
+    return _written(config, chosen, needed, records=tuple(records), route=route, is_tested=False)
+
+
+def _own_zones(context: Context, services: Services, domains: Sequence[str]) -> dict[str, Target]:
+    """Return the zone of the challenge's name of each domain.
+
+    :raises DnsError: it is in none, or the name is a zone of its own.
+    """
+    found = services.dns.challenge_targets(context, domains, follow_cname=False)
+    for target in found.values():
+        if target.name == target.served_zone:
+            raise DnsError.of(texts.DELEGATE_OWN_ZONE, name=names.relative(target.name))
+    return found
+
+
+def _records(context: Context, account: DelegateAccount, zones: dict[str, Target]) -> list[CnameRecord]:
+    """Return the records to set; one name at an acme-dns server is enough for all domains."""
+    registered = registered_name(context, account.writer) if account.zone is None else ""
+    return [
+        CnameRecord(
+            domain,
+            f"{OWN_LABEL}.{domain}",
+            registered or target_name(domain, account.zone or ""),
+            names.relative(target.served_zone),
+        )
+        for domain, target in zones.items()
+    ]
+
+
+def _targets(context: Context, services: Services, records: Sequence[CnameRecord]) -> dict[str, Target]:
+    """Return where the CNAME records lead, as a renewal finds it.
+
+    :raises DnsError: not to the name that the account writes.
+    """
+    targets = services.dns.challenge_targets(context, [record.domain for record in records])
+    for record in records:
+        end = names.relative(targets[record.domain].name)
+        if names.labels(end) != names.labels(record.value):
+            raise DnsError.of(texts.DELEGATE_CHAIN, name=record.name, target=end, value=record.value)
+    return targets
+
+
+def _placements(config: Config, services: Services, account: str, targets: dict[str, Target]) -> list[TxtPlacement]:
+    choice = AccountChoice(services.dns, writers_of(config), attended=True)
+    route = Route("dns-01", dns=account)
+    return [choice.place(domain, target, route) for domain, target in targets.items()]
+
+
+def _first_accounts(
+    config: Config, services: Services, records: Sequence[CnameRecord], route: Route
+) -> list[tuple[str, ...]]:
+    """Return the accounts that a route without any takes first for each record."""
+    choice = AccountChoice(services.dns, writers_of(config))
+    found = [choice.routes(names.absolute(record.value), route)[:1] for record in records]
+    return [each[0].dns if each else () for each in found]
+
+
+def _written(
+    config: Config,
+    chosen: DelegatedDomains,
+    needed: Sequence[CertificateSpec],
+    *,
+    records: tuple[DelegatedRecord, ...],
+    route: Route,
+    is_tested: bool,
+) -> Delegated:
+    """Write the route to the certificates that need it, and return what was done."""
+    routes = write_routes(config, needed, route)
+    return Delegated(
+        certificates=tuple(spec.name for spec in chosen.specs),
+        records=records,
+        route=route,
+        is_tested=is_tested,
+        written=routes.files,
+        to_add=routes.to_add,
+    )

@@ -1,0 +1,207 @@
+"""Waits until every name server shows the CNAME records that a person sets, and says what is wrong meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.errors import DnsError
+from dnsrenew.operations import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns import DnsView
+    from dnsrenew.dns.cname_survey import CnameAnswer
+    from dnsrenew.errors import Text
+
+_TRIES: Final = 3
+"""Rounds without an answer after which an address no longer counts, if the others have the record."""
+_TRIES_OF_ALL: Final = 6
+"""Rounds without any answer after which the wait ends: this host may not ask these servers at all."""
+_GAP: Final = (0.2, 10.0)
+_GAP_WITHOUT_ANSWER: Final = 2.0
+_BESIDE_EVERY: Final = 30.0
+"""Seconds between two checks for records in the way."""
+_FRACTION: Final = 20
+"""A round comes after a twentieth of the time waited so far, so that a wait of hours is no burden for anyone."""
+
+ServerState = Literal["agrees", "waiting", "elsewhere", "unreachable"]
+
+
+class CnameRecord(Frozen):
+    """A CNAME record to set.
+
+    :ivar domain: the domain that is validated by it, without ``*.``.
+    :ivar name: its owner name, without the final dot.
+    :ivar value: where it leads, without the final dot.
+    :ivar zone: the zone in which it is set, without the final dot.
+    """
+
+    domain: str
+    name: str
+    value: str
+    zone: str
+
+    @property
+    def short(self) -> str:
+        """The name without the zone, as many DNS hosts want it."""
+        return self.name.removesuffix(f".{self.zone}")
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"name": self.name, "type": "CNAME", "value": self.value}
+
+
+class CnameServer(Frozen):
+    """What one address says about one record.
+
+    :ivar failures: rounds in a row without an answer.
+    """
+
+    record: CnameRecord
+    server: str
+    address: str
+    state: ServerState
+    detail: str = ""
+    failures: int = 0
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form for the event ``cname-waiting``."""
+        return {
+            "name": self.record.name,
+            "server": self.server,
+            "address": self.address,
+            "state": self.state,
+            "detail": self.detail,
+        }
+
+
+class CnameWait:
+    """One wait for some records."""
+
+    def __init__(self, context: Context, dns: DnsView, records: Sequence[CnameRecord]) -> None:
+        from dnsrenew.dns.cname_survey import CnameSurvey
+
+        self._context = context
+        self._dns = dns
+        self._records = records
+        self._survey = CnameSurvey(dns.survey())
+        self._zones = {record.name: record.zone for record in records}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._answers: Mapping[str, Sequence[CnameAnswer]] = {}
+        self._next_check_beside = 0.0
+        self._start = context.clock.monotonic()
+
+    def until_there(self, account: str) -> None:
+        """Wait until every address of every zone has its records; if all are there already, it costs one round.
+
+        :param account: the account that will write, for the event with the records that are missing at the beginning.
+        :raises DnsError: ``dns-unreachable``: no address of a zone answers this host.
+        :raises Cancelled: the caller cancelled.
+        """
+        servers, missing = self._round()
+        if missing:
+            records = [{**record.to_dict(), "zone": record.zone} for record in missing]
+            self._context.emit("cname-needed", records=records, account=account)
+        while missing:
+            self._warn_of_mistakes(missing)
+            self._context.emit(
+                "cname-waiting",
+                seconds=round(self._elapsed(), 3),
+                servers=[each.to_dict() for each in servers],
+            )
+            self._check_reachable(servers)
+            self._context.wait(self._gap(servers))
+            servers, missing = self._round()
+        for record in self._records:
+            _warn_unreachable(self._context, record, [each for each in servers if each.record == record])
+        self._context.emit("cname-visible", seconds=round(self._elapsed(), 3))
+
+    def _round(self) -> tuple[list[CnameServer], list[CnameRecord]]:
+        """Ask every address once; return what each says, and the records that are not everywhere yet."""
+        self._answers = self._survey.ask(self._context, self._zones)
+        servers = [self._judge(record, answer) for record in self._records for answer in self._answers[record.name]]
+        return servers, [record for record in self._records if not self._is_there(record, servers)]
+
+    def _judge(self, record: CnameRecord, answer: CnameAnswer) -> CnameServer:
+        key = record.name, answer.address
+        self._failures[key] = self._failures.get(key, 0) + 1 if answer.reason else 0
+        found = CnameServer(record, answer.server, answer.address, "waiting", failures=self._failures[key])
+        if answer.reason:
+            state: ServerState = "unreachable" if found.failures >= _TRIES else "waiting"
+            return replace(found, state=state, detail=answer.reason)
+        if answer.target is None:
+            return found
+        leads_there = names.labels(answer.target) == names.labels(record.value)
+        return replace(found, state="agrees" if leads_there else "elsewhere", detail=answer.target)
+
+    def _is_there(self, record: CnameRecord, servers: Sequence[CnameServer]) -> bool:
+        states = {each.state for each in servers if each.record == record} - {"unreachable"}
+        if "elsewhere" in states and "waiting" not in states:
+            return self._leads_there(record)
+        return states == {"agrees"}
+
+    def _leads_there(self, record: CnameRecord) -> bool:
+        """Tell whether a CNAME record to another name leads to the right one in the end."""
+        try:
+            target = self._dns.challenge_targets(self._context, [record.domain])[record.domain]
+        except DnsError:
+            return False
+        return names.labels(target.name) == names.labels(record.value)
+
+    def _check_reachable(self, servers: Sequence[CnameServer]) -> None:
+        for record in self._records:
+            its = [each for each in servers if each.record == record]
+            if all(each.failures >= _TRIES_OF_ALL for each in its):
+                raise DnsError.of(texts.DELEGATE_SILENT, **_silent(record, its))
+
+    def _gap(self, servers: Iterable[CnameServer]) -> float:
+        least, most = _GAP
+        if all(each.failures for each in servers):
+            return _GAP_WITHOUT_ANSWER
+        return min(max(self._elapsed() / _FRACTION, least), most)
+
+    # ── what is wrong ───────────────────────────────────────────────────────────────────
+
+    def _warn_of_mistakes(self, missing: Sequence[CnameRecord]) -> None:
+        """Warn of what a person has set wrongly, once for each mistake."""
+        for record in missing:
+            evidence = {"name": record.name, "zone": record.zone, "value": record.value}
+            for text, fields in _mistakes(record, self._answers[record.name]):
+                self._context.warn(*text.fill(**evidence, **fields))
+        if self._elapsed() < self._next_check_beside:
+            return
+        self._next_check_beside = self._elapsed() + _BESIDE_EVERY
+        zones = {record.name: record.zone for record in missing}
+        for name, types in self._survey.beside(self._context, zones).items():
+            if types:
+                self._context.warn(*texts.DELEGATE_BESIDE.fill(name=name, zone=zones[name], types=types))
+
+    def _elapsed(self) -> float:
+        return self._context.clock.monotonic() - self._start
+
+
+def _mistakes(record: CnameRecord, answers: Sequence[CnameAnswer]) -> Iterator[tuple[Text, Mapping[str, Any]]]:
+    wrong = {each.target for each in answers if each.target and names.labels(each.target) != names.labels(record.value)}
+    for target in sorted(wrong):
+        yield texts.DELEGATE_LEADS_ELSEWHERE, {"target": target}
+    if any(each.doubled for each in answers):
+        yield texts.DELEGATE_DOUBLED, {"doubled": f"{record.name}.{record.zone}", "short": record.short}
+    wild = {each.of_wildcard for each in answers if each.of_wildcard and each.target is None}
+    for target in sorted(wild):
+        yield texts.DELEGATE_WILDCARD, {"target": target}
+
+
+def _warn_unreachable(context: Context, record: CnameRecord, servers: Sequence[CnameServer]) -> None:
+    silent = [each for each in servers if each.state == "unreachable"]
+    if silent:
+        context.warn(*texts.DELEGATE_SERVER_SILENT.fill(**_silent(record, silent)))
+
+
+def _silent(record: CnameRecord, servers: Iterable[CnameServer]) -> dict[str, Any]:
+    answers = [
+        texts.SERVER_SAYS.format(server=each.server, address=each.address, reason=each.detail) for each in servers
+    ]
+    return {"name": record.name, "zone": record.zone, "answers": answers or [texts.NO_SERVERS]}

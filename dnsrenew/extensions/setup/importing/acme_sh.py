@@ -1,0 +1,232 @@
+"""acme.sh's folder: ``account.conf``, ``ca/`` with the accounts, and a folder with the settings of each certificate.
+
+The layout is that of acme.sh 2.8 to 3.1 (its wiki, and ``_initpath`` and ``issue`` in the script). All settings are
+shell assignments, which are read without a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.extensions.setup.importing import (
+    acme_sh_accounts,
+    acme_sh_deploys,
+    acme_sh_routes,
+    addresses,
+    directories,
+    reading,
+    texts,
+)
+from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
+from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
+from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData, FoundFile, HostView
+from dnsrenew.extensions.setup.importing.on_machine import inside
+from dnsrenew.extensions.setup.importing.pem_pairs import PemPair, read_pair
+from dnsrenew.extensions.setup.importing.shell_settings import ShellSettings, read_settings
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import KeyKind
+
+_ECC: Final = "_ecc"
+_KINDS: Final[Mapping[str, KeyKind]] = {
+    "ec-256": "ecdsa-p256",
+    "ec-384": "ecdsa-p384",
+    "2048": "rsa2048",
+    "3072": "rsa3072",
+    "4096": "rsa4096",
+}
+_RSA: Final = re.compile(r"\d+")
+_DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
+"""``Le_RenewalDays`` of a certificate for which a person chose none."""
+_PROFILE: Final = ("Le_CertificateProfile", "Le_Certificate_Profile", "Le_CertProfile")
+_READ: Final = re.compile(
+    r"Le_(Domain|Alt|Webroot|API|Keylength|ReloadCmd|PreHook|PostHook|RenewHook|DeployHook|ChallengeAlias|"
+    r"LocalAddress|HTTPPort|TLSPort|Listen_V[46]|Preferred_Chain|ForceNewDomainKey|OCSP_Staple|Real\w+Path|"
+    r"Cert\w*Profile|Certificate_Profile|Deploy_\w+|"
+    # of no meaning for us
+    r"CertCreateTime\w*|NextRenewTime\w*|Link\w+|OrderFinalize|Vlist|DNSSleep|PFXPassword)"
+)
+"""Settings that are read here, or that have no meaning for us."""
+
+
+class _DomainFolder(Frozen):
+    """The folder of a certificate, its first name, and its settings."""
+
+    path: Path
+    name: str
+    settings: ShellSettings
+
+
+def usual(host: HostView) -> list[Path]:
+    """Return the folder of the user, that of root, and those of the container image and of OpenWrt."""
+    named = [Path(found) for key in ("LE_CONFIG_HOME", "LE_WORKING_DIR") if (found := host.environ.get(key))]
+    folders = [host.home / ".acme.sh", host.root / "root/.acme.sh", host.root / "acme.sh", host.root / "etc/acme"]
+    return list(dict.fromkeys([*named, *folders]))
+
+
+def is_here(folder: Path) -> bool:
+    """Tell whether a folder is one of acme.sh's."""
+    if os.path.isfile(folder / "account.conf") or os.path.isfile(folder / "acme.sh"):
+        return True
+    return any(os.path.isfile(file) for _, _, file in _folders(folder))
+
+
+def read(folder: Path, host: HostView) -> FoundData:
+    """Return the accounts and the certificates in a folder of acme.sh."""
+    notes = reading.Notes(host.discovery)
+    common = read_settings(folder / "account.conf", notes)
+    certificates_in = _other_folder(common, "CERT_HOME", host) or folder
+    accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"
+    found = [
+        _DomainFolder(here, name, read_settings(file, notes, loses=True) or ShellSettings(file, ""))
+        for here, name, file in _folders(certificates_in)
+    ]
+    servers = [server for each in found if (server := _server(each.settings))]
+    if common is not None and (default := addresses.valid(common.get("DEFAULT_ACME_SERVER"))):
+        servers.append(default)
+    known = [*servers, *host.servers]
+    certificates = [_certificate(each, common, host, notes) for each in found]
+    accounts = acme_sh_accounts.accounts(accounts_in, known, _shared_key(common, host), notes)
+    email = common.get("ACCOUNT_EMAIL") if common is not None else ""
+    lost = set(servers) - {account.directory for account in accounts}
+    return FoundData(
+        kind="acme.sh",
+        folder=folder,
+        contact=(f"mailto:{email}",) if email and lost else (),
+        eab=acme_sh_accounts.bindings(lost) if email else {},
+        accounts=tuple(accounts),
+        certificates=tuple(each for each in certificates if each is not None),
+        trust=_trust(common, servers, notes),
+        not_understood=tuple(notes.found),
+    )
+
+
+def _other_folder(common: ShellSettings | None, key: str, host: HostView) -> Path | None:
+    """Return the folder of a setting, if it exists: a copied folder has the paths of another machine."""
+    path = common.get(key) if common is not None else ""
+    folder = inside(host, path) if path else None
+    return folder if folder is not None and os.path.isdir(folder) else None
+
+
+def _shared_key(common: ShellSettings | None, host: HostView) -> Path | None:
+    """Return the account key that was chosen with ``--accountkey``, if it exists."""
+    path = common.get("ACCOUNT_KEY_PATH") if common is not None else ""
+    file = inside(host, path) if path else None
+    return file if file is not None and os.path.isfile(file) else None
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
+    """Give the folder of each certificate, its first name, and the file of its settings."""
+    for name in reading.names(folder):
+        domain = name.removesuffix(_ECC)
+        file = folder / name / f"{domain}.conf"
+        if "." in domain or ":" in domain:
+            key, removed = folder / name / f"{domain}.key", f"{file}.removed"
+            if os.path.lexists(file) or (os.path.lexists(key) and not os.path.lexists(removed)):
+                yield folder / name, domain, file
+
+
+def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Notes) -> dict[str, str]:
+    """Return the root certificates of the CAs that are not public."""
+    if common is None:
+        return {}
+    if common.get("HTTPS_INSECURE"):
+        notes.add(texts.NO_TLS_CHECK, *common.place("HTTPS_INSECURE"))
+    if common.get("NOTIFY_HOOK"):
+        notes.add(texts.NOTIFY, *common.place("NOTIFY_HOOK"), tool="acme.sh")
+    bundle = common.get("CA_BUNDLE")
+    return {server: bundle for server in servers if bundle and directories.built_in(server) is None}
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────
+
+
+def _certificate(
+    found: _DomainFolder, common: ShellSettings | None, host: HostView, notes: reading.Notes
+) -> FoundCertificate | None:
+    folder, name, settings = found.path, found.name, found.settings
+    pair = _pair(folder, name, settings, notes)
+    domains = _domains(settings) or reading.certificate_names(pair.chain if pair else None)
+    if pair is None or not domains:
+        return None
+    kept = Kept([each for each in (settings, common) if each is not None], host, notes)
+    routes = acme_sh_routes.routes(settings, name, domains, kept)
+    programs = acme_sh_deploys.programs(settings, name, routes, host, notes)
+    _note_rest(settings, name, notes)
+    return FoundCertificate(
+        name=name,
+        domains=domains,
+        source=str(settings.file),
+        fullchain_pem=pair.chain,
+        key_pem=pair.key,
+        directory=_server(settings) or directories.DEFAULT,
+        key=_key(settings, name, notes),
+        # A renewal of acme.sh keeps the key, which a TLSA record can depend on, unless it was given
+        # --always-force-new-domain-key (its `createDomainKey`; its issues 873 and 914).
+        reuse_key=bool(settings.get("Le_Domain")) and settings.get("Le_ForceNewDomainKey") != "1",
+        profile=settings.get(*_PROFILE) or None,
+        preferred_chain=settings.get("Le_Preferred_Chain") or None,
+        routes=routes,
+        deployments=programs.deployments,
+        before=programs.before,
+        after=programs.after,
+        files=_files(folder, name),
+        must_staple=settings.get("Le_OCSP_Staple") == "1",
+    )
+
+
+def _pair(folder: Path, name: str, settings: ShellSettings, notes: reading.Notes) -> PemPair | None:
+    """Return the certificate and its key; None, with a note, if it was never issued: acme.sh does not renew it."""
+    leaf, chain, key = folder / f"{name}.cer", folder / "fullchain.cer", folder / f"{name}.key"
+    if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):
+        notes.add(texts.NEVER_ISSUED, settings.file, name=name)
+        return None
+    if os.path.lexists(chain):
+        return read_pair([chain, leaf, folder / "ca.cer"], key, notes)
+    return read_pair([leaf, folder / "ca.cer"], key, notes)
+
+
+def _domains(settings: ShellSettings) -> tuple[str, ...]:
+    first, others = settings.get("Le_Domain"), settings.get("Le_Alt").split(",")
+    return tuple(dict.fromkeys(each for each in (first, *others) if each not in ABSENT)) if first else ()
+
+
+def _server(settings: ShellSettings) -> str:
+    server = addresses.valid(settings.get("Le_API"))
+    return "" if server == acme_sh_accounts.OLD_LETSENCRYPT else server
+
+
+def _key(settings: ShellSettings, name: str, notes: reading.Notes) -> KeyKind | None:
+    """Return the type of key; None: that of the certificate, because no type means the default of the version."""
+    length = settings.get("Le_Keylength")
+    if length in ABSENT or length in _KINDS:
+        return _KINDS.get(length)
+    used: KeyKind = "rsa4096" if _RSA.fullmatch(length) else "ecdsa-p384"
+    notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=name)
+    return used
+
+
+def _files(folder: Path, name: str) -> tuple[FoundFile, ...]:
+    return (
+        FoundFile(str(folder / "fullchain.cer"), "certificate"),
+        FoundFile(str(folder / f"{name}.cer"), "leaf"),
+        FoundFile(str(folder / "ca.cer"), "chain"),
+        FoundFile(str(folder / f"{name}.key"), "key"),
+    )
+
+
+def _note_rest(settings: ShellSettings, name: str, notes: reading.Notes) -> None:
+    """Add a note for each setting that nothing reads."""
+    if settings.get("Le_API") and not addresses.valid(settings.get("Le_API")):
+        notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
+    if settings.get("Le_OCSP_Staple") == "1":
+        notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=name)
+    for key, assigned in settings:
+        default = key == "Le_RenewalDays" and assigned.value in _DEFAULT_DAYS
+        if key.startswith("Le_") and assigned.value not in ABSENT and not _READ.fullmatch(key) and not default:
+            notes.add(texts.SETTING_UNKNOWN, settings.file, assigned.line, key, key=key)

@@ -1,0 +1,239 @@
+"""A small reader of Caddyfiles: lines and blocks with their numbers, imports and snippets.
+
+The syntax is that of caddyserver.com/docs/caddyfile/concepts. What is not about certificates is left to Caddy.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.extensions.setup.importing import texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.extensions.setup.importing.reading import Notes
+
+_DEEPEST: Final = 10
+"""Imports within imports."""
+_DEEPEST_BLOCK: Final = 50
+_LARGEST: Final = 1 << 19
+"""Characters of a file."""
+_MOST: Final = 1 << 21
+"""Characters of a Caddyfile with all that it imports, each time it does; a line counts as some more."""
+_LINE_COST: Final = 20
+_FILE_COST: Final = 500
+_MOST_ARGUMENTS: Final = 20
+_PART: Final = re.compile(
+    r"""(?P<end>\n)|[^\S\n]+|\#[^\n]*|"(?P<quoted>(?:\\"|[^"])*+)"(?P<tail>\S*)|`(?P<raw>[^`]*+)`(?P<rest>\S*)"""
+    r"""|["`](?P<open>.*)|(?P<bare>\S+)""",
+    re.DOTALL,
+)
+"""A word in quotes goes on behind them; one without its end goes on to that of the file."""
+
+
+class _TooMuch(Exception):
+    """Blocks within blocks, or imports within imports, without an end; or a file without one."""
+
+
+class Line(Frozen):
+    """A line, and the block that it opens.
+
+    :ivar file: the file.
+    :ivar number: from 1.
+    :ivar words: its words, without quotes.
+    :ivar block: the lines of its block; None: it opens none.
+    """
+
+    file: Path
+    number: int
+    words: tuple[str, ...]
+    block: tuple[Line, ...] | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of its block; empty without one."""
+        return self.block or ()
+
+    @property
+    def name(self) -> str:
+        """The first word; "" if there is none."""
+        return self.words[0] if self.words else ""
+
+
+class Site(Frozen):
+    """A site block.
+
+    :ivar addresses: as written.
+    :ivar lines: its directives.
+    """
+
+    addresses: tuple[str, ...]
+    lines: tuple[Line, ...]
+    file: Path
+    number: int
+
+
+class Caddyfile(Frozen):
+    """A Caddyfile with its imports.
+
+    :ivar options: the global options.
+    """
+
+    file: Path
+    options: tuple[Line, ...]
+    sites: tuple[Site, ...]
+
+
+def read(file: Path, notes: Notes) -> Caddyfile | None:
+    """Return the content of a Caddyfile; None, with a note, if it cannot be read."""
+    text = notes.text(file)
+    if text is None:
+        return None
+    try:
+        found = _lines(file, text)
+        snippets = {line.name[1:-1]: line.lines for line in found if _is_snippet(line)}
+        imports = _Imports(snippets, notes)
+        lines = list(imports.filled([line for line in found if not _is_snippet(line)], _DEEPEST, _DEEPEST_BLOCK))
+    except _TooMuch:
+        notes.add(texts.UNREADABLE, file, reason=texts.TOO_MUCH)
+        return None
+    options = lines[0].lines if lines and not lines[0].words else ()
+    return Caddyfile(file, options, tuple(_sites([line for line in lines if line.words])))
+
+
+def _is_snippet(line: Line) -> bool:
+    return len(line.words) == 1 and line.name.startswith("(") and line.name.endswith(")")
+
+
+def _sites(lines: Sequence[Line]) -> Iterator[Site]:
+    """Give the site blocks; a file with one site may have no braces: its first line has the addresses."""
+    addresses: list[str] = []
+    for index, line in enumerate(lines):
+        addresses += [name for word in line.words for name in word.split(",") if name]
+        if line.block is not None:
+            yield Site(tuple(addresses), line.block, line.file, line.number)
+            addresses = []
+        elif not line.words[-1].endswith(","):
+            if index == 0:
+                yield Site(tuple(addresses), tuple(lines[1:]), line.file, line.number)
+                return
+            addresses = []
+
+
+class _Imports:
+    """Puts what is imported in place of ``import``, up to a total."""
+
+    def __init__(self, snippets: Mapping[str, tuple[Line, ...]], notes: Notes) -> None:
+        self._snippets = snippets
+        self._notes = notes
+        self._left = _MOST
+
+    def _spend(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise _TooMuch
+
+    def filled(self, lines: Sequence[Line], depth: int, blocks: int) -> Iterator[Line]:
+        """Give the lines with what they import.
+
+        :param depth: how many more imports there may be within each other.
+        :param blocks: the same for blocks.
+        """
+        if not blocks:
+            raise _TooMuch
+        for line in lines:
+            self._spend(_LINE_COST + sum(map(len, line.words)))
+            if line.name != "import" or len(line.words) < 2 or depth == 0:
+                block = None if line.block is None else tuple(self.filled(line.block, depth, blocks - 1))
+                yield replace(line, block=block)
+            elif line.words[1] in self._snippets:
+                arguments = line.words[2:][:_MOST_ARGUMENTS]
+                inside = [_with_arguments(each, arguments) for each in self._snippets[line.words[1]]]
+                yield from self.filled(inside, depth - 1, blocks)
+            else:
+                for file, text in self._files(line):
+                    yield from self.filled(_lines(file, text), depth - 1, blocks)
+
+    def _files(self, line: Line) -> Iterator[tuple[Path, str]]:
+        """Give the files that a line imports; Caddy allows one wildcard."""
+        name = line.words[1]
+        if "\0" in name or name.count("*") > 1 or name.count("?") > 1 or name.count("[") > 1:
+            return
+        for found in sorted(glob.iglob(name, root_dir=line.file.parent)):
+            file = line.file.parent / found
+            self._spend(_FILE_COST)
+            text = None if os.path.isdir(file) else self._notes.text(file)
+            if text is not None:
+                yield file, text
+
+
+def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
+    """Return a line of a snippet with ``{args[0]}`` and its like filled in."""
+    words = line.words
+    for number, value in enumerate(arguments):
+        forms = (f"{{args[{number}]}}", f"{{args.{number}}}")
+        if sum(word.count("{args") for word in words) * len(value) > _MOST:
+            raise _TooMuch
+        words = tuple(word.replace(forms[0], value).replace(forms[1], value) for word in words)
+    block = None if line.block is None else tuple(_with_arguments(each, arguments) for each in line.block)
+    return replace(line, words=words, block=block)
+
+
+# ── lines and words ─────────────────────────────────────────────────────────────────────
+
+
+def _lines(file: Path, text: str) -> list[Line]:
+    """Return the lines of a file, as a tree. A brace that closes nothing is left out.
+
+    :raises _TooMuch: it is too large, or has too many blocks within each other.
+    """
+    if len(text) > _LARGEST:
+        raise _TooMuch
+    outer: list[tuple[int, tuple[str, ...], list[Line]]] = []
+    inside: list[Line] = []
+    for number, words in _words(text):
+        if words[0] == "}":
+            if outer:
+                begin, opening, above = outer.pop()
+                above.append(Line(file, begin, opening, tuple(inside)))
+                inside = above
+        elif words[-1] == "{":
+            outer.append((number, words[:-1], inside))
+            inside = []
+            if len(outer) > _DEEPEST_BLOCK:
+                raise _TooMuch
+        else:
+            inside.append(Line(file, number, words))
+    while outer:  # a brace is missing at the end
+        begin, opening, above = outer.pop()
+        above.append(Line(file, begin, opening, tuple(inside)))
+        inside = above
+    return inside
+
+
+def _words(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Give the words of each line that has some, with the number of the line."""
+    words: list[str] = []
+    number = begin = 1
+    for part in _PART.finditer(text):
+        if part["end"]:
+            if words:
+                yield begin, tuple(words)
+            words, begin = [], number + 1
+        elif part["quoted"] is not None:
+            words.append(part["quoted"].replace('\\"', '"') + part["tail"])
+        elif part["raw"] is not None:
+            words.append(part["raw"] + part["rest"])
+        elif part["open"] is not None:
+            words.append(part["open"].replace('\\"', '"') if part[0][0] == '"' else part["open"])
+        elif part["bare"]:
+            words.append(part["bare"])
+        number += part[0].count("\n")
+    if words:
+        yield begin, tuple(words)

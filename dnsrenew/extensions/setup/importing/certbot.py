@@ -1,0 +1,276 @@
+"""certbot's folder: ``renewal/*.conf``, ``live/``, ``archive/``, ``accounts/``, ``renewal-hooks/`` and ``cli.ini``.
+
+The layout is that of certbot 1.0 to 5 (eff-certbot.readthedocs.io, "Where are my certificates?" and "Renewal
+configuration file").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.extensions.setup.importing import addresses, certbot_hooks, certbot_routes, reading, texts
+from dnsrenew.extensions.setup.importing.certbot_settings import RenewalSettings, renewal_settings
+from dnsrenew.extensions.setup.importing.found import (
+    FileRole,
+    FoundAccount,
+    FoundCertificate,
+    FoundData,
+    FoundFile,
+    HostView,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.model import KeyKind
+
+_CONF: Final = ".conf"
+_FILES: Final[Mapping[str, FileRole]] = {
+    "fullchain.pem": "certificate",
+    "cert.pem": "leaf",
+    "chain.pem": "chain",
+    "privkey.pem": "key",
+}
+_ECDSA: Final[Mapping[str, KeyKind]] = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
+_RSA: Final[Mapping[str, KeyKind]] = {"2048": "rsa2048", "3072": "rsa3072", "4096": "rsa4096"}
+
+_SUCCESSORS: Final = {
+    "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
+    "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+"""The servers that replaced those of the first version of the protocol, where the same accounts are."""
+
+
+def usual(host: HostView) -> list[Path]:
+    """Return certbot's default folder; on Windows it is in the root of the system's drive."""
+    return [host.root / ("Certbot" if host.platform == "win32" else "etc/letsencrypt")]
+
+
+def is_here(folder: Path) -> bool:
+    """Tell whether a folder is one of certbot's."""
+    return os.path.isdir(folder / "renewal") or bool(_account_folders(folder))
+
+
+def read(folder: Path, host: HostView) -> FoundData:
+    """Return the accounts and the certificates in a folder of certbot."""
+    notes = reading.Notes(host.discovery)
+    configured = _read_settings(folder, notes)
+    places = {each: _directory(each, folder, configured) for each in _account_folders(folder)}
+    accounts = [_account(each, directory, notes) for each, directory in places.items()]
+    hooks = certbot_hooks.shared(folder, notes)
+    certificates = [
+        _certificate(each, folder, host, hooks, notes, account=_key_file(each, places)) for each in configured
+    ]
+    named = {each.name for each in configured}
+    certificates += [_without_settings(folder, name, notes) for name in _live(folder) if name not in named]
+    return FoundData(
+        kind="certbot",
+        folder=folder,
+        accounts=tuple(each for each in accounts if each is not None),
+        certificates=tuple(each for each in certificates if each is not None),
+        not_understood=tuple(notes.found),
+    )
+
+
+def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
+    found = []
+    for name in reading.names(folder / "renewal"):
+        file = folder / "renewal" / name
+        if name.endswith(_CONF) and (text := notes.text(file, loses=True)) is not None:
+            if text.strip():
+                found.append(renewal_settings(name.removesuffix(_CONF), file, text, notes))
+            else:
+                notes.add(texts.DAMAGED, file, reason=texts.EMPTY)
+    return found
+
+
+def _live(folder: Path) -> list[str]:
+    return [name for name in reading.names(folder / "live") if os.path.isdir(folder / "live" / name)]
+
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+
+def _account_folders(folder: Path) -> list[Path]:
+    """Return the folders ``accounts/HOST/PATH/ID``; links of an older server's folder to a newer one are left out."""
+    files = {"private_key.json", "regr.json"}
+    return [here for here, names in reading.walk(folder / "accounts") if not files.isdisjoint(names)]
+
+
+def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) -> str:
+    """Return the directory URL of an account: that of a certificate which used it, or the path of its folder."""
+    path = folder.parent.relative_to(root / "accounts").as_posix()
+    servers = dict.fromkeys(each.get("server") for each in configured if each.get("account") == folder.name)
+    known = next((server for server in servers if _is_at(folder, root, server)), None)
+    return known or _SUCCESSORS.get(path) or f"https://{path}"
+
+
+def _is_at(folder: Path, root: Path, server: str) -> bool:
+    """Tell whether an account is at a server, whose folder can be a link to that of an older one.
+
+    Accounts at two servers can have one id: it is a digest of the key.
+    """
+    url = addresses.parts(server)
+    if not url.netloc:
+        return False
+    hosts = (url.netloc, url.netloc.replace(":", "_"))  # with an underscore on Windows
+    expected = (os.path.join(root, "accounts", f"{host}{url.path}", folder.name) for host in hosts)
+    return os.path.realpath(folder) in {os.path.realpath(each) for each in expected}
+
+
+def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount | None:
+    from dnsrenew.base import x509
+
+    key_file = folder / "private_key.json"
+    jwk, registration = notes.json(key_file, loses=True), notes.json(folder / "regr.json")
+    if jwk is None:
+        return None
+    try:
+        key = x509.key_to_pem(x509.key_from_jwk(jwk))
+    except ValueError:
+        notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
+        return None
+    return FoundAccount(
+        directory=directory,
+        key_pem=key,
+        url=_text((registration or {}).get("uri")),
+        contact=_contact(registration or {}),
+        source=str(key_file),
+        modified=reading.modified(key_file),
+    )
+
+
+def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | None:
+    """Return the file with the key of the account of a certificate, by its id and its server."""
+    account, server = settings.get("account"), settings.get("server")
+    found = (each for each, directory in places.items() if each.name == account and server in {"", directory})
+    folder = next(found, None)
+    return None if folder is None else str(folder / "private_key.json")
+
+
+def _contact(registration: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the contact of an account; newer versions of certbot do not keep it."""
+    body = registration.get("body")
+    found = body.get("contact") if isinstance(body, dict) else None
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────
+
+
+def _certificate(
+    settings: RenewalSettings,
+    folder: Path,
+    host: HostView,
+    hooks: certbot_hooks.Hooks,
+    notes: reading.Notes,
+    *,
+    account: str | None,
+) -> FoundCertificate | None:
+    paths = _paths(settings, folder)
+    chain, key = _pair(paths, notes)
+    domains = _domains(chain, settings)
+    if not domains:
+        reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
+        notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
+        return None
+    routes = certbot_routes.routes(settings, domains, host, notes)
+    programs = certbot_hooks.programs(settings, hooks, routes, notes)
+    settings.note_unknown(notes)
+    if settings.get("autorenew").lower() == "false":
+        notes.add(texts.NOT_RENEWED, *settings.place("autorenew"), name=settings.name)
+    if settings.flag("must_staple"):
+        notes.add(texts.MUST_STAPLE, *settings.place("must_staple"), name=settings.name)
+    return FoundCertificate(
+        name=settings.name,
+        domains=domains,
+        source=str(settings.file),
+        fullchain_pem=chain if key is not None else None,
+        key_pem=key if chain is not None else None,
+        directory=settings.get("server") or None,
+        account=account,
+        key=_key(settings, notes),
+        reuse_key=settings.flag("reuse_key"),
+        profile=settings.get("required_profile") or settings.get("preferred_profile") or None,
+        preferred_chain=settings.get("preferred_chain") or None,
+        renew_before=_renew_before(settings),
+        routes=routes,
+        deployments=programs.deployments,
+        before=programs.before,
+        after=programs.after,
+        files=_files(folder, settings.name, paths),
+        must_staple=settings.flag("must_staple"),
+    )
+
+
+def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCertificate | None:
+    """Return a certificate whose file in ``renewal/`` is missing or cannot be read."""
+    paths = {file: folder / "live" / name / file for file in _FILES}
+    chain, key = _pair(paths, notes)
+    domains = reading.certificate_names(chain)
+    if not domains:
+        return None
+    notes.add(texts.ENVIRONMENT_UNKNOWN, folder / "renewal" / f"{name}{_CONF}", name=name, tool="certbot")
+    return FoundCertificate(
+        name=name,
+        domains=domains,
+        source=str(paths["fullchain.pem"]),
+        fullchain_pem=chain if key is not None else None,
+        key_pem=key if chain is not None else None,
+        files=_files(folder, name, paths),
+    )
+
+
+def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:
+    """Return the PEM files of a certificate; those in this folder, if it was copied from another place."""
+    found = {}
+    for file in _FILES:
+        here = folder / "live" / settings.name / file
+        written = settings.path(file.removesuffix(".pem"))
+        found[file] = here if os.path.lexists(here) or written is None else written
+    return found
+
+
+def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, bytes | None]:
+    chain, key = notes.read(paths["fullchain.pem"], loses=True), notes.read(paths["privkey.pem"], loses=True)
+    return None if chain is None else chain.decode("ascii", "replace"), key
+
+
+def _domains(chain: str | None, settings: RenewalSettings) -> tuple[str, ...]:
+    """Return the names of the certificate: certbot renews it for the same ones."""
+    return reading.certificate_names(chain) or tuple(settings.webroot_map)
+
+
+def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> tuple[FoundFile, ...]:
+    """Return the files as servers name them: below ``live/``, or where a person has put them."""
+    live = {str(folder / "live" / name / file): role for file, role in _FILES.items()}
+    live |= {str(path): _FILES[file] for file, path in paths.items()}
+    return tuple(FoundFile(path, role) for path, role in live.items())
+
+
+def _key(settings: RenewalSettings, notes: reading.Notes) -> KeyKind | None:
+    """Return the configured type of the key; before certbot 2.0 it was RSA by default."""
+    kind = settings.get("key_type")
+    if not kind:
+        return None
+    size = settings.get("rsa_key_size") or "2048"
+    curve = settings.get("elliptic_curve") or "secp256r1"
+    known = _RSA.get(size) if kind == "rsa" else _ECDSA.get(curve)
+    if known is None:
+        key = "rsa_key_size" if kind == "rsa" else "elliptic_curve"
+        shown = size if kind == "rsa" else curve
+        notes.add(texts.KEY_KIND, *settings.place(key), kind=shown, used="ecdsa-p256", name=settings.name)
+        return "ecdsa-p256"
+    return known
+
+
+def _renew_before(settings: RenewalSettings) -> str | None:
+    value = settings.top.get("renew_before_expiry", "")
+    number, _, unit = value.partition(" ")
+    return f"{number} {unit}" if number.isdecimal() and unit in {"days", "weeks", "hours"} else None

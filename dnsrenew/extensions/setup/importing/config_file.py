@@ -1,0 +1,188 @@
+"""The configuration and its secret files as text, with a comment where each part comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.extensions.setup.importing import reading, toml
+
+if TYPE_CHECKING:
+    from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundRoute
+    from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
+
+MARK: Final = "# Written by `dnsrenew import`"
+"""The beginning of every file that an import wrote."""
+PLACEHOLDER: Final = "change-me"
+"""The value of a missing option that is no secret."""
+_DEFAULT_CA: Final = "letsencrypt"
+_DEFAULT_KEY: Final = "ecdsa-p256"
+
+
+class ConfigDocument(Frozen, hidden=("secrets",)):
+    """What is written.
+
+    :ivar text: the content of dnsrenew.toml.
+    :ivar secrets: the contents of the secret files, by name.
+    """
+
+    text: str
+    secrets: dict[str, str]
+
+
+def document(
+    plan: Plan, tools: list[str], deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str]
+) -> ConfigDocument:
+    """Return the configuration of a plan.
+
+    :param tools: what was read, such as ``certbot in /etc/letsencrypt``.
+    :param deployments: the entries of ``deploy`` of each certificate.
+    :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
+    """
+    writer = _Writer(plan, taken)
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.cas(), *writer.dns_accounts()]
+    for certificate in plan.certificates:
+        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
+    return ConfigDocument("\n".join([*lines, *writer.remarks(), ""]), writer.secrets)
+
+
+def tables(
+    plan: Plan, deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str], default_ca: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the tables of a plan for a configuration that exists, and the contents of their secret files by name.
+
+    :param default_ca: that of the configuration; for the others see :func:`document`.
+    """
+    writer = _Writer(plan, taken, default_ca)
+    lines = [*writer.cas(), *writer.dns_accounts()]
+    for certificate in plan.certificates:
+        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
+    return lines[1:], writer.secrets
+
+
+class _Writer:
+    def __init__(self, plan: Plan, taken: Mapping[str, str], default_ca: str | None = None) -> None:
+        self._plan = plan
+        self._taken = taken
+        self.secrets: dict[str, str] = {}
+        used = Counter(each.ca for each in plan.certificates if each.ca)
+        self._default = default_ca or (used.most_common(1)[0][0] if used else _DEFAULT_CA)
+
+    def head(self) -> Iterator[str]:
+        """Give the lines above the first table."""
+        yield ""
+        if self._plan.contact:
+            yield from toml.assignment("contact", list(self._plan.contact))
+        if any(ca.account is not None for ca in self._plan.cas):
+            yield "agree_terms = true # as when the accounts were created"
+        else:
+            yield "# agree_terms = true"
+        if self._default != _DEFAULT_CA:
+            yield from toml.assignment("default_ca", self._default)
+
+    def cas(self) -> Iterator[str]:
+        """Give the tables of the CAs that need one."""
+        for ca in self._plan.cas:
+            lines = list(self._ca(ca))
+            if lines:
+                yield from ("", f"[ca.{toml.key(ca.name)}]", *lines)
+
+    def _ca(self, ca: PlannedCa) -> Iterator[str]:
+        if ca.account is not None and not ca.is_built_in:
+            yield toml.comment(f"its account: {ca.account.source}")
+        if not ca.is_built_in:
+            yield from toml.assignment("directory", ca.directory)
+        if ca.trust:
+            yield from toml.assignment("trust", ca.trust)
+        if ca.eab is not None and ca.eab.by_email:
+            yield from toml.assignment("eab", "email")
+        elif ca.eab is not None and ca.eab.kid and ca.eab.hmac:
+            reference = self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)
+            yield from toml.assignment("eab", {"kid": ca.eab.kid, "hmac": reference})
+
+    def dns_accounts(self) -> Iterator[str]:
+        """Give the tables of the DNS accounts."""
+        for name, account in self._plan.dns.items():
+            yield from ("", f"[dns.{toml.key(name)}]", toml.comment(f"from {account.source}"))
+            yield from toml.assignment("provider", account.provider)
+            if account.zones:
+                yield from toml.assignment("zones", list(account.zones))
+            for option, value in self._options(name, account).items():
+                yield from toml.assignment(option, value)
+
+    def _options(self, name: str, account: FoundDnsAccount) -> dict[str, object]:
+        options = dict(account.options)
+        options |= {key: self._secret(f"{name}-{key}", value) for key, value in account.secrets.items()}
+        for key in reading.missing_options(account):
+            # Without its file only the certificates that need the secret fail, not the whole configuration.
+            is_secret = reading.is_secret(account.provider, key)
+            options[key] = f"file:{reading.secret_file(f'{name}-{key}')}" if is_secret else PLACEHOLDER
+        return options
+
+    def _secret(self, name: str, value: str) -> str:
+        """Return the reference to a new secret file."""
+        number, file = 1, reading.secret_file(name)
+        while {**self._taken, **self.secrets}.get(file, value) != value:
+            number += 1
+            file = reading.secret_file(f"{name}-{number}")
+        self.secrets[file] = value
+        return f"file:{file}"
+
+    # ── certificates ────────────────────────────────────────────────────────────────────
+
+    def certificate(self, planned: PlannedCertificate, deployments: list[FoundDeployment]) -> Iterator[str]:
+        """Give the table of a certificate."""
+        found = planned.found
+        yield from ("[[certificate]]", toml.comment(f"from {found.source}"))
+        yield from toml.assignment("name", planned.name)
+        yield from toml.assignment("domains", list(found.domains))
+        settings: dict[str, object] = {
+            "ca": planned.ca if planned.ca != self._default else None,
+            "key": planned.key if found.key or planned.key != _DEFAULT_KEY else None,
+            "reuse_key": found.reuse_key or None,
+            "profile": found.profile,
+            "preferred_chain": found.preferred_chain,
+            "renew_before": found.renew_before,
+        }
+        for key, value in settings.items():
+            if value:
+                yield from toml.assignment(key, value)
+        yield from self._routes(planned)
+        if any(route.listen for route in planned.routes):
+            yield from toml.assignment("before", list(found.before)) if found.before else ()
+            yield from toml.assignment("after", list(found.after)) if found.after else ()
+        if deployments:
+            yield "deploy = ["
+            for number, deployment in enumerate(deployments, 1):
+                yield f"    {toml.comment(f'from {deployment.source}')}"
+                yield f"    {toml.value(self._deployment(planned.name, number, deployment))},"
+            yield "]"
+
+    def _routes(self, planned: PlannedCertificate) -> Iterator[str]:
+        routes = [_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True)]
+        yield "routes = ["
+        yield from dict.fromkeys(f"    {toml.value(route)}," for route in routes)
+        yield "]"
+
+    def _deployment(self, name: str, number: int, deployment: FoundDeployment) -> dict[str, object]:
+        is_program = deployment.to == "run"
+        options: dict[str, object] = {**({} if is_program else {"to": deployment.to}), **deployment.options}
+        for key, value in deployment.secrets.items():
+            options[key] = self._secret(f"{name}-{deployment.to}-{number}-{key}", value)
+        return options
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what was not imported, as comments."""
+        if self._plan.not_understood:
+            yield from ("", "# Not imported, or only in part:")
+        for note in self._plan.not_understood:
+            place = note.file if note.line is None else f"{note.file}:{note.line}"
+            yield toml.comment(f"{place}: {note.why}")
+
+
+def _route(route: FoundRoute, account: str) -> dict[str, object]:
+    values = {"challenge": route.challenge, "dns": account, "webroot": route.webroot, "listen": route.listen}
+    values["alias"] = route.alias
+    return {key: value for key, value in values.items() if value}

@@ -1,0 +1,255 @@
+"""What a reader finds in the folder of another tool: neutral values, the same for all tools.
+
+A reader is a module with three functions; ``kinds`` lists them all:
+
+``usual(host: HostView) -> list[Path]``
+    the folders where the tool keeps its data by default, whether they exist or not.
+``is_here(folder: Path) -> bool``
+    whether a folder is one of this tool's. It reads little, and never raises.
+``read(folder: Path, host: HostView) -> FoundData``
+    everything in it. It runs no program, opens no connection and changes nothing. What cannot be read or translated is
+    a :class:`NotUnderstood`. It raises only ``UntrustedError``: others can change a file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from dnsrenew.base.found import Discovery
+from dnsrenew.base.model import KeyKind
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
+"""What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
+
+
+class HostView(Frozen):
+    """The machine that is looked at; the real one, or a folder in a test.
+
+    :ivar root: the folder that stands for ``/``.
+    :ivar home: the home folder of the user.
+    :ivar cwd: the current folder.
+    :ivar environ: the environment variables, such as ``XDG_DATA_HOME``.
+    :ivar platform: as ``sys.platform``.
+    :ivar servers: the directory URLs of CAs (RFC 8555 section 7.1.1) that the user names.
+    :ivar here_counts: whether a tool's files in the current folder count although nobody named them; not for root.
+    :ivar discovery: judges what is read.
+    """
+
+    root: Path
+    home: Path
+    cwd: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    platform: str = sys.platform
+    servers: tuple[str, ...] = ()
+    here_counts: bool = True
+    discovery: Discovery = field(default_factory=Discovery)
+
+
+class NotUnderstood(Frozen):
+    """Something that was not imported.
+
+    :ivar file: where it stands; an absolute path.
+    :ivar line: the number of the line, from 1; None: the whole file.
+    :ivar text: what stands there, without a value that could be a secret; "" if there is nothing to show.
+    :ivar code: the code of the text.
+    :ivar why: one sentence: why it was not imported.
+    :ivar fix: one sentence: what to do.
+    :ivar loses: a certificate or an account is missing because of it, so that the command ends with 1.
+    """
+
+    file: str
+    line: int | None
+    text: str
+    code: str
+    why: str
+    fix: str
+    loses: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        why: Text,
+        file: Path | str,
+        line: int | None = None,
+        text: str = "",
+        *,
+        loses: bool = False,
+        **evidence: object,
+    ) -> NotUnderstood:
+        """Return one whose words are those of a catalogue.
+
+        :param evidence: the values of the fields of ``why``; ``file``, ``line`` and ``text`` are fields too.
+        """
+        code, message, fix = why.fill(file=str(file), line=line, text=text, **evidence)
+        return cls(str(file), line, text, code, message, fix, loses)
+
+
+class FoundEab(Frozen, hidden=("hmac",)):
+    """An external account binding (RFC 8555 section 7.3.4).
+
+    :ivar kid: the key identifier.
+    :ivar hmac: the MAC key in base64url; "" if the tool did not keep it: an existing account does not need it again.
+    :ivar by_email: the CA gives the binding for an e-mail address (ZeroSSL): ``eab = "email"``.
+    """
+
+    kid: str = ""
+    hmac: str = ""
+    by_email: bool = False
+
+
+class FoundAccount(Frozen, kw_only=True, hidden=("key_pem",)):
+    """An ACME account.
+
+    :ivar directory: the directory URL of the CA (RFC 8555 section 7.1.1).
+    :ivar key_pem: the private key, PEM (any unencrypted form; RSA or ECDSA).
+    :ivar url: the account URL (RFC 8555 section 7.3); None if the tool did not keep it: the CA finds it by the key.
+    :ivar contact: contact URLs, ``mailto:…``.
+    :ivar source: the file that had the key.
+    :ivar eab: the external account binding.
+    :ivar modified: the time of the last change of the key file, seconds since 1970, to choose between two accounts.
+    """
+
+    directory: str
+    key_pem: bytes
+    source: str
+    url: str | None = None
+    contact: tuple[str, ...] = ()
+    eab: FoundEab | None = None
+    modified: float = 0.0
+
+
+class FoundDnsAccount(Frozen, kw_only=True, hidden=("secrets",)):
+    """An account at a DNS host, in the words of ``[dns.NAME]``.
+
+    Two with the same provider, options and secrets become one table.
+
+    :ivar provider: the name of a file in ``providers/``.
+    :ivar source: the file where it stood, for a comment.
+    :ivar options: options that are no secrets; a ``str``, an ``int`` or a list of ``str``.
+    :ivar secrets: secret options with their values in plain, written to files of mode 0600; a value ``file:PATH`` or
+        ``env:NAME`` that should be kept as a reference is in ``options``.
+    :ivar zones: the zones that it is limited to; empty: all.
+    """
+
+    provider: str
+    source: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    zones: tuple[str, ...] = ()
+
+
+class FoundRoute(Frozen, kw_only=True):
+    """One way in which the tool proves names, in the words of ``routes``.
+
+    :ivar challenge: ``dns-01``, ``http-01`` or ``tls-alpn-01``.
+    :ivar domains: the names that it was used for; empty: all of the certificate.
+    :ivar dns: the account that writes the TXT values; None: it could not be told, and a person has to name it.
+    :ivar webroot: the folder of a web server, for http-01.
+    :ivar listen: the address of the tool's own listener, for http-01 and tls-alpn-01.
+    :ivar alias: the target of the CNAME at ``_acme-challenge``.
+    """
+
+    challenge: Literal["dns-01", "http-01", "tls-alpn-01"]
+    domains: tuple[str, ...] = ()
+    dns: FoundDnsAccount | None = None
+    webroot: str | None = None
+    listen: str | None = None
+    alias: str | None = None
+
+
+class FoundDeployment(Frozen, kw_only=True, hidden=("secrets",)):
+    """What the tool did with a new certificate, in the words of an entry of ``deploy``.
+
+    :ivar to: ``files``, ``hfs``, ``run`` …
+    :ivar source: where it stood, for a comment.
+    :ivar options: the options of the target; a shell command is ``run = ["sh", "-c", …]`` (see :func:`shell`).
+    :ivar secrets: secret options with their values in plain.
+    """
+
+    to: str
+    source: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+class FoundFile(Frozen):
+    """A PEM file of the tool that a server may read.
+
+    :ivar path: as a server's configuration would name it: absolute, links not resolved.
+    :ivar role: what it has.
+    """
+
+    path: str
+    role: FileRole
+
+
+class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
+    """A certificate, or the wish for one that was not obtained yet.
+
+    :ivar name: the name that the tool gave it, as it is; ``plan`` makes a valid and unique one of it.
+    :ivar domains: its names, those that the tool would ask for; A-labels or as written. The first decides the name.
+    :ivar source: the file that describes it, for comments and messages.
+    :ivar fullchain_pem: the certificate and its chain, leaf first; None: there is none, it is missing.
+    :ivar key_pem: its private key, unencrypted; None as above.
+    :ivar directory: the directory URL of its CA; None if unknown: the default CA renews it.
+    :ivar account: the account key (``FoundAccount.source``) that it used, where the tool has several at that CA.
+    :ivar key: the type of key for new ones; None: that of the certificate, if we have it, or ours by default.
+    :ivar routes: how its names are proved, in order; empty: unknown.
+    :ivar deployments: what is done with a new one.
+    :ivar before: the program that the tool ran before a renewal (to free a port).
+    :ivar after: the program that it ran after each try.
+    :ivar files: the PEM files that servers may read.
+    :ivar must_staple: it has the TLS feature extension (RFC 7633), which dnsrenew does not ask for.
+    :ivar renew_before: as in the configuration (``"30 days"``), only if a person chose it.
+    """
+
+    name: str
+    domains: tuple[str, ...]
+    source: str
+    fullchain_pem: str | None = None
+    key_pem: bytes | None = None
+    directory: str | None = None
+    account: str | None = None
+    key: KeyKind | None = None
+    reuse_key: bool = False
+    profile: str | None = None
+    preferred_chain: str | None = None
+    renew_before: str | None = None
+    routes: tuple[FoundRoute, ...] = ()
+    deployments: tuple[FoundDeployment, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    files: tuple[FoundFile, ...] = ()
+    must_staple: bool = False
+
+
+class FoundData(Frozen, kw_only=True):
+    """All that a folder has.
+
+    :ivar kind: the word of ``--from``: ``certbot``, ``lego`` …
+    :ivar folder: the folder that was read.
+    :ivar contact: contact URLs, ``mailto:…``, for CAs whose account could not be imported.
+    :ivar eab: bindings by directory URL, for the same.
+    :ivar trust: files with the root certificates of a CA's HTTPS endpoint, by directory URL.
+    """
+
+    kind: str
+    folder: Path
+    accounts: tuple[FoundAccount, ...] = ()
+    certificates: tuple[FoundCertificate, ...] = ()
+    not_understood: tuple[NotUnderstood, ...] = ()
+    contact: tuple[str, ...] = ()
+    eab: Mapping[str, FoundEab] = field(default_factory=dict)
+    trust: Mapping[str, str] = field(default_factory=dict)
+
+
+def shell(command: str) -> tuple[str, ...]:
+    """Return a command of a shell as the list of a program and its arguments."""
+    return ("sh", "-c", command)

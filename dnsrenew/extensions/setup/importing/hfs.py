@@ -1,0 +1,153 @@
+"""HFS, rejetto's HTTP File Server 3: its ``config.yaml``, and the certificate that it names.
+
+HFS makes a new ACME account for each certificate and forgets it, so there is no account to take over. The keys are
+those of HFS 0.50 to 3.2 (its documentation, config.md).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from dnsrenew.base.found import Discovery
+from dnsrenew.extensions.setup.importing import directories, reading, texts
+from dnsrenew.extensions.setup.importing.found import (
+    FoundCertificate,
+    FoundData,
+    FoundDeployment,
+    FoundFile,
+    FoundRoute,
+    HostView,
+)
+from dnsrenew.extensions.setup.importing.pem_pairs import PemPair, pair, read_pair
+
+_FILE: Final = "config.yaml"
+_SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
+_OWN: Final = frozenset({"acme_domain", "acme_renew", "https_port", "private_key", "vfs"})
+"""Settings by which a file is known to be one of HFS."""
+_READ: Final = frozenset({"acme_domain", "acme_renew", "acme_email"})
+_ACME_FILE: Final = "acme.cer"
+"""The file that HFS writes itself, with a certificate of Let's Encrypt."""
+_OFF: Final = frozenset({"", "-1"})
+_HTTP: Final = "80"
+_BLOCKS: Final = ("|", ">")
+
+
+def usual(host: HostView) -> list[Path]:
+    """Return the folder of the user, and that of ``HFS_CONFIG``; on Windows HFS may also use that of its program."""
+    named = host.environ.get("HFS_CONFIG")
+    folders = [Path(named).parent if named.endswith(".yaml") else Path(named)] if named else []
+    return list(dict.fromkeys([*folders, host.home / ".hfs", host.root / "root/.hfs"]))
+
+
+def is_here(folder: Path) -> bool:
+    """Tell whether a folder has a configuration of HFS."""
+    file = folder / _FILE
+    return os.path.isfile(file) and not _OWN.isdisjoint(
+        _settings(reading.Notes(Discovery(insist=True)).text(file) or "")
+    )
+
+
+def read(folder: Path, host: HostView) -> FoundData:
+    """Return the certificate of HFS."""
+    notes = reading.Notes(host.discovery)
+    text = notes.text(folder / _FILE, loses=True)
+    found = None if text is None else _certificate(folder, _settings(text), text, notes)
+    return FoundData(
+        kind="hfs",
+        folder=folder,
+        certificates=() if found is None else (found,),
+        not_understood=tuple(notes.found),
+    )
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Return the flat settings of a YAML file; of lists and tables only that they are there."""
+    found: dict[str, str] = {}
+    blocks: dict[str, list[str]] = {}
+    key = ""
+    for line in text.splitlines():
+        setting = _SETTING.fullmatch(line.rstrip())
+        if setting is not None:
+            key, found[setting[1]] = setting[1], _scalar(setting[2] or "")
+            blocks[key] = []
+        elif key and found[key][:1] in _BLOCKS and line[:1] in {" ", ""}:
+            blocks[key].append(line.strip())  # a text of several lines, such as a certificate
+    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}
+
+
+def _scalar(text: str) -> str:
+    text = text.strip()
+    for quote in ('"', "'"):
+        if text.startswith(quote) and (end := text.rfind(quote)) > 0:
+            inner = text[1:end]
+            return inner.replace("\\n", "\n").replace("\\\\", "\\") if quote == '"' else inner.replace("''", "'")
+    text = text.partition(" #")[0].strip()
+    return "" if text in {"null", "~"} else text
+
+
+def _certificate(folder: Path, settings: dict[str, str], text: str, notes: reading.Notes) -> FoundCertificate | None:
+    file = folder / _FILE
+    found = _pair(folder, settings, notes)
+    domains = tuple(
+        dict.fromkeys(name for each in settings.get("acme_domain", "").split(",") if (name := each.strip()))
+    )
+    if found.is_self_signed:
+        notes.add(texts.SELF_SIGNED, file if "\n" in settings["cert"] else folder / settings["cert"])
+        found = PemPair()
+    domains = domains or reading.certificate_names(found.chain)
+    if not domains:
+        notes.add(texts.HFS_NO_DOMAIN, file)
+        return None
+    lines = _lines(text)
+    for key in settings:
+        if key.startswith("acme_") and key not in _READ:
+            notes.add(texts.SETTING_UNKNOWN, file, lines.get(key), key, key=key)
+    port = settings.get("port") or _HTTP
+    if settings.get("https_port", "") in _OFF:
+        notes.add(texts.HFS_HTTPS_OFF, file, lines.get("https_port"), name=domains[0])
+    if port == _HTTP:
+        notes.add(texts.HFS_PORT, file, lines.get("port"), name=domains[0])
+    from_acme = settings.get("cert") in {"", _ACME_FILE}
+    return FoundCertificate(
+        name=domains[0],
+        domains=domains,
+        source=str(file),
+        fullchain_pem=found.chain,
+        key_pem=found.key,
+        directory=directories.DEFAULT if from_acme else None,
+        routes=() if port == _HTTP else (FoundRoute(challenge="http-01", listen=":80"),),
+        deployments=(_deployment(file, port),),
+        files=_files(folder, settings),
+    )
+
+
+def _pair(folder: Path, settings: dict[str, str], notes: reading.Notes) -> PemPair:
+    """Return the certificate and its key: in files beside the configuration, or in it."""
+    certificate, key = settings.get("cert", ""), settings.get("private_key", "")
+    if not certificate or not key:
+        return PemPair()
+    file = folder / _FILE
+    if "\n" in certificate and "\n" in key:
+        return pair(certificate.encode(), key.encode(), file, file, notes)
+    return read_pair([folder / certificate], folder / key, notes)
+
+
+def _deployment(file: Path, port: str) -> FoundDeployment:
+    return FoundDeployment(to="hfs", source=str(file), options={"url": f"http://127.0.0.1:{port}"})
+
+
+def _files(folder: Path, settings: dict[str, str]) -> tuple[FoundFile, ...]:
+    """Return the files that other servers may read too."""
+    certificate, key = settings.get("cert", ""), settings.get("private_key", "")
+    if not certificate or not key or "\n" in certificate:
+        return ()
+    return FoundFile(str(folder / certificate), "certificate"), FoundFile(str(folder / key), "key")
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Return the numbers of the lines of the settings."""
+    found = ((_SETTING.fullmatch(line.rstrip()), number) for number, line in enumerate(text.splitlines(), 1))
+    return {setting[1]: number for setting, number in found if setting is not None}

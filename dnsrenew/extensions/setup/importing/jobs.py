@@ -1,0 +1,272 @@
+"""The timers, crontabs, scripts and compose files that run a program, with its arguments and its environment.
+
+Nothing is run: a script is read for its assignments and its commands, and what only a shell could tell is left out. A
+call decides programs, so it counts only where root or the owner of the tool's folder runs it, and where nobody else
+could have written it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice, takewhile
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import users
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.extensions.setup.importing import units
+from dnsrenew.extensions.setup.importing.logical_lines import LONGEST, logical_lines
+from dnsrenew.extensions.setup.importing.on_machine import look, shown
+from dnsrenew.schedule.machine import entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.found import UntrustedError
+    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.reading import Notes
+
+_CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
+_CRON_FOLDER: Final = "etc/cron.d"
+_SPOOLS: Final = ("var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs")
+"""The folders with the crontabs of users, each with the name of its user."""
+_SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
+_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_YAML_VARIABLE: Final = re.compile(r"-?\s*+[\"']?([A-Z][A-Z0-9_]++)[\"']?\s*+[:=]\s*+[\"']?(.*)")
+_YAML_COMMAND: Final = re.compile(r"(?:command|entrypoint):\s*+(.+)")
+_MOST_CALLS: Final = 100
+"""Calls of a program on a machine; a crafted script could have any number, and double a variable in each line."""
+_MOST_SCRIPTS: Final = 50
+"""Scripts and compose files in a folder, files that one script sources, and words of a line."""
+_MOST_VARIABLES: Final = 500
+_LONGEST_VALUE: Final = 4096
+_SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "(", ")", ";;"})
+
+Environment = Mapping[str, str]
+
+
+class JobPlace(Frozen):
+    """Where a call stands: the first fields of a :class:`FoundJob`.
+
+    :ivar weak: the error if others can change what leads to the call.
+    """
+
+    file: str
+    line: int
+    kind: str
+    unit: str = ""
+    weak: UntrustedError | None = None
+
+
+class FoundJob(Frozen, hidden=("environment",)):
+    """A call of the program.
+
+    :ivar file: where it stands, as it is on the machine.
+    :ivar line: its line, from 1.
+    :ivar kind: ``systemd``, ``cron``, ``script`` or ``compose``.
+    :ivar unit: the timer or service of systemd; "" for others.
+    :ivar words: the arguments of the program.
+    :ivar environment: the variables that are set for it.
+    """
+
+    file: str
+    line: int
+    kind: str
+    unit: str
+    words: tuple[str, ...]
+    environment: Environment
+
+
+def jobs(
+    host: HostView, program: str, folder: Path, near: Sequence[Path] = (), notes: Notes | None = None
+) -> list[FoundJob]:
+    """Return the calls of a program on a machine.
+
+    :param folder: of the tool: root and its owner may run the program.
+    :param near: folders in which compose files and scripts are looked for too.
+    :param notes: get a note for each of them that is no file.
+    :raises UntrustedError: others can change a file with a call.
+    """
+    search = _JobSearch(host, program, _users(folder))
+    found = chain(search.systemd(), search.cron(), *(search.near(each, notes) for each in near))
+    return list(islice(found, _MOST_CALLS))
+
+
+def _users(folder: Path) -> frozenset[int]:
+    """Return the ids of root and of the owner of a folder."""
+    try:
+        return frozenset({0, os.stat(folder).st_uid})
+    except OSError:
+        return frozenset({0})
+
+
+def is_folder(path: str, folder: Path, host: HostView) -> bool:
+    """Tell whether the path in a call is that of a folder."""
+    paths = (host.cwd / os.path.expanduser(path), host.root / path.lstrip("/"))
+    return any(os.path.realpath(each) == os.path.realpath(folder) for each in paths)
+
+
+class _JobSearch(Frozen):
+    """Looks for the calls of a program.
+
+    :ivar users: the ids of those whose jobs count.
+    """
+
+    host: HostView
+    program: str
+    users: frozenset[int]
+
+    def systemd(self) -> Iterator[FoundJob]:
+        """Give the calls in services."""
+        for service in units.services(self.host):
+            for command in service.commands if self._counts(service.user) else ():
+                place = JobPlace(shown(command.file, self.host), command.line, "systemd", service.starter, service.weak)
+                yield from self._calls(command.text, service.environment, place)
+
+    def cron(self) -> Iterator[FoundJob]:
+        """Give the calls in crontabs, and in the scripts that cron runs."""
+        root = self.host.root
+        names = [users.user_name(each) for each in sorted(self.users)] if os.name == "posix" else []
+        spools = [root / spool / name for spool in _SPOOLS for name in names]
+        for file in (*(root / each for each in _CRONTABS), *entries(root / _CRON_FOLDER), *spools):
+            yield from self._crontab(file, has_users=file not in spools and file.name != "anacrontab")
+        for folder in _SCRIPT_FOLDERS:
+            for file in entries(root / folder):
+                yield from self.script(file, {}, JobPlace("", 0, "cron"))
+
+    def _crontab(self, file: Path, *, has_users: bool) -> Iterator[FoundJob]:
+        """Give the calls in a crontab.
+
+        :param has_users: whether each line names the user that it runs as.
+        """
+        content, environment = look(file, self.host), dict[str, str]()
+        for number, line in logical_lines(content.text):
+            if assigned := _ASSIGNMENT.fullmatch(line):
+                _set(environment, {assigned[1]: assigned[2].strip("\"'")})
+            elif not has_users or self._counts("".join(line.split(None, 6)[1 if line.startswith("@") else 5 :][:1])):
+                place = JobPlace(shown(file, self.host), number, "cron", weak=content.weak)
+                yield from self._calls(line.replace("\\%", "%"), environment, place)
+
+    def _counts(self, user: str) -> bool:
+        """Tell whether the jobs of a user count; a word that is no user's name says nothing."""
+        number = users.user_id(user)
+        return number is None or number in self.users
+
+    # ── shell ───────────────────────────────────────────────────────────────────────────
+
+    def _calls(self, command: str, environment: Environment, place: JobPlace) -> Iterator[FoundJob]:
+        """Give the calls in a command line, and in the scripts that it runs.
+
+        :raises UntrustedError: others can change what leads to a call.
+        """
+        words = _split(command)[: 2 * _MOST_SCRIPTS]
+        named = [index for index, word in enumerate(words) if os.path.basename(word) == self.program]
+        if named and place.weak is not None:
+            raise place.weak
+        for index in named:  # one can be an argument, as in `test -x /usr/bin/lego && lego renew`
+            own = dict(environment)
+            _set(own, _assignments(words[:index]))
+            arguments = tuple(_expanded(word, own) for word in takewhile(_is_argument, words[index + 1 :]))
+            yield FoundJob(place.file, place.line, place.kind, place.unit, arguments, own)
+        if named:
+            return
+        for index, word in enumerate(words):
+            if word == "-c" and index and index + 1 < len(words) and self.program in words[index + 1]:
+                yield from self._calls(words[index + 1], environment, place)
+            elif word.startswith("/"):
+                yield from self.script(self._inside(word), environment, place, only=b"#!")
+
+    def script(
+        self, file: Path, environment: Environment, place: JobPlace, notes: Notes | None = None, *, only: bytes = b""
+    ) -> Iterator[FoundJob]:
+        """Give the calls in a shell script.
+
+        :param only: what it must begin with.
+        """
+        variables, content = dict(environment), look(file, self.host, notes, only=only)
+        if self.program not in content.text:
+            return
+        weak, sourcings = place.weak or content.weak, 0
+        for number, line in logical_lines(content.text):
+            words = _split(line)
+            if words and words[0] in {".", "source"} and len(words) > 1 and sourcings < _MOST_SCRIPTS:
+                sourcings += 1
+                sourced = look(self._inside(words[1]), self.host)
+                _set(variables, _environment(sourced.text))
+                weak = weak or sourced.weak
+            elif words and (words[0] == "export" or all(map(_ASSIGNMENT.fullmatch, words))):
+                _set(variables, {key: _expanded(value, variables) for key, value in _assignments(words).items()})
+            elif any(os.path.basename(word) == self.program for word in words):
+                here = replace(place, file=shown(file, self.host), line=number, weak=weak)
+                yield from self._calls(line, variables, here)
+
+    def _inside(self, path: str) -> Path:
+        """Return a path of the machine below the root of a test."""
+        return self.host.root / path.lstrip("/") if path.startswith("/") else self.host.cwd / path
+
+    # ── beside the folder of the tool ───────────────────────────────────────────────────
+
+    def near(self, folder: Path, notes: Notes | None) -> Iterator[FoundJob]:
+        """Give the calls in the scripts and compose files of a folder."""
+        files = [file for file in entries(folder) if file.suffix == ".sh" or file.name in _COMPOSE]
+        for file in files[:_MOST_SCRIPTS]:
+            if file.suffix == ".sh":
+                yield from self.script(file, {}, JobPlace("", 0, "script"), notes)
+            else:
+                yield from self.compose(file, notes)
+
+    def compose(self, file: Path, notes: Notes | None) -> list[FoundJob]:
+        """Return the call in a compose file; one service is expected."""
+        content = look(file, self.host, notes)
+        lines = [line.strip() if len(line) <= LONGEST else "" for line in content.text.splitlines()]
+        if not any(self.program in line for line in lines):
+            return []
+        if content.weak is not None:
+            raise content.weak
+        environment: dict[str, str] = {}
+        for match in map(_YAML_VARIABLE.fullmatch, lines):
+            if match is not None:
+                value = match[2].rstrip()
+                _set(environment, {match[1]: value[:-1] if value.endswith(("'", '"')) else value})
+        for number, line in enumerate(lines, 1):
+            if command := _YAML_COMMAND.fullmatch(line):
+                words = _split(command[1].strip("[]").replace('",', '" ').replace("',", "' "))
+                return [FoundJob(shown(file, self.host), number, "compose", "", tuple(words), environment)]
+        return [FoundJob(shown(file, self.host), 1, "compose", "", (), environment)]
+
+
+def _split(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        return list(lexer)
+    except ValueError:  # a quote without its end
+        return line.split()
+
+
+def _is_argument(word: str) -> bool:
+    return word not in _SEPARATORS
+
+
+def _environment(text: str) -> dict[str, str]:
+    return _assignments([word for _, line in logical_lines(text) for word in _split(line) if word != "export"])
+
+
+def _assignments(words: Sequence[str]) -> dict[str, str]:
+    return {match[1]: match[2] for match in map(_ASSIGNMENT.fullmatch, words) if match}
+
+
+def _set(variables: dict[str, str], more: Mapping[str, str]) -> None:
+    """Set variables, up to a number and a length: a line can double what the one before it has set."""
+    for name, value in more.items():
+        if len(value) <= _LONGEST_VALUE and (name in variables or len(variables) < _MOST_VARIABLES):
+            variables[name] = value
+
+
+def _expanded(word: str, variables: Environment) -> str:
+    return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), word)

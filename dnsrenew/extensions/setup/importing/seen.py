@@ -1,0 +1,195 @@
+"""Whether the servers serve from the new files: their ports are asked, and what they serve is compared with the store.
+
+While the old and the new files hold the same certificate, its serial number proves nothing; then the server must have
+read its configuration since the new paths are in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
+from dnsrenew.deploy import verify
+from dnsrenew.deploy.entry import entry_id
+from dnsrenew.errors import ConfigError, Message, StoreError
+from dnsrenew.extensions.doctor.host import restarts
+from dnsrenew.extensions.setup.importing import servers, texts
+from dnsrenew.extensions.setup.importing.server_files import ConfigFile, ServerKind, config_files, without_comment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
+    from dnsrenew.extensions.setup.importing.reading import Notes
+    from dnsrenew.store import State, Store
+
+_LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
+
+
+class ServedFiles(Frozen):
+    """The new files of a certificate, and the servers whose configurations name them.
+
+    :ivar old: the certificate of the other tool, DER; None if it has none.
+    :ivar entry: what writes the files.
+    :ivar configs: the configurations that name them.
+    """
+
+    certificate: Certificate
+    state: State
+    entry: Deployment
+    old: bytes | None
+    configs: list[ConfigFile]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of the entry."""
+        return self.entry.options
+
+    @property
+    def server(self) -> str:
+        """The names of the servers."""
+        return " / ".join(dict.fromkeys(each.server.name or texts.A_SERVER for each in self.configs))
+
+
+class ServerWatch(Frozen):
+    """Looks at the servers of a machine.
+
+    :ivar live: the folder of the new files.
+    :ivar notes: get a note for each configuration that others can change; it is left out.
+    """
+
+    config: Path
+    live: Path
+    store: Store
+    host: HostView
+    context: Context
+    notes: Notes
+
+    def not_served(self, certificates: Sequence[PlannedCertificate]) -> list[Message]:
+        """Return why it is not certain that every server serves from the new files; nothing if it is.
+
+        :raises Cancelled: the run was cancelled.
+        """
+        try:
+            specs = Config.load(self.config).certificates
+        except ConfigError:  # the steps say what is wrong with it
+            return []
+        old = {each.name: each.found.fullchain_pem for each in certificates}
+        found: list[Message] = []
+        for spec in specs:
+            for entry in spec.deploy:
+                if isinstance(entry, Deployment) and (paths := servers.new_paths(entry, self.live)):
+                    found += self._of_entry(spec.name, entry, paths, _der(old.get(spec.name)))
+        return list(dict.fromkeys(found))
+
+    def _of_entry(self, name: str, entry: Deployment, paths: Sequence[str], old: bytes | None) -> Iterator[Message]:
+        try:
+            state = self.store.read_state(name)
+            certificate = self.store.certificate(name, state)
+        except StoreError as error:
+            yield texts.SEEN_UNREADABLE.format(reason=error.message)
+            return
+        configs = [
+            each
+            for each in config_files(self.host, tuple(paths), self.notes)
+            if any(path in without_comment(line) for line in each.lines for path in paths)
+        ]
+        if certificate is None:
+            yield texts.SEEN_NOT_STORED.format(name=name)
+        elif not configs:
+            yield texts.SEEN_NOWHERE.format(path=paths[0], name=name)
+        else:
+            yield from _ports(ServedFiles(certificate, state, entry, old, configs), self.host, self.context)
+
+
+def _der(pem: str | None) -> bytes | None:
+    from dnsrenew.base import x509
+
+    try:
+        return x509.to_der(pem) if pem else None
+    except ValueError:
+        return None
+
+
+def _ports(served: ServedFiles, host: HostView, context: Context) -> Iterator[Message]:
+    """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
+    given = served.options.get("verify") or ()
+    addresses = [given] if isinstance(given, str) else list(given)
+    changed = max(_changed(host, each) for each in served.configs)
+    for address in addresses:
+        yield from _wrong(served, address, served.options.get("starttls"), changed, context)
+    by_server: dict[ServerKind, set[int]] = {}
+    for config in served.configs:
+        by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
+    asked = {host_port.split(address)[1] for address in addresses}
+    others = len(asked.difference(*by_server.values()))  # each is that of a server whose configuration tells none
+    for kind, ports in by_server.items():
+        for port in sorted(ports - asked):
+            yield from _wrong(served, f"localhost:{port}", None, changed, context)
+        if not ports and others:
+            others -= 1
+        elif not ports:
+            yield from _usual_ports(served, kind, changed, context)
+
+
+def _usual_ports(served: ServedFiles, kind: ServerKind, changed: float, context: Context) -> Iterator[Message]:
+    """Ask the ports that such a server has by default: those that accept connections, and at least one."""
+    is_seen = False
+    for port, starttls in kind.ports:
+        wanted = verify.wanted(served.certificate, {"starttls": starttls}, [f"localhost:{port}"])
+        if any(one.accepts for one in verify.inspect_ports(context, wanted)):
+            is_seen = True
+            yield from _wrong(served, f"localhost:{port}", starttls, changed, context)
+    if not is_seen:
+        file = next(each.path for each in served.configs if each.server == kind)
+        yield texts.SEEN_NO_PORT.format(server=kind.name or texts.A_SERVER, file=file, name=served.certificate.name)
+
+
+def _changed(host: HostView, config: ConfigFile) -> float:
+    """Return when a configuration was changed last, seconds since 1970; a link to it counts too."""
+    path = host.root / config.path.lstrip("/")
+    try:
+        return max(time for info in (os.stat(path), os.lstat(path)) for time in (info.st_mtime, info.st_ctime))
+    except OSError:
+        return float("inf")
+
+
+def _wrong(
+    served: ServedFiles, address: str, starttls: str | None, changed: float, context: Context
+) -> Iterator[Message]:
+    """Give why a port does not prove it.
+
+    :param changed: when the configuration was changed last, seconds since 1970.
+    """
+    wanted = verify.wanted(served.certificate, {**served.options, "starttls": starttls}, [address])
+    name = served.certificate.name
+    for one in verify.inspect_ports(context, wanted):
+        if one.leaf is None:
+            yield texts.SEEN_NO_TLS.format(address=address, name=name, reason=one.error)
+        elif one.leaf != wanted.leaf:
+            yield texts.SEEN_OTHER.format(address=address, name=name, server=served.server)
+        elif served.old in {None, wanted.leaf} and not _has_loaded(served, address, changed):
+            yield texts.SEEN_SAME.format(address=address, name=name, server=served.server)
+
+
+def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
+    """Tell whether the server on a port has read its configuration since it was changed."""
+    host, port = host_port.split(address)
+    if host in _LOOPBACK and restarts.has_loaded_since(port, changed):
+        return True
+    record = served.state.deployments.get(entry_id(served.entry), {})
+    if not (served.options.get("reload") and record.get("ok") and record.get("changed")):
+        return False
+    try:
+        return datetime.fromisoformat(str(record.get("time"))).timestamp() > changed
+    except ValueError:
+        return False

@@ -1,0 +1,126 @@
+"""Answers that are given before anybody is asked: in a TOML file, or as options of the command."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.model import Notice
+from dnsrenew.base.validation.toml_positions import key_lines
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.account_test import is_reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.validation.mistakes import KeyPath
+
+PROVIDER: Final = "provider"
+KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})
+"""The answers besides that about the DNS host; ``provider`` and all other keys are that."""
+TABLES: Final = frozenset({"ca", "resolver", "default_ca", "store", "notify", "metrics", "doctor"})
+"""What is copied to the configuration as it is."""
+_OTHERS: Final = 0o077
+
+
+class Answers(Frozen, hidden=("given",)):
+    """The answers that are given.
+
+    :ivar given: by the key of the question; that about the DNS host is a table.
+    :ivar tables: parts of the configuration.
+    :ivar warnings: the file has secrets, and others can read it.
+    :ivar file: the file; "" without one.
+    :ivar lines: the lines of its keys.
+    :ivar from_flags: the keys that the command line gives, in place of the file.
+    """
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Notice, ...] = ()
+    file: str = ""
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    from_flags: frozenset[str] = frozenset()
+
+
+def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:
+    """Return the answers of a file and of the command line, which has precedence.
+
+    :param flags: by key; None: not given.
+    :param options: those of the DNS host, as ``KEY=VALUE``.
+    :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
+    """
+    document, lines = ({}, {}) if path is None else _document(path)
+    named = {key: value for key, value in flags.items() if value not in (None, False, [])}
+    for each in options:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise ConfigError.of(texts.OPTION_FORM, answer=each)
+        named[key.strip().replace("-", "_")] = value
+    document |= named
+    _refuse_secrets(document, options)
+    given = {key: value for key, value in document.items() if key in KEYS}
+    host = {key: value for key, value in document.items() if key not in KEYS | TABLES}
+    if host:
+        given[PROVIDER] = host
+    tables = {key: value for key, value in document.items() if key in TABLES}
+    file = "" if path is None else str(path)
+    return Answers(given, tables, tuple(_warnings(path, host)), file, lines, frozenset(named))
+
+
+def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """Return the values of a file, and the lines of its keys."""
+    from dnsrenew.base import files
+    from dnsrenew.base.validation.mistakes import config_error
+    from dnsrenew.base.validation.toml_syntax import syntax_mistake
+    from dnsrenew.config.sources import SHOWN_KEYS
+
+    try:
+        text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason="it is not UTF-8") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except (ValueError, RecursionError) as error:
+        mistake = syntax_mistake(error, text, str(path), shown_keys=SHOWN_KEYS)
+    shown = config_error([mistake], code="config-syntax")
+    raise ConfigError(texts.ANSWERS_SYNTAX.code, shown.message, fix=shown.fix, evidence=shown.evidence)
+
+
+def _provider_of(document: Mapping[str, Any]) -> Any:
+    from dnsrenew.drivers.catalogue import find_provider
+
+    name = document.get(PROVIDER)
+    return find_provider(name.lower()) if isinstance(name, str) else None
+
+
+def _refuse_secrets(document: Mapping[str, Any], options: Sequence[str]) -> None:
+    """Refuse a secret itself on the command line, which other users can read.
+
+    :raises ConfigError: there is one.
+    """
+    keys = {each.partition("=")[0].strip().replace("-", "_") for each in options}
+    provider = _provider_of(document) if keys else None
+    for key in sorted(keys):
+        if provider is not None and provider.is_secret(key) and not is_reference(document[key]):
+            raise ConfigError.of(texts.SECRET_ARGUMENT, option=key)
+
+
+def _warnings(path: Path | None, host: Mapping[str, Any]) -> Iterator[Notice]:
+    """Warn if the file has a secret and others can read it."""
+    if path is None or os.name != "posix":
+        return
+    try:
+        provider = _provider_of(host)
+        info = os.stat(path)
+    except (OSError, ConfigError):
+        return
+    has_secret = provider is not None and any(provider.is_secret(key) and not is_reference(host[key]) for key in host)
+    if has_secret and info.st_mode & _OTHERS:
+        yield Notice(*texts.ANSWERS_OPEN.fill(path=str(path)))

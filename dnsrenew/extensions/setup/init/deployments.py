@@ -1,0 +1,242 @@
+"""From a found server to the entry of ``deploy``: in place of its own files, or new files and the lines to change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.names import covers, to_a_labels
+from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.errors import ConfigError, Message
+from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.draft import LIVE, PlannedDeployment
+
+if TYPE_CHECKING:
+    from dnsrenew.extensions.setup.init.draft import InitDraft
+    from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, ServerHost
+
+_FOREIGN: Final = (
+    *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),
+    *("ssl-cert-snakeoil", "/etc/pki/tls/certs/localhost", "/usr/share/"),
+)
+"""Parts of the paths of files that belong to another program, which would write them again."""
+_GROUP_READ: Final = 0o040
+
+
+def problem(server: FoundServer, draft: InitDraft) -> str:
+    """Return why this user cannot deploy to a server; "" if nothing is known."""
+    host = draft.host
+    if host.is_admin or os.name == "nt":
+        return ""
+    reload = server.options.get("reload") or [""]
+    paths = [pair.certificate for pair in chosen_pairs(server, draft.domains) if not _is_foreign(pair, host)]
+    folders = [os.path.dirname(path) for path in paths]
+    if server.to == "hfs":
+        folders = [str(server.options["folder"])]
+    closed = next((folder for folder in folders if not os.access(host.inside(folder), os.W_OK)), None)
+    if closed is not None:
+        return texts.CLOSED_FOLDER.format(folder=closed)
+    return texts.CLOSED_RELOAD.format(command=" ".join(reload)) if reload[0] == "systemctl" else ""
+
+
+def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ConfiguredPair]:
+    """Return the pairs that the server serves for some domains; else the only one that it serves for any name."""
+    fitting = [pair for pair in server.pairs if covers_any(pair.names, domains)]
+    nameless = [pair for pair in server.pairs if not pair.names]
+    paths = {(pair.certificate, pair.key) for pair in nameless}
+    chosen = fitting or (nameless[:1] if len(paths) == 1 else [])
+    return list({(pair.certificate, pair.key): pair for pair in reversed(chosen)}.values())[::-1]
+
+
+def covers_any(names: Sequence[str], domains: Sequence[str]) -> bool:
+    """Tell whether one of the names of a server is in the certificate, or one of its domains is served."""
+    lowered = [name.lower() for name in names]
+    return any(covers(domains, [name]) or covers([name], domains[:1]) for name in lowered)
+
+
+def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
+    """Return the entries of a server."""
+    if server.to == "hfs":
+        entry = {"to": "hfs", **server.options}
+        return [PlannedDeployment(entry=entry, comment=texts.FOR_SERVER.format(server=server.title))]
+    pairs = chosen_pairs(server, draft.domains)
+    if not pairs:
+        return [_new_files(server, None, draft)]
+    host = draft.host
+    return [
+        _new_files(server, pair, draft) if _is_foreign(pair, host) else _in_place(server, pair, draft) for pair in pairs
+    ]
+
+
+def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
+    """Tell whether the files of a pair are another program's, their names not fixed, or their folder open to others."""
+    paths = [path for path in (pair.certificate, pair.key) if path]
+    named = any("$" in path or not os.path.isabs(path) or any(part in path for part in _FOREIGN) for path in paths)
+    return named or any(
+        os.path.islink(host.inside(path)) or host.weakness(os.path.dirname(path), any_entry=True) is not None
+        for path in paths
+    )
+
+
+def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> PlannedDeployment:
+    ownership = _ownership(draft.host, pair.key or pair.certificate)
+    entry = {
+        "to": server.to,
+        **_files(server, pair.certificate, pair.key),
+        **ownership,
+        **server.options,
+        **_verify(pair.port, draft.domains),
+    }
+    return PlannedDeployment(entry=entry, secrets=server.secrets, comment=_comment(server))
+
+
+def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
+    """Return an entry for new files, which a person has to name in the server once; no port shows them until then."""
+    folder = os.path.join(draft.folder, LIVE, _name(draft))
+    certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
+    if server.to == "pkcs12":
+        certificate, key = os.path.join(folder, "certificate.pfx"), ""
+    elif server.key == "haproxy":
+        certificate, key = os.path.join(folder, "combined.pem"), ""
+    owner = {"owner": server.owner} if draft.host.is_admin and server.owner not in {"", draft.host.user} else {}
+    to = "files" if server.to == "haproxy" else server.to
+    options = {name: value for name, value in server.options.items() if to == server.to or name == "reload"}
+    entry = {"to": to, **_files(server, certificate, key), **owner, **options}
+    return PlannedDeployment(
+        entry=entry,
+        secrets=server.secrets,
+        comment=_comment(server),
+        folders=(folder,),
+        changes=tuple(_changes(server, pair, [path for path in (certificate, key) if path])),
+    )
+
+
+def _files(server: FoundServer, certificate: str, key: str) -> dict[str, str]:
+    if server.to == "pkcs12":
+        return {"path": certificate}
+    if server.to == "haproxy" or key:
+        return {"certificate": certificate, **({"key": key} if key else {})}
+    return {"combined": certificate}
+
+
+def _changes(server: FoundServer, pair: ConfiguredPair | None, new: Sequence[str]) -> Iterator[Message]:
+    old = [path for path in (pair.certificate, pair.key) if path] if pair else []
+    config = server.config or server.title
+    for index, path in enumerate(new):
+        setting = server.settings[min(index, len(server.settings) - 1)]
+        if index < len(old):
+            yield texts.CHANGE_PATH.format(config=config, old=old[index], new=path)
+        else:
+            yield texts.SET_PATH.format(config=config, setting=setting, new=path)
+
+
+def _comment(server: FoundServer) -> str:
+    return texts.FOR_SERVER_OF.format(server=server.title, config=server.config)
+
+
+def _verify(port: int | None, domains: Sequence[str]) -> dict[str, str]:
+    if port is None or all(domain.startswith("*.") for domain in domains):
+        return {}
+    return {"verify": f"127.0.0.1:{port}"}
+
+
+def _ownership(host: ServerHost, path: str) -> dict[str, str]:
+    """Return the options that keep a key readable for the user and the group that can read it now."""
+    if os.name != "posix":
+        return {}
+    from dnsrenew.base.users import group_name, user_name
+
+    try:
+        info = os.stat(host.inside(path))
+    except OSError:
+        return {}
+    found: dict[str, str] = {}
+    if host.is_admin and info.st_uid:
+        found["owner"] = user_name(info.st_uid)
+    if host.is_admin and info.st_gid and info.st_mode & _GROUP_READ:
+        found |= {"group": group_name(info.st_gid), "key_mode": "0640"}
+    return found
+
+
+def _name(draft: InitDraft) -> str:
+    return to_a_labels(draft.domains[0]).replace("*", "_")
+
+
+def given(value: Any) -> list[PlannedDeployment] | list[str]:
+    """Return the entries, or the names of servers, that were given as ``deploy``.
+
+    :raises ConfigError: it is neither.
+    """
+    items = [value] if isinstance(value, str | Mapping) else value
+    if isinstance(items, list) and all(isinstance(each, Mapping) and "to" in each for each in items) and items:
+        return [PlannedDeployment(entry=dict(each)) for each in items]
+    if isinstance(items, list) and all(isinstance(each, str) for each in items):
+        return [word for each in items for word in each.replace(",", " ").split()]
+    raise ConfigError.of(texts.ANSWER_KIND, key="deploy", found=kind(value), expected=texts.DEPLOY_EXPECTED)
+
+
+def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
+    """Return the entries of the servers with these names or numbers; none for ``none``.
+
+    :raises ConfigError: there is no such server, or this user cannot deploy to it.
+    """
+    chosen = choose(words, draft)
+    for server in chosen:
+        why = problem(server, draft)
+        if why:
+            raise ConfigError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
+    return [entry for server in chosen for entry in plan(server, draft)]
+
+
+def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
+    """Return the servers with these names or numbers; none for ``none``.
+
+    :raises ConfigError: there is no such server, or it is not trusted.
+    """
+    if [word.lower() for word in words] in ([], ["none"], ["no"], ["-"]):
+        return []
+    servers = draft.servers
+    chosen: dict[str, FoundServer] = {}
+    for word in words:
+        found = _server(word.lower(), servers)
+        if found is not None and found.distrust:
+            raise strange(found)
+        if found is None:
+            known = [server.key for server in servers if not server.distrust]
+            text = texts.SERVER_UNKNOWN if known else texts.SERVER_NONE
+            raise ConfigError.of(text, answer=word, known=known)
+        chosen[found.key] = found
+    return list(chosen.values())
+
+
+def strange(server: FoundServer) -> ConfigError:
+    """Return why a server that is not trusted gets nothing."""
+    text = texts.HFS_STRANGE if server.key.startswith("hfs") else texts.SERVER_STRANGE
+    fields = {"server": server.title, "pid": server.pid, "user": server.user, "reason": server.distrust}
+    return ConfigError.of(text, **fields)
+
+
+def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:
+    if word.isdecimal() and 1 <= int(word) <= len(servers):
+        return servers[int(word) - 1]
+    return next((server for server in servers if word in {server.key, server.title.lower()}), None)
+
+
+def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
+    """Check the entries as the configuration will; the domains need not be known yet.
+
+    :raises ConfigError: with all mistakes.
+    """
+    from dnsrenew.base.secrets import Secret
+    from dnsrenew.config import Config
+
+    entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
+    document = {
+        "dns": {"x": {"provider": "manual"}},
+        "certificate": [{"domains": list(draft.domains) or ["example.org"], "deploy": entries}],
+    }
+    try:
+        Config.from_dict(document, base=draft.folder, insist=draft.around.insist)
+    except ConfigError as error:
+        raise ConfigError.of(texts.DEPLOY_WRONG, reason=error.message) from None

@@ -1,0 +1,204 @@
+"""What is known so far: the answers, and what they were made from."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dnsrenew.base.values import Frozen, field, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns import DnsView
+    from dnsrenew.drivers.provider import Provider
+    from dnsrenew.errors import DnsRenewError
+    from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
+
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+DOUBTFUL: Final = "init-answer-doubtful"
+"""The code of an answer that is probably wrong; the same answer, given again, is taken."""
+LIVE: Final = "live"
+"""The folder beside the configuration with the files for servers that have none of their own yet."""
+
+
+class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
+    """One entry of ``deploy``.
+
+    :ivar entry: as it will stand in the configuration, without its secrets.
+    :ivar secrets: the secret options, in plain.
+    :ivar comment: what it is for; "" for an entry that was given.
+    :ivar folders: the folders to make.
+    :ivar changes: what a person has to change in the server.
+    """
+
+    entry: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    comment: str = ""
+    folders: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+class Prompt(Frozen):
+    """What a person is asked.
+
+    :ivar text: the question.
+    :ivar help: what ``?`` shows.
+    :ivar default: the answer of an empty line; "" if there is none.
+    :ivar shown: the default as it is shown; "": as it is.
+    :ivar is_secret: whether the answer is not shown while it is typed.
+    :ivar lines: what can be chosen, below the question.
+    """
+
+    text: str
+    help: str
+    default: str = ""
+    shown: str = ""
+    is_secret: bool = False
+    lines: tuple[str, ...] = ()
+
+    def with_default(self, answer: str) -> Prompt:
+        """Return the same question with another default."""
+        return replace(self, default=answer, shown="")
+
+
+class Person(Protocol):
+    """Whoever answers, at a terminal."""
+
+    def ask(self, prompt: Prompt) -> str:
+        """Return the answer: one line, without blanks at its ends; the default for an empty one.
+
+        :raises Cancelled: Ctrl-C, or the end of the input.
+        """
+
+    def say(self, text: str) -> None:
+        """Show what was found."""
+
+    def refuse(self, error: DnsRenewError) -> None:
+        """Show why an answer is not taken."""
+
+    def doubt(self, error: DnsRenewError) -> None:
+        """Show what is doubtful about an answer that is taken."""
+
+    def wait(self, work: Callable[[], Any]) -> Any:
+        """Do work that takes a while.
+
+        :raises Cancelled: Ctrl-C; what the work has written is removed.
+        """
+
+
+class InitSurroundings(Frozen, kw_only=True):
+    """What the questions look at.
+
+    :ivar config: the configuration that will be written; absolute.
+    :ivar dns: makes the view of DNS, for the resolver of the answers.
+    :ivar host: looks at this machine.
+    :ivar environ: the environment.
+    :ivar has_scheduler: whether this machine can run something by itself.
+    """
+
+    context: Context
+    config: Path
+    insist: bool
+    dns: Callable[[Mapping[str, Any]], DnsView]
+    host: Callable[[], ServerHost]
+    environ: Mapping[str, str]
+    has_scheduler: bool
+
+
+class InitDraft:
+    """The answers so far.
+
+    :ivar is_attended: whether somebody can be asked.
+    :ivar tables: tables of the configuration that were given in the file of answers, as they are.
+    :ivar zones: the zone of each domain; ``name_servers``: those of all these zones.
+    :ivar options: those of the DNS account, as they will stand in the configuration; secrets are in ``secrets``.
+    :ivar secrets: secret options: the values, or references such as ``file:PATH``.
+    :ivar account_zones: the zones that the account is limited to.
+    :ivar is_delegated: whether a CNAME record has to be set first.
+    :ivar deployments: what gets the certificate.
+    :ivar schedule: whether to install a schedule.
+    :ivar rehearse: whether to rehearse first.
+    """
+
+    def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
+        self.around = around
+        self.is_attended = is_attended
+        self.tables: Mapping[str, Any] = {}
+        self.domains = domains
+        self.contact: tuple[str, ...] = ()
+        self.agree_terms = False
+        self.provider: Provider | None = None
+        self.options: dict[str, Any] = {}
+        self.secrets: dict[str, Any] = {}
+        self.account_zones: tuple[str, ...] = ()
+        self.is_delegated = False
+        self.zones: dict[str, str] = {}
+        self.name_servers: tuple[str, ...] = ()
+        self.deployments: Sequence[PlannedDeployment] = ()
+        self.schedule = False
+        self.rehearse = False
+        self._servers: list[FoundServer] | None = None
+        self._host: ServerHost | None = None
+        self._dns: DnsView | None = None
+
+    @property
+    def host(self) -> ServerHost:
+        """This machine."""
+        if self._host is None:
+            self._host = self.around.host()
+        return self._host
+
+    @property
+    def servers(self) -> list[FoundServer]:
+        """The servers found on this machine."""
+        if self._servers is None:
+            from dnsrenew.extensions.setup.init.servers import find_servers
+
+            self._servers = find_servers(self.host)
+        return self._servers
+
+    @property
+    def dns(self) -> DnsView:
+        """The view of DNS."""
+        if self._dns is None:
+            self._dns = self.around.dns(self.tables)
+        return self._dns
+
+    @property
+    def ca(self) -> str:
+        """The name of the CA."""
+        name = self.tables.get("default_ca", "letsencrypt")
+        return name if isinstance(name, str) else "letsencrypt"
+
+    @property
+    def _own_ca(self) -> Mapping[str, Any]:
+        """The table of the CA that was given."""
+        tables = self.tables.get("ca", {})
+        own = tables.get(self.ca, {}) if isinstance(tables, Mapping) else {}
+        return own if isinstance(own, Mapping) else {}
+
+    @property
+    def is_public_ca(self) -> bool:
+        """Whether the CA is a built-in one, and not another one under its name."""
+        from dnsrenew.config.cas import BUILT_IN
+
+        return self.ca in BUILT_IN and "directory" not in self._own_ca
+
+    @property
+    def can_rehearse(self) -> bool:
+        """Whether there is a CA to rehearse with."""
+        return self.is_public_ca or "staging" in self._own_ca
+
+    @property
+    def account(self) -> str:
+        """The name of the DNS account: that of its host."""
+        return _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
+
+    @property
+    def folder(self) -> str:
+        """The folder of the configuration."""
+        return os.fspath(self.around.config.parent)

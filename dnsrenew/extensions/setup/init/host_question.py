@@ -1,0 +1,219 @@
+"""The question about the DNS host and what its account needs. It ends with a test value that is written and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.names import relative
+from dnsrenew.base.validation.mistakes import kind, nearest, one_of
+from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.extensions.setup.init import account_test, dns_host, texts
+from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Prompt
+from dnsrenew.extensions.setup.init.question import Doubt, Question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.drivers.provider import OptionSpec, Provider
+    from dnsrenew.extensions.setup.init.draft import InitDraft, Person
+
+PROVIDER: Final = "provider"
+ZONES: Final = "zones"
+_ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
+_BACK: Final = "<"
+"""The answer that goes back to the choice of the host."""
+
+
+def _prompt(draft: InitDraft) -> Prompt:
+    hosts = dns_host.hosts_of(dns_host.all_providers(draft), draft.name_servers, draft.domains)
+    default = hosts[0].name if hosts else dns_host.BY_CNAME
+    zones = list(dict.fromkeys(map(relative, draft.zones.values())))
+    fields = {"zones": zones, "servers": list(draft.name_servers)}
+    if hosts:
+        titles = [provider.title for provider in hosts]
+        return Prompt(texts.ASK_HOST.format(**fields, hosts=titles), texts.HELP_HOST, default)
+    return Prompt(texts.ASK_HOST_UNKNOWN.format(**fields), texts.HELP_HOST, default)
+
+
+def _ask(draft: InitDraft, person: Person) -> None:
+    """Ask for the host and its options, until the account works."""
+    doubted: str | None = None
+    while True:
+        prompt = _prompt(draft)
+        answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
+        try:
+            by_cname = answer.lower() == dns_host.BY_CNAME
+            provider = _other_host(draft, person) if by_cname else dns_host.find_host(answer, draft)
+            if not by_cname:
+                _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
+        except ConfigError as error:
+            person.refuse(error)
+            doubted = answer if error.code == DOUBTFUL else None
+            continue
+        if _ask_options(draft, person, provider, by_cname=by_cname):
+            return
+
+
+def _other_host(draft: InitDraft, person: Person) -> Provider:
+    """Ask which host writes the values instead."""
+    person.say(texts.ABOUT_DELEGATION)
+    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, dns_host.DELEGATED_TO))
+    return dns_host.find_host(answer, draft)
+
+
+def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
+    """Check that the host is that of the zone, as far as its name servers are known."""
+    is_known = bool(provider.name_servers and draft.name_servers)
+    if is_known and provider not in dns_host.hosts_of([provider], draft.name_servers, draft.domains):
+        fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
+        doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+
+
+def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
+    """Ask for the options until they work; return False if another host is wanted."""
+    known: dict[str, str] = {}
+    while True:
+        options: dict[str, Any] = {PROVIDER: provider.name}
+        for key, spec in dns_host.asked_options(provider).items():
+            answer = _ask_option(person, key, spec, known.get(key, ""))
+            if answer == _BACK:
+                return False
+            if answer:
+                options[key] = answer if spec.secret else dns_host.option_value(spec, answer)
+                known |= {} if spec.secret else {key: answer}
+        if by_cname and not provider.behaviour.delegated:
+            zone = person.ask(Prompt(texts.ASK_OTHER_ZONE, texts.HELP_OTHER_ZONE, known.get(ZONES, "")))
+            options[ZONES] = known[ZONES] = zone
+        if not provider.behaviour.by_hand and not by_cname:
+            person.say(texts.TESTING.format(title=provider.title))
+        try:
+            person.wait(lambda options=options: _check(draft, options, Doubt(person.doubt)))  # type: ignore[misc]
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
+            person.refuse(error)
+        else:
+            person.say(
+                (texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title)
+            )
+            return True
+
+
+def _ask_option(person: Person, key: str, spec: OptionSpec, known: str) -> str:
+    """Ask for one option; an empty answer to one that is not required leaves it out."""
+    template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
+    text = template.format(option=key, help=spec.help)
+    shown = "" if known or spec.required else texts.SHOWN_NONE
+    while True:
+        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
+        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
+        if answer or not spec.required:
+            return answer
+        person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
+
+
+def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
+    """Check a given host, its options and, with a test value, the account.
+
+    :param value: the options, ``provider`` and ``zones`` among them.
+    """
+    for check in host_forms(draft, value):
+        check()
+    if not value.get(ZONES):
+        _check_zone_s(dns_host.find_host(value[PROVIDER], draft), draft, doubt)
+    _check(draft, value, doubt)
+
+
+def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
+    """Give the checks of the form of a given host and its options, which are kept; nothing is run or sent.
+
+    Each raises a :class:`ConfigError`.
+    """
+    if not isinstance(value, Mapping):
+        yield partial(_refuse_host, value)
+        return
+    yield partial(_keep_zones, draft, value.get(ZONES, []))
+    given = value.get(PROVIDER)
+    try:
+        if not isinstance(given, str):
+            _refuse_host(given)
+        provider = dns_host.find_host(str(given), draft)
+    except ConfigError:
+        for key in value:  # those that are near to no answer can be options of the host that is meant
+            if key not in _ANSWERS and (near := nearest(key, _ANSWERS)):
+                yield partial(_refuse_unknown, key, near)
+        yield partial(_refuse_host, given) if not isinstance(given, str) else partial(dns_host.find_host, given, draft)
+        return
+    options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
+    others = _other_answers(provider, options)
+    for key, near in others.items():
+        yield partial(_refuse_unknown, key, near)
+    yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
+
+
+def _refuse_host(given: object) -> None:
+    found = MISSING if given is None else kind(given)
+    raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, found=found, expected=texts.HOST_EXPECTED)
+
+
+def _refuse_unknown(key: str, near: str) -> None:
+    fields = {"found": UNKNOWN_KEY, "expected": one_of(_ANSWERS)}
+    raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near, **fields)
+
+
+def _keep_zones(draft: InitDraft, value: Any) -> None:
+    zones = [value] if isinstance(value, str) else value
+    if not isinstance(zones, list | tuple) or not all(isinstance(each, str) for each in zones):
+        raise ConfigError.of(texts.ANSWER_KIND, key=ZONES, found=kind(value), expected=texts.TEXTS_EXPECTED)
+    draft.account_zones = tuple(zones)
+
+
+def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys that are no options of the host, and nearest to that of another answer, with that."""
+    if provider.any_options:
+        return {}
+    known = [*provider.options, *_ANSWERS]
+    found = {key: nearest(key, known) for key in options if key not in provider.options}
+    return {key: near for key, near in found.items() if near and near not in provider.options}
+
+
+def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
+    plain, secrets = dns_host.split_options(provider, options)
+    for key, each in secrets.items():
+        account_test.check_command(key, each)
+    if provider.behaviour.by_hand and not draft.is_attended:
+        raise ConfigError.of(texts.BY_HAND_ALONE, title=provider.title)
+    draft.provider = provider
+    draft.options = plain
+    draft.secrets = {key: account_test.without_scheme(each) for key, each in secrets.items()}
+
+
+def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
+    """Keep the answers about the host, and test the account."""
+    for check in host_forms(draft, value):
+        check()
+    provider = draft.provider
+    assert provider is not None  # noqa: S101  # just set
+    draft.is_delegated = not dns_host.may_write(draft)
+    if provider.behaviour.by_hand:
+        doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
+        return
+    if draft.is_delegated:
+        account_test.account_config(draft, _nowhere(draft))
+        return
+    found = account_test.run_test(draft)
+    if found is not None and found.result == "bad":
+        raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
+    if found is not None:
+        doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
+
+
+def _nowhere(draft: InitDraft) -> Path:
+    return draft.around.config.parent / "state"
+
+
+HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host, ask=_ask)

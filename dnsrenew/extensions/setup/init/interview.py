@@ -1,0 +1,63 @@
+"""Goes through the questions: what is given is tested, the rest is asked."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsrenew.dns.texts import NO_ZONE
+from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.extensions.setup.init import wrong_answers
+from dnsrenew.extensions.setup.init.answers import PROVIDER
+from dnsrenew.extensions.setup.init.forms import check_forms
+from dnsrenew.extensions.setup.init.question import Doubt, ask
+from dnsrenew.extensions.setup.init.questions import questions
+
+if TYPE_CHECKING:
+    from dnsrenew.extensions.setup.init.answers import Answers
+    from dnsrenew.extensions.setup.init.draft import InitDraft, Person
+    from dnsrenew.extensions.setup.init.question import Question
+
+
+def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
+    """Complete the draft.
+
+    :param is_attended: whether somebody can be asked.
+    :raises ConfigError: ``init-no-answers``: an answer is missing, and nobody can be asked; ``init-answer-wrong``: a
+        given one is wrong.
+    :raises AttemptError: a given answer cannot be tested.
+    :raises Cancelled: Ctrl-C.
+    """
+    every = questions()
+    draft.tables, draft.is_attended = answers.tables, is_attended
+    needed = [] if is_attended else [each.key for each in every if each.missing is None]
+    check_forms(draft, answers, [key for key in needed if not _is_given(answers, key)])
+    for question in every:
+        is_given, applies = question.key in answers.given, question.applies(draft)
+        if applies and is_attended and not is_given:
+            ask(question, draft, person)
+            continue
+        for what in question.instead(draft):
+            person.doubt(what)
+        if is_given:
+            _check_given(question, draft, answers, person)
+        elif applies:
+            person.wait(partial(question.check, draft, question.missing, Doubt(person.doubt)))
+
+
+def _is_given(answers: Answers, key: str) -> bool:
+    """Tell whether an answer is given; the table about the DNS host can be there without it."""
+    return key in answers.given and (key != PROVIDER or PROVIDER in answers.given[key])
+
+
+def _check_given(question: Question, draft: InitDraft, answers: Answers, person: Person) -> None:
+    """Test a given answer.
+
+    :raises ConfigError: ``init-answer-wrong``: it is wrong; a domain without a zone is that too.
+    """
+    try:
+        person.wait(partial(question.check, draft, answers.given[question.key], Doubt(person.doubt)))
+    except DnsRenewError as error:
+        if isinstance(error, ConfigError) or error.code == NO_ZONE.code:
+            raise wrong_answers.error_of(wrong_answers.of_error(answers, question.key, error)) from None
+        raise

@@ -1,0 +1,273 @@
+"""The questions, in order: what is asked, the default found on this machine, and the test of the answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.validation.mistakes import kind, quoted
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.draft import Prompt
+from dnsrenew.extensions.setup.init.question import Doubt, Question
+
+if TYPE_CHECKING:
+    from dnsrenew.extensions.setup.init.draft import InitDraft
+
+_EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
+_MAIL_VARIABLES: Final = ("EMAIL", "DEBEMAIL")
+YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是"})
+NO: Final = frozenset({"n", "no", "false", "off", "nein", "否"})
+
+
+# ── domains ─────────────────────────────────────────────────────────────────────────────
+
+
+def _domain_prompt(draft: InitDraft) -> Prompt:
+    return Prompt(texts.ASK_DOMAINS, texts.HELP_DOMAINS, _default_domain(draft))
+
+
+def _default_domain(draft: InitDraft) -> str:
+    """Return a public name from the configurations of servers, or that of this host."""
+    from dnsrenew.config.public_cas import refusal
+
+    candidates = [name for server in draft.servers for name in server.names]
+    host_name = socket.gethostname() if draft.host.root.parent == draft.host.root else ""
+    for name in [*candidates, *([host_name] if "." in host_name else [])]:
+        try:
+            plain = names.to_a_labels(name)
+        except names.InvalidName:
+            continue
+        if refusal(names.base_domain(plain)) is None and not names.is_ip(plain):
+            return name
+    return ""
+
+
+def read_list(text: str) -> list[str]:
+    """Return the items of a line, parted by blanks or commas."""
+    return [item for item in re.split(r"[\s,;]+", text) if item]
+
+
+def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
+    """Check that the names are valid, public, in a zone, and exist."""
+    domains = texts_of("domains", value)
+    if not domains:
+        raise ConfigError.of(texts.DOMAINS_EMPTY)
+    plain = tuple(dict.fromkeys(plain_domain(draft, domain) for domain in domains))
+    bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
+    context = draft.around.context
+    targets = draft.dns.challenge_targets(context, plain)
+    paths = draft.dns.survey().paths(context, bases)
+    zones = {
+        names.base_domain(each): paths[names.base_domain(each)].zone or names.relative(target.served_zone)
+        for each, target in targets.items()
+    }
+    servers = draft.dns.survey().name_servers(context, set(zones.values()))
+    draft.domains = tuple(domains)
+    draft.zones = zones
+    draft.name_servers = tuple(dict.fromkeys(name for its in servers.values() for name in its))
+    absent = [base for base in bases if paths[base].absent == base]
+    if absent:
+        doubt.about(ConfigError.of(texts.NAME_ABSENT, names=absent, zone=zones[absent[0]]))
+
+
+def plain_domain(draft: InitDraft, domain: str) -> str:
+    """Return a domain as A-labels.
+
+    :raises ConfigError: it is none, or the CA issues no certificate for it.
+    """
+    from dnsrenew.config.public_cas import refusal
+
+    stripped = domain.strip()
+    try:
+        plain = names.to_a_labels(stripped)
+    except names.InvalidName as error:
+        raise ConfigError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
+    if names.is_ip(plain):
+        raise ConfigError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
+    expected = refusal(names.base_domain(plain)) if draft.is_public_ca else None
+    if expected is not None:
+        raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
+    return plain
+
+
+def texts_of(key: str, value: Any) -> list[str]:
+    """Return the items of a text or of a list of texts.
+
+    :raises ConfigError: it is neither.
+    """
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
+        raise ConfigError.of(texts.ANSWER_KIND, key=key, found=kind(value), expected=texts.TEXTS_EXPECTED)
+    return [item for each in items for item in read_list(each)]
+
+
+# ── contact and terms ───────────────────────────────────────────────────────────────────
+
+
+def _contact_prompt(draft: InitDraft) -> Prompt:
+    found = next((value for name in _MAIL_VARIABLES if "@" in (value := draft.around.environ.get(name, ""))), "")
+    if not found:
+        match = _EMAIL.search(draft.host.read(os.path.join(str(draft.host.home), ".gitconfig")))
+        found = match[1] if match else ""
+    return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE)
+
+
+def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
+    """Check that these are mail addresses; none is an answer too."""
+    from dnsrenew.config import Config
+
+    contact = [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
+    if contact:
+        try:
+            Config.from_dict({"contact": contact}, base=draft.folder)
+        except ConfigError:
+            raise ConfigError.of(texts.CONTACT_WRONG, answer=contact) from None
+    draft.contact = tuple(contact)
+
+
+def _terms_prompt(draft: InitDraft) -> Prompt:
+    from dnsrenew.config.texts import TERMS
+
+    ca, url = texts.CA_TITLES.get(draft.ca, draft.ca), TERMS.get(draft.ca, "")
+    text = texts.ASK_TERMS.format(ca=ca, url=url) if url else texts.ASK_TERMS_OWN.format(ca=ca)
+    return Prompt(text, texts.HELP_TERMS, "y", texts.SHOWN_YES)
+
+
+def check_terms(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
+    """Check that the terms are agreed to: without that, no CA issues."""
+    if not _flag("agree_terms", value):
+        raise ConfigError.of(texts.TERMS_NEEDED)
+    draft.agree_terms = True
+
+
+def read_flag(text: str) -> bool:
+    """Return the value of ``y`` or ``n``.
+
+    :raises ConfigError: it is something else.
+    """
+    if text.lower() in YES | NO:
+        return text.lower() in YES
+    raise ConfigError.of(texts.YES_OR_NO_EXPECTED, answer=text)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if value.lower() not in YES | NO:
+            fields = {"found": quoted(value), "expected": texts.FLAG_EXPECTED}
+            raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value, **fields)
+        return read_flag(value)
+    raise ConfigError.of(texts.ANSWER_KIND, key=key, found=kind(value), expected=texts.FLAG_EXPECTED)
+
+
+# ── what gets the certificate ───────────────────────────────────────────────────────────
+
+
+def _deploy_prompt(draft: InitDraft) -> Prompt:
+    from dnsrenew.extensions.setup.init import deployments
+
+    lines, default = [], []
+    for number, server in enumerate(draft.servers, 1):
+        if server.distrust:
+            fields = {"pid": server.pid, "user": server.user, "reason": server.distrust}
+            lines.append(texts.STRANGE_SERVER_LINE.format(number=number, key=server.key, **fields))
+            continue
+        why = deployments.problem(server, draft)
+        planned = [] if why else deployments.plan(server, draft)
+        note = why or (
+            texts.NOTE_HTTPS
+            if server.options.get("https")
+            else texts.NOTE_CHANGE
+            if any(each.changes for each in planned)
+            else texts.NOTE_READY
+        )
+        config = server.config or server.title
+        lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
+        if not why and not any(each.changes for each in planned):
+            default.append(server.key)
+    shown = "" if default else texts.SHOWN_NONE
+    return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))
+
+
+def _strange_servers(draft: InitDraft) -> list[ConfigError]:
+    """Return why the servers that are not trusted get nothing."""
+    from dnsrenew.extensions.setup.init import deployments
+
+    return [deployments.strange(server) for server in draft.servers if server.distrust]
+
+
+def check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
+    """Check the names of servers, or the entries of ``deploy``."""
+    from dnsrenew.extensions.setup.init import deployments
+
+    found = deployments.given(value)
+    entries = [each for each in found if not isinstance(each, str)]
+    chosen = entries or deployments.named([each for each in found if isinstance(each, str)], draft)
+    deployments.check(draft, chosen)
+    draft.deployments = chosen
+
+
+# ── what is done then ───────────────────────────────────────────────────────────────────
+
+
+def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
+    """Keep the answer; a schedule needs a machine that has a scheduler."""
+    wanted = _flag("schedule", value)
+    if wanted and not draft.around.has_scheduler:
+        raise ConfigError.of(texts.NO_SCHEDULER)
+    draft.schedule = wanted
+
+
+def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
+    """Keep the answer; a rehearsal needs a CA with a test server."""
+    wanted = _flag("rehearse", value)
+    if wanted and not draft.can_rehearse:
+        raise ConfigError.of(texts.NO_REHEARSAL, ca=draft.ca)
+    draft.rehearse = wanted
+
+
+def _yes(text: str, help_text: str) -> Callable[[InitDraft], Prompt]:
+    return lambda _draft: Prompt(text, help_text, "y", texts.SHOWN_YES)
+
+
+def questions() -> tuple[Question, ...]:
+    """Return the questions in order: at most seven."""
+    from dnsrenew.extensions.setup.init.host_question import HOST
+
+    return (
+        Question(key="domains", prompt=_domain_prompt, read=read_list, check=check_domains),
+        Question(key="contact", prompt=_contact_prompt, read=read_list, check=check_contact, missing=()),
+        Question(key="agree_terms", prompt=_terms_prompt, read=read_flag, check=check_terms),
+        HOST,
+        Question(
+            key="deploy",
+            prompt=_deploy_prompt,
+            read=read_list,
+            check=check_deploy,
+            applies=lambda draft: not all(server.distrust for server in draft.servers),
+            instead=_strange_servers,
+            missing=[],
+        ),
+        Question(
+            key="schedule",
+            prompt=_yes(texts.ASK_SCHEDULE, texts.HELP_SCHEDULE),
+            read=read_flag,
+            check=check_schedule,
+            applies=lambda draft: draft.around.has_scheduler,
+            missing=False,
+        ),
+        Question(
+            key="rehearse",
+            prompt=_yes(texts.ASK_REHEARSE, texts.HELP_REHEARSE),
+            read=read_flag,
+            check=check_rehearse,
+            applies=lambda draft: draft.can_rehearse,
+            missing=True,
+        ),
+    )

@@ -1,0 +1,288 @@
+"""nginx, Apache, HAProxy and Caddy, with the certificates in their configurations."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.found import Discovery
+from dnsrenew.base.users import user_id
+from dnsrenew.extensions.setup.init.server import (
+    ConfiguredPair,
+    FoundServer,
+    ServerHost,
+    argument,
+    config_file,
+    reload_command,
+    words,
+)
+
+if TYPE_CHECKING:
+    from dnsrenew.base.found import RunningProgram
+
+_MOST_FILES: Final = 500
+_MOST: Final = 1 << 20
+"""Characters of a configuration with all that it includes."""
+_DEEPEST: Final = 50
+"""Files that include each other."""
+_INHERITED: Final = ("ssl_certificate", "ssl_certificate_key")
+"""What a ``server`` block has from those around it."""
+_MOST_ABOVE: Final = 5
+_MOST_WILDCARDS: Final = 2
+"""Parts of a path with wildcards: more would look through the whole machine."""
+_TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
+
+Block = list[list[str]]
+"""The directives of one block of nginx, as words."""
+
+
+# ── nginx ───────────────────────────────────────────────────────────────────────────────
+
+
+def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe nginx, by its master process."""
+    command = words(program)
+    usual = ("/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf")
+    config = config_file(host, program, ("-c",), *usual)
+    given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
+    own = [command[0], *given, "-s", "reload"]
+    pairs, names = _nginx_servers(host, config)
+    return FoundServer(
+        key="nginx",
+        title="nginx",
+        config=config,
+        pairs=tuple(pairs),
+        names=tuple(names),
+        options={"reload": reload_command(program, own, "reload")},
+        settings=("ssl_certificate", "ssl_certificate_key"),
+    )
+
+
+def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
+    pairs: list[ConfiguredPair] = []
+    every: dict[str, None] = {}
+    for block in _server_blocks(host, config):
+        values = {line[0]: line[1:] for line in reversed(block)}
+        names = [name for line in block if line[0] == "server_name" for name in line[1:] if name != "_"]
+        every.update(dict.fromkeys(names))
+        listens = [line[1:] for line in block if line[0] == "listen" and len(line) > 1]
+        ports = [port for words in listens if "ssl" in words and (port := _port(words[0])) is not None]
+        certificate, key = (values.get(name, [""])[0] for name in ("ssl_certificate", "ssl_certificate_key"))
+        if certificate and key:
+            folder = os.path.dirname(config)
+            paths = (os.path.join(folder, certificate), os.path.join(folder, key))
+            pairs.append(ConfiguredPair(tuple(names), *paths, ports[0] if ports else None))
+    return pairs, list(every)
+
+
+def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
+    """Give the directives of each ``server`` block; those that it has from blocks around it come last."""
+    left, size = _MOST_FILES, _MOST
+    tokens: list[str] = []
+
+    def read(path: str, depth: int = _DEEPEST) -> None:
+        nonlocal left, size
+        text = host.read(path) if left and size > 0 and depth else ""
+        left, size = max(left - 1, 0), size - len(text)
+        line: list[str] = []
+        for word in _tokens(text):
+            if word == ";" and line[:1] == ["include"] and len(line) > 1:
+                for file in _included(host, os.path.dirname(config), line[1]):
+                    read(file, depth - 1)
+                line = []
+            elif word in {";", "{", "}"}:
+                tokens.extend([*line, word])
+                line = []
+            else:
+                line.append(word)
+
+    read(config)
+    yield from _blocks(tokens)
+
+
+def _blocks(tokens: Sequence[str]) -> Iterator[Block]:
+    stack: list[tuple[str, Block, dict[str, list[str]]]] = [("", [], {})]
+    line: list[str] = []
+    for word in tokens:
+        if word == ";":
+            if line:
+                stack[-1][1].append(line)
+                stack[-1][2].setdefault(line[0], line)
+            line = []
+        elif word == "{":
+            stack.append((line[0] if line else "", [], {}))
+            line = []
+        elif word == "}":
+            if len(stack) > 1:
+                name, block, _ = stack.pop()
+                if name == "server":
+                    above = [first for _, _, first in reversed(stack[-_MOST_ABOVE:])]
+                    yield [*block, *(first[name] for first in above for name in _INHERITED if name in first)]
+            line = []
+        else:
+            line.append(word)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text):
+        if not match[0].startswith("#"):
+            yield next(group for group in match.groups() if group is not None)
+
+
+def _included(host: ServerHost, folder: str, pattern: str) -> list[str]:
+    """Return the files of an ``include``, as paths of the machine."""
+    path = os.path.join(folder, pattern)
+    wildcards = sum(any(letter in part for letter in "*?[") for part in path.split("/"))
+    if not wildcards:
+        return [path]
+    if wildcards > _MOST_WILDCARDS or "\0" in path:
+        return []
+    here, root = str(host.inside(path)), str(host.root).rstrip("/")
+    return [found.removeprefix(root) if root else found for found in sorted(glob.glob(here))]
+
+
+def _port(address: str) -> int | None:
+    digits = address.rpartition(":")[2]
+    return int(digits) if digits.isdecimal() else None
+
+
+# ── Apache ──────────────────────────────────────────────────────────────────────────────
+
+
+def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Apache."""
+    command = words(program)
+    usual = ("/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf")
+    config = config_file(host, program, ("-f",), *usual)
+    own = [command[0], *(["-f", config] if argument(command, "-f") else []), "-k", "graceful"]
+    pairs, names = _apache_servers(host, config)
+    return FoundServer(
+        key="apache",
+        title="Apache",
+        config=config,
+        pairs=tuple(pairs),
+        names=tuple(names),
+        options={"reload": reload_command(program, own, "reload")},
+        settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
+    )
+
+
+def _apache_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
+    """Return the pairs and the names. What stands outside of virtual hosts is for any name."""
+    pairs: list[ConfiguredPair] = []
+    every: dict[str, None] = {}
+    main_port: int | None = None
+    blocks: list[dict[str, list[str]]] = [{}]
+    ports: list[int | None] = [None]
+    for directive, values in _apache_lines(host, config):
+        if directive == "<virtualhost" and values:
+            blocks.append({})
+            ports.append(_port(values[0].rstrip(">")))
+        elif directive == "</virtualhost>":
+            blocks.append({})  # main server again: its directives are read together
+            ports.append(None)
+        elif directive == "listen" and values:
+            main_port = main_port or _port(values[0])
+        elif directive in {"servername", "serveralias"}:
+            names = [value.rpartition("//")[2].partition(":")[0] for value in values]
+            blocks[-1].setdefault("names", []).extend(names)
+            every.update(dict.fromkeys(names))
+        elif directive in {"sslcertificatefile", "sslcertificatekeyfile"} and values:
+            blocks[-1][directive] = values
+    for block, port in zip(blocks, ports, strict=True):
+        certificate, key = (block.get(name, [""])[0] for name in ("sslcertificatefile", "sslcertificatekeyfile"))
+        if certificate:
+            names = block.get("names", []) if port is not None else []
+            pairs.append(ConfiguredPair(tuple(names), certificate, key, port or main_port))
+    return pairs, list(every)
+
+
+def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str]]]:
+    folder, waiting, left, size = os.path.dirname(config), [config], _MOST_FILES, _MOST
+    while waiting and left > 0 and size > 0:
+        left -= 1
+        text = host.read(waiting.pop(0))
+        size -= len(text)
+        for line in text.splitlines():
+            try:
+                parts = shlex.split(line, comments=True)
+            except ValueError:
+                continue
+            if not parts:
+                continue
+            directive = parts[0].lower()
+            if directive == "serverroot" and len(parts) > 1:
+                folder = parts[1]
+            if directive in {"include", "includeoptional"} and len(parts) > 1:
+                waiting += _included(host, folder, parts[1])
+            else:
+                yield directive, parts[1:]
+
+
+# ── HAProxy ─────────────────────────────────────────────────────────────────────────────
+
+_BIND: Final = re.compile(r"^[ \t]*bind[ \t]+(\S+)[ \t](.*\bssl\b.*)$", re.MULTILINE)
+_CRT: Final = re.compile(r"\bcrt[ \t]+(\S+)")
+_USER: Final = re.compile(r"^[ \t]*user[ \t]+(\S+)[ \t]*$", re.MULTILINE)
+_SOCKET: Final = re.compile(r"^[ \t]*stats[ \t]+socket[ \t]+(?:unix@)?(/\S+)[ \t].*\blevel[ \t]+admin\b", re.MULTILINE)
+
+
+def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe HAProxy; with an admin socket that others cannot replace it needs no reload."""
+    config = config_file(host, program, ("-f",), "/etc/haproxy/haproxy.cfg")
+    text = host.read(config)
+    pairs = [
+        ConfiguredPair((), crt[1], "", _port(bind[1]))
+        for bind in _BIND.finditer(text)
+        for crt in [_CRT.search(bind[2])]
+        if crt is not None and not host.inside(crt[1]).is_dir()
+    ]
+    socket = _SOCKET.search(text)
+    if socket is not None and not _is_its_socket(host, socket[1], text):
+        socket = None
+    reload = reload_command(program, [], "reload")
+    options: dict[str, object] = {"socket": socket[1]} if socket and pairs else {"reload": reload} if reload else {}
+    return FoundServer(
+        key="haproxy",
+        title="HAProxy",
+        config=config,
+        pairs=tuple(pairs[:1]),
+        to="haproxy" if socket and pairs else "files",
+        options=options,
+        settings=("crt",),
+    )
+
+
+def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
+    """Tell whether only root and the running user, or root and HAProxy's own user, can put a socket at a path."""
+    folder, user = os.path.dirname(path), _USER.search(text)
+    uid = user_id(user[1]) if user is not None else None
+    its = [host.discovery, *([Discovery(uid=uid)] if uid is not None else [])]
+    return any(each.weakness(host.inside(folder), any_entry=True) is None for each in its)
+
+
+# ── Caddy ───────────────────────────────────────────────────────────────────────────────
+
+_TLS: Final = re.compile(r"^[ \t]*tls[ \t]+(/\S+)[ \t]+(/\S+)", re.MULTILINE)
+_ADMIN: Final = re.compile(r"^[ \t]*admin[ \t]+(\S+:\d+)", re.MULTILINE)
+_SITE_PORT: Final = re.compile(r"^[ \t]*(?:https://)?[^\s{#]*:(\d+)[^\n]*\{", re.MULTILINE)
+_HTTPS: Final = 443
+
+
+def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe Caddy, if its configuration names certificate files: any other it obtains itself."""
+    config = config_file(host, program, ("--config", "-c"), "/etc/caddy/Caddyfile")
+    text = host.read(config)
+    pair = _TLS.search(text)
+    if pair is None:
+        return None
+    admin, port = _ADMIN.search(text), _SITE_PORT.search(text)
+    options = {"url": f"http://{admin[1]}"} if admin else {}
+    served = ConfiguredPair((), pair[1], pair[2], int(port[1]) if port else _HTTPS)
+    return FoundServer(
+        key="caddy", title="Caddy", config=config, pairs=(served,), to="caddy", options=options, settings=("tls",)
+    )

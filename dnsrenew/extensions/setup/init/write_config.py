@@ -1,0 +1,194 @@
+"""Writes the configuration with its comments, and the secrets to private files beside it: all of it, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.importing import new_files, toml
+from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.account_test import is_reference, tables_wrong
+from dnsrenew.extensions.setup.init.dns_host import asked_options
+
+if TYPE_CHECKING:
+    from dnsrenew.config import Config
+    from dnsrenew.extensions.setup.init.draft import InitDraft
+
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_HEAD: Final = ("# Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.",)
+
+
+class InitFiles(Frozen, hidden=("secrets",)):
+    """What will be written.
+
+    :ivar text: the content of the configuration.
+    :ivar secrets: the content of the secret files, by name.
+    :ivar folders: the folders to make.
+    """
+
+    text: str
+    secrets: Mapping[str, str]
+    folders: tuple[str, ...]
+
+
+def make_files(draft: InitDraft) -> InitFiles:
+    """Return the files for complete answers."""
+    taken = new_files.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
+    writer = _ConfigText(draft, taken)
+    lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
+    folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
+    return InitFiles("\n".join([*lines, ""]), writer.secrets, folders)
+
+
+def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
+    """Write everything, the configuration last; return the paths. After a failure nothing of it is left.
+
+    :raises ConfigError: the configuration has a mistake (of a table that was given).
+    :raises StoreError: ``init-unwritable``.
+    """
+    config = draft.around.config
+    made: list[Path] = []
+    with contextlib.ExitStack() as undo:
+        undo.callback(_remove, made)
+        try:
+            _make_folder(config.parent, made)
+            for name, value in found.secrets.items():
+                path = config.with_name(name)
+                if new_files.write(path, value) is not None:
+                    made.append(path)
+            for folder in map(Path, found.folders):
+                _make_folder(folder, made)
+            _check(draft, found.text, made)
+            if new_files.write(config, found.text) is not None:
+                made.append(config)
+        except StoreError as error:
+            raise StoreError.of(texts.UNWRITABLE, **error.evidence) from None
+        undo.pop_all()
+    return [str(path) for path in made if path.is_file()]
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+    new_files.make_folder(folder)
+    made += reversed(missing)
+
+
+def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
+    """Read the configuration as it will be read, under another name."""
+    from dnsrenew.config import Config
+
+    draft_file = draft.around.config.with_name(f".{draft.around.config.name}.new")
+    draft_file.unlink(missing_ok=True)
+    made.append(draft_file)
+    new_files.write(draft_file, text)
+    try:
+        config = Config.load(draft_file, insist=draft.around.insist)
+    except ConfigError as error:
+        if error.code != "config-invalid":
+            raise
+        raise tables_wrong(error) from None  # without places: the draft_file file is removed
+    made.remove(draft_file)
+    draft_file.unlink()
+    return config
+
+
+def _remove(made: list[Path]) -> None:
+    for path in reversed(made):
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+class _ConfigText:
+    def __init__(self, draft: InitDraft, taken: Mapping[str, str]) -> None:
+        self._draft = draft
+        self._taken = taken
+        self.secrets: dict[str, str] = {}
+
+    def top(self) -> Iterator[str]:
+        """Give the lines above the first table."""
+        draft = self._draft
+        plain = {key: value for key, value in draft.tables.items() if not isinstance(value, Mapping)}
+        if draft.contact:
+            yield from toml.assignment("contact", list(draft.contact))
+        else:
+            yield '# contact = ["me@example.com"]'
+        yield f"agree_terms = {toml.value(draft.agree_terms)} # the terms of service of the CA"
+        for key, value in plain.items():
+            yield from toml.assignment(key, value)
+
+    def tables(self) -> Iterator[str]:
+        """Give the tables that were given, as they are."""
+        for key, value in self._draft.tables.items():
+            if isinstance(value, Mapping):
+                yield from _table((key,), value)
+
+    def account(self) -> Iterator[str]:
+        """Give the table of the DNS account."""
+        draft, provider = self._draft, self._draft.provider
+        assert provider is not None  # noqa: S101  # the questions come in this order
+        yield f"[dns.{draft.account}]"
+        yield toml.comment(provider.title)
+        yield from toml.assignment("provider", provider.name)
+        if draft.account_zones:
+            yield from toml.assignment("zones", list(draft.account_zones))
+        for key, value in draft.options.items():
+            yield from toml.assignment(key, value)
+        for key, value in draft.secrets.items():
+            reference = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
+            yield from toml.assignment(key, reference)
+        for key, spec in provider.options.items():
+            if key not in {**draft.options, **draft.secrets} and key not in asked_options(provider):
+                yield toml.comment(f"{key}: {spec.help}")
+
+    def certificate(self) -> Iterator[str]:
+        """Give the table of the certificate."""
+        draft = self._draft
+        yield "[[certificate]]"
+        yield from toml.assignment("domains", list(draft.domains))
+        yield '# key = "ecdsa-p256" # or rsa2048 for old clients'
+        for number, each in enumerate(draft.deployments, 1):
+            yield from ("", "[[certificate.deploy]]", *([toml.comment(each.comment)] if each.comment else []))
+            for key, value in each.entry.items():
+                yield from toml.assignment(key, value)
+            for key, value in each.secrets.items():
+                yield from toml.assignment(key, self._secret(f"deploy-{number}-{key}", value))
+        if not draft.deployments:
+            yield '# What gets the certificate; see the guide "Servers" for more:'
+            yield from ("# [[certificate.deploy]]", '# to = "files"', '# certificate = "/etc/nginx/tls/fullchain.pem"')
+            yield from ('# key = "/etc/nginx/tls/privkey.pem"', '# reload = ["systemctl", "reload", "nginx"]')
+
+    def _secret(self, name: str, value: str) -> str:
+        """Return the reference to a new secret file; one with other content is left alone."""
+        plain = _NOT_PLAIN.sub("-", name).replace("_", "-")
+        number, file = 1, f"{plain}.txt"
+        while {**self._taken, **self.secrets}.get(file, value) != value:
+            number += 1
+            file = f"{plain}-{number}.txt"
+        self.secrets[file] = value
+        return f"file:{file}"
+
+
+def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
+    """Give a table with those below it."""
+    plain = {key: value for key, value in table.items() if not _is_table_of_tables(path, value)}
+    if plain:
+        yield from ("", f"[{'.'.join(map(toml.key, path))}]")
+        for key, value in plain.items():
+            yield from toml.assignment(key, value)
+    for key, value in table.items():
+        if key not in plain:
+            yield from _table((*path, key), value)
+
+
+def _is_table_of_tables(path: tuple[str, ...], value: object) -> bool:
+    """Tell whether a value is a table of its own, such as ``[ca.lab]``; deeper ones stand on one line."""
+    return path == ("ca",) and isinstance(value, Mapping)

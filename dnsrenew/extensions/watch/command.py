@@ -1,0 +1,63 @@
+"""``dnsrenew notify``: sends a test message to every address of ``[notify]``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dnsrenew.cli import error_text, texts
+from dnsrenew.cli.terminal import green, red
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
+    from dnsrenew.errors import ConfigError
+    from dnsrenew.extensions.watch.notify.send import Delivery
+
+
+def notify(invocation: Invocation) -> int:
+    """Send a test message to every address; return the exit status: 1 if one fails.
+
+    :raises ConfigError: the configuration has no addresses.
+    :raises Cancelled: a signal arrived.
+    """
+    from dnsrenew.extensions.watch.notify.notifier import notify_test
+
+    config, terminal, context = invocation.config(), invocation.terminal, invocation.context()
+    if config.notify is None or not config.notify.to:
+        raise _no_addresses(config)
+    terminal.redact = context.redactor.redact
+    store, language = invocation.store(config), invocation.options.lang
+    found = invocation.signals.run(lambda: notify_test(config, store, context, language))
+    invocation.signals.check()
+    terminal.write_document({"sent": [_document(each) for each in found]})
+    failed = [each for each in found if each.error is not None]
+    only_problems = terminal.json or terminal.quiet  # to standard error
+    columns, _ = (terminal.err if only_problems else terminal.out).size()
+    lines = _lines(failed if only_problems else found, columns)
+    if lines:
+        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
+    return int(bool(failed))
+
+
+def _document(delivery: Delivery) -> dict[str, Any]:
+    error = delivery.error
+    return {"to": delivery.scheme, "ok": error is None, "error": None if error is None else error.to_dict()}
+
+
+def _lines(found: Sequence[Delivery], columns: int | None) -> list[str]:
+    lines: list[str] = []
+    for delivery in found:
+        if delivery.error is None:
+            lines.append(f"{green('✓')} {texts.MESSAGE_SENT.format(address=delivery.shown)}")
+        else:
+            lines += error_text.lines(delivery.error, columns, f"{red('✗')} ")
+    return lines
+
+
+def _no_addresses(config: Config) -> ConfigError:
+    from dnsrenew.base.validation.mistakes import Mistake, config_error
+    from dnsrenew.base.validation.texts import MISSING
+
+    return config_error([Mistake(str(config.path), None, "notify.to", MISSING, texts.EXPECTED_ADDRESSES)])

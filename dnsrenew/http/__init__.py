@@ -1,8 +1,0 @@
-"""HTTPS requests with time-outs, proxies, trust, user agent and size limit; the only folder that imports urllib3."""
-
-from dnsrenew.http.client import HttpClient, Response
-from dnsrenew.http.connections import BoundedAnswer
-from dnsrenew.http.failures import HttpFailure
-from dnsrenew.http.headers import date_of, retry_after
-
-__all__ = ["BoundedAnswer", "HttpClient", "HttpFailure", "Response", "date_of", "retry_after"]

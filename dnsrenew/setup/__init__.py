@@ -1,1 +1,0 @@
-"""Getting there: taking over from other ACME clients."""

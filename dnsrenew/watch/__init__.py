@@ -1,1 +1,0 @@
-"""What others hear of the certificates: messages, a heartbeat and metrics."""

@@ -1,0 +1,29 @@
+"""A copy of the package without one of its extensions, and processes that use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import dnsrenew
+
+PACKAGE: Final = Path(dnsrenew.__file__).parent
+
+
+def copy_without(folder: Path, extension: str) -> dict[str, str]:
+    """A copy of the package without an extension; the environment of a process that uses it."""
+    shutil.copytree(PACKAGE, folder / "dnsrenew", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE.parent / "providers", folder / "dnsrenew" / "_providers")
+    shutil.rmtree(folder / "dnsrenew" / ("testing" if extension == "testing" else f"extensions/{extension}"))
+    return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run(env: dict[str, str], *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python with the copy of the package."""
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
