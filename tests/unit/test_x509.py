@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509 as cx509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.base import x509
@@ -303,3 +304,27 @@ def tlv(tag: int, content: bytes) -> bytes:
     """Return a DER value."""
     size = len(content).to_bytes((len(content).bit_length() + 7) // 8)
     return bytes([tag, *([] if len(content) < 128 else [0x80 | len(size)])]) + size + content
+
+
+@pytest.mark.parametrize("password", ["", "a"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pkcs12_file_of_ours_is_opened(
+    authority: Authority, key: x509.PrivateKey, password: str, legacy: bool
+) -> None:
+    """A file of ours opens with its password, and holds the pair."""
+    pair = authority.issue(key), x509.key_to_pem(key)
+    data = x509.to_pkcs12(*pair, password=password, alias="a", legacy=legacy)
+    assert x509.pkcs12_holds(data, password, *pair)
+    assert not x509.pkcs12_holds(data[:-1], password, *pair)
+    assert x509.pkcs12_leaf(data, password) == x509.split_chain(pair[0])[0]
+
+
+def test_a_pkcs12_file_that_asks_for_much_work_is_not_opened(authority: Authority, key: x509.PrivateKey) -> None:
+    """The user of a server writes its file, and could have us derive a key with any number of rounds."""
+    chain = authority.issue(key)
+    leaf = cx509.load_pem_x509_certificate(x509.split_chain(chain)[0].encode())
+    slow = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(600_000).build(b"a")
+    data = pkcs12.serialize_key_and_certificates(b"a", key, leaf, None, slow)
+    assert pkcs12.load_key_and_certificates(data, b"a")[1] == leaf
+    assert x509.pkcs12_leaf(data, "a") == ""
+    assert not x509.pkcs12_holds(data, "a", chain, x509.key_to_pem(key))

@@ -64,7 +64,12 @@ def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes 
         if notes is not None:
             notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
         return MachineText()
-    return MachineText(data.decode("utf-8", "replace") if data.startswith(only) else "", weak)
+    return MachineText(decoded(data) if data.startswith(only) else "", weak)
+
+
+def decoded(data: bytes) -> str:
+    """Return octets as text without a NUL, which no path and no argument can have."""
+    return data.decode("utf-8-sig", "replace").replace("\0", "\ufffd")
 
 
 def script(path: str, host: HostView) -> str:

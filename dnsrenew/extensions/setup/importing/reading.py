@@ -14,6 +14,7 @@ from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, NotUnderstood
+from dnsrenew.extensions.setup.importing.on_machine import decoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ class Notes:
     def text(self, file: Path | str, *, loses: bool = False) -> str | None:
         """Return the text of a file; as :meth:`read`."""
         data = self.read(file, loses=loses)
-        return None if data is None else data.decode("utf-8-sig", "replace")
+        return None if data is None else decoded(data)
 
     def credentials(self, file: Path | str) -> str:
         """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
