@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from dnsrenew.errors import StoreError
@@ -102,10 +103,11 @@ class StoreBuilder:
         for part in ("accounts", "certificates"):
             self._disk.remove(os.path.join(self._paths.root, part))
 
-    def add(self, name: str, data: bytes) -> None:
+    def add(self, name: str, data: bytes, made: int | None = None) -> None:
         """Write a file.
 
         :param name: its path in the store's folder; see :func:`is_store_file`.
+        :param made: when it was written first, in seconds since 1970; None: now.
         :raises StoreError: it cannot be written.
         :raises ValueError: a store has no such file.
         """
@@ -115,6 +117,8 @@ class StoreBuilder:
         self._make_folders(os.path.dirname(path))
         mode = PUBLIC if os.path.basename(path) in _PUBLIC else PRIVATE
         self._disk.create(path, data, mode, sync=self._windows)
+        if made is not None:
+            self._disk.do("utime", path, partial(os.utime, path, (made, made)))
 
     def put_into_force(self, name: str, version: int) -> None:
         """Let ``current`` of a certificate lead to a version, whose files are added before or after this call."""

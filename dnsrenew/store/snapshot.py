@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -20,6 +20,7 @@ from dnsrenew.store.paths import FILES, META, Paths
 from dnsrenew.store.state import State
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 STATE: Final = "state.json"
@@ -38,11 +39,13 @@ class StoredFile(Frozen, hidden=("data",)):
 
     :ivar name: its path in the store's folder, with slashes.
     :ivar private: whether it holds a private key.
+    :ivar made: when it was written, where this is of interest: of a request for a certificate.
     """
 
     name: str
     data: bytes
     private: bool
+    made: datetime | None = None
 
 
 class CertificateFiles(Frozen):
@@ -132,7 +135,8 @@ class StoreSnapshot:
         if request[0] != self._file(f"{folder}/{CSR[0]}", CSR[0]):
             return None
         if all(request):
-            files += [file for file in request if file is not None]
+            made = self._store.signing_requests.made(name)
+            files += [replace(file, made=made) for file in request if file is not None]
         records = [self._file(f"{folder}/{file}", file) for file in _RECORDS]
         return CertificateFiles(name, state, (*files, *(file for file in records if file is not None)), whole)
 

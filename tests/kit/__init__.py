@@ -5,12 +5,14 @@ In memory, with dnsrenew itself real except for its HTTP client, its DNS view an
 - ``clock``: ``FakeClock`` (runs only during waits), ``RealClock`` (shifted or accelerated)
 - ``acme_server``: ``AcmeServer``, the CA of ``dnsrenew.testing`` without sockets, with limits and hooks for faults
 - ``dns``: ``Host`` (a DNS host that may fail), ``MemoryDns`` (the name servers)
+- ``memory_lab``: the lab of ``tests/lab`` in memory, for whole runs and commands (the fixtures of ``tests/unit``)
 - ``memory``: ``in_memory()`` installs these for the runs in a block; also ``Ports``, ``host_config``
 - ``recipes``: the Python files in a guide, and a process that runs them with a CA and a DNS host in memory
+- ``load``: limits of time on a busy machine; ``quick``: ``make quick``
 - ``certificates``, ``stores``, ``folders``, ``config_files``, ``fuzzing``, ``secrecy`` (searches each test for secrets)
 
-CAs for one purpose are an ``AcmeServer`` with more faults: ``run_ca`` (for the property test), ``machine_ca`` (for the
-state machine, with a record), ``scripted_ca`` (any answer can be replaced). ``ca_box`` is a real Pebble with clients.
+``AcmeServer`` has switches for what a CA refuses (``CaBehaviour``) and hooks for everything else; ``machine_ca`` adds a
+record for the state machine, ``scripted_ca`` a script of answers. ``ca_box`` is a real Pebble with clients.
 
 Worlds, each a host with its surroundings:
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,9 +22,10 @@ from dnsrenew.base.clock import Clock
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.names import base_domain
-from dnsrenew.testing.box.answers import AcmeProblem
+from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
 from dnsrenew.testing.box.order_server import OrderServer
-from dnsrenew.testing.box.resources import BoxAuthorization, BoxOrder, Json
+from dnsrenew.testing.box.resources import BoxAuthorization, BoxOrder, Json, identifier_of
+from dnsrenew.testing.box.signed_request import SignedRequest
 from dnsrenew.testing.box.validation import Proof, Validate
 from tests.kit import persist_ca
 from tests.kit.certificates import issuer
@@ -108,6 +110,51 @@ class Limits:
         return what
 
 
+# ── switches ────────────────────────────────────────────────────────────────────────────
+
+REFUSALS: Final[Mapping[str, str]] = {
+    "ca-account-refused": "accountDoesNotExist",
+    "ca-caa": "caa",
+    "ca-error": "strange",
+    "ca-malformed-name": "malformed",
+    "ca-rate-limited": "rateLimited",
+    "ca-rejected-identifier": "rejectedIdentifier",
+    "ca-server-error": "serverInternal",
+}
+"""The problem type of the server, by the error code of the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaBehaviour:
+    """How a CA behaves.
+
+    :ivar opening: error code of every request for its directory; empty: no error.
+    :ivar ordering: error code of every order.
+    :ivar issuing: error code of every finalize; ``"wrong"``: it issues another certificate; ``"lost"``: it issues, and
+        does not send it.
+    :ivar blamed: the name that these errors report, if any.
+    :ivar retry_after: the Retry-After of these errors (seconds).
+    :ivar rejects: by challenge and writing account (None: http-01), an error type and its names.
+    :ivar once: whether it rejects each proof only the first time.
+    :ivar reuses: whether valid authorizations are reused.
+    :ivar offers: the kinds of challenge.
+    :ivar dialect: the draft of dns-persist-01.
+    :ivar named: whether its directory says what CAA records call it.
+    """
+
+    opening: str = ""
+    ordering: str = ""
+    issuing: str = ""
+    blamed: str | None = None
+    retry_after: float | None = None
+    rejects: Mapping[tuple[str, str | None], tuple[str, Collection[str]]] = field(default_factory=dict)
+    once: bool = False
+    reuses: bool = True
+    offers: Collection[str] = CHALLENGES
+    dialect: str = "01"
+    named: bool = True
+
+
 # ── the server ──────────────────────────────────────────────────────────────────────────
 
 
@@ -116,14 +163,16 @@ def nothing(*_: Any) -> None:
 
 
 class AcmeServer(OrderServer):
-    """One CA, an :class:`OrderServer` with limits and hooks. Thread-safe.
+    """One CA, an :class:`OrderServer` with limits, switches and hooks. Thread-safe.
 
     :param directory: the URL of its directory; all its URLs are of that host.
     :param limits: what it counts; None: it has no limits.
     :param dialect: the draft of dns-persist-01: ``"00"``, ``"01"`` or ``"02"``.
     :param issuers: its issuer domain names in dns-persist-01 records.
     :ivar up: whether it can be reached.
-    :ivar counts: requests by kind, and ``issued``.
+    :ivar behaviour: what it refuses, or does wrong; how it validates is decided by ``validate``.
+    :ivar asked: the names of every newOrder request, refused or not; a repetition without ``replaces`` counts once.
+    :ivar counts: requests by kind, and ``accepted`` orders and ``issued`` certificates.
     :ivar on_request: may answer instead of the server, by a response or by raising HttpFailure.
     :ivar on_response: may change an answer, after the server has done what was asked; DROP loses it.
     """
@@ -139,6 +188,7 @@ class AcmeServer(OrderServer):
         offers: Collection[str] = CHALLENGES,
         dialect: str = "01",
         issuers: Sequence[str] = ("ca.test",),
+        behaviour: CaBehaviour = CaBehaviour(),  # it cannot be changed
         **options: Any,
     ) -> None:
         base = f"https://{urlsplit(directory).netloc}"
@@ -152,6 +202,9 @@ class AcmeServer(OrderServer):
         if _PERSIST in offers:
             self.meta |= persist_ca.meta_fields(dialect, issuers, base)
         self.up = True
+        self.behaviour = behaviour
+        self.asked: list[tuple[str, ...]] = []
+        self._repeats: tuple[str, ...] | None = None
         self.counts: Counter[str] = Counter()
         self.on_request: Callable[[Request], Response | None] = nothing
         self.on_response: Callable[[Request, Response], Response | None] = nothing
@@ -197,6 +250,51 @@ class AcmeServer(OrderServer):
             return response.with_json({**response.json(), "status": "processing"})
         return response
 
+    # ── switches ────────────────────────────────────────────────────────────────────────
+
+    def _fail(self, code: str) -> None:
+        """Refuse a request so that the client has an error with this code; empty: do not."""
+        if not code:
+            return
+        if code == "ca-unreachable":
+            raise HttpFailure("connect", "the connection was refused")
+        kind, blamed, after = REFUSALS[code], self.behaviour.blamed, self.behaviour.retry_after
+        about = [] if blamed is None else [{**AcmeProblem(kind, "no").document(), "identifier": identifier_of(blamed)}]
+        raise AcmeProblem(
+            kind, f"the CA says {code}", retry_after=None if after is None else int(after), subproblems=about
+        )
+
+    def _directory(self, rest: str) -> BoxAnswer:
+        self._fail(self.behaviour.opening)
+        return super()._directory(rest)
+
+    def _new_order(self, request: SignedRequest, url: str) -> BoxAnswer:
+        payload = request.payload or {}
+        names = tuple(each["value"] for each in payload.get("identifiers", ()))
+        if names != self._repeats:
+            self.asked.append(names)
+        self._repeats = names if "replaces" in payload else None
+        self._fail(self.behaviour.ordering)
+        self._repeats = None
+        answer = super()._new_order(request, url)
+        self.counts["accepted"] += 1
+        return answer
+
+    def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
+        code = self.behaviour.issuing
+        if code == "ca-order-invalid":
+            order = self._order_at(request, url)
+            order.error = AcmeProblem("strange", "it was given up")
+            return self._shown(order)
+        if code not in {"wrong", "ca-timeout", "lost"}:
+            self._fail(code)
+        return super()._finalize(request, url)
+
+    def _download(self, request: SignedRequest, url: str) -> BoxAnswer:
+        if self.behaviour.issuing == "lost":
+            raise HttpFailure("timeout", "nothing was answered within 30 s")
+        return super()._download(request, url)
+
     # ── limits ──────────────────────────────────────────────────────────────────────────
 
     def _make_order(self, account: str, names: tuple[str, ...], replaces: str | None, profile: str | None) -> BoxOrder:
@@ -213,6 +311,11 @@ class AcmeServer(OrderServer):
             self.limits.failed[authorization.identifier].take(self._clock.now())
 
     def _issue(self, order: BoxOrder, csr: crypto.CertificateSigningRequest) -> None:
+        order.processing = self.behaviour.issuing == "ca-timeout"
+        if self.behaviour.issuing == "wrong":  # which counts against no limit
+            names = order.names[1:] or ("wrong.test",)
+            order.chain = self._issuer.sign(csr.public_key(), names, self._clock.now() - self.age)
+            return
         super()._issue(order, csr)
         self.counts["issued"] += 1
         if self.limits is not None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from dnsrenew.extensions.setup.archive.export import ExportResult, export
 from dnsrenew.extensions.setup.archive.restore import RestoreResult, restore
 from dnsrenew.store import FolderStore
 from dnsrenew.store.notified import Notified
-from tests.kit.clock import FakeClock
+from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
 
@@ -140,8 +141,9 @@ def exported(config: Path, file: Path, passphrase: str | None = PASSPHRASE) -> E
 
 
 def restored(file: Path, target: Path, passphrase: str | None = PASSPHRASE) -> RestoreResult:
-    """Restore."""
-    return restore(file, target, Context(clock=FakeClock()), passphrase=_secret(passphrase))
+    """Restore, a month later."""
+    later = FakeClock(START + timedelta(days=30))
+    return restore(file, target, Context(clock=later), passphrase=_secret(passphrase))
 
 
 def _secret(passphrase: str | None) -> Secret | None:

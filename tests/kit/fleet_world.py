@@ -211,7 +211,7 @@ class FleetWorld:
         plain_config = host_config(
             cast("Any", None), (), {"home": self.host}, CAS, behaviours={"home": self._behaviour}
         )
-        documents: Any = SimpleNamespace(lacks=lambda _: (), spec=lambda _: self.spec())
+        documents: Any = SimpleNamespace(lacks=lambda _: (), spec=lambda *_: self.spec())
         address: Any = self.address
         return replace(plain_config, store=address, fleet=FleetSettings(documents=documents))
 

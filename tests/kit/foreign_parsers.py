@@ -16,7 +16,7 @@ from unittest import mock
 from xml.etree.ElementTree import Element
 
 from dnsrenew.acme.ari import parse_window
-from dnsrenew.acme.clean import links
+from dnsrenew.acme.clean import links, one_line
 from dnsrenew.acme.problems import Problems
 from dnsrenew.acme.resources import parse_authorization, parse_order
 from dnsrenew.base import x509
@@ -241,7 +241,7 @@ def _imports(root: Path) -> dict[str, Foreign]:
     (regr,) = (path.relative_to(root) for path in root.rglob("regr.json"))
     (account,) = (path.relative_to(root) for path in root.rglob(".lego/**/account.json"))
     acme = "home/me/.acme.sh"
-    of = {
+    of: dict[str, tuple[Any, ...]] = {
         "certbot, renewal": ("certbot", "etc/letsencrypt", "etc/letsencrypt/renewal/b.test.conf"),
         "certbot, cli.ini": ("certbot", "etc/letsencrypt", "etc/letsencrypt/cli.ini"),
         "certbot, credentials": ("certbot", "etc/letsencrypt", "root/c.ini"),
@@ -478,7 +478,7 @@ def _answers() -> dict[str, Foreign]:
 
     def router(data: bytes) -> None:
         root = upnp._document(_response(data))
-        upnp.one_line(upnp._text(root, "friendlyName"), 60)
+        one_line(upnp._text(root, "friendlyName"), 60)
         list(upnp._connections(None, root, f"http://{_GATEWAY}/", _GATEWAY))  # type: ignore[arg-type]  # it asks nothing
 
     def mapping(data: bytes) -> None:
@@ -630,7 +630,7 @@ _JOURNAL: Final = {"schema": 1, "certificate": "home", "since": _TIME, "values":
 
 
 def _records() -> dict[str, Foreign]:
-    of = {
+    of: dict[str, tuple[Any, Any]] = {
         "state.json": (State, _STATE),
         "meta": (Meta, _META),
         "ledger": (LedgerState, _LEDGER),

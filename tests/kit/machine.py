@@ -102,7 +102,7 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from([FIRST, FIRST, SECOND]), behaviour=st.sampled_from(CA_BEHAVIOURS))
     def break_the_ca(self, name: str, behaviour: str) -> None:
         """Break a CA, or repair it."""
-        self.world.cas[name].behaviour = behaviour
+        self.world.cas[name].mood = behaviour
 
     @rule(name=st.sampled_from(["many", "many", "single"]), behaviour=st.sampled_from(HOST_BEHAVIOURS))
     def break_dns(self, name: str, behaviour: str) -> None:
@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
         for host in self.world.hosts.values():
             host.behaviour = "ok"
         for ca in self.world.cas.values():
-            ca.behaviour = "ok"
+            ca.mood = "ok"
 
     # ── invariants ──────────────────────────────────────────────────────────────────────
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from dnsrenew.base.clock import Clock
-from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
 from dnsrenew.testing.box.resources import BoxOrder
 from dnsrenew.testing.box.signed_request import SignedRequest
 from dnsrenew.testing.box.validation import Proof
-from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, Limits
+from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, CaBehaviour, Limits
 
 if TYPE_CHECKING:
     from tests.kit.machine_gate import Gate
@@ -24,7 +23,19 @@ if TYPE_CHECKING:
 KEPT: Final = 7 * DAY
 """How long it keeps an order."""
 ASKS_TO_WAIT: Final = 2 * HOUR
-BEHAVIOURS: Final = ("ok", "down", "busy", "limit", "blind", "lost", "slow", "refuses", "wrong")
+SWITCHES: Final = {
+    "ok": CaBehaviour(),
+    "down": CaBehaviour(),
+    "busy": CaBehaviour(ordering="ca-server-error"),
+    "limit": CaBehaviour(ordering="ca-rate-limited", retry_after=ASKS_TO_WAIT.total_seconds()),
+    "blind": CaBehaviour(),
+    "lost": CaBehaviour(issuing="lost"),
+    "slow": CaBehaviour(issuing="ca-timeout"),
+    "refuses": CaBehaviour(issuing="ca-server-error"),
+    "wrong": CaBehaviour(issuing="wrong"),
+}
+"""How it behaves, by a word."""
+BEHAVIOURS: Final = tuple(SWITCHES)
 _CHANGES: Final = ("/newAccount", "/newOrder", "/challenge/", "/finalize/")
 
 
@@ -69,7 +80,7 @@ class IssuedHere:
 class FaultyCA(AcmeServer):
     """A CA in memory that breaks, and records which run caused each of its actions.
 
-    :ivar behaviour: ``ok``; or it is ``down``, refuses orders (``busy``), asks to wait (``limit``), rejects proofs
+    :ivar mood: ``ok``; or it is ``down``, refuses orders (``busy``), asks to wait (``limit``), rejects proofs
         (``blind``), issues and does not send it (``lost``) or takes too long (``slow``), does not issue
         (``refuses``), or issues another certificate (``wrong``).
     :ivar run: the number of the current run.
@@ -84,7 +95,7 @@ class FaultyCA(AcmeServer):
     ) -> None:
         self.count = Limits()
         super().__init__(directory, clock, self._validate_proof, name=name, limits=self.count)
-        self.behaviour = "ok"
+        self.mood = "ok"
         self.run = 0
         self.counted: list[Counted] = []
         self.made: list[Made] = []
@@ -101,7 +112,7 @@ class FaultyCA(AcmeServer):
         return {same_set(names): self.count.same_set[frozenset(names)], **failed}
 
     def _validate_proof(self, proof: Proof) -> AcmeProblem | None:
-        if self.behaviour != "blind" and proof.expected in self._served(proof.txt_name):
+        if self.mood != "blind" and proof.expected in self._served(proof.txt_name):
             return None
         self.counted.append(Counted(self._clock.now(), f"failed {proof.identifier}", self.run))
         return UNAUTHORIZED
@@ -110,7 +121,7 @@ class FaultyCA(AcmeServer):
 
     def request(self, method: str, url: str, **more: Any) -> HttpResponse:
         """Answer a request; a run may be killed before or after one that changes something."""
-        self.up = self.behaviour != "down"
+        self.up, self.behaviour = self.mood != "down", SWITCHES[self.mood]
         gate = self._gate()
         if method == "POST" and any(part in url for part in _CHANGES):
             return gate.around(lambda: super(FaultyCA, self).request(method, url, **more))
@@ -124,11 +135,9 @@ class FaultyCA(AcmeServer):
         if (self.run, names) != self._refused_with:  # or it is the same order without `replaces`
             self.made.append(Made(now, self.run, names))
         self._refused_with = (self.run, names) if replaces else None
-        if self.behaviour == "busy":
-            raise AcmeProblem("serverInternal", "the server is busy")
-        if self.behaviour == "limit":
+        if self.mood == "limit":
             self.waits[names] = now + ASKS_TO_WAIT, self.run
-            raise AcmeProblem("rateLimited", "wait", retry_after=int(ASKS_TO_WAIT.total_seconds()))
+        self._fail(self.behaviour.ordering)
         if not replaces:
             self._record_an_early_order(names, now)
         unfinished = self._unfinished(names, now)
@@ -161,31 +170,19 @@ class FaultyCA(AcmeServer):
         order = super()._order_at(request, url)
         if self._clock.now() - order.created > KEPT:
             raise AcmeProblem("notFound", "there is no such order any more")
-        order.processing = self.behaviour == "slow" and order.chain is not None
+        order.processing = self.mood == "slow" and order.chain is not None
         return order
 
-    def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
-        if self.behaviour == "refuses":
-            raise AcmeProblem("serverInternal", "the server cannot issue")
-        return super()._finalize(request, url)
-
     def _issue(self, order: BoxOrder, csr: x509.CertificateSigningRequest) -> None:
-        if self.behaviour == "wrong":  # for another name, so that it counts against no limit
-            order.chain = self._issuer.sign(csr.public_key(), ("wrong.test",), self._clock.now() - HOUR)
-            return
         super()._issue(order, csr)
+        if self.mood == "wrong":
+            return
         assert order.chain is not None
         now, names = self._clock.now(), frozenset(order.names)
         serial = x509.load_pem_x509_certificate(order.chain.encode()).serial_number
         self.certificates[order.url] = IssuedHere(now, self.run, order.url, names, serial, order.chain)
         self.counted.append(Counted(now, same_set(order.names), self.run))
         self.waits.pop(names, None)
-        order.processing = self.behaviour == "slow"
-
-    def _download(self, request: SignedRequest, url: str) -> BoxAnswer:
-        if self.behaviour == "lost":
-            raise HttpFailure("timeout", "nothing was answered within 30 s")
-        return super()._download(request, url)
 
 
 def same_set(names: Sequence[str]) -> str:

@@ -31,19 +31,24 @@ from dnsrenew.store import FolderStore
 from dnsrenew.store.account_parts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
+from dnsrenew.testing.box.answers import AcmeProblem
 from dnsrenew.testing.box.resources import BoxAccount
 from dnsrenew.testing.box.validation import Proof
+from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, CaBehaviour
 from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock
 from tests.kit.dns import Host, MemoryDns
 from tests.kit.memory import Ports, threads_at_once
-from tests.kit.run_ca import CaBehaviour, StageCA
 
 DIRECTORIES: Final = {
     "one": "https://acme-v02.api.letsencrypt.org/directory",  # the ledger knows its limits
     "two": "https://two.test/directory",
     "stage": "https://stage.test/directory",
 }
+
+
+UNKNOWN: Final = "unknown-01"
+"""Each CA offers one more challenge, of a type that no client knows: it refuses no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,7 @@ class RunStage:
         self.ports = Ports(world.ports)
         self.dns = MemoryDns(self.hosts, lost=world.lost, caa_values=world.caa)
         self.cas = {
-            name: StageCA(
-                name,
-                directory,
-                world.cas.get(name, CaBehaviour()),
-                self.clock,
-                shown=self._shown,
-                accounts=self.accounts[name],
-            )
+            name: self._ca(name, directory, world.cas.get(name, CaBehaviour()))
             for name, directory in DIRECTORIES.items()
         }
         self.events.clear()
@@ -124,6 +122,33 @@ class RunStage:
         self.events.append(event)
         if len(self.events) == self.world.stop:
             self.context.cancel.set()
+
+    def _ca(self, name: str, directory: str, behaviour: CaBehaviour) -> AcmeServer:
+        return AcmeServer(
+            directory,
+            self.clock,
+            functools.partial(self._validate, behaviour, set()),
+            name=name,
+            accounts=self.accounts[name],
+            offers=(*behaviour.offers, UNKNOWN),
+            reuses=behaviour.reuses,
+            meta={"caaIdentities": [f"{name}.test"]} if behaviour.named else {},
+            dialect=behaviour.dialect,
+            issuers=[f"{name}.test"],
+            behaviour=behaviour,
+        )
+
+    def _validate(
+        self, behaviour: CaBehaviour, rejected: set[tuple[str, str | None, str]], proof: Proof
+    ) -> AcmeProblem | None:
+        holders = [account for account, values in self._shown(proof).items() if proof.is_met_by(values)]
+        for account in holders:
+            kind, about = behaviour.rejects.get((proof.challenge, account), ("", ()))
+            key = (proof.challenge, account, proof.identifier)
+            if proof.identifier in about and not (behaviour.once and key in rejected):
+                rejected.add(key)
+                return AcmeProblem(kind, "not as it should be")
+        return None if holders else UNAUTHORIZED
 
     def _shown(self, proof: Proof) -> dict[str | None, set[str]]:
         """Return what the CA sees of a proof, by the account that holds it."""

@@ -8,6 +8,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.restoration import StoreBuilder
 from tests.kit.archives import PASSPHRASE, exported, failure, fill_config, fill_store, refused, restored, tree
-from tests.kit.clock import FakeClock
+from tests.kit.clock import START, FakeClock
 from tests.kit.stores import DIRECTORY, Failing, Killed, Killing, issue
 
 
@@ -42,6 +43,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir(mode=0o700)
     config = fill_config(folder)
     fill_store(folder / "state", str(config))
+    for request in (folder / "state").glob("certificates/*/csr/csr.pem"):
+        os.utime(request, times=((START + timedelta(days=5)).timestamp(),) * 2)
     exported(config, folder.parent / "sealed.dr")
     exported(config, folder.parent / "plain.tgz", None)
     return folder.parent
@@ -77,15 +80,25 @@ def test_everything_is_as_before(source: Path, target: Path) -> None:
 
 
 def test_status_shows_the_same(source: Path, target: Path) -> None:
-    """The status after a restore into another folder equals the one before, except for paths and times of files."""
+    """The status after a restore into another folder equals the one before, except for paths."""
     restored(source / "sealed.dr", target)
-    of_files = {"path", "csr_since"}
 
     def shown(path: Path) -> list[dict[str, Any]]:
         found = Renewer(Config.load(path), clock=FakeClock()).status()
-        return [{key: value for key, value in each.to_dict().items() if key not in of_files} for each in found]
+        return [{key: value for key, value in each.to_dict().items() if key != "path"} for each in found]
 
+    assert [each["csr_since"] for each in shown(target) if each["csr_since"]] == ["2026-11-30T10:00:00Z"]
     assert shown(target) == shown(source / "old/dnsrenew.toml")
+
+
+def test_a_request_of_the_future_is_of_now(source: Path, target: Path, tmp_path: Path) -> None:
+    """A time of an archive that has not come yet is not believed."""
+    shutil.copytree(source / "old", tmp_path / "old", symlinks=True)
+    (request,) = (tmp_path / "old/state/certificates").glob("*/csr/csr.pem")
+    os.utime(request, (2**34, 2**34))
+    exported(tmp_path / "old/dnsrenew.toml", tmp_path / "sealed.dr")
+    restored(tmp_path / "sealed.dr", target)
+    assert (target.parent / request.relative_to(tmp_path / "old")).stat().st_mtime < 2**34
 
 
 def test_it_is_private(source: Path, target: Path) -> None:
@@ -201,8 +214,8 @@ def test_a_cancel_leaves_nothing(source: Path, target: Path, monkeypatch: pytest
     cancel = threading.Event()
     add = StoreBuilder.add
 
-    def stop(builder: StoreBuilder, name: str, data: bytes) -> None:
-        add(builder, name, data)
+    def stop(builder: StoreBuilder, name: str, data: bytes, made: int | None) -> None:
+        add(builder, name, data, made)
         cancel.set()
 
     monkeypatch.setattr(StoreBuilder, "add", stop)

@@ -14,11 +14,10 @@ import dnsrenew
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
 from dnsrenew.errors import CAError
 from dnsrenew.store import FolderStore
-from tests.kit.acme_server import AcmeServer, nothing
+from tests.kit.acme_server import AcmeServer, CaBehaviour, nothing
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import in_memory
-from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, keep
 from tests.kit.stores import SPEC as STORED

@@ -39,9 +39,9 @@ from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.store import FolderStore
 from dnsrenew.store.state import State
 from tests.kit.acme_dns import DOMAIN, AcmeDns
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.clock import FakeClock
 from tests.kit.memory import threads_at_once
-from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 ACME = {"provider": "acme-dns", "api": "http://127.0.0.1:1"}

@@ -18,9 +18,9 @@ from dnsrenew.base.values import replace
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids
 from dnsrenew.errors import Cancelled, DeployError
 from dnsrenew.store import FolderStore
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.clock import FakeClock
 from tests.kit.memory import host_config
-from tests.kit.run_ca import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 from tests.kit.stores import DIRECTORY, SPEC, keep
 

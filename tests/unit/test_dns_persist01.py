@@ -12,7 +12,7 @@ import pytest
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
 from dnsrenew.challenges.dns_persist01.values import end_of
 from dnsrenew.errors import DnsRenewError
-from tests.kit.run_ca import CaBehaviour
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 PERSIST = Route("dns-persist-01", ca="one")

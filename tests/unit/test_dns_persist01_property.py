@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.fallback.history import route_key
-from tests.kit.run_ca import CaBehaviour
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")

@@ -10,7 +10,7 @@ import pytest
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.values import replace as replaced
 from dnsrenew.operations.status import status_of
-from tests.kit.run_ca import CaBehaviour
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import DIRECTORIES, RunStage, RunWorld
 
 SPEC = CertificateSpec(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
-from tests.kit.run_ca import CaBehaviour
+from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 SPEC = CertificateSpec(

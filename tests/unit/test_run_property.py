@@ -19,7 +19,7 @@ from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.fallback.history import route_key
 from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
 from tests.kit.acme_server import CHALLENGES as KINDS
-from tests.kit.run_ca import CaBehaviour, StageCA
+from tests.kit.acme_server import AcmeServer, CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 DOMAINS = ("x.test", "*.x.test", "www.x.test", "y.test")
@@ -157,7 +157,7 @@ def nothing_is_left(stage: RunStage) -> None:
     assert not stage.ports.contents
 
 
-def _orders(ca: StageCA) -> int:
+def _orders(ca: AcmeServer) -> int:
     """Return the number of orders that were wanted: one that is refused for a moment is requested three times."""
     after = ca.behaviour.retry_after if ca.behaviour.ordering == "ca-rate-limited" else None
     is_repeated = after is not None and after <= RESEND.within
@@ -170,7 +170,9 @@ def orders_are_few(stage: RunStage, spec: CertificateSpec, outcome: Outcome, *, 
     :param twice: a rehearsal orders again if authorizations are valid.
     """
     asked = sum(_orders(ca) for ca in stage.cas.values())
-    assert sum(attempt.orders for attempt in outcome.attempts) == sum(ca.made for ca in stage.cas.values())
+    assert sum(attempt.orders for attempt in outcome.attempts) == sum(
+        ca.counts["accepted"] for ca in stage.cas.values()
+    )
     routes = concrete(spec, rehearsed=twice)
     missed = [attempt for attempt in outcome.attempts if is_worth_another(attempt)]
     bound = len(routes) + min(len(missed), sum(route.challenge == "dns-01" for route in routes))
@@ -178,7 +180,9 @@ def orders_are_few(stage: RunStage, spec: CertificateSpec, outcome: Outcome, *, 
     bound += sum(not ca.behaviour.reuses or twice for ca in stage.cas.values() if ca.asked)
     assert asked <= (2 * bound if twice else bound)
     made = [attempt.route.ca for attempt in outcome.attempts for _ in range(attempt.orders)]
-    assert Counter(made) == Counter({name: ca.made for name, ca in stage.cas.items() if ca.made})
+    assert Counter(made) == Counter(
+        {name: ca.counts["accepted"] for name, ca in stage.cas.items() if ca.counts["accepted"]}
+    )
 
 
 def concrete(spec: CertificateSpec, *, rehearsed: bool) -> set[Route]:

@@ -43,6 +43,8 @@ _BLOCK: Final = tarfile.BLOCKSIZE
 _LEVEL: Final = 3
 _PRIVATE: Final = 0o600
 _PROGRAM: Final = 0o700
+_LATEST: Final = 8**11 - 1
+"""The latest time that a header can hold."""
 _RATIO: Final = 200
 _SMALL: Final = 64 << 20
 """A content of more bytes than this must not be more than ``_RATIO`` times as large as the file."""
@@ -50,11 +52,15 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class Member(Frozen, hidden=("data",)):
-    """One file of an archive. Its content can be a secret, and tools show variables: none holds it alone."""
+    """One file of an archive. Its content can be a secret, and tools show variables: none holds it alone.
+
+    :ivar time: of the file, in seconds since 1970; None: that of the archive.
+    """
 
     name: str
     data: bytes
     executable: bool = False
+    time: int | None = None
 
 
 class ArchiveWriter:
@@ -81,7 +87,8 @@ class ArchiveWriter:
 
         :raises OSError: it cannot be written.
         """
-        header = self._header(member.name, len(member.data), _PROGRAM if member.executable else _PRIVATE)
+        mode = _PROGRAM if member.executable else _PRIVATE
+        header = self._header(member.name, len(member.data), mode, member.time)
         if header is None:
             return False
         self._put(header, member)
@@ -100,9 +107,9 @@ class ArchiveWriter:
         if self._sealed is not None:
             self._sealed.finish()
 
-    def _header(self, name: str, size: int, mode: int) -> bytes | None:
+    def _header(self, name: str, size: int, mode: int, time: int | None = None) -> bytes | None:
         info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = size, mode, self._time
+        info.size, info.mode, info.mtime = size, mode, self._time if time is None else min(max(time, 0), _LATEST)
         try:
             return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
         except ValueError:  # a name that is too long, or that is not valid Unicode
@@ -173,28 +180,28 @@ class _ArchiveReader:
     def members(self) -> Iterator[Member]:
         seen: set[str] = set()
         while True:
-            name, size, executable = self._header()
+            name, size, executable, time = self._header()
             if name == SUMS:
                 self._check_sums(size)
                 return
             if size > LARGEST or name in seen:
                 raise damaged(self._file, texts.DAMAGED)
             seen.add(name)
-            member = Member(name, self._take(size), executable)
+            member = Member(name, self._take(size), executable, time)
             self._take(-size % _BLOCK)
             line = _sum_line(member)
             self._sums.update(line)
             self._sums_size += len(line)
             yield member
 
-    def _header(self) -> tuple[str, int, bool]:
+    def _header(self) -> tuple[str, int, bool, int]:
         try:
             info = tarfile.TarInfo.frombuf(self._take(_BLOCK), "utf-8", "strict")
         except (tarfile.HeaderError, ValueError):  # the end before the sums, or damage
             raise damaged(self._file, texts.DAMAGED) from None
         if info.type != tarfile.REGTYPE or info.size < 0 or info.linkname:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE)
-        return info.name, info.size, bool(info.mode & 0o100)
+        return info.name, info.size, bool(info.mode & 0o100), int(info.mtime)
 
     def _check_sums(self, size: int) -> None:
         """Compare the sums, and read to the end: only there gzip compares its own."""
@@ -244,8 +251,8 @@ class _Unsealed(io.BufferedReader):
 
 
 def digest(member: Member) -> bytes:
-    """Return a hash of all that is used of a file: its name, its content and its mode."""
-    return hashlib.sha256(b"%d %s" % (member.executable, _sum_line(member))).digest()
+    """Return a hash of all that is used of a file: its name, its content, its mode and its time."""
+    return hashlib.sha256(b"%d %d %s" % (member.executable, member.time or 0, _sum_line(member))).digest()
 
 
 def _sum_line(member: Member) -> bytes:

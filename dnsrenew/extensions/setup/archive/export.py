@@ -200,5 +200,6 @@ class _Export:
     def _add(self, archive: ArchiveWriter, files: Iterable[StoredFile]) -> None:
         for file in files:
             wanted = self._secrets or not file.private
-            if wanted and not archive.add(Member(f"{STORE}{file.name}", file.data)):
+            time = None if file.made is None else int(file.made.timestamp())
+            if wanted and not archive.add(Member(f"{STORE}{file.name}", file.data, time=time)):
                 self._left_out.append(LeftOut(file.name, texts.TOO_LONG))

@@ -15,7 +15,7 @@ from dnsrenew.extensions.setup.archive import archive_file, new_files, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, STORE, Member
 from dnsrenew.extensions.setup.archive.survey import ArchiveContents, survey
 from dnsrenew.store.restoration import StoreBuilder
-from dnsrenew.store.snapshot import STATE
+from dnsrenew.store.snapshot import CSR, STATE
 from dnsrenew.store.state import State
 
 if TYPE_CHECKING:
@@ -156,8 +156,10 @@ class _Restoration:
         self._paths = {name: target if name == found.main else target.parent / name for name in found.names}
         self._store = found.store(target)
         self._insist = insist
+        self._now = 0.0
 
     def run(self, context: Context) -> RestoreResult:
+        self._now = context.clock.now().timestamp()
         checks = FileChecks(found=False, insist=self._insist)
         for path in self._paths.values():
             check_free(path)
@@ -199,7 +201,8 @@ class _Restoration:
         if rest == STATE:
             builder.add(name, self._moved(State.from_json(member.data), has_key=has_key).to_json())
         elif has_key or not rest.startswith("versions/"):
-            builder.add(name, member.data)
+            made = member.time if rest in CSR and member.time is not None and 0 < member.time <= self._now else None
+            builder.add(name, member.data, made)
 
     def _moved(self, state: State, *, has_key: bool) -> State:
         """Return a state for the configuration at its new place: it names what asks for the certificate."""

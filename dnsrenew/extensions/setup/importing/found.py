@@ -253,3 +253,8 @@ class FoundData(Frozen, kw_only=True):
 def shell(command: str) -> tuple[str, ...]:
     """Return a command of a shell as the list of a program and its arguments."""
     return ("sh", "-c", command)
+
+
+def decoded(data: bytes) -> str:
+    """Return octets as text without a NUL, which no path and no argument can have."""
+    return data.decode("utf-8-sig", "replace").replace("\0", "\ufffd")

@@ -11,6 +11,7 @@ from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import texts
+from dnsrenew.extensions.setup.importing.found import decoded
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.found import HostView
@@ -65,11 +66,6 @@ def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes 
             notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
         return MachineText()
     return MachineText(decoded(data) if data.startswith(only) else "", weak)
-
-
-def decoded(data: bytes) -> str:
-    """Return octets as text without a NUL, which no path and no argument can have."""
-    return data.decode("utf-8-sig", "replace").replace("\0", "\ufffd")
 
 
 def script(path: str, host: HostView) -> str:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, NotUnderstood
-from dnsrenew.extensions.setup.importing.on_machine import decoded
+from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, NotUnderstood, decoded
 
 if TYPE_CHECKING:
     from pathlib import Path
