@@ -19,19 +19,21 @@ export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 SET_UP := .venv/.set-up
+DEMO := build/demo
+DEMO_SET_UP := $(DEMO)/.set-up
 TOOLS := build/tools
 TOOLS_SET_UP := $(TOOLS)/.set-up
 SITE := build/site-tools
 SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
+.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
-demo: $(SET_UP) ## one certificate from a CA and name servers on this machine, in under a minute
-	@$(BIN)/python -m tests.lab.demo
+demo: $(DEMO_SET_UP) ## one certificate from a CA and name servers on this machine, in under a minute
+	@$(DEMO)/bin/python -m tests.lab.demo
 
 test: check ## check, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
@@ -101,6 +103,16 @@ clean: ## removes all that the targets made
 # Always looked at, never a reason to set up again (order-only below).
 debian:
 	@PYTHON="$(PYTHON)" .ci/debian-packages
+
+debian-demo:
+	@PYTHON="$(PYTHON)" .ci/debian-packages demo
+
+# Only what dnsrenew itself needs; the code is used where it is.
+$(DEMO_SET_UP): .ci/image.lock | debian-demo
+	@echo "Setting up $(DEMO) (only when .ci/image.lock changes) …"
+	@$(PYTHON) -m venv --clear $(DEMO)
+	@$(DEMO)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/image.lock
+	@touch $@
 
 # hatchling is in the lock, so that nothing without a hash is installed.
 $(SET_UP): requirements.lock pyproject.toml | debian

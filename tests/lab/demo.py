@@ -31,7 +31,7 @@ _MEASURED: Final = 0.9 * _LAG  # the relay's clock and ours may differ a little
 _TXT: Final = "_acme-challenge.example.test"
 _FOREIGN: Final = {"somebody-else-needs-this"}
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PACKAGES: Final = {"pebble": "pebble", "named": "bind9", "openssl": "openssl", "setpriv": "util-linux"}
+PACKAGES: Final = {"pebble": "pebble", "named": "bind9", "openssl": "openssl", "setpriv": "util-linux"}
 """The programs it needs, and which of Debian's packages have them."""
 
 _CONFIG: Final = """\
@@ -242,7 +242,7 @@ def _openssl(*arguments: str) -> str:
 
 def _missing() -> list[str]:
     missing = []
-    for program in _PACKAGES:
+    for program in PACKAGES:
         try:
             find_program(program)
         except ServerFailedError:
@@ -274,7 +274,7 @@ def main() -> int:
             signal.signal(number, _stop)
     page, begin, stopped = Page(), time.monotonic(), 0
     if missing := _missing():
-        packages = " ".join(dict.fromkeys(_PACKAGES[program] for program in missing))
+        packages = " ".join(dict.fromkeys(PACKAGES[program] for program in missing))
         page.line(
             f"The demo needs {formatting.listed(missing)}, not installed here: apt-get install {packages}",
             f"{red('✗')} ",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,9 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.lab import demo
+
 pty = pytest.importorskip("pty", reason="the Makefile is for POSIX")
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST_OF_THE_DEMO = 8
+"""Debian packages; somebody who only looks installs no browser and no mail server."""
 CI = ROOT / ".ci"
 LOCKS = [ROOT / "requirements.lock", CI / "tools.lock"]
 
@@ -46,7 +51,7 @@ def test_nothing_is_installed_without_a_hash() -> None:
     """Each `pip install` needs hashes, or installs only this project."""
     text = "\n".join(path.read_text("utf-8") for path in (ROOT / "Makefile", CI / "run", CI / "debian-packages"))
     installs = re.findall(r"pip\W+install .*", text)
-    assert len(installs) == 4
+    assert len(installs) == 5
     assert [line for line in installs if "--require-hashes" not in line and "--no-deps --no-build" not in line] == []
 
 
@@ -145,6 +150,30 @@ def test_without_a_terminal_nobody_is_asked(host: dict[str, str], tmp_path: Path
     (tmp_path / "id").write_text("#!/bin/sh\necho 0\n")
     assert subprocess.run(command, **options, timeout=60, check=False).returncode == 0
     assert "install --no-install-recommends" in calls(tmp_path, "apt-get")[-1]
+
+
+def test_the_demo_needs_few_packages(host: dict[str, str], tmp_path: Path) -> None:
+    """`make demo` asks for no more than the first packages of the list, which have all the programs that it starts."""
+    text = (CI / "debian-packages").read_text()
+    names = [line.split()[0] for line in text[text.index("packages='") : text.index("\n'\n")].splitlines()[1:]]
+    wanted = set(names[: names.index("bind9") + 1])
+    assert len(wanted) <= MOST_OF_THE_DEMO
+    assert set(demo.PACKAGES.values()) - {"util-linux"} <= wanted  # every Debian has that one
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for name in ("sh", "sed", "ls", "id", "env"):
+        (empty / name).symlink_to(shutil.which(name) or "")
+    bare = {**host, "PATH": f"{tmp_path}:{empty}"}
+    done = subprocess.run(
+        [CI / "debian-packages", "demo"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=bare,
+        check=False,
+    )
+    named = done.stderr.partition("apt-get install --no-install-recommends ")[2].split()
+    assert {"pebble", "python3-venv"} <= set(named) <= wanted
 
 
 # ── known vulnerabilities ───────────────────────────────────────────────────────────────
