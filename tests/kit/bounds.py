@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import resource
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from typing import Final
 
 SECONDS: Final = 1.0
 MIB: Final = 64
-_PAGE: Final = resource.getpagesize()
 
 
 class TooMuch(BaseException):
@@ -26,6 +25,8 @@ def bounds(seconds: float = SECONDS, mib: int = MIB) -> Iterator[None]:
 
     Memory is bounded on Linux; elsewhere there is no limit that one block can have.
     """
+    import resource
+
     before = signal.signal(signal.SIGPROF, _stop)
     limits = resource.getrlimit(resource.RLIMIT_AS)
     if sys.platform == "linux":
@@ -53,4 +54,4 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 def _size() -> int:
     """Return the octets of this process's address space."""
     with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[0]) * _PAGE
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

@@ -45,6 +45,7 @@ from dnsrenew.store.ledger.values import LedgerState
 from tests.kit.acme_sh_folder import AcmeSh
 from tests.kit.clock import START
 from tests.kit.config_files import GOOD
+from tests.kit.memory import threads_at_once
 from tests.kit.stores import SPEC, issue
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
 
@@ -226,7 +227,10 @@ class _Tools:
             request = ImportRequest(self.machine.root / folder, kind, target, True, self.machine.host())
             store, context = FolderStore(target.parent / "state"), Context(clock=SystemClock())
             try:
-                with mock.patch("dnsrenew.deploy.verify.inspect_ports", return_value=[]):  # in threads, by the network
+                with (
+                    threads_at_once(),
+                    mock.patch("dnsrenew.deploy.verify.inspect_ports", return_value=[]),
+                ):  # in threads, by the network
                     json.dumps(run_import(request, store, context).to_dict())
             finally:
                 shutil.rmtree(target.parent)

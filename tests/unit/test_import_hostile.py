@@ -131,7 +131,7 @@ def make_socket(path: Path) -> None:
 
 MAKERS: dict[str, Callable[[Path], object]] = {
     "sparse": make_sparse,
-    "pipe": os.mkfifo,
+    "pipe": lambda path: os.mkfifo(path, 0o600),
     "device": lambda path: path.symlink_to("/dev/zero"),
     "socket": make_socket,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import texts
+from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.found import decoded
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes 
     path, weak = os.path.abspath(file), None
     try:
         try:
-            data = host.discovery.read(path, _LARGEST + 1)
+            data = reading.read(host.discovery, path, _LARGEST + 1)
         except UntrustedError as error:  # it is read to see whether it matters
             data, weak = Discovery(insist=True).read(path, _LARGEST + 1), error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -103,7 +103,7 @@ def _content(path: Path, notes: reading.Notes) -> bytes:
                 notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
             return b""
         try:
-            return notes.discovery.read(path, _LARGEST)
+            return reading.read(notes.discovery, str(path), _LARGEST)
         except UntrustedError:
             if _is_pem(Discovery(insist=True).read(path, _LARGEST)):
                 raise

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import files
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import texts
@@ -86,7 +87,7 @@ class Notes:
         :raises UntrustedError: others can change it.
         """
         try:
-            data = self.discovery.read(os.path.abspath(file), _LARGEST + 1)
+            data = read(self.discovery, os.path.abspath(file), _LARGEST + 1)
         except FileNotFoundError:
             self.add(texts.MISSING, file, loses=loses)
             return None
@@ -132,6 +133,22 @@ class Notes:
             return found
         self.add(texts.DAMAGED, file, loses=loses, reason=reason)
         return None
+
+
+def read(discovery: Discovery, path: str, most: int) -> bytes:
+    """Return the content of a file, as :meth:`Discovery.read`. A pipe or a device is none, also one for everybody.
+
+    :raises UntrustedError: others can change it.
+    :raises NotAFileError: it is not a regular file.
+    :raises OSError: it cannot be read.
+    """
+    try:
+        return discovery.read(path, most)
+    except UntrustedError:
+        kind = files.kind_at(path)
+        if kind is None:
+            raise
+        raise files.NotAFileError(path, kind) from None
 
 
 def names(folder: Path) -> list[str]:
