@@ -120,6 +120,7 @@ class MemoryLab:
         self.key, self.other_key = TsigKey("home"), TsigKey("other")
         self.keys = {self.key: ["example.test"], self.other_key: ["other.test"]}
         self.dns = MemoryDns({"home": self.host}, zones=("example.test", "other.test"))
+        self.folder = folder
         self.ca = self  # has trust_pem
         self.trust_pem = folder / "trust.pem"
         self.trust_pem.write_text(ROOTS)

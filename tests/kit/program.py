@@ -58,7 +58,9 @@ class Kept:
     @classmethod
     def place(cls, workspace: Workspace) -> Kept:
         """Put a certificate of this lab's CA into the workspace's store, as if the program had obtained it there."""
-        shutil.copytree(_template(workspace.lab), workspace.store, symlinks=True)
+        kind = type(workspace)
+        template = _template(workspace.lab, kind)  # type: ignore[arg-type]  # a class can be hashed
+        shutil.copytree(template, workspace.store, symlinks=True)
         return cls.of(workspace.store)
 
     @classmethod
@@ -79,9 +81,9 @@ class Kept:
 
 
 @functools.cache
-def _template(lab: Lab) -> Path:
+def _template(lab: Lab, kind: type[Workspace]) -> Path:
     """A store with a certificate and no account, obtained by the program once for each lab."""
-    workspace = Workspace(lab, lab.folder / "template")
+    workspace = kind(lab, lab.folder / "template")
     done = workspace.run("renew")
     assert done.returncode == 0, done.stderr
     forget_account(workspace.store)

@@ -30,11 +30,13 @@ def running_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(running_lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The lab: no lag, an empty resolver cache. After the test no TXT value may be left that was not there before.
+    """The lab: no lag, an empty resolver cache, and a secondary that has what the primary has.
+
+    After the test no TXT value may be left that was not there before.
 
     A test that leaves one on purpose is marked `@pytest.mark.leaves_txt`; its values are removed too.
     """
-    running_lab.lag = 0.0
+    running_lab.catch_up()
     running_lab.flush()
     before = running_lab.all_txt()
     yield running_lab

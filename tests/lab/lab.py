@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from .acmeproxy import AcmeProxy
 from .bind import BindPrimary, BindSecondary, Resolver
 from .certs import LabCA
 from .delay import DnsDelayProxy, SilentServer, TcpDelayProxy
+from .dnsclient import serial
 from .dnsforwarder import DnsForwarder
 from .lagrelay import LagRelay
 from .pebble import Pebble, PebbleOptions
@@ -153,6 +155,14 @@ class Lab(Records):
     @lag.setter
     def lag(self, seconds: float) -> None:
         self._relay.lag = seconds
+
+    def catch_up(self) -> None:
+        """End the lag, and wait until the secondary has all changes of the zones that most tests use."""
+        self._relay.lag = 0.0
+        self._relay.hurry()
+        for zone in ("example.test", "other.test") if self.secondary else ():
+            while serial(zone, PRIMARY, self.port) != serial(zone, SECONDARY, self.port):
+                time.sleep(0.005)
 
     @property
     def dns_server(self) -> str:
