@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,10 +87,18 @@ class ImportStage:
         return folder
 
     def run(
-        self, *arguments: str | Path, here: Path | None = None, user: int = 0, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str | Path,
+        here: Path | None = None,
+        user: int = 0,
+        env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> Imported:
-        """Run the command in a folder."""
-        command = [sys.executable, "-m", "dnsrenew", "import", *map(str, arguments), "--json"]
+        """Run the command in a folder.
+
+        :param within: a command that runs it.
+        """
+        command = [*within, sys.executable, "-m", "dnsrenew", "import", *map(str, arguments), "--json"]
         if "--config" not in arguments and not user:
             command += ["--config", str(self.config)]
         root = Path(__file__).parents[2]

@@ -78,6 +78,8 @@ FOUND: Final = {
     "notes": ("import: certbot, cli.ini", repeated(b"x\n")),
     "hook": ("import: certbot, renewal", b"[renewalparams]\npre_hook = " + repeated(b"x")),
     "blanks": ("import: acme.sh, settings", b"A=" + repeated(b" ") + b"x y"),
+    "an address": ("import: acme.sh, ca.conf", b"CA_EMAIL='" + repeated(b"x") + b"'\n"),
+    "an address of many lines": ("import: acme.sh, ca.conf", b'CA_EMAIL="' + repeated(b"x\n") + b'"\n'),
     "TSIG keys": ("import: acme.sh, TSIG key", repeated(b"key a{")),
     "doubled variables": ("import: lego, script", b"#!/bin/sh\nA=xx\n" + b"A=$A$A\n" * 40 + b"lego run $A\n"),
     "NUL": ("import: lego, crontab", b"LEGO_PATH=\0\n1 1 * * * root lego --dns x -d example.test renew\n"),

@@ -247,3 +247,13 @@ def test_a_user_imports_its_own_folders(stage: ImportStage, user: int) -> None:
     assert {each["name"] for each in done.document["certificates"]} == {"a.test", "example.test"}
     written = Path(done.document["written"][-1]).relative_to("/srv")
     assert "pwned" in (stage.machine.root / written).read_text()
+
+
+def test_root_of_a_container_without_root_imports_its_own_folders(stage: ImportStage) -> None:
+    """In a user namespace the folder above all mounts belongs to no user of it, and `/etc/lego` to its root."""
+    stage.machine.write("etc/cron.d/lego", f"1 1 * * * root {CALL.format(path='/etc/lego')}\n")
+    stage.give(stage.machine.root, NOBODY)
+    config = "/srv/target/dnsrenew.toml"
+    done = stage.run("--config", config, user=NOBODY, within=("unshare", "--map-root-user", "--mount"))
+    assert done.status == 0, done.document
+    assert "pwned" in stage.config.read_text()

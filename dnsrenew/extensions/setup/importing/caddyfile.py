@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
+from dnsrenew.extensions.setup.importing.reading import LONGEST_VALUE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +150,8 @@ class _Imports:
             raise _TooMuch
         for line in lines:
             self._spend(_LINE_COST + sum(map(len, line.words)))
+            if any(len(word) > LONGEST_VALUE for word in line.words):
+                raise _TooMuch
             if line.name != "import" or len(line.words) < 2 or depth == 0:
                 block = None if line.block is None else tuple(self.filled(line.block, depth, blocks - 1))
                 yield replace(line, block=block)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
+LONGEST_VALUE: Final = 1 << 14
+"""Characters of a line, and of a value; the longest is a key of a few KB."""
 _LARGEST_JSON: Final = 1 << 16
 _MOST_NAMES: Final = 20_000
 """Names of a folder that are looked at."""
@@ -101,9 +103,13 @@ class Notes:
         return data
 
     def text(self, file: Path | str, *, loses: bool = False) -> str | None:
-        """Return the text of a file; as :meth:`read`."""
+        """Return the text of a file; as :meth:`read`, also if it has a line without an end."""
         data = self.read(file, loses=loses)
-        return None if data is None else decoded(data)
+        text = None if data is None else decoded(data)
+        if text is not None and any(len(line) > LONGEST_VALUE for line in text.splitlines()):
+            self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
+            return None
+        return text
 
     def credentials(self, file: Path | str) -> str:
         """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import texts
+from dnsrenew.extensions.setup.importing.reading import LONGEST_VALUE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,16 +40,18 @@ class ShellSettings:
     """The settings of a file.
 
     :ivar file: the file.
-    :ivar unread: the numbers of the lines that are no assignments.
+    :ivar unread: the numbers of the lines that are no assignments, or have a value of any length.
     """
 
     def __init__(self, file: Path, text: str) -> None:
         self.file = file
         text = text.replace("\r\n", "\n")
-        self._values = dict(_assignments(text))
+        found = dict(_assignments(text))
+        self._values = {key: each for key, each in found.items() if len(each.value) <= LONGEST_VALUE}
         rest = _LINE.sub(lambda match: "\n" * match[0].count("\n"), text)
         lines = enumerate(rest.split("\n"), 1)
         self.unread = [number for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
+        self.unread += [each.line for key, each in found.items() if key not in self._values]
 
     def __iter__(self) -> Iterator[tuple[str, Assigned]]:
         return iter(self._values.items())
