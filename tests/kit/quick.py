@@ -120,8 +120,11 @@ def distances(edges: Graph, files: Iterable[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     at: dict[int, set[str]] = {0: {file for file in files if file in edges}}
     for file in files:
-        for level, part in enumerate(reversed(Path(file).parts), 1):
-            if file not in edges and part != "tests":
+        parts = (
+            () if file.endswith(".py") else reversed(Path(file).parts)
+        )  # a module that is gone was changed in others
+        for level, part in enumerate(parts, 1):
+            if part != "tests":
                 at.setdefault(level, set()).update(users.get(f"part:{part}", ()))
     if any(file.startswith("dnsrenew/") for file in files):
         at.setdefault(2, set()).update(filter(_is_test, users.get(WHOLE, ())))

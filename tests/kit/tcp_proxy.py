@@ -30,6 +30,7 @@ class Proxy:
         self._flows.set()
         self._refuses = False
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._pumps: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port: int = self._listener.getsockname()[1]
@@ -59,9 +60,12 @@ class Proxy:
         self._refuses = refuse
         with self._lock:
             pairs, self._pairs = self._pairs, []
+            pumps, self._pumps = self._pumps, []
         for pair in pairs:
             for side in pair:
                 _reset(side)
+        for pump in pumps if self._flows.is_set() else ():
+            pump.join(5)  # the reset is sent when the last thread has left the socket
         if pairs:
             time.sleep(0.01)  # the kernel delivers the resets
 
@@ -97,10 +101,13 @@ class Proxy:
                 continue
             for side in (near, far):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ways = ((near, far), (far, near))
+            pumps = [threading.Thread(target=self._pump, args=(*way, (near, far)), daemon=True) for way in ways]
             with self._lock:
                 self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink, (near, far)), daemon=True).start()
+                self._pumps = [*(pump for pump in self._pumps if pump.is_alive()), *pumps]
+                for pump in pumps:
+                    pump.start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, pair: tuple[socket.socket, socket.socket]) -> None:
         with contextlib.suppress(OSError):
