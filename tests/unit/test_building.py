@@ -14,8 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.lab import demo
-
 pty = pytest.importorskip("pty", reason="the Makefile is for POSIX")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +152,8 @@ def test_without_a_terminal_nobody_is_asked(host: dict[str, str], tmp_path: Path
 
 def test_the_demo_needs_few_packages(host: dict[str, str], tmp_path: Path) -> None:
     """`make demo` asks for no more than the first packages of the list, which have all the programs that it starts."""
+    from tests.lab import demo  # for POSIX
+
     text = (CI / "debian-packages").read_text()
     names = [line.split()[0] for line in text[text.index("packages='") : text.index("\n'\n")].splitlines()[1:]]
     wanted = set(names[: names.index("bind9") + 1])
