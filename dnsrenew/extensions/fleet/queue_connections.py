@@ -90,16 +90,10 @@ class QueueConnector(procrastinate.PsycopgConnector):
         return await self._within(super().execute_query_all_async(query, **arguments))
 
     async def _within(self, call: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.current_task()
-        before = 0 if task is None else task.cancelling()
         try:
             # The connection gives up first: psycopg takes ten seconds to cancel what is under way.
             async with asyncio.timeout(2 * DEADLINE):
-                found = await call
-            # psycopg waits by wait_for, which in Python 3.11 loses a cancel that comes with the result.
-            if task is not None and task.cancelling() > before:
-                raise asyncio.CancelledError
-            return found
+                return await call
         except TimeoutError as error:
             self._on_lost(error)
             raise exceptions.ConnectorException from None
