@@ -98,6 +98,7 @@ FOUND: Final = {
     "a long line": ("import: nginx, lines", b"/etc/lego" + repeated(b"listen 1 ")),
     "blank lines": ("init: HAProxy", repeated(b"\n")),
     "settings of Mosquitto": ("init: Mosquitto", repeated(b"port 1\n")),
+    "no file": ("init: nginx", b"server { ssl_certificate a; ssl_certificate_key; }"),
     "servers": ("init: nginx", b"http {" + repeated(b"ssl_certificate x; server {}") + b"}"),
     "a word": ("init: Apache", repeated(b"x")),
     "a command": ("schedule: crontab", b"17 3 * * * root dnsrenew renew --" + repeated(b"x", 1 << 18)),

@@ -71,7 +71,7 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair],
         every.update(dict.fromkeys(names))
         listens = [line[1:] for line in block if line[0] == "listen" and len(line) > 1]
         ports = [port for words in listens if "ssl" in words and (port := _port(words[0])) is not None]
-        certificate, key = (values.get(name, [""])[0] for name in ("ssl_certificate", "ssl_certificate_key"))
+        certificate, key = (next(iter(values.get(name, ())), "") for name in _INHERITED)
         if certificate and key:
             folder = os.path.dirname(config)
             paths = (os.path.join(folder, certificate), os.path.join(folder, key))
