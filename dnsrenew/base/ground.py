@@ -166,7 +166,7 @@ class Ground:
             try:
                 info = os.lstat(here)
                 target = os.readlink(here) if stat.S_ISLNK(info.st_mode) else None
-            except OSError:  # nothing, or nothing that we can reach: an error where it is used
+            except (OSError, ValueError):  # nothing (so also with a NUL in it), or nothing that we can reach
                 continue
             if target is not None or not only_links:
                 weakness = weakness or self._weakness(here, info, sticky_is_enough=True)
@@ -182,7 +182,7 @@ class Ground:
     def _judge(self, path: str, *, sticky_is_enough: bool = True) -> Weakness | None:
         try:
             info = os.lstat(path)
-        except OSError:  # nothing, or nothing that we can reach: an error where it is used
+        except (OSError, ValueError):  # nothing (so also with a NUL in it), or nothing that we can reach
             return None
         return self._weakness(path, info, sticky_is_enough=sticky_is_enough)
 

@@ -323,3 +323,8 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     with acting_as(OTHER), pytest.raises(PermissionError) as denied:
         files.read(file)
     assert denied.value.filename == str(file)
+
+
+def test_a_path_with_a_nul_is_nothing(tmp_path: Path) -> None:
+    """Nothing has a path with a NUL in it, so there is nothing to judge."""
+    assert found(tmp_path / "a\0b") is None
