@@ -12,6 +12,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _TWO_SENTENCES = re.compile(r"[.!?]\s+[A-Z]")
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-ROOT = os.geteuid() == 0
+ROOT = sys.platform != "win32" and os.geteuid() == 0
 PATIENCE = 30.0
 
 
