@@ -63,6 +63,7 @@ def obtain(stage: FleetStage, *names: str) -> None:
 def work(stage: FleetStage) -> None:
     """Let a worker scan, do what is due, and clean up."""
     stage.database.execute("DELETE FROM procrastinate_periodic_defers")
+    stage.lab.flush()  # or the CA's resolver would still have the TXT values of the last order
     with stage.crew() as (crew,):
         wait_until(lambda: min(stage.dues().values()) > 0 and not stage.jobs() and not stage.journal())
     assert crew.error is None

@@ -95,7 +95,9 @@ class Workspace:
     def run(
         self, *arguments: str, timeout: float = 60.0, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `dnsrenew ARGUMENTS` in this folder."""
+        """Run `dnsrenew ARGUMENTS` in this folder; for `renew`, the CA's resolver has forgotten what it was asked."""
+        if "renew" in arguments:
+            self.lab.flush()  # or the CA might see the TXT values of the last run: nothing has outlived their TTL
         done = subprocess.run(
             self.argv(*arguments),
             cwd=self.path,
