@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import counting, deploying, handshakes, hosts, idle, machine, many, orders, page, starting
-from bench.figures import Figure
 from bench.processes import RunFailedError
+
+if TYPE_CHECKING:
+    from bench.figures import Figure
 
 MEASUREMENTS: dict[str, Callable[[int | None], list[Figure]]] = {
     "near": orders.near,

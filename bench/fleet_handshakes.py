@@ -19,7 +19,7 @@ from bench import page
 from bench.figures import MILLISECONDS, SECONDS, Figure, Unit, of_pairs, of_samples
 from dnsrenew.extensions.fleet.database.seal import OPEN
 from dnsrenew.extensions.fleet.serving.context import FleetContext
-from dnsrenew.testing.box.issuer import LIFETIME
+from dnsrenew.testing.box.order_server import LIFETIME
 from tests.kit.certificates import issue
 from tests.kit.postgres import Postgres
 from tests.kit.served_fleet import FleetInDatabase, until

@@ -7,12 +7,14 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.figures import TIMES, Figure, of_pairs
 from bench.place import ZONE, Place
-from tests.lab import PowerDns, Request, Response
 from tests.lab.httpgate import HttpGate, forwarded
+
+if TYPE_CHECKING:
+    from tests.lab import PowerDns, Request, Response
 
 _MANY, _FEW, _WORKERS = 64, 4, 8
 _ZONES = tuple(f"host{number}.test" for number in range(_MANY))

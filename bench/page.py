@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bench.figures import Figure
 from bench.processes import ROOT
+
+if TYPE_CHECKING:
+    from bench.figures import Figure
 
 _LOADING = (
     "Almost two thirds of the processor time is Python loading modules. Most of these are urllib3, cryptography "

@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Iterator
 
-from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.host_calls import PublishedValues
 from dnsrenew.cli import main as program
-from dnsrenew.store import file_locks
+from dnsrenew.store import zone_locks
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.pending_orders import OrderFolders
 
@@ -34,7 +34,7 @@ def main() -> int:
         if hasattr(os, name):
             setattr(os, name, nothing)
     if sys.argv[1] == "without":
-        vars(file_locks)["hold"] = no_lock
+        vars(zone_locks)["hold"] = no_lock
         for owner, name, instead in (
             (Directories, "prove_writable", nothing),
             (OrderFolders, "save", nothing),

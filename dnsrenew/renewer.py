@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.base import extensions
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.model import Certificate, CertificateSpec, Outcome
 from dnsrenew.base.names import covers
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets.redactor import Redactor
@@ -30,14 +29,12 @@ from dnsrenew.operations.status import (
     unreadable_status,
 )
 from dnsrenew.renewal.batch import DRIVEN, Batch
-from dnsrenew.renewal.fingerprints import Fingerprints
-from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
-from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import Diagnosis
+    from dnsrenew.base.model import Certificate, CertificateSpec, Diagnosis, Outcome
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
     from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewal.job import Services
     from dnsrenew.serving.served import Served
+    from dnsrenew.store import Store
 
 
 class Renewer:
@@ -175,11 +173,13 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``: a name is not in the configuration.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
-        from dnsrenew.operations import deploy as operation  # not needed by other calls
+        from dnsrenew.operations import by_hand  # not needed by other calls
 
         specs, context = self._chosen(names), self._context(cancel)
         with self._redactor.guard_logs(*DRIVEN):
-            return operation.deploy(context, self._checked_store(), specs, force=force, wait=wait, workers=workers)
+            return by_hand.deploy_by_hand(
+                context, self._checked_store(), specs, force=force, wait=wait, workers=workers
+            )
 
     def csr(self, name: str, *, new: bool = False, wait: float = 0, cancel: threading.Event | None = None) -> str:
         """Return a certificate request (CSR, PEM) for another issuer, for the configured domains and kind of key.

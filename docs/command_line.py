@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
-from dnsrenew.cli.command_types import Command, Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SUMMARY, VERSION, members
 from dnsrenew.cli.help import usage
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Command, Option
 
 EXIT_STATUSES: Final[Mapping[str, str]] = {
     "0": "Success. A certificate that is not due is success too.",

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.deploy import catalogue
-from dnsrenew.deploy.options import COMMON, RELOAD
+from dnsrenew.deploy import entry as catalogue
+from dnsrenew.deploy.protocol import COMMON, RELOAD
 from docs.blocks import table
 
 if TYPE_CHECKING:
-    from dnsrenew.deploy.options import TargetKind, TargetOption
+    from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
 TYPES: Final[Mapping[str, str]] = {
     "text": "text",

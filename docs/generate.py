@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
-from dnsrenew.drivers.provider import Provider
 from docs import checks, command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
+
+if TYPE_CHECKING:
+    from dnsrenew.drivers.provider import Provider
 
 HERE = Path(__file__).parent
 PARTLY = (

@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench import machine, page
-from bench.figures import Figure
 from bench.fleet import fleet_page
 from bench.fleet.measurements import MEASUREMENTS, Scale
 from bench.processes import ROOT, RunFailedError
+
+if TYPE_CHECKING:
+    from bench.figures import Figure
 
 FULL: Final = Scale(certificates=100_000, renewed=2_000)
 

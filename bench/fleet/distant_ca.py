@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dns.exception
 import dns.message
@@ -23,11 +23,13 @@ import dns.rdatatype
 
 from bench import processes
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.http import Response
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.lab.certs import LabCA
+
+if TYPE_CHECKING:
+    from dnsrenew.base.http import Response
+    from dnsrenew.testing.box.order_server import Proof
+    from dnsrenew.testing.box.resources import AcmeProblem
 
 CAS: Final = 4
 """Addresses, each with accounts and orders of its own: dnsrenew keeps a pace for each."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench import page as tables
-from bench.figures import Figure
+
+if TYPE_CHECKING:
+    from bench.figures import Figure
 
 _MILLIONS: Final = 10
 _COUNT: Final = _MILLIONS * 1_000_000

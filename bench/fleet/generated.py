@@ -22,7 +22,7 @@ from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.fallback.history import route_key
 from dnsrenew.store.state import Meta, State, issued_meta
-from dnsrenew.testing.box.issuer import LIFETIME
+from dnsrenew.testing.box.order_server import LIFETIME
 from tests.kit.certificates import issuer
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
 from tests.lab.settings import to_toml

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bench import processes
 from bench.figures import SECONDS, Figure, of_samples
 from bench.fleet.generated import Fleet, folder
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import AHEAD, QueueTasks, WorkQueue
 from dnsrenew.extensions.fleet.status import fleet_status
 

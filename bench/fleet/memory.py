@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench import processes
 from bench.figures import MIB, TIMES, Figure
 from bench.fleet import renewing
 from bench.fleet.generated import Fleet, figure, fleet, folder
 from bench.processes import RunFailedError
-from tests.kit.postgres import Postgres
+
+if TYPE_CHECKING:
+    from tests.kit.postgres import Postgres
 
 _RENEWED: Final = 100
 _GOAL: Final = 1.1

@@ -10,17 +10,17 @@ from bench.fleet.simulated import CA, StandIn
 from dnsrenew.acme.ari import cert_id
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.json_values import json_text
+from dnsrenew.extensions.fleet.certificate_job import WorkerRun, next_check, spread
+from dnsrenew.extensions.fleet.database.documents import json_text
 from dnsrenew.extensions.fleet.database.seal import OPEN
-from dnsrenew.extensions.fleet.shared_services import WorkerRun
-from dnsrenew.extensions.fleet.spread import next_check, spread
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, with_renewal_info
 from dnsrenew.store.state import State, issued_meta
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from dnsrenew.extensions.fleet.database.connection import Database
 
 _READ: Final = """
 SELECT name, wanted, slot, state::text, chain FROM dnsrenew_certificate

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.figures import COUNT, Figure, Unit
 from bench.fleet import simulated
@@ -25,19 +25,20 @@ from bench.fleet.generated import KEPT, figure, fill
 from bench.fleet.quick_jobs import QuickJobs
 from bench.fleet.simulated import SimulatedClock, StandIn, simulated_database
 from bench.processes import RunFailedError
-from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
-from dnsrenew.extensions.fleet.certificate_job import CertificateJobs
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
 from dnsrenew.extensions.fleet.database.pace import SharedBuckets
 from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QUEUE, QueueTasks, WorkQueue
-from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
-from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.services import LazyServices
-from tests.kit.postgres import DatabaseAddress, Postgres
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec, Outcome
+    from tests.kit.postgres import DatabaseAddress, Postgres
 
 _HOURS: Final = Unit(" h", 1, 1 / 3600)
 _DAY: Final = 24 * 3600.0

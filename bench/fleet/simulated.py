@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from dnsrenew.acme.ari import Window, cert_id
-from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
-from dnsrenew.renewal import previous
 from dnsrenew.renewal import renew as renewal
+from dnsrenew.renewal import renewal_info
 from dnsrenew.renewal.job import Issued, Job, Services
-from dnsrenew.testing.box.issuer import LIFETIME
-from dnsrenew.testing.box.order_server import suggest
+from dnsrenew.testing.box.order_server import LIFETIME, suggest
 from tests.kit.acme_server import Limits
 from tests.kit.certificates import issue
 from tests.kit.memory import threads_at_once
-from tests.kit.postgres import DatabaseAddress, Postgres
 
 if TYPE_CHECKING:
     import threading
+
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+    from tests.kit.postgres import DatabaseAddress, Postgres
 
 CA: Final = "lab"
 DIRECTORY: Final = "https://acme-v02.api.letsencrypt.org/directory"
@@ -142,7 +142,7 @@ class StandIn:
 
     def obtain(self, job: Job, _planner: Any, attempt: Any) -> Issued:
         """Order as a renewal does, as far as limits are concerned."""
-        replaces = previous.replaced_cert_id(job, CA) is not None
+        replaces = renewal_info.replaced_cert_id(job, CA) is not None
         blocked = job.services.ledger(CA).may_order(
             job.spec.identifiers, replaces=replaces, expires=job.state.not_after
         )

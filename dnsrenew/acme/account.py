@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from josepy.json_util import decode_b64jose
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.acme.problems import is_refusal, variant
-from dnsrenew.acme.resources import address
+from dnsrenew.acme.resources import MAX_WORD, address, one_line
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
+from dnsrenew.base.model import EAB_BY_EMAIL, Eab, mac_key_fault
+from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.retry import Transient, resend
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, LockedError, StoreError
+from dnsrenew.errors import CAError, Cancelled, LockedError, SecretError, StoreError
 
 if TYPE_CHECKING:
-    from dnsrenew.acme.directory import Directory
-    from dnsrenew.acme.transport import Signer, Transport
-    from dnsrenew.base.model import Eab
+    from josepy.jwk import JWK
+
+    from dnsrenew.acme.problems import Problems
+    from dnsrenew.acme.transport import Directory, Signer, Transport
     from dnsrenew.base.runtime.context import Context
 
 _SLOW: Final = "validates_slowly"
@@ -244,11 +254,8 @@ class AccountSession:
                 context, signer, directory.required("newAccount"), payload, "newAccount", tries=2
             )
         except CAError as error:
-            if "externalAccountBinding" in payload:
-                from dnsrenew.acme import eab
-
-                if error.type in eab.REFUSED:
-                    raise variant(error, texts.EAB_REFUSED) from None
+            if "externalAccountBinding" in payload and error.type in REFUSED:
+                raise variant(error, texts.EAB_REFUSED) from None
             raise
         url = address(response.url, response.headers.get("Location"))
         if url is None:
@@ -259,12 +266,10 @@ class AccountSession:
         """Return the binding that is configured, or that the CA gives for the contact."""
         if self._eab != "email":
             return self._eab
-        from dnsrenew.acme.email_binding import fetch  # one CA has this, and only once
 
         return fetch(context, self._transport.problems(context), directory.url, self._contact)
 
     def _bind(self, context: Context, directory: Directory, account: AccountData, eab: Eab) -> dict[str, Any]:
-        from dnsrenew.acme.eab import binding  # few CAs require a binding, and only once
 
         url = directory.required("newAccount")
         return binding(context, self._transport.problems(context), eab, signer_of(account).key, url)
@@ -296,3 +301,126 @@ class AccountSession:
 def _is_ready(stored: AccountData | None) -> bool:
     """Tell whether the account can be used without a request."""
     return stored is not None and stored.url is not None and stored.next_key_pem is None
+
+
+# ── eab ────────────────────────────────────────────────────────────────────────────────
+
+# External account binding (RFC 8555 section 7.3.4): the account key, signed with a MAC key from the CA.
+
+SECONDS: Final = 60.0
+"""Time limit for reading the secret, as for the secrets of a DNS host."""
+REFUSED: Final = frozenset({"unauthorized", "malformed", "externalAccountRequired"})
+"""Problem types of a refused newAccount request that may be about the binding."""
+
+
+def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, url: str) -> dict[str, Any]:
+    """Return the inner JWS for newAccount. The secret is read only now.
+
+    :param url: the URL of newAccount.
+    :raises CAError: ``eab-invalid``: the configured binding is invalid; nothing was sent.
+    """
+    from acme.jws import JWS  # few CAs want it
+    from josepy.jwa import HS256
+    from josepy.jwk import JWKOct
+
+    key = _mac_key(context, problems, eab)
+    payload = json.dumps(account_key.public_key().to_partial_json()).encode()
+    signed = JWS.sign(payload, key=JWKOct(key=key), alg=HS256, nonce=None, url=url, kid=eab.kid)
+    inner: dict[str, Any] = json.loads(signed.json_dumps())
+    return inner
+
+
+def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
+    if not eab.kid:
+        raise problems.error(texts.EAB_NO_KID, **_evidence(eab))
+    text = _reveal(context, problems, eab)
+    fault = mac_key_fault(text)
+    if fault is not None:
+        del text  # a tool that prints the variables of a traceback must not show it
+        raise problems.error(texts.EAB_BAD_HMAC, fault=fault, **_evidence(eab))
+    return decode_b64jose(text.rstrip("="))
+
+
+def _reveal(context: Context, problems: Problems, eab: Eab) -> str:
+    """Read the secret within :data:`SECONDS`, because all certificates of the CA wait for it.
+
+    :raises CAError: ``eab-invalid``: another CA may not need it.
+    """
+    reveal = partial(eab.hmac.reveal, cancel=context.cancel)
+    try:
+        text = context.redactor.add(context.within(SECONDS).call(reveal)).strip()
+    except SecretError as error:
+        evidence = {"ca": problems.name, "cause": error.code, **_evidence(eab)}
+        code, message, fix = texts.EAB_UNREADABLE.fill(**evidence, error=error.message, error_fix=error.fix)
+        raise CAError(code, message, fix=fix, evidence=evidence) from None
+    except Cancelled:
+        context.check()  # raises if the caller cancelled
+        raise problems.error(texts.EAB_TIMEOUT, cause="timeout", timeout=SECONDS, **_evidence(eab)) from None
+    context.redactor.add(text.rstrip("="))
+    return text
+
+
+def _evidence(eab: Eab) -> dict[str, str]:
+    return {"kid": eab.kid, "reference": eab.hmac.reference}
+
+
+# ── email binding ──────────────────────────────────────────────────────────────────────
+
+# A binding that a CA gives for an e-mail address (ZeroSSL): fetched when an account is created, and never stored.
+#
+# The request is that of ZeroSSL's documentation (zerossl.com/documentation/acme, "Generate EAB Credentials"): POST
+# with the form field ``email``, answered by JSON with ``success``, ``eab_kid`` and ``eab_hmac_key``, or with
+# ``error``.
+
+_MAIL: Final = "mailto:"
+
+
+def fetch(context: Context, problems: Problems, directory: str, contact: Sequence[str]) -> Eab:
+    """Return a new binding for the first e-mail address of the contact.
+
+    :param directory: the directory URL of the CA.
+    :param contact: contact URLs.
+    :raises CAError: ``eab-invalid``: there is no address, the CA has no such service, or it refused; another code if
+        the service does not answer.
+    """
+    email = next((each.removeprefix(_MAIL) for each in contact if each.startswith(_MAIL)), "")
+    if not email:
+        raise problems.error(texts.EAB_NO_EMAIL)
+    url = EAB_BY_EMAIL.get(urlsplit(directory).netloc)
+    if url is None:
+        raise problems.error(texts.EAB_NO_SERVICE)
+    http = HttpClient()
+    try:
+        response = resend(context, lambda: _post(context, problems, http, url, email))
+    finally:
+        http.close()
+    answer = response.fields()
+    kid, hmac = answer.get("eab_kid"), answer.get("eab_hmac_key")
+    if not answer.get("success") or not _is_word(kid) or not _is_word(hmac):
+        reason = _reason(answer)
+        if reason:
+            raise problems.error(texts.EAB_EMAIL_REFUSED, email=email, status=response.status, reason=reason)
+        raise problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
+    return Eab(str(kid), Secret(context.redactor.add(str(hmac))))
+
+
+def _post(context: Context, problems: Problems, http: HttpClient, url: str, email: str) -> Response:
+    try:
+        response = context.call(lambda: http.request("POST", url, data={"email": email}))
+    except HttpFailure as failure:
+        raise Transient(problems.unreachable(failure, url, context.clock.now())) from None
+    if response.status >= 500:
+        error = problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
+        raise Transient(error, after=retry_after(response.headers, context.clock.now()))
+    return response
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Return the type of the error, such as ``invalid_email``; "" if the answer has none."""
+    error = answer.get("error")
+    found = error.get("type") if isinstance(error, dict) else None
+    return one_line(found, MAX_WORD) if isinstance(found, str) else ""

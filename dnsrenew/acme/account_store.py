@@ -11,7 +11,7 @@ from dnsrenew.acme import texts
 from dnsrenew.acme.resources import base64url
 from dnsrenew.acme.transport import Signer
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import THUMBPRINTS, AccountData
+from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 

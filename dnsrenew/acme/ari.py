@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.resources import base64url
+from dnsrenew.base import x509
 from dnsrenew.base.http import retry_after
 from dnsrenew.base.runtime.retry import Policy
 from dnsrenew.base.values import Frozen
@@ -21,8 +22,7 @@ from dnsrenew.errors import CAError, Cancelled
 if TYPE_CHECKING:
     import random
 
-    from dnsrenew.acme.fetch import Fetcher
-    from dnsrenew.acme.session import Session
+    from dnsrenew.acme.session import Fetcher, Session
     from dnsrenew.acme.transport import Transport
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import Text
@@ -89,8 +89,6 @@ def cert_id(pem: str | bytes) -> str:
 
     :raises ValueError: the certificate cannot be parsed, or has no authority key identifier.
     """
-    from dnsrenew.base import x509
-
     authority, serial = x509.authority_and_serial(pem)
     return f"{base64url(authority)}.{base64url(serial)}"
 

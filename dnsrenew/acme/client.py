@@ -11,22 +11,37 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from josepy.jwa import ES256, ES384, RS256
+from josepy.jwk import JWKEC, JWKRSA
+
+from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.fetch import Fetcher
-from dnsrenew.acme.finalize import Finalizer
-from dnsrenew.acme.new_order import NewOrders
+from dnsrenew.acme.account_store import signer_of
+from dnsrenew.acme.new_order import Finalizer, NewOrders
 from dnsrenew.acme.order_polling import OrderPoll
-from dnsrenew.acme.resources import Authorization, Challenge, Order, base64url, status_of
-from dnsrenew.acme.session import AccountIdentity, Session
-from dnsrenew.acme.transport import Transport
+from dnsrenew.acme.problems import variant
+from dnsrenew.acme.resources import (
+    MAX_ENTRIES,
+    MAX_WORD,
+    Authorization,
+    Challenge,
+    Order,
+    base64url,
+    one_line,
+    status_of,
+)
+from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
+from dnsrenew.acme.transport import Signer, Transport
+from dnsrenew.base import x509
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.acme.account_status import AccountInfo
     from dnsrenew.acme.account_store import AccountStore
     from dnsrenew.acme.ari import NoWindow, Window
     from dnsrenew.base.http import HttpClient, Response
     from dnsrenew.base.model import CA, Profile
+    from dnsrenew.base.model.certificate import AccountData
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.x509 import PrivateKey
 
@@ -116,11 +131,7 @@ class CAClient:
         :raises CAError: the request to the CA failed.
         :raises StoreError: the account cannot be read.
         """
-        from dnsrenew.acme import account_status  # for `dnsrenew account show`
-
-        return account_status.read(
-            context, self._accounts, self._session, transport=self._transport, fetcher=self._fetcher
-        )
+        return read(context, self._accounts, self._session, transport=self._transport, fetcher=self._fetcher)
 
     def roll_key(self, context: Context) -> str:
         """Change the account key (RFC 8555 section 7.3.5) and return the account URL, which stays the same.
@@ -284,9 +295,7 @@ class CAClient:
         :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
         :raises ValueError: it is not a certificate.
         """
-        from dnsrenew.acme import revocation  # rarely needed
-
-        revocation.revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)
+        revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)
 
 
 def _is_valid(response: Response) -> bool:
@@ -295,3 +304,94 @@ def _is_valid(response: Response) -> bool:
         return status_of(response.json()) == "valid"
     except ValueError:
         return False  # the order tells
+
+
+# ── revocation ─────────────────────────────────────────────────────────────────────────
+
+# Revocation of a certificate (RFC 8555 section 7.6), signed with the account key or the certificate's own key.
+
+
+def revoke(
+    context: Context,
+    session: Session,
+    certificate_pem: str | bytes,
+    reason: int,
+    *,
+    key: x509.PrivateKey | None,
+    transport: Transport,
+) -> None:
+    """See :meth:`CAClient.revoke`."""
+    url = session.directory(context).resource("revokeCert")
+    if url is None:
+        raise transport.problems(context).error(texts.REVOCATION_NOT_OFFERED, resource="revokeCert")
+    payload = {"certificate": base64url(x509.to_der(certificate_pem)), "reason": reason}
+    try:
+        if key is None:
+            session.post(context, url, payload, "revokeCert")
+        else:
+            transport.post(context, signer(key), url, payload, "revokeCert")
+    except CAError as error:
+        if error.type == "unauthorized":
+            raise variant(error, texts.REVOCATION_REFUSED) from None
+        raise
+
+
+def signer(key: x509.PrivateKey) -> Signer:
+    """Return a signer with a certificate's own key; the request contains the public key."""
+    kind = x509.key_kind(key)
+    if kind in {"ecdsa-p256", "ecdsa-p384"}:
+        return Signer(JWKEC(key=key), None, ES256 if kind == "ecdsa-p256" else ES384)
+    return Signer(JWKRSA(key=key), None, RS256)
+
+
+# ── account status ─────────────────────────────────────────────────────────────────────
+
+# The account as the CA describes it (RFC 8555 section 7.1.2).
+
+
+class AccountInfo(Frozen):
+    """An account as the CA describes it.
+
+    :ivar url: the value of ``accounturi`` in CAA records (RFC 8657); None if the CA does not know the key.
+    :ivar contact: from the CA; the stored contact if the CA sends none.
+    :ivar status: ``valid``, ``deactivated``, ``revoked`` or another status of the CA; ``unknown``: the CA has no such
+        account, and the next order creates it again with the same key.
+    """
+
+    url: str | None
+    contact: tuple[str, ...]
+    status: str
+
+
+def read(
+    context: Context, accounts: AccountSession, session: Session, *, transport: Transport, fetcher: Fetcher
+) -> AccountInfo | None:
+    """See :meth:`CAClient.account_info`."""
+    stored = accounts.stored(context, session.directory(context))
+    if stored is None:
+        return None
+    info = AccountInfo(stored.url, stored.contact, "unknown")
+    if stored.url is None:
+        return info
+    try:
+        response = transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
+    except CAError as error:
+        return _refused(error, info)
+    return fetcher.parse(context, response, "account", lambda body: _info(stored, body))
+
+
+def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
+    if error.type == "accountDoesNotExist":
+        return info
+    if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
+        return replace(info, status="deactivated")
+    raise error
+
+
+def _info(stored: AccountData, body: object) -> AccountInfo:
+    fields = body if isinstance(body, dict) else {}
+    found, status = fields.get("contact"), fields.get("status")
+    contact = stored.contact
+    if isinstance(found, list):
+        contact = tuple(one_line(each) for each in found[:MAX_ENTRIES] if isinstance(each, str))
+    return AccountInfo(stored.url, contact, one_line(status, MAX_WORD) if isinstance(status, str) else "valid")

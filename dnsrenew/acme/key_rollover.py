@@ -16,13 +16,12 @@ from dnsrenew.acme import texts
 from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.acme.problems import is_refusal, variant
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.acme.directory import Directory
-    from dnsrenew.acme.transport import Signer, Transport
+    from dnsrenew.acme.transport import Directory, Signer, Transport
     from dnsrenew.base.runtime.context import Context
 
 

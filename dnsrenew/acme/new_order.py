@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.clock_skew import check_before_order
-from dnsrenew.acme.problems import check_names, variant
-from dnsrenew.acme.resources import Order, address, parse_order
-from dnsrenew.base.model import Profile
+from dnsrenew.acme.order_polling import PollSchedule, PollTimeout
+from dnsrenew.acme.problems import check_names, content_type, variant
+from dnsrenew.acme.resources import Order, address, base64url, links, parse_order
+from dnsrenew.base import x509
+from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
-    from dnsrenew.acme.fetch import Fetcher
-    from dnsrenew.acme.session import Session
-    from dnsrenew.acme.transport import Transport
+    from dnsrenew.acme.account import AccountSession
+    from dnsrenew.acme.order_polling import OrderPoll
+    from dnsrenew.acme.problems import Problems
+    from dnsrenew.acme.session import Fetcher, Session
+    from dnsrenew.acme.transport import Directory, Transport
+    from dnsrenew.base.http import Response
     from dnsrenew.base.runtime.context import Context
 
 _DEACTIVATED: Final = {"status": "deactivated"}
@@ -136,3 +141,204 @@ def _is_independent_of_replaces(error: CAError) -> bool:
     """Tell whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
     unsent = error.code == "ca-unreachable" and error.evidence.get("stage") not in {"reset", "timeout"}
     return unsent or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"
+
+
+# ── finalize ───────────────────────────────────────────────────────────────────────────
+
+# Issuance for a validated order (RFC 8555 section 7.4): finalize, poll, download the chain.
+
+_FINALIZE_TRIES: Final = 3
+_MAX_CHAINS: Final = 16
+"""Alternate chains that are downloaded: an answer could list thousands."""
+_UNCERTAIN: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
+"""Errors after which the CA may or may not have the CSR."""
+_PEM: Final = "application/pem-certificate-chain"
+
+
+class Finalizer:
+    """Finalizes orders at one CA; shared by all threads."""
+
+    def __init__(
+        self, transport: Transport, session: Session, fetcher: Fetcher, poll: OrderPoll, accounts: AccountSession
+    ) -> None:
+        self._transport = transport
+        self._accounts = accounts
+        self._post = session.post
+        self._directory = session.directory
+        self._fetcher = fetcher
+        self._poll = poll
+
+    def issue(
+        self, context: Context, order: Order, csr: bytes, *, preferred: str | None, on_finalized: Callable[[], object]
+    ) -> str:
+        """See :meth:`CAClient.issue`."""
+        order = self._finalize(context, order, csr)
+        context.emit("order-finalized", url=order.url)
+        on_finalized()
+        order = self._poll.until_issued(context, order)
+        chain = self._choose_chain(context, self._first_chain(context, order), preferred)
+        check_issued(context, self._transport.problems(context), self._directory(context), chain)
+        return chain
+
+    def _choose_chain(self, context: Context, first: Response, preferred: str | None) -> str:
+        if preferred is None:
+            return _text(first)
+
+        if leads_to(_text(first), preferred):
+            return _text(first)
+        found = [_text(first), *self._others(context, first)]
+        return prefer(context, self._transport.name, found, preferred)
+
+    def _finalize(self, context: Context, order: Order, csr: bytes) -> Order:
+        started = context.clock.monotonic()
+        validated = order.status == "pending"
+        schedule = self._poll.schedule(context)
+        tries = 0
+        try:
+            if validated:
+                order = self._poll.before_finalize(context, order, schedule)
+            while order.status in {"pending", "ready"}:
+                tries += 1
+                order = self._try_finalize(context, order, csr, schedule, tries)
+        except PollTimeout as timeout:
+            raise self._poll.timed_out(context, order, timeout.retry_after) from None
+        if order.status == "invalid":
+            raise self._poll.failure(context, order)
+        if validated:
+            self._poll.emit_valid(context, order.identifiers, started)
+        return order
+
+    def _try_finalize(self, context: Context, order: Order, csr: bytes, schedule: PollSchedule, tries: int) -> Order:
+        """Post the CSR and return the order; if it is still ``ready``, try again."""
+        if tries > 2:
+            schedule.wait()
+        post = partial(self._post, context, order.finalize, {"csr": base64url(csr)}, "finalize", tries=1)
+        try:
+            return self._fetcher.parse(context, context.call(post), "order", partial(parse_order, order.url))
+        except CAError as error:
+            if error.type == "orderNotReady":
+                self._accounts.note_slow(context)
+                return self._poll.until_ready(context, order, schedule)
+            if error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
+                raise
+            # If the CA has the CSR, it may refuse a second one; if it has not, the order may not be ready yet.
+            return self._poll.until_ready(context, order, schedule)
+
+    def _first_chain(self, context: Context, order: Order) -> Response:
+        if order.certificate is None:
+            raise self._transport.problems(context).error(texts.NO_CERTIFICATE_URL)
+        return context.call(
+            partial(self._chain, context, order.certificate)
+        )  # so that a cancel ends the wait for the CA
+
+    def _others(self, context: Context, first: Response) -> list[str]:
+        """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""
+        urls = [address(first.url, url) for url in links(first.headers.get("Link", ""), "alternate")]
+        unique = list(dict.fromkeys(url for url in urls if url is not None))[:_MAX_CHAINS]
+        found = self._fetcher.each(context, [partial(self._other, context, url) for url in unique])
+        return [_text(each) for each in found if each is not None]
+
+    def _other(self, context: Context, url: str) -> Response | None:
+        try:
+            return self._chain(context, url)
+        except CAError:
+            return None
+
+    def _chain(self, context: Context, url: str) -> Response:
+        response = self._post(context, url, None, "certificate", accept=_PEM)
+        if b"-----BEGIN CERTIFICATE-----" not in response.body:
+            text = texts.NOT_A_CHAIN if content_type(response) else texts.NOT_A_CHAIN_NO_TYPE
+            raise self._transport.problems(context).malformed(text, response)
+        return response
+
+
+def _text(chain: Response) -> str:
+    return chain.body.decode("ascii", "replace")
+
+
+# ── alternate chains ───────────────────────────────────────────────────────────────────
+
+# Selection of a chain: a CA may offer several for one certificate (RFC 8555 section 7.4.2).
+
+
+def leads_to(chain: str, root: str) -> bool:
+    """Tell whether a chain leads to the root with this common name."""
+    return (_root(chain) or "").casefold() == root.strip().casefold()
+
+
+def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> str:
+    """Return the first chain that leads to the root; if there is none, warn and return the default chain.
+
+    :param ca: the name of the CA.
+    :param found: PEM chains, the default chain first.
+    """
+    preferred = next((chain for chain in found if leads_to(chain, root)), None)
+    if preferred is not None:
+        return preferred
+    offered = list(dict.fromkeys(name for name in map(_root, found) if name))
+    context.warn(*texts.CHAIN_UNKNOWN.fill(ca=ca, root=root, offered=offered))
+    return found[0]
+
+
+def _root(chain: str) -> str | None:
+    try:
+        return x509.top_issuer(chain)
+    except ValueError:
+        return None
+
+
+# ── clock skew ─────────────────────────────────────────────────────────────────────────
+
+# Checks of the local clock against the clock of the CA.
+#
+# The dates of a certificate come from the CA's clock. If the local clock is behind it, a new certificate is not valid
+# yet; if the local clock is ahead, the certificate has expired or is due too early. The CA's time is the ``Date``
+# header of its directory.
+
+ClockFault = Literal["wrong", "ahead"]
+
+_MAX_AHEAD: Final = timedelta(days=398)
+"""The longest lifetime of a certificate that browsers accept."""
+_WARN_AHEAD: Final = timedelta(days=1)
+"""More than a wrong time zone can explain."""
+
+
+def check_before_order(context: Context, problems: Problems, directory: Directory) -> None:
+    """Refuse to order if a new certificate would not be valid by the local clock.
+
+    If the local clock is ahead by less than the lifetime of a certificate, warn only.
+
+    :raises CAError: ``clock-wrong``.
+    """
+    now, ahead = context.clock.now(), directory.ahead
+    fault = clock_fault(ahead)
+    if fault == "wrong":
+        raise problems.error(texts.CLOCK_WRONG, **_evidence(now, ahead))
+    if fault == "ahead":
+        context.warn(*texts.CLOCK_AHEAD.fill(ca=problems.name, **_evidence(now, ahead)))
+
+
+def clock_fault(ahead: timedelta) -> ClockFault | None:
+    """Return what a local clock that is ahead of the CA's by so much does; None: it is right enough.
+
+    ``wrong``: a new certificate would not be valid here; ``ahead``: certificates are renewed too early.
+    """
+    if not -x509.SKEW <= ahead <= _MAX_AHEAD:
+        return "wrong"
+    return "ahead" if ahead > _WARN_AHEAD else None
+
+
+def check_issued(context: Context, problems: Problems, directory: Directory, fullchain_pem: str) -> None:
+    """Check that the local clock is not the reason why an issued certificate is not valid here.
+
+    :raises CAError: ``clock-wrong``: the certificate is valid by the CA's clock, and can be downloaded again after
+        the local clock is corrected.
+    """
+    now, ahead = context.clock.now(), directory.ahead
+    if x509.is_valid_at(fullchain_pem, now) or not x509.is_valid_at(fullchain_pem, now - ahead):
+        return
+    raise problems.error(texts.CLOCK_WRONG_ISSUED, **_evidence(now, ahead))
+
+
+def _evidence(now: datetime, ahead: timedelta) -> dict[str, object]:
+    return {"date": rfc3339(now - ahead), "now": rfc3339(now), "ahead": round(ahead.total_seconds())}

@@ -8,9 +8,20 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.acme import problem_table, texts
-from dnsrenew.acme.clean import MAX_ENTRIES, MAX_LINK, MAX_TEXT, MAX_WORD, cut, links, printable
-from dnsrenew.acme.resources import Authorization, Problem, identifier_of, parse_problem
+from dnsrenew.acme import texts
+from dnsrenew.acme.resources import (
+    MAX_ENTRIES,
+    MAX_LINK,
+    MAX_TEXT,
+    MAX_WORD,
+    Authorization,
+    Problem,
+    cut,
+    identifier_of,
+    links,
+    parse_problem,
+    printable,
+)
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
@@ -89,11 +100,11 @@ class Problems(Frozen):
         evidence: dict[str, Any] = {"ca": self.name}
         problem = _problem_of(response)
         if problem is None:
-            text = problem_table.unexplained(response.status, after)
+            text = unexplained(response.status, after)
             evidence["content_type"] = content_type(response)
         else:
             evidence |= self._read(problem)
-            text = problem_table.refusal(evidence["type"], evidence["subproblems"], stage, response.status)
+            text = refusal(evidence["type"], evidence["subproblems"], stage, response.status)
             if text.code == "ca-rate-limited":
                 evidence |= self._addresses(problem, response.headers.get("Link", ""))
                 text = _rate_limit(evidence, after)
@@ -120,7 +131,7 @@ class Problems(Frozen):
             "identifiers": [each.identifier for each in authorizations],
             "subproblems": subproblems,
         }
-        code, message, fix = problem_table.failed_validation(subproblems).fill(**evidence, problems=_sentence(detail))
+        code, message, fix = failed_validation(subproblems).fill(**evidence, problems=_sentence(detail))
         return CAError(
             code,
             message,
@@ -135,7 +146,7 @@ class Problems(Frozen):
         if problem is None:
             return self.error(texts.ORDER_INVALID_NO_REASON)
         evidence = {"ca": self.name, **self._read(problem)}
-        text = problem_table.refusal(evidence["type"], evidence["subproblems"], "order")
+        text = refusal(evidence["type"], evidence["subproblems"], "order")
         if text.code == "ca-error":
             text = texts.ORDER_INVALID
         elif "instance" in evidence:
@@ -158,7 +169,7 @@ class Problems(Frozen):
     def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
         name = None if identifier is None else self.redact(identifier)
         kind = _type_of(problem)
-        code = problem_table.code_of(kind)
+        code = code_of(kind)
         return {"type": kind, "code": code, "detail": self._detail(problem), "identifier": name}
 
     def _detail(self, problem: Problem) -> str:
@@ -318,3 +329,75 @@ def content_type(response: Response) -> str:
 def is_refusal(error: CAError) -> bool:
     """Tell whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
     return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"
+
+
+# ── problem table ──────────────────────────────────────────────────────────────────────
+
+# Which text an error has, by the type of the problem document (RFC 8555 section 6.7) or by the HTTP status.
+
+REFUSALS: Final = {
+    "accountDoesNotExist": texts.ACCOUNT_REFUSED,
+    "alreadyRevoked": texts.ALREADY_REVOKED,
+    "badCSR": texts.CSR_REFUSED,
+    "badPublicKey": texts.PUBLIC_KEY_REFUSED,
+    "badRevocationReason": texts.BAD_REASON,
+    "caa": texts.CAA_FORBIDS,
+    "connection": texts.CONNECTION_FAILED,
+    "dns": texts.DNS_FAILED,
+    "externalAccountRequired": texts.EAB_MISSING,
+    "incorrectResponse": texts.INCORRECT_RESPONSE,
+    "invalidContact": texts.CONTACT_INVALID,
+    "invalidProfile": texts.PROFILE_REFUSED,
+    "rateLimited": texts.RATE_LIMITED,
+    "rejectedIdentifier": texts.IDENTIFIER_REJECTED,
+    "serverInternal": texts.SERVER_ERROR,
+    "tls": texts.TLS_FAILED,
+    "unauthorized": texts.UNAUTHORIZED,
+    "unsupportedContact": texts.CONTACT_INVALID,
+    "unsupportedIdentifier": texts.IDENTIFIER_REJECTED,
+    "userActionRequired": texts.ACTION_REQUIRED,
+}
+_VALIDATIONS: Final = {kind: text._replace(message=texts.VALIDATION_FAILED) for kind, text in REFUSALS.items()}
+_ACCOUNT_STAGES: Final = frozenset({"newAccount", "account", "newOrder"})
+"""Requests in which ``unauthorized`` is about the account, and not about a validation."""
+
+
+def code_of(kind: str | None) -> str:
+    """Return the error code of a problem type; ``ca-error`` for an unknown one."""
+    return REFUSALS.get(kind or "", texts.OTHER).code
+
+
+def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: str, status: int = 0) -> Text:
+    """Return the text of a refusal that has a problem document.
+
+    :param kind: the problem type.
+    :param status: the HTTP status, which decides on an unknown type; 0: there is none.
+    """
+    if kind == "compound":
+        return _common(subproblems, REFUSALS) or texts.SEVERAL_PROBLEMS
+    if kind == "unauthorized" and stage in _ACCOUNT_STAGES:
+        return texts.ACCOUNT_REFUSED
+    text = REFUSALS.get(kind or "")
+    if text is not None:
+        return text
+    if status == 429:
+        return texts.RATE_LIMITED
+    return texts.SERVER_ERROR if status >= 500 else texts.OTHER
+
+
+def failed_validation(subproblems: Sequence[Mapping[str, Any]]) -> Text:
+    """Return the text of failed validations, one subproblem each."""
+    return _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
+
+
+def unexplained(status: int, retry_after: float | None) -> Text:
+    """Return the text of a refusal without a problem document."""
+    if status == 429:
+        return texts.RATE_LIMITED_UNEXPLAINED if retry_after is None else texts.RATE_LIMITED_UNEXPLAINED_UNTIL
+    return texts.SERVER_ERROR_UNEXPLAINED if status >= 500 else texts.UNEXPLAINED
+
+
+def _common(subproblems: Sequence[Mapping[str, Any]], table: Mapping[str, Text]) -> Text | None:
+    """Return the text that all subproblems share, or None."""
+    found = {table.get(each["type"] or "") for each in subproblems}
+    return found.pop() if len(found) == 1 else None

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
+import ssl
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from josepy.jwa import ES256
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.nonces import Nonces
-from dnsrenew.acme.problems import Problems
-from dnsrenew.acme.resources import base64url
-from dnsrenew.base.http import HttpFailure, Response, retry_after
+from dnsrenew.acme.problems import Problems, content_type
+from dnsrenew.acme.resources import MAX_ENTRIES, MAX_NAME, MAX_WORD, address, base64url, issuer_names, one_line
+from dnsrenew.base import threads, x509
+from dnsrenew.base.http import HttpFailure, Response, date_of, retry_after
 from dnsrenew.base.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import CAError, Cancelled
 
 if TYPE_CHECKING:
     from josepy.jwa import JWASignature
@@ -253,3 +260,257 @@ def _is_bad_nonce(response: Response) -> bool:
     except ValueError:
         return False
     return isinstance(problem, dict) and problem.get("type") == _BAD_NONCE
+
+
+# ── nonces ─────────────────────────────────────────────────────────────────────────────
+
+# The unused nonces of one CA (RFC 8555 section 6.5): most answers bring one, and each signed request needs one.
+
+_MAX_UNUSED: Final = 48
+_PAUSE: Final = 0.01
+"""Seconds between two looks for a nonce that another thread has brought."""
+_PATIENCE: Final = 1.0
+"""Seconds to wait for the nonce of another request; its answer may be lost."""
+
+
+class Count:
+    """The number of threads inside its ``with`` block."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.value += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.value -= 1
+
+
+class Nonces:
+    """Keeps nonces and gets new ones. Thread-safe.
+
+    :param fetch: asks the CA for a nonce (newNonce).
+    :ivar expected: counts the signed requests under way, whose answers will bring a nonce.
+    """
+
+    def __init__(self, fetch: Callable[[Context], str]) -> None:
+        self._fetch = fetch
+        self._unused: deque[str] = deque(maxlen=_MAX_UNUSED)
+        self._waiting = Count()
+        self.expected = Count()
+
+    def add(self, nonce: str) -> None:
+        """Keep a nonce that an answer brought."""
+        self._unused.append(nonce)
+
+    def take(self, context: Context, bucket: TokenBucket, *, at_once: bool) -> str:
+        """Return a nonce: an unused one, that of an answer under way, or a new one.
+
+        :param bucket: the rate limit of newNonce.
+        :param at_once: do not wait for an answer under way: a new nonce takes no longer.
+        :raises CAError: the CA gave none.
+        :raises Cancelled: the caller cancelled.
+        """
+        found = self._pop()
+        if found is not None:
+            return found
+        with self._waiting:
+            started = context.clock.monotonic()
+            while found is None:
+                is_late = context.clock.monotonic() - started >= _PATIENCE
+                if (at_once or is_late or not self.expected.value) and bucket.try_take(context):
+                    return self._fetch(context)
+                context.wait(_PAUSE)
+                found = self._pop()
+        return found
+
+    def _pop(self) -> str | None:
+        """Return the newest unused one: an old one may have expired during a wait for DNS."""
+        with contextlib.suppress(IndexError):
+            return self._unused.pop()
+        return None
+
+    def prefetch(self, context: Context, bucket: TokenBucket, wanted: int) -> None:
+        """Get nonces in the background, as fast as their rate limit allows, up to this number of unused ones."""
+        threads.start(partial(self._prefetch, context, bucket, wanted - len(self._unused)))
+
+    def _prefetch(self, context: Context, bucket: TokenBucket, count: int) -> None:
+        with contextlib.suppress(Cancelled):
+            for _ in range(count):
+                bucket.take(context)
+                # While the last of several requests are under way, wait: beside this request one of them would have to
+                # open a connection of its own.
+                while self.expected.value and not self._waiting.value:
+                    context.wait(_PAUSE)
+                threads.start(partial(self._add_new, context))
+
+    def _add_new(self, context: Context) -> None:
+        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce will get its own error
+            self.add(self._fetch(context))
+
+
+# ── directory ──────────────────────────────────────────────────────────────────────────
+
+# The directory of a CA (RFC 8555 section 7.1.1): the URLs of its resources, and its metadata.
+
+_REQUIRED: Final = ("newNonce", "newAccount", "newOrder")
+
+
+class Directory(Frozen):
+    """A directory, parsed tolerantly; :func:`read_directory` checks the required resources.
+
+    :ivar url: the URL that answered; other URLs may be relative to it.
+    :ivar ahead: by how much the local clock was ahead of the CA's when the answer arrived; zero without a ``Date``.
+    """
+
+    url: str
+    fields: Mapping[str, Any]
+    ahead: timedelta = timedelta()
+
+    def resource(self, name: str) -> str | None:
+        """Return the URL of a resource, such as ``renewalInfo``; None if the CA does not offer it."""
+        return address(self.url, self.fields.get(name))
+
+    def required(self, name: str) -> str:
+        """Return the URL of a required resource: ``newNonce``, ``newAccount`` or ``newOrder``."""
+        return self.resource(name) or ""
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """The ``meta`` object; empty if there is none."""
+        found = self.fields.get("meta")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def terms_of_service(self) -> str | None:
+        """The URL of the terms of service, which a new account must accept."""
+        found = self.meta.get("termsOfService")
+        return one_line(found) or None if isinstance(found, str) else None
+
+    @property
+    def binding_required(self) -> bool:
+        """Whether a new account needs an external account binding (RFC 8555 section 7.3.4)."""
+        return self.meta.get("externalAccountRequired") is True
+
+    @property
+    def profiles(self) -> dict[str, str]:
+        """The offered certificate profiles with their descriptions (draft-ietf-acme-profiles)."""
+        found = self.meta.get("profiles")
+        offered = list(found.items())[:MAX_ENTRIES] if isinstance(found, dict) else []
+        return {one_line(name, MAX_WORD): one_line(text) if isinstance(text, str) else "" for name, text in offered}
+
+    @property
+    def caa_identities(self) -> tuple[str, ...]:
+        """The issuer domain names of this CA in CAA records (RFC 8659), in lower case."""
+        found = self.meta.get("caaIdentities")
+        names = found[:MAX_ENTRIES] if isinstance(found, list) else []
+        return tuple(one_line(each, MAX_NAME).lower() for each in names if isinstance(each, str))
+
+    @property
+    def issuer_names(self) -> tuple[str, ...]:
+        """The issuer domain names that every dns-persist-01 challenge has; empty if there are none, or malformed ones.
+
+        See draft-ietf-acme-dns-persist-02 section 3.2.
+        """
+        return issuer_names(self.meta.get("issuerDomainNames"))
+
+    @property
+    def account_hash_prefix(self) -> str | None:
+        """The start of the URI that identifies an account in a dns-persist-01 record, or None.
+
+        See draft-ietf-acme-dns-persist-02 section 4.1.
+        """
+        found = self.meta.get("accountHashPrefix")
+        return found if isinstance(found, str) and address(found, found) == found else None
+
+
+def read_directory(context: Context, transport: Transport, url: str, *, policy: Policy = RESEND) -> Directory:
+    """Download a directory.
+
+    :param policy: how the request is retried.
+    :raises CAError: the CA cannot be reached, or the URL is not an ACME directory (``ca-not-acme``).
+    """
+    status, kind, missing = 0, "", list[str]()
+    try:
+        response = transport.get(context, url, "directory", policy=policy)
+        status, kind = response.status, content_type(response)
+        fields = response.json()
+        missing = [each for each in _REQUIRED if address(response.url, fields.get(each)) is None]
+        if not missing:
+            date = date_of(response.headers)
+            ahead = timedelta() if date is None else context.clock.now() - date
+            return Directory(response.url, fields, ahead)
+        text = texts.NOT_ACME_FIELDS
+    except CAError as error:
+        status = error.evidence.get("status", 0)
+        if not 400 <= status < 500 or error.code == "ca-rate-limited":
+            raise
+        text = texts.NOT_ACME_STATUS
+    except ValueError:  # not JSON
+        text = texts.NOT_ACME_TYPE if kind else texts.NOT_ACME_NO_TYPE
+    except AttributeError:
+        text = texts.NOT_ACME_OBJECT
+    found = {"content_type": kind, "missing": missing}
+    more = {key: value for key, value in found.items() if value}
+    raise transport.problems(context).error(text, directory=url, status=status, **more)
+
+
+# ── trusted roots ──────────────────────────────────────────────────────────────────────
+
+# Whether a new certificate leads to a root that is known: another one could replace a certificate that works.
+#
+# Clients have roots of their own, so an unknown root is only a warning. The certificate in force counts as known,
+# because the clients of this host accept it.
+
+_HASHED: Final = r"[0-9a-f]{8}\.\d+"
+"""Names of the files that OpenSSL reads in a folder of roots."""
+
+
+def warn_if_unknown(context: Context, ca: str, chain: str, previous: str | None) -> None:
+    """Warn if neither the system nor the previous certificate knows the root of a chain.
+
+    No warning is given where the system's roots cannot be listed, as on Windows, which downloads a root when it is
+    first needed.
+
+    :param ca: the name of the CA.
+    :param chain: PEM, leaf first; it was checked.
+    :param previous: the certificate in force with its chain, as PEM, or None.
+    """
+    if previous is not None and x509.have_same_root(previous, chain):
+        return
+    if is_known(chain) is False:
+        context.warn(*texts.CHAIN_UNKNOWN_ROOT.fill(ca=ca, root=x509.top_issuer(chain)))
+
+
+def is_known(chain: str) -> bool | None:
+    """Tell whether a root of the system issued a chain; None if the system's roots cannot be listed."""
+    listed = False
+    for roots in _system_roots():
+        if x509.is_issued_under(chain, roots):
+            return True
+        listed = listed or bool(roots)
+    return False if listed else None
+
+
+def _system_roots() -> Iterator[list[bytes]]:
+    """Return the roots of the operating system as DER: those in its file, then those in its folder."""
+    if sys.platform == "win32":
+        return
+    yield ssl.create_default_context().get_ca_certs(binary_form=True)
+    folder = ssl.get_default_verify_paths().capath
+    if folder:
+        yield _in_folder(Path(folder))
+
+
+def _in_folder(folder: Path) -> list[bytes]:
+    """Return the roots in a folder; OpenSSL reads it only when it looks for an issuer, so it cannot list them."""
+    found = []
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            if re.fullmatch(_HASHED, file.name):
+                with contextlib.suppress(OSError, ValueError):  # the others are compared
+                    found.append(ssl.PEM_cert_to_DER_cert(file.read_text("ascii").strip()))
+    return found

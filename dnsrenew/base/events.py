@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.clock import Clock
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from dnsrenew.base.clock import Clock
 
 KINDS: Final[dict[str, str]] = {
     "run-started": "a run started; data: certificates (names)",

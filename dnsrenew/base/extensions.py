@@ -7,8 +7,11 @@ without the folder, all that is not the extension's own works as before.
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -73,8 +76,35 @@ def missing(what: str, extension: str) -> ConfigError:
     :param extension: the name of the extension; the extra has the same name.
     """
     from dnsrenew.base import texts  # `--help` needs neither this nor the errors
-    from dnsrenew.base.installation import install_command
     from dnsrenew.errors import ConfigError
 
     command = install_command(f"dnsrenew[{extension}]")
     return ConfigError.of(texts.EXTENSION_MISSING, what=what, extension=extension, command=command)
+
+
+# ── installation ───────────────────────────────────────────────────────────────────────
+
+# The command that installs a missing package into the environment of this process.
+#
+# An error names the missing package itself, not an extra of dnsrenew: outside its environment ``pip install
+# 'dnsrenew[…]'`` installs whatever the package index has under that name.
+
+_PIPX_FILE = "pipx_metadata.json"
+"""pipx writes it into the root of each of its environments."""
+
+
+def install_command(*packages: str) -> str:
+    """Return the command that installs packages for the interpreter that runs."""
+    if os.path.exists(os.path.join(sys.prefix, _PIPX_FILE)):
+        return _line(["pipx", "inject", os.path.basename(sys.prefix), *packages])
+    if importlib.util.find_spec("pip") is None:  # as in the environments of uv
+        return _line(["uv", "pip", "install", "--python", sys.executable, *packages])
+    return _line([sys.executable, "-m", "pip", "install", *packages])
+
+
+def _line(arguments: Sequence[str]) -> str:
+    if sys.platform == "win32":
+        import subprocess
+
+        return subprocess.list2cmdline(arguments)
+    return shlex.join(arguments)

@@ -12,17 +12,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base import files
+import psutil
+
+from dnsrenew.base import files, subprocesses
 from dnsrenew.base.ground import Ground, Weakness
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    import psutil
 
 _UNIT: Final = re.compile(
     r"^(?:0:|\d+:name=systemd):/(?!user\.slice/|machine\.slice/)(?:[^/\n]+\.slice/)*([^/\n]+)\.service$", re.MULTILINE
@@ -91,8 +91,6 @@ class RunningProgram(Frozen):
 
 def running_programs() -> list[RunningProgram]:
     """Return the processes that this user may see, the lowest number first."""
-    import psutil
-
     ports: dict[int, set[int]] = {}
     for pid, one in _sockets():
         if one.status == psutil.CONN_LISTEN and one.laddr:
@@ -103,8 +101,6 @@ def running_programs() -> list[RunningProgram]:
 
 def _sockets() -> Iterator[tuple[int, Any]]:
     """Give each TCP socket with the number of its process."""
-    import psutil
-
     try:
         yield from ((one.pid, one) for one in psutil.net_connections("tcp") if one.pid is not None)
     except (psutil.Error, OSError):  # macOS shows all of them only to root
@@ -119,8 +115,6 @@ def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | Non
     A process of anybody can start a program of root in its own place, with its number and its start: what was read
     before that and after it is not mixed.
     """
-    import psutil
-
     try:
         process = psutil.Process(pid)
         before = _identity(process)
@@ -153,8 +147,6 @@ def _identity(process: psutil.Process) -> tuple[float, int | None, str]:
 
 
 def _executable(process: psutil.Process) -> str:
-    import psutil
-
     try:
         if sys.platform == "linux":  # psutil takes the command line where it may not see the file
             return os.readlink(f"/proc/{process.pid}/exe").removesuffix(_DELETED)
@@ -245,10 +237,6 @@ class Discovery:
 
     def _is_main_process(self, program: RunningProgram) -> bool:
         """Ask systemd whether a process is the main one of its service: others can be of a user that it works for."""
-        import shutil
-
-        from dnsrenew.base import subprocesses
-
         control = shutil.which("systemctl") if program.unit and os.path.isfile(program.executable) else None
         if control is None or self.weakness(control) is not None:
             return False

@@ -10,10 +10,16 @@ change between the check of a path and its use. A file is judged once more after
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
-from typing import Final, Literal
+import struct
+import sys
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from dnsrenew.base.files import open_with_info
+from dnsrenew.base.users import group_name, is_private_group, user_name
 from dnsrenew.base.values import Frozen
 
 Fault = Literal["owner", "group", "list", "everybody"]
@@ -120,8 +126,6 @@ class Ground:
 
     def is_own_group(self, gid: int) -> bool:
         """Tell whether nobody but the running user, or nobody but root, is in a group (POSIX)."""
-        from dnsrenew.base.users import is_private_group
-
         return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
 
     def _is_shared(self, path: str, info: os.stat_result, bit: int) -> bool:
@@ -129,11 +133,10 @@ class Ground:
         return not self.is_own_group(info.st_gid) or self._is_listed(path, bit)
 
     def _is_listed(self, path: str, bit: int) -> bool:
-        from dnsrenew.base import access_list  # rarely needed: few groups may write
 
         return any(
             not self.is_own_group(each.number) if each.kind == "group" else each.number not in (0, self._uid)
-            for each in access_list.allowed(path, bit)
+            for each in allowed(path, bit)
         )
 
     # ── the walk ────────────────────────────────────────────────────────────────────────
@@ -206,13 +209,9 @@ class Ground:
 
         There every user that is not mapped has the overflow id. Nobody can replace a folder above a mount point.
         """
-        from dnsrenew.base import user_namespace
-
-        return info.st_uid == user_namespace.overflow_uid() and user_namespace.is_above_mount(path)
+        return info.st_uid == overflow_uid() and is_above_mount(path)
 
     def _weak(self, path: str, info: os.stat_result, fault: Fault) -> Weakness:
-        from dnsrenew.base.users import group_name, user_name
-
         user = user_name(self._uid or 0)
         owner, group = user_name(info.st_uid), group_name(info.st_gid)
         command = _command(path, fault, user, is_link=stat.S_ISLNK(info.st_mode))
@@ -220,8 +219,6 @@ class Ground:
 
     def _walk_on_windows(self, path: str) -> _CheckedPath:
         """Judge the owner of every part; access lists are not judged."""
-        from dnsrenew.base.windows_owner import untrusted_owner
-
         real = os.path.realpath(path)
         for part in reversed(list(_upwards(real))):
             owner = untrusted_owner(part)
@@ -256,9 +253,183 @@ def _upwards(path: str) -> list[str]:
 
 
 def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
-    import shlex  # only after a finding
-
     owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h: of what the link leads to
     # Without the group bit, no entry of an access list counts.
     change = {"owner": owner, "group": "chmod g-w", "list": "chmod g-w", "everybody": "chmod go-w"}[fault]
     return f"{change} {shlex.quote(path)}"
+
+
+# ── access list ────────────────────────────────────────────────────────────────────────
+
+# POSIX access lists (ACL) of Linux: with one, the group bits of a mode are the most that any of its entries allows.
+
+_ATTRIBUTE: Final = "system.posix_acl_access"
+_VERSION: Final = 4
+"""Bytes before the entries."""
+_ENTRY: Final = struct.Struct("<HHI")
+_KINDS: Final = {0x02: "user", 0x08: "group"}
+"""The tags of entries that name a user or a group; the others are in the mode."""
+
+
+class Named(Frozen):
+    """A user or a group that an access list allows something.
+
+    :ivar kind: ``user`` or ``group``.
+    """
+
+    kind: str
+    number: int
+
+
+def allowed(path: str, bit: int) -> list[Named]:
+    """Return who is allowed something by name; none without an access list.
+
+    :param bit: the permission, as for everybody: ``stat.S_IROTH`` or ``stat.S_IWOTH``. The mode must allow it to the
+        group: otherwise no entry counts.
+    """
+    if sys.platform != "linux":
+        return []
+    try:
+        entries = _ENTRY.iter_unpack(os.getxattr(path, _ATTRIBUTE)[_VERSION:])
+        return [Named(_KINDS[tag], number) for tag, rights, number in entries if tag in _KINDS and rights & bit]
+    except (OSError, struct.error):  # none, or a file system that has none
+        return []
+
+
+# ── user namespace ─────────────────────────────────────────────────────────────────────
+
+# The user namespace of this process, as Linux shows it; needed only where a path looks untrusted.
+
+_IDENTITY: Final = ["0", "0", "4294967295"]
+_ESCAPED: Final = re.compile(r"\\([0-7]{3})")  # mountinfo writes a blank as \040
+
+
+def overflow_uid() -> int | None:
+    """Return the user id that stands for all unmapped users; None where every user is mapped."""
+    try:
+        if Path("/proc/self/uid_map").read_text(encoding="ascii").split() == _IDENTITY:
+            return None
+        return int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def is_above_mount(path: str) -> bool:
+    """Tell whether something is mounted below a folder."""
+    below = os.path.join(path, "")
+    return any(point.startswith(below) and point != path for point in _mount_points())
+
+
+def _mount_points() -> list[str]:
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    return [_ESCAPED.sub(lambda found: chr(int(found[1], 8)), line.split(" ")[4]) for line in lines]
+
+
+# ── windows owner ──────────────────────────────────────────────────────────────────────
+
+# The owner of a file on Windows.
+
+_TRUSTED: Final = frozenset(
+    (
+        "S-1-5-18",  # SYSTEM
+        "S-1-5-32-544",  # Administrators
+        "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",  # TrustedInstaller
+    )
+)
+_SE_FILE_OBJECT: Final = 1
+_OWNER_SECURITY_INFORMATION: Final = 1
+_TOKEN_QUERY: Final = 8
+_TOKEN_USER: Final = 1
+
+
+def untrusted_owner(path: str) -> str | None:
+    """Return the security identifier of a path's owner, unless it is the running user or a part of Windows.
+
+    None also where Windows does not tell the owner, such as on FAT.
+    """
+    owner = _owner(path)
+    if owner is None or owner in _TRUSTED or owner == _user():
+        return None
+    return owner
+
+
+def _owner(path: str) -> str | None:
+    if sys.platform != "win32":
+        return None
+    import ctypes
+    from ctypes import wintypes
+
+    owner, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
+    get = ctypes.windll.advapi32.GetNamedSecurityInfoW
+    get.argtypes = [wintypes.LPCWSTR, ctypes.c_int, wintypes.DWORD, *[ctypes.c_void_p] * 5]
+    found = get(
+        path,
+        _SE_FILE_OBJECT,
+        _OWNER_SECURITY_INFORMATION,
+        ctypes.byref(owner),
+        None,
+        None,
+        None,
+        ctypes.byref(descriptor),
+    )
+    if found != 0:
+        return None
+    try:
+        return _as_text(owner)
+    finally:
+        _free(descriptor)
+
+
+def _user() -> str | None:
+    if sys.platform != "win32":
+        return None
+    import ctypes
+    from ctypes import wintypes
+
+    class TokenUser(ctypes.Structure):
+        _fields_ = (("sid", ctypes.c_void_p), ("attributes", wintypes.DWORD))
+
+    kernel, security = ctypes.windll.kernel32, ctypes.windll.advapi32
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    security.OpenProcessToken.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
+    security.GetTokenInformation.argtypes = [
+        wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p
+    ]  # fmt: skip
+    token = wintypes.HANDLE()
+    if not security.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, ctypes.byref(token)):
+        return None
+    try:
+        buffer, needed = ctypes.create_string_buffer(256), wintypes.DWORD()
+        if not security.GetTokenInformation(token, _TOKEN_USER, buffer, len(buffer), ctypes.byref(needed)):
+            return None
+        return _as_text(ctypes.cast(buffer, ctypes.POINTER(TokenUser)).contents.sid)
+    finally:
+        kernel.CloseHandle(token)
+
+
+def _as_text(sid: Any) -> str | None:
+    if sys.platform != "win32":
+        return None
+    import ctypes
+    from ctypes import wintypes
+
+    text = wintypes.LPWSTR()
+    convert = ctypes.windll.advapi32.ConvertSidToStringSidW
+    convert.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    if not convert(sid, ctypes.byref(text)):
+        return None
+    try:
+        return text.value
+    finally:
+        _free(text)
+
+
+def _free(memory: Any) -> None:
+    if sys.platform == "win32":
+        import ctypes
+
+        ctypes.windll.kernel32.LocalFree.argtypes = [ctypes.c_void_p]
+        ctypes.windll.kernel32.LocalFree(memory)

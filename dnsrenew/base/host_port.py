@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Collection
 from typing import Final
+from urllib.parse import urlsplit
 
 _PORTS: Final = range(1, 65536)
 
@@ -56,17 +59,46 @@ def join(host: str, port: int) -> str:
 
 def is_here(host: str) -> bool:
     """Tell whether a host name or address is this machine: nobody on the way can read what is sent to it."""
-    import ipaddress  # slow to import, and few configurations need it
-
     return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def is_ip(text: str) -> bool:
     """Tell whether the text is an IPv4 or IPv6 address."""
-    import ipaddress  # slow to import, and few configurations need it
-
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
+
+
+# ── web address ────────────────────────────────────────────────────────────────────────
+
+# Web addresses.
+
+
+def is_web_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
+    """Tell whether a text is a URL with one of these schemes and a host, in ASCII, and without a user name."""
+    try:
+        parts = urlsplit(text)
+        complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
+    return complete and text.isascii() and text.isprintable() and " " not in text
+
+
+# ── public addresses ───────────────────────────────────────────────────────────────────
+
+# Which IP addresses the Internet reaches. One function judges for the configuration, the checks and the doctor.
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is a public one: none of a special purpose (RFC 6890), of IPv6 one of 2000::/3.
+
+    Those for documentation are not public. A scope (``%eth0``) is ignored.
+
+    :raises ValueError: the text is not an IP address.
+    """
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if parsed.version == 6 and parsed not in ipaddress.ip_network("2000::/3"):
+        return False
+    return parsed.is_global and not parsed.is_multicast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Iterable
 
@@ -70,8 +71,6 @@ def canonical_ip(text: str) -> str:
 
     :raises InvalidName: the text is not an IP address.
     """
-    import ipaddress  # few certificates have an address
-
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
@@ -80,8 +79,6 @@ def canonical_ip(text: str) -> str:
 
 def reverse_name(address: str) -> str:
     """Return the name under ``in-addr.arpa`` or ``ip6.arpa`` of an IP address (RFC 1034, RFC 3596)."""
-    import ipaddress
-
     return ipaddress.ip_address(address).reverse_pointer
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 
 def this_user() -> str:
     """Return the login name of this user, or the number as text: in a container the system may know none."""
     import getpass
-    import os
 
     try:
         return getpass.getuser()

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return _write(top_help(_columns()))
     if arguments[:1] == ["__complete"]:  # the completion scripts call it
-        from dnsrenew.cli.candidates import answer
+        from dnsrenew.cli.completion import answer
 
         return _write(answer(arguments[1:]))
     try:

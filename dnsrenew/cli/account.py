@@ -11,6 +11,7 @@ from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.operations import accounts
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
@@ -22,8 +23,6 @@ def account(invocation: Invocation) -> int:
 
     :raises ConfigError: there is no such CA, or nobody can be asked.
     """
-    from dnsrenew.operations import accounts
-
     terminal, options = invocation.terminal, invocation.options
     config, cas = invocation.config(), None if options.ca is None else [options.ca]
     renewer = invocation.renewer(config, PlainProgress(terminal))

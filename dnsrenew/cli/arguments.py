@@ -7,15 +7,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.durations import seconds_of, unit_seconds
+from dnsrenew.base.clock import seconds_of, unit_seconds
+from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
-from dnsrenew.cli.command_types import Argument, Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Text
 from dnsrenew.locale import LANGUAGES
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Argument, Option
 
 _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
@@ -102,8 +105,6 @@ def _check_command(command: str) -> None:
 
 def _unknown(command: str, known: Sequence[str]) -> ConfigError:
     """Return the error for an unknown command, with the one that was probably meant."""
-    from dnsrenew.base.validation.mistakes import nearest
-
     similar = SYNONYMS.get(command) or nearest(command, known) or SYNONYMS.get(nearest(command, SYNONYMS) or "")
     if similar is None:
         return usage(texts.UNKNOWN_COMMAND, argument=command)
@@ -232,8 +233,6 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
 
 def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
     """Return the flag that was probably meant, without its dashes: all flags have those, so they are not compared."""
-    from dnsrenew.base.validation.mistakes import nearest
-
     if not argument.startswith("-"):
         return None
     return nearest(argument.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.terminal import green
+from dnsrenew.config import check_config
+from dnsrenew.config.locate import here
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
@@ -18,8 +20,6 @@ def check(invocation: Invocation) -> int:
 
     :raises ConfigError: with all mistakes.
     """
-    from dnsrenew.config import check_config
-    from dnsrenew.config.locate import here
 
     def read(explicit: str | None, *, insist: bool) -> Config:
         checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)

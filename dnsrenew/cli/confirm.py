@@ -13,7 +13,7 @@ from dnsrenew.errors import DnsRenewError
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.operations.stored import StoredCertificate
+    from dnsrenew.operations.revoke import StoredCertificate
 
 _LONGEST: Final = 1000
 

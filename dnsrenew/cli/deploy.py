@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.deployment_text import deployment_lines
+from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, red, yellow
-from dnsrenew.renewal.run_result import exit_status
+from dnsrenew.renewal.outcomes import exit_status
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event

@@ -8,10 +8,10 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
-from dnsrenew.cli.line_fields import INFO_LINE
-from dnsrenew.cli.terminal import Terminal, bold, dim, red, yellow
+from dnsrenew.cli.terminal import INFO_LINE, Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
 
@@ -39,8 +39,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
-    from dnsrenew.base.validation.mistakes import Mistake
-    from dnsrenew.config.locate import here
+    from dnsrenew.config.locate import here  # slow to load
 
     folder = here()
     for one in mistakes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dnsrenew.cli import commands
-from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADING, HEADINGS, INSIST, SENTENCE, SUMMARY, USAGE, VERSION
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Option
 
 _WIDEST = 100
 _LABELS = 24

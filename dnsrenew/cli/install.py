@@ -11,10 +11,11 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.deploy import DeployProgress, results
 from dnsrenew.cli.language import say
-from dnsrenew.cli.terminal import dim, green
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
-from dnsrenew.renewal.run_result import exit_status
+from dnsrenew.renewal.outcomes import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,3 +94,27 @@ def _lines(outcome: Outcome, now: datetime, columns: int | None) -> list[str]:
     if outcome.path is not None:
         rows.append((LABELS["files"], str(outcome.path)))
     return [*formatting.wrap(head, columns, f"{mark} ", "  "), *formatting.fields(rows, columns)]
+
+
+# ── csr ────────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew csr``: prints a certificate request for another issuer.
+
+
+def csr(invocation: Invocation) -> int:
+    """Print the request; return the exit status.
+
+    :raises ConfigError: the certificate is not in the configuration.
+    :raises DnsRenewError: the key could not be stored, or another run works on the certificate.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    renewer = invocation.renewer(invocation.config(), PlainProgress(terminal))
+    cancel = invocation.signals.cancel
+    work = partial(renewer.csr, options.name, new=options.new, wait=options.wait, cancel=cancel)
+    pem = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document({"name": options.name, "csr": pem})
+    terminal.write_result(pem.rstrip("\n"))
+    following = texts.CSR_NEXT.format(name=options.name)
+    lines = formatting.wrap(following, terminal.err.size()[0], f"{yellow('→')} ", "  ")
+    terminal.write_info("\n".join(lines))
+    return 0

@@ -7,19 +7,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
+from dnsrenew.cli.terminal import dim, yellow
+from dnsrenew.config import Config, find_config
+from dnsrenew.config.locate import here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.events import Event
-    from dnsrenew.base.runtime.context import Context
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.signals import SignalHandler
     from dnsrenew.cli.terminal import Terminal
-    from dnsrenew.config import Config
     from dnsrenew.errors import ConfigError
     from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewer import Renewer
@@ -39,8 +43,6 @@ class Invocation(Frozen):
 
     def context(self) -> Context:
         """Return the clock, randomness and cancellation for the program's own waits."""
-        from dnsrenew.base.runtime.context import Context
-
         return Context(clock=self.clock, cancel=self.signals.cancel)
 
     def config_path(self) -> Path:
@@ -48,8 +50,6 @@ class Invocation(Frozen):
 
         :raises ConfigError: ``config-missing``.
         """
-        from dnsrenew.config import find_config
-
         return find_config(self.options.config)
 
     def config(self, *, needs_certificates: bool = False, read: Callable[..., Config] | None = None) -> Config:
@@ -59,10 +59,6 @@ class Invocation(Frozen):
         :param needs_certificates: whether a configuration without any certificate is a mistake.
         :raises ConfigError: with all mistakes.
         """
-        from dnsrenew.cli.terminal import dim, yellow
-        from dnsrenew.config import Config
-        from dnsrenew.config.locate import here
-
         path = str(self.config_path())
         columns, _ = self.terminal.err.size()
         if columns is not None:  # a log gets the whole path
@@ -110,9 +106,6 @@ class Invocation(Frozen):
 
 
 def _no_certificates(config: Config) -> ConfigError:
-    from dnsrenew.base.validation.mistakes import Mistake, config_error
-    from dnsrenew.base.validation.texts import MISSING
-
     return config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
 
 

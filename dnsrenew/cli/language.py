@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.cli import formatting, texts
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.locale import language_of
 
@@ -25,15 +26,11 @@ def choose(wanted: str | None = None, *, json: bool = False, only_json: bool = F
     :param json: whether it writes a JSON document.
     :param only_json: whether it writes nothing else: standard error has JSON lines, or the document all texts.
     """
-    from dnsrenew.cli import formatting
-
     language = wanted or ("en" if only_json else language_of(os.environ))
     in_json = wanted or ("en" if json else language)
     _translator[:] = [Translator(language, formatting.moment)]
     _documents[:] = [Translator(in_json)]
     if language != "en":
-        from dnsrenew.cli import texts
-
         translate(texts)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.clock import Clock
-from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.event_fields import describe_server
-from dnsrenew.cli.event_text import EventLine, EventText
-from dnsrenew.cli.progress import Progress, summary
+from dnsrenew.cli.progress import EventLine, EventText, PlainProgress, Progress, describe_server, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
+
+if TYPE_CHECKING:
+    from dnsrenew.base.clock import Clock
+    from dnsrenew.base.events import Event
 
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _CLEAR_BELOW: Final = "\x1b[J"
@@ -179,8 +179,6 @@ class LiveProgress(Progress):
 
 def make_progress(terminal: Terminal, clock: Clock, *, dry_run: bool = False) -> Progress:
     """Return the display that suits standard error."""
-    from dnsrenew.cli.progress import PlainProgress
-
     show_errors = not terminal.json and not terminal.same_terminal
     if terminal.err.can_move_cursor and not terminal.quiet:
         return LiveProgress(terminal, clock, show_errors=show_errors, dry_run=dry_run)

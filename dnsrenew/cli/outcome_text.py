@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model.wording import first_sentence, is_skip
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.deployment_text import deployment_lines
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.renewal.run_result import asked_by_ca
+from dnsrenew.config.locate import here
+from dnsrenew.renewal.outcomes import asked_by_ca
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.base.model import Attempt, Outcome
+    from dnsrenew.base.model import Attempt, DeploymentResult, Outcome
     from dnsrenew.errors import DnsRenewError
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
@@ -199,8 +199,6 @@ class OutcomeText:
 
     def _files(self, folder: str) -> list[str]:
         """Return the files. A path is never broken, so that it can be copied, and gets one line if it fits."""
-        from dnsrenew.config.locate import here
-
         if self._columns is None:
             shown, columns = folder, sys.maxsize
         else:
@@ -295,3 +293,28 @@ def _retry_command(outcome: Outcome, *, deferred: bool = False) -> str:
     """
     flags = "--now" if outcome.reason != "forced" else "--force --now" if deferred else "--force"
     return f"dnsrenew renew {outcome.name} {flags}"
+
+
+# ── deployment text ────────────────────────────────────────────────────────────────────
+
+# A deployment as text: what has the certificate, or why not.
+
+
+def deployment_lines(result: DeploymentResult, columns: int | None, name: str = "") -> list[str]:
+    """Return the lines of a deployment.
+
+    :param name: the certificate, where the lines do not stand below it.
+    """
+    indent = "" if name else "  "
+    target = f"{result.to} {result.target}"
+    if result.ok:
+        line = (texts.DEPLOYED_AND_SERVED if result.served else texts.DEPLOYED).format(target=target)
+        return formatting.wrap(line, columns, f"{indent}{green('✓')} ", f"{indent}  ")
+    message, fix = ("", "") if result.error is None else (result.error.message, result.error.fix)
+    template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
+    line = template.format(target=target, error=say(message).strip())
+    head = f"{indent}{red('✗')} {name}: " if name else f"{indent}{red('✗')} "
+    lines = formatting.wrap(line, columns, head, f"{indent}  ")
+    if fix:
+        lines += formatting.wrap(say(fix), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")
+    return lines

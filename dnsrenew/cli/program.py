@@ -119,9 +119,9 @@ def _runner(name: str) -> Runner:  # noqa: C901, PLR0912  # a row for each comma
         case ["revoke"]:
             from dnsrenew.cli.revoke import revoke as run
         case ["remove"]:
-            from dnsrenew.cli.remove import remove as run
+            from dnsrenew.cli.revoke import remove as run
         case ["csr"]:
-            from dnsrenew.cli.csr import csr as run
+            from dnsrenew.cli.install import csr as run
         case ["install"]:
             from dnsrenew.cli.install import install as run
         case ["cleanup"]:

@@ -8,10 +8,14 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.base import extensions
+from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config.dns_accounts import provider_folders
+from dnsrenew.config.locate import user_folder
+from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,8 +70,6 @@ def _check_combination(options: Options) -> None:
 
 
 def _show(invocation: Invocation) -> int:
-    from dnsrenew.drivers.catalogue import find_provider, provider_names
-
     folders, options = _folders(invocation), invocation.options
     known = provider_names(folders)
     word = options.names or options.search
@@ -95,9 +97,6 @@ def _matches(word: str, provider: Provider) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError:
-    from dnsrenew.base.validation.mistakes import nearest
-    from dnsrenew.drivers.catalogue import left_out_hosts
-
     left_out = left_out_hosts().get(name.lower())
     if left_out is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
@@ -111,9 +110,6 @@ def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError
 
 def _folders(invocation: Invocation) -> list[Path]:
     """Return the user's own provider folders. No configuration is needed."""
-    from dnsrenew.config.dns_accounts import provider_folders
-    from dnsrenew.config.locate import user_folder
-
     user = user_folder(os.environ)
     try:
         beside: str | None = str(invocation.config_path().parent)

@@ -8,24 +8,24 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.event_lines import EventLines, log_line
-from dnsrenew.cli.journal_lines import use_journal
-from dnsrenew.cli.line_fields import WARNING, LineFields, outcome_fields
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
 from dnsrenew.cli.schedule_note import ScheduleSearch, needs_person, nothing_renews, renewed_by_hand
-from dnsrenew.cli.terminal import dim, yellow
+from dnsrenew.cli.service_log import EventLines, log_line, use_journal
+from dnsrenew.cli.terminal import WARNING, LineFields, dim, outcome_fields, yellow
 from dnsrenew.errors import Cancelled, stopped
-from dnsrenew.renewal.run_result import exit_status
+from dnsrenew.operations.selection import selected
+from dnsrenew.renewal.outcomes import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.progress import Progress
     from dnsrenew.config import Config
@@ -158,8 +158,6 @@ def _write_stopped(
 
 
 def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
-    from dnsrenew.operations.selection import selected
-
     known = [spec.name for spec in config.certificates]
     wanted = invocation.options.names or None
     if config.fleet is not None and wanted:  # the database is not read, because it may be what hangs
@@ -170,8 +168,6 @@ def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
 
 def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
     """Return the outcome of a certificate without one. The store is not read, because it may be what hangs."""
-    from dnsrenew.base.model import Outcome
-
     return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
 
 

@@ -10,10 +10,14 @@ from dnsrenew.cli.confirm import confirm, described
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.operations import revoke as stored
+from dnsrenew.operations.revoke import find, refuse_foreign
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.operations.revoke import Revocation
+    from dnsrenew.operations.revoke import Revocation, StoredCertificate
 
 
 def revoke(invocation: Invocation) -> int:
@@ -22,9 +26,6 @@ def revoke(invocation: Invocation) -> int:
     :raises ConfigError: the certificate does not exist, or nobody can be asked.
     :raises DnsRenewError: the user does not want it, or it could not be revoked.
     """
-    from dnsrenew.operations.revoke import refuse_foreign
-    from dnsrenew.operations.stored import find
-
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
     store = invocation.store(config)
@@ -59,3 +60,47 @@ def _lines(revocation: Revocation, columns: int | None, following: str) -> list[
     lines = formatting.wrap(head, columns, f"{mark} ", "  ")
     lines += formatting.fields([(LABELS["serial"], revocation.serial)], columns)
     return lines + formatting.wrap(following, columns, f"{yellow('→')} ", "  ")
+
+
+# ── remove ─────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew remove``: deletes a certificate that is no longer in the configuration from the store.
+
+
+def remove(invocation: Invocation) -> int:
+    """Remove a certificate; return the exit status.
+
+    :raises ConfigError: it is still configured, it does not exist, or nobody can be asked.
+    :raises DnsRenewError: the user does not want it, or it could not be removed.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    config = invocation.config()
+    store = invocation.store(config)
+    found = stored.find(options.name, config, store, invocation.clock.now())
+    stored.check_removable(found, config)
+    columns, _ = terminal.err.size()
+    for line in _warnings(found, invocation.clock.now()):
+        terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+    question = texts.REMOVE_QUESTION.format(certificate=described(found))
+    confirm(invocation, question, "dnsrenew remove")
+    context = invocation.context().for_certificate(found.name)
+    invocation.signals.run(partial(stored.remove, found, store, context, wait=options.wait), cleans_up=True)
+    terminal.write_document({"removed": found.to_dict()})
+    if not terminal.quiet:
+        line = texts.CERTIFICATE_REMOVED.format(name=found.name)
+        terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
+    return 0
+
+
+def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
+    """Return the signs that it is still in use."""
+    lines = []
+    if found.other_config:
+        lines.append(texts.OTHER_CONFIG.format(name=found.name, path=found.other_config))
+    if found.last_used is not None:
+        ago = formatting.distance(found.last_used, now)
+        lines.append(texts.RECENTLY_USED.format(name=found.name, ago=ago))
+    if found.last_read is not None:
+        ago = formatting.distance(found.last_read, now)
+        lines.append(texts.RECENTLY_READ.format(name=found.name, ago=ago))
+    return lines

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
+from dnsrenew.base import extensions
+from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.renew import jitter
-from dnsrenew.cli.run_watch import RunWatch
 from dnsrenew.cli.service_log import (
     event_progress,
     use_service_log,
@@ -20,9 +22,11 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.renewal.next_run import NextRun, next_run
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
     from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
+    from dnsrenew.operations.listeners import MetricsEndpoint, RunListener, WatchedNumbers
 
 _SLICE: Final = 60.0
 """The longest single sleep (seconds): after a suspend the process is late by at most this."""
@@ -145,3 +149,129 @@ def _sleep(invocation: Invocation, seconds: float, watch: RunWatch) -> bool:
     except Cancelled:
         return False
     return True
+
+
+# ── run watch ──────────────────────────────────────────────────────────────────────────
+
+# What ``dnsrenew run`` tells others about itself: systemd (``sd_notify(3)``), and the endpoint of the metrics.
+#
+# The watchdog of systemd restarts a service that hangs. ``run`` gives a sign of life at each slice of its sleep and
+# at each event of a round.
+
+SLEEPING: Final = 150.0
+"""Seconds to the next sign of life while it sleeps: more than two of its slices."""
+RENEWING: Final = 6 * 3600.0
+"""Seconds to the next sign of life, an event, while it renews; as long as the service of the timer may take.
+
+The longest waits without an event are what a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
+configuration. A certificate has days or weeks left when its renewal starts, so that a restart after hours is in time.
+"""
+
+
+class RunWatch:
+    """Tells systemd and the endpoint about one ``dnsrenew run`` or ``worker``; a context manager that ends with it.
+
+    :param numbers: what the endpoint tells; None: the numbers of the certificates of the configuration.
+    """
+
+    def __init__(self, invocation: Invocation, numbers: WatchedNumbers | None = None) -> None:
+        self._invocation = invocation
+        self._notifier = ServiceNotifier.from_environment(os.environ)
+        self._life_sign = LifeSign(invocation.clock.monotonic)
+        self._watchdog: Watchdog | None = None
+        self._listen: str | None = None
+        self._endpoint: MetricsEndpoint | None = None
+        self._source = numbers
+
+    def __enter__(self) -> Self:
+        self.asleep()
+        period = watchdog_period(os.environ)
+        if period is not None:
+            self._watchdog = Watchdog(self._notifier, self._life_sign, period)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._notifier.send(STOPPING=1, STATUS=texts.STATUS_STOPPING)
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        self._close()
+
+    # ── signs of life ───────────────────────────────────────────────────────────────────
+
+    def asleep(self) -> None:
+        """Give a sign of life before or during the sleep."""
+        self._life_sign.give(SLEEPING)
+
+    def listening(self, listener: Callable[[Event], object]) -> Callable[[Event], object]:
+        """Return a listener that also takes each event as a sign of life."""
+
+        def listen(event: Event) -> None:
+            self._life_sign.give(RENEWING)
+            listener(event)
+
+        return listen
+
+    # ── the story ───────────────────────────────────────────────────────────────────────
+
+    def ready(self, status: str) -> None:
+        """Tell that the service works.
+
+        :param status: a line for ``systemctl status``.
+        """
+        self._notifier.send(READY=1, STATUS=status)
+
+    def reloading(self) -> None:
+        """Tell that the configuration is read again; :meth:`ready` ends that."""
+        self._notifier.send(RELOADING=1, MONOTONIC_USEC=int(self._invocation.clock.monotonic() * 1e6))
+
+    def round_started(self) -> None:
+        """Tell that a round starts."""
+        self._life_sign.give(RENEWING)
+        self._notifier.send(STATUS=texts.STATUS_RENEWING)
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Note the end of a round.
+
+        :param outcomes: None if it failed as a whole.
+        """
+        self.asleep()
+        if self._source is not None:
+            self._source.round_ended(outcomes)
+
+    def status(self, text: str) -> None:
+        """Tell what is next."""
+        self._notifier.send(STATUS=text)
+
+    # ── the endpoint ────────────────────────────────────────────────────────────────────
+
+    def use(self, config: Config) -> None:
+        """Serve the metrics of a configuration, where it says; the old address stays after an error.
+
+        :raises ConfigError: ``metrics-port``.
+        """
+        listen = config.metrics.listen if config.metrics is not None else None
+        if listen != self._listen:
+            before = self._listen
+            self._close()  # first: both may have the same port
+            try:
+                self._open(config, listen)
+            except ConfigError:
+                self._open(config, before)
+                raise
+        if self._source is not None:
+            self._source.use(config)
+
+    def _open(self, config: Config, listen: str | None) -> None:
+        if listen is None:
+            return
+        listener: RunListener | None = next(extensions.plugged(lambda each: each.listener), None)
+        if listener is None:
+            raise extensions.missing("[metrics] listen", "watch")
+        self._endpoint, self._source = listener.endpoint(listen, config, self._invocation.clock, self._source)
+        self._listen = listen
+        self._invocation.terminal.write_info(texts.METRICS_SERVED.format(address=self._endpoint.address))
+
+    def _close(self) -> None:
+        if self._endpoint is not None:
+            self._endpoint.stop()
+        self._endpoint = self._listen = None

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.cli import formatting, schedule_preview, schedule_text, texts
+from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
+from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
-from dnsrenew.schedule.code_check import check_code
 from dnsrenew.schedule.detect import UNKNOWN, detect
-from dnsrenew.schedule.needs import needs_of
+from dnsrenew.schedule.installer import check_code, needs_of
 from dnsrenew.schedule.plan import INSIST
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
 def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
     columns, _ = invocation.terminal.out.size()
     rows = [
-        (LABELS["when"], schedule_text.times(job)),
-        *schedule_text.facts(plan),
+        (LABELS["when"], schedule_note.times(job)),
+        *schedule_note.facts(plan),
         (LABELS["undo"], texts.SCHEDULE_REMOVE),
     ]
     lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
-    return [*lines, "", *schedule_text.files(plan, schedule_text.planned(plan))]
+    return [*lines, "", *schedule_note.files(plan, schedule_note.planned(plan))]
 
 
 def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
@@ -93,12 +93,12 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     found = _installed_plans(host, job, kind)
     columns, _ = invocation.terminal.out.size()
     if not found:
-        schedule_preview.show(invocation, host, kind, job)
+        show(invocation, host, kind, job)
     for each in found:
         inactive = installer.why_inactive(each.plan, installer.run_program)
         _write_document(invocation, each, active=not inactive)
-        if kind is not None and schedule_preview.is_plain(invocation):
-            invocation.terminal.write_result(schedule_text.plain(each.plan, each.contents))
+        if kind is not None and is_plain(invocation):
+            invocation.terminal.write_result(schedule_note.plain(each.plan, each.contents))
             continue
         good = each.state == "same" and not inactive
         head = (texts.SCHEDULE_INACTIVE if inactive else texts.SCHEDULE_STATES[each.state]).format(
@@ -110,12 +110,12 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
         rows = (
             [(LABELS["off"], say(inactive))]
             if inactive
-            else [(LABELS["when"], schedule_text.times(job))]
+            else [(LABELS["when"], schedule_note.times(job))]
             if good
             else []
         )
-        lines += formatting.fields([*rows, *schedule_text.facts(each.plan)], columns)
-        invocation.terminal.write_result("\n".join([*lines, "", *schedule_text.files(each.plan, each.contents)]))
+        lines += formatting.fields([*rows, *schedule_note.facts(each.plan)], columns)
+        invocation.terminal.write_result("\n".join([*lines, "", *schedule_note.files(each.plan, each.contents)]))
     return 0
 
 
@@ -147,7 +147,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     if not terminal.quiet:
         for plan in removed:
             line = texts.SCHEDULE_REMOVED.format(
-                title=say(plan.title), paths=texts.SEPARATOR.join(schedule_text.paths(plan))
+                title=say(plan.title), paths=texts.SEPARATOR.join(schedule_note.paths(plan))
             )
             terminal.write_result(f"{green('✓')} {line}")
         if not removed:
@@ -182,7 +182,7 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
 def _write_document(invocation: Invocation, found: _InstalledPlan, *, active: bool) -> None:
     files = [
         {"path": path, "text": content}
-        for path, content in zip(schedule_text.paths(found.plan), found.contents, strict=True)
+        for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)
     ]
     invocation.terminal.write_document(
         {"kind": found.plan.kind, "installed": active, "state": found.state, "files": files}
@@ -202,3 +202,89 @@ def _warn_of_environment(invocation: Invocation, config: Config) -> None:
 def _warn(invocation: Invocation, text: str) -> None:
     columns, _ = invocation.terminal.err.size()
     invocation.terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+
+
+# ── schedule preview ───────────────────────────────────────────────────────────────────
+
+# What ``dnsrenew schedule show`` says where nothing is installed: what would be.
+
+_EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
+"""The configuration in a preview, if there is none."""
+
+
+def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: ScheduledJob) -> None:
+    """Show what would be installed; with a kind, also what another machine would get.
+
+    :param kind: the kind that was asked for; None: the best one of this machine.
+    """
+    terminal = invocation.terminal
+    available = scheduling.kinds(host)
+    selected = kind or next(iter(available), None)
+    if selected is None:
+        _schedule_preview_write_document(invocation, None, [])
+        terminal.write_result("\n".join(_missing(invocation, host, job, available)))
+        return
+    lines = [*_missing(invocation, host, job, available), ""] if kind is None else []
+    job = job if job.config else scheduling.this_job(host, _EXAMPLE, JobNeeds(store=SYSTEM_STORE))
+    plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
+    contents = schedule_note.planned(plan)
+    planned = [{"path": path, "text": text} for path, text in zip(schedule_note.paths(plan), contents, strict=True)]
+    _schedule_preview_write_document(invocation, selected, planned)
+    if kind is not None and is_plain(invocation):
+        terminal.write_info("\n".join(_described(plan, job, available, terminal.err.size()[0])))
+        terminal.write_result(schedule_note.plain(plan, contents))
+        return
+    columns = terminal.out.size()[0]
+    lines += [*_described(plan, job, available, columns), "", *schedule_note.files(plan, contents)]
+    terminal.write_result("\n".join(lines))
+
+
+def is_plain(invocation: Invocation) -> bool:
+    """Return whether standard output gets only the texts of files: in a pipe, or with ``-q``."""
+    terminal = invocation.terminal
+    return terminal.quiet or not terminal.out.is_terminal
+
+
+def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: list[ScheduleKind]) -> list[str]:
+    columns = invocation.terminal.out.size()[0]
+    config = _readable(job.config)
+    names = [spec.name for spec in config.certificates] if config is not None else []
+    active = detect(job.config, names=names) if job.config else UNKNOWN
+    if active.kind is not None:
+        text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
+        return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
+    if config is not None and config.fleet is not None:
+        lines = formatting.wrap(texts.SCHEDULE_FLEET, columns, f"{yellow('!')} ", "  ")
+        return [*lines, *formatting.wrap(texts.SCHEDULE_WORKER, columns, f"{yellow('→')} ", "  ")]
+    error = scheduling.no_kind(host)
+    advice = texts.SCHEDULE_INSTALL if available else sentences(error.message, error.fix)
+    lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
+    return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
+
+
+def _readable(path: str) -> Config | None:
+    """Return the configuration if there is one that can be read."""
+    if not path:
+        return None
+    try:
+        return Config.load(path, insist=True)
+    except ConfigError:
+        return None
+
+
+def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKind], columns: int | None) -> list[str]:
+    template = texts.SCHEDULE_PREVIEW if job.config != _EXAMPLE else texts.SCHEDULE_PREVIEW_EXAMPLE
+    preview = template.format(title=say(plan.title), times=schedule_note.times(job), example=_EXAMPLE)
+    rows = [*schedule_note.steps(plan), *schedule_note.notes(plan)]
+    if plan.kind not in available:
+        rows.append((LABELS["note"], texts.SCHEDULE_OTHER_MACHINE.format(kind=texts.SCHEDULERS[plan.kind])))
+    return [*formatting.wrap(preview, columns), *formatting.fields(rows, columns)]
+
+
+def _schedule_preview_write_document(
+    invocation: Invocation, kind: ScheduleKind | None, planned: list[dict[str, str]]
+) -> None:
+    files = [{"path": file["path"], "text": None} for file in planned]
+    invocation.terminal.write_document(
+        {"kind": kind, "installed": False, "state": "none", "files": files, "would_write": planned}
+    )

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import errno
 import gc
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.cli import texts
-from dnsrenew.cli.event_lines import EventLines, log_line
-from dnsrenew.cli.journal_lines import use_journal
+from dnsrenew.base.model import rfc3339
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
-from dnsrenew.cli.line_fields import ERROR, INFO, WARNING, LineFields, outcome_fields
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
+from dnsrenew.cli.terminal import ERROR, INFO, WARNING, LineFields, outcome_fields
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
     from dnsrenew.base.model import Outcome
+    from dnsrenew.base.systemd_notify import SystemdJournal
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.terminal import Terminal
+    from dnsrenew.cli.terminal import Output, Terminal
     from dnsrenew.errors import ConfigError, DnsRenewError
 
 
@@ -95,3 +97,90 @@ def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
     message = say(error.evidence.get("failure", error.message)).strip()  # the way not to wait is for people at a prompt
     fields = {"outcome": outcome_text.head(outcome), "message": message, "fix": say(error.fix).strip()}
     return template.format_map({**fields, "next_attempt": next_attempt})
+
+
+# ── event lines ────────────────────────────────────────────────────────────────────────
+
+# Standard error as a log for programs: each event, and each message, is one line of JSON.
+
+
+def log_line(invocation: Invocation, text: str) -> str:
+    """Return a message as log lines, each with the time: for people that of their clock, in JSON in UTC."""
+    now = invocation.clock.now()
+    text = invocation.terminal.err.render(text)
+    if invocation.terminal.json:
+        return json.dumps({"kind": "message", "time": rfc3339(now), "certificate": None, "data": {"message": text}})
+    return "\n".join(f"{formatting.stamp(now)} {line}" for line in text.splitlines())
+
+
+class EventLines(Progress):
+    """Writes each event as one line of JSON.
+
+    :param hidden: kinds of events that are left out.
+    """
+
+    def __init__(self, invocation: Invocation, *, hidden: frozenset[str] = frozenset()) -> None:
+        super().__init__(invocation.terminal)
+        self._quiet = invocation.terminal.quiet
+        self._hidden = hidden
+
+    def __call__(self, event: Event) -> None:
+        """Write the event."""
+        if self.closed or event.kind in self._hidden or (self._quiet and not _is_problem(event.data, event.kind)):
+            return
+        self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
+
+
+def _is_problem(data: Any, kind: str) -> bool:  # JSON values
+    """Return whether ``-q`` shows the event: a warning, or a certificate that ended with an error."""
+    return kind == "warning" or (kind == "certificate-finished" and data.get("error") is not None)
+
+
+# ── journal lines ──────────────────────────────────────────────────────────────────────
+
+# Standard error as lines of the journal of systemd, with fields to search for.
+#
+# ``journalctl DNSRENEW_CERTIFICATE=home`` shows the lines of one certificate, ``DNSRENEW_CODE`` those of one error,
+# and ``-p err`` errors alone. A line that the journal does not take is written to standard error as it is.
+
+IDENTIFIER: Final = "dnsrenew"
+
+
+class JournalLines:
+    """Sends lines to the journal.
+
+    :param err: standard error, for the lines that the journal does not take.
+    """
+
+    def __init__(self, err: Output, systemd: SystemdJournal) -> None:
+        self._err = err
+        self._journal = systemd
+
+    def __call__(self, text: str, fields: LineFields) -> None:
+        """Send a text; one of several lines stays one entry."""
+        message = self._err.render(text)
+        entry = {"MESSAGE": message, "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
+        if fields.certificate is not None:
+            entry["DNSRENEW_CERTIFICATE"] = fields.certificate
+        if fields.code is not None:
+            entry["DNSRENEW_CODE"] = fields.code
+        self._err.put(partial(self._send, entry))
+
+    def _send(self, entry: Mapping[str, str]) -> None:
+        if not self._journal.send(entry):
+            self._err.write_now(f"{self._err.encodable(entry['MESSAGE'])}\n")
+
+
+def use_journal(terminal: Terminal, environ: Mapping[str, str] = os.environ) -> None:
+    """Send messages to the journal with fields from now on, if it reads standard error; not with ``--json``."""
+    stream = terminal.err.stream
+    if terminal.json or stream is None or "JOURNAL_STREAM" not in environ:
+        return
+    from dnsrenew.base import systemd_notify  # it loads socket, and few runs need it
+
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # not a file
+        return
+    if systemd_notify.is_read_by_journal(descriptor, environ):
+        terminal.journal_line = JournalLines(terminal.err, systemd_notify.SystemdJournal(systemd_notify.SOCKET))

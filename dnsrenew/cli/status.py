@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.attention import needs_attention
+from dnsrenew.cli.language import say
+from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import active_schedule, needs_person
-from dnsrenew.cli.status_problems import ProblemText
-from dnsrenew.cli.status_text import StatusText
-from dnsrenew.cli.terminal import dim
+from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.texts import LABELS
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.operations.status import CertificateStatus
+    from dnsrenew.schedule.detect import ActiveSchedule
 
 _STATES: Final = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
 """The order in which the states are counted."""
@@ -96,3 +98,421 @@ def _nothing_chosen(invocation: Invocation) -> str:
         return texts.NONE_FAILING
     template = texts.NONE_CHOSEN if options.failing else texts.NONE_EXPIRING
     return template.format(time=formatting.span(timedelta(seconds=options.expiring)))
+
+
+# ── status problems ────────────────────────────────────────────────────────────────────
+
+# The problems of certificates as text: why each failed, and the commands that help.
+
+
+class ProblemText:
+    """Formats the problems.
+
+    :param columns: the width of the terminal, or None for lines of any width.
+    :param path: the configuration.
+    :param manual: whether nothing renews by itself; then no time of a next try is shown.
+    :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
+    :param workers: how many workers are alive.
+    """
+
+    def __init__(
+        self,
+        now: datetime,
+        columns: int | None,
+        *,
+        path: str,
+        manual: bool,
+        tables: Collection[str] | None = None,
+        workers: int = 0,
+    ) -> None:
+        self._now = now
+        self._columns = columns
+        self._path = path
+        self._is_manual = manual
+        self._tables = tables
+        self._workers = workers
+
+    def lines(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
+        lines: list[str] = []
+        failed: dict[str, list[CertificateStatus]] = {}
+        for certificate in found:
+            if certificate.last_failure is not None:
+                failed.setdefault(_cause(certificate), []).append(certificate)
+        for certificate in found:
+            if certificate.last_failure is not None:
+                lines += self._failure(failed.pop(_cause(certificate), []))
+            for result in certificate.deployed:
+                lines += [] if result.ok else deployment_lines(result, self._columns, name=certificate.name)
+            if certificate.csr_since is not None:
+                lines += self._pending_csr(certificate.name, certificate.csr_since)
+        for line in self._commands(found):
+            lines += formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
+        return lines
+
+    def _pending_csr(self, name: str, since: datetime) -> list[str]:
+        line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self._now))
+        return formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
+
+    def _failure(self, same: Sequence[CertificateStatus]) -> list[str]:
+        """Return the last failure, or why a certificate cannot be read, and the fix; once for all with this cause."""
+        if not same:
+            return []
+        failure = same[0].last_failure or {}
+        last = failure.get("route")
+        head = self._failure_line(same, failure)
+        lines = formatting.wrap(head, self._columns, f"{red('✗')} ", "  ")
+        for attempt in failure.get("attempts") or ():
+            route = attempt.get("route")
+            if isinstance(route, Mapping) and route != last:
+                reason = say(attempt.get("message") or "") or attempt.get("code")
+                line = texts.EARLIER_FAILURE.format(route=formatting.describe_route(route), reason=reason)
+                lines += formatting.wrap(line, self._columns, texts.EARLIER, "    ")
+        if failure.get("fix"):
+            lines += formatting.wrap(say(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
+        return lines
+
+    def _failure_line(self, same: Sequence[CertificateStatus], failure: Mapping[str, Any]) -> str:
+        time, route = formatting.as_time(failure.get("time")), failure.get("route")
+        fields = {
+            "name": _names(same),
+            "message": say(failure.get("message") or ""),
+            "ago": formatting.distance(time, self._now) if time else "",
+            "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
+        }
+        if is_unreadable(same[0]):
+            template = texts.UNREADABLE_CERTIFICATE
+        else:
+            template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
+        following = self._next_attempt(same)
+        return texts.SPACE.join(filter(None, (template.format_map(fields), following)))
+
+    def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
+        one = same[0]
+        if len(same) == 1 and one.known and one.state == "valid" and one.next_renewal is not None:
+            return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self._now), name=one.name)
+        times = [one.next_attempt for one in same if one.next_attempt is not None and not self._is_manual]
+        return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self._now)) if times else ""
+
+    def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
+        """Give a line with a command for each kind of problem."""
+        failing: list[str] = []
+        held: list[str] = []
+        pending, undeployed, forgotten = [], [], []
+        for one in found:
+            if one.state == "unconfigured":
+                forgotten.append(one.name)
+            elif one.last_failure is not None:
+                if not is_unreadable(one) and one.state != "valid":
+                    (held if _is_held_by_ca(one) else failing).append(one.name)
+            elif one.state != "valid" or is_overdue(one, self._now):
+                pending.append(one.name)
+            elif one.deployment_pending:
+                undeployed.append(one.name)
+        by_hand = [name for name in pending if self._tables is None or name in self._tables]
+        if len(by_hand) < len(pending) and not self._workers:
+            waiting = [name for name in pending if name not in by_hand]
+            yield texts.START_WORKER.format(names=formatting.listed(waiting))
+        for names, command, flags, template in (
+            (failing, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
+            (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
+            (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
+            (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
+        ):
+            if names:
+                selection = names if len(names) == 1 and len(found) > 1 else []
+                yield template.format(names=formatting.listed(names), command=" ".join([command, *selection, *flags]))
+        if forgotten:
+            template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
+            yield template.format(names=formatting.listed(forgotten), path=self._path)
+
+
+def _is_held_by_ca(certificate: CertificateStatus) -> bool:
+    """Return whether a CA asked to wait, and the time is not over."""
+    return certificate.next_attempt is not None and bool((certificate.last_failure or {}).get("asked_to_wait"))
+
+
+def _cause(certificate: CertificateStatus) -> str:
+    """Return what the certificates share whose failure is the same; not its time."""
+    failure = dict(certificate.last_failure or {}, time=None)
+    return repr((certificate.known, sorted(failure.items())))
+
+
+def _names(same: Sequence[CertificateStatus]) -> str:
+    if len(same) == 1:
+        return same[0].name
+    names = formatting.listed(certificate.name for certificate in same)
+    return texts.SAME_FAILURE.format(certificates=formatting.count(len(same), texts.CERTIFICATE), names=names)
+
+
+# ── status text ────────────────────────────────────────────────────────────────────────
+
+# Certificates as text: a line that counts, and a table that fits the terminal, or a card for each.
+
+_NARROW: Final = 80
+_MOST_DOMAINS: Final = 3
+_USUAL_REASONS: Final = frozenset({None, "renew-before"})
+
+
+class StatusText:
+    """Formats certificates.
+
+    :param columns: the width of the terminal, or None for lines of any width.
+    :param schedule: what renews by itself; where nothing does, no time of a next try is shown.
+    :param by_hand: the certificates that no schedule can renew, because a person sets the records.
+    """
+
+    def __init__(
+        self,
+        now: datetime,
+        columns: int | None,
+        *,
+        verbose: bool,
+        schedule: ActiveSchedule,
+        by_hand: Collection[str] = (),
+    ) -> None:
+        self._now = now
+        self._columns = columns
+        self._verbose = verbose
+        self._schedule = schedule
+        self._by_hand = by_hand
+        self._is_manual = schedule.installed is False
+
+    def summary(self, found: Sequence[CertificateStatus], counts: Mapping[str, int]) -> list[str]:
+        """Return the line that counts.
+
+        :param counts: the number of certificates in each state.
+        """
+        failing = sum(needs_attention(certificate, self._now) for certificate in found)
+        template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
+        line = template.format(
+            certificates=formatting.count(len(found), texts.CERTIFICATE),
+            counts=texts.SEPARATOR.join(
+                texts.COUNT.format(count=f"{count:,}", what=texts.STATE_WORDS[state]) for state, count in counts.items()
+            ),
+            failing=f"{failing:,}",
+        )
+        return self._wrap(bold(line))
+
+    def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
+        if self._verbose or (self._columns is not None and self._columns < _NARROW):
+            return self._cards(found)
+        heads = texts.STATUS_COLUMNS_MANUAL if self._is_manual else texts.STATUS_COLUMNS
+        lines = table(heads, [self._row(certificate) for certificate in found], self._columns)
+        if lines is None:
+            return self._cards(found)
+        return [*lines, *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
+
+    def schedule(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return what renews by itself, or that nothing does; nothing if that is not known."""
+        lines: list[str] = []
+        if self._by_hand:
+            lines += formatting.wrap(renewed_by_hand(self._by_hand), self._columns, f"{yellow('!')} ", "  ")
+        if self._is_manual and any(certificate.name not in self._by_hand for certificate in found):
+            lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
+        elif self._schedule.kind:
+            lines += self._wrap(dim(texts.RENEWED_BY[self._schedule.kind]))
+        return lines
+
+    # ── a certificate ───────────────────────────────────────────────────────────────────
+
+    def _row(self, certificate: CertificateStatus) -> tuple[str, ...]:
+        return (
+            certificate.name,
+            _domains(certificate),
+            certificate.ca,
+            _route(certificate),
+            self._expiry(certificate, short=True),
+            self._renewal(certificate, texts.RENEWAL_REASONS),
+            self._state(certificate),
+        )
+
+    def _cards(self, found: Sequence[CertificateStatus]) -> list[str]:
+        lines = []
+        for certificate in found:
+            lines += self._wrap(f"{bold(certificate.name)}  {self._state(certificate)}")
+            label = LABELS["due" if self._is_manual else "renewal"]
+            rows = {
+                LABELS["domains"]: _domains(certificate),
+                LABELS["ca"]: certificate.ca,
+                LABELS["route"]: "" if certificate.route is None else _route(certificate),
+                LABELS["expires"]: "" if certificate.not_after is None else self._expiry(certificate),
+                label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
+            }
+            lines += formatting.fields(
+                [(label, value) for label, value in rows.items() if value not in {"", "-"}], self._columns
+            )
+            for result in certificate.deployed:
+                lines += deployment_lines(result, self._columns) if result.ok else []
+        return lines
+
+    def _expiry(self, certificate: CertificateStatus, *, short: bool = False) -> str:
+        expiry = certificate.not_after
+        if expiry is None:
+            return "-"
+        life = expiry - certificate.not_before if certificate.not_before else None
+        if short:
+            return f"{formatting.date(expiry, self._now, life)}, {formatting.short_distance(expiry, self._now)}"
+        return formatting.when(expiry, self._now, life)
+
+    def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:
+        if is_unreadable(certificate) or certificate.state == "unconfigured":  # nothing renews it
+            return "-"
+        if certificate.state != "valid" or certificate.next_renewal is None:
+            time = None if self._is_manual else certificate.next_attempt
+            return texts.RENEWAL_NOW if time is None else formatting.date(time, self._now)
+        date = formatting.date(certificate.next_renewal, self._now)
+        if certificate.reason in _USUAL_REASONS:
+            return date
+        return reasons.get(certificate.reason or "", texts.RENEWAL_REASON).format(date=date, reason=certificate.reason)
+
+    def _state(self, certificate: CertificateStatus) -> str:
+        state, shown = certificate.state, texts.STATE_WORDS[certificate.state]
+        if not certificate.known:
+            word = texts.STATES["unknown" if state == "missing" else "unreadable"]
+            return f"{red('✗')} {word.format(state=shown)}"
+        if state in BAD:
+            return f"{red('✗')} {shown}"
+        if is_overdue(certificate, self._now):
+            return f"{red('✗')} {texts.STATES['overdue']}"
+        if is_unreadable(certificate):
+            return f"{yellow('!')} {shown}"
+        if certificate.last_failure is not None:
+            word = texts.STATES["failed" if state == "valid" else "failing"]
+            return f"{yellow('!')} {word.format(state=shown)}"
+        if is_undeployed(certificate):
+            return f"{yellow('!')} {texts.STATES['undeployed'].format(state=shown)}"
+        if state == "due":
+            return f"{yellow('!')} {texts.STATES['changed'] if certificate.reason == 'changed' else shown}"
+        return f"{green('✓')} {shown}"
+
+    def _wrap(self, text: str) -> list[str]:
+        return formatting.wrap(text, self._columns, "", "  ")
+
+
+def _domains(certificate: CertificateStatus) -> str:
+    """Return the domains; "" if the only one is the name of the certificate."""
+    if certificate.domains == (certificate.name,):
+        return ""
+    return formatting.listed(certificate.domains, _MOST_DOMAINS)
+
+
+def _route(certificate: CertificateStatus) -> str:
+    """Return the challenge and the accounts of the last renewal."""
+    return "-" if certificate.route is None else formatting.describe_route({**certificate.route, "ca": None})
+
+
+def _is_chosen_by_ca(certificate: CertificateStatus) -> bool:
+    is_due = certificate.known and certificate.state == "valid" and certificate.next_renewal is not None
+    return is_due and certificate.reason == "ari"
+
+
+# ── status table ───────────────────────────────────────────────────────────────────────
+
+# A table that fits the terminal without cutting any cell: its domains are wrapped, or move below their rows.
+
+_GAP: Final = "  "
+_DOMAINS: Final = 1
+_ROUTE: Final = 3
+"""Columns, by their position in ``texts.STATUS_COLUMNS``."""
+
+Row = tuple[str, ...]
+
+
+def table(heads: Row, rows: Sequence[Row], columns: int | None) -> list[str] | None:
+    """Return the lines of the table; None if it does not fit.
+
+    :param rows: a cell for each column; ``DOMAINS`` is "" where they are the name.
+    """
+    whole = [heads, *rows]
+    has_domains, has_routes = any(row[_DOMAINS] for row in rows), any(row[_ROUTE] != "-" for row in rows)
+    unused = set() if has_domains else {_DOMAINS}
+    for dropped in ([unused] if has_routes else []) + [unused | {_ROUTE}]:  # -v shows the route
+        kept = _without(whole, dropped)
+        if columns is None or _width(kept) <= columns:
+            return _lines(kept)
+    return _narrowed(_without(whole, {_ROUTE}), columns or 0) if has_domains else None
+
+
+def _narrowed(rows: Sequence[Row], columns: int) -> list[str] | None:
+    """Return the table with its domains wrapped, or below; None if that does not help."""
+    rest = _without(rows, {_DOMAINS})
+    if _width(rest) > columns:
+        return None
+    available = columns - _width(rest) - len(_GAP)
+    longest = max(formatting.width(word) for row in rows for word in row[_DOMAINS].split(" "))
+    if longest <= available:
+        wrapped = [line for row in rows for line in _wrapped(row, available)]
+        return _lines(wrapped)
+    lines = _lines(rest)
+    below = [formatting.wrap(dim(row[_DOMAINS]), columns, _GAP, _GAP) if row[_DOMAINS] else [] for row in rows]
+    return [lines[0], *(line for row, more in zip(lines[1:], below[1:], strict=True) for line in (row, *more))]
+
+
+def _wrapped(row: Row, width: int) -> list[Row]:
+    """Return a row as several, with its domains wrapped."""
+    first, *others = formatting.wrap(row[_DOMAINS], width)
+    empty = [""] * len(row)
+    return [
+        (*row[:_DOMAINS], first, *row[_DOMAINS + 1 :]),
+        *((*empty[:_DOMAINS], domains, *empty[_DOMAINS + 1 :]) for domains in others),
+    ]
+
+
+def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:
+    return [tuple(cell for column, cell in enumerate(row) if column not in columns) for row in rows]
+
+
+def _width(rows: Sequence[Row]) -> int:
+    widths = [max(_widths(cells)) for cells in zip(*rows, strict=True)]
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _widths(cells: Sequence[str]) -> list[int]:
+    # A column of ten thousand cells is mostly ASCII: one test for all of them.
+    return list(map(len if "".join(cells).isascii() else formatting.width, cells))
+
+
+def _lines(rows: Sequence[Row]) -> list[str]:
+    columns = [_padded(cells) for cells in zip(*rows, strict=True)]
+    lines = [_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    return [bold(lines[0]), *lines[1:]]
+
+
+def _padded(cells: Sequence[str]) -> list[str]:
+    widths = _widths(cells)
+    longest = max(widths)
+    return [cell + " " * (longest - width) for cell, width in zip(cells, widths, strict=True)]
+
+
+# ── attention ──────────────────────────────────────────────────────────────────────────
+
+# Which certificates need attention: for ``status --check``, and for the words and commands of ``status``.
+
+BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
+"""The states of a certificate that no server can use."""
+_GRACE: Final = timedelta(days=1)
+"""A renewal is overdue this long after its time, so that a daily run has had its chance."""
+
+
+def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
+    """Return whether ``status --check`` reports the certificate."""
+    failed = certificate.last_failure is not None or is_undeployed(certificate)
+    return certificate.state in BAD or failed or is_overdue(certificate, now)
+
+
+def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:
+    """Return whether the renewal should have happened by now."""
+    time = certificate.next_renewal
+    return time is not None and now - time > _GRACE
+
+
+def is_undeployed(certificate: CertificateStatus) -> bool:
+    """Return whether a server that gets the certificate does not have it."""
+    return certificate.deployment_pending or any(not result.ok for result in certificate.deployed)
+
+
+def is_unreadable(certificate: CertificateStatus) -> bool:
+    """Return whether only the store tells something: it cannot be read whole, or the configuration lacks a table."""
+    return not certificate.known or (certificate.reason is None and certificate.state != "unconfigured")

@@ -13,17 +13,57 @@ import math
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli.language import document
-from dnsrenew.cli.line_fields import INFO_LINE, WARNING_LINE, LineFields
-from dnsrenew.cli.output_thread import WriterThread
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.arguments import Options
     from dnsrenew.errors import DnsRenewError
+
+# ── line fields ────────────────────────────────────────────────────────────────────────
+
+# What a line on standard error is about; the journal of systemd keeps it as fields of the line.
+
+ERROR: Final = 3
+WARNING: Final = 4
+INFO: Final = 6
+"""Priorities, as in syslog(3)."""
+
+
+class LineFields(Frozen):
+    """The fields of one line.
+
+    :ivar priority: a priority of syslog(3).
+    :ivar certificate: the name of the certificate, or None.
+    :ivar code: the code of the error or warning, or None.
+    """
+
+    priority: int = WARNING
+    certificate: str | None = None
+    code: str | None = None
+
+
+WARNING_LINE: Final = LineFields(WARNING)
+INFO_LINE: Final = LineFields(INFO)
+
+
+def outcome_fields(outcome: Outcome) -> LineFields:
+    """Return the fields of the line about an outcome with an error, or with a deployment that failed."""
+    if outcome.error is not None:
+        return LineFields(ERROR, outcome.name, outcome.error.code)
+    errors = (result.error for result in outcome.deployed if not result.ok and result.error is not None)
+    return LineFields(ERROR, outcome.name, next((error.code for error in errors), None))
+
+
+# ── terminal ───────────────────────────────────────────────────────────────────────────
 
 END, GREEN, RED, YELLOW, DIM, BOLD = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 _ANSI: Final = {END: "\x1b[0m", GREEN: "\x1b[32m", RED: "\x1b[31m", YELLOW: "\x1b[33m", DIM: "\x1b[2m", BOLD: "\x1b[1m"}
@@ -297,3 +337,67 @@ def _takes_escapes(stream: TextIO | None) -> bool:
         return bool(kernel.GetConsoleMode(handle, ctypes.byref(mode)) and kernel.SetConsoleMode(handle, mode.value | 4))
     except (OSError, ValueError, ImportError):
         return False
+
+
+# ── output thread ──────────────────────────────────────────────────────────────────────
+
+# A writer thread, so that a blocked reader (Ctrl-S, a full pipe) cannot keep a run from stopping.
+#
+# It uses real time and not the clock of the run, because the reader is real.
+
+_CAPACITY: Final = 10_000
+"""The number of queued texts at which ``put`` blocks."""
+_FINAL: Final = 1.0
+"""Seconds for writing the queue after a signal."""
+_SLICE: Final = 0.05
+
+
+class WriterThread:
+    """Runs queued writes in order.
+
+    A signal handler may use it: it takes no lock that the interrupted code could hold.
+
+    :param seconds_left: returns the seconds until the process must have ended, or None before a signal.
+    """
+
+    def __init__(self, seconds_left: Callable[[], float | None]) -> None:
+        self._seconds_left = seconds_left
+        self._deadline = math.inf  # set by the first drain after a signal
+        self._queue: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        threading.Thread(target=self._work, name="dnsrenew-output", daemon=True).start()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the queue holds a write."""
+        return not self._queue.empty()
+
+    def put(self, write: Callable[[], object]) -> None:
+        """Queue a write. Block only while the queue is full and no signal has arrived."""
+        while self._queue.qsize() >= _CAPACITY and self._seconds_left() is None:
+            time.sleep(_SLICE)
+        self._queue.put(write)
+
+    def drain(self, timeout: float = math.inf) -> bool:
+        """Wait until the queue is written and return whether it is. After a signal the wait is short.
+
+        :param timeout: seconds to wait at most.
+        """
+        written = threading.Event()
+        self._queue.put(written.set)
+        end = time.monotonic() + timeout
+        while not written.wait(_SLICE):
+            now, left = time.monotonic(), self._seconds_left()
+            if left is not None:
+                self._deadline = min(self._deadline, now + min(_FINAL, left / 2))  # the rest is for the other stream
+            if now >= min(end, self._deadline):
+                return False
+        return True
+
+    def close(self) -> None:
+        """End the thread after the queued writes. Later writes are dropped."""
+        self._queue.put(None)
+
+    def _work(self) -> None:
+        while (write := self._queue.get()) is not None:
+            with contextlib.suppress(Exception):  # a failed write must not stop the next ones
+                write()

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
     from dnsrenew.config.fleet import FleetSettings
-    from dnsrenew.config.metrics import MetricsSettings
-    from dnsrenew.config.notify import NotifySettings
+    from dnsrenew.config.notify import MetricsSettings, NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
 
@@ -68,7 +67,7 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
         :raises SecretError: ``secret-missing``.
         """
-        from dnsrenew.config.seals import read_seals  # few configurations have a fleet
+        from dnsrenew.config.fleet import read_seals  # few configurations have a fleet
 
         return read_seals(self.secrets)
 

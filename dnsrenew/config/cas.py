@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
@@ -52,8 +54,6 @@ def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | Literal["email"]
 
 def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a file with certificates in PEM form; only TLS checks the certificates themselves."""
-    import re  # not needed for the built-in CAs
-
     file = file_path(value, scope, path)
     shown = quoted(os.fspath(value))
     try:
@@ -132,8 +132,6 @@ class CaTables:
         values = _CA.read(table, scope, path)
         values["name"] = name
         if values.get("eab") == _BY_EMAIL:
-            from urllib.parse import urlsplit  # few CAs need a binding
-
             directory = values.get("directory") or (BUILT_IN[name].directory if name in BUILT_IN else "")
             if urlsplit(directory).netloc not in EAB_BY_EMAIL:
                 scope.mistake((*path, "eab"), texts.NO_EAB_BY_EMAIL, texts.EAB_TABLE)
@@ -184,8 +182,6 @@ def uses_stand_in(ca: CA) -> bool:
 
 def host_name(directory: str) -> str:
     """Return the name of a CA that was given none: the host of its directory."""
-    from urllib.parse import urlsplit  # needed only for a CA made in Python
-
     try:
         host = urlsplit(directory).hostname
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
@@ -11,9 +11,7 @@ from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_foun
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-from dnsrenew.config.cas import CaTables
 from dnsrenew.config.deployments import deployment
-from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.fields import (
     certificate_name,
     choice,
@@ -28,6 +26,10 @@ from dnsrenew.config.fields import (
 from dnsrenew.config.programs import command
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
+
+if TYPE_CHECKING:
+    from dnsrenew.config.cas import CaTables
+    from dnsrenew.config.dns_accounts import DnsAccountTables
 
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""

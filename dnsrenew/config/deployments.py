@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.model import Deployment
+from dnsrenew.base.users import group_id, user_id
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import replace
@@ -31,7 +33,7 @@ from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 
 if TYPE_CHECKING:
-    from dnsrenew.deploy.options import TargetKind, TargetOption
+    from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
 _RUN: Final = "run"
 _KEY_MODE: Final = 0o600
@@ -50,18 +52,18 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     A plain document has none, whatever its options: each takes the private key out of the store, or acts with what this
     machine may do.
     """
-    from dnsrenew.deploy import catalogue  # few configurations deploy
+    from dnsrenew.deploy import entry  # few configurations deploy
 
     scope.check_plain()
     if scope.python and callable(value):
         return value  # type: ignore[no-any-return]  # any object that can be called
     table = _table(value)
     if table is None or ("to" not in table and _RUN not in table):
-        raise FieldError(texts.DEPLOYMENT.format(targets=one_of(catalogue.BUILT_IN)))
+        raise FieldError(texts.DEPLOYMENT.format(targets=one_of(entry.BUILT_IN)))
     to = table.get("to", _RUN)
-    kind = catalogue.target(to) if isinstance(to, str) else None
+    kind = entry.target(to) if isinstance(to, str) else None
     if kind is None:
-        known = catalogue.names()
+        known = entry.names()
         scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known))
         return Deployment(_RUN)
     options = {key: item for key, item in table.items() if key != "to"}
@@ -78,7 +80,7 @@ def _table(value: Any) -> Mapping[str, Any] | None:
 
 
 def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-    from dnsrenew.deploy.options import all_options
+    from dnsrenew.deploy.protocol import all_options
 
     schema = {name: Key(_reader(option), option.required, option.kind == "secret")
               for name, option in all_options(kind).items()}  # fmt: skip
@@ -124,8 +126,6 @@ def _check_access(
 
 
 def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
-    from urllib.parse import urlsplit  # few configurations deploy to an address
-
     from dnsrenew.deploy.http_api import is_safe
 
     if not is_safe(url):  # its path and query, which can be secret, are not shown
@@ -153,14 +153,10 @@ def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    from dnsrenew.base.users import user_id
-
     return _known(value, user_id, texts.USER, scope, path)
 
 
 def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    from dnsrenew.base.users import group_id
-
     return _known(value, group_id, texts.GROUP, scope, path)
 
 

@@ -26,6 +26,9 @@ from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_
 from dnsrenew.config.programs import dns_hook
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
+from dnsrenew.drivers import catalogue
+from dnsrenew.drivers.catalogue import check_options, plug_in_names
+from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.errors import ConfigError, Phrase, as_clause
 
 if TYPE_CHECKING:
@@ -164,7 +167,6 @@ class DnsAccountTables:
         for known in (name, name.lower()):
             if known in self.providers:
                 return self.providers[known]
-        from dnsrenew.drivers import catalogue  # not needed without accounts
 
         def read_own(file: Path) -> bytes:  # it decides where tokens are sent
             return scope.checks.read(str(file), any_entry=True)
@@ -192,8 +194,6 @@ class DnsAccountTables:
         return provider
 
     def _report_unknown(self, name: str, scope: FieldScope, path: KeyPath) -> None:
-        from dnsrenew.drivers import catalogue
-
         left_out = catalogue.left_out_hosts().get(name.lower())
         if left_out is not None:
             found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
@@ -204,8 +204,6 @@ class DnsAccountTables:
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""
-        from dnsrenew.drivers.catalogue import check_options
-
         values: dict[str, Any] = {}
         reported: set[str | None] = set()
         for key, given in options.items():
@@ -255,12 +253,8 @@ def _reader(provider: Provider, option: str) -> ReadField | None:
 
 def _driver_problem(provider: Provider) -> Phrase | None:
     """Return the phrase for a driver that is missing; None if it is built in or installed."""
-    from dnsrenew.drivers.protocol import BUILT_IN
-
     if provider.driver in BUILT_IN or provider.any_options:  # a provider without a file was found by its driver
         return None
-    from dnsrenew.drivers.catalogue import plug_in_names  # slow; needed only for the user's own provider files
-
     return None if provider.driver in plug_in_names() else texts.NO_DRIVER
 
 

@@ -6,20 +6,24 @@ A reader returns the value, or raises ``FieldError`` with what it expects.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base import texts as base_texts
-from dnsrenew.base.durations import unit_seconds
+from dnsrenew.base.clock import unit_seconds
+from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
-from dnsrenew.base.names import InvalidName, is_ip, to_a_labels
+from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_LIST, TEXT, TRUE_OR_FALSE
 from dnsrenew.config import texts
-from dnsrenew.config.ip_addresses import read_address
-from dnsrenew.config.schema import FieldScope, ReadField
+
+if TYPE_CHECKING:
+    from dnsrenew.config.schema import FieldScope, ReadField
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
@@ -124,8 +128,6 @@ def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = 
 
 def file_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read a path, relative to its configuration file, and return it absolute."""
-    import os
-
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
 
 
@@ -166,8 +168,6 @@ def web_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    from dnsrenew.base.web_address import is_web_address  # not needed for the built-in CAs
-
     return is_web_address(value, schemes)
 
 
@@ -289,3 +289,52 @@ def each_key(table: Mapping[Any, Any], scope: FieldScope, path: KeyPath, read: C
                 scope.mistake(key_path, error.found or kind(value), error.expected, error.nearest)
             else:
                 scope.mistake(key_path, texts.NAME, error.expected)
+
+
+# ── ip addresses ───────────────────────────────────────────────────────────────────────
+
+# Domains that are IP addresses (RFC 8738): their one form, and what is written beside them by mistake.
+
+
+def read_address(text: str) -> str | None:
+    """Return the IP address that an item of ``domains`` is, in its one form; None if no address is meant.
+
+    :param text: in lower case.
+    :raises FieldError: an address with something beside it, or a text that is nearly one.
+    """
+    host, slash, _ = text.removeprefix("*.").partition("/")
+    if not is_ip(host):
+        return None
+    bare, port = _without_port(host)
+    if bare is None:
+        if host.count(":") == 1 or host.endswith(":"):  # a host name with a port, or a URL
+            return None
+        raise FieldError(texts.IP_INVALID)
+    if slash:
+        raise FieldError(texts.IP_NO_NETWORK)
+    if text.startswith("*."):
+        raise FieldError(texts.IP_NO_STAR)
+    if port:
+        raise FieldError(texts.IP_NO_PORT.format(address=bare))
+    if host.startswith("["):
+        raise FieldError(texts.IP_NO_BRACKETS.format(address=bare))
+    if "%" in bare:
+        raise FieldError(texts.IP_NO_ZONE)
+    _check_mapped(bare)
+    return bare
+
+
+def _without_port(host: str) -> tuple[str | None, int]:
+    """Return the address in its one form, and the port behind it or 0; no address if it is none."""
+    try:
+        address, port = host_port.split(host)
+        return canonical_ip(address), port
+    except (InvalidName, ValueError):
+        return None, 0
+
+
+def _check_mapped(address: str) -> None:
+    """Refuse an IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2): clients connect to it by IPv4."""
+    mapped = getattr(ipaddress.ip_address(address), "ipv4_mapped", None)
+    if mapped is not None:
+        raise FieldError(texts.IP_MAPPED.format(address=mapped))

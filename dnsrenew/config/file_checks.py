@@ -7,6 +7,8 @@ A configuration can run programs, and it decides whose certificate is obtained. 
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import stat
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import files
 from dnsrenew.base.ground import Ground, Weakness, is_read_only
 from dnsrenew.base.model import Notice
+from dnsrenew.base.users import user_name
 from dnsrenew.config import texts
 from dnsrenew.errors import ConfigError, Text
 
@@ -103,8 +106,6 @@ class FileChecks:
     def program(self, name: str) -> str | None:
         """Return the absolute path of a program in ``PATH``; each name is searched once for one configuration."""
         if name not in self._programs:
-            import shutil  # needed only for a program in PATH
-
             found = shutil.which(name)
             self._programs[name] = None if found is None else os.path.abspath(found)
         return self._programs[name]
@@ -133,10 +134,6 @@ class FileChecks:
 
 def close_command(paths: list[str]) -> str:
     """Return the command after which only the running user can read these files."""
-    import shlex  # only after a finding
-
-    from dnsrenew.base.users import user_name
-
     names = shlex.join(paths)
     command = f"chmod 600 {names}"
     if not all(map(_is_own, paths)):  # the mode alone would lock this user out

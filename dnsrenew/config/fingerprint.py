@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -41,8 +42,6 @@ def fingerprint(
     :param shared: the settings of all certificates: contact, terms, resolver.
     :param used: the names of the accounts that the attempts used; a CNAME may have led to one of any zone.
     """
-    import hmac  # late, as everything here: needed only after a failure
-
     names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
     relevant = dict.fromkeys([*_accounts(spec, accounts, providers), *(name for name in used if name in accounts)])
     parts = (

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import filterfalse
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import extensions
-from dnsrenew.config.account_check import check_accounts
-from dnsrenew.config.loader import read_file
-from dnsrenew.config.machine_check import missing_things
-from dnsrenew.config.metrics import metrics_warnings
+from dnsrenew.base.model import Deployment, Notice, mac_key_fault
+from dnsrenew.base.names import base_domain, is_ip
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.config import texts
+from dnsrenew.config.fleet import SEAL, seal_fault
+from dnsrenew.config.loader import first_few, read_file
+from dnsrenew.config.notify import metrics_warnings
 from dnsrenew.config.public_cas import check_public_cas
-from dnsrenew.config.secret_check import check_secrets
-from dnsrenew.config.zone_check import domains_outside_zones
+from dnsrenew.config.schema import Unlocated
+from dnsrenew.drivers.invoke import prepare
+from dnsrenew.errors import Cancelled, DnsRenewError, SecretError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.model import CertificateSpec, Route
+    from dnsrenew.config.loader import Draft
+    from dnsrenew.config.schema import SecretUse
+    from dnsrenew.drivers.provider import OptionSpec
+    from dnsrenew.errors import Text
 
 
 def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dict[str, Any]:
@@ -35,3 +50,207 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     fields = draft.fields()
     notices = [*domains_outside_zones(draft), *missing_things(draft), *metrics_warnings(fields["metrics"]), *notices]
     return {**fields, "warnings": (*fields["warnings"], *notices)}
+
+
+# ── account check ──────────────────────────────────────────────────────────────────────
+
+# Whether each account works: its driver is made with its options, as in a renewal. Nothing is sent.
+
+
+def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
+    """Make the driver of every account without a mistake, and add a mistake for each that fails.
+
+    :returns: the warnings of the drivers.
+    """
+    accounts = draft.accounts
+    if not accounts.accounts:
+        return []
+    context = Context(clock=clock)
+    for account in accounts.accounts.values():
+        if draft.report.has_mistake(("dns", account.name)):
+            continue
+        try:
+            prepare(context, accounts.providers[account.provider], account)
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
+            path = ("dns", account.name, str(error.evidence.get("key", "provider")))
+            found = as_clause(error.message)
+            file = accounts.files[account.name]
+            draft.report.add(Unlocated(file, path, found, texts.WORKING_ACCOUNT, fix=error.fix))
+    return context.notices
+
+
+# ── machine check ──────────────────────────────────────────────────────────────────────
+
+# The programs and folders that a renewal needs on this machine, and that are not there.
+
+_LOCAL_PROGRAM: Final = "words"
+"""The kind of an option with a program of this machine."""
+
+
+def missing_things(draft: Draft) -> list[Notice]:
+    """Return a warning for each program and webroot that is missing; the file may be meant for another machine."""
+    found: dict[tuple[Text, str, str], dict[str, None]] = {}
+    for spec in draft.certificates.specs:
+        for thing in _missing(spec):
+            found.setdefault(thing, {})[spec.name] = None
+    return [
+        Notice(*text.fill(path=path, key=key, names=first_few(list(names))))
+        for (text, path, key), names in found.items()
+    ]
+
+
+def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
+    for key, program in _programs(spec):
+        if not _can_be_run(program):
+            yield texts.PROGRAM_MISSING, program, key
+    for route in spec.routes:
+        if route.webroot and not os.path.isdir(route.webroot):
+            yield texts.WEBROOT_MISSING, str(route.webroot), "webroot"
+
+
+def _programs(spec: CertificateSpec) -> Iterator[tuple[str, str]]:
+    """Give the programs of this machine that a renewal runs, with their keys."""
+    for key, command in (("before", spec.before), ("after", spec.after)):
+        if command:
+            yield key, command[0]
+    for entry in spec.deploy:
+        if isinstance(entry, Deployment):
+            yield from _of_deployment(entry)
+
+
+def _of_deployment(entry: Deployment) -> Iterator[tuple[str, str]]:
+    from dnsrenew.deploy import entry as catalogue  # few configurations deploy
+    from dnsrenew.deploy.protocol import all_options
+
+    kind = catalogue.target(entry.to)
+    for key, option in all_options(kind).items() if kind is not None else ():
+        if option.kind == _LOCAL_PROGRAM and (command := entry.options.get(key)):
+            yield key, command[0]
+
+
+def _can_be_run(program: str) -> bool:
+    return shutil.which(program) is not None
+
+
+# ── secret check ───────────────────────────────────────────────────────────────────────
+
+# Whether each secret can be read, and has the form that its DNS host or CA gives it.
+
+_QUOTES: Final = tuple("\"'“”„‘’‚«»`")
+
+
+def check_secrets(draft: Draft) -> None:
+    """Resolve every secret, and add a mistake for each that cannot be read or used.
+
+    This can run the user's commands and open the keyring.
+    """
+    for use in draft.report.secrets:
+        try:
+            value = use.secret.reveal()
+        except SecretError as error:
+            _add_unreadable(draft, use, error)
+            continue
+        found: str | None
+        expected: str
+        if use.path[-2:] == ("eab", "hmac"):
+            found, expected = mac_key_fault(value), texts.HMAC
+        elif use.path[:2] == SEAL:
+            found, expected = seal_fault(value), texts.SEAL
+        else:
+            option = _option(draft, use)
+            found, expected = (_form_fault(use, value, option), option.form) if option else (None, "")
+        if found is not None:
+            draft.report.add(Unlocated(use.file, use.path, found, expected))
+
+
+def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
+    scheme, _, path = use.secret.reference.partition(":")
+    found: str
+    fix: str
+    if scheme == "file" and not os.path.lexists(path):
+        found = texts.FILE_MISSING.format(name=_shown_file(use, path))
+        fix = texts.FILE_MISSING_FIX.format(key=use.path[-1])
+    else:
+        found, fix = as_clause(error.message), error.fix
+    draft.report.add(Unlocated(use.file, use.path, found, texts.READABLE, fix=fix))
+
+
+def _option(draft: Draft, use: SecretUse) -> OptionSpec | None:
+    """Return the option of a DNS host whose form is known."""
+    if len(use.path) != 3 or use.path[0] != "dns":
+        return None
+    account = draft.accounts.accounts.get(str(use.path[1]))
+    option = draft.accounts.providers[account.provider].options.get(str(use.path[2])) if account else None
+    return option if option is not None and option.pattern else None
+
+
+def _form_fault(use: SecretUse, value: str, option: OptionSpec) -> str | None:
+    """Return what is wrong with the form of a secret; it shows nothing of the secret."""
+    text = value.strip()
+    if re.fullmatch(option.pattern, text):
+        return None
+    scheme, _, rest = use.secret.reference.partition(":")
+    secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
+    lines = len(text.splitlines())
+    if lines > 1:
+        return texts.FORM_LINES.format(secret=secret, count=lines)
+    if text.startswith(_QUOTES):
+        return texts.FORM_QUOTES.format(secret=secret)
+    return (texts.FORM_KEY if "=" in text else texts.FORM_OTHER).format(secret=secret)
+
+
+def _shown_file(use: SecretUse, path: str) -> str:
+    """Return the path relative to the configuration, if it is below its folder."""
+    return path.removeprefix(os.path.join(os.path.dirname(use.file), ""))
+
+
+# ── zone check ─────────────────────────────────────────────────────────────────────────
+
+# The domains whose records no DNS account can write, unless a CNAME leads into one of its zones.
+
+_SIMILAR: Final = 0.8
+"""The least similarity of a zone to the end of a domain, to be meant."""
+
+
+def domains_outside_zones(draft: Draft) -> list[Notice]:
+    """Return one warning for all domains with the same zones."""
+    outside: dict[tuple[str, ...], dict[str, None]] = {}
+    for spec in draft.certificates.specs:
+        for domain in filterfalse(is_ip, spec.identifiers):
+            if not any(_can_fit(draft, route, domain) for route in spec.routes):
+                accounts = [name for route in spec.routes for name in route.dns or draft.accounts.names]
+                zones = tuple(draft.accounts.zones_of(accounts) or ())
+                outside.setdefault(zones, {})[base_domain(domain)] = None  # a wildcard has the same records
+    return [_notice(list(domains), zones) for zones, domains in outside.items()]
+
+
+def _can_fit(draft: Draft, route: Route, domain: str) -> bool:
+    if not CHALLENGES[route.challenge].writes_dns:  # for others a person may set a record
+        return not CHALLENGES[route.challenge].is_unfit(domain)
+    if route.alias is not None or not route.follow_cname:  # those outside the zones are mistakes
+        return True
+    return draft.accounts.covers(route.dns or draft.accounts.names, base_domain(domain))
+
+
+def _notice(domains: list[str], zones: tuple[str, ...]) -> Notice:
+    evidence = {"domains": first_few(domains), "zones": first_few(zones)}
+    meant = _nearest(domains[0], zones) if len(domains) == 1 else None
+    if meant is None:
+        return Notice(*texts.OUTSIDE_ALL_ZONES.fill(**evidence))
+    return Notice(*texts.OUTSIDE_ALL_ZONES_NEAREST.fill(**evidence, nearest=meant))
+
+
+def _nearest(domain: str, zones: tuple[str, ...]) -> str | None:
+    """Return the domain with the zone that was probably meant, such as ``a.duckdns.org`` for ``a.duckdns.rog``."""
+    import difflib  # needed only for a warning
+
+    labels = domain.split(".")
+    for zone in zones:
+        meant = zone.removeprefix("*.")
+        length = meant.count(".") + 1
+        end = ".".join(labels[-length:])
+        if end != meant and difflib.SequenceMatcher(None, end, meant).ratio() >= _SIMILAR:
+            return ".".join([*labels[:-length], meant])
+    return None

@@ -17,8 +17,7 @@ from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
 from dnsrenew.config.fleet import FleetSettings, fleet_settings, store_place
-from dnsrenew.config.metrics import metrics_settings
-from dnsrenew.config.notify import notify
+from dnsrenew.config.notify import metrics_settings, notify
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
@@ -97,8 +98,6 @@ def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
 
 def _words(text: str) -> Iterator[str]:
     """Give the words of a command for a shell: as the shell reads them, and what is between its signs."""
-    import shlex  # few commands need a shell
-
     yield from _BETWEEN_WORDS.split(text)
     try:
         yield from shlex.split(text)

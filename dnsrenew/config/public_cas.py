@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.host_port import is_public as is_public_address
 from dnsrenew.base.names import base_domain, is_ip
-from dnsrenew.base.public_addresses import is_public as is_public_address
 from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.base.validation.mistakes import quoted
 from dnsrenew.base.validation.texts import MISSING

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 from dnsrenew.config import texts
 from dnsrenew.config.programs import has_folder, judged
 from dnsrenew.config.schema import FieldScope, SecretUse
-
-if TYPE_CHECKING:
-    from dnsrenew.base.secrets import Secret
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _COMMAND_KEYS: Final = ("command", "env")
@@ -49,8 +47,6 @@ def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
 
 
 def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
-    from dnsrenew.base.secrets import Secret  # late: many configurations hold no secret
-
     scope.check_plain()
     if isinstance(value, Secret):
         return value
@@ -64,14 +60,10 @@ def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
 
 
 def _literal(value: str) -> Secret:
-    from dnsrenew.base.secrets import Secret
-
     return Secret(value)
 
 
 def _reference(value: str, scope: FieldScope) -> Secret | None:
-    from dnsrenew.base.secrets import Secret
-
     scheme, colon, rest = value.partition(":")
     if not colon or scheme not in _SCHEMES:
         return None
@@ -118,8 +110,6 @@ def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) 
 
 
 def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secret:
-    from dnsrenew.base.secrets import Secret
-
     arguments = value["command"]
     is_valid = isinstance(arguments, (list, tuple)) and all(
         isinstance(item, str) and "\0" not in item for item in arguments

@@ -7,16 +7,18 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
-from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError, as_clause
+
+if TYPE_CHECKING:
+    from dnsrenew.config.file_checks import FileChecks
 
 _MAGIC: Final = re.compile(r"[*?[]")
 SHOWN_KEYS: Final = frozenset(
@@ -79,7 +81,7 @@ def _parse(report: MistakeReport, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(report.sources[path])
     except (RecursionError, ValueError) as error:
-        from dnsrenew.base.validation.toml_syntax import syntax_mistake  # needed only after a mistake
+        from dnsrenew.base.validation.toml_positions import syntax_mistake  # needed only after a mistake
 
         mistake = syntax_mistake(error, report.sources[path], path, shown_keys=SHOWN_KEYS)
     raise config_error([mistake], code="config-syntax")

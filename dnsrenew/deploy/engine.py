@@ -13,11 +13,11 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import x509
 from dnsrenew.base.model import DeploymentResult
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
-from dnsrenew.deploy.options import VERIFY_TIMEOUT
-from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, DeployerContext
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
 
 if TYPE_CHECKING:
@@ -160,8 +160,6 @@ class _EntryRun(Frozen):
         return restored
 
     def _is_old_expired(self) -> bool:
-        from dnsrenew.base import x509
-
         now = self.context.clock.now()
         for content in self.saved.kept().values():
             with contextlib.suppress(ValueError):  # a key, or unreadable

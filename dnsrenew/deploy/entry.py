@@ -6,13 +6,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy import catalogue
+from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, TargetKind
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import Deployer, DeployerContext
 
@@ -57,7 +62,7 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     """
     if not isinstance(deployment, Deployment):
         return _of_callable(deployment)
-    kind = catalogue.target(deployment.to)
+    kind = target(deployment.to)
     if kind is None:
         raise KeyError(deployment.to)
     options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
@@ -113,3 +118,52 @@ class _CallableDeployer:
 
     def restore(self) -> bool:
         return False
+
+
+# ── catalogue ──────────────────────────────────────────────────────────────────────────
+
+# The kinds of targets, by name; each is imported when it is used.
+
+BUILT_IN: Final = (
+    *("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas"),
+    *("webhook", "run"),
+)
+"""Names of the modules in ``targets/``; each has ``TARGET``."""
+
+
+def target(to: str) -> TargetKind | None:
+    """Return a kind of target, or None if there is none of this name."""
+    if to in BUILT_IN:
+        found: TargetKind = import_module(f"dnsrenew.deploy.targets.{to}").TARGET
+        return found
+    return _of_entry_point(to)
+
+
+def names() -> list[str]:
+    """Return the names of all kinds, those of entry points too."""
+    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))]
+
+
+def _of_entry_point(to: str) -> TargetKind | None:
+    found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=to)), None)
+    if found is None:
+        return None
+    package = found.dist.name if found.dist else "another package"
+    return TargetKind(
+        to=to,
+        title=f"A deployer of {package}.",
+        options={},
+        describe=lambda options: _first_text(options) or to,
+        make=partial(_make, found),
+        any_options=True,
+    )
+
+
+def _make(found: EntryPoint, context: DeployerContext) -> Deployer:
+    """Load the class when it is used: a package that is broken fails its own deployment only."""
+    deployer: Deployer = found.load()(context)
+    return deployer
+
+
+def _first_text(options: Mapping[str, Any]) -> str:
+    return next((value for value in options.values() if isinstance(value, str)), "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from dnsrenew.base import host_port
+from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import CAError, DeployError
@@ -16,7 +17,7 @@ from dnsrenew.errors import CAError, DeployError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dnsrenew.base.http import HttpClient, HttpFailure, Response
+    from dnsrenew.base.http import Response
     from dnsrenew.base.runtime.context import Context
 
 _TIMEOUT: Final = (10.0, 60.0)
@@ -118,8 +119,6 @@ class HttpApi:
         return printable[:_SHOWN].rstrip(". ") or "no reason"
 
     def _send(self, method: str, path: str, payload: Payload | None) -> Response:
-        from dnsrenew.base.http import HttpFailure  # slow to import
-
         failed = None
         for client in self._clients:
             try:
@@ -150,8 +149,6 @@ class HttpApi:
         return self.error(texts.NO_ANSWER, reason=reason)
 
     def _make_clients(self, roots: Sequence[str | None], pair: tuple[str, str] | None) -> list[HttpClient]:
-        from dnsrenew.base.http import HttpClient
-
         try:
             return [HttpClient(trust=one, pair=pair) for one in roots]
         except CAError:

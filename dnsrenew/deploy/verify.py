@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import host_port
+from dnsrenew.base import host_port, x509
 from dnsrenew.base.values import Frozen
-from dnsrenew.deploy import starttls, texts
+from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -57,8 +57,6 @@ class SeenPort(Frozen):
 
 def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequence[str]) -> Wanted:
     """Return what the ports must serve for a certificate and the options of its entry."""
-    from dnsrenew.base import x509
-
     names = [one for one in certificate.domains if not one.startswith("*.") and not host_port.is_ip(one)]
     name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
     return Wanted(
@@ -129,7 +127,7 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # 
                 return SeenPort(address, error=_reason(refused))
             try:
                 if wanted.starttls is not None:
-                    starttls.start(connection, wanted.starttls)
+                    start(connection, wanted.starttls)
                 return SeenPort(address, _handshake(connection, context, wanted.name), accepts=True)
             except (OSError, ValueError) as failed:  # ValueError: the name cannot be asked for
                 error = _reason(failed)
@@ -171,8 +169,6 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         return DeployError.of(texts.NOT_REACHED, address=wrong.address, reason=wrong.error)
     if wrong.leaf is None:
         return DeployError.of(texts.NO_TLS, address=wrong.address, reason=wrong.error)
-    from dnsrenew.base import x509
-
     evidence = {"address": wrong.address, "name": wanted.name or wrong.address, "seconds": round(seconds)}
     try:
         pem = ssl.DER_cert_to_PEM_cert(wrong.leaf)
@@ -194,3 +190,106 @@ def _reason(error: OSError | ValueError) -> str:
         return (error.reason or "the handshake failed").replace("_", " ").lower()
     reason = error.strerror if isinstance(error, OSError) else None
     return reason or str(error) or type(error).__name__
+
+
+# ── starttls ───────────────────────────────────────────────────────────────────────────
+
+# Starts TLS on a connection that begins in plain text: SMTP, IMAP, POP3, LDAP, PostgreSQL.
+
+_LINE: Final = 2048
+"""Bytes of the longest line that is read."""
+_LINES: Final = 100
+_LDAP_START_TLS: Final = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+"""An ExtendedRequest with the OID of StartTLS (RFC 4511 section 4.14)."""
+_LDAP_SUCCESS: Final = bytes.fromhex("0a0100")
+_POSTGRESQL_SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
+
+
+class Refused(OSError):
+    """The server does not start TLS; ``strerror`` says what it answered."""
+
+
+def start(connection: socket.socket, protocol: str) -> None:
+    """Ask the server to start TLS; then the handshake may begin.
+
+    :raises Refused: it does not.
+    :raises OSError: the connection broke, or the server did not answer in time.
+    """
+    _PROTOCOLS[protocol](connection)
+
+
+def _smtp(connection: socket.socket) -> None:  # RFC 3207
+    _expect_code(connection, "220")
+    connection.sendall(b"EHLO localhost\r\n")
+    _expect_code(connection, "250")
+    connection.sendall(b"STARTTLS\r\n")
+    _expect_code(connection, "220")
+
+
+def _imap(connection: socket.socket) -> None:  # RFC 3501 section 6.2.1
+    _expect(connection, "* OK")
+    connection.sendall(b"a STARTTLS\r\n")
+    for _ in range(_LINES):
+        line = _line(connection)
+        if line.startswith("a "):
+            if not line.upper().startswith("A OK"):
+                raise Refused(0, line)
+            return
+    raise Refused(0, "it did not answer STARTTLS")
+
+
+def _pop3(connection: socket.socket) -> None:  # RFC 2595 section 4
+    _expect(connection, "+OK")
+    connection.sendall(b"STLS\r\n")
+    _expect(connection, "+OK")
+
+
+def _ldap(connection: socket.socket) -> None:
+    connection.sendall(_LDAP_START_TLS)
+    answer = connection.recv(_LINE)
+    if _LDAP_SUCCESS not in answer:
+        raise Refused(0, "it refused StartTLS")
+
+
+def _postgresql(connection: socket.socket) -> None:
+    connection.sendall(_POSTGRESQL_SSL_REQUEST)
+    if connection.recv(1) != b"S":
+        raise Refused(0, "it has TLS switched off")
+
+
+_PROTOCOLS: Final[dict[str, Callable[[socket.socket], None]]] = {
+    "smtp": _smtp,
+    "imap": _imap,
+    "pop3": _pop3,
+    "ldap": _ldap,
+    "postgresql": _postgresql,
+}
+
+
+def _expect(connection: socket.socket, beginning: str) -> None:
+    line = _line(connection)
+    if not line.startswith(beginning):
+        raise Refused(0, line or "it closed the connection")
+
+
+def _expect_code(connection: socket.socket, code: str) -> None:
+    """Read an SMTP reply, which may have several lines (RFC 5321 section 4.2.1)."""
+    for _ in range(_LINES):
+        line = _line(connection)
+        if not line.startswith(code):
+            raise Refused(0, line or "it closed the connection")
+        if line[3:4] != "-":
+            return
+    raise Refused(0, "its answer does not end")
+
+
+def _line(connection: socket.socket) -> str:
+    """Read one line, a byte at a time: what follows it belongs to the TLS handshake."""
+    data = bytearray()
+    while len(data) < _LINE and not data.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte:
+            break
+        data += byte
+    text = data.decode("ascii", "replace").strip()
+    return "".join(character for character in text if character.isprintable())

@@ -8,23 +8,25 @@ errors, such as SERVFAIL, is given up at the time-out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.model import PropagationCheck, TxtRecord
-from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.dns import propagation_report, wire
-from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.doh_propagation import wait_at_doh
-from dnsrenew.dns.query_engine import QueryEngine
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.lookup import list_reasons
+from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
-from dnsrenew.dns.zones import Zones
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import Cancelled, PropagationError
+
+if TYPE_CHECKING:
+    from dnsrenew.base.model import PropagationCheck, TxtRecord
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns.query_engine import QueryEngine
+    from dnsrenew.dns.zones import Zones
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA
@@ -78,14 +80,14 @@ class PropagationWait:
             rounds = PollingRounds(self._context, engine, polls, self._zones.port, timeout=self._left())
             if not rounds.run():
                 rounds.collect_evidence()
-                raise propagation_report.timed_out(polls, self._elapsed())
+                raise timed_out(polls, self._elapsed())
         reached = {poll.zone for poll in polls if poll.state == "agrees"}
         unreached = [poll for poll in polls if poll.zone not in reached]
         if unreached and (not self._doh or self._left() <= 0):
-            raise propagation_report.unreachable(unreached)
+            raise unreachable(unreached)
         for poll in polls:
             if poll.state == "unreachable" and poll.zone in reached:
-                self._context.warn(*propagation_report.server_unreachable(poll))
+                self._context.warn(*server_unreachable(poll))
         return {question: values for poll in unreached for question, values in poll.expected.items()}
 
     def _elapsed(self) -> float:
@@ -231,12 +233,12 @@ def polls_for(context: Context, zones: Zones, expected: Expected, seconds: float
         servers = zones.servers(limited, zone_of.values())
     except Cancelled:
         context.check()
-        raise propagation_report.servers_not_found(expected, seconds) from None
+        raise servers_not_found(expected, seconds) from None
     polls: list[ServerPoll] = []
     for zone in dict.fromkeys(zone_of.values()):
         in_zone = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
-            raise propagation_report.no_servers(zone, in_zone)
+            raise no_servers(zone, in_zone)
         polls += [ServerPoll(zone, server, in_zone) for server in servers[zone]]
     return polls
 
@@ -281,3 +283,183 @@ def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:
         question = DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT)
         expected[question] = expected.get(question, frozenset()) | {record.value}
     return expected
+
+
+# ── propagation report ─────────────────────────────────────────────────────────────────
+
+# The errors and warnings about name servers that are not updated, with every address in the evidence.
+
+_MAX_LISTED: Final = 5  # servers in a sentence
+
+
+def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
+    """Return the error for values that are missing at an address after the time-out."""
+    counted = [poll for poll in polls if poll.state != "skipped"]
+    late = [poll for poll in counted if poll.state == "waiting"]
+    updated = [poll for poll in counted if poll.state == "agrees"]
+    text = texts.SOME_UPDATED if updated else texts.NONE_UPDATED
+    if any(poll.no_socket for poll in late):
+        text = texts.SOME_UPDATED_NO_SOCKET if updated else texts.NONE_UPDATED_NO_SOCKET
+    answers = _list_servers([poll for poll in counted if poll not in updated])
+    code, message, fix = text.fill(updated=len(updated), total=len(counted), seconds=seconds, answers=answers)
+    evidence = {"names": _missing_names(late), "servers": _evidence(polls)}
+    return PropagationError(code, message, fix=fix, evidence=evidence)
+
+
+def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
+    """Return the error for zones of which no address can be queried."""
+    zones = list(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
+    code, message, fix = texts.SERVERS_UNREACHABLE.fill(zones=zones, answers=_list_servers(polls))
+    evidence = {"names": _missing_names(polls), "servers": _evidence(polls)}
+    return PropagationError(code, message, fix=fix, evidence=evidence)
+
+
+def no_servers(zone: Name, questions: Iterable[DnsQuestion]) -> PropagationError:
+    """Return the error for a zone whose name servers cannot be found.
+
+    :param questions: the questions for these servers.
+    """
+    return PropagationError.of(
+        texts.ZONE_WITHOUT_SERVERS, zone=wire.shown(zone), names=shown_names(questions), servers=[]
+    )
+
+
+def servers_not_found(questions: Iterable[DnsQuestion], seconds: float) -> PropagationError:
+    """Return the error for zones whose name servers were not found in time."""
+    return PropagationError.of(texts.SERVERS_NOT_FOUND, names=shown_names(questions), seconds=seconds, servers=[])
+
+
+def server_unreachable(poll: ServerPoll) -> tuple[str, str, str]:
+    """Return code, message and fix of the warning about an address that was given up."""
+    return texts.SERVER_UNREACHABLE.fill(
+        server=str(poll), zone=wire.shown(poll.zone), reason=poll.detail(), name=poll.server.name
+    )
+
+
+def shown_names(questions: Iterable[DnsQuestion]) -> list[str]:
+    """Return the names of questions, without duplicates."""
+    return list(dict.fromkeys(wire.shown(question.name) for question in questions))
+
+
+def _missing_names(polls: Sequence[ServerPoll]) -> list[str]:
+    return shown_names(question for poll in polls for question in poll.missing)
+
+
+def _evidence(polls: Sequence[ServerPoll]) -> list[dict[str, Any]]:
+    """Return every address for every name that is missing at one of them."""
+    missing = {question for poll in polls for question in poll.missing}
+    return [poll.evidence(question) for poll in polls for question in poll.expected if question in missing]
+
+
+def _list_servers(polls: Sequence[ServerPoll]) -> list[str]:
+    listed: list[str] = [
+        texts.SERVER_REASON.format(server=str(poll), reason=poll.detail()) for poll in polls[:_MAX_LISTED]
+    ]
+    if len(polls) > _MAX_LISTED:
+        listed.append(texts.AND_MORE.format(count=len(polls) - _MAX_LISTED))
+    return listed
+
+
+# ── doh propagation ────────────────────────────────────────────────────────────────────
+
+# The propagation wait at DNS-over-HTTPS servers, for networks in which port 53 is closed.
+#
+# These servers cache, so they must not be queried too early.
+
+_TRIES: Final = 3
+_MIN_GAP: Final = 1.0
+_MAX_GAP: Final = 5.0
+_FRACTION: Final = 20
+_MAX_CALLS: Final = 8
+
+
+def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, frozenset[str]], *, timeout: float) -> None:
+    """Wait until every server that answers has every value.
+
+    :raises PropagationError: ``doh-missing`` (none is configured), ``propagation-timeout``, ``dns-unreachable``.
+    """
+    if not doh:
+        raise PropagationError.of(texts.DOH_MISSING)
+    start = context.clock.monotonic()
+    servers = [_DohServer(doh, url, expected) for url in doh.urls]
+    while True:
+        _poll(context.within(start + timeout - context.clock.monotonic()), context, servers)
+        elapsed = context.clock.monotonic() - start
+        states = [server.to_dict() for server in servers]
+        context.emit("dns-waiting", seconds=round(elapsed, 3), timeout=timeout, servers=states)
+        if all(server.state != "waiting" for server in servers):
+            break
+        if elapsed >= timeout:
+            raise _timed_out(servers, elapsed)
+        context.wait(min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP))
+    if all(server.state == "unreachable" for server in servers):
+        raise _unreachable(servers)
+
+
+def _poll(limited: Context, context: Context, servers: Sequence[_DohServer]) -> None:
+    """Query every server that lacks a value, until the time is over."""
+    try:
+        limited.call_all([server.poll for server in servers if server.state == "waiting"], _MAX_CALLS)
+    except Cancelled:
+        context.check()
+
+
+class _DohServer:
+    def __init__(self, doh: Doh, url: str, expected: Mapping[DnsQuestion, frozenset[str]]) -> None:
+        self._doh = doh
+        self.url = url
+        self.missing = dict(expected)
+        self.state = "waiting"
+        self.reason: str = texts.NO_REPLY
+        self._failures = 0
+
+    def poll(self) -> None:
+        """Query the missing names one by one; stop at the first that is still missing."""
+        for question, values in list(self.missing.items()):
+            try:
+                answer = self._doh.query(self.url, question)
+            except NoDohAnswer as error:
+                self.reason = error.reason
+                self._failures += 1
+                if self._failures >= _TRIES:
+                    self.state = "unreachable"
+                return
+            self._failures = 0
+            if not values <= wire.txt_values(answer):
+                rcode = wire.rcode_text(answer)
+                self.reason = texts.NOT_UPDATED if rcode == "NOERROR" else texts.RCODE.format(rcode=rcode)
+                return
+            del self.missing[question]
+        self.state, self.reason = "agrees", texts.UPDATED
+
+    def to_dict(self) -> dict[str, str]:
+        return {"server": self.url, "address": "", "state": self.state, "detail": self.reason}
+
+    def evidence(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "server": self.url,
+                "name": wire.shown(question.name),
+                "expected": sorted(values),
+                "reason": self.reason,
+            }
+            for question, values in self.missing.items()
+        ]
+
+
+def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
+    answers = list_reasons({server.url: server.reason for server in servers if server.state == "waiting"})
+    code, message, fix = texts.DOH_TIMEOUT.fill(seconds=elapsed, answers=answers)
+    return PropagationError(code, message, fix=fix, evidence=_doh_propagation_evidence(servers))
+
+
+def _unreachable(servers: list[_DohServer]) -> PropagationError:
+    answers = list_reasons({server.url: server.reason for server in servers})
+    code, message, fix = texts.DOH_UNREACHABLE.fill(answers=answers)
+    return PropagationError(code, message, fix=fix, evidence=_doh_propagation_evidence(servers))
+
+
+def _doh_propagation_evidence(servers: list[_DohServer]) -> dict[str, Any]:
+    missing = [question for server in servers for question in server.missing]
+    entries = [entry for server in servers for entry in server.evidence()]
+    return {"names": shown_names(missing), "servers": entries}

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import wire
-from dnsrenew.dns.wire import DnsQuestion, Message
 
 if TYPE_CHECKING:
     import random
     import socket
+
+    from dnsrenew.dns.wire import DnsQuestion, Message
 
 Address = tuple[str, int]
 

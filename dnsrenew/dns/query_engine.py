@@ -9,20 +9,20 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import dns.rcode
 import dns.rdatatype
 
-from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.letter_case import LetterCase
 from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
-from dnsrenew.dns.query_errors import NO_RESOURCES, NO_ROUTE, NoRouteError, reason
-from dnsrenew.dns.socket_limit import SHARED
-from dnsrenew.dns.wire import DnsQuestion
+
+if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns.wire import DnsQuestion
 
 PER_ADDRESS: Final = 100
 """Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""
@@ -285,3 +285,121 @@ class QueryEngine:
             SHARED.closed()
             self._open[query.address] -= 1
             self._in_flight.pop(id(query), None)
+
+
+# ── query errors ───────────────────────────────────────────────────────────────────────
+
+# Why a query got no answer, from the error of the operating system.
+
+NO_ROUTE: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+    | {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}  # a system without that address family
+)
+NO_RESOURCES: Final = {
+    errno.EMFILE: texts.PROCESS_FILES,
+    errno.ENFILE: texts.SYSTEM_FILES,
+    errno.ENOBUFS: texts.NO_MEMORY,
+    errno.ENOMEM: texts.NO_MEMORY,
+}
+"""Errors that say nothing about the server: this machine cannot send a query at all."""
+
+
+class NoRouteError(OSError):
+    """The kernel reports at once that there is no route; a later report may concern one host that is down."""
+
+
+def reason(error: OSError) -> str:
+    """Return why there is no answer, as a clause that continues "the server …"."""
+    if isinstance(error, NoRouteError):
+        return texts.NO_ROUTE
+    if isinstance(error, TimeoutError):
+        return texts.NO_REPLY
+    if isinstance(error, ConnectionRefusedError):
+        return texts.REFUSED
+    if error.errno in NO_ROUTE:
+        return texts.NO_ROUTE_ON_PATH
+    if error.errno in NO_RESOURCES:
+        return texts.NO_SOCKET.format(cause=NO_RESOURCES[error.errno])
+    if error.errno in {errno.EPERM, errno.EACCES}:
+        return texts.FORBIDDEN
+    return texts.CONNECTION_LOST
+
+
+# ── socket limit ───────────────────────────────────────────────────────────────────────
+
+# Limits the sockets that the queries of all threads open: a process has few handles, and the store needs some.
+
+_FEW: Final = 128  # a macOS process may have 256 handles
+_MANY: Final = 256
+_MANY_HANDLES: Final = 1024  # the usual number of Linux
+_RESERVED: Final = 8  # for each thread, so that none waits for the sockets of others
+
+
+def _max_sockets() -> int:
+    """Return how many sockets all queries together may have open, by the handles that this process may have."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _FEW
+    handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _FEW
+
+
+class SocketLimit:
+    """Counts the open sockets. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._max = _max_sockets()
+        self._open = 0
+        self._lock = threading.Lock()
+
+    def allows(self, own: int) -> bool:
+        """Tell whether a caller with ``own`` open sockets may open another one."""
+        return own < _RESERVED or self._open < self._max
+
+    def opened(self) -> None:
+        """Count a socket."""
+        with self._lock:
+            self._open += 1
+
+    def closed(self) -> None:
+        """Count a socket less."""
+        with self._lock:
+            self._open -= 1
+
+
+SHARED: Final = SocketLimit()
+"""Shared by all runs: the handles belong to the process."""
+
+
+# ── letter case ────────────────────────────────────────────────────────────────────────
+
+# Random letter case in questions ("0x20"): a forger, who does not see the question, must guess it too.
+#
+# Nearly every server repeats the question letter by letter. An answer over UDP in another case is not used. The
+# question is sent again over TCP, which cannot be forged from elsewhere, and over UDP in lower case where TCP is
+# closed.
+
+
+class LetterCase:
+    """What a run knows about servers that do not repeat the case. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changing: set[Address] = set()
+        self._without_tcp: set[Address] = set()
+
+    def is_mixed(self, address: Address) -> bool:
+        """Tell whether questions to the server have random case."""
+        return address not in self._without_tcp
+
+    def needs_tcp(self, address: Address) -> bool:
+        """Tell whether the server is known to change the case."""
+        return address in self._changing and address not in self._without_tcp
+
+    def changed(self, address: Address) -> None:
+        """Note an answer in another case."""
+        self._changing.add(address)
+
+    def lacks_tcp(self, address: Address) -> None:
+        """Note that a server that changes the case does not answer over TCP."""
+        self._without_tcp.add(address)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.ipv6_source import only_local
-from dnsrenew.dns.name_servers import NameServer
-from dnsrenew.dns.query import Reply
+from dnsrenew.dns.lookup import only_local
 from dnsrenew.dns.query_engine import PER_ADDRESS
-from dnsrenew.dns.wire import DnsQuestion, Name
-from dnsrenew.dns.zones import lame_reason
+from dnsrenew.dns.zones import NameServer, lame_reason
+
+if TYPE_CHECKING:
+    from dnsrenew.dns.query import Reply
+    from dnsrenew.dns.wire import DnsQuestion, Name
 
 AddressState = Literal["waiting", "agrees", "unreachable", "skipped"]
 
@@ -79,7 +80,7 @@ class ServerPoll:
     :ivar failures: the number of rounds in a row without one.
     :ivar no_socket: this machine had no socket left to query it: neither silent nor unreachable, so "not yet".
     :ivar serial: the serial of the zone at this address, if it was queried.
-    :ivar last_resort: it is queried only if no other address of the zone answers (:mod:`dnsrenew.dns.ipv6_source`).
+    :ivar last_resort: it is queried only if no other address of the zone answers (:mod:`dnsrenew.dns.lookup`).
     """
 
     def __init__(self, zone: Name, server: NameServer, expected: Mapping[DnsQuestion, frozenset[str]]) -> None:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
-from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
-from dnsrenew.dns.delegation import Delegation, Target
-from dnsrenew.dns.doh import Doh
-from dnsrenew.dns.lookup import FoundAnswer, Lookup, list_reasons
-from dnsrenew.dns.recursive import Recursion
-from dnsrenew.dns.server_ports import ROOT_SERVERS, ServerPort, probe_ports
-from dnsrenew.dns.wildcard_shadow import Placed, shadowed
+from dnsrenew.dns.delegation import Delegation, Target, challenge_name, random_child
+from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, list_reasons
+from dnsrenew.dns.recursive import Doh, Recursion
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import AttemptError, Cancelled, DnsError
 
 if TYPE_CHECKING:
     from dnsrenew.base.http import HttpClient
-    from dnsrenew.dns.zone_survey import Survey
+    from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns.wire import Name
 
 _TARGETS_SECONDS: Final = 18.0
 _SHADOW_SECONDS: Final = 3.0
@@ -34,17 +31,20 @@ _SHADOW_SECONDS: Final = 3.0
 class DnsView:
     """One per run: it caches zones, name servers and addresses. Thread-safe.
 
+    :ivar zones: the zones that were found, with their name servers.
+    :ivar lookup: what the run knows about servers.
+    :ivar recursion: the recursive servers.
     :param resolver: the servers to query.
     :param http_factory: makes the client for DNS over HTTPS when it is needed.
     """
 
     def __init__(self, resolver: Resolver, http_factory: Callable[[], HttpClient] | None = None) -> None:
-        self._lookup = Lookup()
+        self.lookup = Lookup()
         self._doh = Doh(resolver.doh, http_factory)
-        self._recursion = recursion = Recursion(resolver, self._lookup, self._doh)
-        self._zones = Zones(recursion, self._lookup, resolver.authoritative_port)
-        self._caa = CaaLookup(self._zones, recursion)
-        self._caa_by_tcp = CaaLookup(self._zones, recursion, self._caa)
+        self.recursion = recursion = Recursion(resolver, self.lookup, self._doh)
+        self.zones = Zones(recursion, self.lookup, resolver.authoritative_port)
+        self._caa = CaaLookup(self.zones, recursion)
+        self._caa_by_tcp = CaaLookup(self.zones, recursion, self._caa)
         self._unverified: set[str] = set()  # challenge names in zones whose servers do not answer this machine
 
     def challenge_targets(
@@ -84,7 +84,7 @@ class DnsView:
     def _follow_cnames(
         self, context: Context, starts: Mapping[str, wire.Name], alias: str | None, *, require_answer: bool
     ) -> dict[str, Target]:
-        cnames = Delegation(context, self._zones, through_wildcards=alias is not None, require_answer=require_answer)
+        cnames = Delegation(context, self.zones, through_wildcards=alias is not None, require_answer=require_answer)
         ends = cnames.follow(starts.values())
         if cnames.unverified:
             self._unverified.update(cnames.unverified)
@@ -94,7 +94,7 @@ class DnsView:
         return {identifier: ends[start] for identifier, start in starts.items()}
 
     def _too_slow(self, identifiers: Sequence[str]) -> DnsError:
-        silent = self._lookup.silent_servers()
+        silent = self.lookup.silent_servers()
         evidence = {
             "names": list(identifiers),
             "seconds": _TARGETS_SECONDS,
@@ -124,13 +124,7 @@ class DnsView:
 
         :raises Cancelled: the caller cancelled.
         """
-        return shadowed(context, self._zones, targets)
-
-    def survey(self) -> Survey:
-        """Return the lookups of an examination."""
-        from dnsrenew.dns.zone_survey import Survey  # no renewal needs it
-
-        return Survey(self._recursion, self._lookup, self._zones.port)
+        return shadowed(context, self.zones, targets)
 
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
         """Return the CAA records that apply to each identifier (RFC 8659 section 3), from one lookup for all.
@@ -141,7 +135,7 @@ class DnsView:
             and no answer.
         :raises Cancelled: the caller cancelled.
         """
-        domains = _without_addresses(identifiers)
+        domains = without_addresses(identifiers)
         closed = {name for name in domains if delegation.challenge_name(name) in self._unverified}
         answers = self._caa.find(context, [name for name in domains if name not in closed])
         return answers | dict.fromkeys(closed, CaaAnswer(unknown_reason=texts.CAA_CLOSED))
@@ -154,7 +148,7 @@ class DnsView:
 
         :raises Cancelled: the caller cancelled.
         """
-        first = self._caa.find(context, _without_addresses(identifiers))
+        first = self._caa.find(context, without_addresses(identifiers))
         doubted = [identifier for identifier, answer in first.items() if not answer.is_tcp]
         return first | self._caa_by_tcp.find(context, doubted)
 
@@ -168,7 +162,7 @@ class DnsView:
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
         :raises Cancelled: the caller cancelled; noticed within a second.
         """
-        wait = propagation.PropagationWait(context, self._zones, self._doh, timeout=timeout, settle=settle)
+        wait = propagation.PropagationWait(context, self.zones, self._doh, timeout=timeout, settle=settle)
         wait.until_visible(records, check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -177,31 +171,11 @@ class DnsView:
         :raises DnsError: ``dns-unreachable``.
         :raises Cancelled: the caller cancelled.
         """
-        return self._zones.host_addresses(context, hosts)
-
-    def server_ports(self, context: Context, identifiers: Collection[str]) -> list[ServerPort]:
-        """Return whether each address of the name servers of these names can be queried, by UDP and by TCP.
-
-        :raises DnsError: ``dns-unreachable``: no recursive server answers.
-        :raises Cancelled: the caller cancelled.
-        """
-        domains = {names.absolute(names.base_domain(name)) for name in _without_addresses(identifiers)}
-        found = self._zones.enclosing(context, [wire.from_text(domain) for domain in sorted(domains)])
-        zones = [zone for zone in dict.fromkeys(found.values()) if zone != wire.ROOT]
-        servers = self._zones.servers(context, zones)
-        ports = {(one.address, self._zones.port): zone for zone, its in servers.items() for one in its if one.address}
-        return probe_ports(context, self._lookup, ports)
-
-    def root_ports(self, context: Context) -> list[ServerPort]:
-        """Return the same for three of the root servers.
-
-        :raises Cancelled: the caller cancelled.
-        """
-        return probe_ports(context, self._lookup, dict.fromkeys(((each, 53) for each in ROOT_SERVERS), wire.ROOT))
+        return self.zones.host_addresses(context, hosts)
 
     def values(self, context: Context, name: str) -> set[str]:
         """Return the TXT values at a name that any address of its name servers serves now."""
-        return propagation.served(context, self._zones, wire.from_text(names.absolute(name))).values
+        return propagation.served(context, self.zones, wire.from_text(names.absolute(name))).values
 
     def known_values(self, context: Context, name: str) -> set[str] | None:
         """Return the TXT values at a name: of its name servers, or of recursive servers if none of those answers.
@@ -211,19 +185,19 @@ class DnsView:
         """
         owner = wire.from_text(names.absolute(name))
         with contextlib.suppress(AttemptError):  # a zone without a known server
-            served = propagation.served(context, self._zones, owner)
+            served = propagation.served(context, self.zones, owner)
             if served.is_answer:
                 return served.values
         question = wire.DnsQuestion(owner, dns.rdatatype.TXT, recurse=True)
         try:
-            result = self._recursion.find(context, [question])[question]
+            result = self.recursion.find(context, [question])[question]
         except DnsError:
             return None
         return set(wire.txt_values(result.answer)) if isinstance(result, FoundAnswer) else None
 
     def ttl(self, context: Context, name: str) -> int:
         """Return how long (seconds) a resolver may cache the TXT values that are served at a name now."""
-        return propagation.served(context, self._zones, wire.from_text(names.absolute(name))).ttl
+        return propagation.served(context, self.zones, wire.from_text(names.absolute(name))).ttl
 
     def _apply_alias(
         self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unverified: Collection[str]
@@ -231,20 +205,21 @@ class DnsView:
         """Check that every chain ends at the alias; trust the user if a chain could not be followed."""
         for start, target in ends.items():
             if target.name in unverified:
-                zone = self._zones.zone_of(context, [alias])[alias]
+                zone = self.zones.zone_of(context, [alias])[alias]
                 ends[start] = Target(wire.to_text(alias), (wire.to_text(start),), wire.to_text(zone))
             else:
                 delegation.check_alias(target, start, alias)
 
     def _without_cnames(self, context: Context, starts: Mapping[str, wire.Name]) -> dict[str, Target]:
-        zones = self._zones.zone_of(context, starts.values())
+        zones = self.zones.zone_of(context, starts.values())
         return {
             identifier: Target(wire.to_text(start), (), wire.to_text(zones[start]))
             for identifier, start in starts.items()
         }
 
 
-def _without_addresses(identifiers: Collection[str]) -> list[str]:
+def without_addresses(identifiers: Collection[str]) -> list[str]:
+    """Return the identifiers that are domains."""
     return [identifier for identifier in identifiers if not names.is_ip(identifier)]
 
 
@@ -254,3 +229,73 @@ def _warn_closed(context: Context, unverified: Sequence[str]) -> None:
 
 def _listed(domains: Sequence[str]) -> str:
     return ", ".join(domains[:3]) + (" …" if len(domains) > 3 else "")
+
+
+# ── wildcard shadow ────────────────────────────────────────────────────────────────────
+
+# Finds names that exist only through a wildcard, and vanish while a TXT exists below them (RFC 4592 section 2.2.2).
+
+_A = dns.rdatatype.A
+_RecordData = frozenset[tuple[int, str]]
+
+
+class Placed(Protocol):
+    """Where the TXT for an identifier is placed; both names are absolute."""
+
+    @property
+    def name(self) -> str:
+        """The owner name of the TXT record."""
+
+    @property
+    def served_zone(self) -> str:
+        """The zone of that name."""
+
+
+def shadowed(context: Context, zones: Zones, targets: Mapping[str, Placed]) -> list[str]:
+    """Return the domains (without ``*.``) that a TXT at their target would make vanish.
+
+    A random name below such a domain has the same records as a random sibling of the domain: both come from the
+    wildcard above. A domain that cannot be checked is omitted.
+    """
+    candidates = {
+        domain: wire.from_text(target.served_zone)
+        for identifier, target in targets.items()
+        if _is_direct(domain := names.base_domain(identifier), target)
+    }
+    parents = {wire.from_text(domain).parent(): zone for domain, zone in candidates.items()}
+    wildcards = _child_records(context, zones, parents)  # usually empty, after one query for all
+    candidates = {domain: zone for domain, zone in candidates.items() if wire.from_text(domain).parent() in wildcards}
+    below = _child_records(context, zones, {wire.from_text(domain): zone for domain, zone in candidates.items()})
+    return [
+        domain
+        for domain in candidates
+        if (name := wire.from_text(domain)) in below and below[name] == wildcards[name.parent()]
+    ]
+
+
+def _is_direct(domain: str, target: Placed) -> bool:
+    return (
+        target.name == challenge_name(domain)
+        and names.absolute(domain) != target.served_zone
+        and (names.is_at_or_below(domain, target.served_zone))
+    )
+
+
+def _child_records(context: Context, zones: Zones, parents: Mapping[Name, Name]) -> dict[Name, _RecordData]:
+    """Return the records of a random name below each parent (parent → zone), if such a name exists."""
+    children = {random_child(context, parent): parent for parent in parents}
+    results = zones.query(context, {child: parents[parent] for child, parent in children.items()}, _A)
+    return {
+        children[child]: records
+        for child, result in results.items()
+        if (records := _records_in(result, child)) is not None
+    }
+
+
+def _records_in(result: LookupResult, name: Name) -> _RecordData | None:
+    if not isinstance(result, FoundAnswer) or not wire.is_authoritative(result.answer):
+        return None
+    rrsets = [rrset for rrset in result.answer.answer if rrset.name == name]
+    if wire.is_nxdomain(result.answer) and not rrsets:  # after a CNAME, NXDOMAIN may be about the target
+        return None
+    return frozenset((int(rrset.rdtype), rdata.to_text()) for rrset in rrsets for rdata in rrset)

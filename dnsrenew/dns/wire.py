@@ -25,7 +25,6 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from dnsrenew.base import names
-from dnsrenew.dns import answer_limits
 
 Name = dns.name.Name
 Type = dns.rdatatype.RdataType
@@ -149,7 +148,7 @@ def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> M
     """
     data = _needed(data, authority=authority, additional=additional)
     try:
-        return None if answer_limits.is_excessive(data) else dns.message.from_wire(data, ignore_trailing=True)
+        return None if has_too_many_records(data) else dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
 
@@ -157,7 +156,7 @@ def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> M
 def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
     """Tell whether an answer is not parsed because it would cost too much."""
     try:
-        return answer_limits.is_excessive(_needed(data, authority=authority, additional=additional))
+        return has_too_many_records(_needed(data, authority=authority, additional=additional))
     except (ValueError, IndexError, struct.error):
         return False
 
@@ -295,3 +294,89 @@ def addresses(answer: Message, name: Name) -> tuple[str, ...]:
         if rrset.name in owners
         for rdata in rrset
     )
+
+
+# ── answer limits ──────────────────────────────────────────────────────────────────────
+
+# Limits the cost of parsing an answer, whose content the zone's owner controls.
+#
+# Records are counted in the header. Names are counted by their labels, because two octets may refer to a name of 127
+# labels, and reading it takes time that grows with the square of that. Texts are counted one by one, because 64 KB
+# can hold 64,000 empty ones, and records of types that are not asked for by their octets.
+
+MAX_OCTETS: Final = 65_535
+"""The longest DNS message over TCP (RFC 1035 section 4.2.2)."""
+MAX_RECORDS: Final = 500
+_MAX_STEPS: Final = 10_000  # labels and pointers in all names, texts, and octets of other records together
+_NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
+
+_ANSWER_LIMITS_HEADER: Final = 12
+_COUNTS: Final = struct.Struct("!4xHHHH")
+_RECORD: Final = struct.Struct("!HH4xH")
+_NAMES: Final = {
+    **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
+    **dict.fromkeys((dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME), 1),
+    dns.rdatatype.SOA: 2,
+}
+"""The number of names at the start of a record's data."""
+
+
+def has_too_many_records(data: bytes) -> bool:
+    """Tell whether the sections after the question have too many records or labels.
+
+    :raises ValueError, IndexError, struct.error: they are malformed.
+    """
+    questions, *counts = _COUNTS.unpack_from(data)
+    count = sum(counts)
+    if count > MAX_RECORDS:
+        return True
+    at = _ANSWER_LIMITS_HEADER
+    for _ in range(questions):
+        at = _skip_name(data, at)[1] + 4
+    steps = 0
+    for _ in range(count):
+        taken, at = _skip_record(data, at)
+        steps += taken
+        if steps > _MAX_STEPS:
+            return True
+    return False
+
+
+def _skip_record(data: bytes, at: int) -> tuple[int, int]:
+    """Return the steps that a record takes, and where the next one begins."""
+    steps, at = _skip_name(data, at)
+    kind, rdclass, size = _RECORD.unpack_from(data, at)
+    at += _RECORD.size
+    if kind == dns.rdatatype.TXT and rdclass == dns.rdataclass.IN:
+        return steps + _count_texts(data, at, size), at + size
+    names = _NAMES.get(kind) if rdclass == dns.rdataclass.IN else None
+    if names is None:
+        return steps + _NAME_STEPS + size, at + size
+    name_at = at
+    for _ in range(names):
+        taken, name_at = _skip_name(data, name_at)
+        steps += taken
+    return steps, at + size
+
+
+def _count_texts(data: bytes, at: int, size: int) -> int:
+    count, end = 0, at + size
+    while at < end and count <= _MAX_STEPS:
+        count += 1
+        at += 1 + data[at]
+    return count
+
+
+def _skip_name(data: bytes, at: int) -> tuple[int, int]:
+    """Return the labels and pointers of a name, and where it ends."""
+    steps, end = 0, 0
+    while octet := data[at]:
+        steps += 1
+        if steps > _NAME_STEPS:
+            raise ValueError(steps)
+        if octet < 0x40:
+            at += 1 + octet
+        else:
+            end = end or at + 2
+            at = (octet & 0x3F) << 8 | data[at + 1]
+    return steps, end or at + 1

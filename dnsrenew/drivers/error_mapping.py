@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.http import retry_after
 from dnsrenew.base.model import rfc3339
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostError
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -282,6 +283,4 @@ def _line(text: str) -> str:
 def _retry_after(found: _Findings, now: datetime) -> float | None:
     if found.headers is None:
         return None
-    from dnsrenew.base.http import retry_after  # slow to import, and only needed after a refusal
-
     return retry_after(found.headers, now)

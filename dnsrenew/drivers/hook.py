@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names, subprocesses
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostError
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:

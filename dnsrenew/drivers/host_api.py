@@ -7,16 +7,17 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpClient
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.host_error import HostError, malformed, malformed_field
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
+    from xml.etree import ElementTree
+
     from dnsrenew.base.http import Response
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
@@ -265,3 +266,99 @@ def unquoted(content: str) -> str:
 def _unescape(found: re.Match[str]) -> str:
     code = found[1]
     return chr(int(code)) if len(code) == 3 else code
+
+
+# ── host error ─────────────────────────────────────────────────────────────────────────
+
+# The failure of a request to a DNS host; ``error_mapping`` makes the error for people of it.
+
+
+class HostError(Exception):
+    """A host refused a request, or its answer is not what its documentation says.
+
+    ``str()`` is the message of the host, not redacted yet.
+
+    :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None: it follows from the status and the message.
+    :ivar status_code: the HTTP status; None without an answer, or where the host reports errors with status 200.
+    :ivar headers: those of the answer, for a ``Retry-After``.
+    :ivar if_missing: the code for status 404 unless the message has another reason; None: the zone is unknown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status_code = status
+        self.headers = headers
+        self.if_missing: str | None = None
+
+    @property
+    def response(self) -> HostError:
+        """The answer, in the form of the exceptions of requests."""
+        return self
+
+    @property
+    def text(self) -> str:
+        """The message of the host."""
+        return str(self)
+
+
+def unknown_zone(zone: str) -> HostError:
+    """Return the error for a zone that is not in the account."""
+    return HostError(f"no zone {zone.rstrip('.')}", code="provider-zone-unknown")
+
+
+def malformed(what: str) -> HostError:
+    """Return the error for an answer that does not have what the documentation of the host promises.
+
+    :param what: what is wrong, such as ``it is not JSON``; never a value of the answer.
+    """
+    return HostError(what, code="provider-malformed-answer")
+
+
+def malformed_field(name: str) -> HostError:
+    """Return the error for a field of an answer that is not as documented.
+
+    :param name: such as ``records.0.id``.
+    """
+    return malformed(f"the field `{name}` is missing or has another type")
+
+
+# ── xml answer ─────────────────────────────────────────────────────────────────────────
+
+# XML answers of hosts. A document type is refused, so that no entity is expanded or fetched.
+
+
+def document(body: bytes) -> ElementTree.Element:
+    """Return the root of a document; the names of its elements have no namespaces.
+
+    :raises HostError: the body is not XML, or it has a document type.
+    """
+    from xml.etree import ElementTree  # few hosts have an API in XML
+    from xml.parsers import expat
+
+    builder = ElementTree.TreeBuilder()
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartElementHandler = lambda name, attributes: builder.start(_local(name), attributes)
+    parser.EndElementHandler = lambda name: builder.end(_local(name))
+    parser.CharacterDataHandler = builder.data
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding that Python does not know
+        raise malformed("it is not XML") from None
+    return builder.close()
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise ValueError("a document type")
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
 from dnsrenew.base.runtime.retry import RESEND, Transient, resend
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.drivers.plain_http import plain_http
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
 
 if TYPE_CHECKING:
@@ -268,3 +269,37 @@ def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRene
         fix=redactor.redact(error.fix),
         evidence=redactor.redact_values({"account": account, **error.evidence}),
     )
+
+
+# ── plain http ─────────────────────────────────────────────────────────────────────────
+
+# Find the addresses of an account to which its credentials would travel unencrypted.
+
+_SCHEME: Final = "http://"
+
+
+def plain_http(provider: Provider, account: DnsAccount) -> Iterator[tuple[str, str]]:
+    """Give each option that is an ``http://`` address of another machine, with its host."""
+    for key, value in {**provider.driver_options, **account.options}.items():
+        if isinstance(value, str) and value.strip().lower().startswith(_SCHEME):
+            host = _host(value.strip())
+            if host and not _is_local(host):
+                yield key, host
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # the driver reports it
+        return ""
+
+
+def _is_local(host: str) -> bool:
+    """Tell whether what is sent to a host stays on this machine; a name is not looked up."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

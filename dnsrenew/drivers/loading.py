@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.secrets import Secret
@@ -97,8 +98,6 @@ def _driver_class(name: str) -> Callable[[DriverContext], object]:
 
 
 def _plug_in(name: str) -> Callable[[DriverContext], object]:
-    from importlib.metadata import entry_points
-
     found = entry_points(group=ENTRY_POINT_GROUP, name=name)
     if not found:
         raise ConfigError.of(texts.DRIVER_MISSING, driver=name)

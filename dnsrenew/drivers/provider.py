@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 from zlib import crc32
 
 from dnsrenew.base.values import Frozen, field
@@ -164,8 +165,6 @@ class Provider(Frozen, kw_only=True):
 
 
 def _server(address: str) -> str:
-    from urllib.parse import urlsplit  # needed only after an error
-
     try:
         return urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
     except ValueError:

@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
 
 from dnsrenew.base.model import RouteTaken
 from dnsrenew.base.values import replace
-from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
+from dnsrenew.store.state import LONGEST, SHARE, is_waiting
 
 if TYPE_CHECKING:
     import random
 
     from dnsrenew.base.model import Attempt, Route
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.store.state import State
-    from dnsrenew.store.state_parts import RouteFailure
+    from dnsrenew.store.state import RouteFailure, State
 
 DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
@@ -166,16 +166,12 @@ def _route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
 
 
 def _plain(text: str, safe: str = "") -> str:
-    from urllib.parse import quote  # slow to load, and not needed while nothing is due
-
     return quote(text, safe=":[]" + safe, errors="surrogatepass")
 
 
 def _read(text: str) -> str:
     if "%" not in text:
         return text
-    from urllib.parse import unquote  # as above
-
     return unquote(text)  # never fails, even on an edited file
 
 

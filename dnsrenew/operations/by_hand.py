@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from dnsrenew.acme import transport
+from dnsrenew.base import threads, x509
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, LockedError, StoreError
 from dnsrenew.operations import texts
-from dnsrenew.renewal import deploying, previous
-from dnsrenew.renewal.outcomes import outcome
+from dnsrenew.renewal import deploying, renewal_info
+from dnsrenew.renewal.outcomes import outcome, unexpected
+from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta
 
 if TYPE_CHECKING:
@@ -17,7 +22,6 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.x509 import CertificateFacts, PrivateKey
     from dnsrenew.store import State, Store
-    from dnsrenew.store.signing_requests import SigningRequest
 
 
 class GivenFiles(Frozen, hidden=("certificate", "key")):
@@ -50,15 +54,12 @@ def signing_request(
     spec: CertificateSpec, store: Store, context: Context, *, new: bool = False, wait: float = 0
 ) -> SigningRequest:
     """See :meth:`dnsrenew.Renewer.csr`."""
-    from dnsrenew.base import x509
-    from dnsrenew.store.signing_requests import SigningRequest
-
     with store.lock(spec.name, context=context, wait=wait):
         kept = None if new else store.signing_requests.load(context, spec.name)
         if kept is not None:
             _warn_if_outdated(kept, spec, context)
             return kept
-        reused = None if new else previous.reused_key(spec, store.read_state(spec.name), store, context)
+        reused = None if new else renewal_info.reused_key(spec, store.read_state(spec.name), store, context)
         key = x509.new_key(spec.key) if reused is None else reused
         csr, key_pem = x509.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
         store.signing_requests.save(spec.name, csr, key_pem)
@@ -121,8 +122,6 @@ def _check(
     :raises ConfigError: ``key-wrong``.
     :raises CAError: ``certificate-wrong``.
     """
-    from dnsrenew.base import x509
-
     key = _key(spec, given, request, store=store, state=state)
     pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
     if x509.key_hash(key) in state.compromised_keys:
@@ -137,8 +136,6 @@ def _key(
 
     The last is for an installation that is repeated.
     """
-    from dnsrenew.base import x509
-
     if given.key is not None:
         return x509.key_from_file(given.key)
     if x509.has_both(given.certificate):
@@ -175,10 +172,7 @@ def _refuse_older(facts: CertificateFacts, name: str, state: State, store: Store
 
 def _warn_if_incomplete(checked: _Checked, context: Context) -> None:
     """Warn if the chain seems to lack an intermediate certificate."""
-    from dnsrenew.acme import trusted_roots
-    from dnsrenew.base import x509
-
-    if not x509.ends_with_root(checked.fullchain_pem) and trusted_roots.is_known(checked.fullchain_pem) is False:
+    if not x509.ends_with_root(checked.fullchain_pem) and transport.is_known(checked.fullchain_pem) is False:
         context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(checked.fullchain_pem)))
 
 
@@ -219,3 +213,59 @@ def _keep(
     path = None if (current := store.current(spec.name)) is None else str(current)
     context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
     return kept
+
+
+# ── deploy ─────────────────────────────────────────────────────────────────────────────
+
+# Deploys what is in the store, without renewing anything.
+
+_LAST_SECONDS: Final = 5.0
+"""Seconds that a deployment may take to end after Ctrl-C."""
+
+
+def deploy_by_hand(
+    context: Context, store: Store, specs: Sequence[CertificateSpec], *, force: bool, wait: float, workers: int
+) -> list[Outcome]:
+    """Deploy the certificates in force; return the outcomes in order. An error of one is in its outcome.
+
+    Every target is looked at that can be, also where the entry has succeeded before.
+
+    :param force: deploy also to targets that have the certificate.
+    :param wait: seconds to wait for another run that holds a lock.
+    :param workers: certificates worked on at once.
+    """
+    deploying.complete_renames_of_killed_runs(store, context)
+    calls = [
+        partial(_deploy, context.for_certificate(spec.name), store, spec, force=force, wait=wait) for spec in specs
+    ]
+    tasks = threads.start_all(calls, workers)
+    try:
+        for task in tasks:
+            while not task.done.wait(threads.SLICE):
+                pass
+    except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
+        context.cancel.set()
+        for task in tasks:
+            task.done.wait(_LAST_SECONDS)
+        raise
+    return [task.result() for task in tasks]
+
+
+def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: bool, wait: float) -> Outcome:
+    state = None
+    try:
+        with store.lock(spec.name, context=context, wait=wait):
+            state = store.read_state(spec.name)
+            if spec.deploy and not store.is_whole(spec.name, state):
+                text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
+                raise StoreError.of(text, name=spec.name)
+            known = outcome(spec, store, state, "not-due", context)
+            return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
+    except LockedError as error:
+        return outcome(spec, store, state, "locked", context, error=error)
+    except Cancelled as error:
+        return outcome(spec, store, state, "interrupted", context, error=error)
+    except DnsRenewError as error:
+        return outcome(spec, store, state, "failed", context, error=error)
+    except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
+        return outcome(spec, store, state, "failed", context, error=unexpected(error, context))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.base import extensions
-from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import StoreAddress
+    from dnsrenew.base.model import CertificateSpec, StoreAddress
     from dnsrenew.config import Config
     from dnsrenew.store import Store
 
@@ -64,8 +64,6 @@ def is_pattern(name: object) -> bool:
 
 
 def _matches(pattern: str, known: Iterable[str]) -> set[str]:
-    from fnmatch import fnmatchcase  # rarely needed
-
     pattern = pattern.lower()
     return {name for name in known if fnmatchcase(name, pattern)}
 

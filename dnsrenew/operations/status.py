@@ -15,7 +15,7 @@ from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import why
-from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.outcomes import in_current
 from dnsrenew.store import State
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
+    from dnsrenew.renewal.due import RunOptions
     from dnsrenew.renewal.job import Services
-    from dnsrenew.renewal.options import RunOptions
     from dnsrenew.store import State, Store
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
@@ -228,7 +228,7 @@ class Batch(Frozen):
 
         Nothing is done for a route that leaves the choice between several accounts.
         """
-        from dnsrenew.challenges import CHALLENGES  # as below
+        from dnsrenew.challenges import CHALLENGES  # slow to load
 
         route = spec.routes[0] if spec.routes else None
         accounts = self.config.accounts

@@ -12,7 +12,7 @@ from dnsrenew.renewal.outcomes import deferred, outcome
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome, RenewalReason
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.renewal.options import RunOptions
+    from dnsrenew.renewal.due import RunOptions
     from dnsrenew.store import State, Store
 
 

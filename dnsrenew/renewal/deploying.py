@@ -7,6 +7,7 @@ values of secrets among them. A failed one is tried at every run, also where not
 from __future__ import annotations
 
 import contextlib
+import hmac
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -165,8 +166,6 @@ def _secrets(options: Mapping[str, Any], store: Store) -> int | None:
     identities = {name: value.identity() for name, value in sorted(secrets.items())}
     if any(identities[name] == value.reference for name, value in secrets.items()):  # without a value
         return None
-    import hmac  # late: few deployments have secrets
-
     try:
         key = store.fingerprint_key()
     except StoreError:  # an edit is then not noticed

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.model import Notice, rfc3339
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
+from dnsrenew.fallback import history
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
+    from dnsrenew.config import Config
+    from dnsrenew.store import Store
     from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)
@@ -130,3 +136,60 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
     if has_changed(spec, state):
         return "changed"
     return next_reason(state, at) if now >= at else None
+
+
+# ── fingerprints ───────────────────────────────────────────────────────────────────────
+
+# What a failed certificate depended on, as a number: after an edit, it is tried again at once.
+
+
+class Fingerprints(Frozen):
+    """The fingerprints of the certificates of a configuration, under the key of the store."""
+
+    config: Config
+    store: Store
+
+    def of(self, spec: CertificateSpec, failed: State) -> int | None:
+        """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
+
+        :param failed: the state, whose last failure names the DNS accounts that were tried.
+        """
+        try:
+            key = self.store.fingerprint_key()
+        except StoreError:  # edits then end no wait
+            return None
+        return self.config.fingerprint_of(spec, key, history.accounts_tried(failed))
+
+
+# ── options ────────────────────────────────────────────────────────────────────────────
+
+# The options of a run.
+
+
+def _unknown_fingerprint(_spec: CertificateSpec, _failed: State) -> int | None:
+    return None
+
+
+class RunOptions(Frozen, kw_only=True):
+    """The options of a run.
+
+    :ivar force: renew also what is not due, whatever failed before.
+    :ivar now: renew what is due, whatever failed before and whatever the ledger says.
+    :ivar attended: renew what is due, whatever failed before, because a person waits for the result; not while a CA has
+        asked to wait, nor after too many orders within an hour.
+    :ivar dry_run: issue at the staging CA and keep nothing.
+    :ivar deploy: also try the pending deployments.
+    :ivar wait: seconds to wait for another run that holds a lock.
+    :ivar asked_by: what asks for the certificates: the path of the configuration; "" for a program.
+    :ivar fingerprint: returns a number for what a failed certificate depends on; after an edit it is another one, and
+        the certificate is tried at once.
+    """
+
+    force: bool = False
+    now: bool = False
+    attended: bool = False
+    dry_run: bool = False
+    deploy: bool = True
+    wait: float = 0
+    asked_by: str = ""
+    fingerprint: Callable[[CertificateSpec, State], int | None] = _unknown_fingerprint

@@ -8,18 +8,20 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.checks.caa import denials, parse_issuer
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, Cancelled, DnsRenewError, LockedError, StoreError
+from dnsrenew.errors import CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError
 from dnsrenew.fallback import history
-from dnsrenew.renewal import due
+from dnsrenew.renewal import due, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
+    from dnsrenew.dns.caa_lookup import CaaAnswer
     from dnsrenew.errors import AttemptError
-    from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.fallback.planner import FallbackPlanner
+    from dnsrenew.fallback.candidates import Selection
+    from dnsrenew.fallback.planner import ActiveAttempt, FallbackPlanner
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
 
@@ -114,3 +116,50 @@ def _next_attempt(job: Job, state: State) -> datetime | None:
     """Return when the next run tries again. A certificate that was only forced is not tried before it is due."""
     renewal = due.next_renewal(job.spec, state) if job.is_only_forced else None
     return max((time for time in (state.next_attempt, renewal) if time is not None), default=None)
+
+
+# ── lost account ───────────────────────────────────────────────────────────────────────
+
+# An account whose key is damaged or gone is replaced by a new one, unless records in DNS allow only the old one.
+
+_NEW: Final = "new"
+"""Stands for the URL of an account that does not exist yet."""
+_ISSUE: Final = frozenset({"issue", "issuewild"})
+
+
+def check_pinned(job: Job, selection: Selection) -> None:
+    """Return unless the account of the CA is lost and pinned; call it before the CA is opened, which creates one.
+
+    :raises DnsError: ``account-pinned``: by ``accounturi`` in CAA records (RFC 8657) or in a dns-persist-01 record of a
+        name of the certificate.
+    """
+    lost = job.services.lost_account(selection.ca)
+    if lost is None:
+        return
+    from dnsrenew.challenges.dns_persist01.record import LostIdentity, pinned  # rarely needed
+
+    context, dns, ca = job.context, job.services.dns, job.services.ca(selection.ca)
+    records = dns.caa(context, list(selection.routes))
+    identities = ca.caa_identities(context)
+    issuers = [*identities, *_issuers_of(lost.url, records)]
+    for_new = denials(records, selection.routes, issuers, _NEW)
+    for_lost = denials(records, selection.routes, issuers, lost.url)
+    by_caa = {
+        identifier: error.evidence["record"]
+        for identifier, error in for_new.items()
+        if error.evidence["scope"] == "account" and identifier not in for_lost
+    }
+    identity = LostIdentity(lost.url, identities, ca.account_hash_prefix(context), lost.thumbprints)
+    by_txt = pinned(context, dns, list(selection.routes), identity)
+    if by_caa or by_txt:
+        pinning = dict.fromkeys([*by_caa.values(), *by_txt.values()])
+        evidence = {"ca": selection.ca, "account_url": lost.url, "path": lost.key_path, "records": list(pinning)}
+        text = texts.ACCOUNT_PINNED_BY_TXT if by_txt else texts.ACCOUNT_PINNED
+        raise DnsError.of(text, **evidence, identifiers=list(dict.fromkeys([*by_caa, *by_txt])))
+
+
+def _issuers_of(account_url: str, answers: Mapping[str, CaaAnswer]) -> set[str]:
+    """Return the issuer domains of the records that name an account: they are of its CA, whatever it publishes."""
+    values = {record.value for answer in answers.values() for record in answer.records if record.tag.lower() in _ISSUE}
+    issuers = [issuer for value in values if (issuer := parse_issuer(value)) is not None]
+    return {issuer.domain for issuer in issuers if issuer.domain and account_url in issuer.all("accounturi")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.runtime.fair_lock import FairLock
+from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.renewal.port_programs import PortPrograms
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.solver import Solvers
     from dnsrenew.dns import DnsView
-    from dnsrenew.renewal.options import RunOptions
+    from dnsrenew.renewal.due import RunOptions
     from dnsrenew.store import State, Store
-    from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.parts import LostAccount
 
 
 class Services(Frozen):

@@ -14,15 +14,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnsrenew.base import threads
+from dnsrenew.base import threads, x509
 from dnsrenew.base.checks.caa import denials
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
-from dnsrenew.fallback.attempt import Reselect
-from dnsrenew.fallback.planner import FallbackPlanner
-from dnsrenew.renewal import due, failure, lost_account, previous, resume, texts
+from dnsrenew.fallback.planner import FallbackPlanner, Reselect
+from dnsrenew.renewal import due, failure, renewal_info, resume, texts
 from dnsrenew.renewal.check_due import Due, check_due
 from dnsrenew.renewal.job import Issued, Job, Services
 from dnsrenew.renewal.outcomes import outcome, unexpected
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
     from dnsrenew.acme import Authorization, Challenge, Order
     from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.placements import Placements, Value
-    from dnsrenew.fallback.attempt import ActiveAttempt
-    from dnsrenew.renewal.options import RunOptions
+    from dnsrenew.challenges.solver import Placements, Value
+    from dnsrenew.fallback.planner import ActiveAttempt
+    from dnsrenew.renewal.due import RunOptions
     from dnsrenew.store import State, Store
 
 
@@ -126,7 +125,7 @@ def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issue
     :raises AttemptError: the attempt failed; nothing that it published is left.
     :raises LockedError: another run is where only one can be at a time; nothing was ordered.
     """
-    lost_account.check_pinned(job, attempt.selection)
+    failure.check_pinned(job, attempt.selection)
     if attempt.pending_order is not None:
         return resume.fetch(job, attempt, attempt.pending_order)
     context, services, ca_name = job.context, job.services, attempt.selection.ca
@@ -187,12 +186,10 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
 
     :raises AttemptError: the attempt failed; nothing that it published is left.
     """
-    from dnsrenew.base import x509
-
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     solvers, ca = job.services.solvers, job.services.ca(ca_name)
     context.emit("route-started", **attempt.taken().to_dict())
-    new_key = threads.start(partial(previous.key_for, job))  # an RSA key takes up to a second
+    new_key = threads.start(partial(renewal_info.key_for, job))  # an RSA key takes up to a second
 
     order, authorizations = _order(job, attempt)
     pending = {one.identifier: one for one in authorizations if one.status == "pending"}
@@ -245,7 +242,7 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     """
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     ca = job.services.ca(ca_name)
-    replaces = previous.replaced_cert_id(job, ca_name)
+    replaces = renewal_info.replaced_cert_id(job, ca_name)
     if not job.options.now:
         ledger, replaced = job.services.ledger(ca_name), replaces is not None
         blocked = ledger.may_order(
@@ -300,7 +297,7 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     spec, store, context, services = job.spec, job.services.store, job.context, job.services
     ca, facts = attempt.selection.ca, issued.facts
     services.ledger(ca).note_certificate(spec.identifiers)
-    previous.warn_of_unknown_root(job, ca, issued.fullchain_pem)
+    renewal_info.warn_of_unknown_root(job, ca, issued.fullchain_pem)
     now = context.clock.now()
     query = RenewalInfoQuery(services.ca(ca), ca, issued.fullchain_pem, context, unresponsive=services.unresponsive)
     without_profile = spec.profile is not None and issued.profile is None

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.acme.problems import is_refusal
+from dnsrenew.base import x509
 from dnsrenew.errors import CAError
-from dnsrenew.fallback.attempt import Reselect
+from dnsrenew.fallback.planner import Reselect
 from dnsrenew.renewal.job import Issued
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Order
     from dnsrenew.base.x509 import PrivateKey
-    from dnsrenew.fallback.attempt import ActiveAttempt
+    from dnsrenew.fallback.planner import ActiveAttempt
     from dnsrenew.renewal.job import Job
     from dnsrenew.store.pending_orders import PendingOrder
 
@@ -60,7 +62,6 @@ def _save(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: 
 
     :raises StoreError: it cannot be saved. Do not send the CSR.
     """
-    from dnsrenew.base import x509
     from dnsrenew.store.pending_orders import PendingOrder  # not needed while nothing is due
 
     if job.options.dry_run:  # keeps nothing
@@ -82,8 +83,6 @@ def _save(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: 
 
 def load_pending(job: Job) -> PendingOrder | None:
     """Return the order that an earlier run left, if it still fits the configuration; otherwise delete it."""
-    from dnsrenew.base import x509
-
     if job.options.dry_run:
         return None
     spec, orders = job.spec, job.services.store.orders
@@ -112,8 +111,6 @@ def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
     :raises Reselect: the order is dead.
     :raises AttemptError: the CA could not be asked, or did not issue in time; the order may still be alive.
     """
-    from dnsrenew.base import x509
-
     context, ca = job.context, job.services.ca(attempt.selection.ca)
     order = _look_up(job, ca, pending)
     if order is None:
@@ -153,7 +150,5 @@ def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:
 
 def _is_hopeless(job: Job, pending: PendingOrder, error: CAError) -> bool:
     """Return whether the CA has refused the order for too long to wait any more."""
-    from dnsrenew.acme.problems import is_refusal
-
     waited = pending.written is None or abs(job.context.clock.now() - pending.written) > _PATIENCE
     return waited and is_refusal(error)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from dnsrenew.config.cas import uses_stand_in
 from dnsrenew.errors import ConfigError
 from dnsrenew.renewal import texts
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.renewal.job import Services
     from dnsrenew.store import Store
-    from dnsrenew.store.account_parts import LostAccount
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.parts import LostAccount
 
 
 class LazyServices:
@@ -141,8 +142,6 @@ class StagingCAs(dict[str, str]):
         self._run = run
 
     def __missing__(self, name: str) -> str:
-        from dnsrenew.config.cas import uses_stand_in
-
         ca = self._cas[name]
         if ca.staging is None:
             raise ConfigError.of(texts.NO_STAGING, ca=name)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
+from typing import Final
 
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import texts
 from dnsrenew.schedule.plan import (
+    JITTER,
+    MARKER,
     UNKNOWN_NEEDS,
     Host,
     JobNeeds,
+    PlannedCommand,
+    PlannedFile,
     ScheduledJob,
     ScheduleKind,
     SchedulePlan,
@@ -24,8 +30,6 @@ from dnsrenew.schedule.plan import (
 
 def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
     """Return the properties of this machine."""
-    import socket
-
     home = os.path.expanduser("~")
     if platform == "win32":
         domain = environ.get("USERDOMAIN", "")
@@ -140,7 +144,147 @@ def _program(platform: str) -> tuple[str, ...]:
 
 def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan of a kind."""
-    from dnsrenew.schedule import cron, launchd, systemd, windows  # every renewal looks for a schedule, and makes none
+    from dnsrenew.schedule import cron, systemd  # every renewal looks for a schedule, and makes none
 
-    plans = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd.plan, "windows": windows.plan}
+    plans = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd_plan, "windows": windows_plan}
     return plans[kind](job, host)
+
+
+# ── launchd ────────────────────────────────────────────────────────────────────────────
+
+# A launchd job of macOS: a daemon for root, an agent for other users.
+
+_LABEL: Final = "dnsrenew"
+
+
+def launchd_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+    """Return the plan; launchd itself catches up on a run missed while the Mac slept."""
+    folder = "/Library/LaunchDaemons" if host.admin else f"{host.home}/Library/LaunchAgents"
+    log = "/Library/Logs/dnsrenew.log" if host.admin else f"{host.home}/Library/Logs/dnsrenew.log"
+    domain = "system" if host.admin else f"gui/{host.uid}"
+    path = f"{folder}/{_LABEL}.plist"
+    unload = PlannedCommand(("launchctl", "bootout", f"{domain}/{_LABEL}"), required=False)
+    return SchedulePlan(
+        kind="launchd",
+        title=texts.LAUNCHD_SYSTEM if host.admin else texts.LAUNCHD_USER.format(user=host.user),
+        files=(PlannedFile(path, _plist(job, log), f"<string>{_escaped(job.config)}</string>"),),
+        enable=(unload, PlannedCommand(("launchctl", "bootstrap", domain, path))),
+        status=(("launchctl", "print", f"{domain}/{_LABEL}"),),
+        disable=(unload,),
+        note="" if host.admin else texts.LAUNCHD_NOTE,
+        inspect=(f"launchctl print {domain}/{_LABEL}", f"tail {log}"),
+    )
+
+
+def _plist(job: ScheduledJob, log: str) -> str:
+    command_line = job.command_line(jitter=True)
+    arguments = "\n".join(f"        <string>{_escaped(argument)}</string>" for argument in command_line)
+    minute = job.minute_past_hour
+    times = "\n".join(
+        f"        <dict><key>Hour</key><integer>{hour}</integer><key>Minute</key><integer>{minute}</integer></dict>"
+        for hour in job.hours
+    )
+    return f"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<!-- {MARKER} -->
+<plist version="1.0">
+<dict>
+    <key>Label</key>
+    <string>{_LABEL}</string>
+    <key>ProgramArguments</key>
+    <array>
+{arguments}
+    </array>
+    <key>StartCalendarInterval</key>
+    <array>
+{times}
+    </array>
+    <key>StandardErrorPath</key>
+    <string>{_escaped(log)}</string>
+</dict>
+</plist>
+"""
+
+
+# ── windows ────────────────────────────────────────────────────────────────────────────
+
+# A task of the Windows Task Scheduler.
+
+_TASK: Final = "dnsrenew"
+
+
+def windows_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+    """Return the plan: the XML of the task, and the commands that register it."""
+    path = f"{host.config_home}\\dnsrenew\\schedule.xml"
+    return SchedulePlan(
+        kind="windows",
+        title=texts.WINDOWS_TASK.format(user=host.user),
+        files=(PlannedFile(path, _task(job, host), _escaped(quoted(job.config)), "utf-16"),),
+        enable=(PlannedCommand(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
+        status=(("schtasks", "/Query", "/TN", _TASK),),
+        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", _TASK, "/F"), required=False),),
+        note="" if host.admin else texts.WINDOWS_NOTE,
+        inspect=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),
+    )
+
+
+def _task(job: ScheduledJob, host: Host) -> str:
+    # S4U runs without a logged-in user and without a stored password; only an administrator can register it.
+    logon = "S4U" if host.admin else "InteractiveToken"
+    program, *arguments = job.command_line(jitter=False)
+    triggers = "\n".join(_trigger(hour, job.minute_past_hour) for hour in job.hours)
+    return f"""\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Author>{_escaped(host.user)}</Author>
+    <Description>{MARKER}</Description>
+  </RegistrationInfo>
+  <Triggers>
+{triggers}
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <UserId>{_escaped(host.user)}</UserId>
+      <LogonType>{logon}</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <RunOnlyIfNetworkAvailable>true</RunOnlyIfNetworkAvailable>
+    <ExecutionTimeLimit>PT6H</ExecutionTimeLimit>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{_escaped(program)}</Command>
+      <Arguments>{_escaped(" ".join(map(quoted, arguments)))}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+
+def _trigger(hour: int, minute: int) -> str:
+    return f"""\
+    <CalendarTrigger>
+      <StartBoundary>2026-01-01T{hour:02d}:{minute:02d}:00</StartBoundary>
+      <Enabled>true</Enabled>
+      <RandomDelay>PT{JITTER}S</RandomDelay>
+      <ScheduleByDay>
+        <DaysInterval>1</DaysInterval>
+      </ScheduleByDay>
+    </CalendarTrigger>"""
+
+
+def quoted(argument: str) -> str:
+    """Return an argument for a Windows command line; a path has no quotation mark and no final backslash."""
+    return f'"{argument}"' if not argument or set(argument) & set(" \t&()^;,") else argument
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
+from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.ground import Ground
+from dnsrenew.base.model import Deployment
+from dnsrenew.base.subprocesses import environment
+from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.base.values import Frozen
+from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule import cron, texts
-from dnsrenew.schedule.plan import MARKER, PlannedCommand, SchedulePlan
+from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, SchedulePlan
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec, Notice, Route
+    from dnsrenew.config import Config
     from dnsrenew.errors import Text
+    from dnsrenew.schedule.plan import ScheduledJob
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
 _SECONDS: Final = 60.0
@@ -34,10 +46,6 @@ Runner = Callable[[Sequence[str], str | None], ProgramResult]
 
 def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramResult:
     """Run a program with a text on its standard input, for at most 60 s; its output is in English."""
-    import subprocess
-
-    from dnsrenew.base.subprocesses import environment
-
     try:
         completed = subprocess.run(
             arguments,
@@ -243,3 +251,165 @@ def _failed(command: Sequence[str], result: ProgramResult) -> DnsRenewError:
     text = texts.SCHEDULE_FAILED if output else texts.SCHEDULE_FAILED_SILENTLY
     code, message, fix = text.fill(command=" ".join(command), output=output, status=result.status)
     return DnsRenewError(code, message, fix=fix, evidence={"command": list(command), "status": result.status})
+
+
+# ── code check ─────────────────────────────────────────────────────────────────────────
+
+# Whether others can change the code that a schedule runs.
+#
+# Judged are the program, its interpreter, this package, and each folder that the interpreter imports from. What lies
+# deeper in those folders is not looked at.
+
+_LIST: Final = """
+import importlib.util, os, sys
+package = importlib.util.find_spec("dnsrenew")
+finders = [sys.modules.get(getattr(finder, "__module__", "")) for finder in sys.meta_path]
+editable = [path for finder in finders for path in getattr(finder, "MAPPING", {}).values()]
+found = [*sys.path, *editable, package.origin if package else ""]
+sys.stdout.buffer.write(os.fsencode("\\0".join(found)))
+"""
+"""Prints where an interpreter imports from, editable installs of setuptools included."""
+_CODE_CHECK_SECONDS: Final = 30.0
+_MOST: Final = 1 << 20
+_LONGEST_LINE: Final = 1024
+
+
+def check_code(job: ScheduledJob) -> tuple[Notice, ...]:
+    """Judge what a job runs; return warnings for an ordinary user.
+
+    :raises ConfigError: ``config-untrusted``: root would run what another user can replace.
+    """
+    if job.insist:
+        return ()
+    checks = FileChecks(found=False, insist=False)
+    program, interpreter = os.path.abspath(job.program[0]), _interpreter(job)
+    for path in (program, interpreter, os.path.abspath(__file__)):
+        checks.judge(path)
+    folder = os.path.dirname(os.path.realpath(program))  # Python imports from the folder of its script first
+    for path in dict.fromkeys([folder, *_imports(interpreter)]):
+        if os.path.exists(path):
+            checks.judge(path, any_entry=os.path.isdir(path))
+    return checks.warnings
+
+
+def _interpreter(job: ScheduledJob) -> str:
+    """Return the interpreter that a job starts: the one that it or its script names; otherwise that of this process."""
+    program, *arguments = job.program
+    if arguments:
+        return os.path.abspath(program)
+    try:
+        with open(program, "rb") as script:
+            first = script.readline(_LONGEST_LINE)
+    except OSError:
+        first = b""
+    named = os.fsdecode(first[2:]).strip() if first.startswith(b"#!") else ""
+    return named if os.path.basename(named).startswith("python") else os.path.abspath(sys.executable)
+
+
+def _imports(interpreter: str) -> list[str]:
+    """Return where an interpreter imports from in a schedule: without ``PYTHONPATH`` and the current folder."""
+    try:
+        command = [interpreter, "-P", "-c", _LIST]
+        done = subprocesses.run(command, env=subprocesses.environment(), seconds=_CODE_CHECK_SECONDS, limit=_MOST)
+    except OSError:  # the job will fail too
+        return sys.path
+    return os.fsdecode(done.output).split("\0") if done.status == 0 else sys.path
+
+
+# ── needs ──────────────────────────────────────────────────────────────────────────────
+
+# What the runs of a configuration need of the machine.
+
+_PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
+_FILE: Final = "file:"
+_OWN_TARGETS: Final = (
+    *("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook"),  # without a program, if there is no `reload`
+    *("docker", "kubernetes", "proxmox", "synology", "truenas"),
+)
+_SSH: Final = "ssh"  # its files are on another machine
+_RUN: Final = "run"
+_RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
+_NO_MATTER: Final = frozenset({"--quiet", "-q", "--no-block", "--no-ask-password", "--user"})
+_HFS: Final = "hfs"  # without `folder`, HFS is found among the processes, and names the folder itself
+_FOLDER: Final = "folder"
+_FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
+"""Keys of a deployment that name a file to write."""
+_READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
+"""Keys of a deployment that name a file to read."""
+_LOW: Final = 1024  # as 80 and 443 are, the ports of routes that name no other
+
+
+def needs_of(config: Config) -> JobNeeds:
+    """Return what the runs of a configuration need."""
+    writes = [folder for spec in config.certificates for folder in _folders(spec)]
+    if config.metrics is not None and config.metrics.textfile is not None:
+        writes.append(os.path.dirname(config.metrics.textfile))
+    return JobNeeds(
+        store="" if config.fleet is not None else str(config.store),
+        writes=tuple(dict.fromkeys(writes)),
+        reads=tuple(dict.fromkeys(_files(config))),
+        programs=tuple(dict.fromkeys(_programs(config))),
+        low_port=any(_opens_low_port(route) for spec in config.certificates for route in spec.routes),
+    )
+
+
+def _folders(spec: CertificateSpec) -> Iterator[str]:
+    """Yield the webroots, and the folders of deployed files: a file is written aside and renamed."""
+    for route in spec.routes:
+        if route.webroot is not None:
+            yield os.fspath(route.webroot)
+    for entry in _deployments(spec):
+        if entry.to != _SSH:
+            yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
+        if entry.to == _HFS and _FOLDER in entry.options:
+            yield entry.options[_FOLDER]
+
+
+def _deployments(spec: CertificateSpec) -> list[Deployment]:
+    """Return the deployments of a configuration file, which has no callables."""
+    return [entry for entry in spec.deploy if isinstance(entry, Deployment)]
+
+
+def _files(config: Config) -> Iterator[str]:
+    for ca in config.cas.values():
+        if ca.trust is not None:
+            yield os.fspath(ca.trust)
+    for use in config.secrets:
+        if use.secret.reference.startswith(_FILE):
+            yield use.secret.reference.removeprefix(_FILE)
+    for spec in config.certificates:
+        for entry in _deployments(spec):
+            yield from (entry.options[key] for key in _READ_KEYS if key in entry.options)
+
+
+def _opens_low_port(route: Route) -> bool:
+    return opens_port(route) and (route.listen is None or host_port.split(route.listen)[1] < _LOW)
+
+
+def _programs(config: Config) -> Iterator[str]:
+    for use in config.secrets:
+        if use.secret.reference.startswith(_PROGRAM_SECRETS):
+            yield shown_key(use.path)
+    for name, account in config.accounts.items():
+        if config.providers[account.provider].driver not in BUILT_IN:
+            yield shown_key(("dns", name))
+    for number, spec in enumerate(config.certificates):
+        yield from (shown_key(("certificate", number, key)) for key in ("before", "after") if getattr(spec, key))
+        for position, entry in enumerate(_deployments(spec)):
+            if _is_unknown(entry):
+                yield shown_key(("certificate", number, "deploy", position))
+
+
+def _is_unknown(entry: Deployment) -> bool:
+    """Tell whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
+    if entry.to == _HFS:
+        return _FOLDER not in entry.options
+    command = entry.options.get(_RUN if entry.to == _RUN else "reload")
+    return entry.to not in (*_OWN_TARGETS, _RUN) or (command is not None and not _asks_systemd(command))
+
+
+def _asks_systemd(command: Sequence[str]) -> bool:
+    """Tell whether a command only lets systemd reload units: systemd does it, so no sandbox of ours stops it."""
+    verb, *units = [word for word in command[1:] if word not in _NO_MATTER] or [""]
+    is_plain = bool(units) and not any(unit.startswith("-") for unit in units)
+    return os.path.basename(command[0]) == "systemctl" and verb in _RELOADS and is_plain

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base import files
+from dnsrenew.base import files, subprocesses
 from dnsrenew.base.values import Frozen
 
 _SECONDS: Final = 1.0
@@ -22,12 +23,8 @@ def program_output(*arguments: str) -> str:
 
     :raises TimeoutError: it takes too long.
     """
-    import shutil
-
     if shutil.which(arguments[0]) is None:  # to find that out with a process would take longer than the rest
         return ""
-    from dnsrenew.base import subprocesses
-
     try:
         done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_LARGEST)
     except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.schedule import sandbox, texts
+from dnsrenew.schedule import texts
 from dnsrenew.schedule.plan import JITTER, MARKER, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _SYSTEM: Final = "/etc/systemd/system"
@@ -31,7 +31,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     return SchedulePlan(
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
-        folders=sandbox.private_folders(job, system=host.admin),
+        folders=private_folders(job, system=host.admin),
         files=(
             PlannedFile(f"{folder}/{_NAME}.service", _service(job, host), config_text),
             PlannedFile(f"{folder}/{_NAME}.timer", _timer(job), ""),
@@ -44,7 +44,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
         status=((*control, "is-enabled", f"{_NAME}.timer"), (*control, "is-active", f"{_NAME}.timer")),
         disable=(PlannedCommand((*control, "disable", "--now", f"{_NAME}.timer"), required=False),),
         after_removal=(PlannedCommand((*control, "daemon-reload"), required=False),),
-        note=sandbox.note(job, system=host.admin),
+        note=note(job, system=host.admin),
         inspect=(f"{' '.join(control)} list-timers {_NAME}.timer", f"{log} -u {_NAME}.service"),
     )
 
@@ -55,7 +55,7 @@ def _service(job: ScheduledJob, host: Host) -> str:
     if set(arguments[0]) & _NOT_IN_PROGRAM:
         arguments = ["/usr/bin/env", *arguments]
     command = " ".join(map(quoted, arguments))
-    restrictions = "\n".join(sandbox.directives(job, system=host.admin))
+    restrictions = "\n".join(directives(job, system=host.admin))
     return f"""\
 # {MARKER}
 [Unit]
@@ -93,3 +93,93 @@ def quoted(argument: str) -> str:
         argument = argument.replace(special, escaped)
     plain = argument.replace("$", "").replace("%", "")
     return argument if plain and not set(plain) & set(" \\\"';") else f'"{argument}"'
+
+
+# ── sandbox ────────────────────────────────────────────────────────────────────────────
+
+# The restrictions of a systemd service: all that a run can do without.
+#
+# A setting that may stop a program is left out where the configuration runs one: nobody knows what it needs. A user's
+# manager cannot restrict the file system everywhere (it needs user namespaces, which some systems forbid), so a
+# user's service has only what needs no privilege. Without a known store nothing is restricted that the store could
+# need.
+
+_ALWAYS: Final = (
+    "LimitCORE=0",  # a core dump would hold private keys
+)
+_NO_PROGRAM_NEEDS: Final = (
+    "LockPersonality=yes",
+    "RestrictRealtime=yes",
+)
+_NO_PRIVILEGE: Final = (
+    "UMask=0077",
+    "NoNewPrivileges=yes",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",  # the last two: names of the system
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service",
+)
+_SANDBOX_SYSTEM: Final = (
+    # Others may own the webroot and the folders of deployed files.
+    "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_NET_BIND_SERVICE",
+    "PrivateDevices=yes",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHome=read-only",  # secrets, and Python itself, may lie there
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectSystem=strict",
+)
+_SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, never written
+
+
+def private_folders(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
+    """Return the folders that must exist before the first run: a sandbox does not let it make them."""
+    return (job.needs.store,) if system and _is_predictable(job) else ()
+
+
+def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
+    """Return the lines of ``[Service]``.
+
+    :param system: whether the system's manager runs it, as root.
+    """
+    if system:
+        rest = (*_NO_PRIVILEGE, *_SANDBOX_SYSTEM, *_files(job)) if _is_predictable(job) else ()
+        return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *rest)
+    if job.needs.programs or job.needs.low_port:
+        return _ALWAYS
+    return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *_NO_PRIVILEGE)
+
+
+def note(job: ScheduledJob, *, system: bool) -> str:
+    """Return what is left out, and why; "" if nothing is."""
+    if job.needs.programs:
+        return texts.UNRESTRICTED_PROGRAMS.format(settings=job.needs.programs)
+    if job.needs.low_port and not system:
+        return texts.UNRESTRICTED_PORT
+    return ""
+
+
+def _is_predictable(job: ScheduledJob) -> bool:
+    """Tell whether all is known that a run writes and does."""
+    return bool(job.needs.store) and not job.needs.programs
+
+
+def _files(job: ScheduledJob) -> tuple[str, ...]:
+    folders = (job.needs.store, *job.needs.writes)
+    paths = " ".join(_quoted(f"-{folder}") for folder in folders)  # with a minus, a missing one does not stop the run
+    used = (*folders, *job.needs.reads, job.config, job.program[0])
+    # A private /tmp would hide those that lie there, such as a webroot. Programs of the user get none of this at all.
+    private = () if any(f"{path}/".startswith(_SHARED_FOLDERS) for path in used) else ("PrivateTmp=yes",)
+    return (*private, f"ReadWritePaths={paths}")
+
+
+def _quoted(path: str) -> str:
+    """Return a path escaped for a list of paths: without specifiers or separators."""
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+        path = path.replace(special, escaped)
+    return f'"{path}"' if set(path) & set(" \t'\"\\") else path

@@ -8,16 +8,18 @@ one step.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.context import Context as AnyContext
 from dnsrenew.base.values import replace
-from dnsrenew.store import damage, file_locks, json_files, texts
-from dnsrenew.store.account_parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
+from dnsrenew.store import damage, json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.state import SCHEMA
 
 if TYPE_CHECKING:
@@ -61,10 +63,8 @@ class AccountFiles:
         :raises LockedError: another run holds the lock for longer.
         :raises StoreError: the file of the lock cannot be created.
         """
-        from dnsrenew.base.runtime.context import Context as AnyContext  # slow to load
-
         self._folders.make_base()
-        return file_locks.hold(
+        return zone_locks.hold(
             self._disk,
             self._lock_path,
             texts.ACCOUNT_LOCK.format(name=self._name),
@@ -192,6 +192,4 @@ class AccountFiles:
         if self._context is not None:
             self._context.warn(warning.code, warning.message, warning.fix)
         else:
-            import logging  # slow to load
-
             logging.getLogger("dnsrenew.store").warning("%s", warning.message)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
-from dnsrenew.store.atomic_io import AtomicFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.texts import DamageTexts
 
 _DAMAGED: Final = re.compile(r"\.damaged(?:-([0-9]+))?")
@@ -79,3 +79,25 @@ def current_behind(current: Path, error: StoreError) -> Notice:
 def current_replaced(current: Path, copy: str) -> Notice:
     """Return the warning that something else was found at the path of ``current``."""
     return Notice(*texts.CURRENT_REPLACED.fill(path=current, copy=os.path.basename(copy)))
+
+
+# ── damage reports ─────────────────────────────────────────────────────────────────────
+
+# The warnings about damage that a store has found, until the states that they are about are read.
+
+
+class DamageReports:
+    """Warnings by certificate."""
+
+    def __init__(self) -> None:
+        self._warnings: dict[str, tuple[Notice, ...]] = {}
+
+    def report(self, name: str, warning: Notice) -> None:
+        """Keep a warning once: a run reads a state more than once and reports the warnings at its end."""
+        reported = self._warnings.get(name, ())
+        if warning not in reported:
+            self._warnings[name] = (*reported, warning)
+
+    def warnings(self, name: str) -> tuple[Notice, ...]:
+        """Return the damage warnings of a certificate."""
+        return self._warnings.get(name, ())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.ground import Ground
 from dnsrenew.errors import StoreError
 from dnsrenew.store import os_errors
 from dnsrenew.store.atomic_io import FOLDER, AtomicFiles
-from dnsrenew.store.paths import Paths
+
+if TYPE_CHECKING:
+    from dnsrenew.store.paths import Paths
 
 _PROBE: Final = bytes(16 << 10)
 """Bytes; a renewal writes six files before a later run can resume it, which together take less than six of these."""

@@ -21,22 +21,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
+import weakref
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.store import damage, file_locks, texts
+from dnsrenew.store import damage, texts, zone_locks
 from dnsrenew.store.account_files import AccountFiles
-from dnsrenew.store.activation import Activation
-from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.activation import Activation, StateFiles
+from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
-from dnsrenew.store.fingerprint_key import FingerprintKey
 from dnsrenew.store.paths import Paths, check_name, zone_key
 from dnsrenew.store.protocol import Store, unchanged
 from dnsrenew.store.state import Meta, State, issued_meta
-from dnsrenew.store.state_files import StateFiles
 from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
@@ -46,11 +46,9 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.deployment_files import DeploymentFiles, UnfinishedRenames
-    from dnsrenew.store.diagnosis_records import DiagnosisRecords
+    from dnsrenew.store.deployment_files import DeploymentFiles, DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
     from dnsrenew.store.protocol import ZonePurpose
 
@@ -142,7 +140,7 @@ class FolderStore(Store):
 
     def _lock(self, name: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
         self._folders.make_base()
-        return file_locks.hold(self._disk, self._paths.lock(name), what, wait=wait, context=context)
+        return zone_locks.hold(self._disk, self._paths.lock(name), what, wait=wait, context=context)
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
@@ -175,23 +173,21 @@ class FolderStore(Store):
     @functools.cached_property
     def signing_requests(self) -> SigningRequests:
         """The requests for certificates of other issuers."""
-        from dnsrenew.store.signing_requests import RequestFolders  # rarely needed
+        from dnsrenew.store.pending_orders import RequestFolders  # rarely needed
 
         return RequestFolders(self._disk, self._paths)
 
     @functools.cached_property
     def diagnoses(self) -> DiagnosisRecords:
         """The recorded diagnoses."""
-        from dnsrenew.store.diagnosis_records import DiagnosisRecords  # rarely needed
-        from dnsrenew.store.document_files import DocumentFiles
+        from dnsrenew.store.deployment_files import DiagnosisRecords  # rarely needed
 
         return DiagnosisRecords(DocumentFiles(self._disk, self._paths, "doctor.json"))
 
     @functools.cached_property
     def notified(self) -> NotifiedRecords:
         """Which messages were sent about the certificates."""
-        from dnsrenew.store.document_files import DocumentFiles  # needed only where messages are sent
-        from dnsrenew.store.notified import NotifiedRecords
+        from dnsrenew.store.deployment_files import NotifiedRecords
 
         return NotifiedRecords(DocumentFiles(self._disk, self._paths, "notified.json"))
 
@@ -264,12 +260,10 @@ class FolderStore(Store):
 
     def hold(self, certificate: Certificate) -> None:
         """See :meth:`Store.hold`."""
-        import weakref
-
-        from dnsrenew.store import version_holds  # only programs that go on running hold versions
+        from dnsrenew.store import versions  # only programs that go on running hold versions
 
         path = certificate.fullchain_path
-        handle = None if path is None else version_holds.hold(os.path.dirname(path))
+        handle = None if path is None else versions.hold(os.path.dirname(path))
         if handle is not None:
             weakref.finalize(certificate, os.close, handle)
 
@@ -381,3 +375,81 @@ class FolderStore(Store):
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._paths.certificate(name), windows=self._windows)
+
+
+# ── document files ─────────────────────────────────────────────────────────────────────
+
+# Small files beside the state of a certificate, such as ``certificates/<name>/notified.json``.
+
+
+class DocumentFiles:
+    """One file for each certificate; the ``Documents`` of a folder.
+
+    :param file: its name in the folder of a certificate.
+    """
+
+    def __init__(self, disk: AtomicFiles, paths: Paths, file: str) -> None:
+        self._disk = disk
+        self._paths = paths
+        self._folders = Directories(disk, paths)
+        self._file = file
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; one system call if there is none.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self._disk.read(self._path(name))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file, atomically and durably.
+
+        :raises StoreError: it cannot be written.
+        """
+        self._folders.make_certificate(name)
+        self._disk.write(self._path(name), data, PRIVATE)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one.
+
+        :raises StoreError: it cannot be removed.
+        """
+        self._disk.remove(self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._paths.certificate(name)}/{self._file}"
+
+
+# ── fingerprint key ────────────────────────────────────────────────────────────────────
+
+# The random key of the fingerprints in ``state.json``: without it, nobody can try out secrets against them.
+
+_LENGTH: Final = 32
+"""Bytes of the key; a file of any other size is replaced."""
+
+
+class FingerprintKey:
+    """``fingerprint.key`` in the store's folder; made when it is first needed. Thread-safe.
+
+    A lost key costs little: each certificate that failed before is tried once without a wait, and each deployment with
+    a secret is done once more.
+    """
+
+    def __init__(self, disk: AtomicFiles, paths: Paths, folders: Directories) -> None:
+        self._disk = disk
+        self._path = paths.fingerprint_key
+        self._folders = folders
+        self._lock = threading.Lock()
+
+    def read(self) -> bytes:
+        """Return the key.
+
+        :raises StoreError: it can be neither read nor created.
+        """
+        with self._lock:
+            key = self._disk.read(self._path)
+            if key is None or len(key) != _LENGTH:
+                self._folders.make_base()
+                self._disk.write(self._path, os.urandom(_LENGTH), PRIVATE, sync=False)
+                key = self._disk.read(self._path)  # another process may have been faster
+            return key or b""

@@ -15,22 +15,14 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.store import damage, file_locks, json_files, texts
+from dnsrenew.store import damage, json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
-from dnsrenew.store.journal_entry import (
-    CLEANUP,
-    CLEANUP_SECONDS,
-    SCHEMA,
-    JournalEntry,
-    JournalPage,
-    WrittenValue,
-)
-from dnsrenew.store.journal_file import ENTRY, LOCK, JournalFile, in_flight_path, lock_path, release_lock
+from dnsrenew.store.journal_entry import CLEANUP, CLEANUP_SECONDS, SCHEMA, JournalEntry, JournalPage, WrittenValue
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import Paths, check_name
@@ -104,12 +96,12 @@ class JournalFolder:
         paths = (other for name in names if (other := os.path.join(self._folder, name)) != path)
         if not self._values_in(paths).isdisjoint(page.values):
             lock = self._paths.lock("journal")
-            with file_locks.hold(self._disk, lock, CLEANUP, wait=CLEANUP_SECONDS, context=context):
+            with zone_locks.hold(self._disk, lock, CLEANUP, wait=CLEANUP_SECONDS, context=context):
                 pass
 
     def _lock(self, context: Context, path: str) -> contextlib.AbstractContextManager[None]:
         name = os.path.basename(path)
-        return file_locks.hold(self._disk, lock_path(path), f"journal entry {name}", wait=0, context=context)
+        return zone_locks.hold(self._disk, lock_path(path), f"journal entry {name}", wait=0, context=context)
 
     def live_values(self) -> set[WrittenValue]:
         """Return the values of runs that live, as far as they can be read; nothing is changed.
@@ -117,7 +109,7 @@ class JournalFolder:
         :raises StoreError: the journal cannot be read.
         """
         paths = [os.path.join(self._folder, name) for name in self._disk.names(self._folder) if name.endswith(ENTRY)]
-        return self._values_in([path for path in paths if file_locks.is_held(lock_path(path))])
+        return self._values_in([path for path in paths if zone_locks.is_held(lock_path(path))])
 
     # ── of dead runs ────────────────────────────────────────────────────────────────────
 
@@ -141,7 +133,7 @@ class JournalFolder:
         self._folders.make_base()
         self._disk.ensure_folder(self._folder)
         lock = self._paths.lock("journal")
-        with file_locks.hold(self._disk, lock, CLEANUP, wait=wait, context=context):
+        with zone_locks.hold(self._disk, lock, CLEANUP, wait=wait, context=context):
             now = self._disk.do("stat", lock, lambda: os.lstat(lock).st_mtime)  # it has just been written to
             self._folders.remove_stale_temp(self._folder, now)
             entries = self._dead(context)
@@ -227,3 +219,81 @@ class JournalFolder:
             warning = Notice(error.code, error.message, error.fix)
         context.warn(warning.code, warning.message, warning.fix)
         return None
+
+
+# ── journal file ───────────────────────────────────────────────────────────────────────
+
+# The files of a journal entry: its page, its lock, and the mark of a request in flight.
+
+ENTRY: Final = ".json"
+LOCK: Final = ".lock"
+IN_FLIGHT: Final = ".asked"
+
+
+class JournalFile(JournalEntry):
+    """An entry in a folder. The mark takes no fsync: a reboot takes longer than an answer.
+
+    :param lock: the lock of the entry, for an entry of this run.
+    """
+
+    def __init__(
+        self,
+        disk: AtomicFiles,
+        path: str,
+        page: JournalPage,
+        lock: contextlib.ExitStack | None = None,
+        *,
+        in_flight: bool = False,
+    ) -> None:
+        super().__init__(path, page, in_flight=in_flight)
+        self._disk = disk
+        self._lock = lock
+
+    def _put_mark(self) -> None:
+        self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # replaces one of an older entry
+
+    def _drop_mark(self) -> None:
+        self._disk.discard(in_flight_path(self.path))
+
+    def _end(self) -> None:
+        self._disk.discard(in_flight_path(self.path))
+        self._disk.discard(self.path)
+        self._release()
+
+    def _leave(self, *, has_changed: bool) -> None:
+        """See :class:`JournalEntry`. 1 fsync if it has changed: without it, a power cut could leave an empty file.
+
+        The name needs none: the old file names more values, not fewer.
+        """
+        if has_changed:
+            with contextlib.suppress(StoreError):  # then the old file stays
+                self._disk.write(self.path, self._page.to_json(), PRIVATE)
+        self._release()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            release_lock(self._disk, self.path, lock)
+
+
+def in_flight_path(path: str) -> str:
+    """Return the path of the marker file of a request in flight."""
+    return path.removesuffix(ENTRY) + IN_FLIGHT
+
+
+def lock_path(path: str) -> str:
+    """Return the path of the lock of an entry."""
+    return path.removesuffix(ENTRY) + LOCK
+
+
+def release_lock(disk: AtomicFiles, path: str, lock: contextlib.ExitStack) -> None:
+    """Release the lock of an entry and remove its file.
+
+    The file is removed before the release, because another run may lock it afterwards. Windows cannot remove an open
+    file, so there it is removed after the release, which fails if another run has opened it.
+    """
+    if os.name != "nt":
+        disk.discard(lock_path(path))
+    lock.close()
+    if os.name == "nt":
+        disk.discard(lock_path(path))

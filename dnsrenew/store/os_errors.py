@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -198,8 +199,6 @@ def _leads_to_store(path: str, root: str) -> bool:
 
 
 def _quoted(path: str) -> str:
-    import shlex  # only after an error
-
     return shlex.quote(path)
 
 

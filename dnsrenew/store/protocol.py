@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.deployment_files import UnfinishedRenames
-    from dnsrenew.store.diagnosis_records import DiagnosisRecords
+    from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.state import Meta, State
 

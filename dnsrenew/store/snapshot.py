@@ -17,11 +17,12 @@ from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.folder_store import FolderStore
 from dnsrenew.store.paths import FILES, META, Paths
-from dnsrenew.store.state import State
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from dnsrenew.store.state import State
 
 STATE: Final = "state.json"
 KEY: Final = "privkey.pem"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.ground import Fault
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
+
+if TYPE_CHECKING:
+    from dnsrenew.base.ground import Fault
 
 # ── the time in which a CA counts ───────────────────────────────────────────────────────
 

@@ -6,18 +6,22 @@ the rename is synced. So a folder with a number is always complete. 6 fsyncs.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import Certificate, Notice
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.store import damage, texts, version_holds, version_meta
+from dnsrenew.store import damage, texts, version_meta
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.paths import FILES, META
-from dnsrenew.store.state import Meta, State
+
+if TYPE_CHECKING:
+    from dnsrenew.store.state import Meta, State
 
 KEEP: Final = 3
 """The number of versions kept, including the one in force."""
@@ -216,7 +220,7 @@ class Versions:
         try:
             numbers = self.numbers()
             for number in numbers[:-KEEP]:
-                if number != in_force and not version_holds.is_held(self.path(number)):
+                if number != in_force and not is_held(self.path(number)):
                     self._remove(number)
             for number in numbers[-KEEP:]:
                 self._restrict(self.path(number))
@@ -289,3 +293,54 @@ def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -
 def _is_file(path: str) -> bool:
     """Tell whether the path is a regular file, not a link to one."""
     return os.path.isfile(path) and not os.path.islink(path)
+
+
+# ── version holds ──────────────────────────────────────────────────────────────────────
+
+# Keeps a version from being pruned while a process uses its paths: a shared lock on one of its files.
+#
+# The operating system ends the lock with the process, so nothing has to be cleaned up. On Windows the open file alone
+# keeps its folder from being moved.
+
+if sys.platform != "win32":
+    import fcntl
+
+_BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def hold(folder: str) -> int | None:
+    """Hold a version, and return the descriptor that holds it until it is closed; None if it cannot be held.
+
+    :param folder: of the version.
+    """
+    try:
+        handle = os.open(os.path.join(folder, META), os.O_RDONLY | _BINARY)
+    except OSError:
+        return None
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # it is being removed, or the file system has no locks
+        os.close(handle)
+        return None
+    return handle
+
+
+def is_held(folder: str) -> bool:
+    """Tell whether a live process holds a version."""
+    if sys.platform == "win32":
+        return False
+    try:
+        handle = os.open(os.path.join(folder, META), os.O_RDWR | _BINARY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks: nothing can be held there
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(handle)
+    return False

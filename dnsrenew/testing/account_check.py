@@ -14,18 +14,16 @@ from dnsrenew.base import names
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.host_calls import HostCalls
-from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
+from dnsrenew.drivers.hosts.acme_dns import read_registration
 from dnsrenew.errors import AttemptError, ConfigError, ProviderError
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.renewal.services import make_services
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
-from dnsrenew.testing.conformance import ConformanceRun, DriverHost
-from dnsrenew.testing.raised import UNAUTHORIZED
-from dnsrenew.testing.wrong_secret import wrong_secret
+from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Behaviour, Provider
     from dnsrenew.errors import Phrase
     from dnsrenew.store import Store
-    from dnsrenew.testing.must_result import MustResult
+    from dnsrenew.testing.conformance import MustResult
     from dnsrenew.testing.script import Needs, Script
 
 _JOURNAL: Final = "providers-check"
@@ -265,8 +263,6 @@ def _registered_name(writer: RecordWriter) -> str:
     given = all(account.options.get(key) for key in ("username", "password", "subdomain"))
     if writer.provider.driver != "acme-dns" or given or not isinstance(file, str):
         raise ConfigError.of(texts.NAME_UNKNOWN, account=account.name)
-    from dnsrenew.drivers.hosts.acme_dns import read_registration
-
     registration = read_registration(file)
     if registration is None:
         raise ConfigError.of(texts.NO_REGISTRATION, account=account.name)
@@ -302,3 +298,19 @@ def _check_unused(context: Context, dns: DnsView, writer: RecordWriter, zone: st
     whole_zone = writer.provider.behaviour.scope == "zone"
     if whole_zone and dns.values(context, f"_acme-challenge.{zone}"):
         raise AttemptError.of(texts.ZONE_IN_USE, zone=names.relative(zone))
+
+
+# ── wrong secret ───────────────────────────────────────────────────────────────────────
+
+# A wrong secret that has the form of the right one, so that a host refuses it and not its form.
+
+_CLASSES: Final = ("0123456789", "abcdef", "ghijklmnopqrstuvwxyz", "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ")
+"""Letters are replaced within these, so that hexadecimal and base64 texts stay what they are."""
+_NEXT: Final = str.maketrans({letter: its[(its.index(letter) + 1) % len(its)] for its in _CLASSES for letter in its})
+
+
+def wrong_secret(value: str) -> str | None:
+    """Return a secret of the same form; None if the form is not simple (a key file, JSON) or has nothing to change."""
+    text = value.strip()
+    wrong = text.translate(_NEXT)
+    return None if "\n" in text or text.startswith("{") or wrong == text else wrong

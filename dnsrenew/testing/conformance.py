@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import Cancelled
+from dnsrenew.drivers.error_mapping import classify
+from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError
 from dnsrenew.testing import texts
-from dnsrenew.testing.must_result import MustResult
-from dnsrenew.testing.raised import HOPELESS, NOTHING_WRITTEN, UNAUTHORIZED, code_of, describe, difference
 from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script, after, script
 
 if TYPE_CHECKING:
@@ -305,3 +304,80 @@ class DriverNotMadeError(Exception):
 
 class _BrokenError(Exception):
     """A MUST is broken; the cause is what the driver raised."""
+
+
+# ── must result ────────────────────────────────────────────────────────────────────────
+
+# What the check of one MUST found.
+
+Verdict = Literal["ok", "broken", "not-tested"]
+
+
+class MustResult(Frozen):
+    """The result for one MUST.
+
+    :ivar key: the key of its sentence.
+    :ivar reason: why it is broken or not tested; empty if it holds.
+    :ivar cause: what the driver raised.
+    """
+
+    key: str
+    result: Verdict
+    seconds: float = 0.0
+    reason: str = ""
+    cause: BaseException | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The MUST, without a final dot."""
+        return texts.MUSTS[self.key]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "must": self.key,
+            "sentence": f"{self.sentence}.",
+            "result": self.result,
+            "seconds": self.seconds,
+            "error": self._error() if self.result == "broken" else None,
+            "reason": self.reason or None,
+        }
+
+    def _error(self) -> dict[str, Any]:
+        """Return what the driver raised, or what was found instead."""
+        if isinstance(self.cause, DnsRenewError):
+            return self.cause.to_dict()
+        return ProviderError.of(texts.MUST_BROKEN, reason=self.reason).to_dict()
+
+
+# ── raised ─────────────────────────────────────────────────────────────────────────────
+
+# What a driver raised, and what is served in place of what should be, in words. No I/O.
+
+UNAUTHORIZED: Final = "provider-unauthorized"
+NOTHING_WRITTEN: Final = frozenset(
+    {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
+)
+"""Errors that come before anything is written in a zone."""
+HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
+"""Errors of the first write after which every other one would end the same way."""
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code of the error that dnsrenew makes of an exception."""
+    if isinstance(error, DnsRenewError):
+        return error.code
+    return classify(error)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception in one line."""
+    return f"{type(error).__name__}: {error}"
+
+
+def difference(found: Collection[str], expected: Collection[str]) -> str:
+    """Return which values are missing and which should not be there."""
+    missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    parts = [f"{', '.join(missing)} is missing"] if missing else []
+    parts += [f"{', '.join(unexpected)} exists"] if unexpected else []
+    return " and ".join(parts)

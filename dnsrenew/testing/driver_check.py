@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.drivers.protocol import Driver
     from dnsrenew.errors import Phrase
-    from dnsrenew.testing.must_result import MustResult
+    from dnsrenew.testing.conformance import MustResult
     from dnsrenew.testing.script import Needs, ValuesKept
 
     Make = Callable[[], Driver]
@@ -123,8 +125,5 @@ def _made(make: Make) -> Driver:
 
 def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable[[str], int]]:
     """Return the functions that query all servers of the zone for values and for their TTL."""
-    from dnsrenew.base.model import Resolver
-    from dnsrenew.dns import DnsView
-
     view = DnsView(Resolver())
     return lambda name: view.values(context, name), lambda name: view.ttl(context, name)

@@ -20,7 +20,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.drivers.lexicon import usable
+from dnsrenew.drivers.lexicon import driver
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
@@ -138,7 +138,7 @@ names = [each.name for each in pkgutil.iter_modules(providers.__path__) if each.
 modules = [importlib.import_module(f"lexicon._private.providers.{name}") for name in names]
 held = [name for name, each in zip(names, modules) if any(thing is real for thing in vars(each).values())]
 result = [names, held, requests.sessions.Session is requests.Session is not real, slow]""")
-    assert set(found[0]) == usable.KNOWN | usable.UNUSABLE.keys()
+    assert set(found[0]) == driver.KNOWN | driver.UNUSABLE.keys()
     assert found[1:] == [[], True, False]
 
 
@@ -364,9 +364,9 @@ def test_an_exception_about_a_missing_value_is_ignored(context: Context, monkeyp
 
 def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """If boto3 is missing, the error has the command that installs it for this interpreter."""
-    monkeypatch.setitem(usable.EXTRAS, "route53", "no_such_module_here")
+    monkeypatch.setitem(driver.EXTRAS, "route53", "no_such_module_here")
     with pytest.raises(ProviderError) as caught:
-        usable.check("route53")
+        driver.check("route53")
     assert caught.value.code == "provider-extra-missing"
     assert caught.value.fix.endswith(f": {shlex.join([sys.executable, '-m', 'pip', 'install', 'no_such_module_here'])}")
     assert "dnsrenew[" not in str(caught.value)

@@ -17,7 +17,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.drivers.lexicon import patches, provider_patches
+from dnsrenew.drivers.lexicon import child, patches
 from dnsrenew.errors import ProviderError
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
@@ -291,7 +291,7 @@ def test_the_hour_in_prague() -> None:
         start = datetime(year, 1, 1, tzinfo=UTC)
         for hour in range(366 * 24):
             now = start + timedelta(hours=hour)
-            assert provider_patches.prague(now).strftime("%H") == now.astimezone(zone).strftime("%H")
+            assert child.prague(now).strftime("%H") == now.astimezone(zone).strftime("%H")
 
 
 class Hurricane:
@@ -305,8 +305,8 @@ class Hurricane:
 def test_a_wrong_password_at_hurricane_electric() -> None:
     """A wrong password raises `provider-unauthorized`."""
     kind = type("Provider", (Hurricane,), {})
-    provider_patches.patch_provider("henet", kind, LIMITS)
-    with pytest.raises(provider_patches.RefusedByHost) as caught:
+    child.patch_provider("henet", kind, LIMITS)
+    with pytest.raises(child.RefusedByHost) as caught:
         kind().authenticate()
     assert classify(caught.value) == "provider-unauthorized"
 
@@ -327,7 +327,7 @@ def test_an_empty_list_at_tencent_cloud(code: str) -> None:
         raise TencentError(code)
 
     kind = type("Provider", (), {"list_records": list_records})
-    provider_patches.patch_provider("qcloud", kind, LIMITS)
+    child.patch_provider("qcloud", kind, LIMITS)
     if code.startswith("ResourceNotFound"):
         assert kind().list_records("TXT", NAME) == []
     else:
@@ -339,5 +339,5 @@ def test_another_version_of_lexicon() -> None:
     """A provider without the code to be patched is used unchanged."""
     kind = type("Provider", (), {})
     for name in ("dynu", "aliyun", "regfish", "route 53"):
-        provider_patches.patch_provider(name, kind, LIMITS)
+        child.patch_provider(name, kind, LIMITS)
     assert not {name for name in vars(kind) if not name.startswith("__")}

@@ -167,7 +167,7 @@ def test_which_modules_send_without_requests() -> None:
     """Two modules of lexicon use xmlrpc, which follows nothing, and one uses urllib."""
     found = inside("""
 import http.client, importlib, urllib.request, xmlrpc.client
-from dnsrenew.drivers.lexicon.usable import EXTRAS, KNOWN
+from dnsrenew.drivers.lexicon.driver import EXTRAS, KNOWN
 child.provider_class("powerdns", LIMITS)
 result = {}
 for name in KNOWN - EXTRAS.keys():

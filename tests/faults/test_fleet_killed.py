@@ -9,7 +9,7 @@ import threading
 import psutil
 import pytest
 
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_killed import NAMES, WorkerProcesses

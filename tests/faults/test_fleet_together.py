@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.fleet_faults import assert_right
 from tests.kit.fleet_killed import WorkerProcesses

@@ -52,14 +52,14 @@ WAITS: Final = (".wait", ".join", ".acquire")
 """Methods that wait without a limit if called without arguments."""
 
 EXCEPTIONS: Final = {
-    ("dns/ipv6_source.py", "socket"): "a datagram socket that nothing is sent over",
+    ("dns/lookup.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/server.py", "wait"): "its thread has been told to stop",
-    ("challenges/http01/diagnosis.py", "socket"): "a datagram socket that nothing is sent over",
+    ("challenges/http01/solver.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("testing/box/validation.py", "call"): "the connection that it is made of has a time-out",
-    ("acme/finalize.py", "wait"): "a pace, which knows its end",
+    ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
+    ("acme/new_order.py", "wait"): "a pace, which knows its end",
     ("acme/order_polling.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
     ("extensions/fleet/serving/context.py", "wait"): "its threads have been told to stop",
@@ -67,7 +67,7 @@ EXCEPTIONS: Final = {
     ("extensions/fleet/status.py", "wait"): "statements, which have a time limit",
     ("extensions/doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
     (
-        "extensions/doctor/router/ssdp.py",
+        "extensions/doctor/router/upnp.py",
         "socket",
     ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
@@ -79,7 +79,7 @@ EXCEPTIONS: Final = {
         "base/http/connections.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the caller can leave it",
-    ("dns/resolvers.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
+    ("dns/recursive.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
     (

@@ -8,7 +8,7 @@ import pytest
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, EAB_BY_EMAIL
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from tests.kit.api_server import Api
 from tests.kit.ca_box import Box

@@ -217,7 +217,7 @@ def test_no_login(
 
 def test_a_password_that_cannot_be_read(address: DatabaseAddress) -> None:
     """If the secret of the password fails, its own error is raised."""
-    from dnsrenew.base.model.store_address import StoreAddress
+    from dnsrenew.base.model.spec import StoreAddress
 
     with pytest.raises(SecretError):
         _ask(StoreAddress(address.url, Secret.env("DNSRENEW_TEST_NOT_SET")))
@@ -311,7 +311,7 @@ def test_a_password_in_the_words_of_the_server(database: Database) -> None:
 
 def test_too_old(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is too old is refused, and the error names the oldest supported version."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.database.new_connection._OLDEST", 990000)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.database.connection._OLDEST", 990000)
 
     assert "14 or later" in failure(lambda: _ask(address), "store-refused").message
 

@@ -18,8 +18,7 @@ from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.openssh import OpenSsh
-from dnsrenew.deploy.targets.ssh import SshDeployer
+from dnsrenew.deploy.targets.ssh import OpenSsh, SshDeployer
 from dnsrenew.errors import DeployError
 from tests.kit.deployments import KeptFiles, TlsServer, deployer_context, make_certificate
 from tests.kit.sshd import Sshd, make_key, sshd

@@ -21,7 +21,7 @@ from dnsrenew.base.model import Route
 from dnsrenew.base.values import replace
 from dnsrenew.dns import caa_lookup, view
 from dnsrenew.dns import lookup as lookup_module
-from dnsrenew.dns.name_servers import MAX_ADDRESSES, MAX_NAMES
+from dnsrenew.dns.zones import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import DnsError, PropagationError
 from tests.kit.clock import FakeClock
 from tests.kit.dns_stage import ViewStage, questions, record

@@ -51,7 +51,7 @@ def test_the_resolver_tells_where_the_name_servers_do_not(lab: Lab) -> None:
     lab.update("persist-closed.test", add=[("_validation-persist", "TXT", f'"{TEXT}"')])
     name = "_validation-persist.persist-closed.test."
     stage = ViewStage(lab)
-    stage.view._zones.port = lab.reserve("127.0.0.1", "127.0.0.2")  # nothing listens there
+    stage.view.zones.port = lab.reserve("127.0.0.1", "127.0.0.2")  # nothing listens there
     assert stage.view.known_values(stage.context, name) == {TEXT}
     lost = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
     assert lost.view.known_values(lost.context, name) is None

@@ -89,7 +89,7 @@ def test_the_servers_of_a_delegated_zone_are_its_own(lab: Lab) -> None:
         stage = ViewStage(lab)
         found = stage.view.challenge_targets(stage.context, ["meagre.test", "*.sub.meagre.test"])
         assert found["*.sub.meagre.test"].served_zone == owner
-        servers = stage.view._zones.servers(stage.context, [wire.from_text(owner)])
+        servers = stage.view.zones.servers(stage.context, [wire.from_text(owner)])
     assert {server.address for each in servers.values() for server in each} == {"127.0.0.1", "127.0.0.2"}
 
 

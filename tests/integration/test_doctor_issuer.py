@@ -18,7 +18,7 @@ from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.issuer import account, caa, clock
+from dnsrenew.extensions.doctor.issuer import ca, caa, directory
 from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.store import FolderStore
 from tests.kit.clock import RealClock
@@ -95,8 +95,8 @@ def test_the_ca_answers(lab: Lab, facts: Make) -> None:
     """For a working CA, the checks of the CA, the clock and the terms are ok."""
     found = facts()
     assert reachable.ca_reachable(found, "lab").result == "ok"
-    assert clock.clock(found).result == "ok"
-    assert account.ca_terms(found, "lab").result == "ok"
+    assert directory.clock(found).result == "ok"
+    assert ca.ca_terms(found, "lab").result == "ok"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_proxy_without_a_valid_address(
 )
 def test_a_clock_that_is_off(facts: Make, later: timedelta, result: str, blocks: tuple[str, ...]) -> None:
     """The clock is compared with the Date of a real CA: more than an hour late blocks all challenges."""
-    check = clock.clock(facts(later=later))
+    check = directory.clock(facts(later=later))
     assert (check.result, check.blocks) == (result, blocks)
     assert abs(check.evidence["ahead"] - later.total_seconds()) < 5
 
@@ -264,7 +264,7 @@ def test_caa_records_at_real_servers(lab: Lab, facts: Make, monkeypatch: pytest.
     identity = "pebble.letsencrypt.org"
     for zone, (records, _result, _scope) in RECORDS.items():
         lab.add_zone(zone, f"{records.format(ca=identity)}\n" if records else "")
-    monkeypatch.setattr("dnsrenew.acme.directory.Directory.caa_identities", (identity,))
+    monkeypatch.setattr("dnsrenew.acme.transport.Directory.caa_identities", (identity,))
     monkeypatch.setattr(caa, "account_url", lambda *_: "https://ca.test/1")
     found = facts({"certificate": [{"name": "home", "domains": list(RECORDS)}], "dns.home.zones": list(RECORDS)})
     check = caa.caa(found, found.its.certificates[0], "lab")
@@ -289,7 +289,7 @@ def one(found: Facts, zone: str) -> Check:
 def test_a_wildcard_that_is_denied(lab: Lab, facts: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """``issuewild`` denies the wildcard and not the name itself."""
     lab.add_zone("wild-doctor.test", '@ CAA 0 issue "ca.test"\n@ CAA 0 issuewild ";"\n')
-    monkeypatch.setattr("dnsrenew.acme.directory.Directory.caa_identities", ("ca.test",))
+    monkeypatch.setattr("dnsrenew.acme.transport.Directory.caa_identities", ("ca.test",))
     names = ["wild-doctor.test", "*.wild-doctor.test"]
     found = facts({"certificate": [{"name": "home", "domains": names}], "dns.home.zones": ["wild-doctor.test"]})
     check = caa.caa(found, found.its.certificates[0], "lab")

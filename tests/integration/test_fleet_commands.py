@@ -15,7 +15,7 @@ import pytest
 from dnsrenew import CAError, Config, Fleet, Renewer, StoreError
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.fleet import removing
+from dnsrenew.extensions.fleet import fleet as removing
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.store import FolderStore, State

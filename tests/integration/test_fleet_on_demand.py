@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.fleet.database.demand_rate import DemandRate
+from dnsrenew.extensions.fleet.database.pace import DemandRate
 from dnsrenew.extensions.fleet.serving import on_demand as module
 from dnsrenew.extensions.fleet.serving import server as serving
 from dnsrenew.extensions.fleet.serving.context import FleetContext
-from dnsrenew.store.ledger.ca_limits import Limit
+from dnsrenew.store.ledger.values import Limit
 from tests.kit.load import allowed
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401
 from tests.kit.served_fleet import UNKNOWN, FleetInDatabase, LoopServer, ask, served, threaded_server, until

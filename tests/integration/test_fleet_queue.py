@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import HandedBack, QueueTasks, WorkQueue
 from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
 

@@ -18,14 +18,13 @@ from dnsrenew.base.model import CA
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import session as session_module
-from dnsrenew.extensions.fleet.commands.fleet_status import status_lines
+from dnsrenew.extensions.fleet.commands.fleet_add import status_lines
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.schema import reseal
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
-from dnsrenew.extensions.fleet.run_redactors import RunRedactors
-from dnsrenew.extensions.fleet.session import WorkerSession
+from dnsrenew.extensions.fleet.session import RunRedactors, WorkerSession
 from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
@@ -40,7 +39,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often, and give up early."""
     monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
-    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 2.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_a_stop_is_seen_while_the_queue_opens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A worker ends when it is stopped, even if a silent server delays the opening of its queue."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 50.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 50.0)
     monkeypatch.setattr("dnsrenew.extensions.fleet.worker.PATIENCE", 1.0)
     with Proxy(address.port) as proxy:
         stage.address = address.at(proxy.port)
@@ -369,8 +368,8 @@ def test_the_clock_of_the_database_measures_the_wait(stage: FleetStage, monkeypa
     stage.add("shop")
     stage.database.execute("UPDATE dnsrenew_certificate SET due = now() - interval '3 hours'")
     monkeypatch.setattr("dnsrenew.base.clock.SystemClock.now", lambda _: stage.database.clock.now() + timedelta(days=9))
-    from dnsrenew.extensions.fleet.commands import fleet_status as command
+    from dnsrenew.extensions.fleet.commands import fleet_add
 
     with mock.patch.dict("os.environ", stage.workspace.env):
-        found, now = command._read(stage.config(), None)
+        found, now = fleet_add._read(stage.config(), None)
     assert "3 hours" in "\n".join(status_lines(found, now, 60))

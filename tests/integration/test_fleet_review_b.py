@@ -15,12 +15,12 @@ from dnsrenew.base import threads
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, LockedError, StoreError
-from dnsrenew.extensions.fleet.database import schema, transaction_lock, wanted
+from dnsrenew.extensions.fleet.database import schema, wanted
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
-from dnsrenew.extensions.fleet.database.old_locks import forget_old_locks
+from dnsrenew.extensions.fleet.database.schema import forget_old_locks
 from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
 from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.store.state import State
@@ -367,7 +367,7 @@ def test_an_addition_waits_for_another(
     documents = [NewDocument(1, NAME, {"name": NAME}, [], ["shop.example.com"])]
     with contextlib.closing(Database(address)) as other:
         with database.transaction() as transaction:
-            transaction_lock.take_lock(transaction, wanted._LOCK, "list", wait=0, context=Context())
+            wanted.take_lock(transaction, wanted._LOCK, "list", wait=0, context=Context())
             late = threads.start(lambda: WantedCertificates(other).add(documents, "add"))
             assert not late.done.wait(0.15)
             monkeypatch.setattr(wanted, "_WAIT", 0.0)

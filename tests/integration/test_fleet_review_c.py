@@ -112,7 +112,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
     """If libpq's own time-out ends the login first, the error is `store-unreachable` too."""
     import psycopg
 
-    from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
+    from dnsrenew.extensions.fleet.database.server import DeadlineConnection
 
     ended = threading.Event()
 
@@ -121,7 +121,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
         raise psycopg.errors.ConnectionTimeout("connection timeout expired")
 
     monkeypatch.setattr(DeadlineConnection, "connect", connect)
-    monkeypatch.setattr("dnsrenew.extensions.fleet.database.new_connection._HANDOVER", 5.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.database.connection._HANDOVER", 5.0)
     timer = threading.Timer(0.1, ended.set)
     timer.start()
     with pytest.raises(StoreError) as caught:
@@ -416,7 +416,7 @@ def test_what_was_never_obtained_is_not_revoked(
     """The question and the result count only certificates that were obtained as revoked."""
     asked: list[str] = []
     monkeypatch.setattr(
-        "dnsrenew.extensions.fleet.commands.fleet_remove.confirm", lambda _, question, __: asked.append(question)
+        "dnsrenew.extensions.fleet.commands.fleet_add.confirm", lambda _, question, __: asked.append(question)
     )
     monkeypatch.setattr("dnsrenew.renewer.Renewer.revoke", _revoke)
     for name in ("home", "shop", "club"):

@@ -12,7 +12,7 @@ import pytest
 
 from dnsrenew import Deployment, Fleet, Route
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.fleet.database import schema

@@ -29,7 +29,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.fleet import Fleet
-from dnsrenew.extensions.fleet.serving import pem_memory
+from dnsrenew.extensions.fleet.serving import context as pem_memory
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from tests.kit.certificates import issue, issuer
 from tests.kit.clock import START

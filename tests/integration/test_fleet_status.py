@@ -11,12 +11,12 @@ import pytest
 
 from dnsrenew.base.model import CA
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.extensions.fleet.commands.fleet_status import status_lines
+from dnsrenew.extensions.fleet.commands.fleet_add import status_lines
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
 from tests.kit.fleet_stage import FleetStage

@@ -19,11 +19,11 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.errors import StoreError
+from dnsrenew.extensions.fleet.certificate_job import spread
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
 from dnsrenew.extensions.fleet.database.seal import Seals
-from dnsrenew.extensions.fleet.spread import spread
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.extensions.fleet.worker import FleetWorker
 from dnsrenew.store import State
@@ -41,7 +41,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
     monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
-    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 2.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 
 
 @pytest.fixture
@@ -505,7 +505,7 @@ def test_a_connection_that_hangs_loses_no_certificate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A worker whose database hangs waits, and then obtains the certificate with at most one more order."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.queue_connections.DEADLINE", 1.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 1.0)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._HEARTBEAT", 0.2)
     monkeypatch.setattr("dnsrenew.extensions.fleet.worker.PATIENCE", 1.0)
     hung = threading.Event()

@@ -22,8 +22,7 @@ from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.listener import HttpListeners
-from dnsrenew.challenges.http01.responses import HttpValue
+from dnsrenew.challenges.http01.server import HttpListeners, HttpValue
 from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.errors import CAError, ChallengeError
 from tests.kit.ca_box import MemoryStore
@@ -167,7 +166,7 @@ def test_another_process_that_has_the_port_is_named(stage: Http01Stage) -> None:
     """If another process has the port, the error names it before an order."""
     code = (
         "import sys\n"
-        "from dnsrenew.challenges.http01.listener import Port, HttpListeners\n"
+        "from dnsrenew.challenges.http01.server import Port, HttpListeners\n"
         f"port = Port(HttpListeners(), ':{stage.port}', 'web.test')\n"
         "port.add('token', b'x')\n"
         "print('open', flush=True)\n"

@@ -8,7 +8,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.extensions.setup.importing import caddy
 from dnsrenew.extensions.setup.importing.found import FoundData, HostView

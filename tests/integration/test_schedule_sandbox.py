@@ -15,7 +15,7 @@ import pytest
 
 from dnsrenew.config import Config
 from dnsrenew.schedule import installer, make_plan, this_job
-from dnsrenew.schedule.needs import needs_of
+from dnsrenew.schedule.installer import needs_of
 from tests.kit.confined import confined
 from tests.kit.schedule_stage import DEBIAN_ROOT, Programs
 from tests.lab.workspace import Workspace

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Outcome
-from dnsrenew.challenges.tls_alpn01 import listener
+from dnsrenew.challenges.tls_alpn01 import solver
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
 from tests.kit.fallback_stage import attempt_rows, codes, site
 from tests.kit.renew_stage import Stage, error_of
@@ -142,14 +142,14 @@ def test_strangers_learn_nothing(stage: Stage) -> None:
             found.append(shake_hands(port, "nobody.test"))
             found.append(shake_hands(port, "SITE.test"))
 
-    ask = listener.TlsAlpnListeners.ask
+    ask = solver.TlsAlpnListeners.ask
 
-    def asked(listeners: listener.TlsAlpnListeners, listen: str, key: str) -> dict[str, bytes]:
+    def asked(listeners: solver.TlsAlpnListeners, listen: str, key: str) -> dict[str, bytes]:
         visit()
         return ask(listeners, listen, key)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listener.TlsAlpnListeners, "ask", asked)
+        patch.setattr(solver.TlsAlpnListeners, "ask", asked)
         assert renewed(stage).status == "renewed"
     assert found[0] is None
     assert found[1] is not None
@@ -158,7 +158,7 @@ def test_strangers_learn_nothing(stage: Stage) -> None:
 def test_our_own_check_is_first(stage: Stage) -> None:
     """If the listener presents another certificate, the CA is not asked, because a failed validation counts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listener.TlsAlpnListeners, "fetch", lambda *_: b"something else")
+        patch.setattr(solver.TlsAlpnListeners, "fetch", lambda *_: b"something else")
         outcome = stage.one({**site(stage), "certificate.0.routes": [alpn(stage)]})
     assert outcome.status == "failed"
     assert error_of(outcome).code == "tls-alpn-not-served"

@@ -22,11 +22,16 @@ from dnsrenew.base.clock import Clock
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.names import base_domain
-from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
-from dnsrenew.testing.box.order_server import OrderServer
-from dnsrenew.testing.box.resources import BoxAuthorization, BoxOrder, Json, identifier_of
-from dnsrenew.testing.box.signed_request import SignedRequest
-from dnsrenew.testing.box.validation import Proof, Validate
+from dnsrenew.testing.box.order_server import OrderServer, Proof, Validate
+from dnsrenew.testing.box.resources import (
+    AcmeProblem,
+    BoxAnswer,
+    BoxAuthorization,
+    BoxOrder,
+    Json,
+    SignedRequest,
+    identifier_of,
+)
 from tests.kit import persist_ca
 from tests.kit.certificates import issuer
 from tests.lab.acmemessages import DROP, Request, Response

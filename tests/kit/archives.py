@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
@@ -23,7 +23,7 @@ from dnsrenew.errors import DnsRenewError, StoreError
 from dnsrenew.extensions.setup.archive.export import ExportResult, export
 from dnsrenew.extensions.setup.archive.restore import RestoreResult, restore
 from dnsrenew.store import FolderStore
-from dnsrenew.store.notified import Notified
+from dnsrenew.store.deployment_files import Notified
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue

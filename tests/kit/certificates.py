@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dnsrenew.base import x509
-from dnsrenew.testing.box.issuer import BoxIssuer
+from dnsrenew.testing.box.order_server import BoxIssuer
 from tests.kit.clock import START
 
 DAY: Final = timedelta(days=1)

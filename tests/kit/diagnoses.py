@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken
-from dnsrenew.base.model.diagnosis import CheckResult
+from dnsrenew.base.model.result import CheckResult
 from dnsrenew.errors import Text
 from dnsrenew.operations.status import CertificateStatus
 

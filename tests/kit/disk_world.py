@@ -27,9 +27,8 @@ from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.resources import BoxAccount
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem, BoxAccount
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns

@@ -19,7 +19,7 @@ import procrastinate.utils
 import dnsrenew.extensions.fleet.certificate_job
 import dnsrenew.extensions.fleet.database.database_store  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.extensions.fleet import queue, queue_connections, session, worker
+from dnsrenew.extensions.fleet import queue, session, worker
 from tests.kit.dying import Death, serve
 
 
@@ -38,7 +38,7 @@ class FleetDeath(Death):
         change_module(queue, _POLL=0.1)
         if patience := os.environ.get("FLEET_PATIENCE"):
             change_module(worker, PATIENCE=float(patience))
-            change_module(queue_connections, DEADLINE=float(patience))
+            change_module(queue, DEADLINE=float(patience))
             change_module(queue, _HEARTBEAT=float(patience) / 5)
         if ahead := os.environ.get("FLEET_CLOCK"):
             be_ahead(float(ahead))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from unittest import mock
 
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.lock_connection import LockConnection
+from dnsrenew.extensions.fleet.database.locks import LockConnection
 from dnsrenew.extensions.fleet.queue import HandedBack
 from tests.kit.child import ROOT
 from tests.kit.fleet_watch import Killed, Watch

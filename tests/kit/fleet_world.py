@@ -33,23 +33,22 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.fleet import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.extensions.fleet.certificate_job import CertificateJobs
-from dnsrenew.extensions.fleet.database import lock_connection, new_connection
-from dnsrenew.extensions.fleet.database.clock import DatabaseClock
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
+from dnsrenew.extensions.fleet.database import connection as new_connection
+from dnsrenew.extensions.fleet.database import locks as lock_connection
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
 from dnsrenew.extensions.fleet.database.pace import SharedBuckets
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
-from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
+from dnsrenew.extensions.fleet.database.server import DatabaseClock
 from dnsrenew.renewal.batch import Batch
-from dnsrenew.renewal.fingerprints import Fingerprints
-from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.store.journal_entry import LATEST
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits
 from tests.kit.dns import Host, MemoryDns
 from tests.kit.fleet_watch import Watch, WatchedDatabase

@@ -16,23 +16,22 @@ from unittest import mock
 from xml.etree.ElementTree import Element
 
 from dnsrenew.acme.ari import parse_window
-from dnsrenew.acme.clean import links, one_line
 from dnsrenew.acme.problems import Problems
-from dnsrenew.acme.resources import parse_authorization, parse_order
+from dnsrenew.acme.resources import links, one_line, parse_authorization, parse_order
 from dnsrenew.base import x509
-from dnsrenew.base.checks.caa_value import parse_issuer, parse_methods
+from dnsrenew.base.checks.caa import parse_issuer, parse_methods
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.found import RunningProgram
 from dnsrenew.base.http import Response, date_of, retry_after
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.dns import caa_lookup, wire
-from dnsrenew.dns.resolvers import system_servers
+from dnsrenew.dns.recursive import system_servers
 from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.extensions.doctor.router import gateway, helper, nat_pmp, ssdp, upnp
+from dnsrenew.extensions.doctor.router import outside, surroundings, upnp
 from dnsrenew.extensions.setup.archive.archive_file import ArchiveWriter, Member
-from dnsrenew.extensions.setup.archive.survey import survey
+from dnsrenew.extensions.setup.archive.restore import survey
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
 from dnsrenew.extensions.setup.init.server import ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
@@ -414,7 +413,7 @@ def _files(root: Path) -> dict[str, Foreign]:
         "file: archive": Foreign((gzip.decompress(archive), archive), read_archive, (StoreError,)),
         "file: resolv.conf": Foreign((b"# by DHCP\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n",), read_resolvers),
         "file: routes": Foreign(
-            (_ROUTES,), lambda data: gateway.from_table(data.decode("ascii", "replace")), (ValueError,)
+            (_ROUTES,), lambda data: surroundings.from_table(data.decode("ascii", "replace")), (ValueError,)
         ),
     }
 
@@ -490,8 +489,8 @@ def _answers() -> dict[str, Foreign]:
         upnp._mapping({upnp._name(each): each.text or "" for each in root.iter()})
 
     def device(data: bytes) -> None:
-        found = ssdp._LOCATION.search(data[:2048])
-        ssdp.is_at(found[1].decode("ascii", "replace") if found else "", _GATEWAY)
+        found = upnp._LOCATION.search(data[:2048])
+        upnp.is_at(found[1].decode("ascii", "replace") if found else "", _GATEWAY)
 
     def headers(data: bytes) -> None:
         text = data.decode("latin-1")
@@ -511,8 +510,8 @@ def _answers() -> dict[str, Foreign]:
         "UPnP, device": Foreign(
             (b"HTTP/1.1 200 OK\r\nLOCATION: http://192.168.0.1:5000/d.xml\r\nST: x\r\n\r\n",), device
         ),
-        "NAT-PMP": Foreign((b"\0\x80\0\0\0\0\0\7\xc0\0\2\1",), nat_pmp._read),
-        "outside probe": Foreign((_json(_SEEN),), lambda data: helper._read(_response(data), 80)),
+        "NAT-PMP": Foreign((b"\0\x80\0\0\0\0\0\7\xc0\0\2\1",), surroundings._read),
+        "outside probe": Foreign((_json(_SEEN),), lambda data: outside._read(_response(data), 80)),
         "CAA value": Foreign((b"ca.test; accounturi=https://ca.test/acct/1; validationmethods=dns-01",), _caa),
         "DNS": Foreign(tuple(_dns_answers()), _dns),
     }

@@ -11,10 +11,8 @@ from cryptography import x509
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.http import Response as HttpResponse
-from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer
-from dnsrenew.testing.box.resources import BoxOrder
-from dnsrenew.testing.box.signed_request import SignedRequest
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem, BoxAnswer, BoxOrder, SignedRequest
 from tests.kit.acme_server import DAY, HOUR, UNAUTHORIZED, AcmeServer, Bucket, CaBehaviour, Limits
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from errno import ENOSPC
 from typing import Any, Final, TypeVar
 from unittest import mock
 
-from dnsrenew.store import file_locks
+from dnsrenew.store import zone_locks
 
 T = TypeVar("T")
 CHANGES: Final = frozenset({"mkdir", "create", "write", "fsync", "rename", "symlink", "unlink", "rmdir", "chmod"})
@@ -99,13 +99,13 @@ class Gate:
 def locks_of_a_process() -> Iterator[None]:
     """Release all locks at the end of the block that were acquired in it."""
     handles: list[int] = []
-    acquire = file_locks._acquire
+    acquire = zone_locks._acquire
 
     def acquired(*arguments: Any) -> int:
         handles.append(acquire(*arguments))
         return handles[-1]
 
-    with mock.patch.object(file_locks, "_acquire", acquired):
+    with mock.patch.object(zone_locks, "_acquire", acquired):
         yield
     for handle in handles:
         with contextlib.suppress(OSError):  # already closed

@@ -33,8 +33,8 @@ from dnsrenew.cli import program
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import BoxValidation, Proof, Validate
+from dnsrenew.testing.box.order_server import BoxValidation, Proof, Validate
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import AcmeServer
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import ROOTS

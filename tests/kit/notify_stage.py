@@ -16,8 +16,8 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.notify import NotifySettings
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from dnsrenew.testing.in_memory import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.api_server import Api, Asked

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from dnsrenew.base.names import base_domain, is_wildcard
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
 
 
 class PersistProof(Proof):

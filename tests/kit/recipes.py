@@ -23,8 +23,8 @@ from urllib.request import urlopen
 import dnsrenew
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.certificates import issuer
 from tests.kit.dns import MemoryDns

@@ -214,7 +214,7 @@ def _look(settings: dict[str, Any]) -> None:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.router.public_address import by_source
+    from dnsrenew.extensions.doctor.router.outside import by_source
     from dnsrenew.extensions.doctor.table import TABLE
 
     tables: dict[str, Any] = {"certificate": [{"domains": ["home.test"], "routes": settings["routes"]}]}

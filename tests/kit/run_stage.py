@@ -19,21 +19,20 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.solver import Dns01
 from dnsrenew.challenges.dns_persist01.solver import DnsPersist01
-from dnsrenew.challenges.http01.listener import HttpListeners
+from dnsrenew.challenges.http01.server import HttpListeners
 from dnsrenew.challenges.http01.solver import Http01
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
+from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.job import Services
-from dnsrenew.renewal.options import RunOptions
 from dnsrenew.renewal.renew import renew_certificate
 from dnsrenew.store import FolderStore
-from dnsrenew.store.account_parts import LostAccount
 from dnsrenew.store.ledger import Ledger
+from dnsrenew.store.parts import LostAccount
 from dnsrenew.store.zone_locks import ZoneLocks
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.resources import BoxAccount
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem, BoxAccount
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, CaBehaviour
 from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock

@@ -23,7 +23,7 @@ from dnsrenew.extensions.fleet.database.schema import check, initialize
 from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.extensions.fleet.serving.server import ssl_context
-from dnsrenew.testing.box.issuer import LIFETIME
+from dnsrenew.testing.box.order_server import LIFETIME
 from tests.kit.certificates import DAY, issue
 from tests.kit.postgres import DatabaseAddress
 

@@ -18,9 +18,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.renewer import Renewer
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.order_server import Suggest
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof, Suggest
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits
 from tests.kit.clock import FakeClock
 from tests.kit.dns import MemoryDns

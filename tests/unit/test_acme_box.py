@@ -27,8 +27,7 @@ import dnsrenew
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.errors import AttemptError
 from dnsrenew.testing import AcmeBox, acme_box
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.signed_request import SignedRequest, encoded, thumbprint
+from dnsrenew.testing.box.resources import AcmeProblem, SignedRequest, encoded, thumbprint
 from tests.kit.load import allowed
 
 DAY = timedelta(days=1)
@@ -38,7 +37,7 @@ DAY = timedelta(days=1)
 def _no_second_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal waits before the second try of a validation that failed: 15 seconds, and for the caches of the CA."""
     monkeypatch.setattr("dnsrenew.fallback.planner.SETTLE_AGAIN", 0.0)
-    monkeypatch.setattr("dnsrenew.challenges.dns01.resolver_caches.LONGEST_CACHING", 0)
+    monkeypatch.setattr("dnsrenew.challenges.dns01.solver.LONGEST_CACHING", 0)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import single_certificate
 from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.error_mapping import translate
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.drivers.lexicon.described_error import describe, rebuild
 from dnsrenew.drivers.provider import Provider

@@ -17,7 +17,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
 from dnsrenew.extensions.setup.archive import export as operation
 from dnsrenew.extensions.setup.archive import new_files
-from dnsrenew.extensions.setup.archive.masking import masked
+from dnsrenew.extensions.setup.archive.config_files import masked
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.snapshot import StoreSnapshot

@@ -15,8 +15,8 @@ import pytest
 
 from dnsrenew.cli import main
 from dnsrenew.extensions.setup.archive import restore as operation
-from dnsrenew.extensions.setup.archive.survey import ArchiveContents, survey
-from dnsrenew.store.restoration import StoreBuilder
+from dnsrenew.extensions.setup.archive.restoration import StoreBuilder
+from dnsrenew.extensions.setup.archive.restore import ArchiveContents, survey
 from tests.kit.archives import PASSPHRASE, fill_config, fill_store, header, make_tar, tree
 from tests.kit.users import NOBODY, as_root, open_way, ordinary_user
 

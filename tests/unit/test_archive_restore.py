@@ -20,9 +20,9 @@ from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.setup.archive import restore as operation
 from dnsrenew.extensions.setup.archive.new_files import NewFiles
+from dnsrenew.extensions.setup.archive.restoration import StoreBuilder
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store.restoration import StoreBuilder
 from tests.kit.archives import PASSPHRASE, exported, failure, fill_config, fill_store, refused, restored, tree
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import DIRECTORY, Failing, Killed, Killing, issue

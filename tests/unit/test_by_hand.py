@@ -28,8 +28,8 @@ from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.operations import by_hand
 from dnsrenew.renewal.renewal_info import is_poll_due
 from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store.signing_requests import RequestFolders
-from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
+from dnsrenew.store.pending_orders import RequestFolders
+from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer
 from tests.kit.certificates import DAY, issuer
 from tests.kit.clock import START, FakeClock
 from tests.kit.memory import host_config

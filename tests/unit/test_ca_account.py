@@ -9,10 +9,9 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.directory import Directory
-from dnsrenew.acme.transport import Transport
+from dnsrenew.acme.transport import Directory, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError
 from dnsrenew.store import AccountFiles, FolderStore

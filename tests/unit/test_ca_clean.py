@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from dnsrenew.acme import clean
-from dnsrenew.acme.directory import Directory
+from dnsrenew.acme import resources
 from dnsrenew.acme.problems import Problems
 from dnsrenew.acme.resources import parse_authorization, parse_order
+from dnsrenew.acme.transport import Directory
 from dnsrenew.base.model import Profile
 from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.translation import Translator
@@ -48,7 +48,7 @@ def assert_harmless(*texts: str | None) -> None:
 )
 def test_links_are_found_by_their_relation(header: str, found: list[str]) -> None:
     """Links are found by their relation (RFC 8288), in the forms that CAs use."""
-    assert clean.links(header, "alternate") == found
+    assert resources.links(header, "alternate") == found
 
 
 @pytest.mark.parametrize("part", ["<", "<<a>", "<http://a>;", ">;", '<a>;rel="', "<http://a.test/>;rel=", ";rel=\t"])
@@ -56,7 +56,7 @@ def test_links_are_found_by_their_relation(header: str, found: list[str]) -> Non
 def test_a_link_header_of_megabytes_takes_no_time(part: str, relation: str) -> None:
     """Of ninety joined headers of 64 KB only the beginning is read."""
     started = time.process_time()
-    clean.links(part * (5_850_000 // len(part)), relation)
+    resources.links(part * (5_850_000 // len(part)), relation)
     assert time.process_time() - started < 1
 
 
@@ -76,7 +76,7 @@ def test_the_directory_is_cleaned() -> None:
     assert_harmless(directory.terms_of_service, *directory.caa_identities, *directory.profiles.keys())
     assert_harmless(*directory.profiles.values())
     assert len(directory.caa_identities) == 100
-    assert max(map(len, directory.caa_identities)) == clean.MAX_NAME
+    assert max(map(len, directory.caa_identities)) == resources.MAX_NAME
 
 
 def test_orders_and_authorizations_are_cleaned() -> None:

@@ -16,7 +16,7 @@ from dnsrenew.acme.transport import WIDTH, Transport, _nonce
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.http.failures import FailureKind
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError, Cancelled
 from tests.kit.clock import FakeClock

@@ -10,7 +10,7 @@ from cryptography import x509 as crypto
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dnsrenew.acme import trusted_roots
+from dnsrenew.acme import transport
 from dnsrenew.base import x509
 from dnsrenew.base.runtime.context import Context
 from tests.kit.clock import START
@@ -64,7 +64,7 @@ def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Non
 def warnings(chain: str, previous: str | None = None) -> list[str]:
     """The codes of what is warned of."""
     context = Context()
-    trusted_roots.warn_if_unknown(context, "letsencrypt", chain, previous)
+    transport.warn_if_unknown(context, "letsencrypt", chain, previous)
     assert all("letsencrypt" in notice.message for notice in context.notices)
     return [notice.code for notice in context.notices]
 

@@ -10,8 +10,8 @@ import pytest
 
 import dnsrenew
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.http01 import listener as http01
-from dnsrenew.challenges.tls_alpn01 import listener as tls_alpn01
+from dnsrenew.challenges.http01 import server
+from dnsrenew.challenges.tls_alpn01 import solver
 from dnsrenew.config.routes import NAMES
 from dnsrenew.extensions.doctor import facts
 
@@ -91,8 +91,8 @@ def test_a_type_is_by_port_or_by_dns() -> None:
 
 def test_a_listener_opens_the_port_of_the_table() -> None:
     """A route without `listen` opens the port that the CA connects to."""
-    assert CHALLENGES["http-01"].listen == http01.DEFAULT
-    assert CHALLENGES["tls-alpn-01"].listen == tls_alpn01.DEFAULT
+    assert CHALLENGES["http-01"].listen == server.DEFAULT
+    assert CHALLENGES["tls-alpn-01"].listen == solver.DEFAULT
 
 
 def test_the_checks_know_the_types_by_port_and_by_account() -> None:

@@ -11,11 +11,11 @@ import pytest
 from dnsrenew.base.checks.addresses import is_local, judge
 from dnsrenew.base.model import Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01 import diagnosis
+from dnsrenew.challenges.http01 import solver
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
-from dnsrenew.fallback.attempt import describe_error
 from dnsrenew.fallback.candidates import Selection
+from dnsrenew.fallback.planner import describe_error
 
 NAME, WILD = "x.test", "*.x.test"
 PUBLIC, PRIVATE, ROUTER = "8.8.4.4", "192.168.1.7", "8.8.8.8"
@@ -137,7 +137,7 @@ def failed(*about: str, code: str = "ca-connection") -> CAError:
 def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = None) -> FakeDns:
     """Explain an error of an order with mixed challenges."""
     dns = FakeDns(known)
-    diagnosis.explain(Context(), cast("DnsView", dns), [NAME], error)
+    solver.explain(Context(), cast("DnsView", dns), [NAME], error)
     return dns
 
 

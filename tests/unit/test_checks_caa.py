@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.checks import caa
-from dnsrenew.base.checks.caa_value import Issuer, parse_issuer, parse_methods
+from dnsrenew.base.checks.caa import Issuer, parse_issuer, parse_methods
 from dnsrenew.base.model import Route
 from dnsrenew.fallback.policy import NextAction, next_action
 

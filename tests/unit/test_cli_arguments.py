@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dnsrenew.base.durations import seconds_of
+from dnsrenew.base.clock import seconds_of
 from dnsrenew.cli import main
 from dnsrenew.cli.arguments import Request, parse
 from dnsrenew.cli.commands import COMMANDS, GROUPS, REASONS, SYNONYMS, WAIT_LONG

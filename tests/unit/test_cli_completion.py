@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.cli.candidates import answer
 from dnsrenew.cli.commands import COMMANDS, SHELLS
+from dnsrenew.cli.completion import answer
 from tests.kit.config_files import write
 
 CONFIG = """

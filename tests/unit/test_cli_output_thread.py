@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.cli import output_thread
-from dnsrenew.cli.output_thread import WriterThread
+from dnsrenew.cli import terminal
+from dnsrenew.cli.terminal import WriterThread
 from tests.kit.load import allowed
 
 
@@ -86,7 +86,7 @@ def test_a_wait_may_have_an_end(reader: Reader) -> None:
 
 def test_who_is_far_ahead_waits(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     """A writer waits while the queue is full, so that memory stays limited. After a signal it does not wait."""
-    monkeypatch.setattr(output_thread, "_CAPACITY", 2)
+    monkeypatch.setattr(terminal, "_CAPACITY", 2)
     said = threading.Event()
 
     def talk() -> None:

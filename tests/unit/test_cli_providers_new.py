@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error has the system's reason."""
-    monkeypatch.setattr("dnsrenew.extensions.setup.commands.providers_new.open", _refuse, raising=False)
+    monkeypatch.setattr("dnsrenew.extensions.setup.commands.providers_check.open", _refuse, raising=False)
     assert main(["providers", "--new", "myhost", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["evidence"]["reason"] == "Permission denied"
 

@@ -20,8 +20,8 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.systemd_notify import LifeSign
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.run_watch import RENEWING, SLEEPING
-from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.cli.run import RENEWING, SLEEPING
+from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ConfigError, StoreError
 from tests.kit.cli_stage import FakeConfig, Script, outcome
 from tests.kit.service_stage import Service, done
@@ -33,9 +33,9 @@ ROOT = Path(__file__).parents[2]
 SERVICE = [sys.executable, "-W", "error", "-m", "tests.kit.cli_stage"]
 HANGING = """
 import sys, threading
-from dnsrenew.cli import main, run_watch
+from dnsrenew.cli import main, run
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, Script, install
-run_watch.RENEWING = 0.3  # seconds
+run.RENEWING = 0.3  # seconds
 def play(emitter, cancel):
     Script(emitter, cancel).begin()
     print("hangs", flush=True)

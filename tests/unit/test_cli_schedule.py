@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 
 from dnsrenew import schedule
-from dnsrenew.cli import invocation, main, schedule_preview
+from dnsrenew.cli import invocation, main
 from dnsrenew.cli import schedule as schedule_command
+from dnsrenew.cli import schedule as schedule_preview
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, code_check, installer
+from dnsrenew.schedule import Host, installer
 from dnsrenew.schedule.detect import ActiveSchedule
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
@@ -308,7 +309,7 @@ def test_root_installs_no_program_that_others_can_change(
     if part == "interpreter":
         monkeypatch.setattr(sys, "executable", str(code))
     elif part == "package":
-        monkeypatch.setattr(code_check, "__file__", str(code))
+        monkeypatch.setattr(installer, "__file__", str(code))
     else:
         monkeypatch.setattr(sys, "argv", [str(code)])
     assert main(["schedule", "install", "--json"]) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.base.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.cli import main, terminal
-from dnsrenew.cli.attention import needs_attention
+from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid

@@ -17,18 +17,18 @@ import pytest
 from dnsrenew import Config, Deployment, Secret, StoreAddress
 from dnsrenew.base.model import Profile, RenewBefore, Route
 from dnsrenew.base.validation.mistakes import FieldError
-from dnsrenew.config.as_document import document_of
 from dnsrenew.config.certificates import _CERTIFICATE
 from dnsrenew.config.deployments import _READERS
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.routes import _ROUTE
 from dnsrenew.config.schema import FieldScope, MistakeReport
-from dnsrenew.deploy import catalogue
-from dnsrenew.deploy.options import all_options
+from dnsrenew.deploy import entry as catalogue
+from dnsrenew.deploy.protocol import all_options
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.doctor import private
-from dnsrenew.schedule.needs import needs_of
+from dnsrenew.extensions.doctor import redaction
+from dnsrenew.extensions.fleet.adding import document_of
+from dnsrenew.schedule.installer import needs_of
 from docs.configuration import DATA
 from tests.kit.config_files import AGREED, CERTIFICATE, HOME, check, load, mistake, mistakes
 
@@ -210,7 +210,7 @@ def test_other_parts_know_that_there_is_no_folder(tmp_path: Path) -> None:
     """With a database the sandbox has no store folder, and the doctor masks the URL."""
     config = load(tmp_path, STORE + HOME)
     assert needs_of(config).store == ""
-    assert ("url", URL) in list(private.of_config(config))
+    assert ("url", URL) in list(redaction.of_config(config))
 
 
 # ── documents ───────────────────────────────────────────────────────────────────────────

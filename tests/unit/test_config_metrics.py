@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import Config
-from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.config.notify import MetricsSettings
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake
 
 

@@ -11,11 +11,10 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Phrase, ProviderError
 from dnsrenew.testing import InMemoryDriver, texts
-from dnsrenew.testing.conformance import ConformanceRun, DriverHost
+from dnsrenew.testing.account_check import wrong_secret
+from dnsrenew.testing.conformance import ConformanceRun, DriverHost, MustResult
 from dnsrenew.testing.driver_check import check_driver, run_check
-from dnsrenew.testing.must_result import MustResult
 from dnsrenew.testing.script import MANY, ONE, TWO, Needs, after, script
-from dnsrenew.testing.wrong_secret import wrong_secret
 from tests.kit.clock import FakeClock
 
 ZONE = "example.test."

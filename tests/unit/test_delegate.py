@@ -19,23 +19,28 @@ from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config, loader
-from dnsrenew.dns import DnsView, cname_survey
-from dnsrenew.dns.cname_survey import CnameAnswer
+from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
-from dnsrenew.extensions.setup.delegate import registration as delegate_registration
+from dnsrenew.extensions.setup.delegate import account
+from dnsrenew.extensions.setup.delegate import wait as cname_survey
 from dnsrenew.extensions.setup.delegate.account import (
     DelegatedDomains,
     choose_account,
     choose_domains,
+    registered_name,
     target_name,
     writers_of,
 )
-from dnsrenew.extensions.setup.delegate.delegate import _end_waits, _persist
-from dnsrenew.extensions.setup.delegate.edit import lines_to_add, with_route
-from dnsrenew.extensions.setup.delegate.persist import persist
-from dnsrenew.extensions.setup.delegate.registration import registered_name
-from dnsrenew.extensions.setup.delegate.route import RoutesWritten, has_route, takes_account, write_routes
-from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
+from dnsrenew.extensions.setup.delegate.delegate import _end_waits, _persist, persist
+from dnsrenew.extensions.setup.delegate.route import (
+    RoutesWritten,
+    has_route,
+    lines_to_add,
+    takes_account,
+    with_route,
+    write_routes,
+)
+from dnsrenew.extensions.setup.delegate.wait import CnameAnswer, CnameRecord, CnameWait
 from dnsrenew.store import FolderStore
 from dnsrenew.store.state import State
 from tests.kit.acme_dns import DOMAIN, AcmeDns
@@ -181,14 +186,14 @@ def test_a_registration_is_made_once(tmp_path: Path) -> None:
 def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The registration of a faster process is kept and used: a CNAME record may already lead to it."""
     file = tmp_path / "acme.json"
-    register = delegate_registration._register
+    register = account._register
 
     def late(*arguments: Any) -> Any:
         mine = dict(register(*arguments))
         file.write_text(json.dumps({**mine, "subdomain": "theirs", "fulldomain": f"theirs.{DOMAIN}"}))
         return mine
 
-    monkeypatch.setattr(delegate_registration, "_register", late)
+    monkeypatch.setattr(account, "_register", late)
     with AcmeDns() as server:
         assert registered_name(Context(), acme_account(server, file)) == f"theirs.{DOMAIN}"
     assert [each.name for each in tmp_path.iterdir()] == ["acme.json"]
@@ -242,13 +247,11 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds], list[Event]]:
                 return {RECORD.name: []}
 
         class View:
-            def survey(self) -> None:
-                pass
-
             def challenge_targets(self, *_: object) -> None:
                 raise DnsError("cname-dangling", "It leads nowhere.", fix="Mend it.")
 
         monkeypatch.setattr(cname_survey, "CnameSurvey", Survey)
+        monkeypatch.setattr(cname_survey, "Survey", lambda _: None)
         context = Context(clock=clock, random=random.Random(1), emitter=Emitter(clock, events.append))
         CnameWait(context, cast("DnsView", View()), [RECORD]).until_there("acme")
         return events

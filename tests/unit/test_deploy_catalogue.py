@@ -12,7 +12,7 @@ import pytest
 
 from dnsrenew import Config
 from dnsrenew.base.model import Deployment
-from dnsrenew.deploy import catalogue
+from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError
 from tests.kit.certificates import issuer

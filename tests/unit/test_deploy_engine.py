@@ -440,7 +440,7 @@ def test_an_error_of_a_deployer_is_reported_as_ours(stage: EngineStage) -> None:
 def test_a_package_that_is_broken(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment of a broken package fails. The configuration can still be read."""
     point = metadata.EntryPoint("broken", "no_such_module:Deployer", "dnsrenew.deployers")
-    monkeypatch.setattr(metadata, "entry_points", lambda **_: metadata.EntryPoints([point]))
+    monkeypatch.setattr("dnsrenew.deploy.entry.entry_points", lambda **_: metadata.EntryPoints([point]))
     result = stage.deploy(entry(Deployment("broken", host="x")), stage.make())
     assert result.error is not None
     assert (result.error.code, result.target) == ("deploy-refused", "x")

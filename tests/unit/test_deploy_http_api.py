@@ -18,9 +18,9 @@ from dnsrenew import Certificate, Secret
 from dnsrenew.base import x509
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import http_api
-from dnsrenew.deploy.catalogue import target
+from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
-from dnsrenew.deploy.options import TargetKind
+from dnsrenew.deploy.protocol import TargetKind
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api
 from tests.kit.certificates import issuer

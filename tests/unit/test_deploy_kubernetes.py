@@ -17,8 +17,9 @@ import pytest
 from dnsrenew import Certificate
 from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.deploy import engine, kubeconfig
+from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.targets import kubernetes
 from dnsrenew.deploy.targets.kubernetes import KubernetesDeployer
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api, Asked
@@ -181,10 +182,10 @@ def test_certificates_of_a_kubeconfig(tmp_path: Path) -> None:
     """Certificates and tokens are read inline or from files."""
     encoded = {name: base64.b64encode(name.encode()).decode() for name in ("cert", "key")}
     data = {"client-certificate-data": encoded["cert"], "client-key-data": encoded["key"]}
-    found = kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **data)))
-    assert (found.pair, found.token, found.namespace) == (kubeconfig.Pair(b"cert", b"key"), "", "web")
+    found = kubernetes.read(str(write(tmp_path, "https://k8s.test", token="", **data)))
+    assert (found.pair, found.token, found.namespace) == (kubernetes.Pair(b"cert", b"key"), "", "web")
     (tmp_path / "token.secret").write_text("token-in-a-file\n")
-    found = kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", tokenFile="token.secret")))
+    found = kubernetes.read(str(write(tmp_path, "https://k8s.test", token="", tokenFile="token.secret")))
     assert (found.pair, found.token) == (None, "token-in-a-file")
 
 
@@ -203,7 +204,7 @@ def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, w
     if content is not None:
         path.write_text(content)
     with pytest.raises(DeployError) as unusable:
-        kubeconfig.read(str(path))
+        kubernetes.read(str(path))
     assert unusable.value.code == "deploy-unsupported"
     assert words in unusable.value.message
     assert "-o json" in unusable.value.fix
@@ -215,7 +216,7 @@ def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, w
 def test_a_user_without_what_is_needed(tmp_path: Path, user: dict[str, str]) -> None:
     """A kubeconfig with a token program, damaged base64 or a missing file is refused."""
     with pytest.raises(DeployError) as unusable:
-        kubeconfig.read(str(write(tmp_path, "https://k8s.test", token="", **user)))
+        kubernetes.read(str(write(tmp_path, "https://k8s.test", token="", **user)))
     assert unusable.value.code == "deploy-unsupported"
 
 
@@ -227,11 +228,11 @@ def test_a_file_of_another_user_that_a_kubeconfig_names(tmp_path: Path, key: str
     credential.write_text("a-credential")
     user = {"token": "", "client-certificate-data": base64.b64encode(b"cert").decode(), key: credential.name}
     path = str(write(tmp_path, "https://k8s.test", **user))
-    found = kubeconfig.read(path)
+    found = kubernetes.read(path)
     assert "a-credential" in (found.token, found.pair and found.pair.key.decode())
     os.chown(credential, NOBODY, NOBODY)
     with pytest.raises(DeployError) as refused:
-        kubeconfig.read(path)
+        kubernetes.read(path)
     assert (refused.value.code, str(credential) in refused.value.message) == ("deploy-unsupported", True)
 
 
@@ -240,13 +241,13 @@ def test_a_pod(tmp_path: Path) -> None:
     environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
     for names in ({}, environ):
         with pytest.raises(DeployError) as outside:
-            kubeconfig.in_pod(names, str(tmp_path))
+            kubernetes.in_pod(names, str(tmp_path))
         assert outside.value.code == "deploy-unsupported"
     for name, content in (("token", "pod-token-of-a-test\n"), ("ca.crt", "root"), ("namespace", "jobs")):
         (tmp_path / name).write_text(content)
-    found = kubeconfig.in_pod(environ, str(tmp_path))
+    found = kubernetes.in_pod(environ, str(tmp_path))
     assert (found.url, found.token, found.root, found.namespace) == (
         "https://[fd00::1]:6443", "pod-token-of-a-test", b"root", "jobs",
     )  # fmt: skip
     with pytest.raises(DeployError):
-        kubeconfig.in_pod({}, str(tmp_path))
+        kubernetes.in_pod({}, str(tmp_path))

@@ -22,9 +22,10 @@ import dnsrenew
 from dnsrenew import Secret
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.deploy import catalogue, engine
+from dnsrenew.deploy import engine
+from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.options import all_options
+from dnsrenew.deploy.protocol import all_options
 from dnsrenew.deploy.targets.caddy import CaddyDeployer
 from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer

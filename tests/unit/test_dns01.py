@@ -24,8 +24,7 @@ from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
 from dnsrenew.challenges.dns01.records import batches as rounds_of
 from dnsrenew.challenges.dns01.solver import Dns01
-from dnsrenew.challenges.placements import Placements
-from dnsrenew.challenges.solver import SolverResources
+from dnsrenew.challenges.solver import Placements, SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, ChallengeError, DnsError, ProviderError, SecretError, StoreError

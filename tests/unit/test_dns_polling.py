@@ -15,18 +15,16 @@ import dns.rdatatype
 import pytest
 
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.dns import propagation_report, query_errors, wire
+from dnsrenew.dns import propagation, query_engine, wire
 from dnsrenew.dns import server_poll as poll_module
-from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.doh_propagation import wait_at_doh
-from dnsrenew.dns.ipv6_source import only_local
-from dnsrenew.dns.name_servers import NameServer
-from dnsrenew.dns.propagation import PollingRounds
+from dnsrenew.dns.lookup import only_local
+from dnsrenew.dns.propagation import PollingRounds, wait_at_doh
 from dnsrenew.dns.query import Address, Reply
-from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine
+from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine, SocketLimit
+from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
-from dnsrenew.dns.socket_limit import SocketLimit
 from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import PropagationError
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
@@ -72,7 +70,7 @@ class Scripted(QueryEngine):
         if begin is None:
             self.pending.append(Reply(address, question, None, "did not answer"))
         elif begin == UNASKED:
-            why = query_errors.reason(OSError(errno.EMFILE, "Too many open files"))
+            why = query_engine.reason(OSError(errno.EMFILE, "Too many open files"))
             self.pending.append(Reply(address, question, None, why, no_socket=True))
         elif begin == FAILING:
             failed = answer(question)
@@ -150,7 +148,7 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
     assert polls[1].state == "unreachable"
     wait, _, polls = rounds({"1": 0, "2": 1000}, timeout=5)
     assert not wait.run()
-    error = propagation_report.timed_out(polls, 5)
+    error = propagation.timed_out(polls, 5)
     assert error.message == "1 of 2 name servers updated after 5 s: ns-2 (2) is not updated yet."
     asked = {"zone": "example.test", "name": "a.example.test", "expected": ["new"]}
     assert error.evidence["servers"] == [
@@ -175,7 +173,7 @@ def test_a_server_that_has_only_failed_is_not_late(others: dict[str, float | Non
     assert engine.time.elapsed >= 30
     assert polls[-1].state == "unreachable"
     if not agree:
-        assert propagation_report.timed_out(polls, 30).message == (
+        assert propagation.timed_out(polls, 30).message == (
             "1 of 3 name servers updated after 30 s: ns-3 (3) is not updated yet, "
             "ns-2 (2) is unreachable: it only answers SERVFAIL."
         )
@@ -220,9 +218,7 @@ def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(mo
     assert {address for _, address, _ in engine.asked} == {"1"}
     wait, _, polls = rounds({"1": 1000, "2": None}, timeout=5)
     assert not wait.run()
-    assert propagation_report.timed_out(polls, 5).message == (
-        "No name server updated after 5 s: ns-1 (1) is not updated yet."
-    )
+    assert propagation.timed_out(polls, 5).message == ("No name server updated after 5 s: ns-1 (1) is not updated yet.")
 
 
 @pytest.mark.parametrize("shows", [{"2": 0.0}, {"1": None, "2": 0.0}], ids=["alone", "the other is silent"])
@@ -276,7 +272,7 @@ def test_a_global_address_is_not_answered_at_a_local_one(
 @pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
 def test_a_network_that_finds_no_way_is_not_a_broken_connection(code: int) -> None:
     """An ICMP error of a router is reported as a missing route."""
-    assert query_errors.reason(OSError(code, "x")) == "cannot be reached: a router reports no route to it"
+    assert query_engine.reason(OSError(code, "x")) == "cannot be reached: a router reports no route to it"
 
 
 class Scarce:
@@ -379,7 +375,7 @@ def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
     wait, _, polls = rounds({"1": 0, "2": UNASKED}, timeout=30)
     assert not wait.run()
     assert [poll.state for poll in polls] == ["agrees", "waiting"]
-    error = propagation_report.timed_out(polls, 30)
+    error = propagation.timed_out(polls, 30)
     assert error.message == (
         "1 of 2 name servers updated after 30 s: ns-2 (2) could not be queried: this process has too many open files."
     )

@@ -8,19 +8,19 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew.acme import ari, poll_schedule, transport
-from dnsrenew.base import events, model, users
-from dnsrenew.base.runtime import circuit_breaker, single_flight
+from dnsrenew.acme import ari, order_polling, transport
+from dnsrenew.base import events, model
+from dnsrenew.base.runtime import retry, single_flight
 from dnsrenew.base.runtime.retry import RESEND
-from dnsrenew.config import Config
+from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.extensions.doctor import table
 from dnsrenew.fallback import history, planner, policy
 from dnsrenew.renewal import due, next_run, renewal_info
 from dnsrenew.schedule import plan
-from dnsrenew.store import waits
-from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS
+from dnsrenew.store import state
+from dnsrenew.store.ledger.values import FAILED_ORDERS, LIMITS
 from docs import codes, generate, tables
 from tests.kit.documents import PAGES, ROOT, blocks
 
@@ -63,7 +63,7 @@ def test_no_page_of_a_host_is_left_over() -> None:
 def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each configuration in the documents has no mistake and no warning. All users and groups are assumed to exist."""
     for find in ("user_id", "group_id"):
-        monkeypatch.setattr(users, find, lambda _: 1)
+        monkeypatch.setattr(deployments, find, lambda _: 1)
     (tmp_path / "dnsrenew.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "dnsrenew.toml")
     assert config.certificates
@@ -184,20 +184,20 @@ SENTENCES = [
     ("how-it-works/when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
     ("how-it-works/when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
     ("how-it-works/when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
-    ("how-it-works/when-renewed.md", f"that applies, up to {words(waits.LONGEST)}"),
+    ("how-it-works/when-renewed.md", f"that applies, up to {words(state.LONGEST)}"),
     ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
     ("how-it-works/when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
     ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if next_run.INTERVAL == 43_200 else ""),
     (
         "how-it-works/limits.md",
-        f"A wait of more than {words(waits.LONGEST)} is checked again after {words(waits.LONGEST)}",
+        f"A wait of more than {words(state.LONGEST)} is checked again after {words(state.LONGEST)}",
     ),
-    ("how-it-works/limits.md", f"at least 1 second; more than {after(poll_schedule.MOST_ASKED)} ends the attempt"),
+    ("how-it-works/limits.md", f"at least 1 second; more than {after(order_polling.MOST_ASKED)} ends the attempt"),
     ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
     ("how-it-works/limits.md", f"and within {after(ari.LONGEST)}"),
     ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
-    ("how-it-works/limits.md", f"for {after(circuit_breaker.OPEN_SECONDS)} nothing is ordered for the others"),
+    ("how-it-works/limits.md", f"for {after(retry.OPEN_SECONDS)} nothing is ordered for the others"),
     ("how-it-works/limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         (

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import get_args
 
 import dnsrenew
-from dnsrenew.config.metrics import MetricsSettings
-from dnsrenew.config.notify import ChangeKind, NotifySettings
+from dnsrenew.config.notify import ChangeKind, MetricsSettings, NotifySettings
 from dnsrenew.extensions.setup.commands.init import _FLAGS
-from dnsrenew.extensions.setup.importing.certbot_plugins import PLUGINS
-from dnsrenew.extensions.setup.importing.kinds import KINDS
+from dnsrenew.extensions.setup.importing.certbot_routes import PLUGINS
+from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
 from dnsrenew.extensions.watch.metrics import texts as metrics_texts
 from dnsrenew.extensions.watch.metrics.collect import LastRun

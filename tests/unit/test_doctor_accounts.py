@@ -16,8 +16,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.leftovers import cleanup
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, LockedError, PropagationError, ProviderError
-from dnsrenew.extensions.doctor.accounts import accounts, driver, probe
-from dnsrenew.extensions.doctor.accounts.probe_result import ProbedZone, ProbeResult, judge_credentials, judge_probe
+from dnsrenew.extensions.doctor.accounts import accounts, probe
+from dnsrenew.extensions.doctor.accounts.probe import ProbedZone, ProbeResult, judge_credentials, judge_probe
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.clock import FakeClock
 from tests.kit.dns import Host
@@ -165,7 +165,7 @@ def test_a_driver_that_cannot_be_made(tmp_path: Path, provider: Provider, option
     with doctor_stage(tmp_path) as stage:
         stage.config.providers["host-home"] = provider  # type: ignore[index]  # a dict, seen as a Mapping
         account(stage, "home").options.update(options)
-        check = driver.dns_account(stage.facts, "home")
+        check = probe.dns_account(stage.facts, "home")
     assert check is not None
     assert (check.result, check.blocks, check.evidence) == ("bad", DNS, {"dns": "home", "error": code})
 
@@ -173,9 +173,9 @@ def test_a_driver_that_cannot_be_made(tmp_path: Path, provider: Provider, option
 def test_a_driver_that_works(tmp_path: Path) -> None:
     """A working driver gives no check. A missing secret is reported by another check."""
     with doctor_stage(tmp_path) as stage:
-        assert driver.dns_account(stage.facts, "home") is None
+        assert probe.dns_account(stage.facts, "home") is None
         account(stage, "home").options["token"] = Secret.env("NO_SUCH_VARIABLE_HERE")
-        assert driver.dns_account(stage.facts, "home") is None
+        assert probe.dns_account(stage.facts, "home") is None
 
 
 # ── the test value ──────────────────────────────────────────────────────────────────────

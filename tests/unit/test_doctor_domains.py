@@ -10,16 +10,21 @@ from typing import Any, cast
 import pytest
 
 from dnsrenew.base.checks import addresses as checked_addresses
-from dnsrenew.base.checks import proxies
+from dnsrenew.base.checks import addresses as proxies
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
-from dnsrenew.dns.name_survey import NameRecords, ResolvedName, ServedTexts
-from dnsrenew.dns.signatures import SignatureFault, SignedZone
-from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts, ZoneServer
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.domains import addresses, challenge_names, names, texts, zones
-from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
+from dnsrenew.extensions.doctor.survey.name_survey import (
+    NameRecords,
+    ResolvedName,
+    ServedTexts,
+    SignatureFault,
+    SignedZone,
+)
+from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts, ZoneServer
 
 NAME, ZONE = "www.x.org", "x.org"
 CUT = ZoneCut(ZONE, "org")

@@ -13,11 +13,10 @@ import pytest
 from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.values import replace
-from dnsrenew.dns.server_ports import ServerPort
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.host.dns_port import Unqueried, judge_port_53
-from dnsrenew.extensions.doctor.host.firewall import judge_firewall
-from dnsrenew.extensions.doctor.host.internet import PlainAnswer, judge_internet, sign_in_page
+from dnsrenew.extensions.doctor.host.firewall import RuleDump, judge_firewall, judge_profiles
+from dnsrenew.extensions.doctor.host.internet import PlainAnswer, judge_internet, judge_ipv6, judge_vpn, sign_in_page
 from dnsrenew.extensions.doctor.host.machine import (
     Family,
     Listener,
@@ -26,11 +25,9 @@ from dnsrenew.extensions.doctor.host.machine import (
     ThisHost,
     link_of,
 )
-from dnsrenew.extensions.doctor.host.outbound import judge_ipv6, judge_vpn
 from dnsrenew.extensions.doctor.host.packet_path import Packet
 from dnsrenew.extensions.doctor.host.ports import judge_listening, judge_own, judge_port
-from dnsrenew.extensions.doctor.host.rule_dumps import RuleDump
-from dnsrenew.extensions.doctor.host.windows_firewall import judge_profiles
+from dnsrenew.extensions.doctor.survey.probes import ServerPort
 
 DATA: Final = Path(__file__).parents[1] / "data"
 ETHERNET, TUNNEL, LINE = (

@@ -12,7 +12,7 @@ import pytest
 
 from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
@@ -20,10 +20,10 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import CAError
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.issuer import account, caa, clock, limits
+from dnsrenew.extensions.doctor.issuer import ca as account
 from dnsrenew.extensions.doctor.issuer import ca as reachable
-from dnsrenew.extensions.doctor.issuer.clock import ClockReading
-from dnsrenew.extensions.doctor.issuer.directory import DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer import caa, directory
+from dnsrenew.extensions.doctor.issuer.directory import ClockReading, DirectoryAnswer
 from dnsrenew.store import State
 from tests.kit.clock import START
 from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage
@@ -135,7 +135,7 @@ def test_a_ca_in_memory_answers(tmp_path: Path) -> None:
     with doctor_stage(tmp_path) as stage:
         assert reachable.ca_reachable(stage.facts, "lab").result == "ok"
         account.ca_terms(stage.facts, "lab")
-        clock.clock(stage.facts)
+        directory.clock(stage.facts)
         caa.caa(stage.facts, stage.spec, "lab")
         assert stage.server.counts == {"directory": 1}
 
@@ -165,12 +165,12 @@ def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[str, ...]) -> None:
     """The tolerance for a wrong clock is that of a renewal. A clock that is ahead blocks nothing."""
-    check = clock.judge([ClockReading("lab", ahead)], START)
+    check = directory.judge([ClockReading("lab", ahead)], START)
     assert (check.result, check.blocks) == (result, blocks)
     assert check.evidence["ahead"] == ahead.total_seconds()
     with doctor_stage(tmp_path) as stage:
         stage.server.on_response = dated(START - ahead)
-        assert clock.clock(stage.facts) == check
+        assert directory.clock(stage.facts) == check
 
 
 def dated(date: datetime) -> Callable[[Request, Response], Response]:
@@ -186,30 +186,30 @@ def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
 
     with doctor_stage(tmp_path) as stage:
         stage.server.on_response = missing
-        check = clock.clock(stage.facts)
+        check = directory.clock(stage.facts)
     assert (check.result, check.evidence["ahead"]) == ("bad", timedelta(days=2).total_seconds())
 
 
 def test_one_ca_that_agrees_is_enough() -> None:
     """If one CA agrees with this host's clock, another CA's wrong clock does not matter."""
     wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
-    check = clock.judge([wrong, right], START)
+    check = directory.judge([wrong, right], START)
     assert (check.result, check.evidence["source"]) == ("ok", "other")
 
 
 def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
     """Without a Date header the clock is unknown. A certificate outside its validity period is a hint."""
     with doctor_stage(tmp_path) as stage:
-        unknown = clock.clock(stage.facts)
+        unknown = directory.clock(stage.facts)
     assert (unknown.result, unknown.blocks) == ("unknown", ())
-    doubted = clock.judge([], START, "lab")
+    doubted = directory.judge([], START, "lab")
     assert (doubted.result, doubted.blocks) == ("unknown", ALL)
 
 
 def test_the_clock_without_a_configuration(tmp_path: Path) -> None:
     """Without a configuration and an answer the clock is unknown."""
     with doctor_stage(tmp_path) as stage:
-        check = clock.clock(Facts(stage.facts.context, None, None))
+        check = directory.clock(Facts(stage.facts.context, None, None))
     assert check.result == "unknown"
 
 
@@ -297,7 +297,7 @@ def test_no_binding_has_no_secret(tmp_path: Path) -> None:
 
 def limited(stage: DoctorStage) -> Check:
     """The check of the limits."""
-    return limits.ca_limits(stage.facts, stage.spec, "lab")
+    return directory.ca_limits(stage.facts, stage.spec, "lab")
 
 
 def test_no_limit(tmp_path: Path) -> None:

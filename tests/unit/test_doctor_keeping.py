@@ -15,13 +15,12 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.doctor import verdict
+from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.forms import sentences
-from dnsrenew.extensions.doctor.keeping import persist_route, schedule, served, store
-from dnsrenew.extensions.doctor.private import of_host
+from dnsrenew.extensions.doctor.forms import arranged
+from dnsrenew.extensions.doctor.keeping import store
+from dnsrenew.extensions.doctor.redaction import of_host
 from dnsrenew.fallback import history
-from dnsrenew.schedule import detect as schedules
 from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.schedule.host import this_host
 from dnsrenew.store import FolderStore
@@ -141,7 +140,7 @@ def test_a_certificate_that_nobody_renews(tmp_path: Path, days: int, expiry: str
     found = facts(tmp_path, clock)
     obtain(found)
     clock.elapsed += timedelta(days=days).total_seconds()
-    checks = schedule.expiry(found, spec_of(found)), schedule.last_run(found, spec_of(found))
+    checks = store.expiry(found, spec_of(found)), store.last_run(found, spec_of(found))
     assert [check.result for check in checks] == [expiry, last_run]
     assert {check.blocks for check in checks} == {()}
 
@@ -149,9 +148,9 @@ def test_a_certificate_that_nobody_renews(tmp_path: Path, days: int, expiry: str
 def test_no_certificate_yet(tmp_path: Path) -> None:
     """Before the first renewal the expiry is unknown, and the fix is the command."""
     found = facts(tmp_path)
-    check = schedule.expiry(found, spec_of(found))
+    check = store.expiry(found, spec_of(found))
     assert (check.result, check.fix) == ("unknown", "Obtain it: dnsrenew renew home")
-    assert schedule.last_run(found, spec_of(found)).result == "ok"
+    assert store.last_run(found, spec_of(found)).result == "ok"
 
 
 PERSIST = {"challenge": "dns-persist-01"}
@@ -159,7 +158,7 @@ PERSIST = {"challenge": "dns-persist-01"}
 
 def persist(found: Facts) -> Check:
     """What is recorded about dns-persist-01."""
-    check = persist_route.last_run(found, spec_of(found), "letsencrypt")
+    check = store.persist_last_run(found, spec_of(found), "letsencrypt")
     assert check is not None
     return check
 
@@ -169,13 +168,13 @@ def test_dns_persist_01_is_not_known_before_an_order(tmp_path: Path) -> None:
     found = facts(tmp_path, routes=[PERSIST, {"challenge": "http-01", "listen": ":80"}])
     check = persist(found)
     assert (check.result, check.blocks) == ("unknown", ("dns-persist-01",))
-    assert persist_route.last_run(found, spec_of(found), "zerossl") is None
+    assert store.persist_last_run(found, spec_of(found), "zerossl") is None
     options = {"example.test": [replace(route, ca="letsencrypt") for route in spec_of(found).routes]}
-    diagnosis = verdict.diagnosis(spec_of(found), options, [replace(check, evidence={"ca": "letsencrypt"})])
+    diagnosis = examine.diagnosis(spec_of(found), options, [replace(check, evidence={"ca": "letsencrypt"})])
     assert diagnosis.renewable is True
     assert diagnosis.route is not None
     assert diagnosis.route.challenge == "http-01"
-    assert sentences.stopped(check) == "May stop dns-persist-01."
+    assert arranged.stopped(check) == "May stop dns-persist-01."
 
 
 @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
     found = facts(tmp_path)
     failure = {"time": "2026-11-25T09:00:00Z", "code": "ca-dns", "message": "It saw nothing.", "fix": "Look again."}
     found.store.update(NAME, lambda state: replace(state, failures=2, last_failure=failure))
-    check = schedule.last_run(found, spec_of(found))
+    check = store.last_run(found, spec_of(found))
     assert (check.result, check.evidence["code"], check.fix) == ("bad", "ca-dns", "Look again.")
     assert "It saw nothing." in check.summary
 
@@ -216,14 +215,14 @@ def test_a_revoked_certificate(tmp_path: Path) -> None:
     found = facts(tmp_path)
     obtain(found)
     found.store.update(NAME, lambda state: replace(state, revoked=True))
-    assert schedule.expiry(found, spec_of(found)).result == "bad"
+    assert store.expiry(found, spec_of(found)).result == "bad"
 
 
 @pytest.mark.parametrize(("installed", "result"), [(True, "ok"), (False, "bad"), (None, "unknown")])
 def test_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool | None, result: str) -> None:
     """A missing schedule is bad but blocks nothing."""
-    monkeypatch.setattr(schedules, "detect", lambda _path, *, names: ActiveSchedule(installed, "cron"))
-    check = schedule.schedule(facts(tmp_path))
+    monkeypatch.setattr(store, "detect", lambda _path, *, names: ActiveSchedule(installed, "cron"))
+    check = store.schedule(facts(tmp_path))
     assert check is not None
     assert (check.result, check.blocks) == (result, ())
 
@@ -245,7 +244,7 @@ def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
 
 def look(found: Facts) -> Check:
     """Return the result of the check. It blocks nothing."""
-    check = served.served(found, spec_of(found))
+    check = store.served(found, spec_of(found))
     assert check is not None
     assert check.blocks == ()
     return check
@@ -307,12 +306,12 @@ def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
 def test_without_deployments_there_is_nothing_to_say(tmp_path: Path) -> None:
     """Without deployments there is no check of the served certificate, whatever the store says."""
     found = facts(tmp_path)
-    assert served.served(found, spec_of(found)) is None
+    assert store.served(found, spec_of(found)) is None
     found.store_error = StoreError("store-not-private", "Others can change it.", fix="Change its mode.")
-    assert served.served(found, spec_of(found)) is None
+    assert store.served(found, spec_of(found)) is None
     found.store_error = None
     obtain(found)
-    assert served.served(found, spec_of(found)) is None
+    assert store.served(found, spec_of(found)) is None
 
 
 def test_a_port_before_the_first_certificate(tmp_path: Path) -> None:
@@ -326,4 +325,4 @@ def test_a_port_before_the_first_certificate(tmp_path: Path) -> None:
     )
     assert check.fix == "Obtain it: dnsrenew renew home"
     without = facts(tmp_path / "b", deploy=[files])
-    assert served.served(without, spec_of(without)) is None
+    assert store.served(without, spec_of(without)) is None

@@ -17,9 +17,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.host.machine import Family, PortFailure, machine
-from dnsrenew.extensions.doctor.router import helper, outside
-from dnsrenew.extensions.doctor.router.helper import HelperFailure, HelperFailureKind, PortSeen
-from dnsrenew.extensions.doctor.router.outside import OutsideView, judge
+from dnsrenew.extensions.doctor.router import outside
+from dnsrenew.extensions.doctor.router.outside import HelperFailure, HelperFailureKind, OutsideView, PortSeen, judge
 from tests.kit.api_server import Api, Asked
 from tests.kit.clock import FakeClock
 from tests.lab import ports
@@ -58,7 +57,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
         (OutsideView({"ipv4": CLOSED}, NO_IPV6, "nothing"), False, "unknown"),
         *(
             (OutsideView({"ipv4": replace(CLOSED, error=error)}, NO_IPV6, "own"), False, "bad")
-            for error in helper.ERRORS
+            for error in outside.ERRORS
         ),
         *((OutsideView({}, {"ipv4": HelperFailure(kind, ""), **NO_IPV6}), False, "unknown") for kind in KINDS),
     ],
@@ -83,13 +82,13 @@ def good(port: int = 80, **more: Any) -> dict[str, Any]:
 def ask(status: int, answer: object, **headers: str) -> PortSeen | HelperFailure:
     """Query a helper that sends this answer. Return the result."""
     with Api(lambda _: (status, answer), headers) as api:
-        return helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
+        return outside.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
 
 
 def test_a_valid_answer() -> None:
     """Unknown members are ignored and texts are cleaned. The request has port and token."""
     with Api(lambda _: (200, good(banner="ng\x1b[31minx", more=[1]))) as api:
-        seen = helper.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
+        seen = outside.ask(f"{api.url}/look?key=1", "ipv4", 80, "token")
     assert seen == PortSeen("203.0.113.7", open=True, banner="ng [31minx", seconds=0.01)
     assert [asked.path for asked in api.asked] == ["/look?key=1&port=80&token=token"]
 
@@ -135,16 +134,16 @@ def test_a_helper_that_sends_us_elsewhere_or_away() -> None:
 
 def test_a_helper_that_hangs_or_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper without an answer is silent. One without an address of the family is absent."""
-    monkeypatch.setattr(helper, "_TIMEOUT", (0.3, 0.3))
+    monkeypatch.setattr(outside, "_TIMEOUT", (0.3, 0.3))
     with Api(lambda _: (time.sleep(1), "")) as api:  # type: ignore[func-returns-value,arg-type,return-value]
-        found = [helper.ask(api.url, family, 80, "token") for family in ("ipv4", "ipv6")]
-    found.append(helper.ask(api.url, "ipv4", 80, "token"))
+        found = [outside.ask(api.url, family, 80, "token") for family in ("ipv4", "ipv6")]
+    found.append(outside.ask(api.url, "ipv4", 80, "token"))
     assert [each.kind for each in found if isinstance(each, HelperFailure)] == ["silent", "absent", "silent"]
 
 
 def test_the_url_of_the_helper_is_not_shown() -> None:
     """Only host and port of the helper's URL are shown, because it may hold a password or a key."""
-    assert helper.shown_url("https://me:secret@helper.test:8443/look?key=secret") == "helper.test:8443"
+    assert outside.shown_url("https://me:secret@helper.test:8443/look?key=secret") == "helper.test:8443"
 
 
 # ── the whole check ─────────────────────────────────────────────────────────────────────
@@ -162,7 +161,7 @@ def fetched(port: int, listen: str, asked: Asked) -> tuple[int, dict[str, Any]]:
     """The answer of a helper that fetches from the port where we listen, instead of port 80 or 443."""
     from urllib.parse import parse_qs, urlsplit
 
-    from dnsrenew.extensions.doctor.router.port_check import check_port
+    from dnsrenew.extensions.doctor.router.probe_server import check_port
 
     query = parse_qs(urlsplit(asked.path).query)
     seen = check_port("127.0.0.1", port, query["token"][0], at=int(listen.rpartition(":")[2]))

@@ -18,10 +18,9 @@ from dnsrenew.base import threads
 from dnsrenew.base.host_port import join
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.doctor.router import port_check, probe_server
-from dnsrenew.extensions.doctor.router.helper import PortSeen
-from dnsrenew.extensions.doctor.router.port_check import check_port
-from dnsrenew.extensions.doctor.router.probe_server import ProbeServer, serve
+from dnsrenew.extensions.doctor.router import probe_server
+from dnsrenew.extensions.doctor.router.outside import PortSeen
+from dnsrenew.extensions.doctor.router.probe_server import ProbeServer, check_port, serve
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.lab import ports
@@ -191,7 +190,7 @@ def _says(text: bytes) -> Callable[[socket.socket], None]:
 @pytest.mark.parametrize("text", [b"", b"\xff\x00nonsense\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000, LONG_HEAD])
 def test_a_port_that_speaks_something_else(monkeypatch: pytest.MonkeyPatch, port: int, text: bytes) -> None:
     """A port with another protocol is open, and nothing else is reported, even if it hangs."""
-    monkeypatch.setattr(port_check, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(probe_server, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads.start(lambda: _says(text)(listener))
         seen = check_port("127.0.0.1", port, "token", at=listener.getsockname()[1])

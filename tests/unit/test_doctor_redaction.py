@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from dnsrenew.base.model import Change, Diagnosis, RouteTaken
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.extensions.doctor import private
+from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor.markdown import markdown
-from dnsrenew.extensions.doctor.masks import Kind, Masks, is_public
-from dnsrenew.extensions.doctor.redaction import Redaction, redact
+from dnsrenew.extensions.doctor.redaction import Kind, Masks, Redaction, is_public, redact
 from tests.kit import diagnoses
 
 MASKED = [

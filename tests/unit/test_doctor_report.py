@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Diagnosis
-from dnsrenew.extensions.doctor.report.network import CODES
-from dnsrenew.extensions.doctor.report.page import html
+from dnsrenew.extensions.doctor.report.page import CODES, html
 from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit import diagnoses
 

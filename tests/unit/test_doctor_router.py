@@ -10,13 +10,10 @@ import pytest
 from dnsrenew.base.model import Check
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.doctor.router import nat_pmp, ssdp, upnp
-from dnsrenew.extensions.doctor.router.address_kinds import kind_of
-from dnsrenew.extensions.doctor.router.gateway import default_gateway, from_table
+from dnsrenew.extensions.doctor.router import surroundings, upnp
 from dnsrenew.extensions.doctor.router.router import judge_forwarded, judge_nat
-from dnsrenew.extensions.doctor.router.ssdp import RouterSearch
-from dnsrenew.extensions.doctor.router.surroundings import Surroundings
-from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
+from dnsrenew.extensions.doctor.router.surroundings import Surroundings, default_gateway, from_table, kind_of
+from dnsrenew.extensions.doctor.router.upnp import PortMapping, RouterSearch, UpnpRouter
 from tests.kit.api_server import Answer, Asked
 from tests.kit.upnp_device import KIND, LOOPBACK, UpnpDevice, answering, description, mapping, serving
 
@@ -160,18 +157,18 @@ _GOOD = b"\0\x80\0\0\0\0\0\x01" + socket.inet_aton("100.64.0.2")
 def test_answers_of_nat_pmp(said: bytes, address: str | None) -> None:
     """Only a successful response of twelve octets has an address."""
     with answering(lambda asked: said if asked == b"\0\0" else None) as port:
-        assert nat_pmp.external_address(Context(), LOOPBACK, port) == address
+        assert surroundings.external_address(Context(), LOOPBACK, port) == address
 
 
 def test_a_router_without_nat_pmp(monkeypatch: pytest.MonkeyPatch) -> None:
     """A router that refuses or stays silent has no address. A lost packet is sent again."""
     lost = iter([None, _GOOD])
     with answering(lambda _: next(lost)) as port:
-        assert nat_pmp.external_address(Context(), LOOPBACK, port) == "100.64.0.2"
-    assert nat_pmp.external_address(Context(), LOOPBACK, port) is None  # closed now
-    monkeypatch.setattr(nat_pmp, "_WAITS", (0.01, 0.01))
+        assert surroundings.external_address(Context(), LOOPBACK, port) == "100.64.0.2"
+    assert surroundings.external_address(Context(), LOOPBACK, port) is None  # closed now
+    monkeypatch.setattr(surroundings, "_WAITS", (0.01, 0.01))
     with answering(lambda _: None) as port:
-        assert nat_pmp.external_address(Context(), LOOPBACK, port) is None
+        assert surroundings.external_address(Context(), LOOPBACK, port) is None
 
 
 # ── the search of UPnP ──────────────────────────────────────────────────────────────────
@@ -185,7 +182,7 @@ def found_at(*urls: str) -> bytes:
 def test_the_router_is_found() -> None:
     """The router is found by an answer whose URL is at the queried address."""
     with answering(lambda _: found_at("http://127.0.0.1:5000/a.xml")) as port:
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch("http://127.0.0.1:5000/a.xml")
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch("http://127.0.0.1:5000/a.xml")
 
 
 @pytest.mark.parametrize(
@@ -204,21 +201,21 @@ def test_the_router_is_found() -> None:
 )
 def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """A URL of another host is not opened."""
-    monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
+    monkeypatch.setattr(upnp, "_SEARCH_WAITS", (0.05,))
     with answering(lambda _: found_at(url)) as port:
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None)
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None)
 
 
 def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer of a device that is not the gateway is ignored. The evidence names the device."""
-    monkeypatch.setattr(ssdp, "_SEARCH_WAITS", (0.05,))
+    monkeypatch.setattr(upnp, "_SEARCH_WAITS", (0.05,))
     with (
         answering(lambda _: found_at("http://127.0.0.3:5000/"), "127.0.0.3") as port,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
     ):
         silent.bind((LOOPBACK, port))
-        monkeypatch.setattr(ssdp, "_GROUP", "127.0.0.3")
-        assert ssdp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None, ("127.0.0.3",))
+        monkeypatch.setattr(upnp, "_GROUP", "127.0.0.3")
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None, ("127.0.0.3",))
 
 
 # ── what the router says ────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from dnsrenew.base.model import Diagnosis
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import Output
-from dnsrenew.extensions.doctor import screen as doctor_text
+from dnsrenew.extensions.doctor import command
 from tests.kit import diagnoses
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,7 +33,7 @@ SCENES: dict[str, tuple[Sequence[Diagnosis], int, bool]] = {
 def shown(found: Sequence[Diagnosis], columns: int | None = None, verbose: int = 0, *, quiet: bool = False) -> str:
     """What a terminal without colours shows."""
     output = Output(None, colour=False, dumb=True)
-    return "\n".join(map(output.render, doctor_text.lines(found, columns, verbose=verbose, quiet=quiet)))
+    return "\n".join(map(output.render, command.report_lines(found, columns, verbose=verbose, quiet=quiet)))
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -99,7 +99,7 @@ def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(stream, "isatty", lambda: False)
     output = Output(stream, colour=False, dumb=True)
-    for line in doctor_text.lines([diagnoses.FALLBACK], 80, verbose=0, quiet=False):
+    for line in command.report_lines([diagnoses.FALLBACK], 80, verbose=0, quiet=False):
         assert output.render(output.encodable(line)).isascii()
 
 

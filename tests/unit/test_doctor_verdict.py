@@ -9,7 +9,7 @@ import pytest
 from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.extensions.doctor import verdict
+from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 
@@ -30,7 +30,7 @@ def diagnose(*checks: Check, routes: tuple[Route, ...] = (HTTP, HOME, BACKUP), n
     options = {
         name: [route for route in routes if not CHALLENGES[route.challenge].is_unfit(name)] for name in identifiers
     }
-    return verdict.diagnosis(spec, options, checks)
+    return examine.diagnosis(spec, options, checks)
 
 
 def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
@@ -120,14 +120,14 @@ def test_each_name_has_accounts_of_its_own() -> None:
     """Two zones at two accounts share one order, in which each name uses its account."""
     other = Route("dns-01", dns="other", ca="le")
     spec = CertificateSpec(name="a", domains=("a.test", "b.test"), identifiers=("a.test", "b.test"), ca="le")
-    found = verdict.diagnosis(spec, {"a.test": [HOME], "b.test": [other]}, [])
+    found = examine.diagnosis(spec, {"a.test": [HOME], "b.test": [other]}, [])
     assert shown(found) == (True, "dns-01 home,other le", None)
 
 
 def test_a_name_without_any_route() -> None:
     """If a name has no route, the next action is the fix of a bad check, even if that check blocks no route."""
     spec = CertificateSpec(name="a", domains=("a.test",), identifiers=("a.test",), ca="le")
-    found = verdict.diagnosis(spec, {"a.test": []}, [check("schedule"), check("dns-account", "bad", "dns-01")])
+    found = examine.diagnosis(spec, {"a.test": []}, [check("schedule"), check("dns-account", "bad", "dns-01")])
     assert shown(found) == (False, None, "Mend dns-account.")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.fair_lock import FairLock
+from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled
 

@@ -12,7 +12,7 @@ from dnsrenew.errors import CAError, DnsError, DnsRenewError
 from dnsrenew.fallback import history
 from dnsrenew.fallback.history import DAY, PAUSES
 from dnsrenew.store import State
-from dnsrenew.store.state_parts import RouteFailure
+from dnsrenew.store.state import RouteFailure
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -12,11 +12,10 @@ import pytest
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.placements import Blocker, Placements
+from dnsrenew.challenges.solver import Blocker, Placements
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
-from dnsrenew.fallback.attempt import ActiveAttempt
 from dnsrenew.fallback.history import route_key
-from dnsrenew.fallback.planner import SETTLE_AGAIN, FallbackPlanner
+from dnsrenew.fallback.planner import SETTLE_AGAIN, ActiveAttempt, FallbackPlanner
 from dnsrenew.store import State
 from tests.kit.clock import START, FakeClock
 

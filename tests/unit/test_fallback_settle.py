@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dnsrenew.fallback import planner
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.fallback_stage import DNS, attempt_rows, codes, dns, http, site
 from tests.kit.memory_lab import MemoryLab, MemoryStage
 from tests.kit.renew_stage import error_of

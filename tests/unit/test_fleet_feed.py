@@ -9,9 +9,8 @@ import pytest
 
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.served_certificates import Pulse, ServedCertificate
-from dnsrenew.extensions.fleet.serving.feed import ChangeFeed
-from dnsrenew.extensions.fleet.serving.index import NameIndex
-from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
+from dnsrenew.extensions.fleet.serving.loading import NameIndex, ServerThreads
+from dnsrenew.extensions.fleet.serving.server import ChangeFeed
 from tests.kit.clock import FakeClock
 
 

@@ -12,10 +12,8 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.served_certificates import ServedCertificate
 from dnsrenew.extensions.fleet.serving import loading
-from dnsrenew.extensions.fleet.serving.cache import CachedContext, ContextCache
-from dnsrenew.extensions.fleet.serving.index import FoundName, NameIndex
-from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader
-from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
+from dnsrenew.extensions.fleet.serving.context import CachedContext, ContextCache
+from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, FoundName, NameIndex, ServerThreads
 
 NOW = 1000.0
 

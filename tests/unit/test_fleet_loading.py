@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader
-from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
+from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, ServerThreads
 
 
 def test_what_is_asked_for_while_it_is_read_is_read_again() -> None:

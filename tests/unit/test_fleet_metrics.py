@@ -15,14 +15,13 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import metrics
 from dnsrenew.extensions.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus
-from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer
-from dnsrenew.extensions.watch.metrics.health import Health
-from dnsrenew.extensions.watch.metrics.textfile import write_after_run
+from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer, write_after_run
+from dnsrenew.extensions.watch.metrics.exposition import Health
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.watching import config_for, get, parsed, value

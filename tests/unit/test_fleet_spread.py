@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.model import CertificateSpec, DeploymentResult, Outcome, OutcomeStatus, RenewBefore
 from dnsrenew.errors import CAError
-from dnsrenew.extensions.fleet.spread import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_check, spread
+from dnsrenew.extensions.fleet.certificate_job import DEPLOYMENTS, SHARE, SOONEST, UNKNOWN, next_check, spread
 from dnsrenew.renewal import due
 from dnsrenew.store import State
-from dnsrenew.store.state_parts import Ari
+from dnsrenew.store.state import Ari
 from tests.kit.clock import START
 
 DAY = timedelta(days=1)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.public_files import PublicFiles
-from dnsrenew.challenges.http01.app import AppResponses
-from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
+from dnsrenew.challenges.http01.app import FOLDERS, AppResponses, Webroot
 from dnsrenew.cli import main
-from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ChallengeError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore

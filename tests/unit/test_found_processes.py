@@ -15,7 +15,7 @@ import pytest
 from dnsrenew.base import found
 from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_program, running_programs, unit_of
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.port_owner import PortOwner, owner_of
+from dnsrenew.challenges.listeners import PortOwner, owner_of
 from tests.kit.namespaces import run_python
 from tests.kit.users import NOBODY, as_root, open_way, started
 
@@ -190,7 +190,7 @@ def test_another_root_folder(folder: Path) -> None:
 
 _IN_A_CONTAINER = """
 import os, subprocess, sys, time
-from dnsrenew.base import access_list, user_namespace, users
+from dnsrenew.base import ground, users
 from dnsrenew.base.found import Discovery, running_program
 import psutil
 

@@ -17,12 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks.caa import judge
-from dnsrenew.base.checks.caa_value import parse_issuer, parse_methods
+from dnsrenew.base.checks.caa import judge, parse_issuer, parse_methods
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import caa_lookup, wire
-from dnsrenew.dns.doh import Doh, NoDohAnswer
-from dnsrenew.dns.resolvers import recursive_servers, system_servers
+from dnsrenew.dns.recursive import Doh, NoDohAnswer, recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion
 from tests.kit.api_server import Api
 from tests.kit.fuzzing import bounded, edited

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import DnsAccount, Notice
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.dns01.leftovers import cleanup
 from dnsrenew.cli import main
@@ -28,8 +28,7 @@ from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.ca_limits import Limit, Limits
-from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.ledger.values import LedgerState, Limit, Limits
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.pending_orders import OrderFolders
 from dnsrenew.store.zone_locks import ZoneLocks

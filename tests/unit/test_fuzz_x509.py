@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from dnsrenew.acme import alternate_chains
+from dnsrenew.acme import new_order
 from dnsrenew.acme.ari import cert_id
 from dnsrenew.base import x509
 from dnsrenew.errors import CAError
@@ -90,7 +90,7 @@ def read(text: str) -> bool:
             repr(reader(text)).encode()
         except ValueError as error:
             str(error).encode()
-    alternate_chains.leads_to(text, "Lab CA 1")
+    new_order.leads_to(text, "Lab CA 1")
     try:
         facts = x509.check_chain(text, KEY, ["a.test"], NOW)
     except CAError as error:
@@ -121,7 +121,7 @@ def test_the_texts_of_a_certificate_are_printable() -> None:
     text = pem(made.add_extension(names, critical=False).sign(ISSUER, hashes.SHA256()).public_bytes(RAW))
     facts = x509.read_certificate(text)
     assert (facts.issuer, facts.names) == ("Lab [31m CA", ("a.test",))
-    assert alternate_chains.leads_to(text, "Lab [31m CA")
+    assert new_order.leads_to(text, "Lab [31m CA")
     with pytest.raises(CAError) as caught:
         x509.check_chain(text, KEY, ["b.test"], NOW)
     assert str(caught.value).isprintable()

@@ -26,13 +26,11 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
-from dnsrenew.challenges.http01 import listener, server
-from dnsrenew.challenges.http01.listener import HttpListeners, Port
-from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
-from dnsrenew.challenges.http01.server import TokenResponse
+from dnsrenew.challenges.http01 import server
+from dnsrenew.challenges.http01.app import FOLDERS, Webroot
+from dnsrenew.challenges.http01.server import HttpListeners, HttpPlacement, HttpValue, Port, TokenResponse
 from dnsrenew.challenges.http01.solver import Http01
-from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
-from dnsrenew.challenges.port_owner import PortOwner, owner_of
+from dnsrenew.challenges.listeners import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
 from tests.kit.clock import FakeClock
 from tests.lab.ports import has_ipv6, reserve
@@ -499,7 +497,7 @@ def test_a_server_that_cannot_start_leaves_nothing_open(
         started.append(listening)
         return server.HttpServer(listening, monotonic)
 
-    monkeypatch.setattr(listener, "HttpServer", start)
+    monkeypatch.setattr(server, "HttpServer", start)
     with pytest.raises(ChallengeError) as caught:
         Port(listeners, f":{port}", HOST).add(TOKEN, ANSWER)
     assert caught.value.code == "http-port-failed"

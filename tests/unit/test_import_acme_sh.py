@@ -14,8 +14,8 @@ from dnsrenew.drivers.catalogue import check_options, find_provider
 from dnsrenew.extensions.setup.importing import acme_sh
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import SCRIPTS
 from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData, FoundDnsAccount
-from dnsrenew.extensions.setup.importing.kinds import KINDS
-from dnsrenew.extensions.setup.importing.shell_settings import ShellSettings
+from dnsrenew.extensions.setup.importing.plan import KINDS
+from dnsrenew.extensions.setup.importing.reading import ShellSettings
 from tests.kit.acme_sh_folder import AcmeSh, in_base64
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 

@@ -12,7 +12,7 @@ import pytest
 from dnsrenew.base import x509
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.extensions.setup.importing import caddy, caddyfile
-from dnsrenew.extensions.setup.importing.caddy_hosts import MODULES
+from dnsrenew.extensions.setup.importing.caddy_sites import MODULES
 from dnsrenew.extensions.setup.importing.found import FoundData
 from dnsrenew.extensions.setup.importing.reading import Notes
 from tests.kit.certificates import issue

@@ -12,7 +12,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import timers, toml
+from dnsrenew.extensions.setup.importing import config_file, next_steps
 from dnsrenew.extensions.setup.importing.importer import ImportResult
 from dnsrenew.renewal.due import why_due
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
@@ -384,7 +384,7 @@ def test_a_timer_that_names_the_folder(machine: OldMachine, kind: str, calls: li
         machine.write("etc/cron.d/x", f"0 3 * * * root {call.format(folder='/srv/certs')}\n")
 
         def found(folder: Path, *, is_usual: bool) -> list[str]:
-            return [each.source for each in timers.stop_commands(kind, machine.host(), folder, is_usual=is_usual)]
+            return [each.source for each in next_steps.stop_commands(kind, machine.host(), folder, is_usual=is_usual)]
 
         assert found(other, is_usual=False) == ["/etc/cron.d/x:1"]
         assert (found(usual, is_usual=True), found(machine.root / "copy", is_usual=False)) == ([], [])
@@ -530,7 +530,7 @@ def test_a_path_behind_a_closed_folder_is_not_called_missing(
 def test_what_stops_a_tool(machine: OldMachine, kind: str, path: str, text: str, command: str | None) -> None:
     """The command depends on what runs the tool. A line of a crontab has none."""
     machine.write(path, text)
-    stops = timers.stop_commands(kind, machine.host(), machine.root / "usual", is_usual=True)
+    stops = next_steps.stop_commands(kind, machine.host(), machine.root / "usual", is_usual=True)
     assert [stop.command for stop in stops] == ([] if command is None else [command])
 
 
@@ -553,5 +553,5 @@ def test_toml_reads_what_was_written(value: object) -> None:
     """Every value survives writing and parsing."""
     import tomllib
 
-    assert tomllib.loads("\n".join(toml.assignment("odd key", value))) == {"odd key": value}
-    assert tomllib.loads(toml.comment(f"x {value}")) == {}
+    assert tomllib.loads("\n".join(config_file.assignment("odd key", value))) == {"odd key": value}
+    assert tomllib.loads(config_file.comment(f"x {value}")) == {}

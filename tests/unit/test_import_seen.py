@@ -16,7 +16,7 @@ from dnsrenew import Certificate
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
-from dnsrenew.extensions.doctor.host import restarts
+from dnsrenew.extensions.setup.importing import seen
 from dnsrenew.extensions.setup.importing.importer import ImportResult
 from tests.kit.deployments import make_certificate
 from tests.kit.tls_stand_in import serving
@@ -134,7 +134,7 @@ def test_a_server_that_was_loaded_since(switched: Switched, monkeypatch: pytest.
         asked.append((port, moment))
         return True
 
-    monkeypatch.setattr(restarts, "has_loaded_since", loaded)
+    monkeypatch.setattr(seen, "has_loaded_since", loaded)
     with switched.serving(switched.stored):
         assert_named(switched.again())
     (port, moment) = asked[0]
@@ -189,7 +189,7 @@ def test_no_configuration_names_the_new_files(switched: Switched) -> None:
 
 def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server with an unknown port is named with its remedy."""
-    monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
+    monkeypatch.setattr(seen, "has_loaded_since", lambda *_: True)
     new = switched.machine.target.parent / "live/example.test/fullchain.pem"
     odd = switched.machine.write("etc/odd/odd.conf", f"cert = {new}\n")
     switched.machine.write(NGINX, "# gone\n")
@@ -206,7 +206,7 @@ def test_every_server_has_to_be_seen(switched: Switched, monkeypatch: pytest.Mon
 
 def test_a_port_of_one_server_does_not_vouch_for_another(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second server with an unknown port needs its own address in `verify`."""
-    monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
+    monkeypatch.setattr(seen, "has_loaded_since", lambda *_: True)
     new = switched.machine.target.parent / "live/example.test/fullchain.pem"
     switched.machine.write("etc/prosody/conf.d/example.lua", f'certificate = "{new}";\n')
     target, own = switched.machine.target, f'"localhost:{switched.port}"'
@@ -221,7 +221,7 @@ def test_each_port_of_a_configuration_is_asked(
     switched: Switched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Every port of a configuration must serve the certificate."""
-    monkeypatch.setattr(restarts, "has_loaded_since", lambda *_: True)
+    monkeypatch.setattr(seen, "has_loaded_since", lambda *_: True)
     with ExitStack() as stack:
         stack.enter_context(switched.serving(switched.stored))
         other = stack.enter_context(serving(make_certificate(tmp_path / "other", "example.test")))

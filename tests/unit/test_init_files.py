@@ -12,8 +12,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, PlannedDeployment
-from dnsrenew.extensions.setup.init.question import Doubt
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundings, PlannedDeployment
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files

@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.commands.config_option import config_option
+from dnsrenew.extensions.setup.commands.init import config_option
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
 from dnsrenew.extensions.setup.init.forms import check_forms

@@ -10,7 +10,7 @@ import pytest
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.init import account_test, dns_host
+from dnsrenew.extensions.setup.init import account_test, host_question
 from dnsrenew.extensions.setup.init.answers import read_answers
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
@@ -44,27 +44,27 @@ PROVIDERS = [provider for name in provider_names() if (provider := find_provider
 )
 def test_the_host_by_its_name_servers(servers: list[str], hosts: list[str]) -> None:
     """The host is found by its name servers, in any letter case and with or without a final dot."""
-    assert [each.name for each in dns_host.hosts_of(PROVIDERS, servers, ["example.org"])] == hosts
+    assert [each.name for each in host_question.hosts_of(PROVIDERS, servers, ["example.org"])] == hosts
 
 
 def test_the_host_by_the_domain() -> None:
     """A name below duckdns.org is at DuckDNS."""
-    assert [each.name for each in dns_host.hosts_of(PROVIDERS, [], ["*.my-house.duckdns.org"])] == ["duckdns"]
+    assert [each.name for each in host_question.hosts_of(PROVIDERS, [], ["*.my-house.duckdns.org"])] == ["duckdns"]
 
 
 def test_what_is_asked() -> None:
     """The required options are asked for. If none of them is a secret, optional secrets are asked for too."""
     by_name = {provider.name: provider for provider in PROVIDERS}
-    assert list(dns_host.asked_options(by_name["cloudflare"])) == ["auth_token"]
-    assert list(dns_host.asked_options(by_name["duckdns"])) == ["token"]
-    assert "tsig_secret" in dns_host.asked_options(by_name["rfc2136"])
-    assert list(dns_host.asked_options(by_name["acme-dns"])) == ["api"]
+    assert list(host_question.asked_options(by_name["cloudflare"])) == ["auth_token"]
+    assert list(host_question.asked_options(by_name["duckdns"])) == ["token"]
+    assert "tsig_secret" in host_question.asked_options(by_name["rfc2136"])
+    assert list(host_question.asked_options(by_name["acme-dns"])) == ["api"]
 
 
 def test_options_from_a_line() -> None:
     """A program is split as by a shell."""
-    assert dns_host.option_value(OptionSpec(kind="program"), "/bin/a 'b c'") == ["/bin/a", "b c"]
-    assert dns_host.option_value(OptionSpec(), "a b") == "a b"
+    assert host_question.option_value(OptionSpec(kind="program"), "/bin/a 'b c'") == ["/bin/a", "b c"]
+    assert host_question.option_value(OptionSpec(), "a b") == "a b"
 
 
 def test_options_with_mistakes() -> None:
@@ -72,9 +72,9 @@ def test_options_with_mistakes() -> None:
     provider = Provider(
         name="x", title="X", driver="x", options={"token": OptionSpec(required=True, secret=True), "zone": OptionSpec()}
     )
-    assert dns_host.split_options(provider, {"token": "t", "zone": "z"}) == ({"zone": "z"}, {"token": "t"})
+    assert host_question.split_options(provider, {"token": "t", "zone": "z"}) == ({"zone": "z"}, {"token": "t"})
     with pytest.raises(ConfigError) as caught:
-        dns_host.split_options(provider, {"tokn": "very-secret"})
+        host_question.split_options(provider, {"tokn": "very-secret"})
     assert "tokn" in str(caught.value)
     assert "very-secret" not in str(caught.value) + str(caught.value.evidence)
 

@@ -18,8 +18,7 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init import deployments
-from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
-from dnsrenew.extensions.setup.init.question import Doubt, Question
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundings, Question
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost, argument, words
 from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host

@@ -15,14 +15,14 @@ from dnsrenew.base import names, x509
 from dnsrenew.base.checks.addresses import judge
 from dnsrenew.base.model import CertificateSpec, Resolver, Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.diagnosis import explain
-from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue, Responder
+from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue, Responder
+from dnsrenew.challenges.http01.solver import explain
 from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
 from dnsrenew.challenges.tls_alpn01.solver import TlsAlpnValue
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError
-from dnsrenew.fallback.attempt import describe_error
 from dnsrenew.fallback.candidates import Selection
+from dnsrenew.fallback.planner import describe_error
 from tests.kit.certificates import issuer
 from tests.kit.clock import START
 from tests.kit.config_files import AGREED, GOOD, HOME, check, load, mistake, mistakes

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base import journal
+from dnsrenew.base import systemd_notify
 from dnsrenew.base.events import Emitter
-from dnsrenew.base.journal import SystemdJournal, encode, is_read_by_journal
 from dnsrenew.base.model import DeploymentResult, Outcome
+from dnsrenew.base.systemd_notify import SystemdJournal, encode, is_read_by_journal
 from dnsrenew.cli import main
 from dnsrenew.errors import DeployError, StoreError
 from tests.kit.cli_stage import FakeRenewer, failed, happy, install, outcome, unhappy
@@ -53,7 +53,7 @@ class StandIn:
         self.err = folder / "err"
         self._stream = self.err.open("w", encoding="utf-8")
         info = os.fstat(self._stream.fileno())
-        monkeypatch.setattr(journal, "SOCKET", self.path)
+        monkeypatch.setattr(systemd_notify, "SOCKET", self.path)
         self._monkeypatch = monkeypatch
         monkeypatch.setenv("JOURNAL_STREAM", f"{info.st_dev}:{info.st_ino}")
 

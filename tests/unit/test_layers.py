@@ -28,13 +28,13 @@ OWNERS = {
     "boto3": {"drivers/lexicon/patches"},
     "botocore": {"drivers/lexicon/patches"},
     "cryptography": {"base/x509", "testing/box"},  # the CA of a box signs
-    "dns": {"dns", "drivers/rfc2136", "testing/box"},  # dnspython
+    "dns": {"dns", "drivers/rfc2136", "extensions/doctor/survey", "extensions/setup/delegate/wait", "testing/box"},
     "idna": {"base/names"},
     "josepy": {"acme"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"base/secrets"},
     "lexicon": {"drivers/lexicon"},
     "procrastinate": {"extensions/fleet"},
-    "psutil": {"base/found", "extensions/doctor/host", "schedule/machine"},
+    "psutil": {"base/found", "extensions/doctor/host", "extensions/setup/importing/seen", "schedule/machine"},
     "psycopg": {"extensions/fleet"},
     "psycopg_pool": {"extensions/fleet"},  # procrastinate's pool
     "pytest": {"testing/plugin"},

@@ -20,10 +20,9 @@ from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.small_server import MAX_REQUEST
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.watch.metrics import source
+from dnsrenew.extensions.watch.metrics import endpoint
 from dnsrenew.extensions.watch.metrics.collect import collect
-from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer
-from dnsrenew.extensions.watch.metrics.source import MAX_AGE, MetricsSource
+from dnsrenew.extensions.watch.metrics.endpoint import MAX_AGE, MetricsServer, MetricsSource
 from dnsrenew.store import FolderStore
 from tests.kit.cli_stage import failed, outcome
 from tests.kit.clock import START, FakeClock
@@ -233,7 +232,7 @@ def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatc
         time.sleep(0.05)
         return collect(*arguments)
 
-    monkeypatch.setattr(source, "collect", counted)
+    monkeypatch.setattr(endpoint, "collect", counted)
     address = stage.start()
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: get(address, "/metrics")[0], range(8))) == {200}
@@ -257,7 +256,7 @@ def test_a_round_does_not_wait_for_a_reading(stage: EndpointStage, monkeypatch: 
         go.wait(5)
         raise StoreError("store-unreadable", "No.", fix="Look.")
 
-    monkeypatch.setattr(source, "collect", hang)
+    monkeypatch.setattr(endpoint, "collect", hang)
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(stage.source.read)
         assert begun.wait(5)

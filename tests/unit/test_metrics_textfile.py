@@ -17,9 +17,9 @@ from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
-from dnsrenew.config.metrics import MetricsSettings
+from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.watch.metrics.textfile import write_text
+from dnsrenew.extensions.watch.metrics.endpoint import write_text
 from dnsrenew.renewal import renew
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
@@ -191,7 +191,7 @@ def test_without_the_table_nothing_is_loaded(tmp_path: Path, monkeypatch: pytest
     import sys
 
     keep(FolderStore(tmp_path), 1)
-    monkeypatch.delitem(sys.modules, "dnsrenew.extensions.watch.metrics.textfile", raising=False)
+    monkeypatch.delitem(sys.modules, "dnsrenew.extensions.watch.metrics.endpoint", raising=False)
     Renewer(config_for(tmp_path, SPEC), clock=FakeClock(NOW)).renew()
     Renewer(config_for(tmp_path, SPEC, metrics=MetricsSettings(listen=":9719")), clock=FakeClock(NOW)).renew()
-    assert "dnsrenew.extensions.watch.metrics.textfile" not in sys.modules
+    assert "dnsrenew.extensions.watch.metrics.endpoint" not in sys.modules

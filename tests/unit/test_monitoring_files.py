@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli.run_watch import SLEEPING
+from dnsrenew.cli.run import SLEEPING
 from dnsrenew.extensions.fleet.commands.worker import SECONDS
 from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
 from dnsrenew.extensions.fleet.status import FleetStatus

@@ -20,11 +20,10 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.extensions.watch.notify import send
-from dnsrenew.extensions.watch.notify.changes import compare
-from dnsrenew.extensions.watch.notify.message import compose
-from dnsrenew.extensions.watch.notify.notifier import Notifier
+from dnsrenew.extensions.watch.notify.message import compare, compose
+from dnsrenew.extensions.watch.notify.send import Notifier
 from dnsrenew.store import FolderStore
-from dnsrenew.store.notified import Notified, NotifiedRecords
+from dnsrenew.store.deployment_files import Notified, NotifiedRecords
 from tests.kit.api_server import Api
 from tests.kit.load import allowed
 from tests.kit.notify_stage import DAY, SPEC, START, TOKEN, NotifyStage, Receiver, hanging
@@ -165,7 +164,7 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
         asked.append(language)
         return _Plain()
 
-    monkeypatch.setattr("dnsrenew.extensions.watch.notify.notifier.Translator", make)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.send.Translator", make)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     stage.notify(receiver.address, on=("renewed",))
     stage.one(day=0)
@@ -389,7 +388,7 @@ def test_without_apprise_the_warning_names_the_command(
 
 def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the notifications becomes a warning."""
-    monkeypatch.setattr("dnsrenew.extensions.watch.notify.notifier.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.send.compare", lambda *_: 1 / 0)
     stage.notify("json://127.0.0.1")
     outcome = stage.one(day=0)
     assert (outcome.status, [notice.code for notice in outcome.warnings]) == ("renewed", ["notify-failed"])

@@ -9,8 +9,8 @@ from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.config.notify import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
-from dnsrenew.extensions.watch.notify.changes import News, compare
-from dnsrenew.store.notified import Notified
+from dnsrenew.extensions.watch.notify.message import News, compare
+from dnsrenew.store.deployment_files import Notified
 from tests.kit.clock import START
 
 DAY = timedelta(days=1)

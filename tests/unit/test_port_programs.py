@@ -13,8 +13,8 @@ from dnsrenew import Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import Ports, host_config, in_memory

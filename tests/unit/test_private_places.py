@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import CA, DnsAccount, Eab
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor

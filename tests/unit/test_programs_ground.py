@@ -15,7 +15,7 @@ import pytest
 from dnsrenew.base.model import Deployment
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
-from dnsrenew.deploy.openssh import OpenSsh
+from dnsrenew.deploy.targets.ssh import OpenSsh
 from dnsrenew.errors import ConfigError
 from tests.kit.config_files import AGREED, write
 from tests.kit.deployments import deployer_context

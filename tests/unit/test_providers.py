@@ -12,7 +12,7 @@ from typing import Any
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.drivers import catalogue, loading, protocol
-from dnsrenew.drivers.lexicon import usable
+from dnsrenew.drivers.lexicon import driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ProviderError
 
@@ -134,7 +134,7 @@ def test_what_needs_more_than_lexicon_is_known() -> None:
         for requirement in requires("dns-lexicon") or []
         if "extra ==" in requirement
     }
-    assert extras - {"full"} == set(usable.EXTRAS)
+    assert extras - {"full"} == set(driver.EXTRAS)
 
 
 def test_hosts_that_rewrite_are_exclusive() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dnsrenew.base.checks.addresses import is_local
-from dnsrenew.base.public_addresses import is_public
+from dnsrenew.base.host_port import is_public
 from dnsrenew.config.public_cas import refusal
 from dnsrenew.extensions.doctor.host.machine import is_global_ipv6
-from dnsrenew.extensions.doctor.router.address_kinds import kind_of
+from dnsrenew.extensions.doctor.router.surroundings import kind_of
 
 PUBLIC = ("8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "198.20.0.1", "203.0.115.7", "2606:4700::1111")
 NOT_PUBLIC = (

@@ -18,7 +18,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.renewal import due
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
 from dnsrenew.store import FolderStore, State
-from dnsrenew.store.state_parts import Ari
+from dnsrenew.store.state import Ari
 from tests.kit.certificates import issue
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC

@@ -58,7 +58,7 @@ NOTHING_DUE = (
     "dnsrenew.renewal.failure",
     "dnsrenew.renewal.job",
     "dnsrenew.fallback.planner",
-    "dnsrenew.fallback.attempt",
+    "dnsrenew.fallback.planner",
     "dnsrenew.fallback.candidates",
     "dnsrenew.fallback.policy",
     "dnsrenew.challenges",

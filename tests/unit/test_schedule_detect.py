@@ -12,8 +12,7 @@ import pytest
 
 from dnsrenew.cli import commands
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
-from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, detect, has_scheduler
-from dnsrenew.schedule.found_command import OPTIONS_WITH_VALUE
+from dnsrenew.schedule.detect import OPTIONS_WITH_VALUE, UNKNOWN, ActiveSchedule, detect, has_scheduler
 from dnsrenew.schedule.machine import Machine, ProcessView, program_output, view_process
 from tests.kit.load import allowed
 from tests.kit.schedule_stage import (

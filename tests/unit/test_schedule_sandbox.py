@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, installer, make_plan, this_job
-from dnsrenew.schedule.needs import needs_of
+from dnsrenew.schedule.installer import needs_of
 from tests.kit.certificates import issuer
 from tests.kit.schedule_stage import DEBIAN_ROOT, DEBIAN_USER, JOB, JOB_OF_JOE, NEEDS, Programs, with_programs
 

@@ -228,8 +228,8 @@ def test_a_version_of_a_dead_process_is_pruned(host: ServedHost) -> None:
     host.keep()
     folder = host.store.path / "certificates" / "home" / "versions" / "1"
     code = (
-        "import sys, time; from dnsrenew.store import version_holds; "
-        "print(version_holds.hold(sys.argv[1]) is not None, flush=True); time.sleep(60)"
+        "import sys, time; from dnsrenew.store import versions; "
+        "print(versions.hold(sys.argv[1]) is not None, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, env=os.environ) as child:
         assert child.stdout is not None

@@ -19,8 +19,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.serving.challenge_app import wrapped
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.certificates import issue
 from tests.kit.dns import MemoryDns

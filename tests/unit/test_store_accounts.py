@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import x509
-from dnsrenew.base.model.account import THUMBPRINTS, AccountData
+from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import AtomicFiles, FolderStore

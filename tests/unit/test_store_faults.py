@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import os_calls
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore

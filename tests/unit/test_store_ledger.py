@@ -16,16 +16,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import StoreAddress
-from dnsrenew.base.model.account import AccountData
+from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
 from dnsrenew.store import AtomicFiles, FolderStore, Store
 from dnsrenew.store.json_files import DamagedFile
-from dnsrenew.store.ledger.ca_limits import LIMITS, NONE, Limit, Limits
 from dnsrenew.store.ledger.ledger_file import LedgerFile
-from dnsrenew.store.ledger.values import ANY, MAX_ENTRIES, LedgerState, set_key
+from dnsrenew.store.ledger.values import ANY, LIMITS, MAX_ENTRIES, NONE, LedgerState, Limit, Limits, set_key
 from dnsrenew.store.opening import open_store
 from tests.kit.clock import START, FakeClock
 from tests.kit.postgres import PASSWORD

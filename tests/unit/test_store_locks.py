@@ -16,7 +16,7 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.store import AtomicFiles, FolderStore, file_locks
+from dnsrenew.store import AtomicFiles, FolderStore, zone_locks
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
 from tests.kit.store_sites import StoreSite
@@ -168,14 +168,14 @@ def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
 def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent's release frees the lock even if a forked child has the file open."""
     copies: list[int] = []
-    opened = file_locks._open
+    opened = zone_locks._open
 
     def forked(disk: AtomicFiles, path: str) -> int:
         handle = opened(disk, path)
         copies.append(os.dup(handle))
         return handle
 
-    monkeypatch.setattr(file_locks, "_open", forked)
+    monkeypatch.setattr(zone_locks, "_open", forked)
     with FolderStore(tmp_path).lock("home", context=Context()):
         pass
     with FolderStore(tmp_path).lock("home", context=Context()):

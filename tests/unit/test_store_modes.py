@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store import AtomicFiles, FolderStore, removal
+from dnsrenew.store import AtomicFiles, FolderStore, atomic_io
 from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep
 
 PUBLIC = {"cert.pem", "chain.pem", "fullchain.pem"}
@@ -154,7 +154,7 @@ def test_a_folder_that_became_a_link_is_reported(tmp_path: Path) -> None:
 
 def test_removing_without_open_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Removal by path, as on Windows, removes the same and does not follow links."""
-    monkeypatch.setattr(removal, "_RELATIVE", False)
+    monkeypatch.setattr(atomic_io, "_RELATIVE", False)
     (tmp_path / "inside/a").mkdir(parents=True)
     (tmp_path / "inside/a/file").touch()
     (tmp_path / "outside").mkdir()

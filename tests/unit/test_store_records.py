@@ -14,7 +14,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import State, Store
-from dnsrenew.store.notified import Notified
+from dnsrenew.store.deployment_files import Notified
 from tests.kit.clock import START
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import ORDER, SPEC, assert_whole, issue, keep

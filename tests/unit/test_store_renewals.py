@@ -24,8 +24,8 @@ from dnsrenew.renewal import resume
 from dnsrenew.store import Store
 from dnsrenew.store.opening import open_store
 from dnsrenew.testing import InMemoryDriver
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.validation import Proof
+from dnsrenew.testing.box.order_server import Proof
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.certificates import issuer
 from tests.kit.clock import START, FakeClock

@@ -20,7 +20,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.atomic_io import LIMIT
-from dnsrenew.store.state_parts import Ari
+from dnsrenew.store.state import Ari
 from tests.kit.store_sites import FolderSite, StoreSite
 from tests.kit.stores import SPEC, assert_whole, issue, keep
 

@@ -12,9 +12,8 @@ from typing import cast
 import pytest
 
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.tls_alpn01.listener import TlsAlpnListeners
 from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate
-from dnsrenew.challenges.tls_alpn01.solver import TlsAlpn01, TlsAlpnValue
+from dnsrenew.challenges.tls_alpn01.solver import TlsAlpn01, TlsAlpnListeners, TlsAlpnValue
 from dnsrenew.errors import Cancelled
 from tests.lab.ports import reserve
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.validation.mistakes import Mistake
-from dnsrenew.base.validation.toml_syntax import syntax_mistake
+from dnsrenew.base.validation.toml_positions import syntax_mistake
 from tests.kit.config_files import mistake
 
 SHOWN = frozenset({"contact", "agree_terms", "store", "provider", "zones", "domains"})

@@ -22,11 +22,11 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation.mistakes import Mistake, config_error, one_of, shown_place
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
-from dnsrenew.dns import propagation_report, query_errors, wire
-from dnsrenew.dns.name_servers import NameServer
-from dnsrenew.dns.query_errors import NoRouteError
+from dnsrenew.dns import propagation, query_engine, wire
+from dnsrenew.dns.query_engine import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
 from dnsrenew.locale import language_of
 from tests.kit import translations
@@ -184,7 +184,7 @@ def test_clauses_are_translated() -> None:
         OSError(errno.EPERM, ""),
     ]
     answers = [
-        *(AddressAnswer(reason=query_errors.reason(error)) for error in errors),
+        *(AddressAnswer(reason=query_engine.reason(error)) for error in errors),
         AddressAnswer(rcode="SERVFAIL"),
         AddressAnswer(rcode="NOERROR"),
     ]
@@ -194,7 +194,7 @@ def test_clauses_are_translated() -> None:
         polls.append(ServerPoll(wire.from_text("home.test."), server, {question: frozenset({"value"})}))
         polls[-1].answers[question] = answer
     for some in (polls[:4], polls[4:], polls):
-        english = propagation_report.timed_out(some, 60).message
+        english = propagation.timed_out(some, 60).message
         words = set(re.findall(r"[A-Za-z][\w.-]*", Translator("zh").message(english)))
         assert words <= {"SERVFAIL", *(poll.server.name for poll in polls)}
         assert Translator("en").message(english) == english

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dnsrenew.base.model.certificate import Certificate
-from dnsrenew.base.model.deployment import Deployment, DeploymentResult
-from dnsrenew.base.model.diagnosis import Change, Check, CheckResult, Diagnosis
 from dnsrenew.base.model.result import (
     Attempt,
+    Change,
+    Check,
+    CheckResult,
+    Diagnosis,
     Notice,
     Outcome,
     OutcomeStatus,
@@ -20,6 +22,8 @@ from dnsrenew.base.model.spec import (
     CA,
     EAB_BY_EMAIL,
     CertificateSpec,
+    Deployment,
+    DeploymentResult,
     DnsAccount,
     Eab,
     KeyKind,
@@ -29,9 +33,9 @@ from dnsrenew.base.model.spec import (
     RenewBefore,
     Resolver,
     Route,
+    StoreAddress,
     mac_key_fault,
 )
-from dnsrenew.base.model.store_address import StoreAddress
 
 __all__ = [
     "CA",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from dnsrenew.base.model import texts
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
@@ -14,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.model.certificate import Certificate
-    from dnsrenew.base.model.deployment import Deployment
-    from dnsrenew.base.secrets import Secret
+    from dnsrenew.errors import DnsRenewError
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
 """The type of the private key: the curve, or the bits of an RSA key."""
@@ -37,8 +39,6 @@ class Eab(Frozen, public=True):
     """The MAC key; a plain text becomes a :class:`Secret`, which is never shown."""
 
     def __init__(self, kid: str, hmac: Secret | str) -> None:
-        from dnsrenew.base.secrets import Secret  # late: few CAs need a binding
-
         super().__init__(kid=kid, hmac=hmac if isinstance(hmac, Secret) else Secret(hmac))
 
 
@@ -129,14 +129,10 @@ class DnsAccount:
         return self._with_options(self.options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DnsAccount:
-        from copy import deepcopy  # late, as below
-
         return self._with_options(deepcopy(self.options, memo))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
-        from dnsrenew.base.secrets import Secret  # late: accounts are seldom pickled
-
         options = {key: Secret(value) if isinstance(value, str) else value for key, value in self.options.items()}
         return _unpickled_account, (self.provider, self.name, self.zones, self.ttl, options)
 
@@ -271,3 +267,119 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """What is done with a new certificate: the entries of ``deploy``."""
     notify: bool = True
     """Whether the addresses of ``[notify]`` hear of it."""
+
+
+# ── store address ──────────────────────────────────────────────────────────────────────
+
+# Where the store of a fleet is: the address of a database, and its password.
+
+SCHEMES: Final = ("postgresql://", "postgres://")
+"""How the address of a database starts."""
+
+
+class StoreAddress(Frozen, public=True, hidden=("password",)):
+    """The address of a database that the machines of a fleet share. ``str()`` is its URL, which has no password."""
+
+    url: str
+    """Its URL, as libpq reads it: ``postgresql://USER@HOST[:PORT]/DATABASE``."""
+    password: Secret | None
+    """The password of the role; a plain text becomes a :class:`Secret`. None: the server asks for none, or libpq finds
+    it, as in ``~/.pgpass``.
+    """
+
+    def __init__(self, url: str, password: Secret | str | None = None) -> None:
+        if isinstance(password, str):
+            password = Secret(password)
+        super().__init__(url=url, password=password)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read_password(self) -> str | None:
+        """Return the password, or None without one.
+
+        :raises SecretError: ``secret-missing``.
+        """
+        return None if self.password is None else self.password.reveal()
+
+
+def has_password(url: str) -> bool:
+    """Tell whether the URL of a database has a password in it, where logs and process lists show it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is not read by the rules of RFC 3986; a colon before an @ is enough
+        return ":" in url.partition("://")[2].rpartition("@")[0]
+    user, at, _ = parts.netloc.rpartition("@")
+    return (bool(at) and ":" in user) or any("password" in key.lower() for key, _ in parse_qsl(parts.query, True))
+
+
+# ── deployment ─────────────────────────────────────────────────────────────────────────
+
+# What is done with a new certificate, as it is configured, and what became of it.
+
+
+class Deployment:
+    """One entry of ``deploy``: a server that gets every new certificate.
+
+    :param to: the kind of target: ``files``, ``pkcs12``, ``hfs`` … or the name of an entry point.
+    :param options: the options of the target; each value as it is, a secret as a ``str`` or a :class:`Secret`.
+    """
+
+    __module__ = "dnsrenew"
+    __slots__ = {
+        "options": "The options of the target.",
+        "programs": "Where the programs are that the target runs by itself, by name: set when a configuration is read.",
+        "to": "The kind of target.",
+    }
+
+    def __init__(self, to: str, /, **options: Any) -> None:
+        self.to = to
+        self.options: dict[str, Any] = dict(options)
+        self.programs: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Omit the options: any may be a secret."""
+        return f"Deployment({self.to!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the kind of target and the options."""
+        if not isinstance(other, Deployment):
+            return NotImplemented
+        return (self.to, self.options) == (other.to, other.options)
+
+    def __hash__(self) -> int:
+        return hash(self.to)
+
+
+class DeploymentResult(Frozen, kw_only=True, public=True):
+    """What became of one entry of ``deploy``."""
+
+    to: str
+    """The kind of target, such as ``files``."""
+    target: str
+    """The target itself, such as a path or a URL."""
+    ok: bool
+    """Whether the target has the certificate, and serves it where that was verified."""
+    changed: bool = False
+    """Whether anything was written or activated. In the outcome of a run that did not try it, it is False."""
+    served: bool | None = None
+    """Whether every port of ``verify`` serves it; None if none was verified."""
+    rolled_back: bool = False
+    """Whether the old certificate was put back."""
+    seconds: float = 0.0
+    """The duration in seconds; 0 in the outcome of a run that did not try it."""
+    error: DnsRenewError | None = None
+    """Why the target does not have it, mostly a :class:`~dnsrenew.DeployError`; None for success."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "to": self.to,
+            "target": self.target,
+            "ok": self.ok,
+            "changed": self.changed,
+            "served": self.served,
+            "rolled_back": self.rolled_back,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else self.error.to_dict(),
+        }

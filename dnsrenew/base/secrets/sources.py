@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import subprocesses
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.secrets import texts
 from dnsrenew.errors import SecretError
@@ -63,7 +64,7 @@ def from_keyring(service: str, user: str) -> str:
     try:
         import keyring  # an extra, and slow to import
     except ImportError:
-        from dnsrenew.base.installation import install_command  # late: only after this error
+        from dnsrenew.base.extensions import install_command  # late: only after this error
 
         command = install_command("keyring")
         raise SecretError.of(texts.KEYRING_MISSING, reference=reference, command=command) from None
@@ -81,8 +82,6 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
 
     :raises SecretError: ``secret-missing``.
     """
-    from dnsrenew.base import subprocesses
-
     evidence: dict[str, Any] = {"reference": f"command:{arguments[0] if arguments else ''}"}
     problem: Text
     try:

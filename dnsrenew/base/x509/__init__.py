@@ -15,7 +15,7 @@ from dnsrenew.base.x509.certificates import (
     to_der,
     top_issuer,
 )
-from dnsrenew.base.x509.chain_check import check_chain
+from dnsrenew.base.x509.chain_check import check_chain, have_same_root, is_issued_under
 from dnsrenew.base.x509.given import (
     CertificatePool,
     RequestFacts,
@@ -24,13 +24,16 @@ from dnsrenew.base.x509.given import (
     ends_with_root,
     has_both,
     key_from_file,
+    pkcs12_holds,
+    pkcs12_leaf,
     read_request,
     request_to_pem,
+    to_pkcs12,
 )
-from dnsrenew.base.x509.jwk import key_from_jwk
 from dnsrenew.base.x509.keys import (
     PrivateKey,
     is_rsa,
+    key_from_jwk,
     key_from_pem,
     key_hash,
     key_kind,
@@ -39,8 +42,6 @@ from dnsrenew.base.x509.keys import (
     new_key,
     self_signed_pem,
 )
-from dnsrenew.base.x509.pkcs12 import pkcs12_holds, pkcs12_leaf, to_pkcs12
-from dnsrenew.base.x509.roots import have_same_root, is_issued_under
 
 __all__ = [
     "SKEW",

@@ -7,19 +7,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.x509 import texts
 from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension, facts_of, is_valid, issuer_name, load
-from dnsrenew.base.x509.keys import PrivateKey
-from dnsrenew.base.x509.roots import is_issued_by
-from dnsrenew.base.x509.texts import ChainTexts
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from dnsrenew.base.x509.keys import PrivateKey
+    from dnsrenew.base.x509.texts import ChainTexts
 
 _MAX_CHAIN: Final = 20
 """Certificates of a chain: each has a signature to check, which may take milliseconds."""
@@ -106,3 +106,53 @@ def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None
     for place, (lower, upper) in enumerate(pairwise(chain), start=1):
         if not is_issued_by(lower, upper):
             raise CAError.of(wording.chain, wrong="chain", place=place, issuer=issuer_name(lower.issuer))
+
+
+# ── roots ──────────────────────────────────────────────────────────────────────────────
+
+# Which root a chain leads to.
+
+
+def have_same_root(fullchain_pem: str, other_pem: str) -> bool:
+    """Tell whether two chains name the same issuer, by name and key identifier, of their last certificates.
+
+    A chain that cannot be read has no root.
+    """
+    try:
+        return _root_id(fullchain_pem) == _root_id(other_pem)
+    except ValueError:
+        return False
+
+
+def _root_id(fullchain_pem: str) -> tuple[bytes, bytes | None]:
+    last = load(blocks(fullchain_pem)[-1])
+    authority = extension(last, x509.AuthorityKeyIdentifier)
+    return last.issuer.public_bytes(), None if authority is None else authority.key_identifier
+
+
+def is_issued_under(fullchain_pem: str, roots: Sequence[bytes]) -> bool:
+    """Tell whether one of some roots (DER) issued a certificate of a chain: the last one, or one below a cross-sign.
+
+    :raises ValueError: the chain cannot be read.
+    """
+    for certificate in map(load, blocks(fullchain_pem)):
+        name = certificate.issuer.public_bytes()
+        if any(_is_issued_by_der(certificate, root) for root in roots if name in root):
+            return True  # only a root with this name is parsed
+    return False
+
+
+def _is_issued_by_der(certificate: x509.Certificate, issuer: bytes) -> bool:
+    try:
+        return is_issued_by(certificate, x509.load_der_x509_certificate(issuer))
+    except ValueError:
+        return False
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether a certificate carries the signature and the name of an issuer."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import PropagationCheck, Route
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, no_account
@@ -15,8 +14,9 @@ from dnsrenew.drivers.hook import check_names
 from dnsrenew.errors import AttemptError, ChallengeError, DnsError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import PropagationCheck, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.placements import Placements
+    from dnsrenew.challenges.solver import Placements
     from dnsrenew.dns import DnsView, Target
 
 

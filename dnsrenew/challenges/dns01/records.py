@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.errors import DnsError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import DnsAccount, TxtRecord
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.store.journal_entry import WrittenValue
 

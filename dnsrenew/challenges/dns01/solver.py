@@ -12,20 +12,18 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.host_calls import HostCalls
-from dnsrenew.challenges.dns01.published import PublishedValues
+from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, batches
-from dnsrenew.challenges.dns01.resolver_caches import ResolverCaches
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
-from dnsrenew.errors import Cancelled, DnsRenewError, PropagationError, as_clause
+from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, PropagationError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.placements import Placements
-    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.challenges.solver import Placements, SolverResources
+    from dnsrenew.dns import DnsView
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0
@@ -241,3 +239,42 @@ def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) ->
     owners = sorted({names.relative(value.record.name) for value in values})
     reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
     return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)
+
+
+# ── resolver caches ────────────────────────────────────────────────────────────────────
+
+# Until when the resolvers of a CA may cache an older TXT value of a name, across all certificates of a run.
+
+LONGEST_CACHING: Final = 60
+"""Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""
+
+
+class ResolverCaches:
+    """Until when, in monotonic seconds, each CA may cache an answer for each name."""
+
+    def __init__(self, dns: DnsView) -> None:
+        self._dns = dns
+        self._until: dict[tuple[str, str], float] = {}
+
+    def wait(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Wait until no resolver of the CA can cache an older answer."""
+        owners = {value.record.name for value in values}
+        until = max((self._until.get((ca, owner), 0.0) for owner in owners), default=0.0)
+        seconds = until - context.clock.monotonic()
+        if seconds > 0:
+            context.emit("caches-waiting", seconds=round(seconds, 1))
+            context.wait(seconds)
+
+    def note(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+        """Note that the CA queries the values now."""
+        for value in values:
+            # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
+            single = value.single_value_key is not None
+            ttl = self._ttl(context, value.record.name) if single else value.record.ttl
+            self._until[ca, value.record.name] = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
+
+    def _ttl(self, context: Context, name: str) -> int:
+        try:
+            return self._dns.ttl(context, name)
+        except AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
+            return LONGEST_CACHING

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 from dnsrenew.acme.resources import base64url
 from dnsrenew.base import names
-from dnsrenew.base.checks.caa_value import parse_issuer
+from dnsrenew.base.checks.caa import parse_issuer
+from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns_persist01 import texts
+from dnsrenew.errors import CAError, DnsError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from dnsrenew.acme import Challenge
+    from dnsrenew.acme.session import AccountIdentity
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns import DnsView
+    from dnsrenew.errors import Message
 
 LABEL: Final = "_validation-persist"
 """The record stands at this label before the domain."""
@@ -89,3 +100,118 @@ def hashed_uris(prefix: str, domain: str, thumbprints: tuple[str, ...], account_
 def line(name: str, value: object) -> str:
     """Return a record as in a zone file, for people."""
     return f'{names.relative(name)} TXT "{value}"'
+
+
+# ── pins ───────────────────────────────────────────────────────────────────────────────
+
+# Finds the records that pin a lost account: they allow only this one to validate a name.
+
+
+class LostIdentity(Frozen):
+    """How records may name a lost account.
+
+    :ivar issuers: the issuer domain names of the CA; empty: it publishes none, and any may be its own.
+    :ivar hash_prefix: the CA's ``accountHashPrefix``, if it has one.
+    :ivar thumbprints: of the keys of the account; empty: they are unknown, and any hash may be of it.
+    """
+
+    url: str
+    issuers: tuple[str, ...]
+    hash_prefix: str | None
+    thumbprints: tuple[str, ...]
+
+    def is_named_by(self, record: PersistRecord, domain: str) -> bool:
+        """Tell whether a record for a domain names the account."""
+        if self.issuers and record.issuer not in self.issuers:
+            return False
+        prefix = self.hash_prefix
+        if prefix is None or not record.account_uri.startswith(prefix):
+            return record.account_uri == self.url
+        return not self.thumbprints or record.account_uri in hashed_uris(prefix, domain, self.thumbprints, self.url)
+
+
+def pinned(context: Context, dns: DnsView, identifiers: Collection[str], lost: LostIdentity) -> dict[str, str]:
+    """Return the record that pins the account for each identifier that has one, as a line of a zone file."""
+    found: dict[str, str] = {}
+    now = context.clock.now()
+    for domain in dict.fromkeys(base_domain(each) for each in identifiers if not is_ip(each)):
+        try:
+            name = dns.challenge_targets(context, [domain], check="none", label=LABEL)[domain].name
+        except DnsError:  # without DNS the CA could not see a record either
+            continue
+        for text in sorted(dns.known_values(context, name) or ()):
+            record = PersistRecord.parse(text)
+            if record is not None and record.is_valid_at(now) and lost.is_named_by(record, domain):
+                found |= {each: line(name, text) for each in identifiers if base_domain(each) == domain}
+    return found
+
+
+# ── offer ──────────────────────────────────────────────────────────────────────────────
+
+# What a CA accepts in a dns-persist-01 record: from its challenge and its directory, in the dialect of either draft.
+#
+# Drafts 00 and 01 have ``issuer-domain-names``, and the account URL in the record; draft 01 also ``accounturi`` in
+# the challenge. Draft 02 has ``issuerDomainNames``, and a hash of account and domain in the record.
+
+
+class PersistOffer(Frozen):
+    """What the CA accepts for one domain.
+
+    :ivar issuers: its issuer domain names; a new record has the first one.
+    :ivar account_uris: the URIs of our account; a new record has the first one.
+    """
+
+    ca: str
+    account_url: str
+    issuers: tuple[str, ...]
+    account_uris: tuple[str, ...]
+
+
+def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> PersistOffer:
+    """Return what the CA accepts.
+
+    A record is an authorization for a CA, and it is the CA that says which account it names. So that no CA can have us
+    write a record for an account elsewhere, the account must be at the host of the directory; in a hash it is bound to
+    our own key.
+
+    :param domain: without ``*.``.
+    :raises CAError: ``ca-dns-persist-malformed``.
+    """
+    reason = _issuer_problem(challenge, account)
+    if reason is not None:
+        raise _malformed(challenge, account, domain, reason)
+    prefix = account.directory.account_hash_prefix
+    if challenge.hashes_account:
+        if prefix is None:
+            raise _malformed(challenge, account, domain, texts.NO_PREFIX)
+        uris = hashed_uris(prefix, domain, account.thumbprints, account.url)
+    else:
+        uris = tuple(dict.fromkeys([challenge.account_uri or account.url, account.url]))
+        host = urlsplit(account.directory.url).hostname
+        for uri in uris:
+            if urlsplit(uri).hostname != host:
+                raise _malformed(challenge, account, domain, texts.FOREIGN_ACCOUNT.format(uri=uri))
+    for uri in uris:
+        if not is_uri(uri):
+            raise _malformed(challenge, account, domain, texts.ODD_URI.format(uri=uri))
+    return PersistOffer(account.ca, account.url, challenge.issuer_names, uris)
+
+
+def _issuer_problem(challenge: Challenge, account: AccountIdentity) -> Message | None:
+    """Return what is wrong with the issuer domain names (draft-ietf-acme-dns-persist-02 sections 3.1 and 3.2)."""
+    offered, directory = challenge.issuer_names, account.directory
+    if not offered:
+        return texts.NO_ISSUER
+    if not challenge.hashes_account:  # older drafts have no further rule
+        return None
+    left_out = [issuer for issuer in directory.issuer_names if issuer not in offered]
+    if left_out:
+        return texts.LEFT_OUT.format(issuer=left_out[0])
+    identities = {identity.removesuffix(".") for identity in directory.caa_identities}
+    unknown = [issuer for issuer in offered if identities and issuer not in identities]
+    return texts.NOT_IN_CAA.format(issuer=unknown[0]) if unknown else None
+
+
+def _malformed(challenge: Challenge, account: AccountIdentity, domain: str, reason: Any) -> CAError:
+    evidence = {"ca": account.ca, "identifier": domain, "issuers": list(challenge.issuer_names), "reason": reason}
+    return CAError.of(texts.MALFORMED, **evidence)

@@ -13,7 +13,7 @@ from dnsrenew.challenges.dns_persist01 import texts
 from dnsrenew.challenges.dns_persist01.record import PersistRecord
 
 if TYPE_CHECKING:
-    from dnsrenew.challenges.dns_persist01.offer import PersistOffer
+    from dnsrenew.challenges.dns_persist01.record import PersistOffer
     from dnsrenew.errors import Message
 
 LIFETIME: Final = timedelta(days=365)

@@ -2,16 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.files import is_closed_by_unit
+from dnsrenew.base.open_folder import ForeignLinkError
+from dnsrenew.base.public_files import OutsideLinkError
 from dnsrenew.challenges.http01 import texts
-from dnsrenew.challenges.http01.webroot import Webroot
+from dnsrenew.challenges.server import Contents
 from dnsrenew.errors import ChallengeError
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
+    from dnsrenew.base.public_files import PublicFiles
     from dnsrenew.store.http_responses import HttpResponses
+
+# ── webroot ────────────────────────────────────────────────────────────────────────────
+
+# Files for http-01 in a folder that a web server serves; they are removed afterwards.
+
+FOLDERS: Final = (".well-known", "acme-challenge")
+"""Where a web server looks for the path of a response (RFC 8555 section 8.3)."""
+
+
+class Webroot:
+    """One folder that a web server serves. Thread-safe; other processes may use it too.
+
+    Other users can often write there, and dnsrenew may run as root, so a link that leads out of it is refused, and one
+    of another user that leads to it.
+
+    :ivar files: those in it.
+    """
+
+    def __init__(self, files: PublicFiles) -> None:
+        self.files = files
+        self._lock = threading.Lock()
+        self._contents: Contents[bytes] = Contents()
+
+    def check(self, name: str) -> None:
+        """Check whether files can be written, by writing and removing one.
+
+        :param name: the name of that file.
+        :raises ChallengeError: they cannot be written.
+        """
+        self.add(name, b"")
+        self.remove(name, b"")
+
+    def add(self, token: str, content: bytes) -> None:
+        """Write the file for a token.
+
+        :raises ChallengeError: it cannot be written.
+        """
+        with self._lock, self._translated():
+            try:
+                self.files.write(token, content)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._clear(token)
+                raise
+            self._contents.add(token, content)
+
+    def remove(self, token: str, content: bytes) -> None:
+        """Undo one :meth:`add`; the last one also removes the folders that were made.
+
+        :raises ChallengeError: the file cannot be removed.
+        """
+        with self._lock, self._translated():
+            self._contents.remove(token, content)
+            self._clear(token)
+
+    def problem(self, token: str, content: bytes) -> str | None:
+        """Read the file for a token; return what is wrong with it, as a clause, or None."""
+        try:
+            with self._lock:
+                read = self.files.read(token)
+        except OutsideLinkError as error:
+            raise self._failure(error) from None
+        except OSError as error:
+            return texts.FILE_UNREADABLE.format(reason=error.strerror or error)
+        return None if read == content else texts.FILE_CHANGED
+
+    def _clear(self, token: str) -> None:
+        """Remove the file and the folders that are no longer needed."""
+        if self._contents.get(token) is None:
+            self.files.remove(token)
+        if not self._contents:
+            self.files.remove_folders()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> ChallengeError:
+        """Translate an OSError of the folder."""
+        webroot, path = self.files.path, self.files.folder
+        if isinstance(error, OutsideLinkError):
+            return ChallengeError.of(texts.WEBROOT_LINK, webroot=webroot, path=path, leads_to=error.leads_to)
+        if isinstance(error, ForeignLinkError):
+            return ChallengeError.of(texts.WEBROOT_FOREIGN_LINK, webroot=webroot, **vars(error.link))
+        evidence = {"webroot": webroot, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
+        if not os.path.isdir(webroot) and not isinstance(error, PermissionError):
+            return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)
+        reason = error.strerror or str(error)
+        text = texts.WEBROOT_READ_ONLY if is_closed_by_unit(error) else texts.WEBROOT_UNWRITABLE
+        return ChallengeError.of(text, **evidence, path=path, reason=reason)
+
+
+# ── app ────────────────────────────────────────────────────────────────────────────────
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Collection
-from typing import Final
+from typing import ClassVar, Final, Protocol
 
 from dnsrenew.base import host_port
+from dnsrenew.base.names import url_host
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import texts as shared_texts
+from dnsrenew.challenges.http01 import texts
+from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 from dnsrenew.challenges.server import MAX_BYTES, ChallengeServer, Client
 
 PATH: Final = "/.well-known/acme-challenge/"
@@ -80,3 +84,159 @@ def _message(status: str, content: bytes, *, body: bool = True) -> bytes:
         "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
     return head.encode("ascii") + (content if body else b"")
+
+
+# ── listener ───────────────────────────────────────────────────────────────────────────
+
+# The listeners for http-01, and the responder of one listen address.
+
+DEFAULT: Final = ":80"
+"""The port that every CA uses (RFC 8555 section 8.3); another one needs a forwarding from port 80."""
+_MAX_BYTES: Final = 65_536
+
+
+class HttpListeners(Listeners[TokenResponse]):
+    """The listeners for http-01."""
+
+    texts = PortTexts(
+        texts.PORT_TAKEN,
+        texts.PORT_TAKEN_UNKNOWN,
+        texts.PORT_FORBIDDEN,
+        texts.ADDRESS_MISSING,
+        texts.PORT_FAILED,
+    )
+
+    def start(self, listening: socket.socket) -> HttpServer:
+        """Return a running server on a listening socket."""
+        return HttpServer(listening, self.monotonic)
+
+    def fetch(self, host: str, port: int, key: str) -> bytes:
+        """Return the whole response to one GET, head and body; never use a proxy."""
+        response = b""
+        with socket.create_connection((host, port), timeout=TIMEOUT) as connection:
+            connection.sendall(f"GET {PATH}{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            while len(response) < _MAX_BYTES and (data := connection.recv(4096)):
+                response += data
+        return response
+
+
+SHARED: Final = HttpListeners()
+"""Shared by all runs in a process, since a port belongs to the process."""
+
+
+class Port:
+    """The responder of one identifier on one listen address."""
+
+    def __init__(self, listeners: HttpListeners, listen: str, host: str) -> None:
+        self._listeners = listeners
+        self._listen = listen
+        self._host = host
+
+    def check(self, _probe: str) -> None:
+        """Check whether the port can be opened.
+
+        :raises ChallengeError: it cannot.
+        """
+        self._listeners.check(self._listen)
+
+    def add(self, token: str, content: bytes) -> None:
+        """Serve a response.
+
+        :raises ChallengeError: the port cannot be opened.
+        """
+        self._listeners.add(self._listen, token, TokenResponse(self._host, content))
+
+    def remove(self, token: str, content: bytes) -> None:
+        """Undo one :meth:`add`."""
+        self._listeners.remove(self._listen, token, TokenResponse(self._host, content))
+
+    def problem(self, token: str, content: bytes) -> str | None:
+        """Request a token as a CA would; return what is wrong with the response, as a clause, or None."""
+        try:
+            answers = self._listeners.ask(self._listen, token)
+        except OSError as error:
+            return shared_texts.LISTENER_SILENT.format(reason=error.strerror or error)
+        for address, answer in answers.items():
+            if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"\r\n\r\n" + content):
+                return texts.OTHER_RESPONSE.format(address=address)
+        return None
+
+
+# ── responses ──────────────────────────────────────────────────────────────────────────
+
+# The response to an http-01 challenge, and what can serve it: a listener or a webroot.
+
+
+class Responder(Protocol):
+    """Serves responses: a port or a webroot. Thread-safe; all methods but ``problem`` raise ChallengeError."""
+
+    def check(self, probe: str, /) -> None:
+        """Check whether responses can be served; ``probe`` may be used as a token. Leave nothing behind."""
+
+    def add(self, token: str, content: bytes) -> None:
+        """Serve a response."""
+
+    def remove(self, token: str, content: bytes) -> None:
+        """Undo one ``add``."""
+
+    def problem(self, token: str, content: bytes) -> str | None:
+        """Check a response from this host; return what is wrong, as a clause, or None."""
+
+
+class HttpPlacement(Frozen):
+    """Where the response for one identifier is served: by a listener or from a webroot.
+
+    :ivar listen: the address of the listener, such as ``":80"``.
+    :ivar webroot: the folder that a web server serves.
+    """
+
+    challenge: ClassVar[str] = "http-01"
+
+    identifier: str
+    responder: Responder
+    listen: str | None = None
+    webroot: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The webroot, or the address of the listener."""
+        return self.webroot or self.listen or ""
+
+
+class HttpValue(Frozen):
+    """One response and its placement. Compared by identity: two certificates may need the same response.
+
+    :ivar token: the token of the challenge: the last part of the URL that the CA requests.
+    :ivar key_authorization: the expected content (RFC 8555 section 8.1).
+    """
+
+    placement: HttpPlacement
+    token: str
+    key_authorization: str
+
+    challenge: ClassVar[str] = "http-01"
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def identifier(self) -> str:
+        """The identifier that it validates."""
+        return self.placement.identifier
+
+    @property
+    def content(self) -> bytes:
+        """The body of the response: exactly the key authorization."""
+        return self.key_authorization.encode("ascii")
+
+    @property
+    def described(self) -> dict[str, str | None]:
+        """The response as in events."""
+        placement = self.placement
+        url = f"http://{url_host(placement.identifier)}{PATH}{self.token}"
+        return {
+            "identifier": placement.identifier,
+            "url": url,
+            "listen": placement.listen,
+            "webroot": placement.webroot,
+        }

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import names
-from dnsrenew.base.model import Route
+from dnsrenew.base.checks import addresses
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
-from dnsrenew.challenges.http01 import listener, texts
-from dnsrenew.challenges.http01.app import TOKEN
-from dnsrenew.challenges.http01.responses import HttpPlacement, HttpValue
-from dnsrenew.challenges.http01.webroot import FOLDERS, Webroot
+from dnsrenew.challenges.http01 import server, texts
+from dnsrenew.challenges.http01.app import FOLDERS, TOKEN, Webroot
+from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.model import Propagation, PropagationCheck
+    from dnsrenew.base.model import Propagation, PropagationCheck, Route
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.challenges.placements import Placements
-    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.challenges.solver import Placements, SolverResources
     from dnsrenew.dns import DnsView
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class Http01(Solver):
     def __init__(
         self,
         dns: DnsView | None = None,
-        listeners: listener.HttpListeners = listener.SHARED,
+        listeners: server.HttpListeners = server.SHARED,
         responses: AppResponses | None = None,
     ) -> None:
         self._dns = dns
@@ -108,8 +109,8 @@ class Http01(Solver):
                 raise ChallengeError.of(texts.NO_APP)
             return HttpPlacement(identifier, self._responses, webroot=self._responses.files.path)
         if route.webroot is None:
-            listen = route.listen or listener.DEFAULT
-            return HttpPlacement(identifier, listener.Port(self._listeners, listen, identifier), listen=listen)
+            listen = route.listen or server.DEFAULT
+            return HttpPlacement(identifier, server.Port(self._listeners, listen, identifier), listen=listen)
         path = os.fspath(route.webroot)
         with self._lock:
             webroot = self._webroots.setdefault(path, Webroot(PublicFiles(path, FOLDERS)))
@@ -191,9 +192,7 @@ class Http01(Solver):
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
         """Return the error with the addresses of the names, and a likely cause."""
-        from dnsrenew.challenges.http01 import diagnosis  # rarely needed
-
-        return error if self._dns is None else diagnosis.explain(context, self._dns, identifiers, error)
+        return error if self._dns is None else explain(context, self._dns, identifiers, error)
 
     def _withdraw(self, values: Sequence[HttpValue]) -> list[DnsRenewError]:
         """Remove each value, also after errors; return the errors."""
@@ -235,3 +234,54 @@ def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, 
     where = sorted({value.placement.where for value in values})
     reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
     return texts.KEPT.fill(where=where, reason=reason)
+
+
+# ── diagnosis ──────────────────────────────────────────────────────────────────────────
+
+# Finds a likely cause, after the CA could not reach this host by HTTP.
+
+_CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
+_MAX_NAMES: Final = 10
+_ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
+"""Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this host."""
+
+
+def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
+    """Return an error of http-01 with more evidence.
+
+    ``evidence`` gets ``addresses``, ``ours``, and if a likely cause is found ``likely`` and ``likely_fix``.
+    """
+    if not isinstance(error, CAError):
+        return error
+    failed = [problem["identifier"] for problem in error.subproblems if problem.get("code") in _CODES]
+    hosts = [name for name in failed if name in identifiers][:_MAX_NAMES]
+    found: dict[str, Sequence[str]] = {host: [host] for host in hosts if is_ip(host)}
+    domains = [host for host in hosts if host not in found]
+    with contextlib.suppress(DnsRenewError):  # the addresses are only evidence
+        found |= dns.addresses(context, domains) if domains else {}
+    if not found:
+        return error
+    ours = own_addresses([address for each in found.values() for address in each])
+    verdicts = [addresses.judge(name, each, ours) for name, each in found.items()]
+    where = {name: addresses.by_family(each) for name, each in found.items()}
+    error.evidence |= {"addresses": where, "ours": addresses.by_family(ours)}
+    likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
+    return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
+
+
+def own_addresses(asked: Sequence[str]) -> list[str]:
+    """Return which of some addresses this host has, and its source addresses to the Internet; send nothing."""
+    own = [address for address in asked if _source(address) == address]
+    out = [source for address in _ELSEWHERE if (source := _source(address)) is not None]
+    return list(dict.fromkeys([*own, *out]))
+
+
+def _source(address: str) -> str | None:
+    """Return the source address of this host for a destination, or None if there is no route."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as link:
+            link.connect((address, 80))
+            return str(link.getsockname()[0])
+    except OSError:
+        return None

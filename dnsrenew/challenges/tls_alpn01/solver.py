@@ -4,26 +4,71 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
+from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 from dnsrenew.challenges.solver import Solver
-from dnsrenew.challenges.tls_alpn01 import listener, texts
-from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+from dnsrenew.challenges.tls_alpn01 import texts
+from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate, TlsAlpnServer
 from dnsrenew.errors import Cancelled, ChallengeError
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
     from dnsrenew.base.model import Propagation, PropagationCheck, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.placements import Placements
-    from dnsrenew.challenges.solver import SolverResources
+    from dnsrenew.challenges.solver import Placements, SolverResources
+
+# ── listener ───────────────────────────────────────────────────────────────────────────
+
+# The listeners for tls-alpn-01.
+
+DEFAULT: Final = ":443"
+"""The port that every CA uses (RFC 8737 section 3); another one needs a forwarding from port 443."""
+
+
+class TlsAlpnListeners(Listeners[ChallengeCertificate]):
+    """The listeners for tls-alpn-01; a response is the presented certificate as DER."""
+
+    texts = PortTexts(
+        texts.PORT_TAKEN,
+        texts.PORT_TAKEN_UNKNOWN,
+        texts.PORT_FORBIDDEN,
+        texts.ADDRESS_MISSING,
+        texts.PORT_FAILED,
+    )
+
+    def start(self, listening: socket.socket) -> TlsAlpnServer:
+        """Return a running server on a listening socket."""
+        return TlsAlpnServer(listening, self.monotonic)
+
+    def fetch(self, host: str, port: int, key: str) -> bytes:
+        """Return the certificate that is presented for a name, as DER; never use a proxy."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is self-signed, and is compared byte by byte
+        context.set_alpn_protocols([PROTOCOL])
+        with (
+            socket.create_connection((host, port), timeout=TIMEOUT) as connection,
+            context.wrap_socket(connection, server_hostname=key) as tls,
+        ):
+            agreed = tls.selected_alpn_protocol() == PROTOCOL
+            return tls.getpeercert(binary_form=True) or b"" if agreed else b""
+
+
+SHARED: Final = TlsAlpnListeners()
+"""Shared by all runs in a process, since a port belongs to the process."""
+
+
+# ── solver ─────────────────────────────────────────────────────────────────────────────
 
 _WITHDRAW_SECONDS = 60.0
 _AFTER_CANCEL = 4.0
@@ -68,7 +113,7 @@ class TlsAlpn01(Solver):
     :param listeners: the ports that are open; by default those of this process.
     """
 
-    def __init__(self, listeners: listener.TlsAlpnListeners = listener.SHARED) -> None:
+    def __init__(self, listeners: TlsAlpnListeners = SHARED) -> None:
         self._listeners = listeners
         self._published: set[tuple[str | None, str, ChallengeCertificate]] = set()
 
@@ -81,7 +126,7 @@ class TlsAlpn01(Solver):
         placements: Placements,
     ) -> None:
         """Check that the port can be opened, by binding it for a moment."""
-        listen = route.listen or listener.DEFAULT
+        listen = route.listen or DEFAULT
         wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
         try:
             if wildcards:

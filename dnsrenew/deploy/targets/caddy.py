@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.file_deployer import FileDeployer
-from dnsrenew.deploy.file_set import TargetFile
+from dnsrenew.deploy.file_set import FileDeployer, TargetFile
 from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ class CaddyDeployer(FileDeployer):
                 raise DeployError.of(texts.CADDY_REFUSED, **fields)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
-        from dnsrenew.base.http import HttpClient, HttpFailure  # slow to import
-
         client = HttpClient()
         try:
             return self._context.run.call(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.deploy.file_deployer import ReloadedFiles
-from dnsrenew.deploy.file_set import TargetFile
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.base import x509
+from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,6 @@ class FilesDeployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files of the options."""
-        from dnsrenew.base import x509
-
         fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
         leaf, chain = x509.split_chain(fullchain)
         contents = {

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.file_deployer import FileDeployer
-from dnsrenew.deploy.file_set import TargetFile, read_file
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.deploy.file_deployer import ReloadedFiles
-from dnsrenew.deploy.file_set import TargetFile, read_file
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.base import x509
+from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile, read_file
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,6 @@ class Pkcs12Deployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the file; as it is if it opens with the password and has this pair: new bytes differ each time."""
-        from dnsrenew.base import x509
-
         options, there, password = self._options, read_file(self._options["path"]), self._password()
         pair = certificate.fullchain_pem, certificate.private_key_pem.encode("ascii")
         if there is None or not x509.pkcs12_holds(there, password, *pair):
@@ -33,8 +31,6 @@ class Pkcs12Deployer(ReloadedFiles):
 
     def kept(self) -> dict[str, bytes]:
         """Return the old leaf, which tells whether it has expired."""
-        from dnsrenew.base import x509
-
         there = read_file(self._options["path"])
         leaf = "" if there is None else x509.pkcs12_leaf(there, self._password())
         return {_LEAF: leaf.encode("ascii")} if leaf else {}

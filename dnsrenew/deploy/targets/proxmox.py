@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
+from dnsrenew.base import x509
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,6 @@ class ProxmoxDeployer:
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the node has this certificate; it refuses one whose key does not fit."""
-        from dnsrenew.base import x509
-
         self._leaf = x509.to_der(certificate.fullchain_pem)
         return self._is_ours(self._custom())
 
@@ -64,8 +63,6 @@ class ProxmoxDeployer:
         return True
 
     def _is_ours(self, pem: str | None) -> bool:
-        from dnsrenew.base import x509
-
         try:
             return pem is not None and x509.to_der(pem) == self._leaf
         except ValueError:

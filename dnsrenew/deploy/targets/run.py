@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base import x509
 from dnsrenew.base.model import rfc3339
 from dnsrenew.deploy import programs
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +54,6 @@ def _folder(certificate: Certificate) -> Iterator[Path]:
     if certificate.path is not None:
         yield certificate.path
         return
-    from dnsrenew.base import x509  # slow to load; stores in folders do without
-
     leaf, chain = x509.split_chain(certificate.fullchain_pem)
     contents = {
         "fullchain.pem": certificate.fullchain_pem,

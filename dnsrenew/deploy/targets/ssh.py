@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+import os
+import posixpath
+import re
+import secrets
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import subprocesses
+from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.aside import TargetFile
-from dnsrenew.deploy.openssh import OpenSsh
-from dnsrenew.deploy.options import PROGRAM_TIMEOUT, TargetKind, TargetOption
-from dnsrenew.deploy.remote_files import RemoteFile, fetch, put
+from dnsrenew.deploy.aside import MOST, TargetFile
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
 from dnsrenew.deploy.targets.files import FilesDeployer
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.deploy.protocol import DeployerContext
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
@@ -127,3 +137,253 @@ TARGET = TargetKind(
              "key": "/etc/nginx/tls/key.pem", "reload": ["sudo", "systemctl", "reload", "nginx"],
              "verify": "web1.example.com:443"},
 )  # fmt: skip
+
+
+# ── openssh ────────────────────────────────────────────────────────────────────────────
+
+# Runs ``ssh`` and ``sftp`` of OpenSSH without questions; a host with an unknown or a changed key gets nothing.
+
+_OPTIONS: Final = (
+    *("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"),
+    *("ServerAliveInterval=5", "ServerAliveCountMax=3", "ClearAllForwardings=yes", "RequestTTY=no"),
+)
+_NO_CONNECTION: Final = 255
+"""The status of both programs if there is no connection."""
+_OUTPUT: Final = 64 << 10
+_SHOWN: Final = 300
+_ECHO: Final = "sftp> "
+_NOISE: Final = ("Connection closed", "Host key verification failed")
+_STRICT: Final = "requested strict checking"
+_DENIED: Final = "Permission denied"
+
+
+class OpenSsh:
+    """One host, as the options of an entry describe it.
+
+    :ivar host: its name or address.
+    """
+
+    def __init__(self, run: Context, options: Mapping[str, Any]) -> None:
+        self._run = run
+        self._options = options
+        self.host = str(options["host"])
+        self._seconds = float(options.get("timeout", PROGRAM_TIMEOUT))
+
+    def quoted(self, path: str) -> str:
+        """Return a path for a line of ``batch``; patterns in it are not expanded.
+
+        :raises DeployError: it has control characters, which end a line.
+        """
+        if not path.isprintable():
+            raise DeployError.of(texts.SSH_PATH, path=repr(path), host=self.host)
+        escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+
+    def batch(self, lines: Sequence[str], folder: str, *, largest: int | None = None) -> list[str]:
+        """Run commands of sftp, and return the lines that it printed; a line with ``-`` before it may fail.
+
+        :param folder: where the file with the commands is made meanwhile.
+        :param largest: the bytes of a file that it may fetch.
+        :raises DeployError: ``deploy-unwritable``: a command failed, and those after it were not run.
+        """
+        commands = os.path.join(folder, "batch")
+        Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        done = self._start("sftp", ["-b", commands, *self._arguments(), "--", host], largest)
+        printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
+        if done.status != 0:
+            reason = printed[-1] if printed else "sftp gives no reason"
+            raise DeployError.of(texts.SSH_UNWRITABLE, host=self.host, reason=reason.rstrip("."))
+        return printed
+
+    def run(self, command: Sequence[str]) -> None:
+        """Run a program on the host.
+
+        :raises DeployError: ``deploy-refused``: its status is not 0.
+        """
+        done = self._start("ssh", [*self._arguments(), "--", self.host, shlex.join(command)])
+        if done.status != 0:
+            reason = " ".join(self._lines(done.output))[-_SHOWN:].strip().rstrip(".") or "it printed nothing"
+            fields = {"program": command[0], "host": self.host, "status": done.status, "reason": reason}
+            raise DeployError.of(texts.SSH_PROGRAM, certificate=self._run.certificate or "", **fields)
+
+    def _arguments(self) -> list[str]:
+        options, found = self._options, list(_OPTIONS)
+        if "user" in options:
+            found.append(f"User={options['user']}")
+        if "port" in options:
+            found.append(f"Port={options['port']}")
+        if "identity" in options:
+            found += [f"IdentityFile={_escaped(options['identity'])}", "IdentitiesOnly=yes"]
+        if "known_hosts" in options:
+            found += [f"UserKnownHostsFile={_escaped(options['known_hosts'])}", "GlobalKnownHostsFile=none"]
+        return [part for option in found for part in ("-o", option)]
+
+    def _start(self, program: str, arguments: Sequence[str], largest: int | None = None) -> subprocesses.Completed:
+        try:
+            done = subprocesses.run(
+                [self._options.get(program, program), *arguments],
+                env=subprocesses.environment(),
+                seconds=self._seconds,
+                limit=_OUTPUT,
+                cancel=self._run.cancel,
+                only_end=True,
+                largest=largest,
+            )
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None
+        if done.status is None:
+            raise DeployError.of(texts.SSH_LATE, host=self.host, seconds=round(self._seconds))
+        if done.status == _NO_CONNECTION:
+            raise self._no_connection(self._lines(done.output))
+        return done
+
+    def _no_connection(self, lines: Sequence[str]) -> DeployError:
+        for mark, text in ((_STRICT, texts.SSH_HOST_KEY), (_DENIED, texts.SSH_LOGIN)):
+            for line in lines:
+                if mark in line:
+                    known = str(self._options.get("known_hosts", "known_hosts"))
+                    return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
+        reasons = [line for line in lines if not line.startswith(_NOISE)] or [*lines, "ssh gives no reason"]
+        return DeployError.of(texts.SSH_SILENT, host=self.host, reason=reasons[-1].rstrip("."))
+
+    def _lines(self, output: bytes) -> list[str]:
+        text = self._run.redactor.redact(output.decode("utf-8", "replace"))
+        lines = ("".join(character for character in line if character.isprintable()) for line in text.splitlines())
+        return [line.strip()[:_SHOWN] for line in lines if line.strip()]
+
+
+def _escaped(path: str) -> str:
+    """Return a path for an option of ssh, which expands ``%`` and splits at blanks."""
+    escaped = path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+# ── remote files ───────────────────────────────────────────────────────────────────────
+
+# Reads and replaces files on another machine by ``sftp``; they are written aside, then renamed in one batch.
+
+_LISTED: Final = re.compile(r"-\S+\s+\S+\s+(?P<owner>\S+)\s+(?P<group>\S+)\s+(?P<size>\d{1,20})\s.*?(?P<path>/.*)")
+"""A line of ``ls -l``."""
+_SUFFIX: Final = ".dnsrenew-new"
+
+
+class RemoteFile(Frozen, hidden=("content",)):
+    """A file that is on the host.
+
+    :ivar owner: the name or number of its user; None: not known.
+    """
+
+    content: bytes
+    mode: int
+    owner: str | None
+    group: str | None
+
+
+def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
+    """Return those of the files that are on the host.
+
+    :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back, or is no file of a
+        certificate; or no connection.
+    """
+    with _folder() as folder:
+        listed = _batch(ssh, [f"-ls -l {ssh.quoted(path)}" for path in paths], folder)
+        found = {match["path"]: match for line in listed if (match := _LISTED.fullmatch(line))}
+        _check_sizes(ssh, {path: int(match["size"]) for path, match in found.items()})
+        local = {path: os.path.join(folder, f"{number}") for number, path in enumerate(paths)}
+        try:
+            _batch(ssh, [f"-get -p {ssh.quoted(path)} {ssh.quoted(here)}" for path, here in local.items()], folder)
+        finally:  # the host may send more than it has said
+            received = {path: here for path, here in local.items() if os.path.exists(here)}
+            _check_sizes(ssh, {path: os.path.getsize(here) for path, here in received.items()})
+        return {path: _read(here, found.get(path)) for path, here in received.items()}
+
+
+def _batch(ssh: OpenSsh, lines: Sequence[str], folder: str) -> list[str]:
+    printed = ssh.batch(lines, folder, largest=MOST)
+    for line in printed:
+        if _DENIED in line:
+            raise DeployError.of(texts.SSH_UNWRITABLE, host=ssh.host, reason=line)
+    return printed
+
+
+def _check_sizes(ssh: OpenSsh, sizes: Mapping[str, int]) -> None:
+    for path, size in sizes.items():
+        if size > MOST:
+            raise DeployError.of(texts.SSH_TOO_LARGE, host=ssh.host, path=path) from None
+
+
+def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
+    """Write all files aside on the host, then rename them.
+
+    :param is_back: these are the old files, which come back even if their owner cannot be set.
+    :raises DeployError: nothing is replaced, unless the host refused one of several renames.
+    """
+    temps = {_temp(file.path): file for file in files}
+    with _folder() as folder:
+        stale, writes, finish = [], [], []
+        for number, (temp, file) in enumerate(temps.items()):
+            here = os.path.join(folder, f"{number}")
+            _write(here, file.content)  # readable by the user only, and so is the file on the host
+            stale.append(f"-rm {_stale(ssh, file.path)}")
+            writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
+            finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
+        finish += [f"rename {ssh.quoted(temp)} {ssh.quoted(file.path)}" for temp, file in temps.items()]
+        try:
+            ssh.batch([*stale, *writes], folder)
+            _set_owners(ssh, temps, is_back=is_back)
+            ssh.batch(finish, folder)
+        except Exception:  # whatever it was: no key stays aside on the host
+            with contextlib.suppress(DeployError):
+                ssh.batch([f"-rm {ssh.quoted(temp)}" for temp in temps], folder)
+            raise
+
+
+def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool) -> None:
+    """Give the files that were written aside to their users and groups; sftp itself knows only numbers."""
+    owners: dict[str, list[str]] = {}
+    for temp, file in temps.items():
+        if file.owner or file.group:
+            owner = f"{file.owner or ''}{f':{file.group}' if file.group else ''}"
+            owners.setdefault(owner, []).append(temp)
+    for owner, paths in owners.items():
+        try:
+            ssh.run(["chown", owner, "--", *paths])
+        except DeployError:
+            if not is_back:
+                raise
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
+    """Make a private folder for what is sent or received."""
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
+        yield folder
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
+    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
+    os.chmod(path, 0o600)
+    owner, group = (None, None) if listed is None else (listed["owner"], listed["group"])
+    return RemoteFile(Path(path).read_bytes(), mode, owner, group)
+
+
+def _temp(path: str) -> str:
+    """Return a name that nobody else can have put something at."""
+    return f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _stale(ssh: OpenSsh, path: str) -> str:
+    """Return the pattern of what killed runs wrote aside for a file."""
+    return f"{ssh.quoted(_prefix(path))}*{ssh.quoted(_SUFFIX)}"
+
+
+def _prefix(path: str) -> str:
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".{name}.")

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from dnsrenew.base import x509
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -156,8 +157,6 @@ def _error_number(answer: Any) -> int | None:
 def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     """Return a form with the fields and the files of the certificate (RFC 7578)."""
     boundary = f"dnsrenew-{secrets.token_hex(16)}"
-    from dnsrenew.base import x509  # slow to load; loaded before to look at what is there
-
     leaf, chain = x509.split_chain(certificate.fullchain_pem)
     files = {"key": certificate.private_key_pem, "cert": leaf, "inter_cert": chain}
     parts = [(f'name="{name}"', value) for name, value in fields.items()]

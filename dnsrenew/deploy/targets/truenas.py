@@ -10,9 +10,10 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import x509
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import HttpApi, as_json
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -158,8 +159,6 @@ def _import_name(certificate: Certificate) -> str:
 
 
 def _is_same(pem: object, certificate: Certificate) -> bool:
-    from dnsrenew.base import x509
-
     try:
         return isinstance(pem, str) and x509.to_der(pem) == x509.to_der(certificate.fullchain_pem)
     except ValueError:

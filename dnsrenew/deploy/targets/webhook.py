@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
+from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import rfc3339
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.options import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ class WebhookDeployer:
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        from dnsrenew.base.http import HttpFailure  # slow to import
-
         shown, response, reason = _describe(self._context.options), None, ""
         try:
             response = self._context.run.call(lambda: self._post(certificate))
@@ -54,8 +53,6 @@ class WebhookDeployer:
 
     def _post(self, certificate: Certificate) -> Response:
         """Post the certificate; only this frame has the private key."""
-        from dnsrenew.base.http import HttpClient
-
         options, body, client = self._context.options, self._body(certificate), HttpClient()
         headers = {"Content-Type": "application/json"}
         if "secret" in options:

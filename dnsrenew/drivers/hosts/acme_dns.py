@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files, names
-from dnsrenew.drivers.host_api import ServerApi, pick
-from dnsrenew.drivers.host_error import malformed
+from dnsrenew.drivers.host_api import ServerApi, malformed, pick
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ConfigError, ProviderError, SecretError
 

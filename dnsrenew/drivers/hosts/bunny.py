@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, label, pick
-from dnsrenew.drivers.host_error import unknown_zone
+from dnsrenew.drivers.host_api import HostApi, label, pick, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

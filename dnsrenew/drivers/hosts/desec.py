@@ -7,8 +7,18 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, by_zone, label, parsed, pick, quoted, segment, unquoted
-from dnsrenew.drivers.host_error import malformed
+from dnsrenew.drivers.host_api import (
+    MAX_PAGES,
+    HostApi,
+    by_zone,
+    label,
+    malformed,
+    parsed,
+    pick,
+    quoted,
+    segment,
+    unquoted,
+)
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

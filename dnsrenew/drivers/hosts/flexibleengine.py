@@ -7,8 +7,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, by_zone, pick, quoted, segment, unquoted
-from dnsrenew.drivers.host_error import malformed, unknown_zone
+from dnsrenew.drivers.host_api import (
+    MAX_PAGES,
+    HostApi,
+    by_zone,
+    malformed,
+    pick,
+    quoted,
+    segment,
+    unknown_zone,
+    unquoted,
+)
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, by_zone, described, label, parsed, pick, refusal, segment
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    by_zone,
+    described,
+    label,
+    malformed,
+    parsed,
+    pick,
+    refusal,
+    segment,
+)
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 

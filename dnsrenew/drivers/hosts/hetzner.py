@@ -7,8 +7,19 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostApi, by_zone, content_of, label, pick, quoted, refusal, segment, unquoted
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    by_zone,
+    content_of,
+    label,
+    pick,
+    quoted,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pick, segment, unquoted
-from dnsrenew.drivers.host_error import unknown_zone
+from dnsrenew.drivers.host_api import HostApi, pick, segment, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree
 
-from dnsrenew.drivers.host_api import by_zone, label, pick
-from dnsrenew.drivers.host_error import HostError, unknown_zone
-from dnsrenew.drivers.hosts.loopia_api import UNKNOWN_ERROR, LoopiaApi
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, pick, unknown_zone
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord
@@ -106,3 +105,116 @@ def _made(zone: str, name: str) -> tuple[str, str, str]:
 def _record(record: TxtRecord) -> dict[str, str | int]:
     ttl = max(record.ttl, LEAST_TTL)
     return {"type": "TXT", "ttl": ttl, "priority": 0, "rdata": record.value, "record_id": 0}
+
+
+# ── loopia api ─────────────────────────────────────────────────────────────────────────
+
+# The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
+
+ADDRESS: Final = "https://api.loopia.se/RPCSERV"
+_OK: Final = "OK"
+UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
+"""The status for anything that has no other, such as a zone of another account."""
+_STATUSES: Final = {
+    "AUTH_ERROR": "provider-unauthorized",
+    "RATE_LIMITED": "provider-rate-limited",
+    "BAD_INDATA": "provider-refused",
+    "DOMAIN_OCCUPIED": "provider-refused",
+    "INSUFFICIENT_FUNDS": "provider-refused",
+    UNKNOWN_ERROR: "provider-server-error",
+}
+_FAULTS: Final = {
+    401: "provider-unauthorized",
+    404: "provider-server-error",
+    429: "provider-rate-limited",
+    639: "provider-unauthorized",  # the API user may not call the method
+}
+_MINUTE: Final = {"Retry-After": "60"}
+"""The limit is for each minute, and the answer does not tell when it ends."""
+
+
+class LoopiaApi(HostApi):
+    """Calls of methods; user and password are their first two arguments."""
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, ADDRESS, headers={"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"})
+        self._login = (context.text("auth_username"), context.text("auth_password"))
+
+    def order(self, method: str, *arguments: Any) -> None:
+        """Call a method that answers with a status.
+
+        :raises HostError: the status is not OK.
+        """
+        if self.call(method, *arguments) != _OK:
+            raise malformed("its status is not OK")
+
+    def items(self, method: str, *arguments: Any) -> list[Any]:
+        """Call a method that answers with a list."""
+        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method and return its value.
+
+        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
+        """
+        response = self.request("POST", body=_encoded(method, (*self._login, *arguments)))
+        value = _decoded(response.body)
+        status = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if isinstance(status, str) and status in _STATUSES:
+            raise _refused(status, _STATUSES[status])
+        return value
+
+
+def _refused(message: str, code: str) -> HostError:
+    return HostError(message, code=code, headers=_MINUTE if code == "provider-rate-limited" else None)
+
+
+def _encoded(method: str, arguments: Sequence[Any]) -> bytes:
+    root = ElementTree.Element("methodCall")
+    ElementTree.SubElement(root, "methodName").text = method
+    parameters = ElementTree.SubElement(root, "params")
+    for argument in arguments:
+        _encode(ElementTree.SubElement(parameters, "param"), argument)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _encode(parent: ElementTree.Element, value: Any) -> None:
+    element = ElementTree.SubElement(parent, "value")
+    if isinstance(value, Mapping):
+        struct = ElementTree.SubElement(element, "struct")
+        for key, item in value.items():
+            member = ElementTree.SubElement(struct, "member")
+            ElementTree.SubElement(member, "name").text = key
+            _encode(member, item)
+    else:
+        ElementTree.SubElement(element, "int" if isinstance(value, int) else "string").text = str(value)
+
+
+def _decoded(body: bytes) -> Any:
+    """Return the value of a response.
+
+    :raises HostError: it is a fault, or no response.
+    """
+    root = document(body)
+    fault, found = root.find("fault/value"), root.find("params/param/value")
+    try:
+        if fault is not None:
+            reason = _decode(fault)
+            code = _FAULTS.get(pick(reason, "faultCode", kind=int), "provider-refused")
+            raise _refused(pick(reason, "faultString", kind=str), code)
+        if root.tag == "methodResponse" and found is not None:
+            return _decode(found)
+    except (ValueError, RecursionError):
+        pass
+    raise malformed("it is not a method response")
+
+
+def _decode(value: ElementTree.Element) -> Any:
+    typed = next(iter(value), value)  # without a type, it is a string
+    text = (typed.text or "").strip()
+    if typed.tag == "struct":
+        members = [(member.findtext("name", "").strip(), member.find("value")) for member in typed.findall("member")]
+        return {name: _decode(item) for name, item in members if item is not None}
+    if typed.tag == "array":
+        return [_decode(item) for item in typed.findall("data/value")]
+    return int(text) if typed.tag in {"int", "i4", "boolean"} else text

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.http import HttpFailure
-from dnsrenew.drivers.host_api import HostApi, by_zone, label, pick
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 

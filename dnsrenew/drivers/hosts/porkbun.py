@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, label, parsed, pick, refusal, segment
-from dnsrenew.drivers.host_error import HostError, malformed_field
+from dnsrenew.drivers.host_api import HostApi, HostError, label, malformed_field, parsed, pick, refusal, segment
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.errors import ProviderError

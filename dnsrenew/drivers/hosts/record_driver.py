@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostApi, by_zone
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord
@@ -42,7 +41,7 @@ class RecordDriver(ABC):
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone, which is a name without the final dot.
 
-        :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_error.unknown_zone`.
+        :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_api.unknown_zone`.
         """
 
     @abstractmethod

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, basic, label, parsed, pick, refusal, segment
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, parsed, pick, refusal, segment
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

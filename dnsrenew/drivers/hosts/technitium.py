@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import ServerApi, pick
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import HostError, ServerApi, pick, unknown_zone
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

@@ -2,7 +2,7 @@
 
 - Its libraries are patched there as a whole (:mod:`~dnsrenew.drivers.lexicon.patches`): every request has time-outs, no
   redirect takes a key elsewhere, no public suffix list is loaded. Mistakes of single providers are mended
-  (:mod:`~dnsrenew.drivers.lexicon.provider_patches`). Nothing is patched in the process of the calling program, which
+  (:mod:`~dnsrenew.drivers.lexicon.child`). Nothing is patched in the process of the calling program, which
   may use lexicon and requests itself.
 - There is one process for each account and run, shared by its threads
   (:mod:`~dnsrenew.drivers.lexicon.process`). It is started before the order, so that it is ready when the order is.

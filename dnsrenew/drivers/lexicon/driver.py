@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.extensions import install_command
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts as driver_texts
-from dnsrenew.drivers.lexicon import texts, usable
+from dnsrenew.drivers.lexicon import texts
+from dnsrenew.drivers.lexicon.described_error import rebuild
 from dnsrenew.drivers.lexicon.process import ProcessEnded, process_of
+from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
@@ -31,9 +35,9 @@ class LexiconDriver:
         self._name = str(options.pop("provider", ""))
         self._looks = {key: bool(options.pop(key, False)) for key in ("look_first", "look_after")}
         self._driver_options = options
-        usable.check(self._name)
+        check(self._name)
         self._process = process_of(context.remembered, self._name)
-        if self._name not in usable.KNOWN:
+        if self._name not in KNOWN:
             self._call("prepare", ())
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -79,8 +83,6 @@ class LexiconDriver:
             return ProviderError.of(text, account=self._context.account, zone=zone, name=name)
         if "error" not in answer:
             return None
-        from dnsrenew.drivers.lexicon.described_error import rebuild  # late: most calls succeed
-
         error = rebuild(answer["error"])
         if type(error).__name__ == "ProviderNotAvailableError":
             return ConfigError.of(texts.UNKNOWN, provider=self._name)
@@ -91,3 +93,53 @@ class LexiconDriver:
         return ProviderError.of(
             texts.PROCESS_NOT_STARTED, account=self._context.account, cause=cause, executable=sys.executable or "?"
         )
+
+
+# ── usable ─────────────────────────────────────────────────────────────────────────────
+
+# Which of lexicon's providers can be used; lexicon itself is not imported.
+
+KNOWN: Final = frozenset(
+    (  # noqa: SIM905  # a list has a line for each
+        "aliyun arvancloud aurora azure cloudflare cloudns cloudxns conoha constellix desec devnomads digitalocean "
+        "dinahosting directadmin dnsimple dnsmadeeasy dnspark dnspod dnsservices dreamhost dynu easydns easyname "
+        "euserv exoscale flexibleengine gandi gehirn glesys godaddy googleclouddns gransy gratisdns henet hetzner "
+        "hostingde hover httpnet infoblox infomaniak internetbs inwx ionos joker linode linode4 localzone luadns "
+        "memset misaka mythicbeasts namecheap namecom namesilo netcup nfsn njalla nsone oci onapp online ovh plesk "
+        "pointhq porkbun powerdns qcloud rackspace rage4 rcodezero regfish route53 safedns sakuracloud scaleway "
+        "softlayer timeweb transip ultradns valuedomain vercel vultr wedos yandex yandexcloud zeit zilore zonomi"
+    ).split()
+)
+"""The providers of the lexicon that dnsrenew is tested with. Its process is asked for others, which takes longer."""
+EXTRAS: Final = {
+    "gransy": "zeep",
+    "localzone": "localzone",
+    "oci": "oci",
+    "qcloud": "tencentcloud",
+    "route53": "boto3",
+    "softlayer": "SoftLayer",
+}
+"""Providers of lexicon that need another package, each with the module to check for."""
+_PACKAGES: Final = {"tencentcloud": "tencentcloud-sdk-python"}
+"""The package of a module, if it has another name."""
+UNUSABLE: Final = {
+    "auto": texts.GUESSES_HOST,
+    "ddns": texts.IGNORES_ANSWER,
+    "duckdns": texts.REMOVES_NOTHING,
+}
+
+
+def check(name: str) -> None:
+    """Return if lexicon may have a usable provider of this name.
+
+    :raises ConfigError: ``provider-invalid``, lexicon has no such provider, or it cannot be used.
+    :raises ProviderError: ``provider-extra-missing``, it needs a package that is not installed.
+    """
+    if name in UNUSABLE:
+        raise ConfigError.of(UNUSABLE[name], provider=name)
+    if NAME.fullmatch(name) is None:
+        raise ConfigError.of(texts.UNKNOWN, provider=name)
+    if name in EXTRAS and importlib.util.find_spec(EXTRAS[name]) is None:
+        package = _PACKAGES.get(EXTRAS[name], EXTRAS[name])
+        command = install_command(package)
+        raise ProviderError.of(texts.EXTRA_MISSING, provider=name, package=package, command=command)

@@ -18,7 +18,7 @@ import dns.update
 
 from dnsrenew.base import host_port, names
 from dnsrenew.drivers.rfc2136 import options, texts
-from dnsrenew.drivers.rfc2136.answers import REFUSALS, explain, read
+from dnsrenew.drivers.rfc2136.options import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:

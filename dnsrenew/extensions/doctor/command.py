@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
 from dnsrenew.base.open_folder import replace_file
 from dnsrenew.cli import formatting, language, texts
+from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.error_text import write_error
+from dnsrenew.cli.formatting import visible
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import locate
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
-from dnsrenew.extensions.doctor import screen as doctor_text
+from dnsrenew.extensions.doctor import redaction as private
+from dnsrenew.extensions.doctor import screen_texts as texts_doctor
+from dnsrenew.extensions.doctor.examine import examine
+from dnsrenew.extensions.doctor.forms import arranged as sentences
+from dnsrenew.extensions.doctor.forms import texts as form_texts
+from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Group, Section, alike, arrange, group
+from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.redaction import Redaction
+from dnsrenew.extensions.doctor.report.page import html
+from dnsrenew.extensions.doctor.router.probe_server import serve
 from dnsrenew.operations.texts import FLEET_LACKS
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Diagnosis
+    from dnsrenew.base.model import Change, Check, Diagnosis
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.operations.status import CertificateStatus
@@ -49,8 +63,6 @@ def doctor(invocation: Invocation) -> int:
     invocation.terminal.write_document(document if error is None else {**document, "error": error.to_dict()})
     _show(invocation, config, shown, has_total=error is None)
     if error is not None:
-        from dnsrenew.cli.error_text import write_error
-
         write_error(invocation.terminal, error)
         return 2 if isinstance(error, ConfigError) else 1
     return int(bool(left_out) or any(diagnosis.renewable is False for diagnosis in found))
@@ -74,8 +86,6 @@ def _examine(
 
     :param left_out: gets the warning about certificates of a fleet that the configuration cannot renew.
     """
-    from dnsrenew.extensions.doctor.examine import examine
-
     options, started = invocation.options, invocation.clock.monotonic()
     if config is None:
         return invocation.signals.run(partial(examine, invocation.context(), None, None, ())), None
@@ -113,12 +123,10 @@ def _is_named(name: str, wanted: Sequence[str]) -> bool:
 def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis], *, has_total: bool) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
-        from dnsrenew.extensions.doctor.markdown import markdown
-
         terminal.write_result(markdown(found, version=__version__, system=_system(), say=say))
         return
     columns, _ = terminal.out.size()
-    lines = doctor_text.lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
+    lines = report_lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
     total = _total(invocation, config, found) if has_total else len(found)
     if total > len(found) and not terminal.quiet:
         lines += formatting.wrap(
@@ -139,8 +147,6 @@ def _total(invocation: Invocation, config: Config | None, found: Sequence[Diagno
 
 def _system() -> str:
     """Return the name of the operating system, for people."""
-    import platform
-
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
@@ -148,9 +154,6 @@ def _redacted(
     config: Config | None, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]
 ) -> tuple[list[Diagnosis], list[CertificateStatus]]:
     """Return both with masks in the place of what others need not know."""
-    from dnsrenew.extensions.doctor import private
-    from dnsrenew.extensions.doctor.redaction import Redaction
-
     known = [*private.of_host(), *(private.of_config(config) if config is not None else ())]
     redaction = Redaction(found, known)
     return [redaction.diagnosis(each) for each in found], [redaction.status(each) for each in statuses]
@@ -161,8 +164,6 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
-    from dnsrenew.extensions.doctor.report.page import html
-
     path, now = invocation.options.report, invocation.clock.now()
     page = html(
         found, statuses=statuses, now=now, version=__version__, system=_system(), language=language.current(), say=say
@@ -185,7 +186,6 @@ def _statuses(invocation: Invocation, config: Config) -> list[CertificateStatus]
 
 def _serve_probe(invocation: Invocation) -> int:
     """Be the helper outside for other hosts until a signal; return the exit status for it."""
-    from dnsrenew.extensions.doctor.router.probe_server import serve
 
     def ready(address: str) -> None:
         invocation.terminal.write_info(texts.PROBE_SERVED.format(address=address))
@@ -195,3 +195,148 @@ def _serve_probe(invocation: Invocation) -> int:
     invocation.terminal.write_info(texts.STOPPED)
     invocation.terminal.write_document({})
     return invocation.signals.status or 130
+
+
+# ── screen ─────────────────────────────────────────────────────────────────────────────
+
+# Diagnoses on a terminal: what is bad first, then what is unknown; good checks are counted; the conclusion last.
+
+_MARKS: Final[Mapping[Group, str]] = {
+    "bad": red("✗"),
+    "worth-knowing": yellow("!"),
+    "unknown": yellow("?"),
+    "ok": green("✓"),
+}
+_HEADS: Final[Mapping[bool | None, tuple[Callable[[str], str], str]]] = {
+    True: (green, "✓"),
+    False: (red, "✗"),
+    None: (yellow, "?"),
+}
+_MOST_LINES: Final = 10
+"""More certificates than these that can be renewed by the same route are one line."""
+_EVIDENCE: Final = 20_000
+
+
+def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose: int, quiet: bool) -> list[str]:
+    """Return the lines.
+
+    :param columns: the width of the terminal, or None for lines of any width.
+    :param verbose: 1 also lists the checks that found nothing wrong, and the code of each; 2 also the evidence.
+    :param quiet: only what is bad.
+    """
+    arranged = arrange(diagnoses, with_evidence=verbose > 1)
+    return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arranged)
+
+
+class _DoctorText:
+    def __init__(self, columns: int | None, *, verbose: int, quiet: bool) -> None:
+        self._columns = columns
+        self._verbose = verbose
+        self._groups: tuple[Group, ...] = ("bad", "worth-knowing") if quiet else ("bad", "worth-knowing", "unknown")
+        if verbose and not quiet:
+            self._groups = (*self._groups, "ok")
+        self._quiet = quiet
+
+    def lines(self, arranged: Arranged) -> list[str]:
+        found = self._shared(arranged)
+        for sections in alike(arranged.sections):
+            if not self._quiet or any(map(self._is_bad, sections)):
+                found += self._several(sections)
+        if self._quiet:
+            return found
+        return [*found, *self._count(arranged), *self._conclusion(arranged)]
+
+    def _is_bad(self, section: Section) -> bool:
+        return section.diagnosis.renewable is False or any(group(check) in self._groups for check in section.checks)
+
+    # ── a block ─────────────────────────────────────────────────────────────────────────
+
+    def _shared(self, arranged: Arranged) -> list[str]:
+        shown = [finding for finding in arranged.shared if finding.group in self._groups]
+        changes = self._changes(arranged.changes)
+        if not shown and not changes:
+            return []
+        return [*self._wrap(bold(form_texts.SHARED), ""), *changes, *self._findings(shown)]
+
+    def _several(self, sections: Sequence[Section]) -> list[str]:
+        """Return the blocks of some certificates; if they are many that are alike, only one line."""
+        route = sections[0].diagnosis.route
+        if len(sections) <= _MOST_LINES or route is None or self._verbose:
+            return [line for section in sections for line in self._section(section)]
+        names = [sentences.name_of(section.diagnosis) for section in sections]
+        most = sentences.MOST_NAMES
+        more = f"{len(names) - most:,}"
+        return [
+            *self._head(sections[0].diagnosis, sentences.headline_of_several(route, len(names))),
+            *self._wrap(
+                dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "
+            ),
+        ]
+
+    def _section(self, section: Section) -> list[str]:
+        findings = [Finding(check=check, names=()) for check in section.checks if group(check) in self._groups]
+        return [
+            *self._head(section.diagnosis, sentences.headline(section.diagnosis)),
+            *self._changes(section.changes),
+            *self._findings(findings),
+        ]
+
+    def _head(self, diagnosis: Diagnosis, text: str) -> list[str]:
+        if diagnosis.name is None:
+            return self._wrap(bold(text), "")
+        colour, mark = _HEADS[diagnosis.renewable]
+        return self._wrap(bold(text), f"{colour(mark)} ")
+
+    def _changes(self, changes: Iterable[Change]) -> list[str]:
+        shown = [] if self._quiet else list(map(sentences.change, changes))
+        if not shown:
+            return []
+        return [*self._group(form_texts.CHANGES), *(line for text in shown for line in self._wrap(text, "  · "))]
+
+    def _findings(self, findings: Sequence[Finding]) -> list[str]:
+        headings = {"worth-knowing": form_texts.WORTH_KNOWING, "unknown": form_texts.UNKNOWN}
+        found: list[str] = []
+        for each in self._groups:
+            its = [finding for finding in findings if finding.group == each]
+            found += self._group(headings[each]) if its and each in headings else []
+            found += [line for finding in its for line in self._finding(finding)]
+        return found
+
+    def _group(self, heading: str) -> list[str]:
+        return self._wrap(dim(heading), "  ")
+
+    # ── a check ─────────────────────────────────────────────────────────────────────────
+
+    def _finding(self, finding: Finding) -> list[str]:
+        check = finding.check
+        found = self._wrap(self._summary(check), f"  {_MARKS[finding.group]} ")
+        if check.fix and check.result != "ok":
+            found += self._wrap(visible(say(check.fix)), f"    {yellow('→')} ")
+        about = (sentences.stopped(check), sentences.concerned(finding.names) if check.result != "ok" else "")
+        found += [line for text in about if text for line in self._wrap(dim(text), "    ")]
+        if self._verbose > 1 and check.evidence:
+            found += self._wrap(dim(sentences.evidence_json(check.evidence, _EVIDENCE)), "    ")
+        return found
+
+    def _summary(self, check: Check) -> str:
+        summary = visible(say(check.summary))
+        return f"{summary} {dim(check.code)}" if self._verbose else summary
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────
+
+    def _count(self, arranged: Arranged) -> list[str]:
+        count = len(arranged.ok)
+        if not count:
+            return []
+        if self._verbose:
+            return self._wrap(dim(sentences.count_ok(count)), "")
+        template = texts_doctor.ONE_OK if count == 1 else texts_doctor.SEVERAL_OK
+        return self._wrap(dim(template.format(count=f"{count:,}")), "")
+
+    def _conclusion(self, arranged: Arranged) -> list[str]:
+        found = sentences.conclusion([section.diagnosis for section in arranged.sections], say)
+        return [line for text in found for line in self._wrap(bold(text), "")]
+
+    def _wrap(self, text: str, first: str) -> list[str]:
+        rest = " " * formatting.width(first) if first else "  "
+        return formatting.wrap(text, self._columns, first, rest)

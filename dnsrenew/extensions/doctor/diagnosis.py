@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dnsrenew.extensions.doctor import after_failure
+from dnsrenew.extensions.doctor.examine import examine
+
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
     from dnsrenew.base.runtime.context import Context
@@ -27,16 +30,11 @@ class Doctor:
         record: bool,
     ) -> list[Diagnosis]:
         """Examine the certificates, and compare the diagnoses with those that were recorded."""
-        from dnsrenew.extensions.doctor import records
-        from dnsrenew.extensions.doctor.examine import examine
-
         found = examine(context, config, store, specs, probe=probe)
-        return records.compare(found, store, context.clock.now(), keep=record)
+        return after_failure.compare(found, store, context.clock.now(), keep=record)
 
     def explain(
         self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
     ) -> None:
         """Add the checks that fit to the errors of failed outcomes."""
-        from dnsrenew.extensions.doctor import after_failure
-
         after_failure.explain(context, config, store, outcomes, services)

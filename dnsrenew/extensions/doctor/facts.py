@@ -8,20 +8,20 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base import names
+from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.dns import DnsView
 from dnsrenew.renewal.services import LazyServices, make_services
-from dnsrenew.store import State
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.dns import DnsView
     from dnsrenew.errors import StoreError
     from dnsrenew.renewal.job import Services
-    from dnsrenew.store import Store
+    from dnsrenew.store import State, Store
 
 T = TypeVar("T")
 
@@ -192,7 +192,4 @@ class Facts:
 
 
 def _plain_view() -> DnsView:
-    from dnsrenew.base.model import Resolver
-    from dnsrenew.dns import DnsView
-
     return DnsView(Resolver())

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli.formatting import escaped
-from dnsrenew.extensions.doctor.forms import sentences, texts
-from dnsrenew.extensions.doctor.forms.arranged import GROUPS, Arranged, Finding, Group, Section, alike, arrange
-from dnsrenew.extensions.doctor.forms.sentences import Say
+from dnsrenew.extensions.doctor.forms import arranged as sentences
+from dnsrenew.extensions.doctor.forms import texts
+from dnsrenew.extensions.doctor.forms.arranged import GROUPS, Arranged, Finding, Group, Say, Section, alike, arrange
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Change, Diagnosis

@@ -7,20 +7,272 @@ challenges and the words of dnsrenew itself stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken
-from dnsrenew.base.values import replace
+from dnsrenew.base import names
+from dnsrenew.base.model import Change, Check, Deployment, Diagnosis, RouteTaken
+from dnsrenew.base.users import this_user
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Message
-from dnsrenew.extensions.doctor import private
-from dnsrenew.extensions.doctor.masks import Masks
+from dnsrenew.extensions.doctor.table import TABLE
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec, DnsAccount
+    from dnsrenew.config import Config
     from dnsrenew.operations.status import CertificateStatus
 
+# ── masks ──────────────────────────────────────────────────────────────────────────────
 
-def redact(diagnoses: Sequence[Diagnosis], known: Iterable[private.Private] = ()) -> list[Diagnosis]:
+# Masks for private strings: ``name-1.domain-1``, ``address-2``, ``path-3``. Each string keeps its mask.
+
+Kind = Literal["name", "account", "ca", "host", "user", "path", "key", "value", "serial", "url", "email"]
+"""What a private string is; a domain or an address is recognized by itself."""
+
+SHORTEST: Final = 4
+"""A shorter known string is masked only as a whole word, because it occurs in many words by chance."""
+
+_CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
+_COMMON: Final = frozenset(
+    {
+        "acme",
+        "admin",
+        "caddy",
+        "cert",
+        "certs",
+        "certificate",
+        "daemon",
+        "default",
+        "dnsrenew",
+        "domain",
+        "false",
+        "home",
+    }
+    | {"host", "http", "https", "letsencrypt", "localhost", "main", "name", "nginx", "nobody", "none", "port", "root"}
+    | {"server", "store", "system", "test", "true", "user", "value", "www-data", "apache", "key", "path", "ok", "bad"}
+)
+"""Names that many hosts share, so that they tell nothing; and words that a mask or a sentence has itself."""
+_PUBLIC: Final = _COMMON | _CHALLENGES | frozenset(BUILT_IN) | frozenset(entry.code for entry in TABLE)
+_PUBLIC_HOSTS: Final = frozenset(ca.directory.split("/")[2] for ca in BUILT_IN.values()) | frozenset(
+    {"letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "www.ssl.com", "actalis.com"}
+)
+_PUBLIC_URLS: Final = frozenset(ca.directory for ca in BUILT_IN.values())
+_PUBLIC_LABELS: Final = frozenset({"*", "_acme-challenge", "_validation-persist", "www"})
+_PUBLIC_PATH: Final = "/.well-known/acme-challenge"
+_NO_DOMAINS: Final = frozenset(
+    {"cer", "cfg", "conf", "crt", "csr", "d", "der", "exe", "html", "ini", "json", "key", "lock", "log", "md", "pem"}
+    | {"plist", "ps1", "py", "service", "sh", "so", "sock", "target", "timer", "toml", "txt", "xml", "yaml", "yml"}
+)
+"""Endings of file names, which look like domains."""
+
+_WORD: Final = re.compile(r"[A-Za-z]{1,24}|[0-9]{1,4}")
+_END: Final = ".,;:!?)]}'\""
+# What repeats before a later part is bounded, so that a long text of others costs no more than its length.
+_PATTERNS: Final = re.compile(
+    r"""
+    (?P<url>       [A-Za-z][A-Za-z0-9+.-]{0,40}://[^\s"'<>`|]+ )
+  | (?P<key>       (?<!\w) (?:env|keyring|command):[^\s"'<>`|,;]+ )
+  | (?P<email>     [\w.+%-]{1,320}@[\w.-]+ )
+  | (?P<windows>   (?<!\w) [A-Za-z]:[\\/] (?:[^\\/:*?"<>|\r\n]+[\\/](?![\\/]))* [^\\/:*?"<>|\s]* )
+  | (?P<share>     \\\\ (?:[^\\/:*?"<>|\r\n]+\\(?!\\))* [^\\/:*?"<>|\s]+ )
+  | (?P<path>      (?<![\w./]) (?:~|\.{1,2})?/ [^\sA-Za-z"'<>`|,;:()\[\]{}]{0,200} [A-Za-z] [^\s"'<>`|,;:()\[\]{}]* )
+  | (?P<mac>       (?<![\w:]) [0-9A-Fa-f]{2} (?:[:-][0-9A-Fa-f]{2}){5} (?![\w:-]) )
+  | (?P<print>     (?<![\w:]) [0-9A-Fa-f]{2} (?::[0-9A-Fa-f]{2}){8,} (?![\w:]) )
+  | (?P<ipv6>      (?<![\w.]) (?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)
+                   (?: [0-9A-Fa-f:]+:\d{1,3}(?:\.\d{1,3}){3} | [0-9A-Fa-f:]+ ) (?:%\w+)? (?!\w) )
+  | (?P<ipv4>      (?<![\w.]) \d{1,3}(?:\.\d{1,3}){3} (?!\w) )
+  | (?P<domain>    (?<!\w) (?:\*\.)? (?:[\w-]{1,250}\.){1,130} [^\W\d_][\w-]+ \.? )
+  | (?P<serial>    (?<!\w) [0-9A-Fa-f]{8,} (?!\w) )
+  | (?P<value>     (?<![\w+/-]) [A-Za-z0-9_+/-]{20,}={0,2} (?![\w=]) )
+    """,
+    re.VERBOSE,
+)
+_CLASSES: Final = tuple(
+    (word, tuple(map(ipaddress.ip_network, networks.split())))
+    for word, networks in {
+        "loopback-address": "127.0.0.0/8 ::1/128",
+        "any-address": "0.0.0.0/32 ::/128",
+        "link-local-address": "169.254.0.0/16 fe80::/10",
+        "shared-address": "100.64.0.0/10 192.0.0.0/29",
+        "private-address": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7",
+    }.items()
+)
+"""The words for addresses that tell their class, because the class explains most troubles with routers."""
+
+
+class _Span(Frozen):
+    start: int
+    end: int
+    mask: str
+
+
+class Masks:
+    """Gives each private string its mask. Equal strings have equal masks, in any case of letters."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Kind] = {}
+        self._given: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
+        self._done: dict[str, str] = {}
+        self._by_group: Mapping[str, Callable[[str], str]] = {
+            "url": self._url,
+            "key": lambda text: f"{text.partition(':')[0]}:{self._give('key', text)}",
+            "email": lambda text: self._give("email", text),
+            "windows": lambda text: self._give("path", text),
+            "share": lambda text: self._give("path", text),
+            "path": self._path,
+            "mac": lambda text: self._give("mac", text),
+            "print": lambda text: self._give("serial", text),
+            "ipv6": self._address,
+            "ipv4": self._address,
+            "domain": self._domain,
+            "serial": lambda text: self._give("serial", text),
+            "value": self._token,
+        }
+
+    def know(self, kind: Kind, text: str) -> None:
+        """Remember that a string is private. A public word is not, whoever says so."""
+        text = text.strip()
+        if text and not is_public(text.lower()):
+            self._known.setdefault(text.lower(), kind)
+            self._done.clear()
+
+    def masked(self, text: str) -> str:
+        """Return the text with what is private masked."""
+        if text not in self._done:
+            self._done[text] = self._masked(text)
+        return self._done[text]
+
+    def _masked(self, text: str) -> str:
+        shown, position = [], 0
+        for span in self._disjoint(text):
+            shown += [text[position : span.start], span.mask]
+            position = span.end
+        return "".join([*shown, text[position:]])
+
+    def _disjoint(self, text: str) -> Iterator[_Span]:
+        """Give what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
+        current: _Span | None = None
+        for span in sorted(self._spans(text), key=lambda each: (each.start, -each.end)):
+            if current is None or span.start >= current.end:
+                if current is not None:
+                    yield current
+                current = span
+            elif span.end > current.end:
+                current = _Span(current.start, span.end, self._give("name", text[current.start : span.end]))
+        if current is not None:
+            yield current
+
+    def _spans(self, text: str) -> Iterator[_Span]:
+        for match in _PATTERNS.finditer(text):
+            found = _without_end(match)
+            mask = self._by_group[match.lastgroup or ""](found)
+            if mask != found:
+                yield _Span(match.start(), match.start() + len(found), mask)
+        lowered = text.lower()
+        for known in [known for known in self._known if known in lowered]:
+            for match in re.finditer(_searched(known), text, re.IGNORECASE):
+                yield _Span(*match.span(), self._known_mask(known))
+
+    # ── what a string becomes ───────────────────────────────────────────────────────────
+
+    def _give(self, prefix: str, text: str, key: str = "") -> str:
+        key = key or text.lower()
+        if key not in self._given:
+            self._counts[prefix] = self._counts.get(prefix, 0) + 1
+            self._given[key] = f"{prefix}-{self._counts[prefix]}"
+        return self._given[key]
+
+    def _known_mask(self, known: str) -> str:
+        """Return the mask of a known string: by its pattern, so that a domain is a domain everywhere."""
+        found = _PATTERNS.fullmatch(known)
+        mask = known if found is None else self._by_group[found.lastgroup or ""](known)
+        return mask if mask != known else self._give(self._known[known], known)
+
+    def _url(self, text: str) -> str:
+        host = re.split(r"[/?#]", text.partition("://")[2])[0].lower()
+        if text in _PUBLIC_URLS:
+            return text
+        if host in _PUBLIC_HOSTS:
+            return f"https://{host}/{self._give('path', text)}"
+        return self._give("url", text)
+
+    def _path(self, text: str) -> str:
+        if text.startswith(_PUBLIC_PATH):
+            rest = text.removeprefix(_PUBLIC_PATH).strip("/")
+            return f"{_PUBLIC_PATH}/{self._give('value', rest)}" if rest else text
+        return self._give("path", text)
+
+    def _address(self, text: str) -> str:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:  # a time, or a number of a version
+            return text
+        word = next((word for word, networks in _CLASSES if any(address in each for each in networks)), "address")
+        return self._give(word, text, str(address))
+
+    def _domain(self, text: str) -> str:
+        name = text.rstrip(".")
+        if name.rpartition(".")[2].lower() in _NO_DOMAINS and name.lower() not in self._known:
+            return text
+        if name.lower() in _PUBLIC_HOSTS:
+            return text
+        labels = [_canonical(label) for label in name.split(".")]
+        shown: list[str] = []
+        while labels:
+            base = ".".join(labels[-2:])
+            if len(labels) >= 2 and (not shown or base in self._given):
+                shown.insert(0, self._give("domain", base))
+                labels = labels[:-2]
+            else:
+                label = labels.pop()
+                shown.insert(0, label if label in _PUBLIC_LABELS else self._give("name", label))
+        return ".".join(shown) + ("." if text.endswith(".") else "")
+
+    def _token(self, text: str) -> str:
+        """Mask a key or a digest, and no name made of words."""
+        is_words = all(_WORD.fullmatch(part) for part in re.split("[-_+/]", text.rstrip("=")) if part)
+        return text if is_words else self._give("value", text)
+
+
+def is_public(word: str) -> bool:
+    """Tell whether a word in lower case is no secret of anybody: a built-in CA, a code, a word that all hosts have."""
+    return word in _PUBLIC or word.rstrip(".") in _PUBLIC_HOSTS
+
+
+def _without_end(match: re.Match[str]) -> str:
+    """Return what a pattern found, without the punctuation of the sentence around it."""
+    found = match.group()
+    if match.lastgroup in {"url", "path", "windows", "share", "key", "email"}:
+        return found.rstrip(_END)
+    if match.lastgroup == "ipv6" and found.endswith(":") and not found.endswith("::"):
+        return found[:-1]
+    return found
+
+
+def _searched(known: str) -> str:
+    escaped = re.escape(known)
+    return escaped if len(known) >= SHORTEST else rf"(?<![^\W_]){escaped}(?![^\W_])"
+
+
+def _canonical(label: str) -> str:
+    """Return a label in ASCII and in lower case, if that is possible."""
+    try:
+        return names.to_a_labels(label)
+    except names.InvalidName:
+        return label.lower()
+
+
+# ── redaction ──────────────────────────────────────────────────────────────────────────
+
+
+def redact(diagnoses: Sequence[Diagnosis], known: Iterable[Private] = ()) -> list[Diagnosis]:
     """Return the diagnoses with what is private masked.
 
     :param known: what is known to be private: ``[*private.of_host(), *private.of_config(config)]``.
@@ -36,9 +288,9 @@ class Redaction:
     :param known: as for :func:`redact`.
     """
 
-    def __init__(self, diagnoses: Iterable[Diagnosis], known: Iterable[private.Private] = ()) -> None:
+    def __init__(self, diagnoses: Iterable[Diagnosis], known: Iterable[Private] = ()) -> None:
         masks = Masks()
-        for kind, text in (*known, *(each for diagnosis in diagnoses for each in private.of_diagnosis(diagnosis))):
+        for kind, text in (*known, *(each for diagnosis in diagnoses for each in of_diagnosis(diagnosis))):
             masks.know(kind, text)
         self._mask: Callable[[str], str] = masks.masked
 
@@ -87,3 +339,95 @@ class Redaction:
         if isinstance(value, Mapping):
             return {self._mask(str(key)): self._value(each) for key, each in value.items()}
         return [self._value(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+# ── private ────────────────────────────────────────────────────────────────────────────
+
+# What is known to be private: names of the configuration and of this host, and evidence under telling keys.
+
+Private = tuple[Kind, str]
+
+_KEYS: Final[Mapping[str, Kind]] = {
+    **dict.fromkeys(("user", "users", "login", "username"), "user"),
+    **dict.fromkeys(("path", "paths", "file", "files", "folder", "folders", "store", "webroot", "socket"), "path"),
+    **dict.fromkeys(("host", "hosts", "hostname"), "host"),
+    **dict.fromkeys(("value", "values", "txt", "stale"), "value"),
+    **dict.fromkeys(("serial", "serials", "fingerprint", "fingerprints"), "serial"),
+    **dict.fromkeys(("key_name", "tsig_name", "kid", "ssid"), "key"),
+    **dict.fromkeys(("domain", "domains", "zone", "zones", "names", "certificate", "certificates"), "name"),
+}
+"""The kind of the strings under a key of evidence or of options, for those that no pattern finds."""
+
+
+def of_host() -> Iterator[Private]:
+    """Give the names of this host and of its user."""
+    host = socket.gethostname()
+    yield from (("host", name) for name in (host, host.partition(".")[0]))
+    yield "path", os.path.expanduser("~")
+    yield from (("user", name) for name in (os.environ.get("SUDO_USER"), os.environ.get("USERNAME")) if name)
+    if not (user := this_user()).isdecimal():  # a user without a name
+        yield "user", user
+
+
+def of_config(config: Config) -> Iterator[Private]:
+    """Give the names in a configuration."""
+    yield "path" if config.fleet is None else "url", str(config.store)
+    if config.path is not None:
+        yield "path", str(config.path)
+    yield from (("email", address.removeprefix("mailto:")) for address in config.contact)
+    for ca in config.cas.values():
+        if ca.name not in BUILT_IN:
+            yield from (("ca", ca.name), ("url", ca.directory))
+    yield from (("host", server) for server in config.resolver.nameservers)
+    yield from (("url", url) for url in (*config.resolver.doh, config.probe_url) if url)
+    for account in config.accounts.values():
+        yield from _of_account(account)
+    for spec in config.certificates:
+        yield from _of_certificate(spec)
+
+
+def _of_account(account: DnsAccount) -> Iterator[Private]:
+    if account.name != account.provider:
+        yield "account", account.name
+    yield from (("name", zone) for zone in account.zones)
+    for key, value in account.options.items():
+        if isinstance(value, str) and len(value) >= SHORTEST:
+            yield _KEYS.get(key, "key"), value
+
+
+def _of_certificate(spec: CertificateSpec) -> Iterator[Private]:
+    yield from (("name", name) for name in dict.fromkeys((spec.name, *spec.domains, *spec.identifiers)))
+    for route in spec.routes:
+        yield from (("path", str(path)) for path in (route.webroot,) if path)
+        yield from (("name", alias) for alias in (route.alias,) if alias)
+    for deployment in spec.deploy:
+        if isinstance(deployment, Deployment):
+            yield from of_values(deployment.options)
+
+
+def of_diagnosis(diagnosis: Diagnosis) -> Iterator[Private]:
+    """Give what a diagnosis itself tells to be private."""
+    if diagnosis.name:
+        yield "name", diagnosis.name
+    if diagnosis.route is not None:
+        yield "ca", diagnosis.route.ca
+    for check in diagnosis.checks:
+        yield from of_values(check.evidence)
+
+
+def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSON values
+    """Give the strings under keys that tell their kind."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            # Values stand by the name and the server that has them; other kinds end at the next mapping.
+            yield from of_values(each, _KEYS.get(str(key), "value" if kind == "value" else None))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from of_values(each, kind)
+    elif isinstance(value, str) and kind is not None and len(value) >= SHORTEST and not _is_state(kind, value):
+        yield kind, value
+
+
+def _is_state(kind: Kind, value: str) -> bool:
+    """Tell whether a word under the key of a path is none: ``"store": "read-only"``."""
+    return kind == "path" and "/" not in value and "\\" not in value

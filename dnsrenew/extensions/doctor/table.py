@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.doctor.accounts import accounts as accounts_checks
-from dnsrenew.extensions.doctor.accounts import driver as driver_checks
+from dnsrenew.extensions.doctor.accounts import probe
 from dnsrenew.extensions.doctor.accounts import probe as probe_checks
 from dnsrenew.extensions.doctor.domains import addresses as addresses_checks
 from dnsrenew.extensions.doctor.domains import challenge_names as challenge_names_checks
@@ -21,17 +21,13 @@ from dnsrenew.extensions.doctor.domains import zones as zones_checks
 from dnsrenew.extensions.doctor.facts import ALL, DNS, HTTP, INBOUND, PERSIST, TLS
 from dnsrenew.extensions.doctor.host import dns_port as dns_port_checks
 from dnsrenew.extensions.doctor.host import firewall as firewall_checks
+from dnsrenew.extensions.doctor.host import internet
 from dnsrenew.extensions.doctor.host import internet as internet_checks
-from dnsrenew.extensions.doctor.host import outbound as outbound_checks
 from dnsrenew.extensions.doctor.host import ports as ports_checks
-from dnsrenew.extensions.doctor.issuer import account as account_checks
+from dnsrenew.extensions.doctor.issuer import ca, directory
 from dnsrenew.extensions.doctor.issuer import ca as ca_checks
 from dnsrenew.extensions.doctor.issuer import caa as caa_checks
-from dnsrenew.extensions.doctor.issuer import clock as clock_checks
-from dnsrenew.extensions.doctor.issuer import limits as limits_checks
-from dnsrenew.extensions.doctor.keeping import persist_route as persist_route_checks
-from dnsrenew.extensions.doctor.keeping import schedule as schedule_checks
-from dnsrenew.extensions.doctor.keeping import served as served_checks
+from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.keeping import store as store_checks
 from dnsrenew.extensions.doctor.router import outside as outside_checks
 from dnsrenew.extensions.doctor.router import router as router_checks
@@ -68,17 +64,17 @@ class CheckEntry(Frozen):
 
 TABLE: Final = (
     CheckEntry("internet", internet_checks.internet, "host", (25,), blocks=ALL),
-    CheckEntry("vpn", outbound_checks.vpn, "host", (8,), INBOUND),
-    CheckEntry("ipv6", outbound_checks.ipv6, "certificate", (9,), INBOUND, on_host=True),
+    CheckEntry("vpn", internet.vpn, "host", (8,), INBOUND),
+    CheckEntry("ipv6", internet.ipv6, "certificate", (9,), INBOUND, on_host=True),
     CheckEntry("port-53", dns_port_checks.port_53, "host", (14, 25), blocks=DNS, only_names=True),
-    CheckEntry("clock", clock_checks.clock, "host", (21,), blocks=ALL),
+    CheckEntry("clock", directory.clock, "host", (21,), blocks=ALL),
     CheckEntry("store", store_checks.store, "host", (19,), blocks=ALL),
     CheckEntry("store-space", store_checks.store_space, "host", (19,)),
     CheckEntry("secrets", accounts_checks.secrets, "account", (18,), DNS, blocks=DNS),
-    CheckEntry("secrets", account_checks.secrets, "ca", (18,), blocks=ALL),
+    CheckEntry("secrets", ca.secrets, "ca", (18,), blocks=ALL),
     CheckEntry("ca-reachable", ca_checks.ca_reachable, "ca", (22, 25), blocks=ALL),
-    CheckEntry("ca-terms", account_checks.ca_terms, "ca", blocks=ALL),
-    CheckEntry("ca-limits", limits_checks.ca_limits, "certificate-ca", (23,), blocks=ALL),
+    CheckEntry("ca-terms", ca.ca_terms, "ca", blocks=ALL),
+    CheckEntry("ca-limits", directory.ca_limits, "certificate-ca", (23,), blocks=ALL),
     CheckEntry("domain", names_checks.domain, "certificate", (13,), blocks=ALL),
     CheckEntry("name-exists", names_checks.name_exists, "certificate", (12,), blocks=INBOUND),
     CheckEntry("delegation", zones_checks.delegation, "certificate", (14,), blocks=ALL),
@@ -87,7 +83,7 @@ TABLE: Final = (
     CheckEntry("caa", caa_checks.caa, "certificate-ca", (16,), blocks=ALL),
     CheckEntry("cname", challenge_names_checks.cname, "certificate", (17,), DNS, blocks=DNS),
     CheckEntry("dns-account", accounts_checks.dns_account, "certificate", (18,), DNS, blocks=DNS),
-    CheckEntry("dns-account", driver_checks.dns_account, "account", (18,), DNS, blocks=DNS),
+    CheckEntry("dns-account", probe.dns_account, "account", (18,), DNS, blocks=DNS),
     CheckEntry(
         "dns-credentials", probe_checks.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
     ),
@@ -110,9 +106,9 @@ TABLE: Final = (
     ),
     CheckEntry("port-443-free", ports_checks.port_443_free, "certificate", (1,), TLS, blocks=TLS),
     CheckEntry("port-443-outside", outside_checks.port_443_outside, "certificate", (4, 6), TLS, blocks=TLS),
-    CheckEntry("served", served_checks.served, "certificate", (20,)),
-    CheckEntry("schedule", schedule_checks.schedule, "host", (24,)),
-    CheckEntry("last-run", schedule_checks.last_run, "certificate", (24,)),
-    CheckEntry("last-run", persist_route_checks.last_run, "certificate-ca", (24,), PERSIST, blocks=PERSIST),
-    CheckEntry("expiry", schedule_checks.expiry, "certificate", (24,)),
+    CheckEntry("served", store.served, "certificate", (20,)),
+    CheckEntry("schedule", store.schedule, "host", (24,)),
+    CheckEntry("last-run", store.last_run, "certificate", (24,)),
+    CheckEntry("last-run", store.persist_last_run, "certificate-ca", (24,), PERSIST, blocks=PERSIST),
+    CheckEntry("expiry", store.expiry, "certificate", (24,)),
 )

@@ -7,26 +7,35 @@ they are compared with what stands and written in one transaction.
 from __future__ import annotations
 
 import json
+import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.validation.mistakes import Mistake, describe_found, quoted
+from dnsrenew.base.model import Deployment, Profile, RenewBefore, Route
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.config.as_document import document_of
+from dnsrenew.config import texts as config_texts
 from dnsrenew.config.documents import TAGS, documents_error
+from dnsrenew.config.loader import read_file
+from dnsrenew.config.schema import MistakeReport, Unlocated, as_table
 from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
 
 if TYPE_CHECKING:
     from typing import IO, Self
 
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.config.documents import CertificateDocuments
+    from dnsrenew.config.schema import FieldScope
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.extensions.fleet.database.wanted import Origin
 
@@ -187,8 +196,6 @@ class _Gathered:
         if not found:
             return
         if self._origin == "sync":
-            from dnsrenew.config.table_lines import in_tables  # needed only after a mistake
-
             specs = self._adder.config.certificates
             found = in_tables(self._adder.config, [(specs[(each.line or 1) - 1].name, each) for each in found])
         elif not self._has_lines:
@@ -257,3 +264,122 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
     domain = describe_found(found.domain)
     template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS
     return Mistake("", found.number, "domains", domain, template.format(name=found.other, tags=tags))
+
+
+# ── as document ────────────────────────────────────────────────────────────────────────
+
+# A certificate of a configuration as a document of a fleet: all that its table says, with absolute paths.
+
+_ALWAYS: Final = ("name", "domains")
+_OTHERS: Final = (
+    *("ca", "key", "reuse_key", "profile", "preferred_chain", "renew_before", "routes", "propagation"),
+    *("before", "after", "deploy", "notify"),
+)
+_LARGEST: Final = 9999
+"""The largest number in a fraction of the configuration."""
+
+
+def document_of(spec: CertificateSpec, keys: Collection[str] = _OTHERS) -> dict[str, Any]:
+    """Return a certificate as a document. A key without a value is null, so that no default takes its place.
+
+    :param keys: the keys to take, beside the name and the domains.
+    :raises ConfigError: ``config-invalid``: it has a secret in plain text or a callable, which no database keeps.
+    """
+    mistakes: list[Mistake] = []
+    document = {key: _plain(getattr(spec, key), (key,), mistakes) for key in _ALWAYS}
+    for key in _OTHERS:
+        if key in keys:
+            value = _plain(getattr(spec, key), (key,), mistakes)
+            document[key] = None if value in ([], {}) else value
+    if mistakes:
+        raise config_error(mistakes)
+    return document
+
+
+def _plain(value: Any, path: KeyPath, mistakes: list[Mistake]) -> Any:
+    """Return a value as JSON; what has none becomes a mistake."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, (*path, index), mistakes) for index, item in enumerate(value)]
+    if isinstance(value, Secret):
+        reference = value.as_reference()
+        if reference is None:
+            mistakes.append(
+                Mistake("", None, shown_key(path), config_texts.SECRET_IN_DATABASE, config_texts.SECRET_REFERENCE)
+            )
+        return reference
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, (*path, str(key)), mistakes) for key, item in value.items()}
+    for kind, convert in _VALUES.items():
+        if isinstance(value, kind):
+            return _plain(convert(value), path, mistakes)
+    if isinstance(value, Frozen):
+        return _plain(as_table(value), path, mistakes)
+    mistakes.append(Mistake("", None, shown_key(path), config_texts.CALLABLE_IN_DATABASE, config_texts.A_DEPLOYMENT))
+    return None
+
+
+def _route(route: Route) -> dict[str, Any]:
+    table = dict(as_table(route) or {})
+    for key, default in (("app", False), ("follow_cname", True)):
+        if table.get(key) == default:
+            del table[key]
+    return table
+
+
+def _renew_before(value: RenewBefore) -> str:
+    if value.seconds is not None:
+        return f"{value.seconds / 60:.3f} minutes"
+    part = Fraction(value.fraction or 0).limit_denominator(_LARGEST)
+    return f"{part.numerator}/{part.denominator}"
+
+
+_VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
+    Route: _route,
+    RenewBefore: _renew_before,
+    Profile: lambda profile: profile.name if profile.required else {"prefer": profile.name},
+    Deployment: lambda deployment: {"to": deployment.to, **deployment.options},
+}
+
+
+# ── table lines ────────────────────────────────────────────────────────────────────────
+
+# Where the tables ``[[certificate]]`` are in their files: for mistakes that are found when these were read.
+
+_PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+
+
+def in_tables(config: Config, found: Sequence[tuple[str, Mistake]]) -> list[Mistake]:
+    """Return mistakes with the files and lines of their tables, which are read again.
+
+    :param found: the name of a certificate, and a mistake in its table; the key is relative to the table.
+    """
+    places = _places(config)
+    sources = next((scope.report for scope, _ in places.values()), MistakeReport())
+    report = MistakeReport()
+    report.sources, report.tables = sources.sources, sources.tables
+    for name, mistake in found:
+        if name in places:
+            scope, path = places[name]
+            key = (*path, *_path(mistake.key))
+            report.add(Unlocated(scope.file, key, mistake.found, mistake.expected, mistake.nearest, mistake.fix))
+        else:
+            report.add_located(replace(mistake, key=f"{name}.{mistake.key}", file=str(config.path or ""), line=None))
+    return report.mistakes()
+
+
+def _places(config: Config) -> Mapping[str, tuple[FieldScope, KeyPath]]:
+    """Return the place of each certificate, by name; nothing without a file, or if it cannot be read any more."""
+    if config.path is None:
+        return {}
+    try:
+        return read_file(str(config.path), found=False, insist=config.insist).certificates.places
+    except ConfigError:
+        return {}
+
+
+def _path(key: str) -> KeyPath:
+    return tuple(int(number) if number else word for number, word in _PART.findall(key))

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
-from datetime import timedelta
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import extensions
-from dnsrenew.base.model import Outcome
+from dnsrenew.base.model import Outcome, RenewBefore
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.fleet.queue import HandedBack
-from dnsrenew.extensions.fleet.spread import UNKNOWN, next_check, spread
+from dnsrenew.renewal import due
 from dnsrenew.renewal.batch import DRIVEN, Batch
 from dnsrenew.renewal.outcomes import unexpected
 
 if TYPE_CHECKING:
-    import threading
-
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
+    from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.due_dates import DueDates, WantedRow
-    from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
+    from dnsrenew.extensions.fleet.database.served_certificates import DueDates, WantedRow
+    from dnsrenew.renewal.due import RunOptions
+    from dnsrenew.renewal.services import LazyServices
     from dnsrenew.store import State
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
@@ -150,3 +152,151 @@ class CertificateJobs(Frozen):
         with run.context.redactor.guard_logs(*DRIVEN):
             for diagnosis in extensions.plugged(lambda each: each.diagnosis):
                 diagnosis.explain(run.context, config, self.store, [outcome], run.services)
+
+
+# ── spread ─────────────────────────────────────────────────────────────────────────────
+
+# When a worker looks at a certificate next, so that no hour has more than its share of them. Pure functions.
+#
+# Each certificate has a slot, ``0 ≤ slot < 1``, from a sequence that fills the interval evenly. Its renewal by its
+# own rule is earlier by that part of :data:`SHARE` of its lifetime. What is missing, expired or called for by its CA
+# (ARI, RFC 9773) is not moved.
+
+SHARE: Final = 0.1
+"""The part of a lifetime over which renewals are spread: of 100,000 certificates for 90 days, 463 in each hour."""
+_POLLS: Final = 0.25
+"""The part of the pause before the next poll of renewal information over which polls are spread; they are never
+earlier than the CA asked for."""
+_LONGEST_POLL: Final = timedelta(days=1)
+"""The longest pause between two polls (RFC 9773 section 4.3.2)."""
+SOONEST: Final = timedelta(minutes=1)
+"""The shortest time between two looks: also of what is due again at once, or held by another program."""
+UNKNOWN: Final = timedelta(minutes=10)
+"""The time to the next look after a failure that left no time in the state, such as a store that was full."""
+_DUE: Final = frozenset({"failed", "deferred"})
+"""The outcomes of what stays due."""
+DEPLOYMENTS: Final = timedelta(hours=1)
+"""The time to the next try of a deployment that failed."""
+
+
+def spread(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
+    """Return the certificate with its renewal moved earlier by its slot; as it is without a stored certificate."""
+    if state.not_before is None or state.not_after is None:
+        return spec
+    own = due.renewal_time(state.not_before, state.not_after, spec.renew_before)
+    lifetime, age = state.not_after - state.not_before, own - state.not_before
+    earlier = own - min(slot * SHARE * lifetime, max(age / 2, timedelta(0)))
+    return replace(spec, renew_before=RenewBefore(seconds=(state.not_after - earlier).total_seconds()))
+
+
+def next_check(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
+    """Return when a worker looks at a certificate next.
+
+    :param state: what is stored after the job.
+    :param outcome: of the job.
+    """
+    times = [_next_try(spec, slot, state, outcome, now)]
+    # What is due is not polled: its next attempt alone decides.
+    if outcome.status not in _DUE and (poll := _next_poll(slot, state, now)) is not None:
+        times.append(poll)
+    if any(not result.ok for result in outcome.deployed):
+        times.append(now + DEPLOYMENTS * (1 + slot / 2))
+    return max(min(times), now + SOONEST)
+
+
+def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
+    """Return when the certificate is renewed, or tried again."""
+    if outcome.status in _DUE:
+        known = max((time for time in (outcome.next_attempt, state.next_attempt) if time is not None), default=None)
+        return now + UNKNOWN * (1 + slot) if known is None or known <= now else known
+    if outcome.status in {"locked", "interrupted"}:
+        return now + SOONEST
+    at = due.next_renewal(spread(spec, slot, state), state)
+    return now + UNKNOWN if at is None else at
+
+
+def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
+    """Return when the CA is asked for its window again; None if it is not asked."""
+    if state.ari is None or state.not_after is None or not state.ca or state.revoked:
+        return None
+    pause = state.ari["next_poll"] - now
+    if pause <= timedelta(0):  # it was to be polled, and was not
+        return now + UNKNOWN * (1 + slot)
+    return now + min(pause * (1 + slot * _POLLS), max(pause, _LONGEST_POLL))
+
+
+# ── shared services ────────────────────────────────────────────────────────────────────
+
+# The services that the jobs of a worker share, made anew every minute.
+#
+# A worker lives for months, and a run of ``dnsrenew renew`` for minutes: what a run may remember (directories of CAs,
+# DNS answers, values of secrets, what drivers know, warnings) must not get old here, and must not fill the memory.
+
+LIFE: Final = 60.0
+"""Seconds for which new jobs get the same services: five round trips to a CA in a minute, for any number of jobs."""
+
+
+class WorkerRun:
+    """What is a run elsewhere: the jobs that begin within a minute. They share its services and its warnings.
+
+    :ivar documents: reads what is wanted of a certificate.
+    :ivar context: the context of the run.
+    :ivar explained: the codes of errors whose causes were looked for.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        documents: CertificateDocuments,
+        context: Context,
+        services: LazyServices,
+        options: RunOptions,
+    ) -> None:
+        self.config = config
+        self.documents = documents
+        self.context = context
+        self.services = services
+        self.options = options
+        self.explained: set[str] = set()
+        self.started = context.clock.monotonic()
+        self.users = 0
+
+
+class SharedServices:
+    """Gives each job the run that it belongs to. Thread-safe.
+
+    :param make: makes a run.
+    :param monotonic: a clock in seconds.
+    """
+
+    def __init__(self, make: Callable[[], WorkerRun], monotonic: Callable[[], float]) -> None:
+        self._make = make
+        self._monotonic = monotonic
+        self._guard = threading.Lock()
+        self._run: WorkerRun | None = None
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[WorkerRun]:
+        """Give the run of now; its connections stay open until the last job that got it has ended."""
+        with self._guard:
+            if self._run is not None and self._monotonic() - self._run.started >= LIFE:
+                self._retire()
+            run = self._run = self._run or self._make()
+            run.users += 1
+        try:
+            yield run
+        finally:
+            with self._guard:
+                run.users -= 1
+                if run is not self._run and not run.users:
+                    run.services.close()
+
+    def renew(self) -> None:
+        """Let jobs that begin from now on have new services."""
+        with self._guard:
+            self._retire()
+
+    def _retire(self) -> None:
+        run, self._run = self._run, None
+        if run is not None and not run.users:
+            run.services.close()

@@ -11,6 +11,7 @@ from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.schema import as_table
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificate, WantedCertificates
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import ChosenCertificates, UnreadableCertificate, Warn, is_pattern
@@ -18,7 +19,6 @@ from dnsrenew.operations.selection import ChosenCertificates, UnreadableCertific
 if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.store import Store
 
 _EXAMINED: Final = 20
@@ -232,8 +232,6 @@ def fleet_certificates(config: Config, store: Store) -> FleetCertificates:
     :param store: the store of the configuration.
     :raises StoreError: the database cannot be used: ``store-schema``, ``store-newer``, ``seal-wrong`` …
     """
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-
     if not isinstance(store, DatabaseStore):
         raise TypeError("the store of this configuration is a folder")
     store.check_ground()  # before any statement asks for a table that may not be there

@@ -111,19 +111,19 @@ def _run(name: str) -> Runner:
         case "worker":
             from dnsrenew.extensions.fleet.commands.worker import worker as run
         case "fleet init":
-            from dnsrenew.extensions.fleet.commands.fleet_init import fleet_init as run
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_init as run
         case "fleet add":
             from dnsrenew.extensions.fleet.commands.fleet_add import fleet_add as run
         case "fleet sync":
             from dnsrenew.extensions.fleet.commands.fleet_add import fleet_sync as run
         case "fleet remove":
-            from dnsrenew.extensions.fleet.commands.fleet_remove import fleet_remove as run
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_remove as run
         case "fleet status":
-            from dnsrenew.extensions.fleet.commands.fleet_status import fleet_status as run
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_status as run
         case "fleet load":
-            from dnsrenew.extensions.fleet.commands.fleet_move import fleet_load as run
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_load as run
         case "fleet dump":
-            from dnsrenew.extensions.fleet.commands.fleet_move import fleet_dump as run
+            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_dump as run
         case _:
             raise KeyError(name)
     return run

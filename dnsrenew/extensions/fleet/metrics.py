@@ -14,18 +14,17 @@ from dnsrenew.base.model import StoreAddress
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet import texts as fleet_texts
+from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.status import IS_DUE, fleet_status
 from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.extensions.watch.metrics.exposition import labels, metric
-from dnsrenew.extensions.watch.metrics.health import Health
-from dnsrenew.extensions.watch.metrics.textfile import write_text
-from dnsrenew.store.ledger.ca_limits import NEW_ORDERS, OTHER_NEW_ORDERS
+from dnsrenew.extensions.watch.metrics.endpoint import write_text
+from dnsrenew.extensions.watch.metrics.exposition import Health, labels, metric
+from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CA, Outcome
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.status import FleetStatus
 
 MAX_AGE: Final = 15.0
@@ -74,8 +73,6 @@ def read_fleet(config: Config) -> FleetReading:
     :raises SecretError: its password cannot be read.
     :raises ConfigError: ``no-fleet``: the store is a folder.
     """
-    from dnsrenew.extensions.fleet.database.connection import Database
-
     if not isinstance(config.store, StoreAddress):
         raise ConfigError.of(fleet_texts.NO_FLEET)
     database = Database(config.store, size=1)

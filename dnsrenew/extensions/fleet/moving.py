@@ -5,18 +5,23 @@ Nothing is locked where it is read: a version never changes, and the last three 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base.values import Frozen, field_names, replace
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
-from dnsrenew.store.known_accounts import KnownAccount, in_folder
+from dnsrenew.extensions.fleet.database import schema
+from dnsrenew.extensions.fleet.database.packages import check_packages
+from dnsrenew.store import json_files
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState
 from dnsrenew.store.opening import has_store, open_store
 from dnsrenew.store.snapshot import StoreSnapshot
-from dnsrenew.store.state import Meta, State
+from dnsrenew.store.state import SCHEMA, Meta, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,3 +236,78 @@ def _in_database(database: Database) -> list[KnownAccount]:
     """
     rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
     return [KnownAccount(directory, "") for (directory,) in rows]
+
+
+# ── known accounts ─────────────────────────────────────────────────────────────────────
+
+# Which accounts a store has: the directory URL of each CA, and what the store calls it.
+
+
+class KnownAccount(Frozen):
+    """An account of a store.
+
+    :ivar directory: the directory URL of its CA (RFC 8555 section 7.1.1).
+    :ivar ca: the name of the CA in the name of its folder.
+    """
+
+    directory: str
+    ca: str
+
+
+def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[KnownAccount]:
+    """Return the accounts of a folder; one whose CA cannot be told is left out.
+
+    :param known: directory URLs. The name of a folder has the hash of its own.
+    :raises StoreError: an account cannot be read.
+    """
+    by_hash = {hashlib.sha256(directory.encode()).hexdigest()[:16]: directory for directory in known}
+    found = []
+    for files in snapshot.accounts():
+        folder = os.path.dirname(files[0].name)
+        ca, _, digest = os.path.basename(folder).rpartition("-")
+        documents = [file.data for file in files if file.name == f"{folder}/account.json"]
+        directory = by_hash.get(digest) or next(map(_directory, documents), None)
+        if directory:
+            found.append(KnownAccount(directory, ca))
+    return found
+
+
+def _directory(document: bytes) -> str | None:
+    """Return the directory URL in the data of an account, or None."""
+    try:
+        return json_files.string(json_files.load(document, SCHEMA).get("directory")) or None
+    except (DamagedFile, NewerSchema):
+        return None
+
+
+# ── tables ─────────────────────────────────────────────────────────────────────────────
+
+# The tables of a fleet: made, or brought to this version, and their private keys sealed with the first seal.
+
+
+class InitializedFleet(Frozen, kw_only=True):
+    """What was done.
+
+    :ivar schema: the version of the tables.
+    :ivar sealed: the number of private keys that were sealed anew.
+    """
+
+    schema: int
+    sealed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return dict(vars(self))
+
+
+def initialize(store: DatabaseStore, *, seal_existing: bool = False) -> InitializedFleet:
+    """Make the tables of dnsrenew and of its queue, or bring them to this version. Repeated, it changes nothing.
+
+    :param seal_existing: seal the private keys that are not sealed; otherwise they are refused where there is a seal.
+    :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
+        ``store-extra-missing``.
+    """
+    check_packages()
+    schema.initialize(store.database, store.seals, seal_existing=seal_existing)
+    sealed = schema.reseal(store.database, store.seals, seal_existing=seal_existing)
+    return InitializedFleet(schema=schema.VERSION, sealed=sealed)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import operator
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -14,22 +17,20 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.fleet import texts
-from dnsrenew.extensions.fleet.certificate_job import CertificateJobs
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database import texts as store_texts
-from dnsrenew.extensions.fleet.database.due_dates import DueDates
-from dnsrenew.extensions.fleet.database.new_connection import connection_options
-from dnsrenew.extensions.fleet.database.old_locks import forget_old_locks
+from dnsrenew.extensions.fleet.database.connection import connection_options
 from dnsrenew.extensions.fleet.database.pace import SharedBuckets, forget_full_buckets
-from dnsrenew.extensions.fleet.database.schema import reseal
-from dnsrenew.extensions.fleet.lacking import note_tables
+from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
-from dnsrenew.extensions.fleet.shared_services import SharedServices, WorkerRun
+from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch
-from dnsrenew.renewal.fingerprints import Fingerprints
-from dnsrenew.renewal.options import RunOptions
+from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import LazyServices, make_services
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from dnsrenew.errors import StoreError
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.extensions.fleet.database.seal import Seals
-    from dnsrenew.extensions.fleet.run_redactors import RunRedactors
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 
@@ -237,7 +237,7 @@ class WorkerSession:
         config = self._settings.config()
         if not unsent or config.notify is None:
             return
-        from dnsrenew.extensions.watch.notify.notifier import Notifier  # needed only with [notify]
+        from dnsrenew.extensions.watch.notify.send import Notifier  # needed only with [notify]
 
         context = self._context()
         with context.redactor.guard_logs(*DRIVEN):
@@ -276,3 +276,36 @@ class WorkerSession:
             with self._guard:
                 self._unsent.append((spec, outcome))
         self._settings.ended(outcome)
+
+
+# ── run redactors ──────────────────────────────────────────────────────────────────────
+
+# The secrets of a process that lives for months: those in use are redacted, those of long ago are forgotten.
+#
+# Sessions and tokens are new each time; a redactor that keeps all of them makes each line slower than the one before.
+
+_LATEST: Final = 8
+"""Redactors that are kept although nothing uses them any more: a line about a run may come after its end."""
+
+
+class RunRedactors:
+    """The redactors of the runs of a process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._used: weakref.WeakSet[Redactor] = weakref.WeakSet()
+        self._latest: deque[Redactor] = deque(maxlen=_LATEST)
+
+    def new(self) -> Redactor:
+        """Return the redactor of a new run; it counts as long as something refers to it, and for a while after that."""
+        made = Redactor()
+        with self._guard:
+            self._used.add(made)
+            self._latest.append(made)
+        return made
+
+    def redact(self, text: str) -> str:
+        """Return the text with every secret of these runs, in any encoding, replaced by ``•••``."""
+        with self._guard:
+            every = [*self._used]
+        return functools.reduce(operator.or_, every, Redactor()).redact(text)

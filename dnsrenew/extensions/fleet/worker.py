@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from dnsrenew.base.model import StoreAddress
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.fleet import texts
-from dnsrenew.extensions.fleet.run_redactors import RunRedactors
-from dnsrenew.extensions.fleet.session import SessionSettings, WorkerSession
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.session import RunRedactors, SessionSettings, WorkerSession
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
@@ -149,10 +151,6 @@ class FleetWorker:
 
         :raises StoreError: it does not answer, or cannot be used.
         """
-        from dnsrenew.extensions.fleet.database.connection import Database
-        from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-        from dnsrenew.extensions.fleet.database.seal import Seals
-
         config = self._config
         if config.fleet is None or not isinstance(config.store, StoreAddress):
             raise ConfigError.of(texts.NO_FLEET)

@@ -31,9 +31,9 @@ class _Tools:
 
     def new(self, invocation: Invocation, folders: Sequence[Path]) -> int:
         """Write a driver and its test to start from."""
-        from dnsrenew.extensions.setup.commands import providers_new
+        from dnsrenew.extensions.setup.commands import providers_check
 
-        return providers_new.new(invocation, folders)
+        return providers_check.new(invocation, folders)
 
 
 EXTENSION = Extension(commands=_commands, account_tools=_Tools)

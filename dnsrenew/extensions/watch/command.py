@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, texts
 from dnsrenew.cli.terminal import green, red
+from dnsrenew.extensions.watch.notify.send import notify_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +25,6 @@ def notify(invocation: Invocation) -> int:
     :raises ConfigError: the configuration has no addresses.
     :raises Cancelled: a signal arrived.
     """
-    from dnsrenew.extensions.watch.notify.notifier import notify_test
-
     config, terminal, context = invocation.config(), invocation.terminal, invocation.context()
     if config.notify is None or not config.notify.to:
         raise _no_addresses(config)
@@ -57,7 +58,4 @@ def _lines(found: Sequence[Delivery], columns: int | None) -> list[str]:
 
 
 def _no_addresses(config: Config) -> ConfigError:
-    from dnsrenew.base.validation.mistakes import Mistake, config_error
-    from dnsrenew.base.validation.texts import MISSING
-
     return config_error([Mistake(str(config.path), None, "notify.to", MISSING, texts.EXPECTED_ADDRESSES)])

@@ -6,7 +6,7 @@ import importlib.util
 import re
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.installation import install_command
+from dnsrenew.base.extensions import install_command
 from dnsrenew.base.secrets.address_parts import secret_parts
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import texts

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.values import replace
+from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer, MetricsSource, write_after_run
+from dnsrenew.extensions.watch.notify.send import Notifier
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -19,14 +21,10 @@ class WatchListener:
     def after_run(self, run: FinishedRun) -> list[Outcome]:
         """Write the text file of ``[metrics]``, then send the messages of ``[notify]``."""
         if run.config.metrics is not None and run.config.metrics.textfile is not None:
-            from dnsrenew.extensions.watch.metrics.textfile import write_after_run  # needed only with [metrics]
-
             before = len(run.context.notices)
             write_after_run(run.config, run.store, run.context, run.outcomes)
             run = replace(run, outcomes=run.warned_since(before))
         if run.config.notify is not None:
-            from dnsrenew.extensions.watch.notify.notifier import Notifier  # needed only with [notify]
-
             before = len(run.context.notices)
             notifier = Notifier(run.config.notify, run.store, run.context, run.language)
             notifier.notify(run.specs, run.outcomes, whole=run.whole)
@@ -40,8 +38,5 @@ class WatchListener:
 
         :raises ConfigError: ``metrics-port``.
         """
-        from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer
-        from dnsrenew.extensions.watch.metrics.source import MetricsSource
-
         shown = MetricsSource(config, clock) if numbers is None else numbers
         return MetricsServer.start(listen, shown, clock.monotonic), shown

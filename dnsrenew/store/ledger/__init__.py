@@ -14,8 +14,7 @@ from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.store import texts
-from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, LIMITS, NONE, Limits
-from dnsrenew.store.ledger.values import ANY, Blocked, LedgerState, set_key
+from dnsrenew.store.ledger.values import ANY, FAILED_ORDERS, LIMITS, NONE, Blocked, LedgerState, Limits, set_key
 
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context

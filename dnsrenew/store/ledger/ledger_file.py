@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from dnsrenew.errors import StoreError
-from dnsrenew.store import damage, file_locks, json_files, texts
+from dnsrenew.store import damage, json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
@@ -81,7 +81,7 @@ class LedgerFile:
         self._folders.make_base()
         # Not the account's lock: a run holds that one during requests to the CA.
         name = os.path.basename(self._folder)
-        return file_locks.hold(
+        return zone_locks.hold(
             self._disk, self._paths.lock(f"ledger-{name}"), f"ledger of {name}", wait=WAIT, context=context
         )
 

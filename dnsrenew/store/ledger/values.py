@@ -16,8 +16,7 @@ from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
-from dnsrenew.store.ledger.ca_limits import FAILED_ORDERS, Limit, Limits
-from dnsrenew.store.waits import LONGEST, SHARE, is_waiting
+from dnsrenew.store.state import LONGEST, SHARE, is_waiting
 
 SCHEMA: Final = 1
 ANY: Final = "*"
@@ -235,3 +234,63 @@ def _time(value: object) -> datetime:
     if time is None or time.microsecond:
         raise DamagedFile("a time is missing or not in whole seconds")
     return time
+
+
+# ── ca limits ──────────────────────────────────────────────────────────────────────────
+
+# The rate limits of the built-in CAs that dnsrenew can count itself, as data.
+#
+# Other limits (orders per account, certificates per registered domain) also count what other machines and people do,
+# so only the CA knows their state.
+
+
+class Limit(Frozen):
+    """A token bucket.
+
+    :ivar count: its capacity in tokens.
+    :ivar window: the time in which an empty bucket is refilled.
+    """
+
+    count: int
+    window: timedelta
+
+    @property
+    def each(self) -> timedelta:
+        """The time in which one token is refilled."""
+        return self.window / self.count
+
+
+class Limits(Frozen, kw_only=True):
+    """The limits of one CA; None if it has none, or an unknown one.
+
+    :ivar failed: failed validations of one identifier by one account.
+    :ivar same_set: certificates for exactly the same set of names.
+    """
+
+    failed: Limit | None = None
+    same_set: Limit | None = None
+
+
+_HOUR: Final = timedelta(hours=1)
+_WEEK: Final = timedelta(days=7)
+
+NONE: Final = Limits()
+FAILED_ORDERS: Final = Limit(5, _HOUR)
+"""Failed orders for a set of names at any CA, for a person who tries again and again."""
+LIMITS: Final = {
+    "https://acme-v02.api.letsencrypt.org/directory": Limits(failed=Limit(5, _HOUR), same_set=Limit(5, _WEEK)),
+    "https://acme-staging-v02.api.letsencrypt.org/directory": Limits(
+        failed=Limit(200, _HOUR), same_set=Limit(30_000, _WEEK)
+    ),
+}
+"""By the directory URL of the CA."""
+_HOURS: Final = timedelta(hours=3)
+NEW_ORDERS: Final = {
+    "https://acme-v02.api.letsencrypt.org/directory": Limit(300, _HOURS),
+    "https://acme-staging-v02.api.letsencrypt.org/directory": Limit(1_500, _HOURS),
+}
+"""New orders of one account, by the directory URL of the CA. Only a share of them is given to names on demand: what
+other machines and people order with the account counts too.
+"""
+OTHER_NEW_ORDERS: Final = Limit(300, _HOURS)
+"""What a CA is assumed to allow that is not listed."""

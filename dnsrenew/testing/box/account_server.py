@@ -9,9 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer, json_answer
-from dnsrenew.testing.box.resources import BoxAccount
-from dnsrenew.testing.box.signed_request import SignedRequest, thumbprint
+from dnsrenew.testing.box.resources import AcmeProblem, BoxAccount, BoxAnswer, SignedRequest, json_answer, thumbprint
 
 _LISTED: Final = ("newNonce", "newAccount", "newOrder", "revokeCert", "keyChange", "renewalInfo")
 

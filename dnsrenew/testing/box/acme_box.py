@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import socketserver
+import ssl
+import struct
 import tempfile
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
 
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
 from dnsrenew.base.model import CA, DnsAccount, Resolver
 from dnsrenew.drivers.provider import OWN_OBJECT
-from dnsrenew.testing.box.answers import AcmeProblem
-from dnsrenew.testing.box.https_server import BoxHttpsServer
-from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
-from dnsrenew.testing.box.name_server import BoxNameServer
-from dnsrenew.testing.box.order_server import OrderServer
-from dnsrenew.testing.box.resources import IssuedCertificate
-from dnsrenew.testing.box.validation import BoxValidation
+from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
+from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 from dnsrenew.testing.in_memory import InMemoryDriver
 
 _TTL: Final = 1
@@ -172,3 +181,237 @@ def acme_box(*, lifetime: timedelta = LIFETIME, http_port: int | None = None) ->
 
 
 acme_box.__module__ = "dnsrenew.testing"
+
+
+# ── https server ───────────────────────────────────────────────────────────────────────
+
+# The HTTPS of the CA of a box.
+
+_POLL: Final = 0.02
+"""Seconds until the server notices that it is to end."""
+_LARGEST: Final = 1 << 20
+
+
+class BoxHttpsServer(ThreadingHTTPServer):
+    """Serves a CA on a free port of loopback.
+
+    :param server_pem: a file with the key of the server and its certificate.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, ca: OrderServer, server_pem: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.ca = ca
+        self._open: set[socket.socket] = set()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server_pem)
+        # Each connection makes its handshake in its own thread, at its first read.
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        ca.base = f"https://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more, and close all connections."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: a client that does not trust the server, or ends early, is no error of the box."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: BoxHttpsServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 60.0
+
+    def do_GET(self) -> None:
+        """Answer a request without a body."""
+        self._answer(b"")
+
+    do_HEAD = do_GET  # noqa: N815  # the name in http.server
+
+    def do_POST(self) -> None:
+        """Answer a signed request."""
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _LARGEST:
+            self.close_connection = True
+            self.send_error(413)
+            return
+        self._answer(self.rfile.read(int(length)))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name in http.server
+        """Print nothing."""
+
+    def _answer(self, body: bytes) -> None:
+        ca = self.server.ca
+        answer = ca.answer(self.command, self.path, body)
+        self.send_response(answer.status)
+        for name, value in (*answer.headers, ("Replay-Nonce", ca.nonce()), ("Content-Length", str(len(answer.body)))):
+            self.send_header(name, value)
+        if not self.path.startswith("/directory"):
+            self.send_header("Link", f'<{ca.base}/directory>;rel="index"')
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+
+# ── name server ────────────────────────────────────────────────────────────────────────
+
+# The name server of a box: every domain exists, and the TXT values are those of a driver in memory.
+
+_LOOPBACK: Final = "127.0.0.1"
+_ZONE_LABELS: Final = 2
+"""A zone is the last two labels of a name: ``example.com`` and everything below it."""
+_TRIES: Final = 20
+
+
+class BoxNameServer:
+    """Answers as a resolver and as the authoritative server of every zone, by UDP and TCP on one port.
+
+    Every name has the address 127.0.0.1, except those that begin with an underscore: they have only TXT values.
+
+    :param values: returns the TXT values at an absolute name, in lower case.
+    :ivar address: ``127.0.0.1:PORT``.
+    :ivar port: its port.
+    """
+
+    def __init__(self, values: Callable[[str], set[str]]) -> None:
+        self._values = values
+        self._udp, self._tcp = self._bind()
+        self.port: int = self._udp.server_address[1]
+        self.address = f"{_LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        """Answer queries from now on."""
+        for server in (self._udp, self._tcp):
+            threading.Thread(target=server.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        for server in (self._udp, self._tcp):
+            server.shutdown()
+            server.server_close()
+
+    def answer(self, wire: bytes) -> bytes | None:
+        """Return the answer to a query; None to what is none."""
+        try:
+            query = dns.message.from_wire(wire)
+            question = query.question[0]
+        except (dns.exception.DNSException, IndexError):
+            return None
+        answer = dns.message.make_response(query, recursion_available=True)
+        answer.flags |= dns.flags.AA
+        name, zone = question.name, _zone_of(question.name)
+        records = self._records(name, zone, question.rdtype)
+        if records:
+            answer.answer.append(dns.rrset.from_text(name, _TTL, "IN", question.rdtype, *records))
+        else:
+            answer.authority.append(dns.rrset.from_text(zone, _TTL, "IN", "SOA", _soa(zone)))
+            if not self._exists(name):
+                answer.set_rcode(dns.rcode.NXDOMAIN)
+        return answer.to_wire()
+
+    def _records(self, name: dns.name.Name, zone: dns.name.Name, kind: int) -> list[str]:
+        if kind == dns.rdatatype.TXT:
+            return [f'"{value}"' for value in sorted(self._values(name.to_text().lower()))]
+        if kind == dns.rdatatype.A and not _is_underscored(name):
+            return [_LOOPBACK]
+        if name == zone and kind in {dns.rdatatype.SOA, dns.rdatatype.NS}:
+            return [_soa(zone) if kind == dns.rdatatype.SOA else _server_of(zone)]
+        return []
+
+    def _exists(self, name: dns.name.Name) -> bool:
+        return not _is_underscored(name) or bool(self._values(name.to_text().lower()))
+
+    def _bind(self) -> tuple[_UdpServer, _TcpServer]:
+        """Bind UDP and TCP to one port that is free for both."""
+        for _ in range(_TRIES):
+            udp = _UdpServer((_LOOPBACK, 0), _UdpHandler)
+            udp.answer = self.answer
+            try:
+                tcp = _TcpServer((_LOOPBACK, udp.server_address[1]), _TcpHandler)
+            except OSError:
+                udp.server_close()
+                continue
+            tcp.answer = self.answer
+            return udp, tcp
+        raise OSError("no port is free for UDP and TCP")
+
+
+class _UdpServer(socketserver.UDPServer):
+    max_packet_size = 65_535
+    answer: Callable[[bytes], bytes | None]
+
+
+class _TcpServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    answer: Callable[[bytes], bytes | None]
+
+
+class _UdpHandler(socketserver.BaseRequestHandler):
+    server: _UdpServer
+
+    def handle(self) -> None:
+        """Answer one packet."""
+        wire, connection = self.request
+        answer = self.server.answer(wire)
+        if answer is not None:
+            with contextlib.suppress(OSError):  # the client has gone
+                connection.sendto(answer, self.client_address)
+
+
+class _TcpHandler(socketserver.StreamRequestHandler):
+    server: _TcpServer
+    timeout = 10.0
+    request: Any
+
+    def handle(self) -> None:
+        """Answer the queries of one connection (RFC 7766)."""
+        with contextlib.suppress(OSError):
+            while len(head := self.rfile.read(2)) == 2:
+                answer = self.server.answer(self.rfile.read(struct.unpack("!H", head)[0]))
+                if answer is None:
+                    return
+                self.wfile.write(struct.pack("!H", len(answer)) + answer)
+            self.request.shutdown(socket.SHUT_RDWR)
+
+
+def _zone_of(name: dns.name.Name) -> dns.name.Name:
+    """Return the last labels of a name, without those that begin with an underscore."""
+    labels = name.labels[:-1]
+    while len(labels) > 1 and (len(labels) > _ZONE_LABELS or labels[0].startswith(b"_")):
+        labels = labels[1:]
+    return dns.name.Name((*labels, b""))
+
+
+def _is_underscored(name: dns.name.Name) -> bool:
+    return any(label.startswith(b"_") for label in name.labels)
+
+
+def _server_of(zone: dns.name.Name) -> str:
+    return "ns1." if zone == dns.name.root else f"ns1.{zone}"
+
+
+def _soa(zone: dns.name.Name) -> str:
+    server = _server_of(zone)
+    return f"{server} {server} 1 3600 600 86400 {_TTL}"

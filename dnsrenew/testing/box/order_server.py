@@ -2,32 +2,134 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
+import ipaddress
 import secrets
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.acme.ari import cert_id
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.names import is_ip, is_wildcard
+from dnsrenew.base.names import base_domain, is_ip, is_wildcard
+from dnsrenew.base.values import Frozen
 from dnsrenew.testing.box.account_server import AccountServer
-from dnsrenew.testing.box.answers import AcmeProblem, BoxAnswer, json_answer
-from dnsrenew.testing.box.issuer import LIFETIME, BoxIssuer
 from dnsrenew.testing.box.resources import (
+    AcmeProblem,
     BoxAccount,
+    BoxAnswer,
     BoxAuthorization,
     BoxOrder,
     IssuedCertificate,
     Json,
+    SignedRequest,
+    decoded,
+    encoded,
     identifier_of,
+    json_answer,
 )
-from dnsrenew.testing.box.signed_request import SignedRequest, decoded
-from dnsrenew.testing.box.validation import Proof, Validate
+
+# ── issuer ─────────────────────────────────────────────────────────────────────────────
+
+# Roots and intermediates of a box, and the certificates that they sign: real ones, which TLS accepts.
+
+LIFETIME: Final = timedelta(days=90)
+_ROOT_LIFETIME: Final = timedelta(days=3650)
+
+
+class BoxIssuer:
+    """A root, or an intermediate below another issuer, that signs certificates.
+
+    :param now: the time at which it is made.
+    :param purposes: of the certificates that it signs.
+    :ivar name: its common name.
+    :ivar pem: its own certificate, and those above it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        now: datetime,
+        above: BoxIssuer | None = None,
+        purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
+    ) -> None:
+        self.name = name
+        self._purposes = purposes
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        own = (above or self).certify(
+            self._subject,
+            self._key.public_key(),
+            now - _ROOT_LIFETIME,
+            now + _ROOT_LIFETIME,
+            (x509.BasicConstraints(ca=True, path_length=None), True),
+            (_usage(is_ca=True), True),
+        )
+        self.pem: str = own + (above.pem if above else "")
+
+    def sign(self, key: Any, names: Sequence[str], begin: datetime, lifetime: timedelta = LIFETIME) -> str:
+        """Return a certificate for DNS names and IP addresses, with its chain, as PEM.
+
+        :param key: the public key.
+        """
+        begin = begin.replace(microsecond=0)
+        leaf = self.certify(
+            x509.Name([]),
+            key,
+            begin,
+            begin + lifetime,
+            (x509.BasicConstraints(ca=False, path_length=None), True),
+            (_usage(is_ca=False), True),
+            (x509.ExtendedKeyUsage(self._purposes), False),
+            (x509.SubjectAlternativeName([_general_name(name) for name in names]), True),
+        )
+        return leaf + self.pem
+
+    def server_pem(self, now: datetime) -> str:
+        """Return a new key with its certificate for loopback, for the server of the box itself."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        return pem + self.sign(key.public_key(), ("localhost", "127.0.0.1"), now - timedelta(days=1), _ROOT_LIFETIME)
+
+    def certify(
+        self, subject: x509.Name, key: Any, begin: datetime, end: datetime, *extensions: tuple[x509.ExtensionType, bool]
+    ) -> str:
+        """Return one certificate, as PEM.
+
+        :param extensions: each with whether it is critical; those that identify the keys are added.
+        """
+        serial, identifier = x509.random_serial_number(), x509.SubjectKeyIdentifier.from_public_key(key)
+        builder = x509.CertificateBuilder(self._subject, subject, key, serial, begin, end)
+        for extension, critical in (*extensions, (identifier, False), (self._authority, False)):
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def _usage(*, is_ca: bool) -> x509.KeyUsage:
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    never = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not is_ca, key_cert_sign=is_ca, crl_sign=is_ca, **never)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+# ── order server ───────────────────────────────────────────────────────────────────────
 
 _SHORT: Final = timedelta(days=10)
 _UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_ip}
@@ -252,3 +354,85 @@ def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
     except x509.ExtensionNotFound:
         return set()
     return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
+
+
+# ── validation ─────────────────────────────────────────────────────────────────────────
+
+# How the CA of a box validates: it looks at what is published, as a real CA does.
+
+_SECONDS: Final = 5.0
+_MOST: Final = 4096
+
+
+class Proof(Frozen):
+    """What a CA looks for to validate a challenge (RFC 8555 section 8).
+
+    :ivar expected: the key authorization (http-01), or the TXT value (dns-01).
+    """
+
+    challenge: str
+    identifier: str
+    token: str
+    expected: str
+
+    @classmethod
+    def of(cls, challenge: str, identifier: str, token: str, thumbprint: str) -> Proof:
+        """Return the proof of the holder of an account key."""
+        expected = f"{token}.{thumbprint}"
+        if challenge == "dns-01":
+            expected = encoded(hashlib.sha256(expected.encode()).digest())
+        return cls(challenge, identifier, token, expected)
+
+    @property
+    def txt_name(self) -> str:
+        """The absolute name of the TXT record."""
+        return f"_acme-challenge.{base_domain(self.identifier)}."
+
+    def is_met_by(self, values: Collection[str]) -> bool:
+        """Tell whether the published values validate the name."""
+        return self.expected in values
+
+
+Validate = Callable[[Proof], AcmeProblem | None]
+"""Looks at what is published; returns what is wrong with it, or None."""
+
+
+class BoxValidation:
+    """Validates challenges.
+
+    :param values: returns the TXT values at an absolute name.
+    :param http_port: the port on loopback where http-01 is looked for; None: it is not offered.
+    """
+
+    def __init__(self, values: Callable[[str], set[str]], http_port: int | None) -> None:
+        self._values = values
+        self._http_port = http_port
+        self.offers = ("dns-01",) if http_port is None else ("dns-01", "http-01")
+
+    def validate(self, proof: Proof) -> AcmeProblem | None:
+        """Look at what is published; return what is wrong with it, or None."""
+        return self._validate_dns(proof) if proof.challenge == "dns-01" else self._validate_http(proof)
+
+    def _validate_dns(self, proof: Proof) -> AcmeProblem | None:
+        """Compare the TXT values (RFC 8555 section 8.4)."""
+        found = self._values(proof.txt_name)
+        if proof.is_met_by(found):
+            return None
+        what = f"{len(found)} other TXT values" if found else "no TXT value"
+        return AcmeProblem("unauthorized" if found else "dns", f"there is {what} at {proof.txt_name}")
+
+    def _validate_http(self, proof: Proof) -> AcmeProblem | None:
+        """Compare the response of the web server (RFC 8555 section 8.3)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._http_port, timeout=_SECONDS)
+        try:
+            path = f"/.well-known/acme-challenge/{proof.token}"
+            connection.request("GET", path, headers={"Host": proof.identifier})
+            answer = connection.getresponse()
+            status, body = answer.status, answer.read(_MOST).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            return AcmeProblem("connection", f"port {self._http_port} does not answer ({type(error).__name__})")
+        finally:
+            connection.close()
+        if status == 200 and body.rstrip() == proof.expected:
+            return None
+        return AcmeProblem("unauthorized", f"the response has status {status} and another content")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Check
-from dnsrenew.base.names import base_domain, relative
+from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.base.secrets import Secret
-from dnsrenew.extensions.doctor.accounts import secret_values, texts
-from dnsrenew.extensions.doctor.accounts.placements import accounts_of, placements
+from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
+from dnsrenew.errors import AttemptError, Cancelled, SecretError
+from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.errors import AttemptError
-    from dnsrenew.extensions.doctor.accounts.placements import AccountPlacements
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.doctor.facts import Facts
 
 
@@ -80,10 +84,111 @@ def secrets(facts: Facts, account: str) -> Check:
     options = {key: value for key, value in its.options.items() if isinstance(value, Secret)}
     for key, secret in options.items():
         evidence = {"dns": account, "key": key, "reference": secret.reference}
-        value = secret_values.read(facts, secret)
+        value = read(facts, secret)
         if not isinstance(value, str):
-            return secret_values.unreadable(value, evidence, DNS)
+            return unreadable(value, evidence, DNS)
         spec = provider.options.get(key)
         if spec is not None and spec.pattern and not re.fullmatch(spec.pattern, value.strip()):
             return Check.of(texts.SECRET_FORM, "bad", evidence, blocks=DNS, form=spec.form)
     return Check.of(texts.SECRETS_OK, "ok", {"dns": account, "keys": list(options)})
+
+
+# ── secret values ──────────────────────────────────────────────────────────────────────
+
+# Reads secrets for the checks; what they find never contains one.
+
+_SECONDS: Final = 8.0
+"""A program or a keyring may wait for a person."""
+
+
+def read(facts: Facts, secret: Secret) -> str | SecretError | None:
+    """Return the value of a secret, why it cannot be read, or None if it was not read in time.
+
+    :raises Cancelled: the examination was cancelled.
+    """
+    cancel = threading.Event()
+    try:
+        value = facts.context.within(_SECONDS).call(partial(secret.reveal, cancel=cancel))
+    except SecretError as error:
+        return error
+    except Cancelled:
+        cancel.set()  # the program of a `command` ends
+        facts.context.check()
+        return None
+    return facts.context.redactor.add(value)
+
+
+def unreadable(error: SecretError | None, evidence: Mapping[str, Any], blocks: tuple[str, ...]) -> Check:
+    """Return the check for a secret that was not read.
+
+    :param error: None: it was not read in time.
+    """
+    if error is None:
+        return Check.of(texts.SECRET_LATE, "unknown", evidence, blocks=blocks)
+    return Check("secrets", "bad", error.message, {**evidence, "error": error.code}, error.fix, blocks)
+
+
+# ── placements ─────────────────────────────────────────────────────────────────────────
+
+# Where the TXT records of a certificate go, and which DNS accounts write them.
+
+
+class AccountPlacements(Frozen):
+    """Where the TXT records of one certificate go.
+
+    :ivar placements: by identifier, one for each dns-01 route that can write there.
+    :ivar refused: by identifier without any, why.
+    """
+
+    placements: Mapping[str, Sequence[TxtPlacement]]
+    refused: Mapping[str, AttemptError]
+
+    def of_account(self, account: str) -> list[TxtPlacement]:
+        """Return the first placement of each identifier that an account writes, alone or with others."""
+        found = [
+            next((each for each in several if account in accounts_of(each)), None)
+            for several in self.placements.values()
+        ]
+        return [placement for placement in found if placement is not None]
+
+
+def accounts_of(placement: TxtPlacement) -> list[str]:
+    """Return the names of the accounts that write a TXT record."""
+    return [writer.account.name for writer, _zone in placement.writers]
+
+
+def placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
+    """Return the placements of a certificate, as its renewal finds them."""
+    return facts.once(("placements", spec.name), partial(_find, facts, spec))
+
+
+def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlacements:
+    known = writers(facts)
+    choice = AccountChoice(facts.dns, known)
+    identifiers = [each for each in spec.identifiers if not is_ip(each)]
+    by_identifier: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
+    errors: dict[str, AttemptError] = {}
+    for route in spec.routes:
+        if route.challenge not in DNS:
+            continue
+        targets, refused = choice.targets(context, identifiers, route, spec.propagation.check)
+        errors = {**refused, **errors}
+        for identifier, target in targets.items():
+            several = choice.routes(target.name, route)
+            if not several:
+                errors.setdefault(identifier, no_account(identifier, target.name, known.values()))
+            for one in several:
+                try:
+                    by_identifier[identifier].append(choice.place(identifier, target, one))
+                except AttemptError as error:
+                    errors.setdefault(identifier, error)
+    usable = {identifier: found for identifier, found in by_identifier.items() if found}
+    return AccountPlacements(
+        usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable}
+    )
+
+
+def writers(facts: Facts) -> dict[str, RecordWriter]:
+    """Return every DNS account with the provider file of its host."""
+    its = facts.its
+    return {name: RecordWriter(account, its.providers[account.provider]) for name, account in its.accounts.items()}

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.checks import addresses, proxies
+from dnsrenew.base.checks import addresses
 from dnsrenew.base.model import Check
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.http01.diagnosis import own_addresses
+from dnsrenew.challenges.http01.solver import own_addresses
 from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import INBOUND, TLS
+from dnsrenew.extensions.doctor.router.outside import public_addresses
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.dns.name_survey import NameRecords
     from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.survey.name_survey import NameRecords
 
 
 def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Compare the addresses of each name with those of this host and its router."""
-    from dnsrenew.extensions.doctor.router.public_address import public_addresses
-
     hosts = [each for each in spec.identifiers if not is_wildcard(each)]
     if not hosts:
         return None
@@ -68,7 +67,7 @@ def _found(name: str, records: Mapping[str, NameRecords]) -> list[str] | None:
 
 def _proxy(name: str, records: Mapping[str, NameRecords]) -> str | None:
     its = records.get(name)
-    found = proxies.find(its.addresses, its.chain) if its is not None else None
+    found = addresses.find(its.addresses, its.chain) if its is not None else None
     return None if found is None else found[0]
 
 
@@ -86,7 +85,7 @@ def judge_proxy(name: str, records: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
     if records.existence == "unknown":
         return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
-    found = proxies.find(records.addresses, records.chain)
+    found = addresses.find(records.addresses, records.chain)
     if found is None:
         return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found

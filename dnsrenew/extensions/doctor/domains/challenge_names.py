@@ -10,17 +10,17 @@ from dnsrenew.base import names
 from dnsrenew.base.model import Check
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import DNS
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.dns import Target
-    from dnsrenew.dns.name_survey import ServedTexts
-    from dnsrenew.dns.zone_facts import ZoneFacts
     from dnsrenew.errors import Text
     from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.survey.name_survey import ServedTexts
+    from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts
 
 CnameOptions = tuple[bool, str | None]
 """``follow_cname`` and ``alias`` of a dns-01 route."""

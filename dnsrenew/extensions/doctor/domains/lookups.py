@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import Check
 from dnsrenew.base.public_suffixes import is_public_suffix
-from dnsrenew.base.values import replace
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import DnsRenewError
+from dnsrenew.extensions.doctor.survey import name_survey
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName, ServedTexts
+from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.model import CertificateSpec, CheckResult
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.name_survey import NameRecords, ResolvedName, ServedTexts
-    from dnsrenew.dns.signatures import SignedZone
-    from dnsrenew.dns.zone_facts import NamePath, ZoneCut, ZoneFacts
-    from dnsrenew.dns.zone_survey import Survey
+    from dnsrenew.errors import Text
     from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
+    from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts
 
 _AT_ONCE: Final = 16
 
@@ -37,7 +40,7 @@ def identifiers_of(spec: CertificateSpec, wanted: Iterable[str]) -> list[str]:
 
 def survey(facts: Facts) -> Survey:
     """Return the lookups about zones."""
-    return facts.once("dns survey", lambda _: facts.dns.survey())
+    return facts.once("dns survey", lambda _: Survey(facts.dns))
 
 
 def paths(facts: Facts, wanted: tuple[str, ...]) -> dict[str, NamePath]:
@@ -96,8 +99,6 @@ def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
     """Return the addresses of each domain at the servers of its zone; a domain in no zone is absent, or unknown."""
 
     def find(context: Context) -> Mapping[str, NameRecords]:
-        from dnsrenew.dns.name_survey import NameRecords, NameSurvey
-
         found = NameSurvey(survey(facts)).records(context, own_zones(facts, spec))
         known = paths(facts, domains(spec))
         without = {name: path for name, path in known.items() if name not in found}
@@ -111,8 +112,6 @@ def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
 
 def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
     """Return what the DNS servers of this host say about each domain."""
-    from dnsrenew.dns.name_survey import NameSurvey
-
     return NameSurvey(survey(facts)).resolved(facts.context, domains(spec))
 
 
@@ -120,8 +119,6 @@ def is_refused(facts: Facts, name: str) -> bool:
     """Tell whether a DNS server of this host refuses a zone because of its signatures."""
 
     def find(context: Context) -> bool:
-        from dnsrenew.dns.name_survey import NameSurvey
-
         return NameSurvey(survey(facts)).is_refused(context, name)
 
     return facts.once(("dns refused", name), find)
@@ -129,8 +126,6 @@ def is_refused(facts: Facts, name: str) -> bool:
 
 def texts_at(facts: Facts, wanted: Mapping[str, ZoneFacts]) -> list[ServedTexts]:
     """Return the TXT values at names (name → the zone that holds it)."""
-    from dnsrenew.dns.name_survey import NameSurvey
-
     return NameSurvey(survey(facts)).texts(facts.context, wanted)
 
 
@@ -139,6 +134,39 @@ def signatures(facts: Facts, cut: ZoneCut, inside: Iterable[str]) -> SignedZone:
 
     :raises DnsError: ``dns-unreachable``.
     """
-    from dnsrenew.dns import signatures as module
+    return name_survey.examine(facts.context, survey(facts), cut, zone(facts, cut), list(inside))
 
-    return module.examine(facts.context, survey(facts), cut, zone(facts, cut), list(inside))
+
+# ── findings ───────────────────────────────────────────────────────────────────────────
+
+# One check of a certificate from what was found about each of its names or zones.
+
+
+class NameFinding(Frozen):
+    """What was found about some identifiers.
+
+    :ivar names: the identifiers of the certificate that it is about.
+    :ivar fields: for the text.
+    """
+
+    result: CheckResult
+    text: Text
+    names: Sequence[str]
+    fields: Mapping[str, Any]
+    blocks: tuple[str, ...] = ()
+
+
+def combined(findings: Sequence[NameFinding], evidence: Mapping[str, Any]) -> Check:
+    """Return the worst as the check: what is certain before what is not, what stops a challenge before what does not.
+
+    The evidence is that of all; its ``names`` are those of all findings that are as bad.
+    """
+    worst = min(findings, key=_rank)
+    alike = [each for each in findings if _rank(each) == _rank(worst)]
+    listed = list(dict.fromkeys(name for each in alike for name in each.names))
+    about = {} if worst.result == "ok" else {"names": listed}
+    return Check.of(worst.text, worst.result, {**about, **evidence}, blocks=worst.blocks, **worst.fields)
+
+
+def _rank(finding: NameFinding) -> tuple[int, bool]:
+    return ("bad", "unknown", "ok").index(finding.result), not finding.blocks

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import names
 from dnsrenew.base.checks.addresses import is_local
 from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.config.cas import is_built_in
+from dnsrenew.config.public_cas import refusal
 from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import ALL, INBOUND
+from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.dns.name_survey import NameRecords, ResolvedName
-    from dnsrenew.dns.zone_facts import NamePath, ZoneFacts
     from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, ResolvedName
+    from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneFacts
 
 _PARKING: Final = (
     "pendingrenewaldeletion.com",  # Network Solutions: expired
@@ -79,8 +82,6 @@ def judge_domain(
 
 def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
     """Return what is known about the uppermost zone of a name, or the absence of it in a top-level domain."""
-    from dnsrenew.dns.zone_facts import ZoneCut
-
     if path.cuts:
         return lookups.zone(facts, path.cuts[0])
     if path.absent is None or not path.above:
@@ -94,14 +95,10 @@ def _is_parking(server: str) -> bool:
 
 def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
     """Tell whether every CA of a certificate is a built-in one, and not another one under its name."""
-    from dnsrenew.config.cas import is_built_in
-
     return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
 
 
 def _is_refused(name: str) -> bool:
-    from dnsrenew.config.public_cas import refusal
-
     return refusal(name) is not None
 
 

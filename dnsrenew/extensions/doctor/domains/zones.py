@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.model import rfc3339
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.findings import NameFinding, combined
+from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import ALL
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.dns.signatures import SignedZone
-    from dnsrenew.dns.zone_facts import ZoneCut, ZoneFacts, ZoneServer
     from dnsrenew.extensions.doctor.facts import Facts
+    from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
+    from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
 
 _UNASKED: Final = frozenset({"no-route", "not-asked", ""})
 """This host cannot ask the server, which says nothing about it."""

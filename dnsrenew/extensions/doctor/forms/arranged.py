@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
+from dnsrenew.cli.formatting import visible
+from dnsrenew.errors import short_time
+from dnsrenew.extensions.doctor.forms import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import Change, Check, Diagnosis
+    from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken
 
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")
@@ -123,3 +128,131 @@ def alike(sections: Iterable[Section]) -> Iterator[list[Section]]:
         key = repr(section.diagnosis.route) if section.is_quiet else str(number)
         runs.setdefault(key, []).append(section)
     yield from runs.values()
+
+
+# ── sentences ──────────────────────────────────────────────────────────────────────────
+
+# The sentences around the checks, from the catalogue, and what a text looks like that others may have written.
+
+Say = Callable[[str], str]
+"""Shows a message in the language of the reader."""
+MOST_NAMES: Final = 4
+
+
+def name_of(diagnosis: Diagnosis) -> str:
+    """Return the name of the certificate, or that it is the host."""
+    return texts.HOST if diagnosis.name is None else visible(diagnosis.name)
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """Return whether a certificate can be renewed, and by which route."""
+    if diagnosis.name is None:
+        return texts.HOST_ALONE
+    if diagnosis.renewable and diagnosis.route is not None:
+        template = texts.CAN_WITH if diagnosis.route.dns else texts.CAN
+        return template.format(name=name_of(diagnosis), **_route(diagnosis.route))
+    template = texts.CANNOT if diagnosis.renewable is False else texts.NOT_KNOWN
+    return template.format(name=name_of(diagnosis))
+
+
+def headline_of_several(route: RouteTaken, count: int) -> str:
+    """Return that several certificates can be renewed by the same route."""
+    template = texts.SEVERAL_CAN_WITH if route.dns else texts.SEVERAL_CAN
+    return template.format(count=f"{count:,}", **_route(route))
+
+
+def _route(route: RouteTaken) -> dict[str, str]:
+    kinds = dict.fromkeys(str(each["challenge"]) for each in route.names.values()) if route.names else [route.challenge]
+    return {
+        "challenges": texts.SEPARATOR.join(kinds),
+        "accounts": visible(texts.SEPARATOR.join(route.dns)),
+        "ca": visible(route.ca),
+    }
+
+
+def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
+    """Return the last lines: the route, or the ONE next action; of several certificates, the most urgent one."""
+    if len(diagnoses) == 1:
+        return [_conclusion(diagnoses[0], say)]
+    urgent = next((each for each in diagnoses if each.next_action), None)
+    lines = _counts(diagnoses, is_all=urgent is None)
+    if urgent is not None:
+        action = visible(say(urgent.next_action or ""))
+        shared = all(each.next_action in {urgent.next_action, None} for each in diagnoses)
+        template = texts.NEXT if shared else texts.NEXT_FOR
+        lines.append(template.format(name=name_of(urgent), action=action))
+    return lines
+
+
+def _counts(diagnoses: Sequence[Diagnosis], *, is_all: bool) -> list[str]:
+    """Return how many can be renewed; if all can, only where that is all there is to say."""
+    can, cannot, unknown = (sum(each.renewable is wanted for each in diagnoses) for wanted in (True, False, None))
+    if can == len(diagnoses):
+        template = texts.ALL_CAN if is_all else ""
+    elif cannot and unknown:
+        template = texts.COUNTS
+    else:
+        template = texts.COUNTS_CERTAIN if cannot else texts.COUNTS_UNKNOWN
+    numbers = {"count": len(diagnoses), "can": can, "cannot": cannot, "unknown": unknown}
+    return [template.format(**{key: f"{number:,}" for key, number in numbers.items()})] if template else []
+
+
+def _conclusion(diagnosis: Diagnosis, say: Say) -> str:
+    if diagnosis.next_action:
+        return texts.NEXT.format(action=visible(say(diagnosis.next_action)))
+    if diagnosis.name is None:
+        return texts.HOST_DONE
+    if diagnosis.route is None:
+        return texts.NO_ACTION
+    template = texts.NOTHING_TO_DO_WITH if diagnosis.route.dns else texts.NOTHING_TO_DO
+    return template.format(**_route(diagnosis.route))
+
+
+def stopped(check: Check) -> str:
+    """Return which routes a check stops, or may stop; empty if none."""
+    if not check.blocks or check.result == "ok":
+        return ""
+    through = [visible(str(check.evidence[key])) for key in ("ca", "dns") if check.evidence.get(key)]
+    is_certain = check.result == "bad"
+    if "ca" in check.evidence and "all" not in check.blocks:
+        through = []  # other challenges at this CA are not stopped
+    if through:
+        template = texts.STOPS_THROUGH if is_certain else texts.MAY_STOP_THROUGH
+        return template.format(through=texts.SEPARATOR.join(through))
+    if "all" in check.blocks:
+        return texts.STOPS_ALL if is_certain else texts.MAY_STOP_ALL
+    template = texts.STOPS if is_certain else texts.MAY_STOP
+    return template.format(challenges=texts.SEPARATOR.join(check.blocks))
+
+
+def concerned(names: Sequence[str]) -> str:
+    """Return which certificates a finding is about; empty if about all."""
+    if not names:
+        return ""
+    more = len(names) - MOST_NAMES
+    if more <= 1:
+        return texts.CONCERNS.format(names=visible(texts.SEPARATOR.join(names)))
+    return texts.CONCERNS_MORE.format(names=visible(texts.SEPARATOR.join(names[:MOST_NAMES])), more=f"{more:,}")
+
+
+def change(change: Change) -> str:
+    """Return what has changed since the record."""
+    template = texts.CHANGED.get(change.code, texts.CHANGED_OTHER)
+    since = short_time(rfc3339(change.since) or "")
+    return template.format(code=change.code, since=since, was=_state(change.was), now=_state(change.now))
+
+
+def _state(value: str) -> str:
+    return visible(texts.RESULTS.get(value, value))
+
+
+def count_ok(count: int) -> str:
+    """Return how many checks found nothing wrong."""
+    return texts.ONE_OK if count == 1 else texts.SEVERAL_OK.format(count=f"{count:,}")
+
+
+def evidence_json(evidence: Any, most: int, indent: int | None = None) -> str:  # JSON values
+    """Return evidence as JSON that can be shown; cut after so many characters."""
+    text = json.dumps(evidence, ensure_ascii=False, default=str, indent=indent)
+    shown = "\n".join(map(visible, text.split("\n")))
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

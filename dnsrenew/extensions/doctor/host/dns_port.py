@@ -11,10 +11,10 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
 from dnsrenew.extensions.doctor.facts import DNS
 from dnsrenew.extensions.doctor.host import texts
+from dnsrenew.extensions.doctor.survey.probes import ServerPort, root_ports, server_ports
 
 if TYPE_CHECKING:
     from dnsrenew.config import Config
-    from dnsrenew.dns.server_ports import ServerPort
     from dnsrenew.extensions.doctor.facts import Facts
 
 _PORT: Final = 53
@@ -32,7 +32,7 @@ def port_53(facts: Facts) -> Check:
     failure: DnsRenewError | None = None
     try:
         if identifiers:
-            servers = facts.dns.server_ports(facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
+            servers = server_ports(facts.dns, facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
     except Cancelled:  # the DNS server that this host uses does not answer: ask some that need none
         facts.context.check()
         failure = DnsError.of(texts.PORT_53_NO_RESOLVER)
@@ -40,7 +40,7 @@ def port_53(facts: Facts) -> Check:
         failure = error
     roots: list[ServerPort] = []
     if port == _PORT and not any(one.is_authority for one in servers):
-        roots = [one for one in facts.dns.root_ports(facts.context) if one.has_route]
+        roots = [one for one in root_ports(facts.dns, facts.context) if one.has_route]
     reachable = [one for one in servers if one.has_route]
     without = Unqueried(identifiers[:_MAX_SHOWN] if not servers and identifiers else [], failure)
     return judge_port_53(reachable, roots, port=port, doh=doh, names=_needing(facts.config), without=without)

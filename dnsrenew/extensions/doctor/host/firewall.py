@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from dnsrenew.base import host_port
+from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.found import printable
 from dnsrenew.base.model import Check
-from dnsrenew.base.values import replace
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.doctor.facts import HTTP
 from dnsrenew.extensions.doctor.host import texts
+from dnsrenew.extensions.doctor.host.iptables_rules import read_iptables, table_names
 from dnsrenew.extensions.doctor.host.machine import (
     FAMILIES,
     LABELS,
@@ -21,13 +25,14 @@ from dnsrenew.extensions.doctor.host.machine import (
     machine,
     outbound_routes,
     own_addresses,
+    records,
 )
-from dnsrenew.extensions.doctor.host.names import records
-from dnsrenew.extensions.doctor.host.packet_path import Judgement, Packet
-from dnsrenew.extensions.doctor.host.rule_dumps import Manager, RuleDump, can_read, read_rules, rule_text
+from dnsrenew.extensions.doctor.host.nft_rules import read_nft, tables_of
+from dnsrenew.extensions.doctor.host.packet_path import Judgement, Packet, judge
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import Text
     from dnsrenew.extensions.doctor.facts import Facts
 
@@ -51,8 +56,6 @@ def port_80_firewall(facts: Facts, spec: CertificateSpec | None) -> Check | None
     port = _port(spec)
     evidence: dict[str, Any] = {"port": port}
     if not can_read():
-        from dnsrenew.extensions.doctor.host.windows_firewall import judge_windows
-
         return judge_windows(facts.context, port)
     rules = _rules(facts)
     if rules.failure:
@@ -138,3 +141,170 @@ def _closed(
     text = _CLOSED[rules.manager(one)]
     blocks = HTTP if len(closed) == len(found) else ()  # a CA that finds one family closed tries the other
     return Check.of(text, "bad", evidence, blocks=blocks, command=_COMMANDS[closed[0]])
+
+
+# ── windows firewall ───────────────────────────────────────────────────────────────────
+
+# The firewall of Windows, as PowerShell's NetSecurity module shows it; it needs no administrator.
+#
+# A rule may be limited to programs, addresses and networks, so that none of them is certain to close a port.
+
+_SECONDS: Final = 8.0
+_MAX_BYTES: Final = 1 << 20
+_SCRIPT: Final = """
+$rules = Get-NetFirewallPortFilter -Protocol TCP | Where-Object {{ $_.LocalPort -contains '{port}' }} |
+  Get-NetFirewallRule | Where-Object {{ "$($_.Enabled)" -eq 'True' -and "$($_.Direction)" -eq 'Inbound' }} |
+  ForEach-Object {{ @{{ name = $_.DisplayName; action = "$($_.Action)" }} }}
+$profiles = Get-NetFirewallProfile -PolicyStore ActiveStore | ForEach-Object {{ @{{ enabled = "$($_.Enabled)" }} }}
+ConvertTo-Json -Compress -Depth 4 @{{ rules = @($rules); profiles = @($profiles) }}
+"""
+
+
+def judge_windows(context: Context, port: int) -> Check:
+    """Return the check of the firewall; on other systems, that it cannot be read."""
+    evidence = {"port": port}
+    found = _read(context, port) if os.name == "nt" else None
+    if found is None:
+        return Check.of(texts.FIREWALL_UNSUPPORTED, "unknown", evidence, blocks=HTTP)
+    return judge_profiles(found, port)
+
+
+def judge_profiles(found: Mapping[str, Any], port: int) -> Check:
+    """Return the check, from the rules about the port and the profiles."""
+    evidence = {"port": port}
+    rules = [(printable(str(rule.get("name")), 80), rule.get("action")) for rule in found.get("rules") or ()]
+    blocking = [name for name, action in rules if action == "Block"]
+    allowing = [name for name, action in rules if action == "Allow"]
+    if all(profile.get("enabled") == "False" for profile in found.get("profiles") or [{}]):
+        return Check.of(texts.FIREWALL_OFF, "ok", evidence)
+    if blocking:
+        return Check.of(texts.FIREWALL_RULE_BLOCKS, "unknown", {**evidence, "rules": blocking}, blocks=HTTP)
+    if allowing:
+        return Check.of(texts.FIREWALL_RULE_ALLOWS, "ok", {**evidence, "rules": allowing})
+    return Check.of(texts.FIREWALL_NO_RULE, "unknown", evidence, blocks=HTTP)
+
+
+def _read(context: Context, port: int) -> Mapping[str, Any] | None:
+    arguments = ("powershell", "-NoProfile", "-NonInteractive", "-Command", _SCRIPT.format(port=port))
+    try:
+        done = subprocesses.run(
+            arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_MAX_BYTES, cancel=context.cancel
+        )
+        found = json.loads(done.output) if done.status == 0 else None
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+# ── rule dumps ─────────────────────────────────────────────────────────────────────────
+
+# Reads the firewall rules of this host with the programs that there are; most need root.
+
+Manager = Literal["ufw", "firewalld", "nft", "iptables"]
+
+_PATH: Final = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
+"""Most users' PATH leaves these out."""
+_RULE_DUMPS_SECONDS: Final = 5.0
+_RULE_DUMPS_MAX_BYTES: Final = 64 << 20
+"""Lists of banned addresses are long."""
+_MAX_RULE: Final = 200
+_LEGACY_TABLES: Final = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
+_NFT: Final = ("nft", "--json", "--handle", "list", "ruleset")
+
+
+class RuleDump(Frozen):
+    """The rules of the firewall, as the programs print them.
+
+    :ivar nft: as JSON; empty if it cannot be read.
+    :ivar failure: why nothing could be read; empty if something could.
+    """
+
+    nft: str = ""
+    iptables: str = ""
+    ip6tables: str = ""
+    failure: Literal["", "forbidden", "unreadable", "no-program"] = ""
+
+    def judge(self, packet: Packet) -> Judgement:
+        """Return what becomes of a packet; ``depends`` if the rules cannot be understood."""
+        text, family = (self.iptables, "ip") if packet.family == "ipv4" else (self.ip6tables, "ip6")
+        tables = read_iptables(text, packet)
+        shown = {(family, name) for name in table_names(text)}  # nft prints them less readably
+        try:
+            return judge([*tables, *(read_nft(self.nft, packet, without=shown) if self.nft else ())])
+        except (ValueError, LookupError, TypeError, AttributeError):  # of another version of nft
+            return Judgement("depends", {"table": "?", "chain": "?"})
+
+    def manager(self, evidence: Mapping[str, Any]) -> Manager:
+        """Return the program to change the rules with; it may keep them elsewhere, and write them anew."""
+        if ":ufw-" in self.iptables:
+            return "ufw"
+        if ":INPUT_ZONES" in self.iptables or (self.nft and "firewalld" in tables_of(self.nft)):
+            return "firewalld"
+        return "nft" if "family" in evidence else "iptables"
+
+
+def read_rules(context: Context) -> RuleDump:
+    """Return the rules (Linux).
+
+    :raises Cancelled: the caller cancelled.
+    """
+    nft = _output(context, _NFT)
+    iptables, ip6tables = _iptables(context, "iptables"), _iptables(context, "ip6tables")
+    if (nft, iptables, ip6tables) == (None, None, None):
+        if not (_find("nft") or _find("iptables-save")):
+            return RuleDump(failure="no-program")
+        return RuleDump(failure="unreadable" if os.geteuid() == 0 else "forbidden")
+    return RuleDump(nft=nft or "", iptables=iptables or "", ip6tables=ip6tables or "")
+
+
+def _iptables(context: Context, program: str) -> str | None:
+    """Return the rules of iptables or ip6tables, also those of its older kind, which a newer one does not show."""
+    rules = _output(context, (f"{program}-save",))
+    legacy = _output(context, (f"{program}-legacy-save",)) if any(map(_has_text, _LEGACY_TABLES)) else None
+    return f"{rules or ''}{legacy}" if legacy else rules
+
+
+def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
+    """Return a rule as its program writes it; nft's JSON has only its number."""
+    if "rule" in evidence or "handle" not in evidence:
+        return printable(str(evidence.get("rule", "?")), _MAX_RULE)
+    where = tuple(str(evidence[key]) for key in ("family", "table", "chain"))
+    lines = (_output(context, ("nft", "--handle", "list", "chain", *where)) or "").splitlines()
+    mark = f" # handle {evidence['handle']}"
+    return next((printable(line.removesuffix(mark), _MAX_RULE) for line in lines if line.endswith(mark)), "?")
+
+
+def can_read() -> bool:
+    """Tell whether this system has a firewall that is read here."""
+    return sys.platform == "linux"
+
+
+def _output(context: Context, arguments: Sequence[str]) -> str | None:
+    """Return what a program prints; None if there is none, or it fails."""
+    program = _find(arguments[0])
+    if program is None:
+        return None
+    context.check()
+    try:
+        done = subprocesses.run(
+            (program, *arguments[1:]),
+            env=subprocesses.environment(),
+            seconds=_RULE_DUMPS_SECONDS,
+            limit=_RULE_DUMPS_MAX_BYTES,
+            cancel=context.cancel,
+        )
+    except OSError:
+        return None
+    return done.output.decode("utf-8", "replace") if done.status == 0 else None
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=_PATH) or shutil.which(program)
+
+
+def _has_text(path: str) -> bool:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False

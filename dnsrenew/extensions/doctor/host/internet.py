@@ -10,15 +10,26 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
 from dnsrenew.base.found import printable
+from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import CA, Check
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
+from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Cancelled, DnsRenewError
-from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.facts import ALL, INBOUND
 from dnsrenew.extensions.doctor.host import texts
-from dnsrenew.extensions.doctor.host.machine import Family, OutboundRoute, outbound_routes
+from dnsrenew.extensions.doctor.host.machine import (
+    LABELS,
+    Family,
+    OutboundRoute,
+    is_global_ipv6,
+    outbound_routes,
+    own_addresses,
+    records,
+)
 
 if TYPE_CHECKING:
-    from dnsrenew.base.http import HttpClient
+    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.doctor.facts import Facts
 
@@ -120,8 +131,6 @@ def _same_site(answer: PlainAnswer) -> bool:
 def cas_used(facts: Facts) -> list[CA]:
     """Return the CAs of the certificates; without a configuration, those that are built in."""
     if facts.config is None:
-        from dnsrenew.config.cas import BUILT_IN
-
         return [ca for name, ca in BUILT_IN.items() if ca.staging != name][:_MAX_CAS]
     used = dict.fromkeys(name for spec in facts.config.certificates for name in facts.cas(spec))
     return [facts.config.cas[name] for name in used or [facts.config.default_ca]][:_MAX_CAS]
@@ -184,8 +193,6 @@ def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: fl
 
 
 def _ask(ca: CA) -> _Reached:
-    from dnsrenew.base.http import HttpFailure
-
     host = host_of(ca.directory)
     try:
         client = _client(ca)
@@ -202,14 +209,10 @@ def _ask(ca: CA) -> _Reached:
 
 
 def _client(ca: CA) -> HttpClient:
-    from dnsrenew.base.http import HttpClient
-
     return HttpClient(trust=ca.trust)
 
 
 def _plain_answer(host: str) -> PlainAnswer:
-    from dnsrenew.base.http import HttpClient, HttpFailure
-
     client = HttpClient()
     try:
         response = client.request("GET", f"http://{_in_url(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
@@ -230,3 +233,107 @@ def _has_dns(facts: Facts, hosts: Sequence[str]) -> bool:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+# ── outbound ───────────────────────────────────────────────────────────────────────────
+
+# Whether the outbound route of this host is a VPN, and whether its IPv6 works.
+
+_MAX_TRIED: Final = 3
+
+
+# ── VPN ─────────────────────────────────────────────────────────────────────────────────
+
+
+def vpn(facts: Facts) -> Check | None:
+    """Look at the interfaces through which this host reaches the Internet."""
+    return judge_vpn(outbound_routes(facts))
+
+
+def judge_vpn(routes: Mapping[Family, OutboundRoute | None]) -> Check | None:
+    """Return the check; None without an outbound route."""
+    found = {family: route for family, route in routes.items() if route is not None}
+    if not found:
+        return None
+    for link, result, text in (("vpn", "bad", texts.VPN_OUT), ("ppp", "unknown", texts.VPN_PPP)):
+        tunnels = {family: route for family, route in found.items() if route.link == link}
+        if tunnels:
+            return Check.of(text, result, _evidence(tunnels))  # type: ignore[arg-type]  # one of the table above
+    if not all(route.interface for route in found.values()):
+        return Check.of(texts.VPN_UNKNOWN, "unknown", {"addresses": [route.source for route in found.values()]})
+    return Check.of(texts.VPN_NONE, "ok", _evidence(found))
+
+
+def _evidence(routes: Mapping[Family, OutboundRoute]) -> dict[str, Any]:
+    return {
+        "interfaces": list(dict.fromkeys(route.interface for route in routes.values())),
+        "families": [LABELS[family] for family in routes],
+    }
+
+
+# ── IPv6 ────────────────────────────────────────────────────────────────────────────────
+
+
+def ipv6(facts: Facts, spec: CertificateSpec | None) -> Check:
+    """Look for public IPv6 addresses, their route, and a CA that answers by it."""
+    own = sorted(filter(is_global_ipv6, own_addresses(facts)))
+    route = outbound_routes(facts)["ipv6"]
+    works = facts.once("ipv6 works", partial(_works, facts)) if own and route is not None else None
+    return judge_ipv6(own, route, records(facts, spec), works=works)
+
+
+def judge_ipv6(
+    own: Sequence[str], route: OutboundRoute | None, found: Mapping[str, Sequence[str]], *, works: bool | None
+) -> Check:
+    """Return the check.
+
+    A name with both kinds of addresses is not stopped: a CA that gets no connection by IPv6 tries IPv4.
+
+    :param own: the public IPv6 addresses of this host.
+    :param found: the addresses of the names.
+    :param works: whether a host of a CA that answers by IPv4 answers by IPv6; None: there is none to try.
+    """
+    named = {name: its for name, its in found.items() if any(":" in each for each in its)}
+    evidence: dict[str, Any] = {"addresses": list(own)}
+    if own and route is not None and works is not False:
+        return Check.of(texts.IPV6_OK if works else texts.IPV6_UNTRIED, "ok", evidence)
+    if not own and not named:
+        return Check.of(texts.IPV6_NONE, "ok", evidence)
+    stopped = [name for name, its in named.items() if all(":" in each for each in its)]
+    if named:
+        evidence["names"] = stopped or list(named)
+    blocks = INBOUND if stopped else ()
+    if not own:
+        return Check.of(texts.IPV6_ELSEWHERE, "unknown", evidence, blocks=blocks)
+    text = texts.IPV6_NO_ROUTE if route is None else texts.IPV6_BROKEN
+    return Check.of(text, "bad", evidence, blocks=blocks)
+
+
+def _works(facts: Facts, context: Context) -> bool | None:
+    """Connect to the CAs by IPv6; if that fails, by IPv4, to tell a broken IPv6 from a CA that is down."""
+    targets = {host_of(ca.directory): urlsplit(ca.directory).port or 443 for ca in cas_used(facts)}
+    domains = [host for host in targets if not is_ip(host)]
+    try:
+        found = facts.dns.addresses(context.within(_DNS_SECONDS), domains) if domains else {}
+    except DnsRenewError:
+        return None
+    tried = [(host, its) for host, its in found.items() if any(map(is_global_ipv6, its))][:_MAX_TRIED]
+    if not tried:
+        return None
+    by_ipv6 = [(next(filter(is_global_ipv6, its)), targets[host]) for host, its in tried]
+    if _any_connects(context, by_ipv6):
+        return True
+    by_ipv4 = [(each, targets[host]) for host, its in tried for each in its if ":" not in each][:_MAX_TRIED]
+    return False if _any_connects(context, by_ipv4) else None
+
+
+def _any_connects(context: Context, addresses: Sequence[tuple[str, int]]) -> bool:
+    return any(task.result() for task in context.call_all([partial(_connects, each) for each in addresses], _MAX_TRIED))
+
+
+def _connects(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True

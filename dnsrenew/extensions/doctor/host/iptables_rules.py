@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from dnsrenew.extensions.doctor.host.nft_rules import interface_is, is_public_sender
 from dnsrenew.extensions.doctor.host.packet_path import Action, Applies, Chain, FirewallRule, Packet
-from dnsrenew.extensions.doctor.host.packet_values import interface_is, is_public_sender
 
 _HOOKS: Final = {"PREROUTING": "prerouting", "INPUT": "input"}
 _PRIORITIES: Final = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}

@@ -5,19 +5,28 @@ Nothing is sent: an outbound route is the system's own choice of a route to a pu
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import psutil
+
 from dnsrenew.base import host_port
 from dnsrenew.base.found import Discovery, printable, running_program
-from dnsrenew.base.public_addresses import is_public
+from dnsrenew.base.host_port import is_public
+from dnsrenew.base.names import is_ip, is_wildcard
+from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ChallengeError
+from dnsrenew.challenges.http01.server import HttpListeners
+from dnsrenew.errors import ChallengeError, DnsRenewError
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.doctor.facts import Facts
 
 Family = Literal["ipv4", "ipv6"]
@@ -98,8 +107,6 @@ class ThisHost:
 
         :param only_up: of those that are up and connected; a tunnel may be neither, and still be the outbound route.
         """
-        import psutil
-
         up = psutil.net_if_stats()
         return {
             printable(name): [
@@ -113,8 +120,6 @@ class ThisHost:
 
     def listeners(self, port: int) -> list[Listener] | None:
         """Return the sockets that listen on a TCP port; None if this user may not see them."""
-        import psutil
-
         try:
             sockets = psutil.net_connections("tcp")
         except (psutil.Error, OSError):  # macOS shows them only to root
@@ -127,8 +132,6 @@ class ThisHost:
 
     def port_failure(self, listen: str) -> PortFailure | None:
         """Open a port for a moment as a renewal does, without listening; return why that fails."""
-        from dnsrenew.challenges.http01.listener import HttpListeners
-
         try:
             HttpListeners().check(listen)
         except ChallengeError as error:
@@ -146,8 +149,6 @@ class ThisHost:
 
     def user(self) -> str:
         """Return the name of the running user."""
-        from dnsrenew.base.users import user_name
-
         return user_name(os.geteuid()) if hasattr(os, "geteuid") else os.environ.get("USERNAME", "?")
 
 
@@ -190,8 +191,6 @@ def family_of(address: str) -> Family:
 
 def is_loopback(address: str) -> bool:
     """Tell whether only this host reaches an address."""
-    import ipaddress
-
     return host_port.is_ip(address) and ipaddress.ip_address(address).is_loopback
 
 
@@ -234,3 +233,29 @@ def _program(pid: int | None) -> tuple[str, str, bool]:
     """Return the name of a program, that of its user, and whether it is trusted."""
     its = running_program(pid) if pid is not None else None
     return (its.name, its.user, Discovery().is_trusted_process(its)) if its is not None else ("", "", False)
+
+
+# ── names ──────────────────────────────────────────────────────────────────────────────
+
+# The addresses that a certificate's names have in DNS, for the checks of this host.
+
+_SECONDS: Final = 6.0
+
+Records = Mapping[str, Sequence[str]]
+"""The addresses of each identifier to which a CA connects; an identifier whose addresses are unknown is omitted."""
+
+
+def records(facts: Facts, spec: CertificateSpec | None) -> Records:
+    """Return the addresses of each identifier; empty if DNS does not answer."""
+    if spec is None:
+        return {}
+    return facts.once(("addresses of names", spec.name), partial(_find, facts, spec))
+
+
+def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Records:
+    found: dict[str, Sequence[str]] = {name: [name] for name in spec.identifiers if is_ip(name)}
+    domains = [name for name in spec.identifiers if name not in found and not is_wildcard(name)]
+    try:
+        return found | facts.dns.addresses(context.within(_SECONDS), domains) if domains else found
+    except DnsRenewError:  # the checks of DNS say why
+        return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from dnsrenew.extensions.doctor.host.packet_path import Action, Applies, Chain, FirewallRule, Packet
-from dnsrenew.extensions.doctor.host.packet_values import interface_is, is_public_sender
 
 _FAMILIES: Final = {"ipv4": ("ip", "inet", "netdev"), "ipv6": ("ip6", "inet", "netdev")}
 _VERDICTS: Final[dict[str, Action]] = {
@@ -244,3 +245,28 @@ def _network(value: Any) -> str:
     if isinstance(value, dict) and "prefix" in value:
         return f"{value['prefix']['addr']}/{value['prefix']['len']}"
     return value if isinstance(value, str) else ""
+
+
+# ── packet values ──────────────────────────────────────────────────────────────────────
+
+# What is known of the packet's interface and sender, for all readers of rules.
+
+
+def interface_is(name: str, packet: Packet) -> Applies:
+    """Tell whether the packet arrives on an interface; ``eth*`` and iptables' ``eth+`` stand for several."""
+    if name == "lo":
+        return Applies.NO
+    if not packet.interface:
+        return Applies.UNKNOWN
+    return Applies.YES if fnmatchcase(packet.interface, name.replace("+", "*")) else Applies.NO
+
+
+def is_public_sender(network: str) -> Applies:
+    """Tell whether a sender on the Internet is in a network; nobody knows the addresses of a CA."""
+    try:
+        parsed = ipaddress.ip_network(network, strict=False)
+    except ValueError:  # a range, or a name
+        return Applies.SOME
+    if parsed.prefixlen == 0:
+        return Applies.YES
+    return Applies.SOME if parsed.is_global else Applies.NO

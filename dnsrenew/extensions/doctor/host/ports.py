@@ -29,8 +29,8 @@ from dnsrenew.extensions.doctor.host.machine import (
     outbound_routes,
     own_addresses,
     port_failure,
+    records,
 )
-from dnsrenew.extensions.doctor.host.names import records
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec

@@ -13,7 +13,7 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.issuer import directory, texts
-from dnsrenew.extensions.doctor.issuer.account import account_url
+from dnsrenew.extensions.doctor.issuer.ca import account_url
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import Check, Deployment, rfc3339
 from dnsrenew.base.users import this_user
-from dnsrenew.errors import StoreError
-from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.deploy import verify
+from dnsrenew.errors import DeployError, StoreError
+from dnsrenew.extensions.doctor.facts import ALL, PERSIST
 from dnsrenew.extensions.doctor.keeping import texts
+from dnsrenew.fallback.history import DAY, route_key
+from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.renewal import deploying, due
+from dnsrenew.schedule.detect import detect, has_scheduler
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate, CertificateSpec
+    from dnsrenew.config import Config
     from dnsrenew.extensions.doctor.facts import Facts
 
 _NEEDED: Final = 1_000_000
@@ -83,3 +93,163 @@ def _nearest(path: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
+
+
+# ── schedule ───────────────────────────────────────────────────────────────────────────
+
+# Whether something renews by itself, what became of the last run, and how long the certificate is valid.
+
+_GRACE: Final = timedelta(days=2)
+"""A schedule runs several times a day; a certificate that is due for longer was not tried."""
+
+
+def schedule(facts: Facts) -> Check | None:
+    """Check whether anything renews by itself: on this host, or the workers of a fleet."""
+    if facts.config is not None and facts.config.fleet is not None:
+        return _workers(facts, facts.config)
+    if facts.config is None or facts.config.path is None:  # a program renews by itself, or does not
+        return None
+    active = detect(facts.config.path, names=[spec.name for spec in facts.config.certificates])
+    evidence = active.to_dict()
+    if active.installed:
+        return Check.of(texts.SCHEDULE_OK, "ok", evidence)
+    if active.installed is None:
+        return Check.of(texts.SCHEDULE_UNKNOWN, "unknown", evidence)
+    return Check.of(texts.SCHEDULE_NONE if has_scheduler() else texts.SCHEDULE_NO_SCHEDULER, "bad", evidence)
+
+
+def _workers(facts: Facts, config: Config) -> Check:
+    try:
+        shared = shared_certificates(config, facts.store)
+        workers = 0 if shared is None else shared.workers()
+    except StoreError as error:
+        return Check.of(texts.WORKERS_UNKNOWN, "unknown", {"workers": None, "error": error.code})
+    evidence = {"workers": workers}
+    return Check.of(texts.WORKERS_OK, "ok", evidence) if workers else Check.of(texts.WORKERS_NONE, "bad", evidence)
+
+
+def last_run(facts: Facts, spec: CertificateSpec) -> Check:
+    """Check what the last run has recorded, and whether any has tried what is due."""
+    state, now = facts.state(spec.name), facts.context.clock.now()
+    failure = state.last_failure
+    if failure is not None:
+        kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
+        evidence = {"name": spec.name, **kept, "failures": state.failures}
+        return Check.of(texts.LAST_RUN_FAILED, "bad", evidence, advice=failure.get("fix") or "")
+    at = due.next_renewal(spec, state)
+    if at is None:
+        return Check.of(texts.LAST_RUN_NONE, "ok", {"name": spec.name})
+    evidence = {"name": spec.name, "due": rfc3339(at)}
+    if now - at > _GRACE:
+        return Check.of(texts.LAST_RUN_OVERDUE, "bad", evidence)
+    return Check.of(texts.LAST_RUN_OK, "ok", evidence)
+
+
+def expiry(facts: Facts, spec: CertificateSpec) -> Check:
+    """Check how long the certificate in force is valid."""
+    try:
+        state = facts.state(spec.name)
+    except StoreError as error:
+        seen = {"name": spec.name, "error": error.code, "message": error.message}
+        return Check.of(texts.EXPIRY_UNREADABLE, "unknown", seen, advice=error.fix)
+    now = facts.context.clock.now()
+    at = due.next_renewal(spec, state)
+    evidence: dict[str, Any] = {"name": spec.name, "not_after": rfc3339(state.not_after), "due": rfc3339(at)}
+    if state.not_after is None or at is None:
+        return Check.of(texts.EXPIRY_MISSING, "unknown", evidence)
+    if state.revoked:
+        return Check.of(texts.EXPIRY_REVOKED, "bad", evidence)
+    if now >= state.not_after:
+        return Check.of(texts.EXPIRY_OVER, "bad", evidence)
+    if now - at > min(_GRACE, (state.not_after - at) / 2):
+        return Check.of(texts.EXPIRY_SOON, "bad", evidence)
+    return Check.of(texts.EXPIRY_OK, "ok", evidence)
+
+
+# ── served ─────────────────────────────────────────────────────────────────────────────
+
+# Whether the servers serve the certificate that is in the store.
+
+_AT_ONCE: Final = 8
+_UNREACHABLE: Final = "deploy-unreachable"
+
+
+def served(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Ask each ``verify`` port of the deployments which certificate it serves; compare fingerprints."""
+    if not spec.deploy:
+        return None
+    state = facts.state(spec.name)
+    certificate = facts.store.certificate(spec.name, state)
+    ports = [(entry.options, port) for entry in spec.deploy if isinstance(entry, Deployment) for port in _ports(entry)]
+    if certificate is None:
+        return _without_certificate(spec.name, [port for _, port in ports])
+    tasks = facts.context.call_all([partial(_inspect, facts, certificate, *each) for each in ports], _AT_ONCE)
+    found = [task.result() for task in tasks]
+    evidence: dict[str, Any] = {"name": spec.name, "ports": found}
+    wrong = [each for each in found if each["result"] != "ok"]
+    if wrong:
+        return _not_served(evidence, wrong)
+    if deploying.is_pending(spec, state, facts.store):
+        targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
+        evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
+        return Check.of(texts.SERVED_PENDING, "bad", evidence)
+    return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
+
+
+def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
+    """Return what a port of an entry does."""
+    try:
+        verify.wait_served(facts.context, verify.wanted(certificate, options, [port]), 0)
+    except DeployError as error:
+        return {"port": port, "result": "bad", "error": error.code, **error.evidence}
+    return {"port": port, "result": "ok"}
+
+
+def _without_certificate(name: str, ports: Sequence[str]) -> Check | None:
+    if not ports:
+        return None
+    evidence = {"name": name, "ports": [{"port": port, "result": "unknown"} for port in ports]}
+    return Check.of(texts.SERVED_NONE_YET, "unknown", evidence, ports=ports)
+
+
+def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:
+    """Return the check with the first of the wrong ports, and how many others there are."""
+    first, more = wrong[0], len(wrong) - 1
+    fields = {"port": first["port"], "more": more}
+    if first["error"] == _UNREACHABLE:
+        text = texts.SERVED_NOTHING_AND_MORE if more else texts.SERVED_NOTHING
+    else:
+        text = texts.SERVED_OTHER_AND_MORE if more else texts.SERVED_OTHER
+    return Check.of(text, "bad", {**evidence, "port": first["port"]}, **fields)
+
+
+def _ports(entry: Deployment) -> list[str]:
+    ports = entry.options.get("verify") or ()
+    return [ports] if isinstance(ports, str) else list(ports)
+
+
+# ── persist route ──────────────────────────────────────────────────────────────────────
+
+# Whether a CA takes dns-persist-01: only an order shows what it offers, so what the last one showed is kept.
+
+_NOT_OFFERED: Final = "ca-no-challenge"
+
+
+def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
+    """Check what the last runs recorded about the route by dns-persist-01 at a CA."""
+    routes = [route for route in spec.routes if route.challenge in PERSIST and (route.ca or spec.ca) == ca]
+    if not routes:
+        return None
+    state = facts.state(spec.name)
+    key = route_key(routes[0], spec.ca)
+    failed = state.routes.get(key)
+    evidence: dict[str, Any] = {"name": spec.name, "ca": ca}
+    if failed is None:
+        if key in state.worked:
+            return Check.of(texts.PERSIST_WORKED, "ok", evidence)
+        return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=PERSIST)
+    evidence |= {"time": rfc3339(failed["failed"]), "code": failed["code"]}
+    if failed["code"] == _NOT_OFFERED:
+        is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # later the CA may have changed
+        return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=PERSIST)
+    return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=PERSIST)

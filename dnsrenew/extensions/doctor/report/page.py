@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import Check, rfc3339
+from dnsrenew.base.values import Frozen
+from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
-from dnsrenew.extensions.doctor.forms import sentences
+from dnsrenew.extensions.doctor.forms import arranged as sentences
 from dnsrenew.extensions.doctor.forms import texts as words
-from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Section, alike, arrange
+from dnsrenew.extensions.doctor.forms.arranged import (
+    GROUPS,
+    Arranged,
+    Finding,
+    Group,
+    Say,
+    Section,
+    alike,
+    arrange,
+    group,
+)
 from dnsrenew.extensions.doctor.report import texts
-from dnsrenew.extensions.doctor.report.findings import changes, findings
-from dnsrenew.extensions.doctor.report.markup import text
-from dnsrenew.extensions.doctor.report.network import network
-from dnsrenew.extensions.doctor.report.timeline import timeline
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import Check, Diagnosis
-    from dnsrenew.extensions.doctor.forms.sentences import Say
+    from dnsrenew.base.model import Change, Diagnosis
     from dnsrenew.operations.status import CertificateStatus
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -157,3 +165,324 @@ def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
         f'<section id="s{number}" class="certificate {_tone(run)}">'
         f"<h2>{mark}{said}</h2>{listed}{changed}{findings(found, number, say)}</section>"
     )
+
+
+# ── findings ───────────────────────────────────────────────────────────────────────────
+
+# Checks and changes as HTML: what is bad is open, what is good is folded, the evidence is behind each.
+
+MARKS: Final[Mapping[Group, str]] = {"bad": "✗", "worth-knowing": "!", "unknown": "?", "ok": "✓"}
+_MOST: Final = 20_000
+"""Characters of one value of evidence."""
+
+
+def changes(found: Sequence[Change]) -> str:
+    """Return a list of what has changed since the record; empty if nothing has."""
+    if not found:
+        return ""
+    items = "".join(f"<li>{text(sentences.change(change))}</li>" for change in found)
+    return f'<h3>{text(words.CHANGES)}</h3><ul class="changes">{items}</ul>'
+
+
+def findings(found: Sequence[Finding], section: int, say: Say) -> str:
+    """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
+    headings = {"bad": words.BAD, "worth-knowing": words.WORTH_KNOWING, "unknown": words.UNKNOWN}
+    parts = []
+    named: set[str] = set()
+    for each in GROUPS:
+        its = [finding for finding in found if finding.group == each]
+        if not its:
+            continue
+        items = ""
+        for finding in its:
+            place = "" if finding.check.code in named else anchor(section, finding.check.code)
+            named.add(finding.check.code)
+            items += _finding(finding, place, say)
+        listed = f'<ul class="checks">{items}</ul>'
+        if each in headings:
+            parts.append(f"<h3>{text(headings[each])}</h3>{listed}")
+        else:
+            parts.append(f"<details><summary>{text(sentences.count_ok(len(its)))}</summary>{listed}</details>")
+    return "".join(parts)
+
+
+def _finding(finding: Finding, place: str, say: Say) -> str:
+    check, group = finding.check, finding.group
+    about = [sentences.stopped(check), sentences.concerned(finding.names) if group != "ok" else ""]
+    mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
+    spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
+    parts = [f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>']
+    if check.fix and group != "ok":
+        parts.append(f'<p class="fix">{text(say(check.fix))}</p>')
+    about_it = " ".join(text(each) for each in about if each)
+    parts.append(f'<p class="about">{about_it} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>')
+    if check.evidence:
+        parts.append(f"<details><summary>{text(words.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
+    identity = f' id="{text(place)}"' if place else ""
+    return f'<li class="check {group}"{identity}>{"".join(parts)}</li>'
+
+
+def _evidence(evidence: Mapping[str, Any]) -> str:
+    rows = "".join(f"<dt>{text(str(key))}</dt><dd>{_value(value)}</dd>" for key, value in evidence.items())
+    return f"<dl>{rows}</dl>"
+
+
+def _value(value: Any) -> str:  # JSON values
+    if isinstance(value, (Mapping, list, tuple)) and not _is_flat(value):
+        return f"<pre>{text_of_lines(sentences.evidence_json(value, _MOST, indent=2))}</pre>"
+    if isinstance(value, (list, tuple)):
+        return text(", ".join(map(_plain, value)) or texts.NONE)
+    if isinstance(value, Mapping):
+        return text(json.dumps(value, ensure_ascii=False, default=str))
+    return text(_plain(value)[:_MOST])
+
+
+def text_of_lines(value: str) -> str:
+    """Return a text of several lines in which nothing is markup."""
+    return "\n".join(map(text, value.split("\n")))
+
+
+def _is_flat(value: Any) -> bool:
+    items: Iterator[Any] = iter(value.values() if isinstance(value, Mapping) else value)
+    return not any(isinstance(item, (Mapping, list, tuple)) for item in items)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return texts.YES if value else texts.NO
+    return texts.NONE if value is None else str(value)
+
+
+# ── timeline ───────────────────────────────────────────────────────────────────────────
+
+# The time line of certificates: from when each is valid, when it is renewed, when it expires.
+
+_LONGEST: Final = timedelta(days=400)
+"""Of a certificate of ten years only the part around now is shown, so that the others are not dots."""
+_STATES: Final = {"valid": "ok", "due": "worth-knowing"}
+_WIDTH: Final = 1000
+
+
+class _Scale(Frozen):
+    start: datetime
+    end: datetime
+
+    def place(self, time: datetime) -> float:
+        """Return the place of a time, from 0 to the width of the picture."""
+        part = (min(max(time, self.start), self.end) - self.start) / (self.end - self.start)
+        return round(part * _WIDTH, 1)
+
+
+def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
+    """Return a table with a bar for each certificate; empty without certificates."""
+    if not statuses:
+        return ""
+    scale = _scale(statuses, now)
+    heads = "".join(f"<th>{text(column)}</th>" for column in texts.COLUMNS)
+    rows = "".join(_row(status, scale, now) for status in sorted(statuses, key=_urgency))
+    return (
+        f'<section><h2>{text(texts.TIME)}</h2><table class="times"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{_axis(scale, now)}{rows}</tbody></table>{_legend()}</section>"
+    )
+
+
+def _scale(statuses: Sequence[CertificateStatus], now: datetime) -> _Scale:
+    times = [time for status in statuses for time in (status.not_before, status.not_after) if time]
+    start, end = min([*times, now]), max([*times, now])
+    start, end = max(start, now - _LONGEST), min(end, now + _LONGEST)
+    margin = max((end - start) / 50, timedelta(hours=1))
+    return _Scale(start - margin, end + margin)
+
+
+def _urgency(status: CertificateStatus) -> tuple[bool, datetime | bool]:
+    return (status.not_after is not None, status.not_after or False)
+
+
+def _axis(scale: _Scale, now: datetime) -> str:
+    place = min(max(scale.place(now) / _WIDTH * 100, 3), 97)
+    now_ = f'<span class="now" style="left:{place:.1f}%">{text(texts.NOW)}</span>'
+    dates = f"<div><span>{_date(scale.start)}</span>{now_}<span>{_date(scale.end)}</span></div>"
+    return f'<tr class="axis" aria-hidden="true"><td></td><td>{dates}</td><td></td><td></td><td></td></tr>'
+
+
+def _row(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
+    _, _, *columns = texts.COLUMNS
+    dates = (status.not_before, status.next_renewal, status.not_after)
+    cells = "".join(
+        f'<td class="date" data-label="{text(column)}">{_date(time) if time else "–"}</td>'
+        for column, time in zip(columns, dates, strict=True)
+    )
+    state = _STATES.get(status.state, "bad")
+    return (
+        f'<tr class="{state}"><th scope="row">{text(status.name)}</th><td>{_bar(status, scale, now)}</td>{cells}</tr>'
+    )
+
+
+def _bar(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
+    if status.not_before is None or status.not_after is None:
+        return f'<p class="missing">{text(texts.NO_CERTIFICATE)}</p>'
+    start, end, here = (scale.place(time) for time in (status.not_before, status.not_after, now))
+    renewal = "" if status.next_renewal is None else _line("renewal", scale.place(status.next_renewal))
+    return (
+        f'<svg class="bar" viewBox="0 0 {_WIDTH} 24" preserveAspectRatio="none" role="img">'
+        f"<title>{text(_life(status))}</title>"
+        f'<rect class="track" x="0" y="11" width="{_WIDTH}" height="2"/>'
+        f'<rect class="life" x="{start}" y="5" width="{max(end - start, 4):.1f}" height="14"/>'
+        f"{renewal}{_line('here', here)}</svg>"
+    )
+
+
+def _line(kind: str, place: float) -> str:
+    return f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="24" vector-effect="non-scaling-stroke"/>'
+
+
+def _life(status: CertificateStatus) -> str:
+    template = texts.LIFE if status.next_renewal else texts.LIFE_ONLY
+    times = {"start": status.not_before, "end": status.not_after, "renewal": status.next_renewal}
+    return template.format(**{key: _date(time) if time else "" for key, time in times.items()})
+
+
+def _legend() -> str:
+    entries = (("life", texts.LEGEND_LIFE), ("renewal", texts.LEGEND_RENEWAL), ("here", texts.NOW))
+    items = "".join(f'<li><span class="swatch {kind}"></span>{text(word)}</li>' for kind, word in entries)
+    return f'<ul class="legend" aria-hidden="true">{items}</ul>'
+
+
+def _date(time: datetime) -> str:
+    return f"{time:%Y-%m-%d}"
+
+
+# ── network ────────────────────────────────────────────────────────────────────────────
+
+# The picture of the network: the way from a CA to this host, and the path of DNS, coloured by the checks.
+
+CODES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ca": ("ca-reachable", "ca-terms", "ca-limits", "caa"),
+    "internet": ("internet", "ipv6", "proxied"),
+    "provider": ("nat", "port-80-outside", "port-443-outside"),
+    "router": ("nat", "port-80-forwarded", "address"),
+    "host": ("clock", "vpn", "store", "store-space", "secrets", "served", "schedule", "last-run", "expiry"),
+    "port-80": ("port-80-free", "port-80-listens", "port-80-firewall"),
+    "port-443": ("port-443-free",),
+    "resolver": ("port-53", "split-dns"),
+    "parent": ("domain", "delegation", "dnssec"),
+    "servers": ("delegation", "name-exists", "cname", "txt-stale", "wildcard-shadow"),
+    "account": ("dns-account", "dns-credentials", "txt-probe"),
+}
+"""The checks that concern each part; every check concerns one at least."""
+_WAY_IN: Final = (("ca",), ("internet",), ("provider",), ("router",), ("host",), ("port-80", "port-443"))
+_WAY_OF_DNS: Final = (("resolver",), ("parent",), ("servers",), ("account",))
+
+Placed = Sequence[tuple[int, Check]]
+"""Checks, each with the number of its section."""
+
+
+class _Box(Frozen):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def network(placed: Placed, say: Say) -> str:
+    """Return the picture twice, for a wide and for a narrow page; a page shows one of them."""
+    return (
+        f'<section><h2>{text(texts.NETWORK)}</h2><p class="about">{text(texts.NETWORK_ABOUT)}</p>'
+        f"{_Picture(placed, say).wide()}{_Picture(placed, say).narrow()}</section>"
+    )
+
+
+class _Picture:
+    def __init__(self, placed: Placed, say: Say) -> None:
+        self._placed = placed
+        self._say = say
+
+    def wide(self) -> str:
+        """Return the two ways as rows."""
+        parts = [*self._row(texts.WAY_IN, _WAY_IN, 0), *self._row(texts.WAY_OF_DNS, _WAY_OF_DNS, 162)]
+        return _svg("wide", 1000, 296, parts)
+
+    def narrow(self) -> str:
+        """Return the two ways as columns."""
+        ways = ((texts.WAY_IN, _WAY_IN), (texts.WAY_OF_DNS, _WAY_OF_DNS))
+        parts: list[str] = []
+        top = 0.0
+        for title, steps in ways:
+            parts += self._column(title, steps, top)
+            top += 34 + 74 * len(steps)
+        return _svg("narrow", 340, top, parts)
+
+    def _row(self, title: str, steps: Sequence[Sequence[str]], top: float) -> Iterator[str]:
+        yield _network_title(title, top)
+        for number, nodes in enumerate(steps):
+            left, height = 2 + 169.2 * number, 104 / len(nodes) - 4 * (len(nodes) - 1)
+            if number:
+                yield _link(left - 19.2, top + 80, left, top + 80)
+            for row, node in enumerate(nodes):
+                yield self._node(node, _Box(left, top + 28 + row * (height + 8), 150, height))
+
+    def _column(self, title: str, steps: Sequence[Sequence[str]], top: float) -> Iterator[str]:
+        yield _network_title(title, top)
+        for number, nodes in enumerate(steps):
+            y, width = top + 28 + 74 * number, 336 / len(nodes) - 4 * (len(nodes) - 1)
+            if number:
+                yield _link(170, y - 22, 170, y)
+            for column, node in enumerate(nodes):
+                yield self._node(node, _Box(2 + column * (width + 8), y, width, 52))
+
+    def _node(self, node: str, box: _Box) -> str:
+        found = [(section, check) for section, check in self._placed if check.code in CODES[node]]
+        worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
+        state = "none" if worst is None else group(worst[1])
+        gap = min(11.0, box.height / 5)
+        x, y = box.x + box.width / 2, box.y + box.height / 2 + 5
+        shape = (
+            f'<g class="node {state}">{self._title_of(found)}'
+            f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="9"/>'
+            f'<text class="label" x="{x:g}" y="{y - gap:g}">{text(texts.NODES[node])}</text>'
+            f'<text class="state" x="{x:g}" y="{y + gap:g}">{text(_state(found, state))}</text></g>'
+        )
+        return shape if worst is None else f'<a href="#{text(anchor(worst[0], worst[1].code))}">{shape}</a>'
+
+    def _title_of(self, found: Placed) -> str:
+        """Return what is shown when the mouse is over it: the sentences of what is not in order."""
+        said = dict.fromkeys(self._say(check.summary) for _, check in found if check.result != "ok")
+        return f"<title>{' '.join(map(text, said))}</title>" if said else ""
+
+
+def _state(found: Placed, state: str) -> str:
+    if state != "bad":
+        return texts.NODE_STATES[state]
+    count = len({check.code for _, check in found if group(check) == "bad"})
+    return texts.ONE_WRONG if count == 1 else texts.SEVERAL_WRONG.format(count=count)
+
+
+def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> str:
+    label = text(texts.NETWORK)
+    return (
+        f'<svg class="network {kind}" viewBox="0 0 {width:g} {height:g}" role="group" aria-label="{label}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _network_title(title: str, top: float) -> str:
+    return f'<text class="way" x="2" y="{top + 18:g}">{text(title)}</text>'
+
+
+def _link(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="link" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"/>'
+
+
+# ── markup ─────────────────────────────────────────────────────────────────────────────
+
+# Text that becomes HTML.
+
+
+def text(value: str) -> str:
+    """Return a text in which nothing is markup; it can stand between tags and in an attribute with quotes."""
+    return escape(visible(value), quote=True)
+
+
+def anchor(section: int, code: str) -> str:
+    """Return the id of a check in a section; section 0 has what several certificates share."""
+    return f"c{section}-{code}"

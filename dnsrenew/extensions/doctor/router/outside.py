@@ -12,10 +12,15 @@ import secrets
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
 
+from dnsrenew.acme.resources import one_line
 from dnsrenew.base import host_port
+from dnsrenew.base.host_port import is_ip, is_public
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
 from dnsrenew.errors import ChallengeError
 from dnsrenew.extensions.doctor.facts import HTTP, TLS
 from dnsrenew.extensions.doctor.host.machine import (
@@ -26,10 +31,10 @@ from dnsrenew.extensions.doctor.host.machine import (
     is_loopback,
     listeners,
     outbound_routes,
+    own_addresses,
     port_failure,
 )
-from dnsrenew.extensions.doctor.router import helper, texts
-from dnsrenew.extensions.doctor.router.helper import HelperFailure, PortSeen
+from dnsrenew.extensions.doctor.router import texts
 from dnsrenew.extensions.doctor.router.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -86,7 +91,7 @@ def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
     found = view(facts, spec, port)
     route = outbound_routes(facts)["ipv6"]
     has_ipv6 = route is not None and is_global_ipv6(route.source)
-    check = judge(port, found, helper.shown_url(url), has_ipv6=has_ipv6)
+    check = judge(port, found, shown_url(url), has_ipv6=has_ipv6)
     is_dropped = check.result == "bad" and check.evidence["error"] == "timeout"
     return _with_provider(facts, spec, port, check) if is_dropped else check
 
@@ -216,7 +221,7 @@ def _ask_helper(facts: Facts, url: str, port: int, listen: str | None, context: 
 
 def _ask(context: Context, url: str, port: int | None, token: str) -> OutsideView:
     """Ask the helper by IPv4 and IPv6 at once."""
-    tasks = context.call_all([partial(helper.ask, url, family, port, token) for family in FAMILIES], len(FAMILIES))
+    tasks = context.call_all([partial(ask, url, family, port, token) for family in FAMILIES], len(FAMILIES))
     answers = dict(zip(FAMILIES, [task.result() for task in tasks], strict=True))
     seen: dict[Family, PortSeen] = {}
     failures: dict[Family, HelperFailure] = {}
@@ -231,8 +236,6 @@ def _ask(context: Context, url: str, port: int | None, token: str) -> OutsideVie
 
 
 def _is_here(url: str) -> bool:
-    from urllib.parse import urlsplit
-
     host = urlsplit(url).hostname or ""
     return host == "localhost" or is_loopback(host)
 
@@ -240,8 +243,7 @@ def _is_here(url: str) -> bool:
 @contextlib.contextmanager
 def _serving_http(listen: str, token: str) -> Iterator[str]:
     """Serve a random text for the token; give it."""
-    from dnsrenew.challenges.http01.listener import SHARED
-    from dnsrenew.challenges.http01.server import TokenResponse
+    from dnsrenew.challenges.http01.server import SHARED, TokenResponse
 
     expected = secrets.token_hex(16)
     response = TokenResponse("", expected.encode("ascii"))
@@ -255,10 +257,9 @@ def _serving_http(listen: str, token: str) -> Iterator[str]:
 @contextlib.contextmanager
 def _serving_tls(listen: str, token: str) -> Iterator[str]:
     """Present a certificate for a name with the token; give its fingerprint."""
-    from dnsrenew.challenges.tls_alpn01.listener import SHARED
-    from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+    from dnsrenew.challenges.tls_alpn01.solver import SHARED
 
-    name = helper.server_name(token)
+    name = server_name(token)
     certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))
     SHARED.add(listen, name, certificate)
     try:
@@ -268,3 +269,135 @@ def _serving_tls(listen: str, token: str) -> Iterator[str]:
 
 
 _SERVING: Final = {80: _serving_http, 443: _serving_tls}
+
+
+# ── public address ─────────────────────────────────────────────────────────────────────
+
+# The public addresses of this host: its own, that of its router, and those that a helper outside sees.
+
+
+def public_addresses(facts: Facts) -> tuple[str, ...]:
+    """Return the addresses at which the Internet may reach this host, each once."""
+    return tuple(dict.fromkeys(address for its in by_source(facts).values() for address in its))
+
+
+def by_source(facts: Facts) -> dict[str, list[str]]:
+    """Return the public addresses by what told them, for the evidence: ``host``, ``upnp``, ``nat-pmp``, ``helper``."""
+    told = {
+        "host": sorted(own_addresses(facts)),
+        **{protocol: [address] for protocol, address in surroundings(facts).wan.items()},
+        "helper": seen_addresses(facts),
+    }
+    addresses = {source: filter(host_port.is_ip, its) for source, its in told.items()}
+    public = {source: list(filter(is_public, its)) for source, its in addresses.items()}
+    return {source: its for source, its in public.items() if its}
+
+
+# ── helper ─────────────────────────────────────────────────────────────────────────────
+
+# Asks the helper outside, whose protocol is on docs/reference/outside-probe.md.
+#
+# The helper may be anybody's: its answer is small, of one form, and every text in it is cleaned.
+
+VERSION: Final = 1
+ERRORS: Final = ("refused", "timeout", "unreachable", "failed")
+"""Why a port is not open: ``error`` of an answer."""
+MAX_ANSWER: Final = 100
+"""Characters of ``answer`` and ``banner``."""
+_TIMEOUT: Final = (2.0, 5.0)
+"""The helper itself waits for at most four seconds."""
+_MAX_BYTES: Final = 4096
+_ANY: Final[dict[Family, str]] = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  # the source of a connection
+_MOST_SECONDS: Final = 60.0
+
+HelperFailureKind = Literal["absent", "silent", "busy", "nonsense", "proxied"]
+"""``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this host."""
+
+
+class PortSeen(Frozen):
+    """What the helper saw.
+
+    :ivar address: the public address of this host, as the helper sees it.
+    :ivar open: whether it could connect; None if it was not asked.
+    :ivar error: why it could not: one of :data:`ERRORS`.
+    :ivar answer: what the port answered, to compare with what we serve: see the protocol.
+    :ivar banner: the name of the program that answered, as it says.
+    """
+
+    address: str
+    open: bool | None = None
+    error: str | None = None
+    answer: str = ""
+    banner: str = ""
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as evidence."""
+        shown = vars(self)
+        return {key: shown[key] for key in ("address", "open", "error", "banner", "seconds")}
+
+
+class HelperFailure(Frozen):
+    """Why the helper says nothing.
+
+    :ivar detail: for the evidence.
+    """
+
+    kind: HelperFailureKind
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as evidence."""
+        return dict(vars(self))
+
+
+def server_name(token: str) -> str:
+    """Return the name that the helper asks port 443 for; ``.invalid`` belongs to nobody (RFC 6761)."""
+    return f"{token}.invalid"
+
+
+def shown_url(url: str) -> str:
+    """Return where the helper is, without what may be a secret."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | HelperFailure:
+    """Ask the helper about a port of this host; with None only for the address of this host."""
+    query: dict[str, Any] = {} if port is None else {"port": port, "token": token}
+    client = HttpClient(source=_ANY[family])  # no proxy: its address is not ours
+    try:
+        response = client.request("GET", url, params=query, timeout=_TIMEOUT, max_bytes=_MAX_BYTES)
+    except HttpFailure as failure:
+        kinds: dict[str, HelperFailureKind] = {"dns": "absent", "too-large": "nonsense", "redirect": "nonsense"}
+        return HelperFailure(kinds.get(failure.kind, "silent"), failure.detail)
+    finally:
+        client.close()
+    if response.status in {429, 503}:
+        return HelperFailure("busy", str(response.status))
+    found = _read(response, port) if response.status == 200 else None
+    return found or HelperFailure("nonsense", str(response.status))
+
+
+def _read(response: Response, port: int | None) -> PortSeen | None:
+    """Return the answer; None if it is not of the protocol, or contradicts itself or the question."""
+    try:
+        value = response.json()
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or value.get("version") != VERSION or not isinstance(value.get("address"), str):
+        return None
+    address = value["address"]
+    if not is_ip(address):
+        return None
+    if port is None:
+        return PortSeen(address)
+    is_open, error, seconds = value.get("open"), value.get("error"), value.get("seconds", 0)
+    texts = [value.get(key) or "" for key in ("answer", "banner")]
+    if value.get("port") != port or not isinstance(is_open, bool) or not all(isinstance(each, str) for each in texts):
+        return None
+    if error is not None if is_open else error not in ERRORS:
+        return None
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= _MOST_SECONDS:  # NaN neither
+        return None
+    answer, banner = (one_line(text, MAX_ANSWER) for text in texts)
+    return PortSeen(address, is_open, error, answer, banner, round(float(seconds), 3))

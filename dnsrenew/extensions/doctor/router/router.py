@@ -8,8 +8,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.model import Check
 from dnsrenew.extensions.doctor.facts import HTTP, INBOUND
 from dnsrenew.extensions.doctor.router import outside, texts
-from dnsrenew.extensions.doctor.router.address_kinds import kind_of
-from dnsrenew.extensions.doctor.router.surroundings import Surroundings, surroundings
+from dnsrenew.extensions.doctor.router.surroundings import Surroundings, kind_of, surroundings
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec

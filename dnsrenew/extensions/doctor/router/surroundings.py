@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import struct
+import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from dnsrenew.base import threads
+from dnsrenew.base import subprocesses, threads
+from dnsrenew.base.host_port import is_public
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.doctor.host.machine import OutboundRoute, is_global_ipv6, outbound_routes, own_addresses
-from dnsrenew.extensions.doctor.router import nat_pmp, ssdp, upnp
-from dnsrenew.extensions.doctor.router.address_kinds import kind_of
-from dnsrenew.extensions.doctor.router.gateway import default_gateway
+from dnsrenew.extensions.doctor.router import upnp
 from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Cont
     gateway = default_gateway()
     if gateway is None:
         return here
-    nat_pmp_task = threads.start(partial(nat_pmp.external_address, context, gateway))
+    nat_pmp_task = threads.start(partial(external_address, context, gateway))
     router, ignored = context.join(threads.start(partial(_ask_upnp, context, gateway, host)))
     addresses = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
     return replace(
@@ -107,6 +111,135 @@ def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Cont
 
 
 def _ask_upnp(context: Context, gateway: str, host: str) -> tuple[UpnpRouter, tuple[str, ...]]:
-    found = ssdp.search(context, gateway, host)
+    found = upnp.search(context, gateway, host)
     router = UpnpRouter() if found.location is None else upnp.ask(context, found.location, gateway, host)
     return router, found.others
+
+
+# ── gateway ────────────────────────────────────────────────────────────────────────────
+
+# The router: the default gateway for IPv4, from the routing table of the operating system.
+#
+# psutil does not show routes. Linux has them in /proc, Windows in a function of its IP helper library, and macOS
+# prints them.
+
+_IS_GATEWAY: Final = 2  # RTF_GATEWAY
+_SECONDS: Final = 1.0
+_MOST: Final = 4096
+_GATEWAY_LINE: Final = re.compile(rb"^\s*gateway: ([0-9.]+)\s*$", re.MULTILINE)
+
+
+def default_gateway(table: str = "/proc/net/route") -> str | None:
+    """Return the address of the default gateway; None if there is none, or it cannot be found out."""
+    if sys.platform == "win32":
+        return _from_windows()
+    if sys.platform == "darwin":
+        return _from_macos()
+    try:
+        with open(table, encoding="ascii") as file:
+            return from_table(file.read())
+    except (OSError, ValueError):
+        return None
+
+
+def from_table(text: str) -> str | None:
+    """Return the gateway of the default route with the lowest metric, from Linux's /proc/net/route."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    # interface, destination, gateway, flags, references, use, metric, mask; addresses in the byte order of the host
+    routes = [
+        (int(row[6]), row[2])
+        for row in rows
+        if len(row) > 7 and int(row[1], 16) == int(row[7], 16) == 0 and int(row[3], 16) & _IS_GATEWAY
+    ]
+    return socket.inet_ntoa(struct.pack("=I", int(min(routes)[1], 16))) if routes else None
+
+
+def _from_windows() -> str | None:
+    import ctypes
+
+    row = (ctypes.c_uint32 * 14)()  # MIB_IPFORWARDROW: destination, mask, policy, next hop, …
+    library = getattr(ctypes, "windll").iphlpapi  # noqa: B009  # exists on Windows only
+    failed = library.GetBestRoute(struct.unpack("=I", socket.inet_aton("198.41.0.4"))[0], 0, ctypes.byref(row))
+    return socket.inet_ntoa(struct.pack("=I", row[3])) if not failed and row[3] else None
+
+
+def _from_macos() -> str | None:
+    arguments = ["/sbin/route", "-n", "get", "default"]
+    try:
+        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_MOST)
+    except OSError:
+        return None
+    found = _GATEWAY_LINE.search(done.output)
+    return found[1].decode("ascii") if found else None
+
+
+# ── nat pmp ────────────────────────────────────────────────────────────────────────────
+
+# Asks the router for its address by NAT-PMP (RFC 6886 section 3.2): two packets.
+#
+# NAT-PMP cannot list mappings. Its successor PCP (RFC 6887) tells an address only to one that makes a mapping, which
+# a diagnosis must not do; servers of PCP answer NAT-PMP too (RFC 6887 appendix A).
+
+PORT: Final = 5351
+_REQUEST: Final = b"\0\0"
+"""Version 0, operation 0: the address."""
+_ANSWER: Final = struct.Struct("!BBHI4s")
+_ADDRESS: Final = 128
+_WAITS: Final = (0.25, 0.5)
+"""Seconds for an answer, twice as long each time (RFC 6886 section 3.1); a router needs milliseconds."""
+
+
+def external_address(context: Context, gateway: str, port: int = PORT) -> str | None:
+    """Return the address of the router on its other side; ``0.0.0.0`` if it has none, None if it does not tell.
+
+    :raises Cancelled: the caller cancelled.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        for wait in _WAITS:
+            context.check()
+            try:
+                link.connect((gateway, port))  # only answers of the router are received
+                link.settimeout(wait)
+                link.send(_REQUEST)
+                return _read(link.recv(64))
+            except TimeoutError:
+                continue
+            except OSError:  # refused: the router does not speak it
+                return None
+    return None
+
+
+def _read(answer: bytes) -> str | None:
+    if len(answer) != _ANSWER.size:
+        return None
+    version, operation, result, _, address = _ANSWER.unpack(answer)
+    return socket.inet_ntoa(address) if (version, operation, result) == (0, _ADDRESS, 0) else None
+
+
+# ── address kinds ──────────────────────────────────────────────────────────────────────
+
+# What an IPv4 address of a router says about the path to it. Pure.
+
+AddressKind = Literal["public", "private", "cgnat", "ds-lite", "none"]
+"""``cgnat``: shared by customers of a provider (RFC 6598). ``ds-lite``: the provider translates IPv4 (RFC 6333).
+``private``: of a network behind another router, also one for documentation or benchmarks. ``none``: no address of a
+host.
+"""
+
+_CGNAT: Final = IPv4Network("100.64.0.0/10")
+_DS_LITE: Final = IPv4Network("192.0.0.0/24")
+
+
+def kind_of(address: str) -> AddressKind:
+    """Return the kind of an IPv4 address; anything else is ``none``."""
+    try:
+        found = IPv4Address(address)
+    except AddressValueError:
+        return "none"
+    if found in _CGNAT:
+        return "cgnat"
+    if found in _DS_LITE:
+        return "ds-lite"
+    if found.packed[0] in {0, 255} or found.is_loopback or found.is_link_local or found.is_multicast:
+        return "none"
+    return "public" if is_public(address) else "private"

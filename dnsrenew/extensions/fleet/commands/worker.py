@@ -6,12 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.events import Emitter
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
-from dnsrenew.cli.line_fields import ERROR, LineFields
-from dnsrenew.cli.run_watch import RunWatch
+from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
+from dnsrenew.cli.terminal import ERROR, LineFields
 from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.extensions.fleet.database.packages import check_packages
+from dnsrenew.extensions.fleet.metrics import FleetNumbers
+from dnsrenew.extensions.fleet.worker import FleetWorker
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
@@ -30,10 +34,6 @@ def worker(invocation: Invocation) -> int:
     :raises StoreError: the database can be reached, and cannot be used; ``store-extra-missing``.
     :raises Cancelled: a signal arrived, and something did not end in time.
     """
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.packages import check_packages
-    from dnsrenew.extensions.fleet.metrics import FleetNumbers  # not needed by other commands
-
     terminal, signals = invocation.terminal, invocation.signals
     use_service_log(invocation)
     signals.allow(SECONDS)
@@ -56,8 +56,6 @@ class _Work:
     """
 
     def __init__(self, invocation: Invocation, config: Config, watch: RunWatch) -> None:
-        from dnsrenew.extensions.fleet.worker import FleetWorker
-
         self._invocation = invocation
         self._terminal = invocation.terminal
         self._watch = watch

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.context import Context as AnyContext
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.extensions.fleet.database.json_values import damaged_value, json_text
+from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store import damage, texts
-from dnsrenew.store.account_parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.state import SCHEMA
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from dnsrenew.base.model.account import AccountData
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
@@ -63,8 +64,6 @@ class AccountRow(Frozen, hidden=("seals",)):
         :raises LockedError: another run holds the lock for longer.
         :raises StoreError: it cannot be locked.
         """
-        from dnsrenew.base.runtime.context import Context as AnyContext  # slow to load
-
         waiting = context or self.context or AnyContext()
         return self.locks.hold(self._lock_key, texts.ACCOUNT_LOCK.format(name=self.label), wait=WAIT, context=waiting)
 
@@ -149,8 +148,6 @@ class AccountRow(Frozen, hidden=("seals",)):
         return pem
 
     def _with_key(self, key: bytes, text: str | None) -> AccountData:
-        from dnsrenew.base.model.account import AccountData
-
         if text is None:
             return AccountData(key_pem=key)
         try:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.model import Notice
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.json_values import damaged_value, json_text
+from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store import damage, texts, version_meta
-from dnsrenew.store.damage_reports import DamageReports
+from dnsrenew.store.damage import DamageReports
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
 from dnsrenew.store.state import SCHEMA, Meta, State

@@ -7,18 +7,22 @@ and after a restart of the server each of its connections would fail once.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+import time
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database import new_connection, texts
+from dnsrenew.extensions.fleet.database import texts
+from dnsrenew.extensions.fleet.database.packages import check_packages
 from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params, Row, Server
+from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
-    from dnsrenew.extensions.fleet.database.notifications import Notifications
+    from dnsrenew.extensions.fleet.database.server import DeadlineConnection
 
 __all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction"]
 
@@ -131,8 +135,6 @@ class Database(Server):
 
     def notifications(self, channel: str) -> contextlib.AbstractContextManager[Notifications]:
         """Listen to a channel (NOTIFY) on a connection of its own."""
-        from dnsrenew.extensions.fleet.database.notifications import Notifications  # few processes listen
-
         return contextlib.closing(Notifications(self, channel))
 
     def close(self) -> None:
@@ -149,7 +151,7 @@ class Database(Server):
         if not self._free.acquire(timeout=self.patience):
             raise self.error(texts.BUSY, size=self.size, seconds=self.patience)
         try:
-            connection = self._take() or new_connection.connect(self)
+            connection = self._take() or connect(self)
             try:
                 yield connection
             finally:
@@ -185,3 +187,227 @@ class Database(Server):
         if not connection.closed and connection.info.transaction_status in {2, 3}:  # INTRANS, INERROR
             with contextlib.suppress(StoreError):
                 self.run(connection, "ROLLBACK")
+
+
+# ── new connection ─────────────────────────────────────────────────────────────────────
+
+# How a connection to the database is opened and checked.
+
+_OLDEST: Final = 140000
+"""PostgreSQL 14: before it, idle_session_timeout does not exist, which frees the locks of a host that hangs."""
+_NO_TRANSACTIONS: Final = "08P01"
+"""PgBouncer's answer to a BEGIN if it pools single statements."""
+_IDLE_IN_TRANSACTION: Final = 5_000
+"""Milliseconds after which the server ends the transaction of a client that hangs, and with it its row locks: others
+that wait for those rows give up after 10 s."""
+_HANDOVER: Final = 0.1
+"""Seconds for the end of a thread that has connected in time."""
+_SETUP: Final = """
+SELECT pg_backend_pid(), clock_timestamp(), pg_is_in_recovery(), current_setting('transaction_read_only'),
+  current_setting('server_version_num')::int, current_setting('server_version'), set_config('TimeZone', 'UTC', false),
+  set_config('statement_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false)
+"""
+
+
+def connect(server: Server) -> DeadlineConnection:
+    """Open a connection, set its session up and check the server.
+
+    :raises StoreError: it cannot connect, or the server does not suit.
+    """
+    connection = _open(server)
+    try:
+        _prepare(server, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(server: Server) -> DeadlineConnection:
+    """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
+    try:
+        import psycopg
+        from psycopg.types.json import set_json_loads
+
+        from dnsrenew.extensions.fleet.database.server import DeadlineConnection
+    except ImportError:
+        check_packages()
+        raise
+    lock, given_up = threading.Lock(), threading.Event()
+
+    def connect() -> DeadlineConnection | None:
+        # The options hold the password: no variable of a traceback may have them.
+        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
+        connection.patience = server.patience
+        set_json_loads(json_files.value, connection)
+        with lock:
+            if not given_up.is_set():
+                return connection
+        connection.close()
+        return None
+
+    task = threads.start(connect)
+    task.done.wait(server.patience)
+    with lock:
+        given_up.set()
+    # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
+    is_done = task.done.wait(_HANDOVER)
+    if is_done and isinstance(task.error, psycopg.Error):
+        raise server.translate(task.error)
+    opened = task.result() if is_done else None
+    if opened is None:
+        raise server.error(texts.SILENT, seconds=server.patience)
+    return opened
+
+
+def connection_options(server: Server) -> dict[str, Any]:
+    """Return libpq's parameters without those in the URL, which take precedence.
+
+    :raises StoreError: ``store-bad-path``: the URL cannot be read.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    options: dict[str, Any] = {
+        "connect_timeout": max(2, math.ceil(server.patience)),
+        "client_encoding": "utf8",
+        "application_name": "dnsrenew",
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": math.ceil(server.patience * 1000),
+    }
+    try:
+        given = conninfo_to_dict(server.address.url)
+    except psycopg.Error:  # its words quote the address
+        given = None
+    if given is None:
+        raise StoreError.of(texts.BAD_ADDRESS)
+    options = {name: value for name, value in options.items() if given.get(name) is None}
+    password = server.address.read_password()
+    return options if password is None else {**options, "password": password}
+
+
+def _prepare(server: Server, connection: DeadlineConnection) -> None:
+    limits = (str(math.ceil(server.patience * 1000)), str(_IDLE_IN_TRANSACTION))
+    before = time.monotonic()
+    ((pid, now, is_replica, read_only, number, version, *_),), _ = server.run(connection, _SETUP, limits)
+    server.clock.note(before, now, time.monotonic())
+    if number < _OLDEST:
+        raise server.error(texts.TOO_OLD, version=version)
+    if is_replica or read_only == "on":
+        raise server.error(texts.REPLICA if is_replica else texts.READ_ONLY)
+    if connection.info.backend_pid != pid:  # the number told at the login is another one: a pooler answered it
+        _refuse_shared_sessions(server, connection, pid)
+
+
+def _refuse_shared_sessions(server: Server, connection: DeadlineConnection, pid: int) -> None:
+    """Raise an error if a pooler gives each transaction another session.
+
+    While a second connection is in a transaction, either it got the session of the first one, or the first one
+    gets another session than before.
+    """
+    other = _open(server)
+    try:
+        server.run(other, "BEGIN")
+        ((second,),), _ = server.run(other, "SELECT pg_backend_pid()")
+        ((again,),), _ = server.run(connection, "SELECT pg_backend_pid()")
+        server.run(other, "ROLLBACK")
+    except StoreError as error:
+        if error.evidence.get("sqlstate") != _NO_TRANSACTIONS and (other.closed or connection.closed):
+            raise
+        raise server.error(texts.POOLER) from None
+    finally:
+        other.close()
+    if pid == second or again != pid:
+        raise server.error(texts.POOLER)
+
+
+# ── notifications ──────────────────────────────────────────────────────────────────────
+
+# What others tell by NOTIFY, on a connection of its own.
+
+PAUSE: Final = 1.0
+"""Seconds after which an iteration returns, even if nothing was told, so that its caller can stop."""
+_BEAT: Final = 0.3
+"""The silence after which the server is asked whether it is still there, as a part of the patience: 3 s of 10 s."""
+
+
+class Notifications:
+    """The payloads that are told on a channel; not thread-safe.
+
+    After a ``store-unreachable`` the next :meth:`wait` connects again. What was told meanwhile is lost: the caller
+    reads the tables again whenever :attr:`connections` has changed.
+
+    :ivar connections: how often it has connected.
+    """
+
+    def __init__(self, server: Server, channel: str) -> None:
+        self.connections = 0
+        self._server = server
+        self._channel = channel
+        self._beat = server.patience * _BEAT
+        self._connection: DeadlineConnection | None = None
+        self._heard: list[str] = []
+        self._last = 0.0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Return the payloads of each second for ever; an empty list if there are none.
+
+        :raises StoreError: the connection is lost; iterate again to connect again.
+        """
+        while True:
+            yield self.wait(PAUSE)
+
+    def wait(self, seconds: float) -> list[str]:
+        """Return what was told, as soon as there is something, or an empty list after some seconds.
+
+        The first call connects, and returns at once.
+
+        :raises StoreError: ``store-unreachable`` and others: there is no connection, or it is lost.
+        """
+        try:
+            if self._connection is None:
+                self._connect()
+            elif not self._heard:
+                self._listen(self._connection, seconds)
+        except BaseException:
+            self.close()
+            raise
+        heard, self._heard = self._heard, []
+        return heard
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> None:
+        self._heard = []
+        connection = self._connection = connect(self._server)
+        connection.add_notify_handler(self._note)
+        self._server.run(connection, f'LISTEN "{self._channel}"')
+        self.connections += 1
+        self._last = time.monotonic()
+
+    def _listen(self, connection: DeadlineConnection, seconds: float) -> None:
+        left = max(self._last + self._beat - time.monotonic(), 0)
+        if connection.has_input(min(seconds, left)):
+            self._read(connection)
+        elif left <= seconds:
+            connection.patience = self._server.patience - self._beat  # the silence so far counts too
+            self._server.run(connection, "SELECT 1")
+        else:
+            return
+        self._last = time.monotonic()
+
+    def _read(self, connection: DeadlineConnection) -> None:
+        is_cut = connection.is_cut()
+        while notify := connection.pgconn.notifies():
+            self._heard.append(bytes(notify.extra).decode(errors="replace"))
+        if is_cut:
+            raise self._server.error(texts.UNREACHABLE, reason=texts.CUT)
+
+    def _note(self, notify: Any) -> None:  # psycopg.Notify
+        self._heard.append(notify.payload)

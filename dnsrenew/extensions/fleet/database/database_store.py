@@ -15,16 +15,24 @@ import weakref
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base import x509
+from dnsrenew.base.model.certificate import DatabaseCertificate
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.extensions.fleet.database import schema
+from dnsrenew.extensions.fleet.database import texts as database_texts
+from dnsrenew.extensions.fleet.database.accounts import AccountRow
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
-from dnsrenew.extensions.fleet.database.documents import DocumentRows, DocumentTable
-from dnsrenew.extensions.fleet.database.json_values import damaged_value
+from dnsrenew.extensions.fleet.database.documents import DocumentRows, DocumentTable, damaged_value
+from dnsrenew.extensions.fleet.database.journal import JournalRows
+from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
-from dnsrenew.extensions.fleet.database.rights import check_rights
+from dnsrenew.extensions.fleet.database.orders import DeploymentRows, OrderRows, RequestRows, unfinished_renames
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store import json_files, texts
+from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords
+from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.paths import account_label, check_name, zone_key
 from dnsrenew.store.protocol import Store, unchanged
 from dnsrenew.store.state import Meta, State, issued_meta
@@ -33,22 +41,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from dnsrenew.base import x509
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.accounts import AccountRow
     from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.deployments import DeploymentRows
-    from dnsrenew.extensions.fleet.database.journal import JournalRows
-    from dnsrenew.extensions.fleet.database.orders import OrderRows
     from dnsrenew.extensions.fleet.database.seal import Seals
-    from dnsrenew.extensions.fleet.database.signing_requests import RequestRows
     from dnsrenew.store.deployment_files import UnfinishedRenames
-    from dnsrenew.store.diagnosis_records import DiagnosisRecords
-    from dnsrenew.store.http_responses import HttpResponses
-    from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.notified import NotifiedRecords
     from dnsrenew.store.protocol import ZonePurpose
 
 Change = Callable[[State], State]
@@ -164,8 +162,6 @@ class DatabaseStore(Store):
 
     def accounts(self, directory_url: str, ca_name: str, context: Context | None = None) -> AccountRow:
         """See :meth:`Store.accounts`."""
-        from dnsrenew.extensions.fleet.database.accounts import AccountRow  # not needed while nothing is due
-
         label = account_label(ca_name, directory_url)
         return AccountRow(
             self.database, self.seals, self.locks, directory_url, label, f"{self.place} (account {label})", context
@@ -173,17 +169,12 @@ class DatabaseStore(Store):
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
         """See :meth:`Store.ledger`."""
-        from dnsrenew.extensions.fleet.database.ledger import LedgerRows  # not needed while nothing is due
-        from dnsrenew.store.ledger import Ledger
-
         path = f"{self.place} (ledger of {account_label(ca_name, directory_url)})"
         return Ledger.at(LedgerRows(self.database, directory_url, path), ca_name, directory_url, context)
 
     @functools.cached_property
     def journal(self) -> JournalRows:
         """See :attr:`Store.journal`."""
-        from dnsrenew.extensions.fleet.database.journal import JournalRows
-
         return JournalRows(self.database, self.locks, self.place)
 
     @property
@@ -194,43 +185,29 @@ class DatabaseStore(Store):
     @property
     def orders(self) -> OrderRows:
         """See :attr:`Store.orders`."""
-        from dnsrenew.extensions.fleet.database.orders import OrderRows  # not needed while nothing is due
-
         return OrderRows(self._documents, self.place)
 
     @property
     def signing_requests(self) -> RequestRows:
         """See :attr:`Store.signing_requests`."""
-        from dnsrenew.extensions.fleet.database.signing_requests import RequestRows  # rarely needed
-
         return RequestRows(self._documents, self.place)
 
     @property
     def diagnoses(self) -> DiagnosisRecords:
         """See :attr:`Store.diagnoses`."""
-        from dnsrenew.store.diagnosis_records import DiagnosisRecords  # rarely needed
-
         return DiagnosisRecords(DocumentRows(self._documents, "diagnoses"))
 
     @property
     def notified(self) -> NotifiedRecords:
         """See :attr:`Store.notified`."""
-        from dnsrenew.store.notified import NotifiedRecords  # needed only where messages are sent
-
         return NotifiedRecords(DocumentRows(self._documents, "told"))
 
     def deployment(self, name: str, entry: str) -> DeploymentRows:
         """See :meth:`Store.deployment`."""
-        from dnsrenew.extensions.fleet.database.deployments import (
-            DeploymentRows,  # not needed while nothing is deployed
-        )
-
         return DeploymentRows(self._documents, name, entry)
 
     def unfinished_renames(self) -> list[UnfinishedRenames]:
         """See :meth:`Store.unfinished_renames`: those of this machine."""
-        from dnsrenew.extensions.fleet.database.deployments import unfinished_renames  # rarely needed
-
         return unfinished_renames(self._documents)
 
     def fingerprint_key(self) -> bytes:
@@ -291,8 +268,6 @@ class DatabaseStore(Store):
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         """See :meth:`Store.certificate`."""
-        from dnsrenew.base.model.certificate import DatabaseCertificate  # not needed where the store is a folder
-
         if state.version is None or state.not_before is None or state.not_after is None:
             return None
         pair = self._rows.pair(name, state.version)
@@ -321,8 +296,6 @@ class DatabaseStore(Store):
     @functools.cached_property
     def responses(self) -> HttpResponses:
         """See :attr:`Store.responses`: in a private folder of this process and of those that it forks."""
-        from dnsrenew.store.http_responses import HttpResponses  # few programs serve them
-
         folder = tempfile.mkdtemp(prefix="dnsrenew-http-01-")
         weakref.finalize(self, _remove_folder, folder, os.getpid())
         return HttpResponses(folder)
@@ -378,8 +351,6 @@ class DatabaseStore(Store):
         remember: Change = unchanged,
     ) -> State:
         """See :meth:`Store.keep`; two statements."""
-        from dnsrenew.base import x509
-
         chain = "".join(x509.split_chain(fullchain_pem))
         meta = issued_meta(spec, ca, facts, {"privkey.pem": len(key_pem), "fullchain.pem": len(chain)}, state)
         number = self._rows.next_number(spec.name, state)
@@ -421,3 +392,31 @@ def _close(locks: LockSession, database: Database) -> None:
 def _remove_folder(folder: str, process: int) -> None:
     if os.getpid() == process:  # a fork ends earlier
         shutil.rmtree(folder, ignore_errors=True)
+
+
+# ── rights ─────────────────────────────────────────────────────────────────────────────
+
+# Whether the role of the configuration may write what a renewal writes: a right that is missing is found before it.
+
+_LACKING: Final = """
+SELECT relname FROM pg_class
+WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('dnsrenew_version'))
+  AND (relname LIKE 'dnsrenew\\_%' OR relname LIKE 'procrastinate\\_%') AND relname <> 'dnsrenew_schema'
+  AND CASE relkind
+    WHEN 'r' THEN NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+                       AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+    WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE')
+    ELSE false
+  END
+ORDER BY relname LIMIT 1
+"""
+
+
+def check_rights(database: Database) -> None:
+    """Return if all tables and sequences may be changed; one statement.
+
+    :raises StoreError: ``store-refused``: one may not.
+    """
+    row = database.one(_LACKING)
+    if row is not None:
+        raise database.error(database_texts.NO_RIGHTS, reason=database_texts.RIGHT_MISSING.format(table=row[0]))

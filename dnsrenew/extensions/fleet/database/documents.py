@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.model import Notice
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store.paths import check_name
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.extensions.fleet.database.seal import Seals
+    from dnsrenew.store.texts import DamageTexts
 
 _READ: Final = "SELECT content FROM dnsrenew_document WHERE name = %s AND kind = %s"
 _MADE: Final = "SELECT made FROM dnsrenew_document WHERE name = %s AND kind = %s"
@@ -93,3 +96,24 @@ class DocumentRows(Frozen):
     def remove(self, name: str) -> None:
         """Remove the document of a certificate, if there is one."""
         self.table.remove(name, [self.kind])
+
+
+# ── json values ────────────────────────────────────────────────────────────────────────
+
+# JSON for columns of type jsonb.
+
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def json_text(data: bytes) -> str:
+    """Return a JSON document for a column of type jsonb, which cannot hold the character NUL: U+FFFD replaces it."""
+    text = data.decode("utf-8")
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
+
+
+def damaged_value(place: str, kind: DamageTexts, reason: str) -> Notice:
+    """Return the warning about a value that dnsrenew cannot have written.
+
+    :param place: where it is.
+    """
+    return Notice(*kind.in_database.fill(path=place, reason=reason))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
-from dnsrenew.extensions.fleet.database.deployments import renames_kind
-from dnsrenew.extensions.fleet.database.json_values import damaged_value, json_text
+from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
+from dnsrenew.extensions.fleet.database.orders import renames_kind
 from dnsrenew.store import texts as store_texts
 from dnsrenew.store.journal_entry import (
     CLEANUP,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.installation import install_command
+from dnsrenew.base.extensions import install_command
+from dnsrenew.base.model import StoreAddress
+from dnsrenew.config import texts as config_texts
+from dnsrenew.config.schema import Unlocated
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.config.loader import Draft
 
 PACKAGES: Final = {"psycopg": "psycopg[binary,pool]", "psycopg_pool": "psycopg-pool", "procrastinate": "procrastinate"}
 """The modules, and what is installed for each."""
@@ -25,3 +31,35 @@ def check_packages() -> None:
     """
     if missing := missing_packages():
         raise StoreError.of(texts.NO_PACKAGE, packages=missing, command=install_command(*missing))
+
+
+# ── check of the configuration ──────────────────────────────────────────────────────────
+
+_STORE: Final = ("store",)
+
+
+def check_fleet(draft: Draft) -> None:
+    """Add a mistake if a package for PostgreSQL is missing, or libpq does not understand the address."""
+    store = draft.values.get("store")
+    if not isinstance(store, StoreAddress) or draft.report.has_mistake(_STORE):
+        return
+    missing = missing_packages()
+    if missing:
+        fix = config_texts.INSTALL.format(command=install_command(*missing))
+        draft.report.add(
+            Unlocated(draft.main.file, _STORE, config_texts.NO_FLEET_PACKAGES, config_texts.FLEET_PACKAGES, fix=fix)
+        )
+    elif not _is_understood(store.url):
+        draft.report.add(Unlocated(draft.main.file, _STORE, config_texts.NOT_READ_BY_LIBPQ, config_texts.DATABASE_URL))
+
+
+def _is_understood(url: str) -> bool:
+    """Tell whether libpq can read an address; its message is not shown: it can have any part of the address."""
+    import psycopg  # slow to load
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        return False
+    return True

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from dnsrenew.base.x509 import aead
+from dnsrenew.base.x509 import sealing
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
 
@@ -65,7 +65,7 @@ class Seals:
         """
         if not self._keys:
             return OPEN + data
-        return self.prefix + aead.encrypt(self._keys[self.ids[0]], data, place.encode())
+        return self.prefix + sealing.encrypt(self._keys[self.ids[0]], data, place.encode())
 
     def open(self, blob: bytes, place: str) -> bytes:
         """Return the data of a stored value.
@@ -78,7 +78,7 @@ class Seals:
                 raise StoreError.of(texts.NOT_SEALED, place=place, sealed=False)
             return blob[1:]
         key = self._keys.get(blob[1 : 1 + _ID]) if blob[:1] == SEALED else None
-        data = None if key is None else aead.decrypt(key, blob[1 + _ID :], place.encode())
+        data = None if key is None else sealing.decrypt(key, blob[1 + _ID :], place.encode())
         if data is None:
             raise StoreError.of(texts.SEAL_BROKEN, place=place)
         return data

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.fleet.database.connection import Database
@@ -145,3 +149,135 @@ def _names(stored: Any, wanted: list[str]) -> list[str]:
     """Return the names of a certificate: those of its state, or those that are wanted if it is damaged."""
     is_whole = isinstance(stored, list) and all(isinstance(name, str) for name in stored)
     return stored if is_whole else wanted
+
+
+# ── due dates ──────────────────────────────────────────────────────────────────────────
+
+# Which certificates of a fleet a worker looks at, and when next: the column ``due``. The database's clock decides.
+
+LOCK: Final = "dnsrenew:"
+"""What the queueing locks of our jobs start with; the name of the certificate follows."""
+Why = Literal["lacks", "refused"]
+"""Why no worker takes a certificate: the tables that every file lacks, or the keys of its document that are refused."""
+RENEW: Final = "dnsrenew.renew"
+"""The task of procrastinate that looks at one certificate."""
+
+# NOT IN, not NOT EXISTS: it is hashed once, whatever the statistics of a table that is filled and emptied all day.
+_DUE: Final = """
+SELECT name, left_
+FROM (
+    SELECT name, COALESCE(EXTRACT(EPOCH FROM expires - now()), 0)::double precision AS left_
+    FROM dnsrenew_certificate
+    WHERE wanted IS NOT NULL AND due <= now()
+    ORDER BY COALESCE(expires, now()), name
+    LIMIT %s
+) AS most_urgent
+WHERE 'dnsrenew:' || name NOT IN (
+    SELECT queueing_lock FROM procrastinate_jobs
+    WHERE status IN ('todo', 'doing') AND task_name = 'dnsrenew.renew' AND queueing_lock IS NOT NULL
+)
+ORDER BY left_, name
+"""
+_ROW: Final = """
+SELECT wanted, hashtextextended(wanted::text, 0), slot,
+  (SELECT content FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'lacks'),
+  EXISTS (SELECT FROM dnsrenew_document AS note WHERE note.name = certificate.name AND note.kind = 'refused')
+FROM dnsrenew_certificate AS certificate
+WHERE name = %s AND wanted IS NOT NULL
+"""
+_SETTLE: Final = """
+UPDATE dnsrenew_certificate SET due = %s
+WHERE name = %s AND due = %s AND hashtextextended(wanted::text, 0) = %s
+"""
+_NOTE: Final = """
+INSERT INTO dnsrenew_document (name, kind, content)
+SELECT name, %(kind)s, %(words)s FROM dnsrenew_certificate
+WHERE name = %(name)s AND wanted IS NOT NULL FOR KEY SHARE
+ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
+"""
+
+
+# The scan of each minute does it too; one that waits already is enough.
+_SCAN_SOON: Final = """
+SELECT procrastinate_defer_jobs_v1(ARRAY[(
+    'dnsrenew', 'dnsrenew.scan', 2147483647, NULL, 'dnsrenew.scan', '{}', NULL
+)::procrastinate_job_to_defer_v1])
+WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = 'dnsrenew.scan')
+"""
+
+
+def words_of(note: bytes) -> tuple[str, ...]:
+    """Return the words of a note (:meth:`DueDates.note`), which anything may stand in place of."""
+    words = json_files.value(bytes(note))
+    return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
+
+
+class DueCertificate(Frozen):
+    """A certificate that a worker is to look at.
+
+    :ivar seconds_left: until it expires; negative if it has, 0 if there is none yet.
+    """
+
+    name: str
+    seconds_left: float
+
+
+class WantedRow(Frozen):
+    """What is wanted of a certificate.
+
+    :ivar document: what ``[[certificate]]`` may say; None if no JSON of ours can be nested so deeply.
+    :ivar mark: differs for another document.
+    :ivar lacks: what the file of a worker lacked for it, as noted.
+    :ivar refused: whether a worker has noted that it refuses the document.
+    """
+
+    document: Any
+    mark: int
+    slot: float
+    lacks: tuple[str, ...]
+    refused: bool
+
+
+class DueDates(Frozen):
+    """The column ``due``. Every write of a state, and every change of what is wanted, sets it to now."""
+
+    database: Database
+
+    def due(self, most: int) -> list[DueCertificate]:
+        """Return what is due and has no job, of the ``most`` that have the least time left; the most urgent first."""
+        return [DueCertificate(*row) for row in self.database.fetch(_DUE, (most,))]
+
+    def scan_soon(self) -> None:
+        """Let a worker look within seconds for what is due; without it, within a minute."""
+        with contextlib.suppress(StoreError):  # another program has asked for it at the same moment
+            self.database.fetch(_SCAN_SOON)
+
+    def row(self, name: str) -> WantedRow | None:
+        """Return what is wanted of a certificate; None if nothing is."""
+        found = self.database.one(_ROW, (name,))
+        if found is None:
+            return None
+        document, mark, slot, lacks, refused = found
+        return WantedRow(document, mark, slot, () if lacks is None else words_of(lacks), refused)
+
+    def since(self, name: str) -> datetime | None:
+        """Return since when a certificate is due; None if it is gone."""
+        found = self.database.one("SELECT due FROM dnsrenew_certificate WHERE name = %s", (name,))
+        return None if found is None else found[0]
+
+    def settle(self, name: str, at: datetime, *, since: datetime, mark: int) -> bool:
+        """Set when a worker looks at a certificate next, unless something has changed meanwhile: then it is due.
+
+        :param since: what :meth:`since` returned before the state was read that ``at`` follows from.
+        :param mark: of what was wanted.
+        :returns: whether it was set.
+        """
+        return self.database.execute(_SETTLE, (at, name, since, mark)) > 0
+
+    def note(self, name: str, kind: Why, words: Sequence[str]) -> None:
+        """Note why no worker takes a certificate, for the status of the fleet."""
+        self.database.execute(_NOTE, {"name": name, "kind": kind, "words": json.dumps(list(words)).encode()})
+
+    def forget(self, name: str, kind: Why) -> None:
+        """Forget what was noted: it is true no more."""
+        self.database.execute("DELETE FROM dnsrenew_document WHERE name = %s AND kind = %s", (name, kind))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
-from collections.abc import Iterable
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.extensions.fleet.serving.cache import CachedContext, ContextCache
-from dnsrenew.extensions.fleet.serving.host_thread import is_event_loop
-from dnsrenew.extensions.fleet.serving.loop_connection import LoopConnection, address_of
-from dnsrenew.extensions.fleet.serving.pem_memory import load_pair
+from dnsrenew.base.names import covers
 from dnsrenew.serving.recorded_context import RecordedContext
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.fleet.database.served_certificates import SealedPair
-    from dnsrenew.extensions.fleet.serving.index import NameIndex
-    from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader
+    from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, ServerThreads
     from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
-    from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
 
 PATIENCE: Final = 0.05
 """Seconds that a handshake in a thread of its own waits for a certificate that is being loaded."""
@@ -101,3 +102,200 @@ class FleetContext(RecordedContext):
 
     def _contexts(self) -> Iterable[ssl.SSLContext]:
         return self._cache.contexts()
+
+
+# ── host thread ────────────────────────────────────────────────────────────────────────
+
+# Whether the thread of a handshake may wait.
+
+
+def is_event_loop() -> bool:
+    """Tell whether an event loop (asyncio, uvloop, Trio) runs in this thread: then nothing in it may wait."""
+    asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001  # exported for this purpose
+        return True
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+# ── pem memory ─────────────────────────────────────────────────────────────────────────
+
+# OpenSSL reads certificates from files only, as far as Python offers it: a file that is never on a disk.
+
+
+def load_pair(context: ssl.SSLContext, chain: str, key: bytes) -> None:
+    """Load a certificate and its private key, both PEM, into a context.
+
+    :raises OSError: no file can be made.
+    :raises ssl.SSLError: certificate and key do not fit, or are none.
+    """
+    content = key + b"\n" + chain.encode()
+    if not _from_memory(context, content):
+        _from_private_file(context, content)
+
+
+def _from_memory(context: ssl.SSLContext, content: bytes) -> bool:
+    """Return whether this system has files in memory, and shows them in /proc."""
+    if not hasattr(os, "memfd_create"):
+        return False
+    handle = os.memfd_create("dnsrenew", os.MFD_CLOEXEC)
+    with open(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        path = f"/proc/self/fd/{handle}"
+        if not os.path.exists(path):
+            return False
+        _load(context, path)
+    return True
+
+
+def _from_private_file(context: ssl.SSLContext, content: bytes) -> None:
+    """Load from a temporary file that only this user can read, and which is removed at once."""
+    handle, path = tempfile.mkstemp(prefix="dnsrenew-")  # mode 0600
+    try:
+        with open(handle, "wb") as file:  # closed before OpenSSL opens it, for Windows
+            file.write(content)
+        _load(context, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _load(context: ssl.SSLContext, path: str) -> None:
+    context.load_cert_chain(path, password="")  # or an encrypted key would make OpenSSL ask at the terminal
+
+
+# ── cache ──────────────────────────────────────────────────────────────────────────────
+
+# The ``SSLContext`` of each certificate that was asked for lately; each takes 30 kB.
+
+
+class CachedContext:
+    """The context of one version of a certificate.
+
+    :ivar names: those of the certificate: a newer version may have others.
+    :ivar end: of its validity, seconds since 1970.
+    :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
+    """
+
+    __slots__ = ("context", "end", "is_asked", "names", "version")
+
+    def __init__(self, version: int, names: Sequence[str], end: float, context: ssl.SSLContext) -> None:
+        self.version = version
+        self.names = names
+        self.end = end
+        self.context = context
+        self.is_asked = True
+
+    def covers(self, name: str) -> bool:
+        """Tell whether the certificate is valid for a name."""
+        return covers(self.names, [name])
+
+
+class ContextCache:
+    """Contexts by the name of the certificate; the one that was asked for the longest ago goes first. Thread-safe.
+
+    :param size: how many there are at most.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._contexts: OrderedDict[str, CachedContext] = OrderedDict()
+
+    def get(self, certificate: str) -> CachedContext | None:
+        """Return the context of a certificate, perhaps of an old version of it."""
+        with self._lock:
+            found = self._contexts.get(certificate)
+            if found is not None:
+                found.is_asked = True
+                self._contexts.move_to_end(certificate)
+            return found
+
+    def version(self, certificate: str) -> int | None:
+        """Return which version of a certificate there is; that is no question for it."""
+        with self._lock:
+            found = self._contexts.get(certificate)
+            return None if found is None else found.version
+
+    def put(self, certificate: str, new: CachedContext) -> None:
+        """Add a context, or replace that of another version."""
+        with self._lock:
+            self._contexts[certificate] = new
+            self._contexts.move_to_end(certificate)
+            while len(self._contexts) > self._size:
+                self._contexts.popitem(last=False)
+
+    def discard(self, certificates: Iterable[str]) -> None:
+        """Remove the contexts of certificates that are served no more."""
+        with self._lock:
+            for certificate in certificates:
+                self._contexts.pop(certificate, None)
+
+    def evict_expired(self, now: float) -> None:
+        """Remove the contexts of expired certificates that nobody has asked for since the last call."""
+        with self._lock:
+            for certificate, each in list(self._contexts.items()):
+                if each.end <= now and not each.is_asked:
+                    del self._contexts[certificate]
+                each.is_asked = False
+
+    def contexts(self) -> list[ssl.SSLContext]:
+        """Return all contexts."""
+        with self._lock:
+            return [each.context for each in self._contexts.values()]
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+
+# ── loop connection ────────────────────────────────────────────────────────────────────
+
+# The server's side of a connection on an event loop, which has no socket; and the address of a client.
+#
+# asyncio and uvloop close a connection whose handshake fails without sending what OpenSSL has written last, the
+# alert. They send it if the handshake seems to need more from the client.
+
+
+class LoopConnection(ssl.SSLObject):
+    """A connection on an event loop.
+
+    :ivar is_refused: set in the handshake: the error is raised once the client has got the alert, and has closed.
+    :ivar client: the address of the client; empty if it is not known.
+    """
+
+    is_refused = False
+    client = ""
+    _failure: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        """See :meth:`ssl.SSLObject.do_handshake`."""
+        if self._failure is not None:
+            raise self._failure
+        # asyncio tells it to nothing that TLS calls, but the caller is its protocol; that of uvloop has no frame.
+        self.client = self.client or _address(getattr(sys._getframe(1).f_locals.get("self"), "_transport", None))  # noqa: SLF001  # CPython has it
+        try:
+            super().do_handshake()
+        except ssl.SSLError as error:
+            if not self.is_refused:
+                raise
+            self._failure = error.with_traceback(None)  # it would keep this object alive
+        if self._failure is not None:
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the alert has to be sent first")
+
+
+def _address(transport: Any) -> str:
+    """Return the address of the peer of a transport."""
+    try:
+        return str(transport.get_extra_info("peername")[0])
+    except (AttributeError, LookupError, TypeError):
+        return ""
+
+
+def address_of(connection: Any) -> str:
+    """Return the address of the client of a connection in its handshake; empty if it is not known."""
+    if isinstance(connection, LoopConnection):
+        return connection.client
+    try:
+        return str(connection.getpeername()[0])
+    except (AttributeError, LookupError, OSError):  # no connection; a Unix socket
+        return ""

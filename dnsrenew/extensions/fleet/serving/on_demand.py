@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.clients import Clients
 from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.extensions.fleet.serving import texts
-from dnsrenew.extensions.fleet.serving.server_threads import PAUSE
+from dnsrenew.extensions.fleet.serving.loading import PAUSE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.clock import Clock
-    from dnsrenew.extensions.fleet.database.demand_rate import DemandRate
-    from dnsrenew.extensions.fleet.serving.server_threads import ServerThreads
+    from dnsrenew.extensions.fleet.database.pace import DemandRate
+    from dnsrenew.extensions.fleet.serving.loading import ServerThreads
     from dnsrenew.serving.server_warnings import ServerWarnings
 
 THREADS: Final = 4

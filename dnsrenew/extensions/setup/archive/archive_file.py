@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import sealing
+from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.setup.archive import texts
 
@@ -74,8 +76,6 @@ class ArchiveWriter:
     def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
         self._sealed = None
         if passphrase is not None:
-            from dnsrenew.base.x509.sealing import SealedWriter  # slow to load; not needed without secrets
-
             self._sealed = SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
@@ -165,8 +165,6 @@ class _ArchiveReader:
         self._sums_size = 0
 
     def _unsealed(self, passphrase: Secret) -> BinaryIO:
-        from dnsrenew.base.x509 import sealing  # slow to load; not needed without secrets
-
         try:
             return _Unsealed(sealing.SealedReader(self._file, passphrase.reveal()), self._file)
         except sealing.WrongPassphraseError:
@@ -242,8 +240,6 @@ class _Unsealed(io.BufferedReader):
         self._file = file
 
     def read(self, size: int | None = -1, /) -> bytes:
-        from dnsrenew.base.x509.sealing import BrokenSealError
-
         try:
             return super().read(size)
         except BrokenSealError:

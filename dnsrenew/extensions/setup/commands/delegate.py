@@ -11,6 +11,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.extensions.setup.delegate import delegate as operation
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
@@ -31,8 +32,6 @@ def delegate(invocation: Invocation) -> int:
     :raises ConfigError: what is meant is not clear.
     :raises DnsRenewError: it is not possible, or was stopped.
     """
-    from dnsrenew.extensions.setup.delegate import delegate as operation
-
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
     context = replace(invocation.context(), emitter=Emitter(invocation.clock, DelegateProgress(terminal)))

@@ -8,17 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnsrenew.base.found import Discovery
+from dnsrenew.base.host_port import is_web_address
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import locate
+from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.setup.importing.found import HostView
+from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
+from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.extensions.setup.importing.found import HostView, NotUnderstood
-    from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult
+    from dnsrenew.extensions.setup.importing.found import NotUnderstood
+    from dnsrenew.extensions.setup.importing.importer import ImportResult
 
 
 def import_tool(invocation: Invocation) -> int:
@@ -27,9 +33,6 @@ def import_tool(invocation: Invocation) -> int:
     :raises ConfigError: nothing was found, or a configuration exists.
     :raises StoreError: the store or a file cannot be written.
     """
-    from dnsrenew.extensions.setup.importing.importer import run_import
-    from dnsrenew.store.opening import open_store
-
     request = _request(invocation)
     folder = Path(locate.default_store(str(request.config.parent), os.environ))
     store = open_store(folder, insist=invocation.options.insist)
@@ -51,8 +54,6 @@ def import_tool(invocation: Invocation) -> int:
 
 
 def _request(invocation: Invocation) -> ImportRequest:
-    from dnsrenew.extensions.setup.importing.importer import ImportRequest
-
     options, cwd = invocation.options, locate.here()
     path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
     named = options.config or os.environ.get(locate.VARIABLE)
@@ -66,8 +67,6 @@ def _servers(given: Sequence[str]) -> tuple[str, ...]:
 
     :raises ConfigError: ``usage``.
     """
-    from dnsrenew.base.web_address import is_web_address
-
     for url in given:
         if not is_web_address(url, ("https",)):
             raise usage(texts.SERVER_URL, "dnsrenew import")
@@ -80,8 +79,6 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
     The default is that of ``init``, in the current folder; where others could change it there, as with ``sudo`` in the
     home of a user, it is that of ``restore``.
     """
-    from dnsrenew.config.file_checks import FileChecks
-
     usual = Path(locate.new_config(named, os.environ, cwd))
     if named or os.path.lexists(usual):
         return usual
@@ -94,9 +91,6 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
 
 
 def _host(cwd: str, servers: tuple[str, ...], *, insist: bool) -> HostView:
-    from dnsrenew.base.found import Discovery
-    from dnsrenew.extensions.setup.importing.found import HostView
-
     root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return HostView(

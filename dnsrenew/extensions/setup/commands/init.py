@@ -2,24 +2,322 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew import schedule as scheduling
+from dnsrenew.base.events import Emitter
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import sentences
-from dnsrenew.cli.terminal import green, yellow
-from dnsrenew.config import locate
-from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.commands.init_steps import InitSteps
-from dnsrenew.extensions.setup.commands.prompts import TerminalPerson
+from dnsrenew.cli.arguments import parse
+from dnsrenew.cli.error_text import lines
+from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.outcome_text import OutcomeText
+from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.cli.schedule import schedule
+from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import Config, locate
+from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.dns import DnsView
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, stopped
+from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
+from dnsrenew.extensions.setup.delegate.delegate import delegate
+from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init.answers import read_answers
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.extensions.setup.init.interview import interview
+from dnsrenew.extensions.setup.init.servers import this_server_host
+from dnsrenew.extensions.setup.init.texts import ANSWER_WRONG, CONFIG_EXISTS
+from dnsrenew.extensions.setup.init.write_config import make_files, write_files
+from dnsrenew.schedule.detect import has_scheduler
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.dns import DnsView
     from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import InitSurroundings
+    from dnsrenew.extensions.setup.init.draft import Prompt
+
+# ── init steps ─────────────────────────────────────────────────────────────────────────
+
+# What ``dnsrenew init`` does with the files that it wrote: rehearse, obtain, deploy, install the schedule.
+
+_FINE: Final = frozenset({"renewed", "rehearsed", "not-due"})
+
+
+class InitSteps:
+    """What is done with the new configuration, in order; the first failure ends it."""
+
+    def __init__(self, invocation: Invocation, draft: InitDraft, written: list[str]) -> None:
+        options = parse(["renew", "--config", str(draft.around.config)]).options
+        for name in ("insist", "json", "quiet", "verbose", "lang"):
+            setattr(options, name, getattr(invocation.options, name))
+        self._invocation = replace(invocation, options=options)
+        self._terminal = invocation.terminal
+        self._draft = draft
+        self._document: dict[str, Any] = {"written": written, "rehearsed": None, "outcomes": [], "schedule": None}
+
+    def run(self) -> int:
+        """Do the steps; return the exit status."""
+        draft = self._draft
+        steps: list[Callable[[], bool]] = [
+            *([self._delegate] if draft.is_delegated else []),
+            *([self._rehearse] if draft.rehearse else []),
+            self._obtain,
+            *([self._schedule] if draft.schedule else []),
+        ]
+        done = 0
+        for step in steps:
+            if not step():
+                break
+            done += 1
+        is_done = done == len(steps)
+        self._show_end(is_done=is_done)
+        self._terminal.write_document(self._document)
+        return 0 if is_done else self._invocation.signals.status or 1
+
+    def _delegate(self) -> bool:
+        """Have the CNAME records set, and wait until they are there."""
+        invocation, config = self._invocation, self._config()
+        emitter = Emitter(invocation.clock, DelegateProgress(self._terminal))
+        context = replace(invocation.context(), emitter=emitter)
+        self._terminal.redact = context.redactor.redact
+        name, account = config.certificates[0].name, next(iter(config.accounts))
+        work = partial(delegate, context, config, invocation.store(config), name, account)
+        try:
+            invocation.signals.run(work, cleans_up=True)
+        except Cancelled:
+            self._show_end(is_done=False)
+            raise
+        except DnsRenewError as error:
+            self._refuse(error)
+            return False
+        return True
+
+    def _rehearse(self) -> bool:
+        outcomes = self._renew(dry_run=True)
+        self._document["rehearsed"] = all(each.status in _FINE for each in outcomes)
+        if not self._document["rehearsed"]:
+            self._document["outcomes"] = [each.to_dict() for each in outcomes]
+        return bool(self._document["rehearsed"])
+
+    def _obtain(self) -> bool:
+        outcomes = self._renew(dry_run=False)
+        self._document["outcomes"] = [each.to_dict() for each in outcomes]
+        return all(each.status in _FINE and all(result.ok for result in each.deployed) for each in outcomes)
+
+    def _renew(self, *, dry_run: bool) -> list[Outcome]:
+        """Renew as the command does, with progress in plain lines."""
+        invocation, terminal = self._invocation, self._terminal
+        terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
+        progress = PlainProgress(terminal, show_errors=not terminal.same_terminal, dry_run=dry_run)
+        renewer = invocation.renewer(self._config(), progress)
+        signals = invocation.signals
+        attended = terminal.is_attended
+        outcomes = signals.run(
+            lambda: renewer.renew(attended=attended, dry_run=dry_run, cancel=signals.cancel), cleans_up=True
+        )
+        progress.close()
+        if not terminal.json:
+            now, columns = invocation.clock.now(), terminal.out.size()[0]
+            text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=dry_run, manual=True)
+            found = [line for each in outcomes for line in text.lines(each)]
+            if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
+                terminal.write_result("\n".join(found))
+        return outcomes
+
+    def _schedule(self) -> bool:
+        """Install the schedule as the command does; with ``--json`` without its document."""
+        options = copy.copy(self._invocation.options)
+        options.kind, options.action = None, "install"
+        terminal = self._terminal
+        if terminal.json:
+            terminal = copy.copy(terminal)
+            terminal.json, terminal.quiet = False, True
+        try:
+            schedule(replace(self._invocation, options=options, terminal=terminal))
+        except DnsRenewError as error:
+            self._refuse(error)
+            return False
+        self._document["schedule"] = scheduling.default_kind(scheduling.this_host())
+        return True
+
+    def _config(self) -> Config:
+        return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
+
+    def _by_hand(self) -> list[str]:
+        config = self._config()
+        return needs_person(config, {spec.name for spec in config.certificates})
+
+    def _refuse(self, error: DnsRenewError) -> None:
+        TerminalPerson(self._invocation).refuse(error)
+        self._document["error"] = error.to_dict()
+
+    def _show_end(self, *, is_done: bool) -> None:
+        """Say what is left to do."""
+        terminal = self._terminal
+        if terminal.json or terminal.quiet:
+            return
+        columns = terminal.out.size()[0]
+        lines: list[str] = []
+        changes = [each for deployment in self._draft.deployments for each in deployment.changes]
+        if changes:
+            lines += formatting.wrap(texts.INIT_CHANGES, columns, f"{yellow('!')} ", "  ")
+            for change in changes:
+                lines += formatting.wrap(say(change), columns, "  ", "    ")
+        path = formatting.relative_path(str(self._draft.around.config), locate.here())
+        option = config_option(str(self._draft.around.config))
+        if not is_done:
+            text = texts.INIT_UNFINISHED if self._draft.schedule else texts.INIT_UNFINISHED_ALONE
+            lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")
+        elif by_hand := self._by_hand():
+            lines += formatting.wrap(renewed_by_hand(by_hand), columns, f"{yellow('!')} ", "  ")
+        elif not self._draft.schedule:
+            is_plain = not option or not self._draft.around.has_scheduler
+            text = nothing_renews() if is_plain else texts.INIT_UNSCHEDULED.format(option=option)
+            lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
+        else:
+            text = texts.INIT_DONE.format(path=path, option=option)
+            lines += formatting.wrap(text, columns, f"{green('✓')} ", "  ")
+        terminal.write_result("\n".join(lines))
+
+
+# ── config option ──────────────────────────────────────────────────────────────────────
+
+# The option that commands in messages need to find a configuration.
+
+
+def config_option(path: str) -> str:
+    """Return the option with a blank before it; "" if the commands find the configuration without it.
+
+    :param path: absolute.
+    """
+    try:
+        if locate.search(None, os.environ, locate.here())[0] == path:
+            return ""
+    except ConfigError:
+        pass  # none is found; this one has to be named
+    return f" --config {shlex.quote(formatting.relative_path(path, locate.here()))}"
+
+
+# ── prompts ────────────────────────────────────────────────────────────────────────────
+
+# Questions at a terminal in plain lines: nothing is drawn anew, so that a screen reader can follow.
+
+_LONGEST: Final = 4096
+"""Bytes of a line that a terminal passes on."""
+_HELP: Final = "?"
+
+
+class TerminalPerson:
+    """The person at the terminal: standard error shows, standard input answers."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._signals = invocation.signals
+        self._terminal = invocation.terminal
+
+    def ask(self, prompt: Prompt) -> str:
+        """Return the answer; the default for an empty line. ``?`` shows help.
+
+        :raises Cancelled: Ctrl-C, or the end of the input.
+        """
+        while True:
+            answer = self._asked(prompt)
+            if answer != _HELP:
+                return answer or prompt.default
+            self.say(prompt.help)
+
+    def say(self, text: str) -> None:
+        """Show what was found."""
+        self._write(say(text), f"{dim('·')} ")
+
+    def refuse(self, error: DnsRenewError) -> None:
+        """Show why an answer is not taken."""
+        err = self._terminal.err
+        self._terminal.write_message("\n".join(lines(error, err.size()[0], f"{red('✗')} ")))
+
+    def doubt(self, error: DnsRenewError) -> None:
+        """Show what is doubtful about an answer that is taken."""
+        self._write(sentences(error.message, error.fix), f"{yellow('!')} ")
+
+    def wait(self, work: Callable[[], Any]) -> Any:
+        """Do work that takes a while.
+
+        :raises Cancelled: Ctrl-C; the work has ended first.
+        """
+        return self._signals.run(work, cleans_up=True)
+
+    def _write(self, text: str, head: str) -> None:
+        self._terminal.write_message("\n".join(formatting.wrap(text, self._terminal.err.size()[0], head, "  ")))
+
+    def _show(self, prompt: Prompt) -> None:
+        """Write the question, and the default in brackets behind it, or on a line of its own."""
+        err = self._terminal.err
+        columns = err.size()[0]
+        shown = say(prompt.shown) or prompt.default
+        end = texts.PROMPT.format(default=shown) if shown else ""
+        asked = "\n".join(map(say, (prompt.text, *prompt.lines)))
+        text = [bold(line) for line in formatting.wrap(asked, columns, f"{yellow('?')} ", "  ")]
+        fits = columns is None or formatting.width(text[-1]) + len(end) + 1 < columns - _ROOM
+        if end:
+            text = [*text[:-1], f"{text[-1]} {end}"] if fits else [*text, f"  {end}"]
+        err.write(err.render(err.encodable("\n".join(text))) + " ")
+        self._terminal.drain()
+
+    def _asked(self, prompt: Prompt) -> str:
+        """Show the question, and return a line without blanks at its ends.
+
+        :raises Cancelled: Ctrl-C, or the end of the input.
+        """
+        answer = ""
+        try:
+            with _without_echo() if prompt.is_secret else contextlib.nullcontext():
+                self._show(prompt)
+                answer = self._signals.run(_line)
+        finally:
+            if prompt.is_secret or not answer.endswith("\n"):
+                self._terminal.err.write("\n")  # the cursor is still behind the question
+        if not answer:
+            raise stopped()
+        return answer.strip()
+
+
+_ROOM: Final = 16
+"""Columns that are left for an answer on the line of the question."""
+
+
+def _line() -> str:
+    """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
+    return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _without_echo() -> Iterator[None]:
+    """Keep a secret off the screen while it is typed, where the terminal allows it."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        yield
+        return
+    handle = sys.stdin.fileno()
+    before = termios.tcgetattr(handle)
+    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(handle, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(handle, termios.TCSADRAIN, before)
+
+
+# ── init ───────────────────────────────────────────────────────────────────────────────
 
 _FLAGS: Final = ("domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse")
 
@@ -39,12 +337,6 @@ def init(invocation: Invocation) -> int:
     :raises StoreError: a file cannot be written.
     :raises Cancelled: Ctrl-C, before anything was written.
     """
-    from dnsrenew.extensions.setup.init import wrong_answers
-    from dnsrenew.extensions.setup.init.draft import InitDraft
-    from dnsrenew.extensions.setup.init.interview import interview
-    from dnsrenew.extensions.setup.init.texts import ANSWER_WRONG
-    from dnsrenew.extensions.setup.init.write_config import make_files, write_files
-
     terminal = invocation.terminal
     config = _target(invocation)
     answers = _answers(invocation)
@@ -75,9 +367,6 @@ def _target(invocation: Invocation) -> Path:
 
     :raises ConfigError: ``init-config-exists``; ``config-untrusted``: others could change it.
     """
-    from dnsrenew.config.file_checks import FileChecks
-    from dnsrenew.extensions.setup.init.texts import CONFIG_EXISTS
-
     cwd = locate.here()
     named = invocation.options.config or os.environ.get(locate.VARIABLE)
     path = os.path.abspath(os.path.join(cwd, os.path.expanduser(named or locate.FILE_NAME)))
@@ -96,8 +385,6 @@ def _target(invocation: Invocation) -> Path:
 
 
 def _answers(invocation: Invocation) -> Answers:
-    from dnsrenew.extensions.setup.init.answers import read_answers
-
     options = invocation.options
     file = None if options.answers is None else Path(os.path.abspath(os.path.expanduser(options.answers)))
     answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
@@ -113,10 +400,6 @@ def _is_complete(answers: Answers) -> bool:
 
 
 def _surroundings(invocation: Invocation, config: Path) -> InitSurroundings:
-    from dnsrenew.extensions.setup.init.draft import InitSurroundings
-    from dnsrenew.extensions.setup.init.servers import this_server_host
-    from dnsrenew.schedule.detect import has_scheduler
-
     context = invocation.context()
     invocation.terminal.redact = context.redactor.redact
     return InitSurroundings(
@@ -135,9 +418,5 @@ def _dns_view(tables: Mapping[str, Any]) -> DnsView:
 
     :raises ConfigError: that has a mistake.
     """
-    from dnsrenew.base.http import HttpClient
-    from dnsrenew.config import Config
-    from dnsrenew.dns import DnsView
-
     config = Config.from_dict({"resolver": tables.get("resolver", {})}, base=locate.here(), insist=True)
     return DnsView(config.resolver, HttpClient)

@@ -13,6 +13,8 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import bold, dim, green, yellow
 from dnsrenew.config import locate
+from dnsrenew.extensions.setup.archive import restore as operation
+from dnsrenew.extensions.setup.commands.export import known_passphrase
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
@@ -27,9 +29,6 @@ def restore(invocation: Invocation) -> int:
     :raises ConfigError: a configuration is there, or the command line is wrong.
     :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
     """
-    from dnsrenew.extensions.setup.archive import restore as operation
-    from dnsrenew.extensions.setup.commands.passphrase import known_passphrase
-
     terminal, options = invocation.terminal, invocation.options
     path = Path(os.path.abspath(os.path.join(locate.here(), os.path.expanduser(options.file))))
     target = Path(locate.new_config(options.config, os.environ, locate.here()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,22 +12,38 @@ from dnsrenew.base.model import Route
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import OWN_LABEL
-from dnsrenew.errors import ConfigError, DnsError, LockedError
-from dnsrenew.extensions.setup.delegate.account import choose_account, choose_domains, target_name, writers_of
-from dnsrenew.extensions.setup.delegate.probe import probe
-from dnsrenew.extensions.setup.delegate.registration import registered_name
+from dnsrenew.challenges.dns01.solver import make_solver
+from dnsrenew.challenges.dns_persist01.values import PersistValue
+from dnsrenew.challenges.solver import SolverResources
+from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError
+from dnsrenew.extensions.setup.delegate.account import (
+    choose_account,
+    choose_domains,
+    registered_name,
+    target_name,
+    writers_of,
+)
 from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.fallback import history
+from dnsrenew.fallback.candidates import Selection
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.renewal import failure
+from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.batch import DRIVEN
+from dnsrenew.renewal.due import RunOptions
+from dnsrenew.renewal.job import Job
 from dnsrenew.renewal.services import make_services
+from dnsrenew.store.zone_locks import ZoneLocks
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.acme import Authorization, CAClient, Challenge
+    from dnsrenew.base.model import CertificateSpec, Propagation
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import TxtPlacement
+    from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
+    from dnsrenew.challenges.dns01.solver import Dns01
+    from dnsrenew.challenges.solver import Placements
     from dnsrenew.config import Config
     from dnsrenew.dns import Target
     from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
@@ -34,7 +51,6 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.job import Services
     from dnsrenew.store import Store
     from dnsrenew.store.state import State
-
 
 PERSIST: Final = "dns-persist-01"
 """A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""
@@ -165,8 +181,6 @@ def _by_cname(
 
 def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains, name: str) -> Delegated:
     """Have the one TXT record of dns-persist-01 set."""
-    from dnsrenew.extensions.setup.delegate.persist import persist  # rarely needed
-
     try:
         records = persist(context, services, chosen)
     except DnsError as error:
@@ -251,3 +265,161 @@ def _written(
         written=routes.files,
         to_add=routes.to_add,
     )
+
+
+# ── probe ──────────────────────────────────────────────────────────────────────────────
+
+# A test value behind the CNAME records: written by the account, seen at every name server, and removed.
+#
+# It goes the way of a renewal: locks, the journal, the calls of the DNS host, the wait.
+
+_RANDOM_BYTES: Final = 32
+"""Those of a value that answers a challenge: SHA-256 (RFC 8555 section 8.4)."""
+
+
+def probe(
+    context: Context, config: Config, services: Services, placements: Sequence[TxtPlacement], how: Propagation
+) -> bool:
+    """Write a test value at each place, wait until it is visible, and remove it in any case; return whether all were.
+
+    A value that a host without room for another one serves is not replaced: a warning says so.
+
+    :raises AttemptError: the account cannot write there, or the value is not seen in time.
+    :raises SecretError: a secret of the account cannot be resolved.
+    :raises ConfigError: an option of the account is wrong.
+    :raises LockedError: another run uses the place.
+    :raises StoreError: the journal cannot be written; nothing was written to DNS.
+    """
+    store = services.store
+    resources = SolverResources(
+        services.dns, config.accounts, config.providers, ZoneLocks(store), store.journal, attended=True
+    )
+    solver = make_solver(resources)
+    once = list({placement.name: placement for placement in placements}.values())
+    solver.prepare(context, once)
+    with solver.exclusive(context, once):
+        free = [each for each in once if not _is_in_use(context, services, each)]
+        values = [value for each in free for value in solver.values(each, _random_value(context))]
+        for batch in solver.batches(values):
+            _probe(context, solver, batch, how)
+    return len(free) == len(once)
+
+
+def _probe(context: Context, solver: Dns01, batch: list[TxtValue], how: Propagation) -> None:
+    with solver.journaled(context, batch):
+        try:
+            solver.publish(context, batch)
+            solver.wait_visible(context, batch, how)
+        finally:
+            solver.withdraw(context, batch)
+
+
+def _is_in_use(context: Context, services: Services, placement: TxtPlacement) -> bool:
+    """Tell whether a value is served that the test value would replace, and that has to be removed once."""
+    for writer, _zone in placement.writers:
+        behaviour = writer.provider.behaviour
+        if behaviour.most_values == 1 and behaviour.removes and services.dns.values(context, placement.name):
+            name = names.relative(placement.name)
+            context.warn(*texts.DELEGATE_IN_USE.fill(account=writer.account.name, name=name))
+            return True
+    return False
+
+
+def _random_value(context: Context) -> str:
+    """Return a value that looks like one that answers a challenge, because hosts may check the form."""
+    octets = context.random.randbytes(_RANDOM_BYTES)
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+# ── persist ────────────────────────────────────────────────────────────────────────────
+
+# Has the one TXT record of dns-persist-01 set, by an account that can hold it. It is never removed.
+#
+# The CA says in an order which record it accepts. So that costs one order, of which nothing becomes.
+
+_ROUTE: Final = Route("dns-persist-01")
+
+
+class PersistText(Frozen):
+    """The TXT record for a domain.
+
+    :ivar name: its owner name, without the final dot.
+    """
+
+    domain: str
+    name: str
+    value: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"name": self.name, "type": "TXT", "value": self.value}
+
+
+def persist(context: Context, services: Services, chosen: DelegatedDomains) -> list[PersistText]:
+    """Look for the record of each domain, let an account write what is missing, and wait until it is visible.
+
+    :raises CAError: ``ca-no-challenge``: the CA does not offer it, and nothing is written; or the order was refused.
+    :raises DnsError: ``dns-persist-missing``: no account can write a record; the error holds it.
+    :raises AttemptError: the account cannot write it, or it is not seen in time.
+    """
+    spec = chosen.specs[0]
+    identifiers = [each for each in spec.identifiers if names.base_domain(each) in chosen.domains]
+    selection = Selection(spec.ca, dict.fromkeys(identifiers, _ROUTE))
+    state = services.store.read_state(spec.name)
+    failure.check_pinned(Job(spec, services, state, "missing", context, RunOptions()), selection)
+    placements = services.solvers.preflight(context, selection.routes, spec.propagation.check)
+    if placements.blockers:
+        raise placements.blockers[0].error
+    services.solvers.prepare(context, placements.needed())
+    ca = services.ca(spec.ca)
+    challenges = _offered(context, services, ca, spec, identifiers)
+    values = _values(services, ca, placements, challenges)
+    with services.solvers.exclusive(context, placements.needed()):
+        services.solvers.publish(context, values)
+        services.solvers.wait_visible(context, values, spec.propagation, 0.0)
+    return [_shown(context, services, value) for value in {value.placement.name: value for value in values}.values()]
+
+
+def _shown(context: Context, services: Services, value: PersistValue) -> PersistText:
+    """Return the record that validates a domain: that which was there, or the new one."""
+    name = value.placement.name
+    newest = value.newest(services.dns.known_values(context, name) or (), context.clock.now())
+    text = str(value.wanted) if newest is None else newest[0]
+    return PersistText(names.base_domain(value.identifier), names.relative(name), text)
+
+
+def _offered(
+    context: Context, services: Services, ca: CAClient, spec: CertificateSpec, identifiers: Sequence[str]
+) -> Mapping[str, Challenge]:
+    """Order once, and return the challenge of each identifier; give up the order."""
+    blocked = services.ledger(spec.ca).may_order(identifiers, attended=True)
+    if blocked is not None:
+        raise blocked
+    ca.open(context)
+    order = ca.new_order(context, identifiers)
+    authorizations = ca.authorizations(context, order)
+    challenges = {each.identifier: _challenge(each, spec.ca) for each in authorizations}
+    ca.deactivate_authorizations(context, order)  # a CA limits how many are pending
+    return challenges
+
+
+def _challenge(authorization: Authorization, ca: str) -> Challenge:
+    challenge = authorization.challenge(_ROUTE.challenge)
+    if challenge is not None:
+        return challenge
+    identifier, offered = authorization.identifier, sorted({each.type for each in authorization.challenges})
+    if authorization.status == "valid":
+        raise CAError.of(texts.DELEGATE_VALIDATED, ca=ca, identifier=identifier, offered=offered)
+    text = renewal_texts.NOT_OFFERED if offered else renewal_texts.NOTHING_OFFERED
+    raise CAError.of(text, ca=ca, challenge=_ROUTE.challenge, identifier=identifier, offered=offered)
+
+
+def _values(
+    services: Services, ca: CAClient, placements: Placements, challenges: Mapping[str, Challenge]
+) -> list[PersistValue]:
+    made = [
+        value
+        for identifier, challenge in challenges.items()
+        for value in services.solvers.make_values(ca, placements.placement(identifier), challenge)
+    ]
+    return [value for value in made if isinstance(value, PersistValue)]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
+import tomllib
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import files
 from dnsrenew.base.model import Route
 from dnsrenew.base.open_folder import open_folder
+from dnsrenew.base.validation.toml_positions import key_lines, value_spans
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.config.loader import read_file
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.delegate.edit import RouteForm, lines_to_add, route_form, with_route
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
@@ -135,3 +137,146 @@ def _is_right(config: Config, instead: Mapping[str, bytes], spec: CertificateSpe
     """Tell whether new contents are the configuration with the route, and nothing else is different."""
     new = Config(**read_file(str(config.path), found=False, insist=True, instead=instead).fields())
     return new.certificates == _with_route(config, spec, route) and new.accounts == config.accounts
+
+
+# ── edit ───────────────────────────────────────────────────────────────────────────────
+
+# Adds a route to a certificate in the text of ``dnsrenew.toml``. Comments and formatting stay as they are. Pure.
+
+RouteForm = Literal["new", "inline", "entry", "table"]
+"""How a certificate takes one more route: as ``routes``, which it does not have yet; the same in a table in one line;
+as the first entry of ``routes``; as a table ``[[certificate.routes]]`` before the first one."""
+
+_ROUTES: Final = "routes"
+_DEFAULT_ROUTE: Final = '{ challenge = "dns-01" }'
+"""The route of a certificate without ``routes``: it stays behind the new one, for other domains."""
+
+
+def route_line(route: Route) -> str:
+    """Return a route to one DNS account, or to none, as an inline table of TOML."""
+    account = "".join(f", dns = {json.dumps(name, ensure_ascii=False)}" for name in route.dns)
+    return f'{{ challenge = "{route.challenge}"{account} }}'
+
+
+def lines_to_add(route: Route, form: RouteForm) -> str:
+    """Return what is added to the certificate, by this program or by a person."""
+    if form == "entry":
+        return f"{route_line(route)},"
+    if form == "inline":
+        return f"{_ROUTES} = [{route_line(route)}, {_DEFAULT_ROUTE}],"
+    if form == "table":
+        accounts = [f"dns = {json.dumps(name, ensure_ascii=False)}" for name in route.dns]
+        return "\n".join(["[[certificate.routes]]", f'challenge = "{route.challenge}"', *accounts])
+    return f"{_ROUTES} = [\n  {route_line(route)},\n  {_DEFAULT_ROUTE},\n]"
+
+
+def route_form(text: str, spec: CertificateSpec) -> RouteForm | None:
+    """Return how a certificate takes one more route; None: the text does not have it.
+
+    :raises ValueError: it is no TOML.
+    """
+    tables = tomllib.loads(text)
+    index = _index_of(tables, spec)
+    if index is None:
+        return None
+    path, spans = ("certificate", index), value_spans(text.replace("\r\n", "\n"))
+    if _ROUTES in tables["certificate"][index]:
+        return "entry" if (*path, _ROUTES) in spans else "table"
+    return "inline" if path in spans else "new"
+
+
+def with_route(text: str, spec: CertificateSpec, route: Route) -> str | None:
+    """Return the text with the route as the first one of a certificate.
+
+    :returns: None if the certificate is in another file, or in a form that is not edited: mixed line ends.
+    """
+    crlf = text.count("\r\n")
+    if crlf not in {0, text.count("\n")}:
+        return None
+    plain = text.replace("\r\n", "\n")
+    edited = _edited(plain, spec, route)
+    return edited if edited is None or not crlf else edited.replace("\n", "\r\n")
+
+
+def _edited(text: str, spec: CertificateSpec, route: Route) -> str | None:
+    before = tomllib.loads(text)
+    index = _index_of(before, spec)
+    if index is None:
+        return None
+    table = before["certificate"][index]
+    path = ("certificate", index)
+    spans, new = value_spans(text), tomllib.loads(f"route = {route_line(route)}")["route"]
+    form = route_form(text, spec) or "new"
+    added = lines_to_add(route, form)
+    if form == "entry":
+        edited = _prepend(text, spans.get((*path, _ROUTES, 0)), added)
+    elif form == "table":
+        edited = _before_line(text, key_lines(text).get((*path, _ROUTES, 0)), added)
+    elif form == "inline":
+        start = spans[path][0] + 1
+        edited = f"{text[:start]} {added}{text[start:]}"
+    else:
+        edited = _insert(text, spans.get((*path, "domains")), added)
+    expected = [new, *(table.get(_ROUTES) or [tomllib.loads(f"route = {_DEFAULT_ROUTE}")["route"]])]
+    after = dict(table) | {_ROUTES: expected}
+    certificates = [*before["certificate"][:index], after, *before["certificate"][index + 1 :]]
+    return edited if edited is not None and _loads(edited) == {**before, "certificate": certificates} else None
+
+
+def _index_of(tables: Mapping[str, Any], spec: CertificateSpec) -> int | None:
+    """Return the place of a certificate in its file: by its name, or by its domains if it has none there."""
+    certificates = tables.get("certificate")
+    if not isinstance(certificates, list):
+        return None
+    for index, table in enumerate(certificates):
+        if table.get("name") == spec.name or ("name" not in table and _domains(table) == list(spec.domains)):
+            return index
+    return None
+
+
+def _domains(table: Mapping[str, Any]) -> Sequence[str]:
+    domains = table.get("domains")
+    written = [domains] if isinstance(domains, str) else domains or ()
+    return [each.lower() for each in written if isinstance(each, str)]
+
+
+def _prepend(text: str, first: tuple[int, int] | None, entry: str) -> str | None:
+    """Put an entry before the first one of a list, on a line of its own if that has one."""
+    if first is None:
+        return None
+    start = first[0]
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    gap = " " if before.strip() else f"\n{before}"
+    return f"{text[:start]}{entry}{gap}{text[start:]}"
+
+
+def _before_line(text: str, number: int | None, added: str) -> str | None:
+    """Put lines and an empty one before a line (from 1) and the comment above it, with the same indentation."""
+    if number is None:
+        return None
+    lines = text.split("\n")
+    header = lines[number - 1]
+    indentation = header[: len(header) - len(header.lstrip())]
+    start = number - 1
+    while start > 0 and lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    new = [f"{indentation}{each}" for each in added.split("\n")]
+    return "\n".join([*lines[:start], *new, "", *lines[start:]])
+
+
+def _insert(text: str, value: tuple[int, int] | None, added: str) -> str | None:
+    """Put lines behind that of a value, with the same indentation as its key."""
+    if value is None:
+        return None
+    line = text[text.rfind("\n", 0, value[0]) + 1 :]
+    indentation = line[: len(line) - len(line.lstrip())]
+    end = text.find("\n", value[1])
+    head, tail = (f"{text}\n", "") if end < 0 else (text[: end + 1], text[end + 1 :])
+    return head + "".join(f"{indentation}{each}\n" for each in added.split("\n")) + tail
+
+
+def _loads(text: str) -> Mapping[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None

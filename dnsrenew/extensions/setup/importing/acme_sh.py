@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import (
-    acme_sh_accounts,
-    acme_sh_deploys,
-    acme_sh_routes,
-    addresses,
-    directories,
-    reading,
-    texts,
-)
+from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
-from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData, FoundFile, HostView
+from dnsrenew.extensions.setup.importing.found import (
+    FoundAccount,
+    FoundCertificate,
+    FoundData,
+    FoundEab,
+    FoundFile,
+    HostView,
+)
 from dnsrenew.extensions.setup.importing.on_machine import inside
-from dnsrenew.extensions.setup.importing.pem_pairs import PemPair, read_pair
-from dnsrenew.extensions.setup.importing.shell_settings import ShellSettings, read_settings
+from dnsrenew.extensions.setup.importing.pem import PemPair, private_key, read_pair
+from dnsrenew.extensions.setup.importing.reading import ShellSettings, read_settings
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import KeyKind
+    from dnsrenew.extensions.setup.importing.reading import Notes
 
 _ECC: Final = "_ecc"
 _KINDS: Final[Mapping[str, KeyKind]] = {
@@ -87,18 +88,18 @@ def read(folder: Path, host: HostView) -> FoundData:
         for here, name, file in _folders(certificates_in)
     ]
     servers = [server for each in found if (server := _server(each.settings))]
-    if common is not None and (default := addresses.valid(common.get("DEFAULT_ACME_SERVER"))):
+    if common is not None and (default := reading.valid(common.get("DEFAULT_ACME_SERVER"))):
         servers.append(default)
     known = [*servers, *host.servers]
     certificates = [_certificate(each, common, host, notes) for each in found]
-    accounts = acme_sh_accounts.accounts(accounts_in, known, _shared_key(common, host), notes)
+    accounts = dns_accounts(accounts_in, known, _shared_key(common, host), notes)
     email = common.get("ACCOUNT_EMAIL") if common is not None else ""
     lost = set(servers) - {account.directory for account in accounts}
     return FoundData(
         kind="acme.sh",
         folder=folder,
         contact=(f"mailto:{email}",) if email and lost else (),
-        eab=acme_sh_accounts.bindings(lost) if email else {},
+        eab=bindings(lost) if email else {},
         accounts=tuple(accounts),
         certificates=tuple(each for each in certificates if each is not None),
         trust=_trust(common, servers, notes),
@@ -140,7 +141,7 @@ def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Note
     if common.get("NOTIFY_HOOK"):
         notes.add(texts.NOTIFY, *common.place("NOTIFY_HOOK"), tool="acme.sh")
     bundle = common.get("CA_BUNDLE")
-    return {server: bundle for server in servers if bundle and directories.built_in(server) is None}
+    return {server: bundle for server in servers if bundle and reading.built_in(server) is None}
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -156,7 +157,7 @@ def _certificate(
         return None
     kept = Kept([each for each in (settings, common) if each is not None], host, notes)
     routes = acme_sh_routes.routes(settings, name, domains, kept)
-    programs = acme_sh_deploys.programs(settings, name, routes, host, notes)
+    programs = acme_sh_routes.programs(settings, name, routes, host, notes)
     _note_rest(settings, name, notes)
     return FoundCertificate(
         name=name,
@@ -164,7 +165,7 @@ def _certificate(
         source=str(settings.file),
         fullchain_pem=pair.chain,
         key_pem=pair.key,
-        directory=_server(settings) or directories.DEFAULT,
+        directory=_server(settings) or reading.DEFAULT,
         key=_key(settings, name, notes),
         # A renewal of acme.sh keeps the key, which a TLSA record can depend on, unless it was given
         # --always-force-new-domain-key (its `createDomainKey`; its issues 873 and 914).
@@ -197,8 +198,8 @@ def _domains(settings: ShellSettings) -> tuple[str, ...]:
 
 
 def _server(settings: ShellSettings) -> str:
-    server = addresses.valid(settings.get("Le_API"))
-    return "" if server == acme_sh_accounts.OLD_LETSENCRYPT else server
+    server = reading.valid(settings.get("Le_API"))
+    return "" if server == OLD_LETSENCRYPT else server
 
 
 def _key(settings: ShellSettings, name: str, notes: reading.Notes) -> KeyKind | None:
@@ -222,7 +223,7 @@ def _files(folder: Path, name: str) -> tuple[FoundFile, ...]:
 
 def _note_rest(settings: ShellSettings, name: str, notes: reading.Notes) -> None:
     """Add a note for each setting that nothing reads."""
-    if settings.get("Le_API") and not addresses.valid(settings.get("Le_API")):
+    if settings.get("Le_API") and not reading.valid(settings.get("Le_API")):
         notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
     if settings.get("Le_OCSP_Staple") == "1":
         notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=name)
@@ -230,3 +231,99 @@ def _note_rest(settings: ShellSettings, name: str, notes: reading.Notes) -> None
         default = key == "Le_RenewalDays" and assigned.value in _DEFAULT_DAYS
         if key.startswith("Le_") and assigned.value not in ABSENT and not _READ.fullmatch(key) and not default:
             notes.add(texts.SETTING_UNKNOWN, settings.file, assigned.line, key, key=key)
+
+
+# ── acme sh accounts ───────────────────────────────────────────────────────────────────
+
+# The accounts of acme.sh: ``ca/HOST/PATH/`` with ``account.key``, ``account.json`` and ``ca.conf``.
+
+OLD_LETSENCRYPT: Final = "https://acme-v01.api.letsencrypt.org/directory"
+"""The directory of the first version of the protocol, which has ended."""
+_KEY: Final = "account.key"
+_SETTINGS: Final = "ca.conf"
+_ZEROSSL: Final = "acme.zerossl.com"
+
+
+def dns_accounts(root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes) -> list[FoundAccount]:
+    """Return the accounts.
+
+    :param root: the folder ``ca``.
+    :param servers: the directory URLs that the certificates name.
+    :param shared_key: the key that a person chose for all CAs (``--accountkey``).
+    """
+    found = [
+        _account(folder, root, servers, shared_key, notes) for folder in _acme_sh_accounts_folders(root, shared_key)
+    ]
+    return [each for each in found if each is not None]
+
+
+def _acme_sh_accounts_folders(root: Path, shared_key: Path | None) -> Iterator[Path]:
+    """Give the folders of the accounts; those of deactivated ones are left out."""
+    for here, names in reading.walk(root):
+        if "deactivated" in here.relative_to(root).parts:
+            continue
+        if _KEY in names or (shared_key is not None and _SETTINGS in names):
+            yield here
+
+
+def _account(
+    folder: Path, root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes
+) -> FoundAccount | None:
+    own = folder / _KEY
+    file = own if shared_key is None or os.path.lexists(own) else shared_key
+    data = notes.read(file, loses=True)
+    key = None if data is None else private_key(data, file, notes)
+    if key is None:
+        return None
+    path = folder.relative_to(root).as_posix()
+    directory = _directory(path, servers)
+    if directory is None:
+        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=path)
+        return None
+    kept = read_settings(folder / _SETTINGS, notes) or ShellSettings(folder / _SETTINGS, "")
+    return FoundAccount(
+        directory=directory,
+        key_pem=x509.key_to_pem(key),
+        url=reading.valid(kept.get("ACCOUNT_URL")) or None,
+        contact=_contact(kept, folder / "account.json", notes),
+        source=str(own),
+        eab=_eab(kept, directory),
+        modified=reading.modified(file),
+    )
+
+
+def _directory(path: str, servers: Sequence[str]) -> str | None:
+    """Return the directory URL of a folder below ``ca/``, whose name is the host and the path without the port."""
+    exact = next((server for server in (*servers, OLD_LETSENCRYPT) if _folder_of(server) == path), None)
+    if exact is not None:
+        return None if exact == OLD_LETSENCRYPT else exact
+    if "/" in path:
+        return f"https://{path}"
+    # acme.sh before 2.8.9 had one folder for each host.
+    return reading.of_host(path, [server for server in servers if reading.parts(server).hostname == path])
+
+
+def _folder_of(server: str) -> str:
+    url = reading.parts(server)
+    return f"{url.hostname or ''}{url.path}".rstrip("/")
+
+
+def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
+    email = kept.get("CA_EMAIL")
+    if email:
+        return (f"mailto:{email}",)
+    found = (notes.json(file) or {}).get("contact") if os.path.lexists(file) else None
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def bindings(urls: Iterable[str]) -> dict[str, FoundEab]:
+    """Return the bindings that a CA gives for an e-mail address alone, by directory URL."""
+    return {url: FoundEab(by_email=True) for url in urls if reading.parts(url).hostname == _ZEROSSL}
+
+
+def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
+    """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
+    if kept.get("CA_EMAIL") and (by_email := bindings([directory])):
+        return by_email[directory]
+    kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")
+    return FoundEab(kid, hmac) if kid else None

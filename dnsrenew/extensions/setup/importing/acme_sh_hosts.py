@@ -6,6 +6,7 @@ The names are those of the wiki of acme.sh ("How to use DNS API") and of the scr
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -13,12 +14,12 @@ from urllib.parse import unquote
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import addresses, reading
+from dnsrenew.extensions.setup.importing import aws, reading
 from dnsrenew.extensions.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.found import HostView
-    from dnsrenew.extensions.setup.importing.shell_settings import ShellSettings
+    from dnsrenew.extensions.setup.importing.reading import ShellSettings
 
 Options = dict[str, object]
 _TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^{}]*)\}")
@@ -81,8 +82,6 @@ def _ionos(kept: Kept) -> Options:
 
 def _transip(kept: Kept) -> Options:
     """Return the private key in the form of the driver; acme.sh keeps it in base64."""
-    import base64
-
     key = kept.get("TRANSIP_Key")
     if key and "BEGIN" not in key:
         return {"auth_api_key": f"base64::{''.join(key.split())}"}
@@ -125,8 +124,6 @@ def _namecheap(kept: Kept) -> Options:
 
 
 def _route53(kept: Kept) -> Options:
-    from dnsrenew.extensions.setup.importing import aws
-
     if kept.get("AWS_ACCESS_KEY_ID"):
         return {}
     account = aws.route53_account(kept.host, kept.notes)
@@ -140,7 +137,7 @@ def _infoblox(kept: Kept) -> Options:
 
 def _directadmin(kept: Kept) -> Options:
     """Return the address without the user and the password in it."""
-    url = addresses.parts(kept.get("DA_Api"))
+    url = reading.parts(kept.get("DA_Api"))
     return {
         "endpoint": url._replace(netloc=url.netloc.rpartition("@")[2]).geturl(),
         "auth_username": unquote(url.username or ""),

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import addresses, caddyfile, reading, texts
+from dnsrenew.extensions.setup.importing import caddyfile, reading, texts
 from dnsrenew.extensions.setup.importing.caddy_sites import SiteTls, sites
 from dnsrenew.extensions.setup.importing.found import (
     FoundAccount,
@@ -26,7 +27,7 @@ from dnsrenew.extensions.setup.importing.found import (
     HostView,
 )
 from dnsrenew.extensions.setup.importing.on_machine import shown
-from dnsrenew.extensions.setup.importing.pem_pairs import private_key, read_pair
+from dnsrenew.extensions.setup.importing.pem import private_key, read_pair
 
 _FILE: Final = "Caddyfile"
 _PLACES: Final = ("etc/caddy/Caddyfile", "usr/local/etc/caddy/Caddyfile", "usr/local/etc/Caddyfile", "etc/Caddyfile",
@@ -134,7 +135,7 @@ def _sites(named: Path, domains: set[str], host: HostView, notes: reading.Notes)
 
 def _issuer_folder(directory: str) -> str:
     """Return the name of the folder of a CA: the host and the path of its directory URL, joined by hyphens."""
-    url = addresses.parts(directory)
+    url = reading.parts(directory)
     path = url.path.replace("/", "-").strip("-")
     return "-".join(part for part in (url.netloc.replace(":", "-"), path) if part).lower()
 
@@ -156,8 +157,6 @@ def _account_keys(data: Path) -> Iterator[Path]:
 
 
 def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Notes) -> FoundAccount | None:
-    from dnsrenew.base import x509
-
     content = notes.read(file, loses=True)
     key = None if content is None else private_key(content, file, notes)
     if key is None:
@@ -172,10 +171,10 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
     return FoundAccount(
         directory=directory,
         key_pem=x509.key_to_pem(key),
-        url=addresses.valid(url) or None,
+        url=reading.valid(url) or None,
         contact=tuple(each for each in contact if isinstance(each, str)) if isinstance(contact, list) else (),
         source=str(file),
-        eab=FoundEab(by_email=True) if addresses.parts(directory).hostname == _ZEROSSL and contact else None,
+        eab=FoundEab(by_email=True) if reading.parts(directory).hostname == _ZEROSSL and contact else None,
         modified=reading.modified(file),
     )
 
@@ -214,7 +213,7 @@ def _document(folder: Path, notes: reading.Notes) -> dict[str, Any]:
 def _server(document: Mapping[str, Any]) -> str:
     data = document.get("issuer_data")
     found = data.get("ca") if isinstance(data, dict) else None
-    return addresses.valid(found)
+    return reading.valid(found)
 
 
 def _certificate(

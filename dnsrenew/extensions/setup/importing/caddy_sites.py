@@ -5,13 +5,14 @@ Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import addresses, caddy_hosts, texts, units
+from dnsrenew.extensions.setup.importing import aws, jobs, reading, texts
 from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, FoundEab
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class SiteTls(Frozen):
 
 def sites(caddyfile: Caddyfile, host: HostView, notes: Notes) -> list[SiteTls]:
     """Return what a Caddyfile says about the certificates of each site."""
-    reader = _TlsReader(units.environment(_UNIT, host), host, notes)
+    reader = _TlsReader(jobs.environment(_UNIT, host), host, notes)
     common = reader.common(caddyfile)
     return [reader.site(site, common) for site in caddyfile.sites]
 
@@ -103,7 +104,7 @@ class _TlsReader:
 
     def _name(self, address: str) -> str:
         """Return the name in an address; "" if it has none, or only HTTP."""
-        text = caddy_hosts.filled(address, self._environment).lower()
+        text = filled(address, self._environment).lower()
         if text.startswith("http://") or text.endswith(":80"):
             return ""
         host = text.removeprefix("https://").partition("/")[0]
@@ -123,9 +124,9 @@ class _TlsReader:
 
     def _line(self, line: Line, name: str, found: SiteTls) -> SiteTls:
         """Return what is known with one more line."""
-        value = caddy_hosts.filled(line.words[1], self._environment) if len(line.words) > 1 else ""
+        value = filled(line.words[1], self._environment) if len(line.words) > 1 else ""
         match name:
-            case "ca" | "dir" if addresses.valid(value):
+            case "ca" | "dir" if reading.valid(value):
                 return replace(found, directory=value)
             case "ca_root" | "trusted_roots":
                 return replace(found, trust=value)
@@ -133,7 +134,7 @@ class _TlsReader:
                 # `dns` without a name uses the global option.
                 if not value:
                     return found
-                account = caddy_hosts.account(line, self._environment, self._host, self._notes)
+                account = dns_account(line, self._environment, self._host, self._notes)
                 return replace(found, module=line.words[1], dns=account)
             case "dns_challenge_override_domain":
                 return replace(found, alias=value or None)
@@ -158,7 +159,7 @@ class _TlsReader:
         words: Sequence[str] = line.words[1:] or (inner.get("key_id", ""), inner.get("mac_key", ""))
         if len(words) != _PAIR:
             return None
-        kid, hmac = (caddy_hosts.filled(word, self._environment) for word in words)
+        kid, hmac = (filled(word, self._environment) for word in words)
         return FoundEab(kid, hmac) if kid and hmac else None
 
     def _issuer(self, line: Line, module: str, found: SiteTls) -> SiteTls:
@@ -170,8 +171,186 @@ class _TlsReader:
             self._notes.add(texts.CADDY_LINE, line.file, line.number, module, setting=f"issuer {module}")
             return found
         if len(line.words) > _PAIR:
-            address = addresses.valid(caddy_hosts.filled(line.words[_PAIR], self._environment))
+            address = reading.valid(filled(line.words[_PAIR], self._environment))
             found = replace(found, directory=address or found.directory)
         for each in line.lines:
             found = self._line(each, each.name, found)
         return found
+
+
+# ── caddy hosts ────────────────────────────────────────────────────────────────────────
+
+# The DNS modules of Caddy (github.com/caddy-dns) and their settings, as providers and options of ours.
+#
+# A module gets its settings in the line ``dns NAME VALUE…`` or in a block of lines ``KEY VALUE``.
+
+_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
+_FILE: Final = re.compile(r"\{file\.([^}]+)\}")
+
+Values = dict[str, str]
+
+
+class DnsModule(Frozen):
+    """A DNS module of Caddy.
+
+    :ivar provider: the file in ``providers/``.
+    :ivar options: the key of the module, and our option.
+    :ivar inline: our options for the values in the line, in order.
+    :ivar change: turns the values, by our options, into the form of the provider.
+    """
+
+    provider: str
+    options: Mapping[str, str]
+    inline: tuple[str, ...] = ()
+    change: Callable[[Values], Values] | None = None
+
+
+def _split(key: str, separator: str, names: tuple[str, str]) -> Callable[[Values], Values]:
+    """Return what splits a value into two options."""
+
+    def change(values: Values) -> Values:
+        first, found, second = values.get(key, "").partition(separator)
+        return {**values, names[0]: first, names[1]: second} if found else values
+
+    return change
+
+
+def _algorithm(values: Values) -> Values:
+    """Return the values without the final dot that TSIG algorithms may have."""
+    found = values.get("tsig_algorithm", "").lower().rstrip(".")
+    return {**values, "tsig_algorithm": found.replace("hmac-md5.sig-alg.reg.int", "hmac-md5")}
+
+
+def _token(provider: str, *keys: str, option: str = "auth_token") -> DnsModule:
+    return DnsModule(provider, dict.fromkeys(keys, option), (option,))
+
+
+MODULES: Final = {
+    "cloudflare": _token("cloudflare", "api_token"),
+    "duckdns": _token("duckdns", "api_token", option="token"),
+    "route53": DnsModule(
+        "route53", {"access_key_id": "auth_access_key", "secret_access_key": "auth_access_secret",
+                    "hosted_zone_id": "zone_id"},
+    ),
+    "digitalocean": _token("digitalocean", "auth_token", "api_token"),
+    "alidns": DnsModule("aliyun", {"access_key_id": "auth_key_id", "access_key_secret": "auth_secret"}),
+    "dnspod": DnsModule(
+        "dnspod", {"auth_token": "auth_token", "login_token": "auth_token"}, ("auth_token",),
+        _split("auth_token", ",", ("auth_username", "auth_token")),
+    ),
+    "tencentcloud": DnsModule("qcloud", {"secret_id": "secret_id", "secret_key": "secret_key"}),
+    "godaddy": DnsModule(
+        "godaddy", {"api_token": "auth_key"}, ("auth_key",), _split("auth_key", ":", ("auth_key", "auth_secret"))
+    ),
+    "gandi": _token("gandi", "bearer_token"),
+    "hetzner": _token("hetzner", "api_token", "auth_api_token"),
+    "namecheap": DnsModule(
+        "namecheap", {"api_key": "auth_token", "user": "auth_username", "client_ip": "auth_client_ip"}
+    ),
+    "netcup": DnsModule(
+        "netcup",
+        {"customer_number": "auth_customer_id", "api_key": "auth_api_key", "api_password": "auth_api_password"},
+    ),
+    "ionos": _token("ionos", "api_token", "auth_api_token", option="api_key"),
+    "porkbun": DnsModule("porkbun", {"api_key": "auth_key", "api_secret_key": "auth_secret"}),
+    "ovh": DnsModule(
+        "ovh",
+        {"endpoint": "auth_entrypoint", "application_key": "auth_application_key",
+         "application_secret": "auth_application_secret", "consumer_key": "auth_consumer_key"},
+    ),
+    "desec": _token("desec", "token"),
+    "linode": _token("linode", "api_token"),
+    "vultr": _token("vultr", "api_token"),
+    "njalla": _token("njalla", "api_token"),
+    "namesilo": _token("namesilo", "api_token"),
+    "namedotcom": DnsModule("namecom", {"token": "auth_token", "user": "auth_username"}),
+    "dynv6": _token("dynv6", "token"),
+    "inwx": DnsModule("inwx", {"username": "auth_username", "password": "auth_password"}),
+    "infomaniak": _token("infomaniak", "api_token"),
+    "scaleway": DnsModule("scaleway", {"secret_key": "auth_secret_key"}),
+    "bunny": _token("bunny", "access_key"),
+    "acmedns": DnsModule(
+        "acme-dns",
+        {"server_url": "api", "username": "username", "password": "password", "subdomain": "subdomain"},
+    ),
+    "rfc2136": DnsModule(
+        "rfc2136",
+        {"server": "server", "key_name": "tsig_name", "key_alg": "tsig_algorithm", "key": "tsig_secret"},
+        change=_algorithm,
+    ),
+    "powerdns": DnsModule(
+        "powerdns", {"server_url": "pdns_server", "api_token": "auth_token", "server_id": "pdns_server_id"},
+        ("pdns_server", "auth_token"),
+    ),
+    "azure": DnsModule(
+        "azure",
+        {"tenant_id": "auth_tenant_id", "client_id": "auth_client_id", "client_secret": "auth_client_secret",
+         "subscription_id": "auth_subscription_id", "resource_group_name": "resource_group"},
+    ),
+    "loopia": DnsModule("loopia", {"username": "auth_username", "password": "auth_password"}),
+    "simplydotcom": DnsModule("simply", {"account_name": "account_name", "api_key": "api_key"}),
+    "easydns": DnsModule("easydns", {"api_token": "auth_username", "api_key": "auth_token"}),
+    "luadns": DnsModule("luadns", {"email": "auth_username", "api_key": "auth_token"}, ("auth_username", "auth_token")),
+    "domeneshop": DnsModule("domeneshop", {"api_token": "token", "api_secret": "secret"}),
+    "vercel": _token("vercel", "api_token"),
+    "dnsimple": _token("dnsimple", "api_access_token"),
+    "nfsn": DnsModule("nfsn", {"login": "auth_username", "api_key": "auth_token"}),
+    "dreamhost": _token("dreamhost", "api_key"),
+    "acmeproxy": DnsModule(
+        "httpreq", {"endpoint": "api", "username": "username", "password": "password"}, ("api",)
+    ),
+}  # fmt: skip
+"""The modules by their names."""
+
+
+def filled(text: str, environment: Mapping[str, str]) -> str:
+    """Return a value with the variables of the environment; one that is not known is empty."""
+    return _ENVIRONMENT.sub(lambda match: environment.get(match[1]) or match[2] or "", text)
+
+
+def dns_account(
+    line: Line, environment: Mapping[str, str], host: HostView, notes: reading.Notes
+) -> FoundDnsAccount | None:
+    """Return the account of a line ``dns NAME …``; None, with a note, if the module is not known.
+
+    :param line: its first word is left out: ``dns`` or ``acme_dns``.
+    """
+    name = line.words[1] if len(line.words) > 1 else "?"
+    module = MODULES.get(name)
+    if module is None:
+        notes.add(texts.CADDY_MODULE, line.file, line.number, name, module=name)
+        return None
+    values = dict(zip(module.inline, line.words[2:], strict=False))
+    for each in line.lines:
+        option = module.options.get(each.name)
+        if option is None or len(each.words) != 2:  # a key and its value
+            notes.add(texts.CADDY_LINE, each.file, each.number, each.name, setting=each.name)
+        else:
+            values[option] = each.words[1]
+    values = {key: _value(text, environment, notes) for key, text in values.items()}
+    values = module.change(values) if module.change else values
+    if name == "route53" and not values.get("auth_access_key"):
+        known = aws.route53_account(host, notes)
+        values |= {} if known is None else {key: str(value) for key, value in known.secrets.items()}
+    found = reading.dns_account(module.provider, values, f"{line.file}:{line.number}")
+    missing = reading.missing_options(found)
+    if missing:
+        shown = ", ".join(missing)
+        notes.add(
+            texts.CREDENTIALS_UNKNOWN,
+            line.file,
+            line.number,
+            name,
+            plugin=name,
+            missing=shown,
+            provider=module.provider,
+        )
+    return found
+
+
+def _value(text: str, environment: Mapping[str, str], notes: reading.Notes) -> str:
+    """Return a value; ``{file.PATH}`` is the content of a file."""
+    file = _FILE.fullmatch(text)
+    if file is None:
+        return filled(text, environment)
+    return notes.credentials(file[1]).strip()

@@ -10,8 +10,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.extensions.setup.importing import addresses, certbot_hooks, certbot_routes, reading, texts
-from dnsrenew.extensions.setup.importing.certbot_settings import RenewalSettings, renewal_settings
+from dnsrenew.base import x509
+from dnsrenew.extensions.setup.importing import certbot_hooks, certbot_routes, reading, texts
+from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.found import (
     FileRole,
     FoundAccount,
@@ -112,7 +113,7 @@ def _is_at(folder: Path, root: Path, server: str) -> bool:
 
     Accounts at two servers can have one id: it is a digest of the key.
     """
-    url = addresses.parts(server)
+    url = reading.parts(server)
     if not url.netloc:
         return False
     hosts = (url.netloc, url.netloc.replace(":", "_"))  # with an underscore on Windows
@@ -121,8 +122,6 @@ def _is_at(folder: Path, root: Path, server: str) -> bool:
 
 
 def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount | None:
-    from dnsrenew.base import x509
-
     key_file = folder / "private_key.json"
     jwk, registration = notes.json(key_file, loses=True), notes.json(folder / "regr.json")
     if jwk is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import reading, toml
+from dnsrenew.extensions.setup.importing import reading
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundRoute
@@ -74,43 +76,43 @@ class _Writer:
         """Give the lines above the first table."""
         yield ""
         if self._plan.contact:
-            yield from toml.assignment("contact", list(self._plan.contact))
+            yield from assignment("contact", list(self._plan.contact))
         if any(ca.account is not None for ca in self._plan.cas):
             yield "agree_terms = true # as when the accounts were created"
         else:
             yield "# agree_terms = true"
         if self._default != _DEFAULT_CA:
-            yield from toml.assignment("default_ca", self._default)
+            yield from assignment("default_ca", self._default)
 
     def cas(self) -> Iterator[str]:
         """Give the tables of the CAs that need one."""
         for ca in self._plan.cas:
             lines = list(self._ca(ca))
             if lines:
-                yield from ("", f"[ca.{toml.key(ca.name)}]", *lines)
+                yield from ("", f"[ca.{key(ca.name)}]", *lines)
 
     def _ca(self, ca: PlannedCa) -> Iterator[str]:
         if ca.account is not None and not ca.is_built_in:
-            yield toml.comment(f"its account: {ca.account.source}")
+            yield comment(f"its account: {ca.account.source}")
         if not ca.is_built_in:
-            yield from toml.assignment("directory", ca.directory)
+            yield from assignment("directory", ca.directory)
         if ca.trust:
-            yield from toml.assignment("trust", ca.trust)
+            yield from assignment("trust", ca.trust)
         if ca.eab is not None and ca.eab.by_email:
-            yield from toml.assignment("eab", "email")
+            yield from assignment("eab", "email")
         elif ca.eab is not None and ca.eab.kid and ca.eab.hmac:
             reference = self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)
-            yield from toml.assignment("eab", {"kid": ca.eab.kid, "hmac": reference})
+            yield from assignment("eab", {"kid": ca.eab.kid, "hmac": reference})
 
     def dns_accounts(self) -> Iterator[str]:
         """Give the tables of the DNS accounts."""
         for name, account in self._plan.dns.items():
-            yield from ("", f"[dns.{toml.key(name)}]", toml.comment(f"from {account.source}"))
-            yield from toml.assignment("provider", account.provider)
+            yield from ("", f"[dns.{key(name)}]", comment(f"from {account.source}"))
+            yield from assignment("provider", account.provider)
             if account.zones:
-                yield from toml.assignment("zones", list(account.zones))
+                yield from assignment("zones", list(account.zones))
             for option, value in self._options(name, account).items():
-                yield from toml.assignment(option, value)
+                yield from assignment(option, value)
 
     def _options(self, name: str, account: FoundDnsAccount) -> dict[str, object]:
         options = dict(account.options)
@@ -135,9 +137,9 @@ class _Writer:
     def certificate(self, planned: PlannedCertificate, deployments: list[FoundDeployment]) -> Iterator[str]:
         """Give the table of a certificate."""
         found = planned.found
-        yield from ("[[certificate]]", toml.comment(f"from {found.source}"))
-        yield from toml.assignment("name", planned.name)
-        yield from toml.assignment("domains", list(found.domains))
+        yield from ("[[certificate]]", comment(f"from {found.source}"))
+        yield from assignment("name", planned.name)
+        yield from assignment("domains", list(found.domains))
         settings: dict[str, object] = {
             "ca": planned.ca if planned.ca != self._default else None,
             "key": planned.key if found.key or planned.key != _DEFAULT_KEY else None,
@@ -148,22 +150,22 @@ class _Writer:
         }
         for key, value in settings.items():
             if value:
-                yield from toml.assignment(key, value)
+                yield from assignment(key, value)
         yield from self._routes(planned)
         if any(route.listen for route in planned.routes):
-            yield from toml.assignment("before", list(found.before)) if found.before else ()
-            yield from toml.assignment("after", list(found.after)) if found.after else ()
+            yield from assignment("before", list(found.before)) if found.before else ()
+            yield from assignment("after", list(found.after)) if found.after else ()
         if deployments:
             yield "deploy = ["
             for number, deployment in enumerate(deployments, 1):
-                yield f"    {toml.comment(f'from {deployment.source}')}"
-                yield f"    {toml.value(self._deployment(planned.name, number, deployment))},"
+                yield f"    {comment(f'from {deployment.source}')}"
+                yield f"    {toml_value(self._deployment(planned.name, number, deployment))},"
             yield "]"
 
     def _routes(self, planned: PlannedCertificate) -> Iterator[str]:
         routes = [_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True)]
         yield "routes = ["
-        yield from dict.fromkeys(f"    {toml.value(route)}," for route in routes)
+        yield from dict.fromkeys(f"    {toml_value(route)}," for route in routes)
         yield "]"
 
     def _deployment(self, name: str, number: int, deployment: FoundDeployment) -> dict[str, object]:
@@ -179,10 +181,48 @@ class _Writer:
             yield from ("", "# Not imported, or only in part:")
         for note in self._plan.not_understood:
             place = note.file if note.line is None else f"{note.file}:{note.line}"
-            yield toml.comment(f"{place}: {note.why}")
+            yield comment(f"{place}: {note.why}")
 
 
 def _route(route: FoundRoute, account: str) -> dict[str, object]:
     values = {"challenge": route.challenge, "dns": account, "webroot": route.webroot, "listen": route.listen}
     values["alias"] = route.alias
     return {key: value for key, value in values.items() if value}
+
+
+# ── toml ───────────────────────────────────────────────────────────────────────────────
+
+# Values as TOML.
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_WIDEST: Final = 110
+_INDENT: Final = "    "
+
+
+def toml_value(given: object) -> str:
+    """Return a text, a number, a truth value, a list or a table on one line."""
+    if isinstance(given, str):
+        return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(given, Mapping):
+        return "{ " + ", ".join(f"{key(name)} = {toml_value(item)}" for name, item in given.items()) + " }"
+    if isinstance(given, Sequence):
+        return f"[{', '.join(map(toml_value, given))}]"
+    return json.dumps(given)
+
+
+def key(name: str) -> str:
+    """Return a key, in quotes where it needs them."""
+    return name if _BARE.fullmatch(name) else toml_value(name)
+
+
+def assignment(name: str, given: object) -> list[str]:
+    """Return ``name = value``; a list that is too long has a line for each item."""
+    line = f"{key(name)} = {toml_value(given)}"
+    if len(line) <= _WIDEST or not isinstance(given, Sequence) or isinstance(given, str):
+        return [line]
+    return [f"{key(name)} = [", *(f"{_INDENT}{toml_value(item)}," for item in given), "]"]
+
+
+def comment(text: str) -> str:
+    """Return a comment on one line; control characters cannot stand in one."""
+    return "# " + "".join(char if char.isprintable() else " " for char in text)

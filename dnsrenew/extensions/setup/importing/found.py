@@ -18,12 +18,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from dnsrenew.base.found import Discovery
-from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.errors import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dnsrenew.base.model import KeyKind
+    from dnsrenew.errors import Text
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base.found import Discovery
-from dnsrenew.extensions.setup.importing import directories, reading, texts
+from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.found import (
     FoundCertificate,
     FoundData,
@@ -21,7 +21,7 @@ from dnsrenew.extensions.setup.importing.found import (
     FoundRoute,
     HostView,
 )
-from dnsrenew.extensions.setup.importing.pem_pairs import PemPair, pair, read_pair
+from dnsrenew.extensions.setup.importing.pem import PemPair, pair, read_pair
 
 _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
@@ -117,7 +117,7 @@ def _certificate(folder: Path, settings: dict[str, str], text: str, notes: readi
         source=str(file),
         fullchain_pem=found.chain,
         key_pem=found.key,
-        directory=directories.DEFAULT if from_acme else None,
+        directory=reading.DEFAULT if from_acme else None,
         routes=() if port == _HTTP else (FoundRoute(challenge="http-01", listen=":80"),),
         deployments=(_deployment(file, port),),
         files=_files(folder, settings),

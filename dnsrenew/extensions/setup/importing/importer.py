@@ -16,17 +16,9 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import (
-    config_file,
-    next_steps,
-    reading,
-    servers,
-    texts,
-    timers,
-)
-from dnsrenew.extensions.setup.importing.kinds import KINDS, Kind
+from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps
-from dnsrenew.extensions.setup.importing.plan import make_plan
+from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
 from dnsrenew.extensions.setup.importing.seen import ServerWatch
 from dnsrenew.extensions.setup.importing.writing import LIVE, ImportWriter
 
@@ -35,11 +27,11 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import Message, Text
-    from dnsrenew.extensions.setup.importing.catching_up import TablesToAdd
     from dnsrenew.extensions.setup.importing.found import FoundData, FoundDeployment, HostView, NotUnderstood
+    from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
+    from dnsrenew.extensions.setup.importing.next_steps import StopCommand
     from dnsrenew.extensions.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.extensions.setup.importing.servers import ServerLine
-    from dnsrenew.extensions.setup.importing.timers import StopCommand
     from dnsrenew.store import Store
 
 
@@ -140,7 +132,7 @@ def _import(request: ImportRequest, store: Store, context: Context) -> ImportRes
     live = request.config.parent / LIVE
     lines = servers.lines_that_name(plan.certificates, request.host, folders, live, notes)
     deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
-    stops, unstopped = timers.stops_of(sources, request.host)
+    stops, unstopped = next_steps.stops_of(sources, request.host)
     done = ImportWriter(request.config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     written = (

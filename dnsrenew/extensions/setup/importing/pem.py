@@ -9,16 +9,18 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base import x509
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
-from dnsrenew.extensions.setup.importing.pem_pairs import BEGIN_CERTIFICATE, BEGIN_KEY, PemPair, private_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.base.x509 import CertificatePool
+    from dnsrenew.base.x509 import CertificatePool, PrivateKey
+    from dnsrenew.extensions.setup.importing.reading import Notes
 
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000
@@ -118,8 +120,6 @@ def _is_pem(data: bytes) -> bool:
 
 def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[FoundCertificate]:
     """Give a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
-    from dnsrenew.base import x509
-
     seen, pools = set(), _Pools(found)
     for file in found:
         key = private_key(file.data, file.path, notes) if file.has_key else None
@@ -169,16 +169,12 @@ class _Pools:
 
 
 def _pool(found: Sequence[_PemFile]) -> CertificatePool:
-    from dnsrenew.base import x509
-
     text = b"\n".join(each.data for each in found if each.has_certificate)
     return x509.CertificatePool(text.decode("ascii", "replace"))
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[FoundFile]:
     """Give what each file has of a chain and its key."""
-    from dnsrenew.base import x509
-
     leaf = x509.to_der(chain)
     issuers = set(_ders(chain)) - {leaf}
     for path, ders in found.items():
@@ -197,9 +193,70 @@ def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[
 
 def _ders(text: str) -> Iterator[bytes]:
     """Give the certificates of a PEM text as DER, without those that cannot be read."""
-    from dnsrenew.base import x509
-
     begin = BEGIN_CERTIFICATE.decode()
     for part in text.split(begin)[1:]:
         with contextlib.suppress(ValueError):
             yield x509.to_der(begin + part)
+
+
+# ── pem pairs ──────────────────────────────────────────────────────────────────────────
+
+# A certificate and its key, from PEM files of any tool.
+
+BEGIN_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+BEGIN_KEY: Final = b"PRIVATE KEY-----"
+_ENCRYPTED: Final = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")
+
+
+class PemPair(Frozen, hidden=("key",)):
+    """A chain, leaf first, and its private key as unencrypted PKCS#8; both None if there is no whole pair."""
+
+    chain: str | None = None
+    key: bytes | None = None
+
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether no CA issued the certificate."""
+        return self.chain is not None and x509.ends_with_root(self.chain)
+
+
+def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
+    """Return a private key in any of its forms; None, with a note, if there is none."""
+    try:
+        return x509.key_from_file(data)
+    except ConfigError:
+        encrypted = any(mark in data for mark in _ENCRYPTED)
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.ENCRYPTED if encrypted else texts.NO_KEY)
+        return None
+
+
+def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> PemPair:
+    """Return the pair in some files; the first must have the certificate, and those that are missing are left out.
+
+    Each half that cannot be used adds a note.
+    """
+    key, first = notes.read(key_file, loses=True), notes.read(certificates[0], loses=True)
+    if key is None or first is None:
+        return PemPair()
+    more = [notes.read(file) for file in certificates[1:] if os.path.lexists(file)]
+    return pair(first, key, certificates[0], key_file, notes, more=[part for part in more if part])
+
+
+def pair(
+    certificate: bytes, key_data: bytes, file: Path, key_file: Path, notes: Notes, *, more: Sequence[bytes] = ()
+) -> PemPair:
+    """Return the pair in the contents of two files.
+
+    :param more: contents with more certificates of the chain.
+    """
+    key = private_key(key_data, key_file, notes)
+    if key is None:
+        return PemPair()
+    if BEGIN_CERTIFICATE not in certificate:
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.NO_CERTIFICATE)
+        return PemPair()
+    chain = x509.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
+    if chain is None:
+        notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)
+        return PemPair()
+    return PemPair(chain, x509.key_to_pem(key))

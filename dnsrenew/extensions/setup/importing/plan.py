@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, cast
 from urllib.parse import urlsplit
 
+from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.importing import directories, reading, texts
-from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundDeployment, FoundRoute, NotUnderstood
+from dnsrenew.extensions.setup.importing import reading, texts
+from dnsrenew.extensions.setup.importing.found import (
+    FoundCertificate,
+    FoundData,
+    FoundDeployment,
+    FoundRoute,
+    HostView,
+    NotUnderstood,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.found import FoundAccount, FoundData, FoundDnsAccount, FoundEab
+    from dnsrenew.extensions.setup.importing.found import FoundAccount, FoundDnsAccount, FoundEab
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -44,7 +55,7 @@ class PlannedCa(Frozen):
     @property
     def is_built_in(self) -> bool:
         """Whether the configuration needs no table for it."""
-        return directories.built_in(self.directory) == self.name
+        return reading.built_in(self.directory) == self.name
 
 
 class PlannedCertificate(Frozen):
@@ -153,7 +164,7 @@ class _Accounts:
         return known or self._add(certificate.directory, None)
 
     def _add(self, directory: str, account: FoundAccount | None) -> str:
-        plain = directories.built_in(directory) or _plain(urlsplit(directory).netloc)
+        plain = reading.built_in(directory) or _plain(urlsplit(directory).netloc)
         name = free_name(plain, {ca.name for ca in self.cas})
         eab = (account.eab if account is not None else None) or self._eab.get(directory)
         self.cas.append(PlannedCa(name, directory, account, eab, self._trust.get(directory, "")))
@@ -161,8 +172,6 @@ class _Accounts:
 
 
 def _public_key(account: FoundAccount) -> str:
-    from dnsrenew.base import x509
-
     try:
         return x509.key_hash(x509.key_from_pem(account.key_pem))
     except ValueError:
@@ -220,8 +229,6 @@ def _what(deployment: FoundDeployment) -> str:
 
 def _own_key(certificate: FoundCertificate) -> KeyKind | None:
     """Return the type of the certificate's key; None if the configuration has no name for it."""
-    from dnsrenew.base import x509
-
     try:
         return x509.key_kind(x509.key_from_file(certificate.key_pem or b""))
     except ConfigError:
@@ -229,8 +236,6 @@ def _own_key(certificate: FoundCertificate) -> KeyKind | None:
 
 
 def _not_before(certificate: FoundCertificate) -> datetime:
-    from dnsrenew.base import x509
-
     try:
         return x509.read_certificate(certificate.fullchain_pem or "").not_before
     except ValueError:
@@ -261,3 +266,52 @@ def free_name(name: str, taken: Iterable[str]) -> str:
     return next(
         each for each in (name, *(f"{name}-{number}" for number in range(2, len(used) + 3))) if each not in used
     )
+
+
+# ── kinds ──────────────────────────────────────────────────────────────────────────────
+
+# The tools that ``dnsrenew import`` reads, one line each.
+
+
+class ToolReader(Protocol):
+    """The functions of a reader's module; see :mod:`dnsrenew.extensions.setup.importing.found`."""
+
+    def usual(self, host: HostView) -> list[Path]:
+        """Return the folders where the tool keeps its data by default, whether they exist or not."""
+
+    def is_here(self, folder: Path) -> bool:
+        """Tell whether a folder is one of this tool's."""
+
+    def read(self, folder: Path, host: HostView) -> FoundData:
+        """Return everything in the folder."""
+
+
+class Kind(Frozen):
+    """A tool.
+
+    :ivar name: the word of ``--from``.
+    :ivar title: the tool's name, for people.
+    :ivar module: the module of its reader, imported when it is needed.
+    """
+
+    name: str
+    title: str
+    module: str
+
+    def reader(self) -> ToolReader:
+        """Return its reader."""
+        return cast("ToolReader", importlib.import_module(f"dnsrenew.extensions.setup.importing.{self.module}"))
+
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind("certbot", "certbot", "certbot"),
+        Kind("lego", "lego", "lego"),
+        Kind("acme.sh", "acme.sh", "acme_sh"),
+        Kind("caddy", "Caddy", "caddy"),
+        Kind("hfs", "HFS", "hfs"),
+        Kind("pem", texts.PEM_FILES, "pem"),
+    )
+}
+"""The tools, in the order in which a folder is asked: any pair of PEM files comes last."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
 
-from dnsrenew.base import files
+from dnsrenew.base import files, x509
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, NotUnderstood, decoded
 
@@ -208,9 +213,6 @@ def modified(file: Path | str) -> float:
 
 def key_pem(data: bytes) -> bytes | None:
     """Return a private key as unencrypted PKCS#8, from any of its forms; None if it is none."""
-    from dnsrenew.base import x509
-    from dnsrenew.errors import ConfigError
-
     try:
         return x509.key_to_pem(x509.key_from_file(data))
     except ConfigError:
@@ -219,8 +221,6 @@ def key_pem(data: bytes) -> bytes | None:
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
     """Return the names of the first certificate in a PEM file; none if there is none."""
-    from dnsrenew.base import x509
-
     try:
         return x509.read_certificate(chain or b"").names
     except ValueError:
@@ -277,8 +277,6 @@ def dns_account(
 
     :param values: the options, with the names of the provider's file; those that are empty are left out.
     """
-    from dnsrenew.drivers.catalogue import find_provider
-
     known = find_provider(provider)
     given = {key: value for key, value in values.items() if value}
     secret = {key for key in given if known is not None and known.is_secret(key)}
@@ -293,8 +291,6 @@ def dns_account(
 
 def missing_options(account: FoundDnsAccount) -> list[str]:
     """Return the required options of the provider that an account lacks."""
-    from dnsrenew.drivers.catalogue import find_provider
-
     known = find_provider(account.provider)
     if known is None:
         return []
@@ -304,8 +300,6 @@ def missing_options(account: FoundDnsAccount) -> list[str]:
 
 def is_secret(provider: str, option: str) -> bool:
     """Tell whether an option of a provider is a secret."""
-    from dnsrenew.drivers.catalogue import find_provider
-
     known = find_provider(provider)
     return known is None or known.is_secret(option)
 
@@ -313,3 +307,137 @@ def is_secret(provider: str, option: str) -> bool:
 def secret_file(name: str) -> str:
     """Return the name of the file with a secret, beside the configuration."""
     return f"{name.replace('_', '-').replace('*', '-')}.txt"
+
+
+# ── shell settings ─────────────────────────────────────────────────────────────────────
+
+# Files of shell assignments, read without a shell: ``KEY='value'``, as acme.sh writes its settings.
+#
+# Nothing in them is run: a value with ``$`` or a backquote is the text itself.
+
+_LINE: Final = re.compile(
+    r"""^[ \t]*+(?:export[ \t]++)?+(?P<key>[A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+
+    (?:'(?P<single>[^']*+)'|"(?P<double>(?:[^"\\]|\\[\s\S])*+)"|(?P<bare>[^\s;'"]*+))[ \t]*+;?[ \t]*+(?:\#.*)?$""",
+    re.MULTILINE | re.VERBOSE,
+)
+_ESCAPED: Final = re.compile(r"\\([\\\"$`])")
+_BASE64: Final = re.compile(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", re.DOTALL)
+
+
+class Assigned(Frozen):
+    """A value, and the line where it stands, from 1."""
+
+    value: str
+    line: int
+
+
+class ShellSettings:
+    """The settings of a file.
+
+    :ivar file: the file.
+    :ivar unread: the numbers of the lines that are no assignments, or have a value of any length.
+    """
+
+    def __init__(self, file: Path, text: str) -> None:
+        self.file = file
+        text = text.replace("\r\n", "\n")
+        found = dict(_assignments(text))
+        self._values = {key: each for key, each in found.items() if len(each.value) <= LONGEST_VALUE}
+        rest = _LINE.sub(lambda match: "\n" * match[0].count("\n"), text)
+        lines = enumerate(rest.split("\n"), 1)
+        self.unread = [number for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
+        self.unread += [each.line for key, each in found.items() if key not in self._values]
+
+    def __iter__(self) -> Iterator[tuple[str, Assigned]]:
+        return iter(self._values.items())
+
+    def get(self, *keys: str) -> str:
+        """Return the first of some settings that is not empty; "" if there is none.
+
+        :param keys: their names without the prefix ``SAVED_``, which acme.sh adds to those of its scripts.
+        """
+        names = [name for key in keys for name in (f"SAVED_{key}", key)]
+        return next((found.value for name in names if (found := self._values.get(name)) and found.value), "")
+
+    def place(self, key: str) -> tuple[Path, int | None, str]:
+        """Return where a setting stands, and its name, for a note; a value may be a secret."""
+        name = key if key in self._values else f"SAVED_{key}"
+        found = self._values.get(name)
+        return (self.file, None, "") if found is None else (self.file, found.line, name)
+
+
+def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings | None:
+    """Return the settings of a file, with a note for each line that is no assignment; None if it cannot be read.
+
+    :param loses: whether a certificate is missing without it; a note says so. A file that does not exist has no note.
+    """
+    text = notes.text(file, loses=loses) if os.path.lexists(file) else None
+    if text is None:
+        return None
+    settings = ShellSettings(file, text)
+    for line in settings.unread:
+        notes.add(texts.NOT_AN_ASSIGNMENT, file, line)
+    return settings
+
+
+def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
+    """Give the assignments; a later one of the same name wins, as in a shell."""
+    number, position = 1, 0
+    for match in _LINE.finditer(text):
+        number += match.string.count("\n", position, match.start("key"))
+        position = match.start("key")
+        double = match["double"]
+        value = _ESCAPED.sub(r"\1", double) if double is not None else match["single"] or match["bare"] or ""
+        yield match["key"], Assigned(_decoded(value), number)
+
+
+def _decoded(value: str) -> str:
+    """Return a value that may be in base64, as acme.sh keeps commands."""
+    inner = _BASE64.fullmatch(value.strip())
+    if inner is None:
+        return value
+    try:
+        return base64.b64decode(inner[1], validate=False).decode("utf-8", "replace")
+    except ValueError:
+        return ""
+
+
+# ── addresses ──────────────────────────────────────────────────────────────────────────
+
+# Addresses in the settings of other tools, which can be damaged.
+
+_NOTHING: Final = urlsplit("")
+
+
+def parts(text: str) -> SplitResult:
+    """Return the parts of a URL; all empty if it is none, or has no host."""
+    try:
+        url = urlsplit(text)
+        is_web = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:  # a damaged IPv6 address or port
+        return _NOTHING
+    return url if is_web and text.isprintable() and " " not in text else _NOTHING
+
+
+def valid(text: object) -> str:
+    """Return an https URL as it is; "" if it is none."""
+    return text if isinstance(text, str) and parts(text).scheme == "https" else ""
+
+
+# ── directories ────────────────────────────────────────────────────────────────────────
+
+# The directory URLs of CAs, for tools that keep only a host or a short name.
+
+DEFAULT: Final = BUILT_IN["letsencrypt"].directory
+"""The CA of tools that name none."""
+
+
+def of_host(host: str, known: Iterable[str] = ()) -> str | None:
+    """Return the directory URL at a host, with its port: one of those known, or of the built-in CAs; else None."""
+    urls = (*known, *(ca.directory for ca in BUILT_IN.values()))
+    return next((url for url in urls if urlsplit(url).netloc == host), None)
+
+
+def built_in(directory: str) -> str | None:
+    """Return the name of the built-in CA with this directory URL, or None."""
+    return next((name for name, ca in BUILT_IN.items() if ca.directory == directory), None)

@@ -7,24 +7,26 @@ read its configuration since the new paths are in it.
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import host_port
+import psutil
+
+from dnsrenew.base import host_port, x509
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import ConfigError, Message, StoreError
-from dnsrenew.extensions.doctor.host import restarts
 from dnsrenew.extensions.setup.importing import servers, texts
-from dnsrenew.extensions.setup.importing.server_files import ConfigFile, ServerKind, config_files, without_comment
+from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, config_files, without_comment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dnsrenew.base.model import Certificate
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.setup.importing.found import HostView
@@ -112,8 +114,6 @@ class ServerWatch(Frozen):
 
 
 def _der(pem: str | None) -> bytes | None:
-    from dnsrenew.base import x509
-
     try:
         return x509.to_der(pem) if pem else None
     except ValueError:
@@ -184,7 +184,7 @@ def _wrong(
 def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
     """Tell whether the server on a port has read its configuration since it was changed."""
     host, port = host_port.split(address)
-    if host in _LOOPBACK and restarts.has_loaded_since(port, changed):
+    if host in _LOOPBACK and has_loaded_since(port, changed):
         return True
     record = served.state.deployments.get(entry_id(served.entry), {})
     if not (served.options.get("reload") and record.get("ok") and record.get("changed")):
@@ -193,3 +193,70 @@ def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
         return datetime.fromisoformat(str(record.get("time"))).timestamp() > changed
     except ValueError:
         return False
+
+
+# ── restarts ───────────────────────────────────────────────────────────────────────────
+
+# When the server on a port was started, or loaded its configuration again, as far as its processes show it.
+
+_WORKERS: Final = frozenset({"nginx", "apache2", "httpd"})
+"""Servers whose main process replaces all workers when it reads its configuration again."""
+_NEW_WORKER: Final = frozenset({"haproxy"})
+"""Servers whose main process starts a worker only then; the old one serves its last connections."""
+_LEAVING: Final = "shutting down"
+"""In the title of a worker of nginx that was replaced."""
+
+
+def has_loaded_since(port: int, moment: float) -> bool:
+    """Tell whether the server on a TCP port has read its configuration after a time, for certain.
+
+    False also where nothing shows it: for a server that reads its files again in the same process, and for a process
+    that this user may not see.
+
+    :param moment: seconds since 1970.
+    """
+    try:
+        found = psutil.net_connections("tcp")
+        listening = {
+            one.pid
+            for one in found
+            if one.status == psutil.CONN_LISTEN and one.pid is not None and one.laddr and one.laddr[1] == port
+        }
+        mains = {_main(psutil.Process(pid)) for pid in listening}
+        return bool(mains) and all(_is_newer(main, moment) for main in mains)
+    except (psutil.Error, OSError):  # macOS shows them only to root
+        return False
+
+
+def _main(process: psutil.Process) -> psutil.Process:
+    """Return the outermost process of the same program: the one that has the workers."""
+    parent = process.parent()
+    while parent is not None and parent.name() == process.name():
+        process, parent = parent, parent.parent()
+    return process
+
+
+def _is_newer(main: psutil.Process, moment: float) -> bool:
+    if _started(main) > moment:
+        return True
+    name = main.name()
+    if name not in _WORKERS | _NEW_WORKER:
+        return False
+    workers = [one for one in main.children() if one.name() == name and _LEAVING not in " ".join(one.cmdline())]
+    newer = [_started(one) > moment for one in workers]
+    return any(newer) if name in _NEW_WORKER else bool(newer) and all(newer)
+
+
+def _started(process: psutil.Process) -> float:
+    """Return when a process was started, seconds since 1970, rounded down.
+
+    psutil counts from the second in which Linux was started; the clock since then has 10 ms, those of the process.
+    """
+    if sys.platform != "linux":
+        return process.create_time()
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        raise psutil.NoSuchProcess(process.pid) from None
+    seconds = int(fields[19]) / os.sysconf("SC_CLK_TCK")  # starttime, the 22nd field
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + seconds

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.extensions.setup.importing.server_files import config_files, without_comment
+from dnsrenew.extensions.setup.importing.servers import config_files, without_comment
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.found import HostView

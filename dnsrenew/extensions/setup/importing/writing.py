@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base import files
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.importing import catching_up, config_file, into_store, new_files, texts
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.importing import config_file, into_store, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.setup.importing import reading
-    from dnsrenew.extensions.setup.importing.catching_up import TablesToAdd
     from dnsrenew.extensions.setup.importing.found import FoundDeployment
+    from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
     from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
     from dnsrenew.store import Store
 
@@ -46,20 +48,18 @@ class ImportWriter:
     def write(self, tools: list[str], deployments: dict[str, list[FoundDeployment]]) -> list[str]:
         """Write everything; return the new files."""
         folder = self._config.parent
-        new_files.encoded(
-            self._config, config_file.document(self._plan, tools, deployments, {}).text
-        )  # before the store
-        new_files.make_folder(folder)
+        encoded(self._config, config_file.document(self._plan, tools, deployments, {}).text)  # before the store
+        make_folder(folder)
         self._fill_store()
         targets = [name for name, entries in deployments.items() if any(each.to == "files" for each in entries)]
         for name in targets:
-            new_files.make_folder(folder / LIVE / name)
+            make_folder(folder / LIVE / name)
         if not any(ca.account is not None for ca in self._plan.cas):
             self._notes.add(texts.TERMS, self._config)
         plan = self._plan.with_notes(self._notes.found)
-        document = config_file.document(plan, tools, deployments, new_files.secret_files(folder))
-        written = [path for name, value in document.secrets.items() if (path := new_files.write(folder / name, value))]
-        written += filter(None, [new_files.write(self._config, document.text)])
+        document = config_file.document(plan, tools, deployments, secret_files(folder))
+        written = [path for name, value in document.secrets.items() if (path := write(folder / name, value))]
+        written += filter(None, [write(self._config, document.text)])
         self._deploy()
         return written
 
@@ -89,18 +89,18 @@ class ImportWriter:
         A certificate of the configuration that the store lacks is stored; one that the configuration lacks is noted,
         with the tables to add.
         """
-        there = catching_up.configured(self._config)
+        there = into_store.configured(self._config)
         if there is None:
             return self.note_stored()
         folder = self._config.parent
-        missing = catching_up.missing_tables(self._plan, there, deployments, new_files.secret_files(folder))
+        missing = into_store.missing_tables(self._plan, there, deployments, secret_files(folder))
         self.to_add = missing.to_add
         for each in missing.to_add:
             self._notes.add(texts.NOT_CONFIGURED, self._config, loses=True, name=each.certificate)
         own = {each.name: name for each in self._plan.certificates if (name := there.name_of(each)) is not None}
         configured = [replace(each, name=own[each.name]) for each in self._plan.certificates if each.name in own]
         self._store_missing(configured, missing.cas)
-        written = [new_files.write(folder / name, value) for name, value in missing.secrets.items()]
+        written = [write(folder / name, value) for name, value in missing.secrets.items()]
         self.note_stored()
         names = self._store.names()
         self.certificates |= {planned for planned, name in own.items() if name in names}
@@ -134,3 +134,103 @@ class ImportWriter:
             path = str(self._config)
             if into_store.save_certificate(each, self._store, self._context, self._notes, asked_by=path):
                 self.certificates.add(each.name)
+
+
+# ── new files ──────────────────────────────────────────────────────────────────────────
+
+# Writes new files, and only new ones: nothing that exists is touched.
+
+_PRIVATE: Final = 0o600
+_FOLDER: Final = 0o755
+_LARGEST: Final = 1 << 16
+"""Bytes of a secret."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, so that others can enter and not write.
+
+    :raises StoreError: ``import-unwritable``.
+    """
+    try:
+        for each in (*reversed(folder.parents), folder):
+            if not os.path.isdir(each):
+                os.mkdir(each, _FOLDER)
+                os.chmod(each, _FOLDER)  # the umask may have taken too much, or too little
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def secret_files(folder: Path) -> dict[str, str]:
+    """Return the contents of the text files in a folder, by name: a secret may be there from an earlier import."""
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".txt"):
+            try:
+                with files.open_to_read(folder / name) as stream:
+                    data = stream.read(_LARGEST + 1)
+            except OSError:
+                found[name] = ""  # it is there, and not ours
+            else:
+                found[name] = data.decode("utf-8", "replace").removesuffix("\n") if len(data) <= _LARGEST else ""
+    return found
+
+
+def write(path: Path, text: str) -> str | None:
+    """Write a private file that does not exist yet; return its path, or None if it is there with this content.
+
+    :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
+    """
+    data = encoded(path, text)
+    if os.path.lexists(path) and _content(path, len(data)) == data:
+        return None
+    temp = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _put(temp, path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        temp.unlink(missing_ok=True)
+    return str(path)
+
+
+def _put(temp: Path, path: Path) -> None:
+    """Give a file its name, unless another one has it."""
+    try:
+        os.link(temp, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise
+        os.rename(temp, path)
+
+
+def encoded(path: Path, text: str) -> bytes:
+    """Return the content of a text file.
+
+    :param path: the file, for the error.
+    :raises StoreError: ``import-unwritable``: it is not valid Unicode.
+    """
+    try:
+        return (text.removesuffix("\n") + "\n").encode()
+    except UnicodeEncodeError:
+        raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=texts.NOT_UNICODE) from None
+
+
+def _content(path: Path, most: int) -> bytes | None:
+    """Return the content of a file, up to one octet more than some."""
+    try:
+        with files.open_to_read(path) as stream:
+            return stream.read(most + 1)
+    except OSError:
+        return None
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    reason = (error.strerror or str(error)).lower()
+    return StoreError.of(texts.UNWRITABLE, path=str(path), reason=reason)

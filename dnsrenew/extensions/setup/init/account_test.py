@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import Mistake, kind, one_of
+from dnsrenew.base.validation.texts import UNKNOWN_KEY
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
+from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
 from dnsrenew.errors import Cancelled, ConfigError, as_clause, series
+from dnsrenew.extensions.doctor.accounts import accounts, probe
+from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.setup.init import texts
+from dnsrenew.renewal.batch import DRIVEN
+from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.base.validation.mistakes import Mistake
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.doctor.facts import Facts
     from dnsrenew.extensions.setup.init.draft import InitDraft
 
 REFERENCES: Final = ("env", "file", "keyring")
@@ -45,10 +51,6 @@ def check_command(option: str, value: Any) -> None:
 
     :raises ConfigError: it could not be run.
     """
-    from dnsrenew.base.validation.mistakes import kind, one_of
-    from dnsrenew.base.validation.texts import UNKNOWN_KEY
-    from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
-
     if not isinstance(value, Mapping):
         return
     arguments, names = value.get("command"), value.get("env", [])
@@ -93,8 +95,6 @@ def account_config(draft: InitDraft, store: Path) -> Config:
 
     :raises ConfigError: an option of the account is wrong.
     """
-    from dnsrenew.config import Config
-
     assert draft.provider is not None  # noqa: S101  # the questions come in this order
     secrets = {key: as_secret(value, draft.folder) for key, value in draft.secrets.items()}
     account = {"provider": draft.provider.name, **draft.options, **secrets}
@@ -133,8 +133,6 @@ def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
 
     :param prefix: a prefix of keys to leave out.
     """
-    from dnsrenew.base.validation.mistakes import Mistake
-
     mistakes = [Mistake(**one) for one in error.evidence.get("mistakes", ())]
     return [replace(each, file="", line=None, key=each.key.removeprefix(prefix), place=None) for each in mistakes]
 
@@ -154,11 +152,6 @@ def run_test(draft: InitDraft) -> Check | None:
     :raises ConfigError: an option of the account is wrong, or the test did not end in time.
     :raises Cancelled: the caller cancelled; the test value is removed.
     """
-    from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.renewal.batch import DRIVEN
-    from dnsrenew.store.opening import open_store
-
     with tempfile.TemporaryDirectory(prefix="dnsrenew-init-") as folder:
         store = Path(folder) / "state"
         config = account_config(draft, store)
@@ -192,10 +185,8 @@ _SECONDS: Final = 30.0
 
 def _checks(facts: Facts, spec: CertificateSpec, account: str) -> Iterator[Check]:
     """Make the checks in order; each needs what the one before has found."""
-    from dnsrenew.extensions.doctor.accounts import accounts, driver, probe
-
     yield accounts.secrets(facts, account)
-    for check in (driver.dns_account(facts, account), accounts.dns_account(facts, spec)):
+    for check in (probe.dns_account(facts, account), accounts.dns_account(facts, spec)):
         if check is not None:
             yield check
     for make in (probe.dns_credentials, probe.txt_probe):

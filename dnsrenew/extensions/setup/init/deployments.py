@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.names import covers, to_a_labels
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.draft import LIVE, PlannedDeployment
@@ -145,8 +148,6 @@ def _ownership(host: ServerHost, path: str) -> dict[str, str]:
     """Return the options that keep a key readable for the user and the group that can read it now."""
     if os.name != "posix":
         return {}
-    from dnsrenew.base.users import group_name, user_name
-
     try:
         info = os.stat(host.inside(path))
     except OSError:
@@ -228,9 +229,6 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
 
     :raises ConfigError: with all mistakes.
     """
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.config import Config
-
     entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
     document = {
         "dns": {"x": {"provider": "manual"}},

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.extensions.setup.init.servers import find_servers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.errors import DnsRenewError
     from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -156,8 +158,6 @@ class InitDraft:
     def servers(self) -> list[FoundServer]:
         """The servers found on this machine."""
         if self._servers is None:
-            from dnsrenew.extensions.setup.init.servers import find_servers
-
             self._servers = find_servers(self.host)
         return self._servers
 
@@ -184,8 +184,6 @@ class InitDraft:
     @property
     def is_public_ca(self) -> bool:
         """Whether the CA is a built-in one, and not another one under its name."""
-        from dnsrenew.config.cas import BUILT_IN
-
         return self.ca in BUILT_IN and "directory" not in self._own_ca
 
     @property
@@ -202,3 +200,72 @@ class InitDraft:
     def folder(self) -> str:
         """The folder of the configuration."""
         return os.fspath(self.around.config.parent)
+
+
+# ── question ───────────────────────────────────────────────────────────────────────────
+
+# A question: what is asked, the default, and the test of the answer; and how it is asked until the answer is right.
+
+
+class Question(Frozen, kw_only=True):
+    """A question.
+
+    :ivar key: its key in the file of answers.
+    :ivar prompt: makes the prompt.
+    :ivar read: makes a value of a line.
+    :ivar check: tests a value, and keeps it in the draft. It raises what is wrong with it. With ``sure``, what is only
+        doubtful is said instead.
+    :ivar applies: whether it is asked.
+    :ivar missing: the value in a script that does not give one; None: it has to.
+    :ivar ask: asks it in a way of its own, with several prompts.
+    :ivar instead: what is said where it is not asked.
+    """
+
+    key: str
+    prompt: Callable[[InitDraft], Prompt]
+    read: Callable[[str], Any]
+    check: Callable[[InitDraft, Any, Doubt], None]
+    applies: Callable[[InitDraft], bool] = lambda _draft: True
+    missing: Any = None
+    ask: Callable[[InitDraft, Person], None] | None = None
+    instead: Callable[[InitDraft], Sequence[ConfigError]] = lambda _draft: ()
+
+
+class Doubt(Frozen):
+    """What happens with a doubtful answer.
+
+    :ivar say: says it; None: the answer is refused once.
+    """
+
+    say: Callable[[ConfigError], None] | None = None
+
+    def about(self, error: ConfigError) -> None:
+        """Refuse the answer, or say what is doubtful.
+
+        :raises ConfigError: it is refused.
+        """
+        if self.say is None:
+            raise error
+        self.say(error)
+
+
+def ask(question: Question, draft: InitDraft, person: Person) -> None:
+    """Ask until the answer is right. A doubtful one is taken if it is given twice."""
+    if question.ask is not None:
+        question.ask(draft, person)
+        return
+    doubted: str | None = None
+    while True:
+        prompt = question.prompt(draft)
+        answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
+        doubt = Doubt(person.doubt if answer == doubted else None)
+        try:
+            value = question.read(answer)
+            person.wait(lambda value=value, doubt=doubt: question.check(draft, value, doubt))  # type: ignore[misc]
+        except Cancelled:
+            raise
+        except DnsRenewError as error:
+            person.refuse(error)
+            doubted = answer if error.code == DOUBTFUL else None
+        else:
+            return

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.init import account_test, deployments, texts, wrong_answers
+from dnsrenew.extensions.setup.init import account_test, deployments, texts
+from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init.draft import Doubt
 from dnsrenew.extensions.setup.init.host_question import PROVIDER, host_forms
-from dnsrenew.extensions.setup.init.question import Doubt
 from dnsrenew.extensions.setup.init.questions import (
     check_contact,
     check_rehearse,
@@ -85,8 +87,6 @@ def _check_deploy(draft: InitDraft, value: Any) -> None:
 
 
 def _check_tables(draft: InitDraft) -> None:
-    from dnsrenew.config import Config
-
     tables = {key: value for key, value in draft.tables.items() if key in _EARLY}
     if isinstance(tables.get("ca"), Mapping):
         tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.names import relative
-from dnsrenew.base.validation.mistakes import kind, nearest, one_of
+from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
+from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
+from dnsrenew.config.dns_accounts import provider_folders
+from dnsrenew.config.locate import user_folder
+from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
-from dnsrenew.extensions.setup.init import account_test, dns_host, texts
+from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Prompt
-from dnsrenew.extensions.setup.init.question import Doubt, Question
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, Prompt, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +34,8 @@ _BACK: Final = "<"
 
 
 def _prompt(draft: InitDraft) -> Prompt:
-    hosts = dns_host.hosts_of(dns_host.all_providers(draft), draft.name_servers, draft.domains)
-    default = hosts[0].name if hosts else dns_host.BY_CNAME
+    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    default = hosts[0].name if hosts else BY_CNAME
     zones = list(dict.fromkeys(map(relative, draft.zones.values())))
     fields = {"zones": zones, "servers": list(draft.name_servers)}
     if hosts:
@@ -46,8 +51,8 @@ def _ask(draft: InitDraft, person: Person) -> None:
         prompt = _prompt(draft)
         answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
         try:
-            by_cname = answer.lower() == dns_host.BY_CNAME
-            provider = _other_host(draft, person) if by_cname else dns_host.find_host(answer, draft)
+            by_cname = answer.lower() == BY_CNAME
+            provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
                 _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
         except ConfigError as error:
@@ -61,14 +66,14 @@ def _ask(draft: InitDraft, person: Person) -> None:
 def _other_host(draft: InitDraft, person: Person) -> Provider:
     """Ask which host writes the values instead."""
     person.say(texts.ABOUT_DELEGATION)
-    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, dns_host.DELEGATED_TO))
-    return dns_host.find_host(answer, draft)
+    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, DELEGATED_TO))
+    return find_host(answer, draft)
 
 
 def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     """Check that the host is that of the zone, as far as its name servers are known."""
     is_known = bool(provider.name_servers and draft.name_servers)
-    if is_known and provider not in dns_host.hosts_of([provider], draft.name_servers, draft.domains):
+    if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
         doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
@@ -78,12 +83,12 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     known: dict[str, str] = {}
     while True:
         options: dict[str, Any] = {PROVIDER: provider.name}
-        for key, spec in dns_host.asked_options(provider).items():
+        for key, spec in asked_options(provider).items():
             answer = _ask_option(person, key, spec, known.get(key, ""))
             if answer == _BACK:
                 return False
             if answer:
-                options[key] = answer if spec.secret else dns_host.option_value(spec, answer)
+                options[key] = answer if spec.secret else option_value(spec, answer)
                 known |= {} if spec.secret else {key: answer}
         if by_cname and not provider.behaviour.delegated:
             zone = person.ask(Prompt(texts.ASK_OTHER_ZONE, texts.HELP_OTHER_ZONE, known.get(ZONES, "")))
@@ -124,7 +129,7 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     for check in host_forms(draft, value):
         check()
     if not value.get(ZONES):
-        _check_zone_s(dns_host.find_host(value[PROVIDER], draft), draft, doubt)
+        _check_zone_s(find_host(value[PROVIDER], draft), draft, doubt)
     _check(draft, value, doubt)
 
 
@@ -141,12 +146,12 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     try:
         if not isinstance(given, str):
             _refuse_host(given)
-        provider = dns_host.find_host(str(given), draft)
+        provider = find_host(str(given), draft)
     except ConfigError:
         for key in value:  # those that are near to no answer can be options of the host that is meant
             if key not in _ANSWERS and (near := nearest(key, _ANSWERS)):
                 yield partial(_refuse_unknown, key, near)
-        yield partial(_refuse_host, given) if not isinstance(given, str) else partial(dns_host.find_host, given, draft)
+        yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
     others = _other_answers(provider, options)
@@ -182,7 +187,7 @@ def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, 
 
 
 def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
-    plain, secrets = dns_host.split_options(provider, options)
+    plain, secrets = split_options(provider, options)
     for key, each in secrets.items():
         account_test.check_command(key, each)
     if provider.behaviour.by_hand and not draft.is_attended:
@@ -198,7 +203,7 @@ def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
         check()
     provider = draft.provider
     assert provider is not None  # noqa: S101  # just set
-    draft.is_delegated = not dns_host.may_write(draft)
+    draft.is_delegated = not may_write(draft)
     if provider.behaviour.by_hand:
         doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
         return
@@ -217,3 +222,110 @@ def _nowhere(draft: InitDraft) -> Path:
 
 
 HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host, ask=_ask)
+
+
+# ── dns host ───────────────────────────────────────────────────────────────────────────
+
+# Which DNS host a domain is at, by the name servers of its zone, and what the host's account needs.
+
+BY_CNAME: Final = "delegate"
+"""The answer for a host without an API."""
+DELEGATED_TO: Final = "acme-dns"
+"""The host that is suggested then."""
+
+
+def folders(draft: InitDraft) -> tuple[Path, ...]:
+    """Return the user's folders with provider files."""
+    return tuple(provider_folders(draft.folder, user_folder(os.environ)))
+
+
+def all_providers(draft: InitDraft) -> list[Provider]:
+    """Return every known DNS host; a file with a mistake is none."""
+    found = []
+    for name in provider_names(folders(draft)):
+        try:
+            provider = find_provider(name, folders(draft))
+        except ConfigError:
+            continue
+        if provider is not None:
+            found.append(provider)
+    return found
+
+
+def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
+    """Return the hosts that name servers belong to, or whose domains these are. Pure."""
+    return [
+        provider
+        for provider in providers
+        if is_at(provider, name_servers) or any(zone_for(provider, base_domain(each)) for each in domains)
+    ]
+
+
+def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
+    """Tell whether one of some name servers is a host's."""
+    servers = [server.lower().removesuffix(".") for server in name_servers]
+    return any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
+
+
+def find_host(answer: str, draft: InitDraft) -> Provider:
+    """Return the DNS host of this name, in any case, or of this title.
+
+    :raises ConfigError: there is none.
+    """
+    known = provider_names(folders(draft))
+    wanted = answer.strip().lower()
+    name = next((each for each in known if each.lower() == wanted), None)
+    if name is None:
+        same = [each for each in all_providers(draft) if each.title.lower() == wanted]
+        if same:
+            return same[0]
+        left_out = left_out_hosts().get(wanted)
+        if left_out is not None:
+            raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
+        near = nearest(wanted, known)
+        text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
+        fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
+        raise ConfigError.of(text, answer=answer, nearest=near, **fields)
+    provider = find_provider(name, folders(draft))
+    assert provider is not None  # noqa: S101  # it is listed
+    return provider
+
+
+def asked_options(provider: Provider) -> dict[str, OptionSpec]:
+    """Return the options to ask for: the required ones; where none of these is a secret, the optional ones too.
+
+    The optional ones of most hosts are for rare cases; RFC 2136 has an optional key, without which little works.
+    """
+    required = {key: spec for key, spec in provider.options.items() if spec.required}
+    if any(spec.secret for spec in required.values()) or provider.behaviour.delegated:
+        return required
+    return dict(provider.options)
+
+
+def option_value(spec: OptionSpec, text: str) -> Any:
+    """Return an option from a line of text."""
+    if spec.kind in {"list", "program"}:
+        return shlex.split(text)
+    return text
+
+
+def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options that are no secrets, and those that are.
+
+    :raises ConfigError: an option is missing, unknown or of a wrong kind.
+    """
+    mistakes = check_options(provider, options)
+    if mistakes:
+        raise account_test.options_wrong(mistakes)
+    plain = {key: value for key, value in options.items() if not provider.is_secret(key)}
+    return plain, {key: value for key, value in options.items() if key not in plain}
+
+
+def may_write(draft: InitDraft) -> bool:
+    """Tell whether the account writes the records of the domains itself, as far as its zones say. Pure."""
+    assert draft.provider is not None  # noqa: S101  # the caller has set it
+    if draft.provider.behaviour.delegated:
+        return False
+    zones = draft.account_zones
+    bases = [to_a_labels(base_domain(each)) for each in draft.domains]
+    return not zones or all(any(is_at_or_below(base, zone) for zone in zones) for base in bases)

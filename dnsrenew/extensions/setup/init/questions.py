@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.validation.mistakes import kind, quoted
+from dnsrenew.config import Config
+from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.draft import Prompt
-from dnsrenew.extensions.setup.init.question import Doubt, Question
+from dnsrenew.extensions.doctor.survey.zone_survey import Survey
+from dnsrenew.extensions.setup.init import deployments, texts
+from dnsrenew.extensions.setup.init.draft import Doubt, Prompt, Question
+from dnsrenew.extensions.setup.init.host_question import HOST
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.init.draft import InitDraft
@@ -33,8 +37,6 @@ def _domain_prompt(draft: InitDraft) -> Prompt:
 
 def _default_domain(draft: InitDraft) -> str:
     """Return a public name from the configurations of servers, or that of this host."""
-    from dnsrenew.config.public_cas import refusal
-
     candidates = [name for server in draft.servers for name in server.names]
     host_name = socket.gethostname() if draft.host.root.parent == draft.host.root else ""
     for name in [*candidates, *([host_name] if "." in host_name else [])]:
@@ -61,12 +63,12 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
     context = draft.around.context
     targets = draft.dns.challenge_targets(context, plain)
-    paths = draft.dns.survey().paths(context, bases)
+    paths = Survey(draft.dns).paths(context, bases)
     zones = {
         names.base_domain(each): paths[names.base_domain(each)].zone or names.relative(target.served_zone)
         for each, target in targets.items()
     }
-    servers = draft.dns.survey().name_servers(context, set(zones.values()))
+    servers = Survey(draft.dns).name_servers(context, set(zones.values()))
     draft.domains = tuple(domains)
     draft.zones = zones
     draft.name_servers = tuple(dict.fromkeys(name for its in servers.values() for name in its))
@@ -80,8 +82,6 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
 
     :raises ConfigError: it is none, or the CA issues no certificate for it.
     """
-    from dnsrenew.config.public_cas import refusal
-
     stripped = domain.strip()
     try:
         plain = names.to_a_labels(stripped)
@@ -119,8 +119,6 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check that these are mail addresses; none is an answer too."""
-    from dnsrenew.config import Config
-
     contact = [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
     if contact:
         try:
@@ -131,8 +129,6 @@ def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
 
 
 def _terms_prompt(draft: InitDraft) -> Prompt:
-    from dnsrenew.config.texts import TERMS
-
     ca, url = texts.CA_TITLES.get(draft.ca, draft.ca), TERMS.get(draft.ca, "")
     text = texts.ASK_TERMS.format(ca=ca, url=url) if url else texts.ASK_TERMS_OWN.format(ca=ca)
     return Prompt(text, texts.HELP_TERMS, "y", texts.SHOWN_YES)
@@ -170,8 +166,6 @@ def _flag(key: str, value: Any) -> bool:
 
 
 def _deploy_prompt(draft: InitDraft) -> Prompt:
-    from dnsrenew.extensions.setup.init import deployments
-
     lines, default = [], []
     for number, server in enumerate(draft.servers, 1):
         if server.distrust:
@@ -197,15 +191,11 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
 
 def _strange_servers(draft: InitDraft) -> list[ConfigError]:
     """Return why the servers that are not trusted get nothing."""
-    from dnsrenew.extensions.setup.init import deployments
-
     return [deployments.strange(server) for server in draft.servers if server.distrust]
 
 
 def check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check the names of servers, or the entries of ``deploy``."""
-    from dnsrenew.extensions.setup.init import deployments
-
     found = deployments.given(value)
     entries = [each for each in found if not isinstance(each, str)]
     chosen = entries or deployments.named([each for each in found if isinstance(each, str)], draft)
@@ -238,8 +228,6 @@ def _yes(text: str, help_text: str) -> Callable[[InitDraft], Prompt]:
 
 def questions() -> tuple[Question, ...]:
     """Return the questions in order: at most seven."""
-    from dnsrenew.extensions.setup.init.host_question import HOST
-
     return (
         Question(key="domains", prompt=_domain_prompt, read=read_list, check=check_domains),
         Question(key="contact", prompt=_contact_prompt, read=read_list, check=check_contact, missing=()),

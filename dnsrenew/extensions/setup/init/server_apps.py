@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import unescape
 
 from dnsrenew.extensions.setup.init.server import (
     ConfiguredPair,
@@ -78,8 +79,6 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
 
 
 def _xml(text: str, name: str) -> str:
-    from xml.sax.saxutils import unescape
-
     match = re.search(_XML.format(name=name), text)
     return unescape(match[1].strip(), {"&quot;": '"', "&apos;": "'"}) if match else ""
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import new_files, toml
+from dnsrenew.extensions.setup.importing import config_file, writing
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference, tables_wrong
-from dnsrenew.extensions.setup.init.dns_host import asked_options
+from dnsrenew.extensions.setup.init.host_question import asked_options
 
 if TYPE_CHECKING:
-    from dnsrenew.config import Config
     from dnsrenew.extensions.setup.init.draft import InitDraft
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -39,7 +39,7 @@ class InitFiles(Frozen, hidden=("secrets",)):
 
 def make_files(draft: InitDraft) -> InitFiles:
     """Return the files for complete answers."""
-    taken = new_files.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
+    taken = writing.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
     writer = _ConfigText(draft, taken)
     lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
     folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
@@ -60,12 +60,12 @@ def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
             _make_folder(config.parent, made)
             for name, value in found.secrets.items():
                 path = config.with_name(name)
-                if new_files.write(path, value) is not None:
+                if writing.write(path, value) is not None:
                     made.append(path)
             for folder in map(Path, found.folders):
                 _make_folder(folder, made)
             _check(draft, found.text, made)
-            if new_files.write(config, found.text) is not None:
+            if writing.write(config, found.text) is not None:
                 made.append(config)
         except StoreError as error:
             raise StoreError.of(texts.UNWRITABLE, **error.evidence) from None
@@ -75,18 +75,16 @@ def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
 
 def _make_folder(folder: Path, made: list[Path]) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
-    new_files.make_folder(folder)
+    writing.make_folder(folder)
     made += reversed(missing)
 
 
 def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
     """Read the configuration as it will be read, under another name."""
-    from dnsrenew.config import Config
-
     draft_file = draft.around.config.with_name(f".{draft.around.config.name}.new")
     draft_file.unlink(missing_ok=True)
     made.append(draft_file)
-    new_files.write(draft_file, text)
+    writing.write(draft_file, text)
     try:
         config = Config.load(draft_file, insist=draft.around.insist)
     except ConfigError as error:
@@ -118,12 +116,12 @@ class _ConfigText:
         draft = self._draft
         plain = {key: value for key, value in draft.tables.items() if not isinstance(value, Mapping)}
         if draft.contact:
-            yield from toml.assignment("contact", list(draft.contact))
+            yield from config_file.assignment("contact", list(draft.contact))
         else:
             yield '# contact = ["me@example.com"]'
-        yield f"agree_terms = {toml.value(draft.agree_terms)} # the terms of service of the CA"
+        yield f"agree_terms = {config_file.toml_value(draft.agree_terms)} # the terms of service of the CA"
         for key, value in plain.items():
-            yield from toml.assignment(key, value)
+            yield from config_file.assignment(key, value)
 
     def tables(self) -> Iterator[str]:
         """Give the tables that were given, as they are."""
@@ -136,31 +134,31 @@ class _ConfigText:
         draft, provider = self._draft, self._draft.provider
         assert provider is not None  # noqa: S101  # the questions come in this order
         yield f"[dns.{draft.account}]"
-        yield toml.comment(provider.title)
-        yield from toml.assignment("provider", provider.name)
+        yield config_file.comment(provider.title)
+        yield from config_file.assignment("provider", provider.name)
         if draft.account_zones:
-            yield from toml.assignment("zones", list(draft.account_zones))
+            yield from config_file.assignment("zones", list(draft.account_zones))
         for key, value in draft.options.items():
-            yield from toml.assignment(key, value)
+            yield from config_file.assignment(key, value)
         for key, value in draft.secrets.items():
             reference = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
-            yield from toml.assignment(key, reference)
+            yield from config_file.assignment(key, reference)
         for key, spec in provider.options.items():
             if key not in {**draft.options, **draft.secrets} and key not in asked_options(provider):
-                yield toml.comment(f"{key}: {spec.help}")
+                yield config_file.comment(f"{key}: {spec.help}")
 
     def certificate(self) -> Iterator[str]:
         """Give the table of the certificate."""
         draft = self._draft
         yield "[[certificate]]"
-        yield from toml.assignment("domains", list(draft.domains))
+        yield from config_file.assignment("domains", list(draft.domains))
         yield '# key = "ecdsa-p256" # or rsa2048 for old clients'
         for number, each in enumerate(draft.deployments, 1):
-            yield from ("", "[[certificate.deploy]]", *([toml.comment(each.comment)] if each.comment else []))
+            yield from ("", "[[certificate.deploy]]", *([config_file.comment(each.comment)] if each.comment else []))
             for key, value in each.entry.items():
-                yield from toml.assignment(key, value)
+                yield from config_file.assignment(key, value)
             for key, value in each.secrets.items():
-                yield from toml.assignment(key, self._secret(f"deploy-{number}-{key}", value))
+                yield from config_file.assignment(key, self._secret(f"deploy-{number}-{key}", value))
         if not draft.deployments:
             yield '# What gets the certificate; see the guide "Servers" for more:'
             yield from ("# [[certificate.deploy]]", '# to = "files"', '# certificate = "/etc/nginx/tls/fullchain.pem"')
@@ -181,9 +179,9 @@ def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
     """Give a table with those below it."""
     plain = {key: value for key, value in table.items() if not _is_table_of_tables(path, value)}
     if plain:
-        yield from ("", f"[{'.'.join(map(toml.key, path))}]")
+        yield from ("", f"[{'.'.join(map(config_file.key, path))}]")
         for key, value in plain.items():
-            yield from toml.assignment(key, value)
+            yield from config_file.assignment(key, value)
     for key, value in table.items():
         if key not in plain:
             yield from _table((*path, key), value)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import StoreError
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
-from dnsrenew.renewal.run_result import exit_status
+from dnsrenew.renewal.outcomes import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,8 +101,6 @@ def _deployed(spec: CertificateSpec, status: CertificateStatus, store: Store) ->
 def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> list[tuple[str, str, bool]]:
     if not status.deployment_pending:
         return [(result.to, result.target, result.ok) for result in status.deployed]
-    from dnsrenew.deploy.entry import entries  # it imports the targets
-
     try:
         state = store.read_state(spec.name, quarantine=False)
     except StoreError:  # its status says that it cannot be read

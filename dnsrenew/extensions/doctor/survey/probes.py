@@ -1,0 +1,240 @@
+"""Questions of an examination: put to many addresses at once, each answer a fact about the address that gave it.
+
+A lookup wants one answer and takes the first good one. An examination wants to know what each server says, by UDP and
+by TCP. All questions are in flight together, so that silent addresses cost no more time than one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import dns.rcode
+import dns.rdatatype
+
+from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.view import DnsView, without_addresses
+from dnsrenew.dns.wire import DnsQuestion, Name
+from dnsrenew.errors import Cancelled
+
+if TYPE_CHECKING:
+    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.dns.lookup import Lookup
+    from dnsrenew.dns.query_engine import QueryEngine
+
+SECONDS: Final = 4.0
+"""For one round of questions, however many there are."""
+_UDP: Final = 1.0
+_TCP: Final = 2.0
+_UNANSWERED: Final[Mapping[str, str]] = {
+    texts.REFUSED: "closed",
+    texts.CONNECTION_LOST: "closed",
+    texts.NO_ROUTE: "no-route",
+    texts.NO_ROUTE_ON_PATH: "no-route",
+    texts.FORBIDDEN: "not-asked",
+}
+_CD: Final = 0x10  # in octet 3 of the header (RFC 4035 section 3.2.2)
+_DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
+
+
+class ProbeQuestion(DnsQuestion):
+    """A question of an examination; the additional section of its answer is read.
+
+    :ivar is_tcp: whether it is put over TCP only; False: over UDP only, unless the answer is truncated.
+    :ivar signed: whether the answer shall have signatures (DO).
+    :ivar unchecked: whether a recursive server shall also answer what it cannot validate (CD).
+    """
+
+    __slots__ = ("is_tcp", "signed", "unchecked")
+
+    with_additional = True
+
+    def __init__(
+        self,
+        name: Name,
+        kind: wire.Type,
+        *,
+        recurse: bool = False,
+        is_tcp: bool = False,
+        signed: bool = False,
+        unchecked: bool = False,
+    ) -> None:
+        super().__init__(name, kind, recurse=recurse)
+        self.is_tcp = is_tcp
+        self.signed = signed
+        self.unchecked = unchecked
+        self._key += bytes((is_tcp, signed, unchecked))
+
+    def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:
+        """Return the message with this id."""
+        message = bytearray(super().to_wire(identity, edns=edns, case=case))
+        if self.unchecked:
+            message[3] |= _CD
+        if self.signed and edns:
+            message[-6:-2] = _DO
+        return bytes(message)
+
+
+ProbeKey = tuple[Address, ProbeQuestion]
+
+
+def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[ProbeKey, Reply]:
+    """Put each question to its address; return the replies. What has none by the end of the time is omitted.
+
+    A question that gets no answer by UDP is sent once more: a datagram may be lost.
+
+    :raises Cancelled: the caller cancelled.
+    """
+    pending = dict.fromkeys(wanted, 2)
+    replies: dict[ProbeKey, Reply] = {}
+    try:
+        with lookup.engine(context.within(SECONDS)) as engine:
+            for key in pending:
+                _submit(engine, key)
+            while pending:
+                for reply in engine.receive(SECONDS):
+                    _take(engine, reply, pending, replies)
+    except Cancelled:
+        context.check()
+    return replies
+
+
+def _submit(engine: QueryEngine, key: ProbeKey) -> None:
+    address, probe = key
+    engine.submit(address, probe, udp=0.0 if probe.is_tcp else _UDP, tcp=_TCP if probe.is_tcp else 0.0)
+
+
+def _take(engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]) -> None:
+    probe = reply.question
+    if not isinstance(probe, ProbeQuestion):
+        raise TypeError(probe)
+    key = reply.address, probe
+    pending[key] -= 1
+    if reply.reason == texts.NO_REPLY and not probe.is_tcp and pending[key]:
+        _submit(engine, key)
+        return
+    del pending[key]
+    replies[key] = reply
+
+
+def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[ProbeQuestion, wire.Message]:
+    """Return one answer to each question: the first that is no error, in the order of the addresses."""
+    ranks = {address: rank for rank, address in enumerate(addresses)}
+    found: dict[ProbeQuestion, wire.Message] = {}
+    for (_, probe), reply in sorted(replies.items(), key=lambda item: ranks.get(item[0][0], len(ranks))):
+        if reply.answer is not None and wire.is_positive(reply.answer):
+            found.setdefault(probe, reply.answer)
+    return found
+
+
+def state(reply: Reply | None, zone: Name) -> str:
+    """Return how a server answers for a zone, as one word.
+
+    ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``recursive``
+    (one of both from a resolver, which may be a device on the path that answers in the server's place), ``silent``,
+    ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this host cannot ask it).
+    """
+    if reply is None:
+        return "silent"
+    if reply.answer is None:
+        return "not-asked" if reply.no_socket else _UNANSWERED.get(reply.reason, "silent")
+    is_positive = wire.is_positive(reply.answer)
+    if is_positive and wire.is_authoritative(reply.answer) and wire.soa_owner(reply.answer, zone) == zone:
+        return "authority"
+    if wire.recurses(reply.answer):
+        return "recursive"
+    return "lame" if is_positive else wire.rcode_text(reply.answer)
+
+
+def is_servfail(reply: Reply | None) -> bool:
+    """Tell whether a server could not answer (SERVFAIL)."""
+    return reply is not None and reply.answer is not None and reply.answer.rcode() == dns.rcode.SERVFAIL
+
+
+# ── server ports ───────────────────────────────────────────────────────────────────────
+
+# Whether name servers can be queried from this host at all, by UDP and by TCP.
+#
+# Any answer shows that the way is open, also a refusal.
+
+ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
+"""a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""
+_REFUSALS: Final = frozenset({texts.REFUSED, texts.CONNECTION_LOST})
+
+
+class ServerPort(Frozen):
+    """What one address of a name server lets through.
+
+    :ivar udp: whether an answer came by UDP.
+    :ivar tcp: whether an answer came by TCP.
+    :ivar has_route: whether this host has a route to the address.
+    :ivar is_authority: whether an answer came from the server itself; a resolver on the path, to which all queries
+        are redirected, is no authority.
+    :ivar zone: the zone for which it was queried.
+    :ivar is_refused: whether its host refused the connection.
+    """
+
+    address: str
+    udp: bool
+    tcp: bool
+    has_route: bool
+    is_authority: bool
+    zone: str = ""
+    is_refused: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether an answer came by any protocol."""
+        return self.udp or self.tcp
+
+
+def server_ports(view: DnsView, context: Context, identifiers: Collection[str]) -> list[ServerPort]:
+    """Return whether each address of the name servers of these names can be queried, by UDP and by TCP.
+
+    :raises DnsError: ``dns-unreachable``: no recursive server answers.
+    :raises Cancelled: the caller cancelled.
+    """
+    domains = {names.absolute(names.base_domain(name)) for name in without_addresses(identifiers)}
+    found = view.zones.enclosing(context, [wire.from_text(domain) for domain in sorted(domains)])
+    zones = [zone for zone in dict.fromkeys(found.values()) if zone != wire.ROOT]
+    servers = view.zones.servers(context, zones)
+    ports = {(one.address, view.zones.port): zone for zone, its in servers.items() for one in its if one.address}
+    return _probe_ports(context, view.lookup, ports)
+
+
+def root_ports(view: DnsView, context: Context) -> list[ServerPort]:
+    """Return the same for three of the root servers.
+
+    :raises Cancelled: the caller cancelled.
+    """
+    return _probe_ports(context, view.lookup, dict.fromkeys(((each, 53) for each in ROOT_SERVERS), wire.ROOT))
+
+
+def _probe_ports(context: Context, lookup: Lookup, servers: Mapping[Address, wire.Name]) -> list[ServerPort]:
+    """Query every address for the SOA record of its zone, by UDP and by TCP, all at once.
+
+    :param servers: the zone of each address.
+    :raises Cancelled: the caller cancelled.
+    """
+    keys = {
+        address: [(address, ProbeQuestion(zone, dns.rdatatype.SOA, is_tcp=is_tcp)) for is_tcp in (False, True)]
+        for address, zone in servers.items()
+    }
+    replies = ask(context, lookup, [key for its in keys.values() for key in its])
+    return [_port(address[0], servers[address], [replies.get(key) for key in its]) for address, its in keys.items()]
+
+
+def _port(address: str, zone: wire.Name, replies: Sequence[Reply | None]) -> ServerPort:
+    answers = [reply.answer if reply is not None else None for reply in replies]
+    return ServerPort(
+        address,
+        udp=answers[0] is not None,
+        tcp=answers[1] is not None,
+        has_route=not all(reply is not None and reply.no_route for reply in replies),
+        is_authority=any(answer is not None and wire.is_authoritative(answer) for answer in answers),
+        zone=wire.shown(zone),
+        is_refused=any(reply is not None and reply.reason in _REFUSALS for reply in replies),
+    )
