@@ -145,6 +145,46 @@ def short_time(value: str) -> str:
     return f"{value[:10]} {value[11:16]} UTC" if is_time else value
 
 
+class About(NamedTuple):
+    """What decides about the next step after an error; its evidence has the same under the same names, for people.
+
+    :ivar stage: the ACME request that failed (``newOrder``), or how a connection ended (``timeout``, ``reset``).
+    :ivar status: the HTTP status; 0 without a response.
+    :ivar content_type: the media type of an error page; None if it was a problem document.
+    :ivar order: ``invalid`` if the order is.
+    :ivar scope: what a CAA record forbids: ``ca``, ``account`` or ``method``.
+    :ivar identifiers: the identifiers that failed.
+    :ivar undecided: the identifiers that the CA has not validated yet.
+    :ivar names: the names of TXT records that were not seen.
+    :ivar account: the DNS account.
+    :ivar url: where a person unpauses a name.
+    :ivar limit: the limit that the ledger keeps.
+    :ivar record: the record that forbids the order.
+    :ivar before: the codes of the earlier calls.
+    :ivar left_behind: whether the driver's program left values.
+    :ivar retry_after: seconds that the DNS host asked to wait.
+    """
+
+    stage: str = ""
+    status: int = 0
+    content_type: str | None = None
+    order: str = ""
+    scope: str = ""
+    identifier: str = ""
+    identifiers: Sequence[str] = ()
+    undecided: Sequence[str] = ()
+    names: Sequence[str] = ()
+    account: str = ""
+    challenge: str = ""
+    zone: str = ""
+    url: str = ""
+    limit: str = ""
+    record: str = ""
+    before: Sequence[str] = ()
+    left_behind: bool = False
+    retry_after: float | None = None
+
+
 class DnsRenewError(Exception):
     """The base of all errors that dnsrenew raises. ``str()`` is the message and the fix.
 
@@ -168,7 +208,9 @@ class DnsRenewError(Exception):
         self.code = code
         self.message = message
         self.fix = fix
-        self.evidence = dict(evidence or {})
+        self.evidence = {}
+        self._about = About()
+        self.with_evidence(**(evidence or {}))
 
     @classmethod
     def of(cls, text: Text, /, **evidence: Any) -> Self:  # JSON values
@@ -196,7 +238,13 @@ class DnsRenewError(Exception):
     def with_evidence(self, **more: Any) -> Self:  # evidence is any JSON value
         """Add to the evidence and return the error itself."""
         self.evidence.update(more)
+        self._about = self._about._replace(**{name: more[name] for name in About._fields if more.get(name) is not None})
         return self
+
+
+def about(error: DnsRenewError) -> About:
+    """Return what decides about the next step after an error."""
+    return error._about  # noqa: SLF001  # of this file; no name of the public class
 
 
 def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any], cause: DnsRenewError | None) -> DnsRenewError:

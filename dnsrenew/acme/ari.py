@@ -17,7 +17,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import retry_after
 from dnsrenew.base.runtime.retry import Policy
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.errors import CAError, Cancelled, about
 
 if TYPE_CHECKING:
     import random
@@ -150,7 +150,7 @@ def _no_window(text: Text, retry_after: float | None, status: int | None = None,
 
 
 def _failed(error: CAError) -> NoWindow:
-    return NoWindow(error.message, clamp(error.retry_after), error.code, error.evidence.get("status"))
+    return NoWindow(error.message, clamp(error.retry_after), error.code, about(error).status or None)
 
 
 def clamp(seconds: float | None) -> float | None:

@@ -34,7 +34,7 @@ from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
     from dnsrenew.acme.account_store import AccountStore
@@ -244,7 +244,7 @@ class CAClient:
             if _is_valid(response):
                 self._poll.note_valid(challenge.authorization_url)
         except CAError as error:
-            if not 400 <= error.evidence.get("status", 0) < 429:
+            if not 400 <= about(error).status < 429:
                 raise
             # If only the answer was lost, the CA has the response and refuses the second one.
             authorization, _ = self._fetcher.authorization(context, challenge.authorization_url)

@@ -15,7 +15,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
     from dnsrenew.acme.account import AccountSession
@@ -130,16 +130,14 @@ def _identifier(name: str) -> dict[str, str]:
 
 def _is_gone(error: CAError) -> bool:
     """Tell whether the CA itself has no such order for this account; the error page of a proxy does not count."""
-    status = error.evidence.get("status", 0)
-    bare = (
-        status in {404, 410} and error.evidence.get("content_type") == ""
-    )  # Pebble sends no body; an error page has a type
+    status = about(error).status
+    bare = status in {404, 410} and about(error).content_type == ""  # Pebble sends no body; an error page has a type
     return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
 def _is_independent_of_replaces(error: CAError) -> bool:
     """Tell whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
-    unsent = error.code == "ca-unreachable" and error.evidence.get("stage") not in {"reset", "timeout"}
+    unsent = error.code == "ca-unreachable" and about(error).stage not in {"reset", "timeout"}
     return unsent or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"
 
 

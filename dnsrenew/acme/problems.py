@@ -25,7 +25,7 @@ from dnsrenew.acme.resources import (
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -328,7 +328,7 @@ def content_type(response: Response) -> str:
 
 def is_refusal(error: CAError) -> bool:
     """Tell whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
-    return 400 <= error.evidence.get("status", 0) < 500 and error.code != "ca-rate-limited"
+    return 400 <= about(error).status < 500 and error.code != "ca-rate-limited"
 
 
 # ── problem table ──────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.runtime.retry import CircuitBreaker
 from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +143,7 @@ class Session:
         except CAError as error:
             if error.code != "ca-unreachable":  # a refusal is an answer
                 self._breaker.record_success(context, self._url)
-            elif error.evidence["stage"] == "timeout":
+            elif about(error).stage == "timeout":
                 self._breaker.record_timeout(context, self._url, error, started)
             raise
         self._breaker.record_success(context, self._url)

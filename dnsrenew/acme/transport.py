@@ -27,7 +27,7 @@ from dnsrenew.base.http import HttpFailure, Response, date_of, retry_after
 from dnsrenew.base.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, Cancelled
+from dnsrenew.errors import CAError, Cancelled, about
 
 if TYPE_CHECKING:
     from josepy.jwa import JWASignature
@@ -445,7 +445,7 @@ def read_directory(context: Context, transport: Transport, url: str, *, policy: 
             return Directory(response.url, fields, ahead)
         text = texts.NOT_ACME_FIELDS
     except CAError as error:
-        status = error.evidence.get("status", 0)
+        status = about(error).status
         if not 400 <= status < 500 or error.code == "ca-rate-limited":
             raise
         text = texts.NOT_ACME_STATUS

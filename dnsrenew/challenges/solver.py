@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from dnsrenew.base.checks.caa import denials
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.errors import AttemptError
+from dnsrenew.errors import AttemptError, about
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
@@ -104,7 +104,7 @@ class Placements:
     def refuse(self, error: ProviderError) -> None:
         """Block the routes through a DNS account whose driver refuses its configuration."""
         for route in dict.fromkeys(self.routes.values()):
-            if error.evidence.get("account") in route.dns:
+            if about(error).account in route.dns:
                 users = [identifier for identifier, its in self.routes.items() if its == route]
                 self.block(route, users, error)
 

@@ -13,7 +13,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
-from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError
+from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError, about
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -157,15 +157,15 @@ class _Call(Frozen):
         if error is None:
             return
         if self.before:
-            error.evidence["before"] = [earlier.code for earlier in self.before]
+            error.with_evidence(before=[earlier.code for earlier in self.before])
         self.before.append(error)
         # Outside an `except`: the original error, with its URLs and tokens, must not become the context of this one.
         raise self._transient(error, started) or error
 
     def _transient(self, error: DnsRenewError, started: float) -> Transient | None:
         """Return the request for a retry; None without one."""
-        after = error.evidence.get("retry_after")
-        if error.evidence.get("left_behind"):
+        after = about(error).retry_after
+        if about(error).left_behind:
             return None
         if after is not None and error.code in _RETRIED | {"provider-rate-limited"}:
             return Transient(error, after=after) if after <= LONGEST_RETRY_AFTER else None

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from dnsrenew.base.model import RouteTaken
 from dnsrenew.base.values import replace
+from dnsrenew.errors import about
 from dnsrenew.store.state import LONGEST, SHARE, is_waiting
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def after_failure(
     """
     failed = state.failed(error.code, error.message, now, ordered=ordered)
     # The CA has paused a name: a person must unpause it, and then run with --now.
-    unpause = error.evidence.get("url") if error.code == "ca-rate-limited" else None
+    unpause = about(error).url if error.code == "ca-rate-limited" else ""
     pause = DAY if unpause else _pause(failed, ordered=ordered)
     asked = timedelta(seconds=min(max(retry_after or 0.0, 0.0), LONGEST.total_seconds()))
     if failed.not_after is not None and now < failed.not_after and not unpause:

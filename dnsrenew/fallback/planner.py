@@ -10,7 +10,7 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.challenges import texts as challenge_texts
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, about
 from dnsrenew.fallback import history, texts
 from dnsrenew.fallback.candidates import Candidates, Selection
 from dnsrenew.fallback.policy import MIXED, NextAction, action_for_code, is_before_ca, next_action
@@ -247,7 +247,7 @@ def _merge_equal(blockers: Iterable[Blocker]) -> list[Blocker]:
     """Merge equal blockers of a route for several names: a skipped route is one attempt."""
     groups: dict[tuple[Route, str, Any], list[Blocker]] = {}
     for blocker in blockers:
-        kind = (blocker.route, blocker.error.code, blocker.error.evidence.get("scope"))
+        kind = (blocker.route, blocker.error.code, about(blocker.error).scope)
         groups.setdefault(kind, []).append(blocker)
     return [_merged(group) for group in groups.values()]
 
@@ -337,7 +337,7 @@ class ActiveAttempt:
 
     def orders_at_ca(self, error: AttemptError) -> int:
         """Return the number of orders that reached the CA: those that it took, and one that it refused."""
-        return self.orders + (isinstance(error, CAError) and error.evidence.get("stage") == "newOrder")
+        return self.orders + (isinstance(error, CAError) and about(error).stage == "newOrder")
 
     def failed_names(self, error: AttemptError) -> list[str]:
         """Return the identifiers whose validation failed; empty if the CA names none."""
@@ -350,7 +350,7 @@ class ActiveAttempt:
         if not self.pending:  # nothing was validated
             return self.validated.difference(failed)
         # A CA that names the failed identifiers has validated the others, except the undecided ones.
-        unresolved = [*failed, *error.evidence.get("undecided", ())] if failed else self.pending
+        unresolved = [*failed, *about(error).undecided] if failed else self.pending
         return frozenset(self.selection.routes).difference(unresolved)
 
     def culprits(self, error: AttemptError) -> list[Route]:
@@ -358,13 +358,11 @@ class ActiveAttempt:
         unvalidated = [name for name in self.selection.routes if name not in self.validated]
         concerned = self._named_by(error) or self.pending or unvalidated or list(self.selection.routes)
         routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
-        named = self.selection.routes.get(error.evidence.get("identifier", ""))
-        account = error.evidence.get("account")
-        challenge = error.evidence.get("challenge")
+        named = self.selection.routes.get(about(error).identifier)
         narrowed = [[route for route in routes if fits(route)] for fits in (
             lambda route: route == named,
-            lambda route: account in route.dns,
-            lambda route: route.challenge == challenge,
+            lambda route: about(error).account in route.dns,
+            lambda route: route.challenge == about(error).challenge,
         )]  # fmt: skip
         return next((some for some in narrowed if some), routes)
 
@@ -372,7 +370,7 @@ class ActiveAttempt:
         """Return the identifiers that an error names."""
         if isinstance(error, CAError):
             return self.failed_names(error)
-        named = error.evidence.get("identifiers", ())
+        named = about(error).identifiers
         return [name for name in self.selection.routes if name in named]
 
 

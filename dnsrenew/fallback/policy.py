@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, ChallengeError, ProviderError
+from dnsrenew.errors import CAError, ChallengeError, ProviderError, about
 
 if TYPE_CHECKING:
     from dnsrenew.errors import AttemptError
@@ -79,7 +79,7 @@ def next_action(error: AttemptError) -> NextAction:
 
     If the names of an order have different codes, the strongest action counts: stop, leave CA, next route, again.
     """
-    if error.code == "caa" and error.evidence.get("scope") in {"ca", "account"}:
+    if error.code == "caa" and about(error).scope in {"ca", "account"}:
         return NextAction.LEAVE_CA
     problems = error.subproblems if isinstance(error, CAError) else ()
     steps = {action_for_code(problem["code"]) for problem in problems if problem.get("code")}

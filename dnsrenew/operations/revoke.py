@@ -11,7 +11,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.validation.mistakes import nearest, shown_key
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError
+from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError, about
 from dnsrenew.fallback import history
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
@@ -171,7 +171,7 @@ def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
 
 def _may_be_revoked(error: DnsRenewError) -> bool:
     """Return whether the CA may have revoked it despite the error: its response was lost, or the call was cancelled."""
-    lost = error.code == "ca-unreachable" and error.evidence.get("stage") in {"reset", "timeout"}
+    lost = error.code == "ca-unreachable" and about(error).stage in {"reset", "timeout"}
     return lost or isinstance(error, Cancelled)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.checks.caa import denials, parse_issuer
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError
+from dnsrenew.errors import CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
 from dnsrenew.fallback import history
 from dnsrenew.renewal import due, texts
 
@@ -43,10 +43,10 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
         return
     is_limit = error.code == "ca-rate-limited"
     # A name that the CA has paused waits for a person, also if another CA fails after it.
-    unpause = error.evidence.get("url") if is_limit else None
+    unpause = (about(error).url or None) if is_limit else None
     after = error.retry_after or (history.DAY.total_seconds() if unpause else None)
     if after is not None:
-        about_order = error.evidence.get("stage", "newOrder") == "newOrder" and not attempt.pending
+        about_order = about(error).stage in {"", "newOrder"} and not attempt.pending
         # Any other error, such as a 503, need not meet other certificates.
         names = list(attempt.selection.routes) if about_order or not is_limit else None
         ledger.note_retry_after(after, names, url=unpause)
@@ -145,9 +145,9 @@ def check_pinned(job: Job, selection: Selection) -> None:
     for_new = denials(records, selection.routes, issuers, _NEW)
     for_lost = denials(records, selection.routes, issuers, lost.url)
     by_caa = {
-        identifier: error.evidence["record"]
+        identifier: about(error).record
         for identifier, error in for_new.items()
-        if error.evidence["scope"] == "account" and identifier not in for_lost
+        if about(error).scope == "account" and identifier not in for_lost
     }
     identity = LostIdentity(lost.url, identities, ca.account_hash_prefix(context), lost.thumbprints)
     by_txt = pinned(context, dns, list(selection.routes), identity)

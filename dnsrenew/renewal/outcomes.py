@@ -19,6 +19,7 @@ from dnsrenew.errors import (
     ProviderError,
     SecretError,
     StoreError,
+    about,
     internal,
 )
 from dnsrenew.fallback import history
@@ -187,7 +188,7 @@ def needs_attention(outcome: Outcome, now: datetime) -> bool:
 def asked_by_ca(outcome: Outcome) -> bool:
     """Tell whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
     errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
-    by_ledger = any(error.code == "ca-ledger" and error.evidence.get("limit") != "retry-after" for error in errors)
+    by_ledger = any(error.code == "ca-ledger" and about(error).limit != "retry-after" for error in errors)
     return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.acme.problems import is_refusal
 from dnsrenew.base import x509
-from dnsrenew.errors import CAError
+from dnsrenew.errors import CAError, about
 from dnsrenew.fallback.planner import Reselect
 from dnsrenew.renewal.job import Issued
 
@@ -52,7 +52,7 @@ def issue(
         chosen = job.spec.preferred_chain
         return ca.issue(job.context, order, csr, preferred_chain=chosen, on_finalized=on_finalized)
     except CAError as error:
-        if error.evidence.get("order") == "invalid" and not job.options.dry_run:
+        if about(error).order == "invalid" and not job.options.dry_run:
             job.services.store.orders.clear(job.spec.name)  # it is dead, and holds a private key
         raise
 

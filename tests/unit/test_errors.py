@@ -1,11 +1,15 @@
 """The error tree: the fields of every error, and its transfer to another process."""
 
+import ast
 import copy
 import json
 import pickle
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import dnsrenew
 from dnsrenew import errors
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.DnsRenewError)]
@@ -86,3 +90,44 @@ def test_times_in_messages_have_one_form(value: object, shown: str) -> None:
     error = errors.DnsRenewError.of(errors.Text("x", "It is {value}.", "Look."), value=value)
     assert error.message == f"It is {shown}."
     assert error.evidence == {"value": value}
+
+
+# ── what steers is typed ────────────────────────────────────────────────────────────────
+
+
+def package_trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    """The files of some folders of the package, parsed."""
+    package = Path(dnsrenew.__file__).parent
+    for folder in folders:
+        for path in sorted((package / folder).rglob("*.py")):
+            yield path.relative_to(package).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def test_evidence_is_for_people() -> None:
+    """What decides about the next step reads the typed fields of an error, never its evidence."""
+    folders = ("renewal", "fallback", "challenges", "acme", "dns", "drivers")
+    found = []
+    for path, tree in package_trees(*folders):
+        for node in ast.walk(tree):
+            of: ast.AST | None = (
+                node.value if isinstance(node, ast.Subscript) else node.func if isinstance(node, ast.Call) else None
+            )
+            of = of.value if isinstance(of, ast.Attribute) and of.attr == "get" else of
+            if isinstance(of, ast.Attribute) and ast.unparse(of).endswith("error.evidence"):
+                found.append(f"{path}: {ast.unparse(node)}")
+    assert found == []
+
+
+def test_each_typed_field_is_written_somewhere() -> None:
+    """Each field that steers is a keyword, or a key, where the package raises an error: a renamed key is noticed."""
+    written = set[str]()
+    for _, tree in package_trees("."):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                written.update(keyword.arg for keyword in node.keywords if keyword.arg)
+            elif isinstance(node, ast.Dict):
+                written.update(str(key.value) for key in node.keys if isinstance(key, ast.Constant))
+            elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                written.add(str(node.slice.value))
+    assert set(errors.About._fields) - written == set()
+    assert errors.about(errors.ProviderError("x", "X.", fix="Y.", evidence={"account": "home"})).account == "home"

@@ -11,7 +11,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, no_account
 from dnsrenew.drivers.hook import check_names
-from dnsrenew.errors import AttemptError, ChallengeError, DnsError
+from dnsrenew.errors import AttemptError, ChallengeError, DnsError, about
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import PropagationCheck, Route
@@ -158,7 +158,7 @@ def _concerned(error: DnsError, identifiers: Sequence[str]) -> Sequence[str]:
         return identifiers
     if error.code != "dns-unreachable":
         return ()
-    zone = error.evidence.get("zone")
+    zone = about(error).zone
     if not zone:  # the recursive servers, which are those of all names
         return identifiers
     return [each for each in identifiers if names.is_at_or_below(names.base_domain(each), zone)] or identifiers

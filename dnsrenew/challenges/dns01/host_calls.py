@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base.runtime.retry import CircuitBreaker
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.drivers import invoke
-from dnsrenew.errors import DnsRenewError, ProviderError, StoreError
+from dnsrenew.errors import DnsRenewError, ProviderError, StoreError, about
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord
@@ -100,7 +100,7 @@ class HostCalls:
         except StoreError:  # no request was sent
             raise
         except DnsRenewError as error:
-            tries = [*error.evidence.get("before", ()), error.code]
+            tries = [*about(error).before, error.code]
             in_several = len({record.zone for record in records}) > 1  # one zone may be written before another refuses
             if invoke.UNANSWERED.isdisjoint(tries):
                 refused = not in_several and _REFUSALS.issuperset(tries)

@@ -17,7 +17,7 @@ from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtVal
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
-from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, PropagationError, as_clause
+from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, PropagationError, about, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
@@ -228,7 +228,7 @@ class Dns01(Solver):
 
 def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationError:
     """Add to the evidence the identifiers whose values are missing, and the accounts that wrote them."""
-    missing = error.evidence.get("names", ())
+    missing = about(error).names
     late = [value for value in values if names.relative(value.record.name) in missing] or values
     identifiers = list(dict.fromkeys(value.identifier for value in late))
     accounts = list(dict.fromkeys(value.writer.account.name for value in late))

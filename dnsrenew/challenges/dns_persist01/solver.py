@@ -37,6 +37,7 @@ from dnsrenew.errors import (
     PropagationError,
     ProviderError,
     SecretError,
+    about,
 )
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _txt_values(groups: Sequence[Sequence[PersistValue]]) -> list[TxtValue]:
 
 def _about(error: PropagationError, values: Sequence[PersistValue]) -> PropagationError:
     """Add to the evidence the identifiers whose records are missing."""
-    late = error.evidence.get("names", ())
+    late = about(error).names
     concerned = [value for value in values if names.relative(value.placement.name) in late] or values
     return error.with_evidence(identifiers=list(dict.fromkeys(value.identifier for value in concerned)))
 

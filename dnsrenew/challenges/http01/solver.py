@@ -264,7 +264,7 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
     ours = own_addresses([address for each in found.values() for address in each])
     verdicts = [addresses.judge(name, each, ours) for name, each in found.items()]
     where = {name: addresses.by_family(each) for name, each in found.items()}
-    error.evidence |= {"addresses": where, "ours": addresses.by_family(ours)}
+    error.with_evidence(addresses=where, ours=addresses.by_family(ours))
     likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
     return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
 
