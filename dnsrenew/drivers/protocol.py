@@ -26,6 +26,8 @@ BUILT_IN: Final = {
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
     "manual": ("dnsrenew.drivers.manual", "ManualDriver"),
     "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
+    "active24": (f"{_HOSTS}.active24", "Active24Driver"),
+    "autodns": (f"{_HOSTS}.autodns", "AutoDnsDriver"),
     "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
     "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
     "desec": (f"{_HOSTS}.desec", "DesecDriver"),
@@ -42,11 +44,13 @@ BUILT_IN: Final = {
     "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
     "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
     "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
+    "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
     "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
     "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
     "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
     "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),
     "valuedomain": (f"{_HOSTS}.valuedomain", "ValueDomainDriver"),
+    "websupport": (f"{_HOSTS}.active24", "WebsupportDriver"),
 }
 
 
