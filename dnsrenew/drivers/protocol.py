@@ -42,6 +42,7 @@ BUILT_IN: Final = {
     "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
     "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
+    "mijnhost": (f"{_HOSTS}.mijnhost", "MijnHostDriver"),
     "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
     "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
     "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
