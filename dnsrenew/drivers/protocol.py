@@ -41,6 +41,7 @@ BUILT_IN: Final = {
     "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
     "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
+    "ipv64": (f"{_HOSTS}.ipv64", "Ipv64Driver"),
     "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
     "mijnhost": (f"{_HOSTS}.mijnhost", "MijnHostDriver"),
     "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),

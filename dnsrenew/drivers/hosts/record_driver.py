@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
@@ -89,7 +89,12 @@ class RecordDriver(ZoneDriver):
 
     Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
     to write and N to remove, and two more: one for the zone, and one for its records.
+
+    :cvar unclear: the statuses that may answer the deletion of a record that is gone, besides 404: then the list of all
+        records decides.
     """
+
+    unclear: ClassVar[Collection[int]] = ()
 
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it.
@@ -154,7 +159,10 @@ class RecordDriver(ZoneDriver):
         try:
             self.delete(api, zone, identifier)
         except HostError as error:
-            if error.status_code != 404:
+            if error.status_code != 404 and (
+                error.status_code not in self.unclear
+                or any(entry.identifier == identifier for entry in self.entries(api, zone, ()))
+            ):
                 raise
             return False
         return True
