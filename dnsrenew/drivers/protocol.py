@@ -43,6 +43,7 @@ BUILT_IN: Final = {
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
     "ipv64": (f"{_HOSTS}.ipv64", "Ipv64Driver"),
     "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
+    "mailinabox": (f"{_HOSTS}.mailinabox", "MailInABoxDriver"),
     "mijnhost": (f"{_HOSTS}.mijnhost", "MijnHostDriver"),
     "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
     "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
