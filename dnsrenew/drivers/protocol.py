@@ -31,6 +31,7 @@ BUILT_IN: Final = {
     "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
     "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
     "desec": (f"{_HOSTS}.desec", "DesecDriver"),
+    "dnsexit": (f"{_HOSTS}.dnsexit", "DnsExitDriver"),
     "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
     "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
