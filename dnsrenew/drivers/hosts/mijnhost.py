@@ -9,7 +9,8 @@ from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, content_of, pick, refusal, segment, unquoted
 from dnsrenew.drivers.host_error import HostError, unknown_zone
 from dnsrenew.drivers.hosts import texts
-from dnsrenew.drivers.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.drivers.hosts.batch_driver import BatchDriver
+from dnsrenew.drivers.hosts.record_driver import TxtEntry
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, content_of, label, pages, pick, quoted, refusal, segment, unquoted
 from dnsrenew.drivers.host_error import HostError, unknown_zone
-from dnsrenew.drivers.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.drivers.hosts.batch_driver import BatchDriver
+from dnsrenew.drivers.hosts.record_driver import TxtEntry
 
 if TYPE_CHECKING:
     from dnsrenew.base.http import Response

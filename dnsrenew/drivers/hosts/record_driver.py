@@ -1,4 +1,4 @@
-"""Hosts whose API lists the records of a zone, and changes one at a time, by an identifier, or several at once."""
+"""Hosts whose API creates and deletes one record at a time, by an identifier."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ class TxtEntry(Frozen):
     value: str
 
 
-class ZoneDriver(ABC):
-    """What both kinds have in common: the API, the identifier of a zone, which is remembered, and its TXT records."""
+class RecordDriver(ABC):
+    """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
+
+    Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
+    to write and N to remove, and two more: one for the zone, and one for its records.
+    """
 
     def __init__(self, context: DriverContext) -> None:
         self.context = context
@@ -44,58 +48,6 @@ class ZoneDriver(ABC):
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
         """Give the TXT records at some absolute names; those at other names too where the API selects none."""
 
-    def _zone(self, api: HostApi, zone: str) -> Any:
-        key = ("zone", zone)
-        if key not in self.context.remembered:
-            self.context.remembered[key] = self.find_zone(api, zone)
-        return self.context.remembered[key]
-
-
-class BatchDriver(ZoneDriver):
-    """Writes any number of values of a zone in one request, and removes them in one."""
-
-    @abstractmethod
-    def write(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> None:
-        """Create records that do not exist yet."""
-
-    @abstractmethod
-    def erase(self, api: HostApi, zone: Any, entries: Sequence[TxtEntry]) -> None:
-        """Delete records."""
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                wanted = {_key(record.name, record.value): record for record in group}
-                for entry in self.entries(api, identifier, sorted({record.name for record in group})):
-                    wanted.pop(_key(entry.name, entry.value), None)
-                if wanted:
-                    self.write(api, identifier, list(wanted.values()))
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                unwanted = {_key(record.name, record.value) for record in group}
-                entries = self.entries(api, identifier, sorted({record.name for record in group}))
-                if found := [entry for entry in entries if _key(entry.name, entry.value) in unwanted]:
-                    self.erase(api, identifier, found)
-
-
-class RecordDriver(ZoneDriver):
-    """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
-
-    Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
-    to write and N to remove, and two more: one for the zone, and one for its records.
-
-    :cvar unclear: the statuses that may answer the deletion of a record that is gone, besides 404: then the list of all
-        records decides.
-    """
-
-    unclear: ClassVar[Collection[int]] = ()
-
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it.
 
@@ -107,6 +59,9 @@ class RecordDriver(ZoneDriver):
         """Create records, one by one; give each with its identifier as soon as it exists."""
         for record in records:
             yield record, self.create(api, zone, record)
+
+    unclear: ClassVar[Collection[int]] = ()
+    """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
 
     @abstractmethod
     def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
@@ -142,6 +97,12 @@ class RecordDriver(ZoneDriver):
                     for record in unknown:
                         for entry in existing.get(_key(record.name, record.value), ()):
                             self._delete(api, identifier, entry)
+
+    def _zone(self, api: HostApi, zone: str) -> Any:
+        key = ("zone", zone)
+        if key not in self.context.remembered:
+            self.context.remembered[key] = self.find_zone(api, zone)
+        return self.context.remembered[key]
 
     def _existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[Any]]:
         """Return the identifiers of the records at the names of ``records``, by name and value."""
