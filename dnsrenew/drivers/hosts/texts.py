@@ -91,6 +91,15 @@ HETZNER_OLD_TOKEN: Final = Text(
     "zone: Security > API tokens at https://console.hetzner.com.",
 )
 
+# ── Hurricane Electric ──────────────────────────────────────────────────────────────────
+
+HURRICANE_NO_KEY: Final = Text(
+    "option-invalid",
+    "The account {account} has no key for {name} in `tokens`.",
+    'Create a TXT record {name} at https://dns.he.net with "Enable entry for dynamic dns", generate its key, and add '
+    "{name}:KEY to `tokens`.",
+)
+
 # ── netcup ──────────────────────────────────────────────────────────────────────────────
 
 NETCUP_ZONE: Final = Text(
