@@ -35,6 +35,7 @@ BUILT_IN: Final = {
     "dnsexit": (f"{_HOSTS}.dnsexit", "DnsExitDriver"),
     "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
+    "dynadot": (f"{_HOSTS}.dynadot", "DynadotDriver"),
     "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
     "exoscale": (f"{_HOSTS}.exoscale", "ExoscaleDriver"),
     "flexibleengine": (f"{_HOSTS}.flexibleengine", "FlexibleEngineDriver"),
