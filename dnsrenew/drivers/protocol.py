@@ -37,6 +37,7 @@ BUILT_IN: Final = {
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
     "dynadot": (f"{_HOSTS}.dynadot", "DynadotDriver"),
     "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
+    "edgeone": (f"{_HOSTS}.edgeone", "EdgeOneDriver"),
     "exoscale": (f"{_HOSTS}.exoscale", "ExoscaleDriver"),
     "flexibleengine": (f"{_HOSTS}.flexibleengine", "FlexibleEngineDriver"),
     "glesys": (f"{_HOSTS}.glesys", "GlesysDriver"),
