@@ -49,20 +49,20 @@ class AliEsaDriver(RecordDriver):
         """Return the API of the account."""
         return AlibabaApi(self.context)
 
-    def find_zone(self, api: AlibabaApi, zone: str) -> int:
+    def find_zone(self, api: HostApi, zone: str) -> int:
         """Return the number of a site."""
-        for item in pick(api.act("ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list):
+        for item in pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list):
             is_served = item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS
             if pick(item, "SiteName", kind=str).lower() == zone and is_served:
                 return pick(item, "SiteId", kind=int)
         raise unknown_zone(zone)
 
-    def entries(self, api: AlibabaApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the site: the API selects by one name only."""
         del owners
 
         def read(number: int) -> tuple[list[Any], bool]:
-            found = api.act("ListRecords", SiteId=zone, Type="TXT", PageNumber=number, PageSize=_MOST)
+            found = _act(api, "ListRecords", SiteId=zone, Type="TXT", PageNumber=number, PageSize=_MOST)
             items = pick(found, "Records", kind=list)
             return items, bool(items) and number * _MOST < pick(found, "TotalCount", kind=int)
 
@@ -70,16 +70,16 @@ class AliEsaDriver(RecordDriver):
             name, value = pick(item, "RecordName", kind=str), pick(item, "Data", "Value", kind=str)
             yield TxtEntry(pick(item, "RecordId", kind=int), name, unquoted(value))
 
-    def create(self, api: AlibabaApi, zone: int, record: TxtRecord) -> int:
+    def create(self, api: HostApi, zone: int, record: TxtRecord) -> int:
         """Create a record."""
         about = {"RecordName": names.relative(record.name), "Type": "TXT", "Ttl": record.ttl}
-        found = api.act("CreateRecord", SiteId=zone, **about, Data=json.dumps({"Value": record.value}))
+        found = _act(api, "CreateRecord", SiteId=zone, **about, Data=json.dumps({"Value": record.value}))
         return pick(found, "RecordId", kind=int)
 
-    def delete(self, api: AlibabaApi, zone: int, identifier: int) -> None:
+    def delete(self, api: HostApi, zone: int, identifier: int) -> None:
         """Delete a record."""
         del zone
-        api.act("DeleteRecord", RecordId=identifier)
+        _act(api, "DeleteRecord", RecordId=identifier)
 
 
 class AlibabaApi(HostApi):
@@ -90,10 +90,10 @@ class AlibabaApi(HostApi):
         self._key, self._secret = context.text("access_key"), context.text("secret_key")
         self._token = context.text("security_token")
 
-    def act(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """Do an action and return what it answers."""
-        query = urlencode(sorted(parameters.items()), quote_via=quote)
-        return pick(self.json("POST", f"/?{query}", headers=self._signed(action, query)), kind=dict)
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a signed request without a body; see :meth:`HostApi.request`."""
+        headers = self._signed(method, path, arguments.pop("headers"))
+        return super().request(method, path, headers=headers, **arguments)
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above, with the code of the API in its message."""
@@ -102,22 +102,27 @@ class AlibabaApi(HostApi):
             return super().refused(response)
         return refusal(response, f"{code}: {content.get('Message', '')}", code=_CODES.get(code.split(".")[0]))
 
-    def _signed(self, action: str, query: str) -> dict[str, str]:
-        """Return the headers of an action, all of which are signed, and the signature."""
-        parts = urlsplit(f"{self.address}/")
-        body = hashlib.sha256(b"").hexdigest()
+    def _signed(self, method: str, path: str, more: dict[str, str]) -> dict[str, str]:
+        """Return the headers of a request, all of which are signed, and the signature."""
+        parts, body = urlsplit(f"{self.address}{path}"), hashlib.sha256(b"").hexdigest()
         headers = {
-            "x-acs-action": action,
+            **more,
             "x-acs-content-sha256": body,
             "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
             **({"x-acs-security-token": self._token} if self._token else {}),
             "x-acs-signature-nonce": uuid4().hex,
             "x-acs-version": _VERSION,
         }
-        signed = {"host": parts.netloc, **headers}
-        lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
-        request = f"POST\n{parts.path}\n{query}\n{lines}\n{';'.join(signed)}\n{body}"
+        signed = sorted({"host": parts.netloc, **headers}.items())
+        lines, listed = "".join(f"{name}:{value}\n" for name, value in signed), ";".join(name for name, _ in signed)
+        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{body}"
         text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
         signature = hmac.digest(self._secret.encode(), text.encode(), hashlib.sha256).hex()
-        credentials = f"Credential={self._key},SignedHeaders={';'.join(signed)},Signature={signature}"
+        credentials = f"Credential={self._key},SignedHeaders={listed},Signature={signature}"
         return {"Authorization": f"ACS3-HMAC-SHA256 {credentials}", **headers}
+
+
+def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:
+    """Do an action and return what it answers."""
+    query = urlencode(sorted(parameters.items()), quote_via=quote)
+    return pick(api.json("POST", f"/?{query}", headers={"x-acs-action": action}), kind=dict)

@@ -40,10 +40,10 @@ class DynadotDriver(BatchDriver):
         del api
         return zone
 
-    def entries(self, api: DynadotApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the domain, and remember its TTL: it has one for all records."""
         del owners
-        glue = pick(api.send("GET", zone), "data", "glue_info", kind=dict)
+        glue = pick(_send(api, "GET", zone), "data", "glue_info", kind=dict)
         self.context.remembered["ttl", zone] = glue.get("ttl")
         for key in _LISTS:
             for item in pick({key: glue.get(key) or []}, key, kind=list):
@@ -52,17 +52,17 @@ class DynadotDriver(BatchDriver):
                     name = f"{host}.{zone}" if host else zone
                     yield TxtEntry(item, name, pick(item, "record_value1", kind=str))
 
-    def write(self, api: DynadotApi, zone: str, records: Sequence[TxtRecord]) -> None:
+    def write(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> None:
         """Create records; the TTL of the domain stays."""
         items = [(label(each, apex=""), {"record_type": "txt", "record_value1": each.value}) for each in records]
         wanted = [{**({"sub_host": host} if host else {}), **item} for host, item in items]
         ttl = str(self.context.remembered.get(("ttl", zone)) or "")
         more = {"ttl": int(ttl)} if ttl.isdecimal() else {}
-        api.send("POST", zone, **_parted(wanted), **more, add_dns_to_current_setting=True)
+        _send(api, "POST", zone, **_parted(wanted), **more, add_dns_to_current_setting=True)
 
-    def erase(self, api: DynadotApi, zone: str, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, api: HostApi, zone: str, entries: Sequence[TxtEntry]) -> None:
         """Delete records, which are named by all that the API shows of them."""
-        api.send("DELETE", zone, **_parted([entry.identifier for entry in entries]))
+        _send(api, "DELETE", zone, **_parted([entry.identifier for entry in entries]))
 
 
 class DynadotApi(HostApi):
@@ -72,20 +72,13 @@ class DynadotApi(HostApi):
         self._key, self._secret = context.text("api_key"), context.text("api_secret")
         super().__init__(context, ADDRESS, headers={"Authorization": f"Bearer {self._key}"})
 
-    def send(self, method: str, zone: str, **content: Any) -> dict[str, Any]:
-        """Send a request about the records of a domain, and return the answer."""
-        path, identifier = f"/restful/v2/domains/{segment(zone)}/records", str(uuid4())
-        body = json.dumps(content) if content else ""
-        signed = f"{self._key}\n{urlsplit(self.address + path).path}\n{identifier}\n{body}"
-        signature = base64.b64encode(hmac.digest(self._secret.encode(), signed.encode(), hashlib.sha256)).decode()
-        headers = {"X-Request-ID": identifier, "X-Signature": signature}
-        if body:
-            headers["Content-Type"] = "application/json"
-        answer = self.json(method, path, body=body.encode() or None, headers=headers)
-        status = pick(answer, "code", kind=int)
-        if status >= 400:
-            raise _refusal(answer, status)
-        return pick(answer, kind=dict)
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a signed request; see :meth:`HostApi.request`."""
+        identifier, body = str(uuid4()), arguments.get("body") or b""
+        signed = f"{self._key}\n{urlsplit(self.address + path).path}\n{identifier}\n".encode() + body
+        signature = base64.b64encode(hmac.digest(self._secret.encode(), signed, hashlib.sha256)).decode()
+        headers = {"Content-Type": "application/json", "X-Request-ID": identifier, "X-Signature": signature}
+        return super().request(method, path, headers=headers, **arguments)
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above."""
@@ -95,6 +88,15 @@ class DynadotApi(HostApi):
             error.headers = response.headers
             return error
         return refusal(response)
+
+
+def _send(api: HostApi, method: str, zone: str, **content: Any) -> dict[str, Any]:
+    """Send a request about the records of a domain, and return the answer."""
+    body = json.dumps(content).encode() if content else None
+    answer = api.json(method, f"/restful/v2/domains/{segment(zone)}/records", body=body)
+    if (status := pick(answer, "code", kind=int)) >= 400:
+        raise _refusal(answer, status)
+    return pick(answer, kind=dict)
 
 
 def _refusal(answer: dict[str, Any], status: int) -> HostError:

@@ -16,6 +16,7 @@ from dnsrenew.drivers.host_error import HostError, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
+    from dnsrenew.base.http import Response
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
 
@@ -42,24 +43,24 @@ class EdgeOneDriver(RecordDriver):
         """Return the API of the account."""
         return TencentApi(self.context, ADDRESS)
 
-    def find_zone(self, api: TencentApi, zone: str) -> str:
+    def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the identifier of a site."""
         if known := pairs(self.context.text("zones_mapping")).get(zone):
             return known
-        found = api.act("DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
+        found = _act(api, "DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
         for item in pick(found, "Zones", kind=list):
             if pick(item, "ZoneName", kind=str).lower() == zone and pick(item, "Type", kind=str) == _FULL:
                 return pick(item, "ZoneId", kind=str)
         raise unknown_zone(zone)
 
-    def entries(self, api: TencentApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the site: the API selects by 20 names at most."""
         del owners
         filters = [{"Name": "type", "Values": ["TXT"]}]
 
         def read(number: int) -> tuple[list[Any], bool]:
             skipped = (number - 1) * _MOST
-            found = api.act("DescribeDnsRecords", ZoneId=zone, Filters=filters, Limit=_MOST, Offset=skipped)
+            found = _act(api, "DescribeDnsRecords", ZoneId=zone, Filters=filters, Limit=_MOST, Offset=skipped)
             items = pick(found, "DnsRecords", kind=list)
             return items, bool(items) and skipped + len(items) < pick(found, "TotalCount", kind=int)
 
@@ -67,14 +68,14 @@ class EdgeOneDriver(RecordDriver):
             texts = [pick(item, key, kind=str) for key in ("RecordId", "Name", "Content")]
             yield TxtEntry(texts[0], texts[1], unquoted(texts[2]))
 
-    def create(self, api: TencentApi, zone: str, record: TxtRecord) -> str:
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> str:
         """Create a record."""
         about = {"Name": names.relative(record.name), "Type": "TXT", "Content": record.value, "TTL": record.ttl}
-        return pick(api.act("CreateDnsRecord", ZoneId=zone, **about), "RecordId", kind=str)
+        return pick(_act(api, "CreateDnsRecord", ZoneId=zone, **about), "RecordId", kind=str)
 
-    def delete(self, api: TencentApi, zone: str, identifier: str) -> None:
+    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
         """Delete a record."""
-        api.act("DeleteDnsRecords", ZoneId=zone, RecordIds=[identifier])
+        _act(api, "DeleteDnsRecords", ZoneId=zone, RecordIds=[identifier])
 
 
 class TencentApi(HostApi):
@@ -86,22 +87,13 @@ class TencentApi(HostApi):
         token, region = context.text("session_token"), context.text("region")
         self._more = {key: value for key, value in (("X-TC-Token", token), ("X-TC-Region", region)) if value}
 
-    def act(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """Do an action and return what it answers."""
-        body = json.dumps(parameters).encode()
-        answer = pick(self.json("POST", "/", body=body, headers=self._signed(action, body)), "Response", kind=dict)
-        if (error := answer.get("Error")) is None:
-            return answer
-        code = pick(error, "Code", kind=str)
-        missing = code.startswith("ResourceNotFound")
-        raise HostError(
-            f"{code}: {error.get('Message', '')}",
-            code=None if missing else _CODES.get(code.split(".", maxsplit=1)[0], "provider-refused"),
-            status=404 if missing else None,
-        )
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a signed request with a body; see :meth:`HostApi.request`."""
+        headers = {**self._signed(arguments["body"]), **arguments.pop("headers")}
+        return super().request(method, path, headers=headers, **arguments)
 
-    def _signed(self, action: str, body: bytes) -> dict[str, str]:
-        """Return the headers of an action, of which the host and the type of its content are signed."""
+    def _signed(self, body: bytes) -> dict[str, str]:
+        """Return the headers of a request, of which the host and the type of its content are signed."""
         parts, now = urlsplit(f"{self.address}/"), SystemClock().now()
         content_type, date, signed = "application/json", f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:{content_type}\nhost:{parts.netloc}\n\n{signed}\n"
@@ -116,8 +108,22 @@ class TencentApi(HostApi):
             "Authorization": f"TC3-HMAC-SHA256 Credential={self._identifier}/{scope}, "
             f"SignedHeaders={signed}, Signature={signature}",
             "Content-Type": content_type,
-            "X-TC-Action": action,
             "X-TC-Timestamp": str(seconds),
             "X-TC-Version": _VERSION,
             **self._more,
         }
+
+
+def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:
+    """Do an action and return what it answers."""
+    body = json.dumps(parameters).encode()
+    answer = pick(api.json("POST", "/", body=body, headers={"X-TC-Action": action}), "Response", kind=dict)
+    if (error := answer.get("Error")) is None:
+        return answer
+    code = pick(error, "Code", kind=str)
+    missing = code.startswith("ResourceNotFound")
+    raise HostError(
+        f"{code}: {error.get('Message', '')}",
+        code=None if missing else _CODES.get(code.split(".", maxsplit=1)[0], "provider-refused"),
+        status=404 if missing else None,
+    )

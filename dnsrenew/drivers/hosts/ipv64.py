@@ -77,7 +77,7 @@ def _send(api: HostApi, method: str, **arguments: Any) -> dict[str, Any]:
     response = api.request(method, "/api", accept=(400, 403), **arguments)
     answer = parsed(response)
     if pick(answer, "info", kind=str) == "success":
-        return answer
+        return pick(answer, kind=dict)
     message = str(answer.get("add_record") or answer.get("del_record") or answer["info"])
     number = str(answer.get("status", "")).split(" ")[0]
     status = max(response.status, int(number) if number.isdecimal() else 400)

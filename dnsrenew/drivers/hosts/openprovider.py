@@ -32,26 +32,26 @@ class OpenproviderDriver(BatchDriver):
         if _TOKEN not in self.context.remembered:
             content = {"username": self.context.text("username"), "password": self.context.text("password")}
             with OpenproviderApi(self.context, ADDRESS) as api:
-                found = api.data("POST", "/auth/login", content=content)
+                found = api.json("POST", "/auth/login", content=content)
             self.context.remembered[_TOKEN] = pick(found, "token", kind=str)
         return OpenproviderApi(
             self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.remembered[_TOKEN]}"}
         )
 
-    def find_zone(self, api: OpenproviderApi, zone: str) -> tuple[int, str]:
+    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""
-        for item in _results(api.data("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST})):
+        for item in _results(api.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST})):
             if pick(item, "name", kind=str).lower() == zone:
                 return pick(item, "id", kind=int), zone
         raise unknown_zone(zone)
 
-    def entries(self, api: OpenproviderApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the zone: the API selects by a pattern only."""
         del owners
 
         def read(number: int) -> tuple[list[Any], bool]:
             skipped = (number - 1) * _MOST
-            found = api.data("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
+            found = api.json("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
             items = _results(found)
             return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
 
@@ -59,12 +59,12 @@ class OpenproviderDriver(BatchDriver):
             if pick(item, "type", kind=str) == "TXT":
                 yield TxtEntry(item, pick(item, "name", kind=str), unquoted(pick(item, "value", kind=str)))
 
-    def write(self, api: OpenproviderApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
+    def write(self, api: HostApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
         """Create records; the host would put a value into quotes by itself too."""
         items = [(label(record, apex=""), quoted(record.value), max(record.ttl, _LEAST_TTL)) for record in records]
         _change(api, zone, add=items)
 
-    def erase(self, api: OpenproviderApi, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:
+    def erase(self, api: HostApi, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:
         """Delete records, which are named as the zone has them, but relative to it."""
         above = len(names.labels(zone[1]))
         items = []
@@ -77,9 +77,9 @@ class OpenproviderDriver(BatchDriver):
 class OpenproviderApi(HostApi):
     """Requests whose answers have a code, a description and data."""
 
-    def data(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request and return the data of the answer."""
-        answer = self.json(method, path, **arguments)
+    def json(self, method: str, path: str = "", **arguments: Any) -> Any:
+        """Send a request and return the data of the answer; see :meth:`HostApi.request`."""
+        answer = super().json(method, path, **arguments)
         if code := pick(answer, "code", kind=int):
             raise HostError(str(answer.get("desc", "")), code=_reason(code))
         return pick(answer, "data", kind=dict)
@@ -105,11 +105,11 @@ def _path(zone: tuple[int, str]) -> str:
     return f"/dns/zones/{segment(zone[1])}"
 
 
-def _change(api: OpenproviderApi, zone: tuple[int, str], **lists: list[tuple[str, str, int]]) -> None:
+def _change(api: HostApi, zone: tuple[int, str], **lists: list[tuple[str, str, int]]) -> None:
     records = {
         action: [{"name": name, "type": "TXT", "value": value, "ttl": ttl} for name, value, ttl in items]
         for action, items in lists.items()
     }
-    answer = api.data("PUT", _path(zone), content={"id": zone[0], "name": zone[1], "records": records})
+    answer = api.json("PUT", _path(zone), content={"id": zone[0], "name": zone[1], "records": records})
     if pick(answer, "success", kind=bool) is False:
         raise HostError("the zone was not changed")
