@@ -35,11 +35,12 @@ class Active24Driver(RecordDriver):
         return SignedApi(self.context, self.address)
 
     def find_zone(self, api: HostApi, zone: str) -> int:
-        """Return the number of the domain's service; hosting of the same name is another service."""
-        for item in pick(api.json("GET", "/v1/user/self/service"), "items", kind=list):
-            if pick(item, "serviceName", kind=str) == "domain" and pick(item, "name", kind=str).lower() == zone:
-                return pick(item, "id", kind=int)
-        raise unknown_zone(zone)
+        """Return the number of the domain's service: hosting may have the same name, and comes second."""
+        services = pick(api.json("GET", "/v1/user/self/service"), "items", kind=list)
+        found = [item for item in services if pick(item, "name", kind=str).lower() == zone]
+        if not found:
+            raise unknown_zone(zone)
+        return pick(min(found, key=lambda item: item.get("serviceName") != "domain"), "id", kind=int)
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the domain: the filters that the API documents select none."""

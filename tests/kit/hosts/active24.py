@@ -28,6 +28,8 @@ class Active24(HostStandIn):
     secret = "secret"
     besides = 3
     bodies_are_defined = False
+    kind = "domain"
+    """What the service with the DNS records is called; hosting of the same name comes before it."""
 
     def answer(self, asked: Asked) -> Answer:
         """The list of services is of version 1 of the API, records are of version 2."""
@@ -36,11 +38,13 @@ class Active24(HostStandIn):
         if not self._is_signed(asked, parts.path, "Date" if is_first else "X-Date"):
             return 401, {"code": 401, "message": "Incorrect username or password."}
         if is_first:
-            hosting = {"id": 1, "serviceName": "The Hosting", "status": "active", "name": ZONE}
-            domains = [
-                {"id": _SERVICE, "serviceName": "domain", "status": "active", "name": each} for each in self.zones
+            kinds = {1: "The Hosting", _SERVICE: self.kind}
+            items = [
+                {"id": key, "serviceName": kind, "status": "active", "name": each}
+                for each in self.zones
+                for key, kind in kinds.items()
             ]
-            return 200, {"items": [hosting, *domains], "pager": {"page": 1, "pagesize": None, "items": 2}}
+            return 200, {"items": items, "pager": {"page": 1, "pagesize": None, "items": len(items)}}
         base, _, identifier = parts.path.partition(f"/v2/service/{_SERVICE}/dns/record")
         if base or (identifier and identifier.removeprefix("/") not in self.values):
             return 404, {"type": "/errors/httpException", "status": 404, "title": "Not Found"}

@@ -76,7 +76,7 @@ class Openprovider(HostStandIn):
                 if action == "remove" and (found is None or item["ttl"] != 900):
                     return self.problem(400, 818, "The record is not found")
                 if found is None:
-                    self.put(owner, item["value"].strip('"'))
+                    self.put(owner, item["value"][1:-1].replace('" "', ""))
                 else:
                     del self.values[found]
         return self.success(success=True)

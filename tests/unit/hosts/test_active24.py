@@ -7,13 +7,13 @@ from tests.kit.hosts.active24 import Active24
 from tests.kit.hosts.stand_in import record
 
 
-def test_hosting_of_the_same_name_is_another_service() -> None:
-    """Only the service `domain` has DNS records; one of hosting may have the same name."""
+def test_a_service_of_another_kind_is_asked_if_there_is_no_domain() -> None:
+    """The name of the kind is text for people: it may be another one, in another language."""
     with Active24() as host:
-        host.zones = []
+        host.kind = "doména"
         error = Work(host).failure(Work(host).add, [record("one")])
         assert error.code == "provider-zone-unknown"
-        assert [asked.path for asked in host.asked] == ["/v1/user/self/service"]
+        assert host.asked[-1].path.startswith("/v2/service/1/dns/record")
 
 
 def test_the_path_of_another_address_is_signed_too() -> None:
