@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick
-from dnsrenew.drivers.host_error import unknown_zone
+from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

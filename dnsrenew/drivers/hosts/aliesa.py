@@ -12,8 +12,7 @@ from uuid import uuid4
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.drivers.host_api import HostApi, content_of, pages, pick, refusal, unquoted
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pages, pick, refusal, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, basic, content_of, label, pick, refusal, segment, unquoted
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    basic,
+    content_of,
+    label,
+    pick,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
 from dnsrenew.drivers.hosts.batch_driver import BatchDriver
 from dnsrenew.drivers.hosts.record_driver import TxtEntry
 

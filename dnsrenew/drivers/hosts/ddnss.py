@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_api import HostApi, HostError, malformed
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

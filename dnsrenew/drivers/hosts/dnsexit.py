@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, by_zone, label, parsed, pick
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, parsed, pick
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.drivers.host_api import HostApi, pages, pairs, pick, unquoted
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

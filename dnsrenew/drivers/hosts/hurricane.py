@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pairs
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_api import HostApi, HostError, malformed, pairs
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 

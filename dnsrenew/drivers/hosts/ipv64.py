@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, parsed, pick
-from dnsrenew.drivers.host_error import HostError, malformed_field, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, malformed_field, parsed, pick, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

@@ -6,8 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, content_of, label, pages, pick, quoted, refusal, segment, unquoted
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    content_of,
+    label,
+    pages,
+    pick,
+    quoted,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
 from dnsrenew.drivers.hosts.batch_driver import BatchDriver
 from dnsrenew.drivers.hosts.record_driver import TxtEntry
 
