@@ -250,6 +250,12 @@ def label(record: TxtRecord, *, apex: str = "@") -> str:
     return ".".join(inside) or apex
 
 
+def pairs(text: str) -> dict[str, str]:
+    """Return the pairs in an option such as ``example.com:one,example.org:two``."""
+    parted = (item.strip().partition(":") for item in text.split(","))
+    return {name.strip(): value.strip() for name, _, value in parted if name}
+
+
 def quoted(value: str) -> str:
     """Return a TXT value as a character string in quotes (RFC 1035 section 5.1)."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

@@ -91,10 +91,10 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["strato"], "write providers/strato.toml if dns-lexicon knows the host"),
+        (["unheard-of"], "write providers/unheard-of.toml if dns-lexicon knows the host"),
         (["cloudfare"], "Did you mean cloudflare? Otherwise write providers/cloudfare.toml"),
-        (["--search", "strato"], "Nothing matches 'strato'."),
-        (["--search", "strato"], "write providers/NAME.toml if dns-lexicon knows the host"),
+        (["--search", "unheard-of"], "Nothing matches 'unheard-of'."),
+        (["--search", "unheard-of"], "write providers/NAME.toml if dns-lexicon knows the host"),
         (["--search", "cloudfare"], "Did you mean cloudflare?"),
     ],
 )
@@ -114,6 +114,15 @@ def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str
     """The error for a left-out host has the reason."""
     assert main(["providers", "CloudXNS"]) == 2
     assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("arguments", [["strato"], ["Strato.de"], ["--search", "strato"]])
+def test_a_host_without_an_api(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """Strato has no API: the error says so, and names `delegate`."""
+    assert main(["providers", *arguments]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert "Strato has no API for DNS records." in err
+    assert "Run `dnsrenew delegate NAME`" in err
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

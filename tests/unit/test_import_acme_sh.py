@@ -467,6 +467,19 @@ KEPT: list[tuple[str, dict[str, str], dict[str, object]]] = [
         {"DA_Api": "https://user:p%40ss@da.x.test:2222"},
         {"endpoint": "https://da.x.test:2222", "auth_username": "user", "auth_password": "p@ss"},
     ),
+    (
+        "dns_miab",
+        {"MIAB_Server": "box.x.test", "MIAB_Username": "me@x.test", "MIAB_Password": "p"},
+        {"api": "https://box.x.test", "email": "me@x.test", "password": "p"},
+    ),
+    (
+        "dns_autodns",
+        {"AUTODNS_USER": "u", "AUTODNS_PASSWORD": "p", "AUTODNS_CONTEXT": "4"},
+        {"api_user": "u", "api_password": "p", "context": "4"},
+    ),
+    ("dns_active24", {"Active24_ApiKey": "k", "Active24_ApiSecret": "s"}, {"api_key": "k", "secret": "s"}),
+    ("dns_he_ddns", {"HE_DDNS_KEY": "k"}, {"tokens": "k"}),
+    ("dns_ddnss", {"DDNSS_Token": "t"}, {"key": "t"}),
 ]  # fmt: skip
 """A script, what it keeps (wiki of acme.sh, "dnsapi"), and the options of our provider."""
 

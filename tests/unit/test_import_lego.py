@@ -319,7 +319,15 @@ def test_a_program_for_dns(machine: OldMachine) -> None:
     assert (account.provider, f'{program} present "$3." "$4"' in words[2]) == ("hook", True)
 
 
-@pytest.mark.parametrize("host", ["unheard-of", "hurricane", "../x"])
+def test_the_keys_of_hurricane_electric(machine: OldMachine) -> None:
+    """A key for each name, as lego lists them, is one option of ours."""
+    cron(machine, "--dns hurricane -d example.test renew", "HURRICANE_TOKENS=example.test:one,www.example.test:two")
+    account = only(machine).routes[0].dns
+    assert account is not None
+    assert (account.provider, account.secrets) == ("hurricane", {"tokens": "example.test:one,www.example.test:two"})
+
+
+@pytest.mark.parametrize("host", ["unheard-of", "../x"])
 def test_a_host_that_we_lack_is_named(machine: OldMachine, host: str) -> None:
     """An unsupported DNS host is reported with its line. The certificate is imported."""
     cron(machine, f"--dns {host} -d example.test renew")

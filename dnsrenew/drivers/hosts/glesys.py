@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, pick, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
@@ -17,6 +17,8 @@ _APEX: Final = "@"
 
 class GlesysDriver(RecordDriver):
     """Writes through the API of GleSYS, with the number of the project and an API key of it."""
+
+    unclear: ClassVar = (400, 403)
 
     def connect(self) -> HostApi:
         """Return the API of the account."""
@@ -43,16 +45,9 @@ class GlesysDriver(RecordDriver):
         return pick(_call(api, "addrecord", domainname=zone, **content), "record", "recordid", kind=int)
 
     def delete(self, api: HostApi, zone: str, identifier: int) -> None:
-        """Delete a record. What GleSYS answers if there is none is not documented: then the list decides."""
-        try:
-            _call(api, "deleterecord", recordid=identifier)
-        except HostError as error:
-            if error.status_code not in {400, 403, 404} or identifier in self._identifiers(api, zone):
-                raise
-            raise HostError(str(error), status=404) from None
-
-    def _identifiers(self, api: HostApi, zone: str) -> set[int]:
-        return {entry.identifier for entry in self.entries(api, zone, ())}
+        """Delete a record. What GleSYS answers if there is none is not documented: see `unclear`."""
+        del zone
+        _call(api, "deleterecord", recordid=identifier)
 
 
 def _call(api: HostApi, command: str, **arguments: Any) -> dict[str, Any]:

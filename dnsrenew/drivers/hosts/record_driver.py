@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
@@ -59,6 +59,9 @@ class RecordDriver(ABC):
         """Create records, one by one; give each with its identifier as soon as it exists."""
         for record in records:
             yield record, self.create(api, zone, record)
+
+    unclear: ClassVar[Collection[int]] = ()
+    """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
 
     @abstractmethod
     def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
@@ -117,7 +120,10 @@ class RecordDriver(ABC):
         try:
             self.delete(api, zone, identifier)
         except HostError as error:
-            if error.status_code != 404:
+            if error.status_code != 404 and (
+                error.status_code not in self.unclear
+                or any(entry.identifier == identifier for entry in self.entries(api, zone, ()))
+            ):
                 raise
             return False
         return True

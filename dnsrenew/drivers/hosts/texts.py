@@ -6,6 +6,21 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
+# ── hosts that take whole zones ─────────────────────────────────────────────────────────
+
+REWRITE_EMPTY: Final = Text(
+    "provider-rewrite-unsafe",
+    "{title} (account {account}): {zone} was not changed, because the API shows no record in it, and a change would "
+    "replace whatever it does not show.",
+    "Set any record of {zone} in the control panel and run it again, or run `dnsrenew delegate NAME`.",
+)
+REWRITE_UNSAFE: Final = Text(
+    "provider-rewrite-unsafe",
+    "{title} (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
+    "the API cannot write: {lost}.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+)
+
 # ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
 
 DUCKDNS_KO: Final = Text(
@@ -74,6 +89,15 @@ HETZNER_OLD_TOKEN: Final = Text(
     "in May 2026.",
     "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the "
     "zone: Security > API tokens at https://console.hetzner.com.",
+)
+
+# ── Hurricane Electric ──────────────────────────────────────────────────────────────────
+
+HURRICANE_NO_KEY: Final = Text(
+    "option-invalid",
+    "The account {account} has no key for {name} in `tokens`.",
+    'Create a TXT record {name} at https://dns.he.net with "Enable entry for dynamic dns", generate its key, and add '
+    "{name}:KEY to `tokens`.",
 )
 
 # ── netcup ──────────────────────────────────────────────────────────────────────────────

@@ -145,6 +145,12 @@ def _directadmin(kept: Kept) -> Options:
     }
 
 
+def _mail_in_a_box(kept: Kept) -> Options:
+    """Return the address of the box; acme.sh keeps its name."""
+    server = kept.get("MIAB_Server")
+    return {"api": f"https://{server}"} if server else {}
+
+
 # ── the scripts ─────────────────────────────────────────────────────────────────────────
 
 SCRIPTS: Final = {
@@ -252,5 +258,20 @@ SCRIPTS: Final = {
     "dns_nfsn": DnsScript("nfsn", {"auth_username": "NFSN_Login", "auth_token": "NFSN_API_Key"}),
     "dns_dynu": DnsScript("dynu", {}),  # it keeps another kind of key
     "dns_joker": DnsScript("joker", {}),  # it keeps another kind of key
+    "dns_dynadot": DnsScript("dynadot", {}),  # it keeps a key of the API before this one
+    "dns_active24": DnsScript("active24", {"api_key": "Active24_ApiKey", "secret": "Active24_ApiSecret"}),
+    "dns_websupport": DnsScript("websupport", {"api_key": "WS_ApiKey", "secret": "WS_ApiSecret"}),
+    "dns_autodns": DnsScript(
+        "autodns", {"api_user": "AUTODNS_USER", "api_password": "AUTODNS_PASSWORD", "context": "AUTODNS_CONTEXT"}
+    ),
+    "dns_openprovider_rest": DnsScript(
+        "openprovider", {"username": "OPENPROVIDER_REST_USERNAME", "password": "OPENPROVIDER_REST_PASSWORD"}
+    ),
+    "dns_mijnhost": DnsScript("mijnhost", {"api_key": "MIJNHOST_API_KEY"}),
+    "dns_ipv64": DnsScript("ipv64", {"api_key": "IPv64_Token"}),
+    "dns_miab": DnsScript("mailinabox", {"email": "MIAB_Username", "password": "MIAB_Password"}, _mail_in_a_box),
+    "dns_dnsexit": DnsScript("dnsexit", {"api_key": "DNSEXIT_API_KEY"}),
+    "dns_he_ddns": DnsScript("hurricane", {"tokens": "HE_DDNS_KEY"}),
+    "dns_ddnss": DnsScript("ddnss", {"key": "DDNSS_Token"}),
 }  # fmt: skip
 """The scripts by their names."""

@@ -391,7 +391,6 @@ _NAMES: Final = {
     "auroradns": "aurora",
     "gandiv5": "gandi",
     "gcloud": "googleclouddns",
-    "hurricane": "",  # its own kind of credentials
     "namedotcom": "namecom",
     "nearlyfreespeech": "nfsn",
     "ns1": "nsone",
@@ -430,7 +429,7 @@ def dns_account(code: str, job: FoundJob, name: str, notes: reading.Notes) -> Fo
     if code == "exec":
         return _program(job, source, name, notes)
     provider = _NAMES.get(code, code)
-    options = None if not provider else _lego_hosts_options(provider, job.environment, notes)
+    options = _lego_hosts_options(provider, job.environment, notes)
     if options is None:
         notes.add(texts.PLUGIN_UNKNOWN, job.file, job.line, f"--dns {code}", plugin=f"--dns {code}", name=name)
         return None

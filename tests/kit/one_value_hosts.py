@@ -1,0 +1,76 @@
+"""Stand-ins for hosts that keep one value: of a name (Hurricane Electric), or of a zone (ddnss.de)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.kit.api_server import Answer, Asked
+from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn
+
+_DEEP = f"deep.{ZONE}"
+
+
+class Hurricane(HostStandIn):
+    """Hurricane Electric's dynamic TXT records, from https://dns.he.net/docs.html (the protocol of dyn.com).
+
+    The form and its answers are those of lego and of Posh-ACME, which agree. Every record has a key of its own.
+    """
+
+    provider = "hurricane"
+    credentials: ClassVar = {"tokens": f"{ZONE}:good-key-0000-4711, {_DEEP}:good-key-0000-4712"}
+    secret = "tokens"
+
+    def answer(self, asked: Asked) -> Answer:
+        """Update a record."""
+        form = dict(parse_qsl(asked.body, keep_blank_values=True))
+        if asked.method != "POST" or set(form) != {"hostname", "password", "txt"}:
+            return 200, "badagent"
+        keys = {f"_acme-challenge.{ZONE}": "good-key-0000-4711", f"_acme-challenge.{_DEEP}": "good-key-0000-4712"}
+        if keys.get(form["hostname"]) != form["password"]:
+            return 200, "badauth"
+        known = self.look(form["hostname"])
+        self.values = {key: entry for key, entry in self.values.items() if entry[0] != form["hostname"]}
+        self.put(form["hostname"], form["txt"])
+        return 200, f'{"nochg" if form["txt"] in known else "good"} "{form["txt"]}"'
+
+
+class Ddnss(HostStandIn):
+    """ddnss.de, from https://ddnss.de/info.php; its TXT values are those of acme.sh, libdns and certbot-dns-ddnss.
+
+    :ivar served: the value of each host name.
+    """
+
+    provider = "ddnss"
+    credentials: ClassVar = {"key": "good-key-0000-4711"}
+    secret = "key"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.served = {ZONE: FOREIGN[1]}
+
+    def look(self, name: str) -> set[str]:
+        """The value of a host name is served for all names below it."""
+        name = name.removesuffix(".").lower()
+        return {value for zone, value in self.served.items() if value and f".{name}".endswith(f".{zone}")}
+
+    def answer(self, asked: Asked) -> Answer:
+        """Update a host name; every answer is a page with the status 200."""
+        query = dict(parse_qsl(urlsplit(asked.path).query, keep_blank_values=True))
+        if query.get("key") != self.credentials["key"]:
+            return self.refused("badauth", "Die Authorisation ist fehlgeschlagen.")
+        if query.get("host") not in self.served:
+            return self.refused("notfqdn", "Hostname fehlt oder ist falsch: example.org")
+        if {"1": "txt" in query, "2": "txt" not in query}.get(query["txtm"]) is not True:
+            return self.refused("badysys", "Der System Parameter ist ungültig.")
+        self.served[query["host"]] = query.get("txt", "")
+        return self.page("<p>Updated 1 hostname.</p>")
+
+    def refused(self, word: str, text: str) -> Answer:
+        """The page of an error."""
+        return self.page(f"<p>Error Occurred While Processing Request :</p><blockquote>- {word} : {text}</blockquote>")
+
+    @staticmethod
+    def page(content: str) -> Answer:
+        """A page."""
+        return 200, f"<head><title>DDNSS - Kostenloser DynDNS Service</title></head><body>{content}</body>"
