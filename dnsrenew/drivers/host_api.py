@@ -37,6 +37,7 @@ _MAX_MESSAGE: Final = 1000
 _SENDABLE: Final = r"[ -~\xa0-\xff]*"
 """The characters of a header (RFC 9110 section 5.5)."""
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)  # without its end too, and in linear time
+_STRING_LENGTH: Final = 255
 _ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
 
@@ -246,8 +247,17 @@ def label(record: TxtRecord, *, apex: str = "@") -> str:
 
     :param apex: the host's word for the zone itself.
     """
-    inside = names.labels(record.name)[: -len(names.labels(record.zone))]
-    return ".".join(inside) or apex
+    return within(record.name, record.zone, apex=apex)
+
+
+def within(name: str, zone: str, *, apex: str = "@") -> str:
+    """Return a name relative to its zone."""
+    return ".".join(names.labels(name)[: -len(names.labels(zone))]) or apex
+
+
+def owner(inside: str, zone: str) -> str:
+    """Return the absolute name, without the final dot, of one that is relative to its zone; empty or @: the zone."""
+    return zone if inside in {"", "@"} else f"{inside}.{zone}"
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -257,9 +267,9 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def quoted(value: str) -> str:
-    """Return a TXT value as a character string in quotes (RFC 1035 section 5.1)."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Return a TXT value as character strings in quotes (RFC 1035 section 5.1), each of 255 characters at most."""
+    parts = [value[start : start + _STRING_LENGTH] for start in range(0, len(value), _STRING_LENGTH)] or [""]
+    return " ".join('"{}"'.format(part.replace("\\", "\\\\").replace('"', '\\"')) for part in parts)
 
 
 def unquoted(content: str) -> str:

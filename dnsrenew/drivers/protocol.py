@@ -44,6 +44,7 @@ BUILT_IN: Final = {
     "glesys": (f"{_HOSTS}.glesys", "GlesysDriver"),
     "godaddy": (f"{_HOSTS}.godaddy", "GoDaddyDriver"),
     "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
+    "hostinger": (f"{_HOSTS}.hostinger", "HostingerDriver"),
     "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
     "hurricane": (f"{_HOSTS}.hurricane", "HurricaneDriver"),
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),

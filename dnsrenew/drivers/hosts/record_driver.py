@@ -1,14 +1,15 @@
-"""Hosts whose API creates and deletes one record at a time, by an identifier."""
+"""What drivers share: of hosts with an identifier for each record, and of hosts with a set of values for each name."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, quoted, unquoted
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord
@@ -23,12 +24,8 @@ class TxtEntry(Frozen):
     value: str
 
 
-class RecordDriver(ABC):
-    """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
-
-    Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
-    to write and N to remove, and two more: one for the zone, and one for its records.
-    """
+class _ZoneDriver(ABC):
+    """A driver that remembers the identifiers of zones for the run."""
 
     def __init__(self, context: DriverContext) -> None:
         self.context = context
@@ -37,12 +34,27 @@ class RecordDriver(ABC):
     def connect(self) -> HostApi:
         """Return the API of the account."""
 
-    @abstractmethod
     def find_zone(self, api: HostApi, zone: str) -> Any:
-        """Return the identifier of a zone, which is a name without the final dot.
+        """Return the identifier of a zone, which is a name without the final dot; default: that name.
 
         :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_api.unknown_zone`.
         """
+        del api
+        return zone
+
+    def _zone(self, api: HostApi, zone: str) -> Any:
+        key = ("zone", zone)
+        if key not in self.context.remembered:
+            self.context.remembered[key] = self.find_zone(api, zone)
+        return self.context.remembered[key]
+
+
+class RecordDriver(_ZoneDriver):
+    """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
+
+    Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
+    to write and N to remove, and two more: one for the zone, and one for its records.
+    """
 
     @abstractmethod
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
@@ -98,12 +110,6 @@ class RecordDriver(ABC):
                         for entry in existing.get(_key(record.name, record.value), ()):
                             self._delete(api, identifier, entry)
 
-    def _zone(self, api: HostApi, zone: str) -> Any:
-        key = ("zone", zone)
-        if key not in self.context.remembered:
-            self.context.remembered[key] = self.find_zone(api, zone)
-        return self.context.remembered[key]
-
     def _existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[Any]]:
         """Return the identifiers of the records at the names of ``records``, by name and value."""
         found: dict[Any, list[Any]] = {}
@@ -129,8 +135,125 @@ class RecordDriver(ABC):
         return True
 
 
+class RecordSet(Frozen):
+    """The TXT values of a name, as the host has them.
+
+    :ivar name: absolute, with or without the final dot.
+    :ivar contents: the values in the form of the host.
+    :ivar shown: whatever the host shows of it; None: the host has none yet.
+    """
+
+    name: str
+    contents: Sequence[str]
+    ttl: int
+    shown: Any = None
+
+
+class RecordSetDriver(_ZoneDriver):
+    """Changes all values of a name together.
+
+    A driver defines ``record_set`` or ``record_sets``, and ``save`` and ``drop`` or ``change``. What exists is read right
+    before it is changed, and the other values are written back in the form in which they were read. Two writers could
+    lose each other's values: the provider file says ``exclusive``.
+    """
+
+    def record_set(self, api: HostApi, zone: Any, owner: str) -> RecordSet:
+        """Return the TXT record set at an absolute name.
+
+        :raises HostError: status 404: there is none.
+        """
+        raise NotImplementedError
+
+    def record_sets(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[RecordSet]:
+        """Give the TXT record sets at some absolute names, one by one.
+
+        A driver of a host that lists them defines this instead of :meth:`record_set`; others may be among them.
+        """
+        for owner in owners:
+            with suppress_missing():
+                yield self.record_set(api, zone, owner)
+
+    def save(self, api: HostApi, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
+        """Write the values of a name, in the form of the host, in place of those of a record set."""
+        raise NotImplementedError
+
+    def drop(self, api: HostApi, zone: Any, record_set: RecordSet) -> None:
+        """Delete a record set.
+
+        :raises HostError: status 404: there is none.
+        """
+        raise NotImplementedError
+
+    def change(self, api: HostApi, zone: Any, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
+        """Write the new contents of record sets, one by one; a set without contents is deleted.
+
+        A driver of a host that changes several at once defines this instead of :meth:`save` and :meth:`drop`.
+        """
+        for record_set, contents in changes:
+            if contents:
+                self.save(api, zone, record_set, contents)
+            else:
+                with suppress_missing():
+                    self.drop(api, zone, record_set)
+
+    def content(self, value: str) -> str:
+        """Return a value in the form that the host takes; default: in quotes."""
+        return quoted(value)
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add the values that do not exist yet to the record sets of their names."""
+
+        def more(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
+            present = {unquoted(content) for content in record_set.contents}
+            return [*record_set.contents, *(self.content(value) for value in values if value not in present)]
+
+        self._change(records, more)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Take the values out of the record sets of their names; an empty one is deleted."""
+
+        def fewer(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
+            return [content for content in record_set.contents if unquoted(content) not in values]
+
+        self._change(records, fewer)
+
+    def _change(
+        self, records: Sequence[TxtRecord], wanted: Callable[[RecordSet, Collection[str]], Sequence[str]]
+    ) -> None:
+        """Change the record sets whose contents are not the wanted ones."""
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                identifier = self._zone(api, zone)
+                by_name: dict[tuple[str, ...], list[TxtRecord]] = {}
+                for record in group:
+                    by_name.setdefault(_owner(record.name), []).append(record)
+                owners = sorted(same[0].name for same in by_name.values())
+                found = {_owner(each.name): each for each in self.record_sets(api, identifier, owners)}
+                changes = []
+                for owner, same in by_name.items():
+                    record_set = found.get(owner) or RecordSet(same[0].name, (), max(record.ttl for record in same))
+                    contents = wanted(record_set, dict.fromkeys(record.value for record in same))
+                    if len(contents) != len(record_set.contents):
+                        changes.append((record_set, contents))
+                self.change(api, identifier, changes)
+
+
+@contextmanager
+def suppress_missing() -> Iterator[None]:
+    """Leave the block where the host answers that there is no such record (status 404)."""
+    try:
+        yield
+    except HostError as error:
+        if error.status_code != 404:
+            raise
+
+
+def _owner(name: str) -> tuple[str, ...]:
+    return tuple(names.labels(name))
+
+
 def _key(name: str, value: str) -> tuple[tuple[str, ...], str]:
-    return tuple(names.labels(name)), value
+    return _owner(name), value
 
 
 def _memory(record: TxtRecord) -> tuple[str, str, str, str]:

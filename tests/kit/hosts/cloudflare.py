@@ -14,7 +14,7 @@ ZONE_ID = "023e105f4ecef8ad9ca31a8372d0c353"
 EMAIL = "user@example.com"
 BATCH = 200
 """Records in one batch on the free plan."""
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*')
 
 
 class Cloudflare(HostStandIn):
@@ -105,7 +105,7 @@ class Cloudflare(HostStandIn):
             if refusal is not None:
                 self.values = before
                 return refusal
-            ours.append(self.put(_full(item["name"]), item["content"][1:-1]))
+            ours.append(self.put(_full(item["name"]), item["content"][1:-1].replace('" "', "")))
         return _done({"deletes": deletes, "patches": [], "puts": [], "posts": [*map(self._record, ours)]})
 
     def _post_refusal(self, item: dict[str, Any]) -> Answer | None:
@@ -113,7 +113,7 @@ class Cloudflare(HostStandIn):
             return _refused(400, 1004, "DNS Validation Error")
         if item["ttl"] != 1 and not 60 <= item["ttl"] <= 86400:
             return _refused(400, 9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic.")
-        if item["content"][1:-1] in self.look(_full(item["name"])):
+        if item["content"][1:-1].replace('" "', "") in self.look(_full(item["name"])):
             return _refused(400, 81058, "An identical record already exists.")
         if len(self.values) >= self.quota:
             return _refused(400, 81045, "Record quota exceeded.")

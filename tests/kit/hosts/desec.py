@@ -12,7 +12,7 @@ from tests.kit.hosts.stand_in import ZONE, HostStandIn
 
 PAGE = 500
 _SUBNAME = re.compile(r"(?:\*|[a-z0-9_.-]*)", re.ASCII)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*')
 
 
 class Desec(HostStandIn):
@@ -87,7 +87,7 @@ class Desec(HostStandIn):
             self.ttls[name] = change.get("ttl", self.ttls.get(name, 3600))
             self.values = {key: record for key, record in self.values.items() if record[0] != name}
             for content in change["records"]:
-                self.put(name, content[1:-1])
+                self.put(name, content[1:-1].replace('" "', ""))
         return 200, changes
 
     def _errors(self, change: dict[str, Any]) -> dict[str, list[str]]:

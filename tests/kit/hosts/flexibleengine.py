@@ -15,7 +15,7 @@ from tests.kit.hosts.stand_in import ZONE, HostStandIn
 
 PAGE = 500
 _ZONE = "ff80808257e2bb5e0157ec620968023a"
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*')
 
 
 class FlexibleEngine(HostStandIn):
@@ -95,7 +95,7 @@ class FlexibleEngine(HostStandIn):
         self.ttls[name] = body["ttl"]
         self.going.discard(name)
         for content in body["records"]:
-            self.put(name, content[1:-1])
+            self.put(name, content[1:-1].replace('" "', ""))
         return 202, self._set(name)
 
     def _change(self, name: str, body: dict[str, Any]) -> Answer:
@@ -105,7 +105,7 @@ class FlexibleEngine(HostStandIn):
         self.values = {key: entry for key, entry in self.values.items() if entry[0] != name}
         self.ttls[name] = body.get("ttl", self.ttls.get(name, 300))
         for content in body["records"]:
-            self.put(name, content[1:-1])
+            self.put(name, content[1:-1].replace('" "', ""))
         return 202, answer
 
     @staticmethod

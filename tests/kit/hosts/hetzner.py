@@ -11,7 +11,7 @@ from tests.kit.api_server import Answer, Asked
 from tests.kit.hosts.stand_in import ZONE, HostStandIn
 
 _NAME = re.compile(r"@|(?:\*\.)?[a-z0-9_.-]+", re.ASCII)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*')
 
 
 class Hetzner(HostStandIn):
@@ -59,7 +59,7 @@ class Hetzner(HostStandIn):
             return _error(422, "invalid_input", "invalid input in field 'records'")
         if not all(_QUOTED.fullmatch(content) for content in contents):
             return _error(422, "invalid_input", "invalid input in field 'records': TXT must be quoted strings")
-        full, values = _full(name), {content[1:-1] for content in contents}
+        full, values = _full(name), {content[1:-1].replace('" "', "") for content in contents}
         present = self.look(full)
         if action == "remove_records":
             return self._remove(full, values, present)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
@@ -67,6 +67,30 @@ class HostStandIn(Api):
         identifier = next(self._identifiers)
         self.values[identifier] = (name.removesuffix(".").lower(), value)
         return identifier
+
+    def by_name(self) -> dict[str, list[str]]:
+        """Return the values at each name."""
+        found: dict[str, list[str]] = {}
+        for name, value in self.values.values():
+            found.setdefault(name, []).append(value)
+        return found
+
+    def replace(self, name: str, values: Sequence[str]) -> None:
+        """Put values in the place of those at a name."""
+        name = name.removesuffix(".").lower()
+        self.values = {key: entry for key, entry in self.values.items() if entry[0] != name}
+        for value in values:
+            self.put(name, value)
+
+    @staticmethod
+    def relative(name: str, apex: str = "@") -> str:
+        """Return a name of the zone relative to it."""
+        return name.removesuffix(".").lower().removesuffix(ZONE).removesuffix(".") or apex
+
+    @staticmethod
+    def absolute(inside: str, apex: str = "@") -> str:
+        """Return the absolute name, without the final dot, of one that is relative to the zone."""
+        return ZONE if inside in {"", apex} else f"{inside}.{ZONE}".lower()
 
     def fill(self, count: int) -> None:
         """Create foreign records."""

@@ -92,6 +92,25 @@ def test_a_zone_with_5000_records(host: HostStandIn) -> None:
     assert host.look(f"host4999.{ZONE}") == {"text 4999"}
 
 
+def test_a_zone_without_records(host: HostStandIn) -> None:
+    """The first value of a zone is written, and the last one removed."""
+    host.values.clear()
+    Work(host).add([record("one")])
+    assert host.look(FOREIGN[0]) == {"one"}
+    Work(host).remove([record("one"), *records(2)])
+    assert not host.values
+
+
+def test_a_long_value(host: HostStandIn) -> None:
+    """A value of more than 255 characters is written beside another one, found again and removed."""
+    work, long = Work(host), "0123456789" * 40
+    work.add([record(long)])
+    Work(host).add([record(long)])
+    assert sorted(value for name, value in host.values.values() if name == FOREIGN[0]) == sorted([long, FOREIGN[1]])
+    Work(host).remove([record(long)])
+    assert host.look(FOREIGN[0]) == {FOREIGN[1]}
+
+
 def test_wrong_credentials(host: HostStandIn) -> None:
     """A wrong secret is `provider-unauthorized`. The message names the account and the options, never the secret."""
     wrong = "wr0ng-" + host.credentials[host.secret]

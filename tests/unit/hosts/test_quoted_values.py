@@ -15,6 +15,13 @@ def test_a_value_survives_quotes(value: str) -> None:
     assert unquoted(quoted(value)) == value
 
 
+def test_a_long_value_is_several_strings() -> None:
+    """A character string has 255 octets at most, before its quotes and escapes."""
+    value = '"' * 300
+    assert quoted(value) == '"' + '\\"' * 255 + '" "' + '\\"' * 45 + '"'
+    assert unquoted(quoted(value)) == value
+
+
 @pytest.mark.parametrize(
     ("content", "value"),
     [
