@@ -30,7 +30,20 @@ MAX_BYTES: Final = 16 << 20
 """Some hosts send a whole zone."""
 MAX_PAGES: Final = 1000
 _MESSAGES: Final = frozenset(
-    ("message", "error", "errors", "error_msg", "detail", "details", "description", "reason", "title", "msg", "text")
+    (
+        "message",
+        "errormessage",
+        "error",
+        "errors",
+        "error_msg",
+        "detail",
+        "details",
+        "description",
+        "reason",
+        "title",
+        "msg",
+        "text",
+    )
 )
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000
