@@ -38,6 +38,7 @@ BUILT_IN: Final = {
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
     "dynadot": (f"{_HOSTS}.dynadot", "DynadotDriver"),
     "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
+    "edgedns": (f"{_HOSTS}.edgedns", "EdgeDnsDriver"),
     "edgeone": (f"{_HOSTS}.edgeone", "EdgeOneDriver"),
     "exoscale": (f"{_HOSTS}.exoscale", "ExoscaleDriver"),
     "flexibleengine": (f"{_HOSTS}.flexibleengine", "FlexibleEngineDriver"),

@@ -152,9 +152,9 @@ class RecordSet(Frozen):
 class RecordSetDriver(_ZoneDriver):
     """Changes all values of a name together.
 
-    A driver defines ``record_set`` or ``record_sets``, and ``save`` and ``drop`` or ``change``. What exists is read right
-    before it is changed, and the other values are written back in the form in which they were read. Two writers could
-    lose each other's values: the provider file says ``exclusive``.
+    A driver defines ``record_set`` or ``record_sets``, and ``save`` and ``drop`` or ``change``. What exists is read
+    right before it is changed, and the other values are written back in the form in which they were read. Two writers
+    could lose each other's values: the provider file says ``exclusive``.
     """
 
     def record_set(self, api: HostApi, zone: Any, owner: str) -> RecordSet:

@@ -81,6 +81,14 @@ CLOUDFLARE_QUOTA: Final = Text(
     "Delete records of {zone} that are not needed at https://dash.cloudflare.com, or change the plan of the zone.",
 )
 
+# ── Akamai Edge DNS ─────────────────────────────────────────────────────────────────────
+
+EDGEDNS_HOST: Final = Text(
+    "option-invalid",
+    "The account {account} does not have host: the address of the API is another one for each API client.",
+    "Set host to the line `host` of the credentials of the API client (`dnsrenew providers edgedns`).",
+)
+
 # ── Hetzner ─────────────────────────────────────────────────────────────────────────────
 
 HETZNER_OLD_TOKEN: Final = Text(

@@ -1,4 +1,4 @@
-"""Gcore, from https://gcore.com/docs/api-reference/dns (zones, rrsets); errors as acme.sh and go-acme/lego know them."""
+"""Gcore, from https://gcore.com/docs/api-reference/dns (zones, rrsets); errors as acme.sh knows them."""
 
 from __future__ import annotations
 
