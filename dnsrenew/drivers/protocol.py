@@ -31,6 +31,7 @@ BUILT_IN: Final = {
     "autodns": (f"{_HOSTS}.autodns", "AutoDnsDriver"),
     "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
     "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
+    "cpanel": (f"{_HOSTS}.cpanel", "CpanelDriver"),
     "ddnss": (f"{_HOSTS}.ddnss", "DdnssDriver"),
     "desec": (f"{_HOSTS}.desec", "DesecDriver"),
     "dnsexit": (f"{_HOSTS}.dnsexit", "DnsExitDriver"),

@@ -81,6 +81,14 @@ CLOUDFLARE_QUOTA: Final = Text(
     "Delete records of {zone} that are not needed at https://dash.cloudflare.com, or change the plan of the zone.",
 )
 
+# ── cPanel ──────────────────────────────────────────────────────────────────────────────
+
+CPANEL_MODE: Final = Text(
+    "option-invalid",
+    "The account {account} has a mode that is not cpanel or whm.",
+    "Set mode to whm if the address is that of WHM (port 2087), and delete it otherwise.",
+)
+
 # ── Akamai Edge DNS ─────────────────────────────────────────────────────────────────────
 
 EDGEDNS_HOST: Final = Text(
