@@ -28,6 +28,7 @@ BUILT_IN: Final = {
     "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
     "active24": (f"{_HOSTS}.active24", "Active24Driver"),
     "aliesa": (f"{_HOSTS}.aliesa", "AliEsaDriver"),
+    "allinkl": (f"{_HOSTS}.allinkl", "AllInklDriver"),
     "autodns": (f"{_HOSTS}.autodns", "AutoDnsDriver"),
     "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
     "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
