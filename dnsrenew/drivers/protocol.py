@@ -53,6 +53,7 @@ BUILT_IN: Final = {
     "hurricane": (f"{_HOSTS}.hurricane", "HurricaneDriver"),
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
     "ipv64": (f"{_HOSTS}.ipv64", "Ipv64Driver"),
+    "ispconfig": (f"{_HOSTS}.ispconfig", "IspConfigDriver"),
     "leaseweb": (f"{_HOSTS}.leaseweb", "LeasewebDriver"),
     "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
     "mailinabox": (f"{_HOSTS}.mailinabox", "MailInABoxDriver"),

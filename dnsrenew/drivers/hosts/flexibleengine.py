@@ -38,6 +38,10 @@ class FlexibleEngineDriver:
     def __init__(self, context: DriverContext) -> None:
         self._context = context
 
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self._context, ADDRESS, headers={"X-Auth-Token": self._context.text("auth_token")})
+
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add the values to the record sets of their names."""
         for api, path, name, wanted, found in self._names(records):
@@ -64,7 +68,7 @@ class FlexibleEngineDriver:
         self, records: Sequence[TxtRecord]
     ) -> Iterator[tuple[HostApi, str, str, dict[str, int], list[dict[str, Any]]]]:
         """Give each name: the API, the path of the record sets, the name, its values with TTL, and its record sets."""
-        with HostApi(self._context, ADDRESS, headers={"X-Auth-Token": self._context.text("auth_token")}) as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 path = f"/zones/{segment(self._zone(api, zone))}/recordsets"
                 found = _record_sets(api, path, {_owner(record) for record in group})
