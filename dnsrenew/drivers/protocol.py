@@ -50,6 +50,7 @@ BUILT_IN: Final = {
     "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
     "hostinger": (f"{_HOSTS}.hostinger", "HostingerDriver"),
     "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
+    "huaweicloud": (f"{_HOSTS}.huaweicloud", "HuaweiCloudDriver"),
     "hurricane": (f"{_HOSTS}.hurricane", "HurricaneDriver"),
     "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
     "ipv64": (f"{_HOSTS}.ipv64", "Ipv64Driver"),
