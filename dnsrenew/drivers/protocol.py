@@ -64,6 +64,7 @@ BUILT_IN: Final = {
     "netlify": (f"{_HOSTS}.netlify", "NetlifyDriver"),
     "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
     "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
+    "regru": (f"{_HOSTS}.regru", "RegRuDriver"),
     "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
     "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
     "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),
