@@ -279,6 +279,14 @@ def pairs(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parted if name}
 
 
+def is_named(shown: str, zone: str) -> bool:
+    """Tell whether a name that a host shows, in Unicode or with a final dot, is that of a zone."""
+    try:
+        return names.to_a_labels(names.relative(shown)) == zone
+    except names.InvalidName:
+        return False
+
+
 def quoted(value: str) -> str:
     """Return a TXT value as character strings in quotes (RFC 1035 section 5.1), each of 255 characters at most."""
     parts = [value[start : start + _STRING_LENGTH] for start in range(0, len(value), _STRING_LENGTH)] or [""]

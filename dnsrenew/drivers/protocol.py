@@ -65,6 +65,7 @@ BUILT_IN: Final = {
     "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
     "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
     "regru": (f"{_HOSTS}.regru", "RegRuDriver"),
+    "selectelv2": (f"{_HOSTS}.selectelv2", "SelectelDriver"),
     "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
     "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
     "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment, unknown_zone, unquoted
+from dnsrenew.drivers.host_api import HostApi, HostError, is_named, label, pick, segment, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class ExoscaleDriver(RecordDriver):
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
         """Return the identifier and the name of a zone, which the API names in Unicode."""
         for item in pick(api.json("GET", "/dns-domain"), "dns-domains", kind=list):
-            if _is_named(pick(item, "unicode-name", kind=str), zone):
+            if is_named(pick(item, "unicode-name", kind=str), zone):
                 return pick(item, "id", kind=str), zone
         raise unknown_zone(zone)
 
@@ -131,10 +130,3 @@ class ExoscaleApi(HostApi):
 
 def _path(zone: str, *record: str) -> str:
     return "/".join(("/dns-domain", segment(zone), "record", *map(segment, record)))
-
-
-def _is_named(unicode_name: str, zone: str) -> bool:
-    try:
-        return names.to_a_labels(unicode_name) == zone
-    except names.InvalidName:
-        return False
