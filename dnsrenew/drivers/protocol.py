@@ -62,6 +62,7 @@ BUILT_IN: Final = {
     "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
     "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
     "netlify": (f"{_HOSTS}.netlify", "NetlifyDriver"),
+    "nicru": (f"{_HOSTS}.nicru", "NicRuDriver"),
     "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
     "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
     "regru": (f"{_HOSTS}.regru", "RegRuDriver"),
