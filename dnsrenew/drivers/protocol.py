@@ -30,6 +30,7 @@ BUILT_IN: Final = {
     "aliesa": (f"{_HOSTS}.aliesa", "AliEsaDriver"),
     "allinkl": (f"{_HOSTS}.allinkl", "AllInklDriver"),
     "autodns": (f"{_HOSTS}.autodns", "AutoDnsDriver"),
+    "beget": (f"{_HOSTS}.beget", "BegetDriver"),
     "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
     "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
     "cpanel": (f"{_HOSTS}.cpanel", "CpanelDriver"),

@@ -81,6 +81,23 @@ CLOUDFLARE_QUOTA: Final = Text(
     "Delete records of {zone} that are not needed at https://dash.cloudflare.com, or change the plan of the zone.",
 )
 
+# ── Beget ───────────────────────────────────────────────────────────────────────────────
+
+BEGET_UNSAFE: Final = Text(
+    "provider-rewrite-unsafe",
+    "Beget (account {account}): {name} was not changed, because each change replaces all records of the name, and "
+    "would lose these types: {lost}.",
+    "Take these records away from {name} at https://cp.beget.com/dns, or run `dnsrenew delegate NAME`.",
+)
+
+# ── do.de ───────────────────────────────────────────────────────────────────────────────
+
+DODE_REFUSED: Final = Text(
+    "provider-unauthorized",
+    "do.de (account {account}) refused to change {name}: the token is wrong, or {zone} is not in its account.",
+    "Copy the Let's Encrypt token from https://my.do.de/settings/domains/general, logged in as the owner of {zone}.",
+)
+
 # ── cPanel ──────────────────────────────────────────────────────────────────────────────
 
 CPANEL_MODE: Final = Text(
