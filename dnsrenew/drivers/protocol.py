@@ -37,6 +37,7 @@ BUILT_IN: Final = {
     "ddnss": (f"{_HOSTS}.ddnss", "DdnssDriver"),
     "desec": (f"{_HOSTS}.desec", "DesecDriver"),
     "dnsexit": (f"{_HOSTS}.dnsexit", "DnsExitDriver"),
+    "dode": (f"{_HOSTS}.dode", "DodeDriver"),
     "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
     "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
     "dynadot": (f"{_HOSTS}.dynadot", "DynadotDriver"),
