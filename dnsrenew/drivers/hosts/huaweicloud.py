@@ -26,7 +26,7 @@ class HuaweiCloudDriver(FlexibleEngineDriver):
 
     def connect(self) -> HostApi:
         """Return the API of the account."""
-        return HuaweiCloudApi(self._context, SystemClock())
+        return HuaweiCloudApi(self.context, SystemClock())
 
 
 class HuaweiCloudApi(HostApi):
