@@ -140,8 +140,9 @@ def test_what_needs_more_than_lexicon_is_known() -> None:
 def test_hosts_that_rewrite_are_exclusive() -> None:
     """Hosts that replace a whole zone, or all values of a name, allow one writer at a time."""
     rewriting = (
-        "azure constellix desec devnomads flexibleengine gandi gehirn godaddy googleclouddns joker loopia "
-        "mijnhost misaka namecheap nsone online powerdns rcodezero route53 sakuracloud ultradns valuedomain yandexcloud"
+        "azure beget constellix cpanel desec devnomads edgedns flexibleengine gandi gcore gehirn godaddy "
+        "googleclouddns hostinger huaweicloud joker leaseweb loopia mijnhost misaka namecheap nsone online powerdns rcodezero "
+        "route53 sakuracloud selectelv2 ultradns valuedomain yandexcloud"
     )
     assert {name for name in NAMES if shipped(name).behaviour.exclusive} == set(rewriting.split())
 

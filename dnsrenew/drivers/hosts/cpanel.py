@@ -14,18 +14,13 @@ from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import ServerApi, by_zone, owner, pick
 from dnsrenew.drivers.host_error import HostError, malformed
-from dnsrenew.drivers.hosts import texts
-from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
 
-WHM: Final = "whm"
-_MODES: Final = {
-    "cpanel": ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone"),
-    WHM: ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone"),
-}
+_CPANEL: Final = ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone")
+_WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")
 MOST: Final = 20
 """Records in a request, all of which stand in its URL."""
 _STRING: Final = 255
@@ -39,8 +34,6 @@ class CpanelDriver:
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        if context.text("mode", "cpanel").lower() not in _MODES:
-            raise ConfigError.of(texts.CPANEL_MODE, account=context.account)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
@@ -65,7 +58,7 @@ class CpanelDriver:
                     yield api, zone, api.read(zone), unique[start : start + MOST]
 
 
-class _Line(Frozen):
+class _TxtLine(Frozen):
     """A TXT record: the number of its line, its name in labels, and its value."""
 
     index: int
@@ -75,18 +68,17 @@ class _Line(Frozen):
 
 class _Zone(Frozen):
     serial: str
-    lines: Sequence[_Line]
+    lines: Sequence[_TxtLine]
 
 
 class CpanelApi(ServerApi):
     """The functions for DNS of cPanel, or of WHM."""
 
     def __init__(self, context: DriverContext) -> None:
-        mode = context.text("mode", "cpanel").lower()
-        token = f"{mode} {context.text('username')}:{context.text('token')}"
+        self._is_whm = context.text("mode").lower() == "whm"
+        kind, (self._read, self._edit) = ("whm", _WHM) if self._is_whm else ("cpanel", _CPANEL)
+        token = f"{kind} {context.text('username')}:{context.text('token')}"
         super().__init__(context, "", headers={"Authorization": token})
-        self._is_whm = mode == WHM
-        self._read, self._edit = _MODES[mode]
 
     def read(self, zone: str) -> _Zone:
         """Return the serial number and the TXT records of a zone."""
@@ -100,7 +92,7 @@ class CpanelApi(ServerApi):
                 name = _text(pick(item, "dname_b64", kind=str))
                 labels = names.labels(name if name.endswith(".") else owner(name, zone))
                 value = "".join(_text(pick(part, kind=str)) for part in pick(item, "data_b64", kind=list))
-                lines.append(_Line(pick(item, "line_index", kind=int), tuple(labels), value))
+                lines.append(_TxtLine(pick(item, "line_index", kind=int), tuple(labels), value))
         if not serial.isdecimal():
             raise malformed("the zone has no serial number")
         return _Zone(serial, lines)

@@ -98,14 +98,6 @@ DODE_REFUSED: Final = Text(
     "Copy the Let's Encrypt token from https://my.do.de/settings/domains/general, logged in as the owner of {zone}.",
 )
 
-# ── cPanel ──────────────────────────────────────────────────────────────────────────────
-
-CPANEL_MODE: Final = Text(
-    "option-invalid",
-    "The account {account} has a mode that is not cpanel or whm.",
-    "Set mode to whm if the address is that of WHM (port 2087), and delete it otherwise.",
-)
-
 # ── Akamai Edge DNS ─────────────────────────────────────────────────────────────────────
 
 EDGEDNS_HOST: Final = Text(

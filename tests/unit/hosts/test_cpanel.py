@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-from dnsrenew.drivers.invoke import prepare
-from dnsrenew.errors import ConfigError
+from dnsrenew.drivers.catalogue import check_options
 from tests.kit.api_server import Answer, Asked
+from tests.kit.drivers import provider_of
 from tests.kit.host_work import Work, requests_of
 from tests.kit.hosts.cpanel import Cpanel
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, record, records
@@ -36,9 +34,9 @@ def test_more_than_a_url_holds() -> None:
 
 
 def test_an_unknown_mode() -> None:
-    """`mode` is one of two, and the mistake is named before any request."""
+    """`mode` is one of two, in capital letters too; `dnsrenew check` names another one."""
     with Cpanel() as host:
-        work = Work(host, host.account(mode="plesk"))
-        with pytest.raises(ConfigError) as caught:
-            prepare(work.context, work.provider, work.account)
-        assert caught.value.code == "option-invalid"
+        provider = provider_of("cpanel")
+        assert check_options(provider, host.account(mode="WHM").options) == []
+        (mistake,) = check_options(provider, host.account(mode="plesk").options)
+        assert (mistake.key, mistake.expected) == ("mode", "cpanel or whm")
