@@ -79,12 +79,12 @@ class NicRuApi(HostApi):
         self.uncommitted: set[str] = set()
         self._token = ""
 
-    def __exit__(self, kind: object, *rest: object) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
-            for path in sorted(self.uncommitted) if kind is None else ():
+            for path in () if any(error) else sorted(self.uncommitted):
                 self.ask("POST", f"{path}/commit")
         finally:
-            super().__exit__(kind, *rest)
+            super().__exit__(*error)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
         """Send a request and return the root of the answer.
