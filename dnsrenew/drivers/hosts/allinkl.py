@@ -45,7 +45,7 @@ class AllInklDriver(RecordDriver):
     def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the zone: the API selects none."""
         del owners
-        for item in pick({"list": api.ask("get_dns_settings", zone_host=f"{zone}.") or []}, "list", kind=list):
+        for item in pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list):
             if pick(item, "record_type", kind=str) == "TXT":
                 name, value = owner(pick(item, "record_name", kind=str), zone), pick(item, "record_data", kind=str)
                 yield TxtEntry(pick(item, "record_id", kind=str), name, value)
@@ -78,7 +78,7 @@ class KasApi(HostApi):
         if not self._session:
             life = {"session_lifetime": _SESSION, "session_update_lifetime": "Y"}
             found = self._call("KasAuth", kas_auth_type="plain", kas_auth_data=self._context.text("password"), **life)
-            self._session = pick({"session": found}, "session", kind=str)
+            self._session = pick(found, kind=str)
         self._context.cancel.wait(min(self._pause, self._context.seconds_left()))
         session = {"kas_auth_type": "session", "kas_auth_data": self._session}
         answer = self._call("KasApi", **session, kas_action=action, KasRequestParams=parameters)
@@ -93,7 +93,7 @@ class KasApi(HostApi):
         body = _ENVELOPE.format(call=call, parameters=text).encode()
         # A fault comes with the status 500.
         response = self.request("POST", f"/{call}.php", body=body, accept=(500,))
-        if response.status == 500 and b"Fault" not in response.body:
+        if response.status == 500 and b"<faultstring>" not in response.body:
             raise self.refused(response)
         root = document(response.body)
         fault, found = root.find("Body/Fault"), root.find(f"Body/{call}Response/return")

@@ -32,7 +32,7 @@ class IspConfigDriver(RecordDriver):
 
     def find_zone(self, api: Any, zone: str) -> tuple[str, str, str]:
         """Return the number of a zone, that of its server, and its name."""
-        for item in pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}), kind=list):
+        for item in pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list):
             if pick(item, "origin", kind=str).lower() == f"{zone}.":
                 return _number(item, "id"), _number(item, "server_id"), zone
         raise unknown_zone(zone)
@@ -40,7 +40,7 @@ class IspConfigDriver(RecordDriver):
     def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Give all TXT records of the zone; their names are absolute, or relative to it."""
         del owners
-        for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}), kind=list):
+        for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}) or [], kind=list):
             if pick(item, "type", kind=str).upper() == "TXT":
                 name = pick(item, "name", kind=str)
                 full = name if name.endswith(".") else owner(name, zone[2])
@@ -77,7 +77,7 @@ class IspConfigApi(ServerApi):
         if not self._session:
             text = self._context.text
             login = {"username": text("username"), "password": text("password"), "client_login": False}
-            self._session = pick({"session": self._call("login", login)}, "session", kind=str)
+            self._session = pick(self._call("login", login), kind=str)
         return self._call(function, {"session_id": self._session, **arguments})
 
     def _call(self, function: str, arguments: Any) -> Any:

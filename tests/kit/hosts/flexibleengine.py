@@ -50,7 +50,8 @@ class FlexibleEngine(HostStandIn):
                 zones += [{"id": _ZONE, "name": f"{zone}.", "zone_type": "public"} for zone in self.zones]
                 return self._page("zones", zones, query)
             case "GET", ["zones", zone, "recordsets"] if zone == _ZONE:
-                sets = [self._set(name) for name in sorted({*self.going, *(name for name, _ in self.values.values())})]
+                values = self.by_name()
+                sets = [self._set(name, values.get(name, [])) for name in sorted({*self.going, *values})]
                 return self._page("recordsets", sets, query)
             case "POST", ["zones", zone, "recordsets"] if zone == _ZONE:
                 return self._create(json.loads(asked.body))
@@ -77,14 +78,14 @@ class FlexibleEngine(HostStandIn):
             links["next"] = f"https://elsewhere.test/v2/zones?marker={shown[-1]['id']}"
         return 200, {"links": links, key: shown, "metadata": {"total_count": len(found)}}
 
-    def _set(self, name: str) -> dict[str, Any]:
+    def _set(self, name: str, values: list[str]) -> dict[str, Any]:
         return {
             "id": f"2c{name.encode().hex()}",
             "name": f"{name}.",
             "description": self.notes.get(name, ""),
             "type": "TXT",
             "ttl": self.ttls.get(name, 300),
-            "records": [f'"{value}"' for value in sorted(self.look(name))] or ['"gone"'],
+            "records": [f'"{value}"' for value in sorted(values)] or ['"gone"'],
             "status": "PENDING_DELETE" if name in self.going else "ACTIVE",
             "zone_id": _ZONE,
             "zone_name": f"{ZONE}.",
@@ -100,12 +101,12 @@ class FlexibleEngine(HostStandIn):
         self.going.discard(name)
         for content in body["records"]:
             self.put(name, content[1:-1].replace('" "', ""))
-        return 202, self._set(name)
+        return 202, self._set(name, self.by_name()[name])
 
     def _change(self, name: str, body: dict[str, Any]) -> Answer:
         if body["records"] and (not self._is_valid(body) or body["name"].removesuffix(".") != name):
             return 400, {"code": "DNS.0303", "message": "The parameters are invalid"}
-        answer = self._set(name)
+        answer = self._set(name, self.by_name()[name])
         self.values = {key: entry for key, entry in self.values.items() if entry[0] != name}
         self.ttls[name] = body.get("ttl", self.ttls.get(name, 300))
         for content in body["records"]:

@@ -80,16 +80,16 @@ def test_a_later_process_removes_without_identifiers(host: HostStandIn) -> None:
     assert not host.look(records(1)[0].name)
 
 
-def test_a_zone_with_5000_records(host: HostStandIn) -> None:
+def test_a_zone_with_10000_records(host: HostStandIn) -> None:
     """All pages are read: a value on the last one is found, and no other record is removed."""
-    host.fill(5000)
+    host.fill(10000)
     Work(host).add([record("last")])
     host.fill(3)
     Work(host).add([record("last")])
     assert [value for _, value in host.values.values()].count("last") == 1
     Work(host).remove([record("last")])
     assert host.look(FOREIGN[0]) == {FOREIGN[1]}
-    assert host.look(f"host4999.{ZONE}") == {"text 4999"}
+    assert host.look(f"host9999.{ZONE}") == {"text 9999"}
 
 
 def test_a_zone_without_records(host: HostStandIn) -> None:
