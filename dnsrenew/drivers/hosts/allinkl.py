@@ -11,10 +11,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.drivers.host_api import HostApi, label, owner, pick
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-from dnsrenew.drivers.hosts.xml_answer import document
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree

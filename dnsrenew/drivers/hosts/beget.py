@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pick
-from dnsrenew.drivers.host_error import HostError, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, pick, unknown_zone
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
 from dnsrenew.errors import ProviderError

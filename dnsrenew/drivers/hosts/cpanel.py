@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import ServerApi, by_zone, owner, pick
-from dnsrenew.drivers.host_error import HostError, malformed
+from dnsrenew.drivers.host_api import HostError, ServerApi, by_zone, malformed, owner, pick
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import TxtRecord

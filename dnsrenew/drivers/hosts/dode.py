@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, content_of, pick, refusal
-from dnsrenew.drivers.host_error import malformed
+from dnsrenew.drivers.host_api import HostApi, content_of, malformed, pick, refusal
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.errors import ProviderError
 

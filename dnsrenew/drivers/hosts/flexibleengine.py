@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, pick, segment
-from dnsrenew.drivers.host_error import malformed, unknown_zone
+from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
 
 ADDRESS: Final = "https://dns.prod-cloud-ocb.orange-business.com/v2"

@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import ServerApi, owner, pick
-from dnsrenew.drivers.host_error import HostError, malformed_field, unknown_zone
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

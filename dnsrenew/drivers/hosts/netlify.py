@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment
-from dnsrenew.drivers.host_error import unknown_zone
+from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

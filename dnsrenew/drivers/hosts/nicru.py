@@ -9,10 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
-from dnsrenew.drivers.host_api import HostApi, label, owner, pick, segment
-from dnsrenew.drivers.host_error import HostError, malformed, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-from dnsrenew.drivers.hosts.xml_answer import document
 
 if TYPE_CHECKING:
     from dnsrenew.base.http import Response

@@ -6,8 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, label, owner, pick
-from dnsrenew.drivers.host_error import HostError
+from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:

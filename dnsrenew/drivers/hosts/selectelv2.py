@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, is_named, owner, pages, pick, segment
-from dnsrenew.drivers.host_error import malformed, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
 
 if TYPE_CHECKING:
