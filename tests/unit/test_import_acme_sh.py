@@ -458,6 +458,16 @@ KEPT: list[tuple[str, dict[str, str], dict[str, object]]] = [
     ("dns_dynv6", {"dynv6_token": "t"}, {"auth_token": "t"}),
     ("dns_simply", {"SIMPLY_AccountName": "a", "SIMPLY_ApiKey": "k"}, {"account_name": "a", "api_key": "k"}),
     (
+        "dns_ispconfig",
+        {"ISPC_Api": "https://p.x.test:8080/remote/json.php", "ISPC_User": "u", "ISPC_Password": "p"},
+        {"api": "https://p.x.test:8080/remote/json.php", "username": "u", "password": "p"},
+    ),
+    (
+        "dns_gcore",
+        {"GCORE_Key": "__ACME_BASE64__START_NDcxMSRr__ACME_BASE64__END_"},
+        {"permanent_api_token": "4711$k"},
+    ),
+    (
         "dns_infoblox",
         {"Infoblox_Creds": "user:pass:word", "Infoblox_Server": "ib.x.test"},
         {"ib_host": "ib.x.test", "auth_user": "user", "auth_psw": "pass:word"},

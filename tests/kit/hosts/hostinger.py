@@ -1,6 +1,6 @@
 """Hostinger, from https://developers.hostinger.com (openapi.json 0.0.63, DNS: Zone).
 
-Not in that documentation: values come back in quotes (go-acme/lego takes both forms), and 404 for another domain.
+Not in that documentation: values come back in quotes, as acme.sh and go-acme/lego say, and 404 for another domain.
 """
 
 from __future__ import annotations

@@ -273,5 +273,39 @@ SCRIPTS: Final = {
     "dns_dnsexit": DnsScript("dnsexit", {"api_key": "DNSEXIT_API_KEY"}),
     "dns_he_ddns": DnsScript("hurricane", {"tokens": "HE_DDNS_KEY"}),
     "dns_ddnss": DnsScript("ddnss", {"key": "DDNSS_Token"}),
+    "dns_hostinger": DnsScript("hostinger", {"api_token": "HOSTINGER_Token"}),
+    "dns_edgedns": DnsScript(
+        "edgedns",
+        {
+            "host": "AKAMAI_HOST",
+            "client_token": "AKAMAI_CLIENT_TOKEN",
+            "client_secret": "AKAMAI_CLIENT_SECRET",
+            "access_token": "AKAMAI_ACCESS_TOKEN",
+        },
+    ),
+    "dns_cpanel": DnsScript(
+        "cpanel", {"api": "cPanel_Hostname", "username": "cPanel_Username", "token": "cPanel_Apitoken"}
+    ),
+    "dns_netlify": DnsScript("netlify", {"token": "NETLIFY_ACCESS_TOKEN"}),
+    "dns_kas": DnsScript("allinkl", {"login": "KAS_Login", "password": "KAS_Authdata"}),
+    "dns_leaseweb": DnsScript("leaseweb", {"api_key": "LSW_Key"}),
+    "dns_ispconfig": DnsScript(
+        "ispconfig", {"api": "ISPC_Api", "username": "ISPC_User", "password": "ISPC_Password"}
+    ),
+    "dns_huaweicloud": DnsScript("huaweicloud", {}),  # it keeps a password, not an access key
+    "dns_regru": DnsScript("regru", {"username": "REGRU_API_Username", "password": "REGRU_API_Password"}),
+    "dns_selectel": DnsScript("selectelv2", {}),  # it keeps the name of the project, or a key of version 1
+    "dns_nic": DnsScript(
+        "nicru",
+        {
+            "user": "NIC_Username",
+            "password": "NIC_Password",
+            "service_id": "NIC_ClientID",
+            "secret": "NIC_ClientSecret",
+        },
+    ),
+    "dns_beget": DnsScript("beget", {"username": "Beget_Username", "password": "Beget_Password"}),
+    "dns_gcore": DnsScript("gcore", {"permanent_api_token": "GCORE_Key"}),
+    "dns_doapi": DnsScript("dode", {"token": "DO_LETOKEN"}),
 }  # fmt: skip
 """The scripts by their names."""
