@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AllInklDriver(RecordDriver):
         for item in pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list):
             if pick(item, "record_type", kind=str) == "TXT":
                 name, value = owner(pick(item, "record_name", kind=str), zone), pick(item, "record_data", kind=str)
-                yield TxtEntry(pick(item, "record_id", kind=str), name, value)
+                yield TxtEntry(pick(item, "record_id", kind=str), name, unquoted(value))
 
     def create(self, api: Any, zone: str, record: TxtRecord) -> Any:
         """Create a record; the API knows no TTL."""

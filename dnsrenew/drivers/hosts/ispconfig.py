@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class IspConfigDriver(RecordDriver):
             if pick(item, "type", kind=str).upper() == "TXT":
                 name = pick(item, "name", kind=str)
                 full = name if name.endswith(".") else owner(name, zone[2])
-                yield TxtEntry(_number(item, "id"), full, pick(item, "data", kind=str))
+                yield TxtEntry(_number(item, "id"), full, unquoted(pick(item, "data", kind=str)))
 
     def create(self, api: Any, zone: tuple[str, str, str], record: TxtRecord) -> Any:
         """Create a record."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class NetlifyDriver(RecordDriver):
         for item in _pages(api, _path(zone)):
             if pick(item, "type", kind=str) == "TXT":
                 name, value = pick(item, "hostname", kind=str), pick(item, "value", kind=str)
-                yield TxtEntry(pick(item, "id", kind=str), name, value)
+                yield TxtEntry(pick(item, "id", kind=str), name, unquoted(value))
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record."""

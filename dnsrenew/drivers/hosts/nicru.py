@@ -9,7 +9,18 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
 
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick, segment, unknown_zone
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    document,
+    label,
+    malformed,
+    owner,
+    pick,
+    segment,
+    unknown_zone,
+    unquoted,
+)
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -132,7 +143,7 @@ def _refused(error: ElementTree.Element, response: Response | None = None) -> Ho
 def _entry(item: ElementTree.Element, zone: str) -> TxtEntry:
     """Return a TXT record, whose value may be in several strings."""
     value = "".join(part.text or "" for part in item.findall("txt/string"))
-    return TxtEntry(item.get("id", ""), owner(item.findtext("name", ""), zone), value)
+    return TxtEntry(item.get("id", ""), owner(item.findtext("name", ""), zone), unquoted(value))
 
 
 def _list(records: Sequence[TxtRecord]) -> bytes:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick
+from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class RegRuDriver(RecordDriver):
         for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
             if pick(item, "rectype", kind=str) == "TXT":
                 name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
-                yield TxtEntry((name, value), owner(name, zone), value)
+                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
 
     def create(self, api: Any, zone: str, record: TxtRecord) -> tuple[str, str]:
         """Create a record; its TTL is that of the zone."""

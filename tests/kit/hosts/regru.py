@@ -49,14 +49,14 @@ class RegRu(HostStandIn):
     def _call(self, function: str, given: dict[str, Any]) -> dict[str, Any]:
         if function == "get_resource_records":
             records = [{"rectype": "A", "subname": "www", "content": "192.0.2.1", "prio": "0", "state": "A"}]
-            for name, value in self.values.values():
-                record = {"rectype": "TXT", "subname": self.relative(name), "content": value}
+            for number, (name, _) in self.values.items():
+                record = {"rectype": "TXT", "subname": self.relative(name), "content": self.shown(number)}
                 records.append({**record, "prio": "0", "state": "A"})
             return {"rrs": records, "soa": {"minimum_ttl": "12h", "ttl": "1d"}}
         name = self.absolute(given["subdomain"])
         if function == "add_txt":
             self.put(name, given["text"])
         else:
-            entry = (name, given["content"])
-            self.values = {key: each for key, each in self.values.items() if each != entry}
+            gone = {(name, given["content"]), (name, given["content"].strip('"'))}
+            self.values = {key: each for key, each in self.values.items() if each not in gone}
         return {}
