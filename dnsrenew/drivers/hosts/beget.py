@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
@@ -36,14 +36,15 @@ class BegetDriver(RecordSetDriver):
         """Return the API of the account."""
         return BegetApi(self.context)
 
-    def record_set(self, api: Any, zone: str, owner: str) -> RecordSet:
-        """Return the TXT values of a name, with its other records."""
-        found = api.ask("getData", fqdn=names.relative(owner))
-        if not found.get("is_under_control") or not found.get("is_beget_dns"):
-            raise unknown_zone(zone)
-        records = pick({"records": found.get("records") or {}}, "records", kind=dict)
-        values = [_value(item) for item in pick({"TXT": [], **records}, "TXT", kind=list)]
-        return RecordSet(owner, [value for value in values if value], 0, records)
+    def record_sets(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+        """Give the TXT values of each name, with its other records."""
+        for owner in owners:
+            found = api.ask("getData", fqdn=names.relative(owner))
+            if not found.get("is_under_control") or not found.get("is_beget_dns"):
+                raise unknown_zone(zone)
+            records = pick({"records": found.get("records") or {}}, "records", kind=dict)
+            values = [_value(item) for item in pick({"TXT": [], **records}, "TXT", kind=list)]
+            yield RecordSet(owner, [value for value in values if value], 0, records)
 
     def save(self, api: Any, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
         """Replace all records of a name, of which only the TXT values are other ones."""

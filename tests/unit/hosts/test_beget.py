@@ -29,6 +29,14 @@ def test_a_name_with_records_that_would_be_lost() -> None:
         assert host.look(FOREIGN[0]) == {FOREIGN[1]}
 
 
+def test_a_name_that_cannot_be_read() -> None:
+    """Status 404 is no name without records: nothing is written."""
+    with Beget() as host:
+        host.faults = {0: always(404, "")}
+        assert Work(host).failure(Work(host).add, [record("one")]).code == "provider-zone-unknown"
+        assert len(host.asked) == 1
+
+
 @pytest.mark.parametrize(("number", "code"), [("LIMIT_ERROR", "provider-rate-limited"), ("X", "provider-refused")])
 def test_error_codes(number: str, code: str) -> None:
     """The codes of the API decide; they come with the status 200."""
