@@ -32,6 +32,11 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "500": (always(500, {"message": "internal error"}), {"provider-server-error"}),
     "502 with HTML": (always(502, HTML), {"provider-server-error"}),
     "HTML in place of the answer": (always(200, HTML), {"provider-malformed-answer"}),
+    "a page in another encoding": (always(200, HTML.encode("utf-16")), {"provider-malformed-answer"}),
+    "an empty list": (
+        always(200, []),
+        {"provider-malformed-answer", "provider-refused", "provider-zone-unknown", ANYTHING},
+    ),
     "another JSON": (always(200, [17, {"a": None}]), {"provider-malformed-answer", "provider-refused", ANYTHING}),
     "401": (always(401, {"message": "unauthorized"}), {"provider-unauthorized"}),
 }
