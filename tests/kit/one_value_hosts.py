@@ -1,4 +1,4 @@
-"""Stand-ins for hosts that keep one value: of a name (Hurricane Electric), or of a zone (ddnss.de)."""
+"""Stand-ins for hosts that keep one value: of a name (Hurricane Electric, do.de), or of a zone (ddnss.de)."""
 
 from __future__ import annotations
 
@@ -74,3 +74,26 @@ class Ddnss(HostStandIn):
     def page(content: str) -> Answer:
         """A page."""
         return 200, f"<head><title>DDNSS - Kostenloser DynDNS Service</title></head><body>{content}</body>"
+
+
+class Dode(HostStandIn):
+    """do.de, from https://www.do.de/wiki/freie-ssl-tls-zertifikate-ueber-acme/.
+
+    The answer is that in the tests of go-acme/lego; acme.sh and lego agree that a deletion has no value.
+    """
+
+    provider = "dode"
+    credentials: ClassVar = {"token": "good-token-FmD408PdqT1E"}
+    secret = "token"
+
+    def answer(self, asked: Asked) -> Answer:
+        """Write a value, or delete those of a name."""
+        parts = urlsplit(asked.path)
+        given = dict(parse_qsl(parts.query))
+        name = given.get("domain", "")
+        is_ours = any(name.endswith(zone) for zone in self.zones) and given.get("token") == self.credentials["token"]
+        if asked.method != "GET" or parts.path != "/letsencrypt":
+            return 404, "<html>Not found</html>"
+        if is_ours:
+            self.replace(name, () if given.get("action") == "delete" else (given["value"],))
+        return 200, {"domain": name, "success": is_ours}

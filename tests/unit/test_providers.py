@@ -141,8 +141,8 @@ def test_hosts_that_rewrite_are_exclusive() -> None:
     """Hosts that replace a whole zone, or all values of a name, allow one writer at a time."""
     rewriting = (
         "azure beget constellix cpanel desec devnomads edgedns flexibleengine gandi gcore gehirn godaddy "
-        "googleclouddns hostinger huaweicloud joker leaseweb loopia mijnhost misaka namecheap nsone online powerdns rcodezero "
-        "route53 sakuracloud selectelv2 ultradns valuedomain yandexcloud"
+        "googleclouddns hostinger huaweicloud joker leaseweb loopia mijnhost misaka namecheap nsone online powerdns "
+        "rcodezero route53 sakuracloud selectelv2 ultradns valuedomain yandexcloud"
     )
     assert {name for name in NAMES if shipped(name).behaviour.exclusive} == set(rewriting.split())
 

@@ -82,7 +82,7 @@ class AllInkl(HostStandIn):
         return 500, _envelope(f"<SOAP-ENV:Fault>{code}{more}</SOAP-ENV:Fault>")[1]
 
     def _record(self, number: str) -> str:
-        name, value = self.values[number][0], self.shown(number)
+        name, value = self.values[number][0], self.presented(number)
         record = {"record_zone": ZONE, "record_name": self.relative(name, ""), "record_type": "TXT"}
         return _map({**record, "record_data": value, "record_aux": 0, "record_id": number, "record_changeable": "Y"})
 

@@ -68,6 +68,6 @@ class IspConfig(HostStandIn):
         return 200, {"code": "remote_fault", "message": message, "response": False}
 
     def _row(self, number: str) -> dict[str, str]:
-        name, value = self.values[number][0], self.shown(number)
+        name, value = self.values[number][0], self.presented(number)
         shown = self.relative(name, f"{ZONE}.") if int(number) % 2 else f"{name}."
         return {"id": number, "zone": "456", "name": shown, "type": "TXT", "data": value, "ttl": "60", "active": "Y"}

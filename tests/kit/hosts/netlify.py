@@ -51,6 +51,6 @@ class Netlify(HostStandIn):
         return 200, items[(number - 1) * size : number * size]
 
     def _record(self, identifier: str) -> dict[str, Any]:
-        name, value = self.values[identifier][0], self.shown(identifier)
+        name, value = self.values[identifier][0], self.presented(identifier)
         known = {"dns_zone_id": _ZONE_ID, "site_id": None, "managed": False}
         return {"id": identifier, "hostname": name, "type": "TXT", "value": value, "ttl": 60, **known}

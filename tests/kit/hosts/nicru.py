@@ -93,6 +93,6 @@ class NicRu(HostStandIn):
         return self.done(f'<zone has-changes="{changes}" name="{ZONE}" service="TESTSERVICE">{records}</zone>')
 
     def _record(self, number: str) -> str:
-        name, value = self.values[number][0], self.shown(number)
+        name, value = self.values[number][0], self.presented(number)
         text = f"<txt><string>{escape(value)}</string></txt>"
         return f'<rr id="{number}"><name>{self.relative(name)}</name><ttl>60</ttl><type>TXT</type>{text}</rr>'

@@ -50,7 +50,7 @@ class RegRu(HostStandIn):
         if function == "get_resource_records":
             records = [{"rectype": "A", "subname": "www", "content": "192.0.2.1", "prio": "0", "state": "A"}]
             for number, (name, _) in self.values.items():
-                record = {"rectype": "TXT", "subname": self.relative(name), "content": self.shown(number)}
+                record = {"rectype": "TXT", "subname": self.relative(name), "content": self.presented(number)}
                 records.append({**record, "prio": "0", "state": "A"})
             return {"rrs": records, "soa": {"minimum_ttl": "12h", "ttl": "1d"}}
         name = self.absolute(given["subdomain"])

@@ -68,7 +68,7 @@ class HostStandIn(Api):
         self.values[identifier] = (name.removesuffix(".").lower(), value)
         return identifier
 
-    def shown(self, identifier: str) -> str:
+    def presented(self, identifier: str) -> str:
         """Return a value as a host shows it whose documentation does not tell whether it is in quotes: some are."""
         value = self.values[identifier][1]
         return value if int(identifier) % 2 else f'"{value}"'
