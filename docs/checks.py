@@ -146,7 +146,7 @@ def _texts(code: str) -> Iterator[Any]:
 
 
 def _list(language: str) -> str:
-    lines = [*_HEADS[language].splitlines(), ""]
+    lines = _HEADS[language].splitlines()
     for entry in _ENTRIES:
         data = _DATA[entry.code][language]
         lines.append(f"| [`{entry.code}`]({entry.code}.md) | {data['title']} | {data['cause']} |")

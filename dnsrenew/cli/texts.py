@@ -58,8 +58,8 @@ UNCONFIRMED: Final = Text(
 )
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
 YES_OR_NO: Final = "[y/N]"
-YES: Final = frozenset({"y", "yes"})
-"""What is typed; the same in every language."""
+YES: Final = frozenset({"y", "yes", "是"})
+"""What is typed, in any language."""
 SCHEDULE_KIND: Final = Text(
     "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
 )

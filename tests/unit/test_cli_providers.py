@@ -1,13 +1,14 @@
 """`dnsrenew providers`: the DNS hosts, their options, and the alternatives for an unknown host."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main, terminal
+from dnsrenew.cli import formatting, main, terminal
 from dnsrenew.testing.account_check import AccountCheck
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 from tests.kit.drivers import provider_of
@@ -156,3 +157,12 @@ def test_a_check_that_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         err = " ".join(capsys.readouterr().err.split())
         said = "Waiting until the name servers show the change at _acme-challenge.example.test, for up to 9 min 57 s."
         assert (said in err) != bool(quiet)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_columns_are_aligned(folder: Path, capsys: pytest.CaptureFixture[str], language: str) -> None:
+    """The second column begins at the same place in each line, also under a heading of wide characters."""
+    assert main(["--lang", language, "providers"]) == 0
+    heading, first, *_ = capsys.readouterr().out.splitlines()
+    starts = [formatting.width(line[: re.search(r"\S  +(?=\S)", line).end()]) for line in (heading, first)]  # type: ignore[union-attr]  # each line has two columns
+    assert starts[0] == starts[1]

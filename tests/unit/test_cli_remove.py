@@ -185,6 +185,7 @@ def asked(old: Path) -> Callable[[bytes], tuple[int, str]]:
     [
         (b"y\n", 0, "old deleted from the store"),
         (b"YES\n", 0, "old deleted from the store"),
+        ("是\n".encode(), 0, "old deleted from the store"),
         (b"n\n", 1, "Nothing was changed"),
         (b"\n", 1, "Nothing was changed"),
         (b"\x04", 1, "Nothing was changed"),
@@ -194,7 +195,7 @@ def asked(old: Path) -> Callable[[bytes], tuple[int, str]]:
 def test_a_person_is_asked(
     old: Path, asked: Callable[[bytes], tuple[int, str]], answer: bytes, status: int, said: str
 ) -> None:
-    """Only y and yes confirm. Ctrl-C ends the prompt at once."""
+    """Only y, yes and 是 confirm. Ctrl-C ends the prompt at once."""
     found, screen = asked(answer)
     assert found == status, screen
     assert "Delete old (old.example.test) from the store, with its private keys? [y/N]" in screen
