@@ -202,6 +202,7 @@ class DnsRenewError(Exception):
     """One sentence: what to do."""
     evidence: dict[str, Any]
     """What it was concluded from; JSON values only, never a secret."""
+    _about: About
 
     def __init__(self, code: str, message: str, *, fix: str, evidence: Mapping[str, Any] | None = None) -> None:
         super().__init__(code, message)
