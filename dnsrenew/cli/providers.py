@@ -131,8 +131,8 @@ def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
     for row in rows:
         wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
         for name, title, need in wrapped:
-            name = name or ""
-            head = f"{name}{' ' * (names - formatting.width(name))}{_GAP}{title or ''}"
+            padded = (name or "") + " " * (names - formatting.width(name or ""))
+            head = f"{padded}{_GAP}{title or ''}"
             padding = " " * (names + len(_GAP) + titles - formatting.width(head))
             shown = need if row is texts.PROVIDER_COLUMNS else dim(need or "")
             lines.append(f"{head}{padding}{_GAP}{shown}" if need else head)

@@ -112,7 +112,7 @@ def test_a_server_that_says_nothing_is_unreachable(monkeypatch: pytest.MonkeyPat
     """If libpq's own time-out ends the login first, the error is `store-unreachable` too."""
     import psycopg
 
-    from dnsrenew.extensions.fleet.database.server import DeadlineConnection
+    from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
     ended = threading.Event()
 

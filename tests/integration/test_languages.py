@@ -103,8 +103,8 @@ def test_the_words_of_a_ca_cost_nothing_in_any_language(workspace: Workspace, re
 @pytest.mark.leaves_txt
 def test_the_words_of_a_txt_record_cost_nothing(workspace: Workspace) -> None:
     """What stands in a TXT record at a challenge name is shown as it is by `doctor`."""
-    workspace.lab.add_zone("stale.test", f"_acme-challenge TXT {txt_strings(HOSTILE)}\n")
-    workspace.write({"dns.home.zones": ["stale.test"], "certificate.0.domains": ["stale.test"]})
+    workspace.lab.add_zone("words.test", f"_acme-challenge TXT {txt_strings(HOSTILE)}\n")
+    workspace.write({"dns.home.zones": ["words.test"], "certificate.0.domains": ["words.test"]})
     english, chinese = (run(workspace, language, "doctor", "-v") for language in LANGUAGES)
     assert HOSTILE[:60] in " ".join(chinese.said.split())
     assert chinese.status == english.status
@@ -159,6 +159,7 @@ def test_a_stored_failure_is_shown_in_any_language(workspace: Workspace) -> None
 
 _COMMANDS: Final = "|".join(sorted({word for command in COMMANDS for word in command.split()}))
 OTHERS: Final = {
+    "what is written into a crontab": r"^  (?:# Written by: .*|(?:@reboot|[\d*]).* -m dnsrenew renew .*)$",
     "paths, addresses and references": r"https?://\S+|(?<!\w)/[\w./-]+|env:\w+|\b[a-z]+\.(?:toml|jsonl)\b",
     "commands and options": rf"\bdnsrenew\b(?: (?:{_COMMANDS}|COMMAND|cloudflare))*|(?<![\w-])--?[a-z][a-z-]*",
     "what options and commands get": r"\b(?:FILE|FOLDER|LANG|NAME|TIME|en|xx|zh)\b|\[options\]",

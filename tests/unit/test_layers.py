@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -196,3 +197,28 @@ def test_a_class_name_means_one_thing() -> None:
     for name, path in class_names({path: (PACKAGE / path).read_text(encoding="utf-8") for path in FILES}):
         seen.setdefault(name, []).append(path)
     assert {name: paths for name, paths in seen.items() if len(paths) > 1} == {}
+
+
+OPTIONAL = ("apprise", "boto3", "keyring", "lexicon", "procrastinate", "psycopg", "psycopg_pool")
+NEED_THEM = {"certificate_job", "deadlines", "queue", "session", "worker"}
+"""The files of a fleet that are loaded after its packages were looked for."""
+
+
+def test_what_is_optional_is_imported_late() -> None:
+    """Without any of the optional packages all files can be imported, but for those that are loaded after a look."""
+    code = f"""
+import importlib, pkgutil, sys
+sys.modules.update(dict.fromkeys({OPTIONAL}))
+import dnsrenew
+failed = set()
+for module in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew."):
+    try:
+        module.name.endswith("__main__") or importlib.import_module(module.name)
+    except ImportError:
+        failed.add(module.name)
+print(*sorted(failed), sep="\\n")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    failed = done.stdout.split()
+    assert {name.rpartition(".")[2] for name in failed} == NEED_THEM
+    assert all(name.startswith("dnsrenew.extensions.fleet.") for name in failed)

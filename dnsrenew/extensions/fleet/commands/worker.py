@@ -14,8 +14,6 @@ from dnsrenew.cli.service_log import event_progress, use_service_log, write_outc
 from dnsrenew.cli.terminal import ERROR, LineFields
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.fleet.database.packages import check_packages
-from dnsrenew.extensions.fleet.metrics import FleetNumbers
-from dnsrenew.extensions.fleet.worker import FleetWorker
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
@@ -38,7 +36,9 @@ def worker(invocation: Invocation) -> int:
     use_service_log(invocation)
     signals.allow(SECONDS)
     config = invocation.config()
-    check_packages()  # the queue cannot even be imported without them
+    check_packages()
+    from dnsrenew.extensions.fleet.metrics import FleetNumbers  # it cannot even be imported without the packages
+
     context = Context(clock=invocation.clock, emitter=Emitter(invocation.clock, event_progress(invocation)))
     with FleetNumbers(config, invocation.clock.monotonic, context) as numbers, RunWatch(invocation, numbers) as watch:
         watch.use(config)
@@ -63,6 +63,8 @@ class _Work:
         self._waits_for: str | None = None
         self._is_stopping = False
         self.statuses: Counter[str] = Counter()
+        from dnsrenew.extensions.fleet.worker import FleetWorker
+
         options = invocation.options
         self._worker = FleetWorker(
             config, self, on_event=self._progress, concurrency=options.concurrency, language=options.lang

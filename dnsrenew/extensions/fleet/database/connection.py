@@ -22,7 +22,7 @@ from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params,
 from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.server import DeadlineConnection
+    from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
 __all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction"]
 
@@ -229,7 +229,7 @@ def _open(server: Server) -> DeadlineConnection:
         import psycopg
         from psycopg.types.json import set_json_loads
 
-        from dnsrenew.extensions.fleet.database.server import DeadlineConnection
+        from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
     except ImportError:
         check_packages()
         raise

@@ -16,8 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-import apprise
-
 from dnsrenew.base import threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.http import HttpClient, HttpFailure
@@ -137,6 +135,8 @@ def by_apprise(message: OutgoingMessage) -> Send:
         if importlib.util.find_spec(_PACKAGE) is None:
             command = install_command(_PACKAGE)
             raise NotSent(DnsRenewError.of(texts.NO_PACKAGE, address=sending.shown, command=command))
+        import apprise  # slow to load: only where there is something to tell
+
         # Without a time limit of its own, apprise sends in this thread. Its pool would delay the exit of the process.
         asset = apprise.AppriseAsset(app_id="dnsrenew", app_desc="dnsrenew", app_url="", service_timeout=0)
         service = apprise.Apprise.instantiate(address, asset=asset)
