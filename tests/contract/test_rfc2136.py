@@ -32,7 +32,7 @@ RECORD = TxtRecord("example.test.", "_acme-challenge.example.test.", "v" * 43, 6
 def test_by_default_the_zones_own_servers_are_asked(bind: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `look`, check_driver queries all servers of the zone, including one that lags."""
     lab_resolver = Resolver(nameservers=(bind.nameserver,), authoritative_port=bind.port)
-    monkeypatch.setattr("dnsrenew.base.model.Resolver", lambda: lab_resolver)
+    monkeypatch.setattr("dnsrenew.testing.driver_check.Resolver", lambda: lab_resolver)
     check_driver(maker(rfc2136_account(bind)), "example.test", patience=10)
     assert bind.txt("_acme-challenge.example.test") == set()
 
