@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.dns.caa_lookup import CaaAnswer
     from dnsrenew.errors import AttemptError
-    from dnsrenew.fallback.candidates import Selection
-    from dnsrenew.fallback.planner import ActiveAttempt, FallbackPlanner
+    from dnsrenew.fallback.planner import ActiveAttempt, FallbackPlanner, Selection
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
 

@@ -59,7 +59,7 @@ NOTHING_DUE = (
     "dnsrenew.renewal.job",
     "dnsrenew.fallback.planner",
     "dnsrenew.fallback.planner",
-    "dnsrenew.fallback.candidates",
+    "dnsrenew.fallback.planner",
     "dnsrenew.fallback.policy",
     "dnsrenew.challenges",
     "dnsrenew.acme",

@@ -19,7 +19,7 @@ from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, acco
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, Facts
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
-from dnsrenew.fallback.candidates import Candidates, Selection
+from dnsrenew.fallback.planner import Candidates, Selection
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route

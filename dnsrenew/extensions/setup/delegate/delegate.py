@@ -26,7 +26,7 @@ from dnsrenew.extensions.setup.delegate.account import (
 from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.fallback import history
-from dnsrenew.fallback.candidates import Selection
+from dnsrenew.fallback.planner import Selection
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import failure
