@@ -33,6 +33,16 @@ HEADINGS: Final = {
     "examples": "Examples",
 }
 """The headings of ``--help``."""
+TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Start": ("init", "import", "providers", "delegate", "check"),
+    "Every day": ("renew", "status", "deploy", "schedule", "run"),
+    "When it fails": ("doctor", "cleanup", "notify"),
+    "Servers": ("serve", "csr", "install"),
+    "Certificates and accounts": ("rollback", "revoke", "remove", "account", "export", "restore"),
+    "Many machines": ("fleet", "worker"),
+    "More": ("completion", "help"),
+}
+"""The commands in ``--help``, by what they are for; the rest is with the last ones."""
 
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a time means (seconds)."""

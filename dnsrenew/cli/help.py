@@ -6,7 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dnsrenew.cli import commands
-from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, HEADING, HEADINGS, INSIST, SENTENCE, SUMMARY, USAGE, VERSION
+from dnsrenew.cli.commands import (
+    COMMANDS,
+    GLOBAL,
+    GROUPS,
+    HEADING,
+    HEADINGS,
+    INSIST,
+    SENTENCE,
+    SUMMARY,
+    TOPICS,
+    USAGE,
+    VERSION,
+)
 
 if TYPE_CHECKING:
     from dnsrenew.cli.command_types import Option
@@ -23,9 +35,14 @@ Say = Callable[[str], str]
 def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
-    rows = [(name, say(command.summary)) for name, command in COMMANDS.items() if " " not in name]
+    left = {name: say(command.summary) for name, command in COMMANDS.items() if " " not in name}
     lines = [f"{say(USAGE)} dnsrenew COMMAND [options]", "", *_wrap(say(SUMMARY), columns)]
-    lines += _section(say(HEADINGS["commands"]), rows, columns, say)
+    width = max(map(len, left)) + 4
+    *topics, last = TOPICS
+    for topic in topics:
+        rows = [(name, left.pop(name)) for name in TOPICS[topic] if name in left]
+        lines += _section(say(topic), rows, columns, say, width)
+    lines += _section(say(last), [*left.items()], columns, say, width)
     lines += _section(say(HEADINGS["global"]), _options((*GLOBAL, VERSION), say), columns, say)
     return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
@@ -35,6 +52,7 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     columns, command = min(columns, _WIDEST), COMMANDS[name]
     lines = [*_wrap(f"{say(USAGE)} {usage(name)}", columns, "", "    "), ""]
     lines += _wrap(_sentence(command.summary, say), columns)
+    lines += _examples(command.examples, columns, say)
     if name in GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
         lines += _section(say(HEADINGS["commands"]), rows, columns, say)
@@ -43,7 +61,6 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     lines += _section(say(HEADINGS["options"]), _options(command.options, say), columns, say)
     always = (*((INSIST,) if command.reads_config else ()), *GLOBAL)
     lines += _section(say(HEADINGS["global"]), _options(always, say), columns, say)
-    lines += _examples(command.examples, columns, say)
     notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
     return "\n".join([*lines, *([""] if notes else []), *notes, ""])
 
@@ -69,11 +86,14 @@ def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
     return [(option.usage, option.text(say)) for option in options]
 
 
-def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say) -> list[str]:
-    """Return a heading with rows of label and text."""
+def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say, width: int = 0) -> list[str]:
+    """Return a heading with rows of label and text.
+
+    :param width: that of the column of the labels; 0: that of the longest one.
+    """
     if not rows:
         return []
-    width = min(max(len(label) for label, _ in rows) + 4, _LABELS)
+    width = width or min(max(len(label) for label, _ in rows) + 4, _LABELS)
     lines = ["", say(HEADING).format(title=title)]
     for label, text in rows:
         head = f"  {label}".ljust(width)

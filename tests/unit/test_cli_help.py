@@ -3,13 +3,14 @@
 After a change: ``.venv/bin/python -m tests.unit.test_cli_help``, then read the diff.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 
 from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
-from dnsrenew.cli.commands import COMMANDS
+from dnsrenew.cli.commands import COMMANDS, TOPICS
 from dnsrenew.cli.help import command_help, top_help
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,6 +54,18 @@ def test_every_command_explains_itself() -> None:
     assert [name for name, text in texts.items() if f"dnsrenew {name}" not in text.partition("Examples:\n")[2]] == []
     flags = ("--config", "--json", "-v", "-q", "--no-color")
     assert [(name, flag) for name, text in texts.items() for flag in flags if f" {flag}" not in text] == []
+
+
+def test_commands_stand_in_groups() -> None:
+    """Each command stands once below a heading that says what it is for, and its own help begins with examples."""
+    placed = [name for names in TOPICS.values() for name in names]
+    assert len(placed) == len(set(placed))
+    assert {name for name in COMMANDS if " " not in name} - set(placed) == set()
+    shown = top_help().partition("Global options:")[0]
+    assert [name for name in placed if shown.count(f"\n  {name} ") != (name in COMMANDS)] == []
+    for name in COMMANDS:
+        headings = re.findall(r"^(\w[\w ]*):$", command_help(name), re.MULTILINE)
+        assert headings[0] == "Examples", name
 
 
 if __name__ == "__main__":
