@@ -12,7 +12,7 @@
     )
 
 Functions and classes to start with:
-    obtain, serve, Renewer, Fleet, Config
+    obtain, aobtain, serve, follow, ssl_context_factory, Renewer, Fleet, Config
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
@@ -99,11 +99,12 @@ if TYPE_CHECKING:
     )
     from dnsrenew.extensions.fleet.fleet import Fleet
     from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus
-    from dnsrenew.obtaining import obtain, serve
+    from dnsrenew.obtaining import aobtain, obtain, serve
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.operations.status import CertificateState, CertificateStatus
-    from dnsrenew.renewer import Renewer
+    from dnsrenew.renewer import Renewer, ssl_context_factory
+    from dnsrenew.serving.followed_files import follow
     from dnsrenew.serving.served import Served
 
 __version__ = "0.1.0"
@@ -170,8 +171,11 @@ __all__ = [
     "TxtRecord",
     "WorkerStatus",
     "__version__",
+    "aobtain",
+    "follow",
     "obtain",
     "serve",
+    "ssl_context_factory",
 ]
 
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
@@ -187,12 +191,12 @@ _HOMES = {
     "Event": "base.events",
     "Fleet": "extensions.fleet.fleet",
     **dict.fromkeys(["CaLimits", "FleetStatus", "WorkerStatus"], "extensions.fleet.status"),
-    "Renewer": "renewer",
+    **dict.fromkeys(["Renewer", "ssl_context_factory"], "renewer"),
     "Revocation": "operations.revoke",
     "Secret": "base.secrets",
     "Served": "serving.served",
-    "obtain": "obtaining",
-    "serve": "obtaining",
+    **dict.fromkeys(["aobtain", "obtain", "serve"], "obtaining"),
+    "follow": "serving.followed_files",
     **dict.fromkeys(
         [
             *("AttemptError", "CAError", "Cancelled", "ChallengeError", "ConfigError", "DeployError", "DnsError"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dnsrenew.base import awaiting
+from dnsrenew.base.events import ProgramListener
 from dnsrenew.operations.not_obtained import OTHERS
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:
-    import threading
     from pathlib import Path
 
     from dnsrenew.base.events import Event
@@ -62,8 +65,7 @@ def obtain(  # public: one argument for each key of a configuration file
     process, at most 180 seconds.
 
     It renews nothing after it has returned: a program that runs for weeks calls it again from time to time and loads
-    the new certificate, or uses :func:`serve`. It blocks; in asyncio, call it with :func:`asyncio.to_thread`, and set
-    ``cancel`` if the ``await`` is cancelled, or its thread works on.
+    the new certificate, or uses :func:`serve`. It blocks; in asyncio, await :func:`aobtain`.
 
     :param domains: the DNS names; ``*.example.com`` is a wildcard. An IP address needs a route other than dns-01.
     :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
@@ -114,6 +116,50 @@ def obtain(  # public: one argument for each key of a configuration file
 
 
 obtain.__module__ = "dnsrenew"
+
+
+async def aobtain(  # public: the arguments of obtain()
+    domains: str | Sequence[str],
+    *,
+    dns: DnsAccount | Driver | Iterable[DnsAccount | Driver] = (),
+    contact: str | Sequence[str] | None = (),
+    agree_terms: bool = False,
+    ca: str | CA = "letsencrypt",
+    store: Path | str | None = None,
+    name: str | None = None,
+    key: KeyKind = "ecdsa-p256",
+    profile: str | Mapping[str, str] | None = None,
+    preferred_chain: str | None = None,
+    renew_before: str | None = None,
+    routes: Sequence[Route] | None = None,
+    propagation: Propagation | Mapping[str, Any] | None = None,
+    deploy: Deployment
+    | Mapping[str, Any]
+    | Callable[[Certificate], object]
+    | Sequence[Deployment | Mapping[str, Any] | Callable[[Certificate], object]] = (),
+    resolver: Resolver | Mapping[str, Any] | None = None,
+    force: bool = False,
+    now: bool = False,
+    on_event: Callable[[Event], object] | None = None,
+) -> Certificate:
+    """Do the same as :func:`obtain`, without holding up the event loop (asyncio or trio); same arguments and errors.
+
+    Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in the
+    thread of the loop.
+    """
+    cancel, listener = threading.Event(), on_event
+    if on_event is not None:
+        listener = ProgramListener(on_event, threading.RLock(), awaiting.poster())
+    blocking = partial(
+        obtain, domains, dns=dns, contact=contact, agree_terms=agree_terms, ca=ca, store=store, name=name, key=key,
+        profile=profile, preferred_chain=preferred_chain, renew_before=renew_before, routes=routes,
+        propagation=propagation, deploy=deploy, resolver=resolver, force=force, now=now, on_event=listener,
+        cancel=cancel,
+    )  # fmt: skip
+    return await awaiting.call(blocking, cancel)
+
+
+aobtain.__module__ = "dnsrenew"
 
 
 def serve(  # public: the arguments of obtain()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from dnsrenew.base import extensions
+from dnsrenew.base import awaiting, extensions
 from dnsrenew.base.clock import Clock, SystemClock
-from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.events import Emitter, Event, Post, ProgramListener
 from dnsrenew.base.names import covers
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.operations.event_log import EventLog, log_idle
@@ -34,10 +37,11 @@ from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
+    import ssl
+
     from dnsrenew.base.model import Certificate, CertificateSpec, Diagnosis, Outcome
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.config import Config
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.listeners import DiagnosisMaker, RunListener
     from dnsrenew.operations.revoke import Revocation
@@ -50,8 +54,8 @@ if TYPE_CHECKING:
 class Renewer:
     """Obtains and renews the certificates of a configuration. Thread-safe.
 
-    Its methods block; in asyncio, call them with :func:`asyncio.to_thread`. A cancelled ``await`` does not stop a
-    thread: set ``cancel`` too.
+    Its methods block, except :meth:`arenew`. In asyncio, call the others with :func:`asyncio.to_thread`; a cancelled
+    ``await`` does not stop a thread: set ``cancel`` too.
 
     :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
@@ -73,7 +77,8 @@ class Renewer:
         self._language = language
         self._store: Store = open_store(config.store, insist=config.insist, seals=config.seals)
         self._clock = clock or self._store.clock or SystemClock()
-        self._emitter = Emitter(self._clock, EventLog(), *([on_event] if on_event else []))
+        self._on_event, self._event_lock = on_event, threading.RLock()
+        self._listener, self._emitter = self._new_emitter()
         self._redactor = Redactor()
         self._redactor.add_known(use.secret for use in config.secrets)
         self._served_responses: AppResponses | None = None
@@ -148,6 +153,27 @@ class Renewer:
         if dry_run:
             return outcomes
         return self._tell_listeners(context, specs, outcomes, whole=names is None)
+
+    async def arenew(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        force: bool = False,
+        now: bool = False,
+        attended: bool = False,
+        dry_run: bool = False,
+        workers: int = 8,
+        wait: float = 0,
+        deploy: bool = True,
+    ) -> list[Outcome]:
+        """Do the same as :meth:`renew`, without holding up the event loop (asyncio or trio).
+
+        Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in
+        the thread of the loop.
+        """
+        cancel, own = threading.Event(), self._telling(awaiting.poster())
+        renew = partial(own.renew, names, force=force, now=now, attended=attended, dry_run=dry_run, workers=workers)
+        return await awaiting.call(partial(renew, wait=wait, deploy=deploy, cancel=cancel), cancel)
 
     def deploy(
         self,
@@ -301,18 +327,25 @@ class Renewer:
             none: all.
         :raises ConfigError: ``certificate-unknown``.
         """
-        from dnsrenew.serving.served import CertificateSource, Served  # not needed by other calls
-
         chosen = self._in_order(names)
+        self._served_responses = self._responses  # before the copy, which shares them
+        return self._telling(None)._serve(chosen)  # noqa: SLF001  # a copy, so that its events can go into an event loop
+
+    def _serve(self, names: Sequence[str]) -> Served:
+        from dnsrenew.serving.follower import CertificateSource  # not needed by other calls
+        from dnsrenew.serving.served import Served  # as above
+
         source = CertificateSource(
-            chosen,
-            partial(self._obtain, chosen),
-            lambda cancel: self.renew(chosen, cancel=cancel),
-            self.certificate,
-            self._store.mark,
-            self._emit,
-            self.redact,
-            self._responses,
+            names=names,
+            obtain=partial(self._obtain, names),
+            renew=partial(self._renew_served, names),
+            certificate=self.certificate,
+            mark=self._store.mark,
+            status=partial(self.status, names),
+            emit=self._emit,
+            post_events=self._post_events,
+            redact=self.redact,
+            responses=self._responses,
         )
         return Served(source, self._clock)
 
@@ -334,6 +367,16 @@ class Renewer:
         for outcome in outcomes:
             if outcome.status not in {"renewed", "not-due"}:
                 self._usable(outcome)
+        return outcomes
+
+    def _renew_served(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
+        """Renew what is due; tell how long the certificates of failed renewals are kept."""
+        from dnsrenew.operations.not_obtained import keep
+
+        outcomes = self.renew(names, cancel=cancel)
+        for outcome in outcomes:
+            if outcome.status == "failed" and (stored := self.usable_certificate(outcome.name)) is not None:
+                keep(outcome, stored, self._emit)
         return outcomes
 
     def _usable(self, outcome: Outcome) -> Certificate:
@@ -489,6 +532,20 @@ class Renewer:
         """Return a text without the secrets that were used so far, for a traceback or a log."""
         return self._redactor.redact(text)
 
+    def _telling(self, post: Post | None) -> Self:
+        """Return the same renewer, except that ``on_event`` is called as ``post`` says."""
+        own, (listener, emitter) = copy.copy(self), self._new_emitter(post)
+        vars(own).update(_listener=listener, _emitter=emitter)
+        return own
+
+    def _new_emitter(self, post: Post | None = None) -> tuple[ProgramListener | None, Emitter]:
+        listener = None if self._on_event is None else ProgramListener(self._on_event, self._event_lock, post)
+        return listener, Emitter(self._clock, EventLog(), *([listener] if listener else []))
+
+    def _post_events(self, post: Post | None) -> None:
+        if self._listener is not None:
+            self._listener.post = post
+
     def _emit(self, kind: str, name: str, **data: Any) -> None:  # JSON values
         """Emit an event about a certificate."""
         self._emitter.emit(kind, name, data)
@@ -575,3 +632,34 @@ class Renewer:
             redactor=self._redactor,
             emitter=self._emitter,
         )
+
+
+def ssl_context_factory(
+    name: str | None = None, *, config: str | os.PathLike[str] | None = None
+) -> Callable[[Any, Any], ssl.SSLContext]:
+    """Return what uvicorn takes as ``ssl_context_factory``, and gunicorn as ``ssl_context``; it can be pickled.
+
+    The first call in each process reads ``dnsrenew.toml`` and enters :meth:`Renewer.serve`; all calls return its
+    context. So any number of worker processes serve the newest certificate; one of them renews.
+
+    :param name: the name of the certificate, or a pattern; None: all, told apart by the server name (SNI).
+    :param config: the path of the configuration; None: it is searched as by the command ``dnsrenew``.
+    :returns: a callable that takes the configuration of the server, and a second argument that it does not use; it
+        raises what :meth:`Config.find`, :meth:`Renewer.serve` and entering raise.
+    """
+    path = None if config is None else os.path.abspath(config)
+    return partial(_live_context, name, path)
+
+
+ssl_context_factory.__module__ = "dnsrenew"
+
+_SERVED: Final[dict[tuple[str | None, str | None], Served]] = {}
+"""What :func:`ssl_context_factory` has started in this process."""
+
+
+def _live_context(name: str | None, path: str | None, config: Any, default: Any = None) -> ssl.SSLContext:
+    key = name, path
+    if key not in _SERVED:
+        made = Renewer(Config.find(path)).serve(*([] if name is None else [name]))
+        _SERVED.setdefault(key, made)  # another thread may have been faster
+    return _SERVED[key].ssl_context_factory(config, default)

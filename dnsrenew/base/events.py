@@ -43,7 +43,7 @@ KINDS: Final[dict[str, str]] = {
     "swept": "TXT values of an earlier run were removed; data: records (zone, name, value, dns)",
     "sweep-kept": "removing TXT values of an earlier run failed; they stay in the journal; data: records, error",
     "certificate-stored": "the new certificate was stored and is current; data: path, serial, not_after",
-    "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after",
+    "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after, next_attempt",
     "deploy-started": "a new certificate is about to be deployed; data: to, target",
     "deployed": "the target has the certificate; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-failed": "the target lacks it; data: to, target, ok, changed, served, rolled_back, seconds, error",
@@ -80,6 +80,38 @@ class Event(Frozen, public=True):
             "certificate": self.certificate,
             "data": dict(self.data),
         }
+
+
+Post = Callable[[Callable[[], object]], None]
+"""Has a call made somewhere else, such as by the event loop of a program."""
+
+
+class ProgramListener:
+    """Passes events to the listener of a program, one at a time.
+
+    :param listen: the listener. Its exceptions are logged.
+    :param lock: shared by all that call this listener.
+    :ivar post: how it is called; None: in the thread that emits.
+    """
+
+    def __init__(self, listen: Callable[[Event], object], lock: threading.RLock, post: Post | None) -> None:
+        self._listen = listen
+        self._lock = lock
+        self.post = post
+
+    def __call__(self, event: Event) -> None:
+        """Pass one event."""
+        if self.post is None:
+            self._tell(event)
+        else:
+            self.post(lambda: self._tell(event))
+
+    def _tell(self, event: Event) -> None:
+        try:
+            with self._lock:
+                self._listen(event)
+        except Exception:  # as in Emitter
+            _logger.exception("the event listener failed at %s", event.kind)
 
 
 class Emitter:

@@ -47,10 +47,19 @@ class Task(Generic[T]):
         return self._value
 
 
-def start(function: Callable[[], T]) -> Task[T]:
-    """Start the call in a daemon thread."""
+def start(function: Callable[[], T], then: Callable[[], object] | None = None) -> Task[T]:
+    """Start the call in a daemon thread.
+
+    :param then: called in that thread after the task is done.
+    """
     task = Task(function)
-    threading.Thread(target=task.run, name=_NAME, daemon=True).start()
+
+    def run() -> None:
+        task.run()
+        if then is not None:
+            then()
+
+    threading.Thread(target=run, name=_NAME, daemon=True).start()
     return task
 
 

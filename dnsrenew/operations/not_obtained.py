@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("dnsrenew")
 _NO_APP: Final = "http-no-app"
+_KEPT: Final = "%s could not be renewed and is kept until %s%s: %s"
 OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
 
@@ -33,15 +34,21 @@ def usable(outcome: Outcome, stored: Certificate | None, emit: Callable[..., Non
     :raises StoreError: the store cannot be read or written.
     :raises Cancelled: the run was cancelled.
     """
-    error = outcome.error or RenewalFailed.of(texts.NO_CAUSE)
+    error = _error(outcome)
     if isinstance(error, Cancelled | StoreError):
         raise error
     if stored is None:
         # Without its traceback, whose frames may hold secrets: some tools show the variables of a cause.
         raise not_obtained(outcome, error) from error.with_traceback(None)
-    _logger.warning("%s could not be renewed and is kept until %s: %s", outcome.name, stored.not_after, error)
-    emit("kept", outcome.name, error=error.to_dict(), not_after=rfc3339(stored.not_after))
+    keep(outcome, stored, emit)
     return stored
+
+
+def keep(outcome: Outcome, stored: Certificate, emit: Callable[..., None]) -> None:
+    """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
+    error, until, again = _error(outcome), rfc3339(stored.not_after), rfc3339(outcome.next_attempt)
+    _logger.warning(_KEPT, outcome.name, until, f"; it is tried again at {again}" if again else "", error)
+    emit("kept", outcome.name, error=error.to_dict(), not_after=until, next_attempt=again)
 
 
 def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
@@ -55,6 +62,10 @@ def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
         code = _NO_APP
     evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
     return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
+
+
+def _error(outcome: Outcome) -> DnsRenewError:
+    return outcome.error or RenewalFailed.of(texts.NO_CAUSE)
 
 
 def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:

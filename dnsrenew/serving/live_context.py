@@ -83,10 +83,14 @@ class Choices(Frozen):
 
 
 class LiveContext(RecordedContext):
-    """A server-side context with replaceable certificates; several are told apart by SNI."""
+    """A server-side context with replaceable certificates; several are told apart by SNI.
 
-    def __init__(self) -> None:
+    :param keeps: lives as long as the context: what replaces its certificates.
+    """
+
+    def __init__(self, keeps: object = None) -> None:
         self._choices = Choices({}, self)
+        self._keeps = keeps
         super().__init__()
 
     def serve(self, pairs: Sequence[Pair]) -> None:

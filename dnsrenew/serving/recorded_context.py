@@ -50,6 +50,8 @@ class RecordedContext(ssl.SSLContext):
         self._lock = threading.Lock()
         # Once, and never while it serves: OpenSSL reads it without a lock.
         _SNI_CALLBACK.__set__(self, self._choose)
+        # Python's own default, but some builds leave it to the policy of the system.
+        self.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def after_fork(self) -> None:
         """Make the context usable in a forked process: another thread may have held the lock."""

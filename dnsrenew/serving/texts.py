@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 NOT_TAKEN_UP: Final = Text(
     "serve-kept",
@@ -16,8 +16,34 @@ NOT_RENEWED: Final = Text(
     "The renewal of {names} in the background stopped because of an unexpected error: {reason}.",
     "It is tried again within the hour; report the error if it comes back.",
 )
+FOLLOW_BROKEN: Final = Text(
+    "follow-broken",
+    "The certificate in {path} cannot be served: {reason}.",
+    "Let the program that renews it write both files again, and check their paths and modes.",
+)
+FOLLOW_KEPT: Final = Text(
+    "follow-broken",
+    "The new certificate in {path} is not served, and the old one stays: {reason}.",
+    "Let the program that renews it write both files again; they are read again within a second of a handshake.",
+)
+FOLLOW_PASSWORD: Final = Text(
+    "follow-password",
+    "The private key in {path} is encrypted, and the password does not decrypt it.",
+    "Give its password: follow(…, password=dnsrenew.Secret.file(PATH)).",
+)
+NO_CERTIFICATE_IN_FILE: Final = Phrase("{file} has no certificate in PEM")
+NO_KEY_IN_FILE: Final = Phrase("{file} has no private key in PEM")
+HALF_WRITTEN: Final = Phrase("{file} ends in the middle of a block, as if it was still being written")
+NOT_A_PAIR: Final = Phrase("the certificate and the private key do not fit ({reason})")
 NO_SUCH_APP: Final = "a WSGI app takes two arguments, an ASGI app is a coroutine function; {found} can be neither"
 NO_CERTIFICATE_OF_ONES_OWN: Final = (
     "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the "
     "files with `dnsrenew install`, or use a context of your own for them in an sni_callback"
+)
+NO_CERTIFICATE_YET: Final = "there is no certificate before the first entering: enter it by `with` or `async with`"
+SEVERAL_CERTIFICATES: Final = "there are {count} certificates ({names}): take certificates[NAME]"
+NOT_ENTERED: Final = "nothing is served yet, or no more: enter it by `with` or `async with`"
+NOT_FOR_ANOTHER_PROCESS: Final = (
+    "what serve() returns belongs to its process: give worker processes dnsrenew.ssl_context_factory(), or a function "
+    "of a module that makes its own"
 )

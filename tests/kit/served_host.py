@@ -12,7 +12,8 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01.app import AppResponses
-from dnsrenew.serving.served import CertificateSource, Served
+from dnsrenew.serving.follower import CertificateSource
+from dnsrenew.serving.served import Served
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 from tests.kit.memory import host_config
@@ -43,9 +44,17 @@ class ServedHost:
         """Return a server of some certificates."""
         renewer = self.renewer
         source = CertificateSource(
-            names, lambda _: [self.outcome()], self.renew, renewer.certificate, self.store.mark, renewer._emit,
-            renewer.redact, AppResponses(self.store.responses, SystemClock()),
-        )  # fmt: skip
+            names=names,
+            obtain=lambda _: [self.outcome()],
+            renew=self.renew,
+            certificate=renewer.certificate,
+            mark=self.store.mark,
+            status=lambda: renewer.status(names),
+            emit=renewer._emit,
+            post_events=renewer._post_events,
+            redact=renewer.redact,
+            responses=AppResponses(self.store.responses, SystemClock()),
+        )
         return Served(source, SystemClock())
 
     def keep(self, spec: CertificateSpec = SPEC, key: bytes | None = None) -> str:

@@ -19,7 +19,7 @@ import pytest
 from dnsrenew import Certificate, RenewalFailed
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import StoreError
-from dnsrenew.serving import served as module
+from dnsrenew.serving import follower as module
 from tests.kit.certificates import issue
 from tests.kit.folders import here
 from tests.kit.served_host import OTHER, SPEC, ServedHost
@@ -28,7 +28,7 @@ from tests.kit.served_host import OTHER, SPEC, ServedHost
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedHost]:
     """A host whose server polls the store continuously."""
-    monkeypatch.setattr(module, "_CHECK_EVERY", 0.01)
+    monkeypatch.setattr(module, "CHECK_EVERY", 0.01)
     host = ServedHost(tmp_path)
     yield host
     host.served.close()
@@ -79,7 +79,7 @@ def test_what_becomes_due_soon_after_entering_is_renewed_then(host: ServedHost) 
     host.on_run = lambda: setattr(host, "due", SystemClock().now() + timedelta(days=60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dnsrenew.renewal.next_run._SOONEST", timedelta(0))
-        patch.setattr(module, "_CHECK_EVERY", 0.01)
+        patch.setattr(module, "CHECK_EVERY", 0.01)
         with host.served:
             until(lambda: host.runs)
     assert host.runs == 1
@@ -174,7 +174,7 @@ def test_close_ends_the_thread(host: ServedHost) -> None:
     """close() ends the thread at once, even while it sleeps."""
     host.keep()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_CHECK_EVERY", 60.0)
+        patch.setattr(module, "CHECK_EVERY", 60.0)
         with host.served:
             pass
     assert [thread.name for thread in threading.enumerate() if thread.name == "dnsrenew-serve"] == []

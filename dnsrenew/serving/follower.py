@@ -1,0 +1,293 @@
+"""The threads behind a running server: they renew what is due, and take up what another process has renewed."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import threads, x509
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import DnsRenewError, as_clause, stopped
+from dnsrenew.renewal.next_run import next_run
+from dnsrenew.serving import texts
+from dnsrenew.serving.live_context import LiveContext, Pair, PairInMemory, ServedPair
+from dnsrenew.serving.server_warnings import ServerWarnings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dnsrenew.base.clock import Clock
+    from dnsrenew.base.events import Post
+    from dnsrenew.base.model import Certificate, Outcome
+    from dnsrenew.challenges.http01.app import AppResponses
+    from dnsrenew.operations.status import CertificateStatus
+
+CHECK_EVERY: Final = 0.5
+"""Seconds between two looks at the store: another process may have renewed."""
+
+_CLOSE: Final = 10.0
+"""Seconds that :meth:`Follower.close` waits for a renewal to withdraw what it has published."""
+
+_FORK_DELAY: Final = timedelta(minutes=10)
+"""How long a forked process waits for the process that it comes from to renew."""
+
+
+class CertificateSource(Frozen):
+    """Where the certificates come from: one :class:`~dnsrenew.Renewer` and some of its names.
+
+    :ivar names: the first is also served for unknown server names.
+    :ivar obtain: renews what is due; raises unless every certificate can be used.
+    :ivar renew: renews what is due; an outcome holds every error.
+    :ivar certificate: returns the certificate in force; raises ``StoreError`` if there is none.
+    :ivar mark: returns a value that differs after another process has changed the certificate.
+    :ivar status: returns the status of each certificate.
+    :ivar emit: emits an event: kind, name of the certificate, data.
+    :ivar post_events: sets where the program's listener is called; None: in the thread that emits.
+    :ivar redact: removes secrets from a text.
+    :ivar responses: the http-01 responses that the program's own app serves.
+    """
+
+    names: Sequence[str]
+    obtain: Callable[[threading.Event], list[Outcome]]
+    renew: Callable[[threading.Event], list[Outcome]]
+    certificate: Callable[[str], Certificate]
+    mark: Callable[[str], object]
+    status: Callable[[], list[CertificateStatus]]
+    emit: Callable[..., None]
+    post_events: Callable[[Post | None], None]
+    redact: Callable[[str], str]
+    responses: AppResponses
+
+
+class Follower:
+    """Keeps certificates new in a :class:`LiveContext`, from the first entering to the last leaving.
+
+    Its thread has no reference to it: it ends when the program has dropped the context and the :class:`~Served`.
+
+    :param source: the certificates.
+    :param clock: the clock; for tests.
+    :ivar context: has the newest certificates.
+    :ivar certificates: the newest certificates by name.
+    """
+
+    def __init__(self, source: CertificateSource, clock: Clock) -> None:
+        self.source = source
+        self.context = LiveContext(keeps=self)
+        self.certificates: dict[str, Certificate] = {}
+        self._clock = clock
+        self._pairs: dict[str, Pair] = {}
+        self._marks: dict[str, object] = {}
+        self._warnings = ServerWarnings(source.emit)
+        self._entered = 0
+        self._process: int | None = None
+        self._entering, self._looking = threading.Lock(), threading.Lock()
+        self._cancel = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._renewal: threads.Task[list[Outcome]] | None = None
+        self._fork_delay = timedelta(0)
+        _EVERY.add(self)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread of this process follows."""
+        return self._thread is not None and self._thread.is_alive() and not self._cancel.is_set()
+
+    def enter(self, cancel: threading.Event) -> None:
+        """Obtain what is missing, and begin to follow; if it follows already, count.
+
+        :param cancel: ends the entering.
+        :raises RenewalFailed: one could not be obtained, and no usable one is stored.
+        :raises StoreError: the store cannot be read or written.
+        :raises Cancelled: ``cancel`` was set.
+        """
+        while not self._entering.acquire(timeout=threads.SLICE):
+            if cancel.is_set():
+                raise stopped()
+        try:
+            if not self.is_running:
+                self._entered, self._cancel, self._renewal = 0, cancel, None
+                outcomes = self.source.obtain(cancel)
+                with self._looking:
+                    self._load()
+                if cancel.is_set():
+                    raise stopped()
+                self._start(next_run(outcomes, self._clock.now()).time)
+            self._entered += 1
+            self._process = os.getpid()
+        finally:
+            self._entering.release()
+
+    def enter_once(self) -> None:
+        """Enter, unless this process has entered before."""
+        if self._process != os.getpid():
+            self.enter(threading.Event())
+
+    def leave(self) -> bool:
+        """Leave once; the last leaving closes. Return whether this was the last one."""
+        with self._entering:
+            self._entered = max(self._entered - 1, 0)
+            is_last = not self._entered
+        if is_last:
+            self.close()
+        return is_last
+
+    def close(self) -> None:
+        """Stop. A renewal at work withdraws what it has published."""
+        self._entered = 0
+        self._cancel.set()
+        end = self._clock.monotonic() + _CLOSE
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_CLOSE)
+        if self._renewal is not None:
+            self._renewal.done.wait(max(0.0, end - self._clock.monotonic()))
+
+    def check_now(self) -> None:
+        """Renew what is due and take up what was renewed; return when it is served, or the failure was told."""
+        if self._renewal is not None:  # it may have looked before what the caller knows of
+            self._finish_renewal()
+        self._finish_renewal()
+
+    def follow_in_child(self) -> None:
+        """Follow in a forked process, which has none of our threads; one of them may have held a lock."""
+        self._entering, self._looking = threading.Lock(), threading.Lock()
+        self.context.after_fork()
+        if self._thread is None or self._cancel.is_set():
+            return
+        self._cancel, self._renewal = threading.Event(), None
+        self._process = os.getpid()
+        self._fork_delay = _FORK_DELAY
+        self._start(self._due + _FORK_DELAY)
+
+    def look(self) -> None:
+        """Take up what has been renewed, here or by another process; begin to renew what is due.
+
+        A renewal has its own thread: it may take minutes, and what is stored meanwhile is served at once.
+        """
+        try:
+            with self._looking:
+                if self._renewal is not None and self._renewal.done.is_set():
+                    self._end_renewal(self._renewal)
+                if self._renewal is None and self._clock.now() >= self._due:
+                    self._begin_renewal()
+                self._load_changed()
+        except Exception as error:  # noqa: BLE001  # the server goes on with what it has
+            self._unexpected(error)
+
+    # ── the threads ─────────────────────────────────────────────────────────────────────
+
+    def _start(self, due: datetime) -> None:
+        self._due = due
+        following = weakref.ref(self), self._cancel, self._clock
+        self._thread = threading.Thread(target=_follow, args=following, name="dnsrenew-serve", daemon=True)
+        self._thread.start()
+
+    def _begin_renewal(self) -> threads.Task[list[Outcome]]:
+        renew, cancel = self.source.renew, self._cancel
+        self._renewal = threads.start(lambda: renew(cancel))
+        return self._renewal
+
+    def _finish_renewal(self) -> None:
+        """Wait for the end of the renewal at work, or of a new one, and take up what it has renewed."""
+        with self._looking:
+            renewal = self._renewal or self._begin_renewal()
+        while not renewal.done.wait(threads.SLICE):
+            pass
+        with self._looking:
+            if self._renewal is renewal:
+                self._end_renewal(renewal)
+            self._load_changed()
+
+    def _end_renewal(self, renewal: threads.Task[list[Outcome]]) -> None:
+        self._renewal = None
+        try:
+            outcomes = renewal.result()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._unexpected(error)
+            outcomes = None
+        self._due = next_run(outcomes, self._clock.now()).time + self._fork_delay
+
+    def _unexpected(self, error: Exception) -> None:
+        names, reason = list(self.source.names), self.source.redact(repr(error))
+        self._warnings.warn(None, *texts.NOT_RENEWED.fill(names=names, reason=reason))
+
+    # ── taking up ───────────────────────────────────────────────────────────────────────
+
+    def _load_changed(self) -> None:
+        if any(self.source.mark(name) != self._marks[name] for name in self.source.names):
+            self._load()
+
+    def _load(self) -> None:
+        """Put the certificates in force into the context; where one cannot be used, the old one stays."""
+        names = self.source.names
+        marks = {name: self.source.mark(name) for name in names}
+        changed = [name for name, mark in marks.items() if name not in self._pairs or mark != self._marks[name]]
+        new = {name: certificate for name in changed if (certificate := self._taken_up(name))}
+        pairs = {name: _pair(new[name]) if name in new else self._pairs[name] for name in names}
+        if pairs != self._pairs:
+            self.context.serve(list(pairs.values()))
+        self._pairs = pairs
+        self.certificates = {name: new.get(name) or self.certificates[name] for name in names}
+        self._marks |= {name: marks[name] for name in new}
+        for name in new:
+            self._warnings.forget(name)
+
+    def _taken_up(self, name: str) -> Certificate | None:
+        """Return the certificate in force, or None if it cannot be served yet: the next look tries again.
+
+        :raises DnsRenewError: it cannot be read, and there is no old one.
+        :raises OSError: it cannot be served, and there is no old one.
+        """
+        try:
+            certificate = self.source.certificate(name)
+            LiveContext.check(_pair(certificate))
+        except (DnsRenewError, OSError, ValueError) as error:
+            if name not in self._pairs:
+                raise
+            self._warnings.warn(name, *texts.NOT_TAKEN_UP.fill(name=name, reason=_reason(error)))
+            return None
+        return certificate
+
+
+def _pair(certificate: Certificate) -> Pair:
+    names = x509.read_certificate(certificate.fullchain_pem).names
+    if certificate.fullchain_path is None or certificate.private_key_path is None:
+        return PairInMemory(names, certificate.private_key_pem + certificate.fullchain_pem)
+    return ServedPair(names, certificate.fullchain_path, certificate.private_key_path)
+
+
+def _reason(error: Exception) -> str:
+    return as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
+
+
+def _follow(reference: weakref.ref[Follower], cancel: threading.Event, clock: Clock) -> None:
+    while not cancel.is_set() and (follower := reference()) is not None:
+        follower.look()
+        del follower
+        clock.wait(CHECK_EVERY, cancel)
+
+
+# ── forked processes, and the end ───────────────────────────────────────────────────────
+
+_EVERY: Final[weakref.WeakSet[Follower]] = weakref.WeakSet()
+
+
+def _follow_in_child() -> None:
+    for follower in list(_EVERY):
+        follower.follow_in_child()
+
+
+def _close_all() -> None:
+    """Let the renewals at work withdraw what they have published: a server may end without leaving its ``with``."""
+    for follower in list(_EVERY):
+        if follower.is_running:
+            follower.close()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_follow_in_child)
