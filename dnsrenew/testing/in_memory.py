@@ -21,6 +21,7 @@ class InMemoryDriver:
     def __init__(self, context: object = None) -> None:
         self.context = context
         self.values = {}
+        self._ttls: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def add(self, records: Sequence[TxtRecord]) -> None:
@@ -30,6 +31,7 @@ class InMemoryDriver:
                 values = self.values.setdefault(record.name, [])
                 if record.value not in values:
                     values.append(record.value)
+                self._ttls[record.name] = record.ttl
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values."""
@@ -38,6 +40,11 @@ class InMemoryDriver:
                 left = [value for value in self.values.pop(record.name, []) if value != record.value]
                 if left:
                     self.values[record.name] = left
+
+    def ttl(self, name: str) -> int | None:
+        """Return the TTL that was last written at an absolute name; None if there was none."""
+        with self._lock:
+            return self._ttls.get(name)
 
     def look(self, name: str) -> set[str]:
         """Return the values at an absolute name: the ``look`` of :func:`check_driver`."""

@@ -133,6 +133,8 @@ class AccountServer:
             return json_answer(known.to_dict(), headers=(("Location", known.url),))
         if wanted.get("onlyReturnExisting"):
             raise AcmeProblem("accountDoesNotExist", "there is no account with this key")
+        if "termsOfService" in self.meta and wanted.get("termsOfServiceAgreed") is not True:
+            raise AcmeProblem("userActionRequired", "the terms of service are not agreed to")
         account = BoxAccount(f"{self.base}/account/{len(self.accounts) + 1}", jwk, wanted.get("contact", ()))
         self.accounts[account.url] = account
         return json_answer(account.to_dict(), 201, (("Location", account.url),))

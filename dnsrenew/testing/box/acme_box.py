@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import shutil
 import socket
 import socketserver
 import ssl
@@ -24,13 +27,14 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.drivers.provider import OWN_OBJECT
+from dnsrenew.testing.box.dns_host import BoxDnsHost
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 from dnsrenew.testing.in_memory import InMemoryDriver
 
 _TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
+_TERMS: Final = "https://ca.example.com/terms"
 _ERRORS: Final = frozenset({
     "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey",
     "badRevocationReason", "badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired",
@@ -61,7 +65,7 @@ class AcmeBox:
     dns: DnsAccount
     """An account at the DNS host of the box, for the argument ``dns``."""
     driver: InMemoryDriver
-    """The driver of that account; ``driver.values`` has the TXT values that the name server shows."""
+    """What that host writes with; ``driver.values`` has the TXT values that the name server shows."""
     store: Path
     """A folder for certificates, which is removed at the end."""
 
@@ -69,7 +73,8 @@ class AcmeBox:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
-        self.dns = DnsAccount(OWN_OBJECT, name="box", ttl=_TTL, driver=self.driver)
+        self._dns_host = BoxDnsHost(self.driver, _TTL)
+        self.dns = DnsAccount("httpreq", name="box", ttl=_TTL, api=self._dns_host.url)
         self.store = folder / "store"
         self.root_pem, self.trust = issuer.pem, folder / "root.pem"
         self.trust.write_text(issuer.pem, "ascii")
@@ -77,8 +82,10 @@ class AcmeBox:
         server_pem.write_text(issuer.server_pem(now), "ascii")
         validation = BoxValidation(self._values, http_port)
         self._orders = OrderServer("", issuer, validation.validate, lifetime=lifetime, offers=validation.offers)
+        self._orders.meta["termsOfService"] = _TERMS
         self._https = BoxHttpsServer(self._orders, server_pem)
-        self._name_server = BoxNameServer(self._values)
+        self._name_server = BoxNameServer(self._values, self.driver.ttl)
+        self._servers = self._https, self._dns_host, self._name_server
         self.directory = f"{self._orders.base}/directory"
         self.ca = CA(self.directory, trust=self.trust, name="box")
         self.resolver = Resolver(nameservers=(self._name_server.address,), authoritative_port=self._name_server.port)
@@ -94,6 +101,22 @@ class AcmeBox:
             "contact": "test@example.com",
             "agree_terms": True,
         }
+
+    def toml(self) -> str:
+        """Return the tables of ``dnsrenew.toml`` that lead to the box: ``[ca.box]``, ``[dns.box]`` and ``[resolver]``.
+
+        ``default_ca = "box"`` and ``agree_terms = true`` belong above them.
+        """
+        tables: dict[str, dict[str, Any]] = {
+            "ca.box": {"directory": self.directory, "trust": str(self.trust)},
+            "dns.box": {"provider": "httpreq", "api": self._dns_host.url, "ttl": _TTL},
+            "resolver": {"nameservers": [self._name_server.address], "authoritative_port": self._name_server.port},
+        }
+        lines = [
+            [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in tables[table].items())]
+            for table in tables
+        ]
+        return "\n".join("\n".join(each) + "\n" for each in lines)
 
     @property
     def issued(self) -> list[IssuedCertificate]:
@@ -139,13 +162,15 @@ class AcmeBox:
 
     def __enter__(self) -> Self:
         """Start the servers."""
-        self._https.start()
-        self._name_server.start()
+        self._process = os.getpid()
+        for server in self._servers:
+            server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._https.stop()
-        self._name_server.stop()
+        if self._process == os.getpid():  # a forked process has none of the threads
+            for server in self._servers:
+                server.stop()
 
     def _values(self, name: str) -> set[str]:
         """Return the TXT values at a name, in any case."""
@@ -173,11 +198,13 @@ def acme_box(*, lifetime: timedelta = LIFETIME, http_port: int | None = None) ->
     :param lifetime: of the certificates.
     :param http_port: the port on loopback where the CA looks for http-01; None: it offers dns-01 only.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="dnsrenew-box-") as folder,
-        AcmeBox(Path(folder).resolve(), lifetime=lifetime, http_port=http_port) as box,
-    ):
-        yield box
+    process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
+    try:
+        with AcmeBox(Path(folder).resolve(), lifetime=lifetime, http_port=http_port) as box:
+            yield box
+    finally:
+        if process == os.getpid():  # not at the end of a forked process
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 acme_box.__module__ = "dnsrenew.testing"
@@ -290,12 +317,13 @@ class BoxNameServer:
     Every name has the address 127.0.0.1, except those that begin with an underscore: they have only TXT values.
 
     :param values: returns the TXT values at an absolute name, in lower case.
+    :param ttl: returns the TTL that they were written with, if it is known.
     :ivar address: ``127.0.0.1:PORT``.
     :ivar port: its port.
     """
 
-    def __init__(self, values: Callable[[str], set[str]]) -> None:
-        self._values = values
+    def __init__(self, values: Callable[[str], set[str]], ttl: Callable[[str], int | None]) -> None:
+        self._values, self._ttl = values, ttl
         self._udp, self._tcp = self._bind()
         self.port: int = self._udp.server_address[1]
         self.address = f"{_LOOPBACK}:{self.port}"
@@ -323,7 +351,8 @@ class BoxNameServer:
         name, zone = question.name, _zone_of(question.name)
         records = self._records(name, zone, question.rdtype)
         if records:
-            answer.answer.append(dns.rrset.from_text(name, _TTL, "IN", question.rdtype, *records))
+            ttl = (self._ttl(name.to_text().lower()) if question.rdtype == dns.rdatatype.TXT else None) or _TTL
+            answer.answer.append(dns.rrset.from_text(name, ttl, "IN", question.rdtype, *records))
         else:
             answer.authority.append(dns.rrset.from_text(zone, _TTL, "IN", "SOA", _soa(zone)))
             if not self._exists(name):

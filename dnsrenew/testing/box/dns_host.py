@@ -1,0 +1,66 @@
+"""The API of the DNS host of a box, in lego's protocol httpreq, for other processes and ``dnsrenew.toml``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.testing.in_memory import InMemoryDriver
+
+_POLL: Final = 0.02
+"""Seconds until the server notices that it is to end."""
+_LARGEST: Final = 65_536
+
+
+class BoxDnsHost(ThreadingHTTPServer):
+    """Writes values with a driver in memory.
+
+    :param ttl: of all records.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, driver: InMemoryDriver, ttl: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.driver = driver
+        self.ttl = ttl
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> None:
+        """Answer requests from now on."""
+        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: a client that ends early is no error of the box."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: BoxDnsHost
+    timeout = 60.0
+
+    def do_POST(self) -> None:
+        """Write or remove a value."""
+        host = self.server
+        change = {"/present": host.driver.add, "/cleanup": host.driver.remove}.get(self.path)
+        length = self.headers.get("Content-Length", "")
+        if change is None or not length.isdecimal() or int(length) > _LARGEST:
+            self.send_error(400 if change else 404)
+            return
+        wanted = json.loads(self.rfile.read(int(length)))
+        zone = ".".join(wanted["fqdn"].split(".")[-3:])
+        change([TxtRecord(zone, wanted["fqdn"], wanted["value"], host.ttl)])
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name in http.server
+        """Print nothing."""
