@@ -17,9 +17,12 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew.serving import texts
+
+if TYPE_CHECKING:
+    import socket
 
 _ATTRIBUTES: Final = frozenset(
     (
@@ -34,11 +37,34 @@ _SNI_CALLBACK: Final[Any] = ssl.SSLContext.sni_callback  # the attribute of the 
 SniCallback = Callable[[Any, "str | None", ssl.SSLContext], "int | None"]
 
 
+class AcceptedSocket(ssl.SSLSocket):
+    """A connection whose handshake is made when it is first used: what only a handshake tells waits for it too."""
+
+    def getpeercert(self, binary_form: bool = False) -> Any:  # noqa: FBT001, FBT002  # Python's signature
+        """See :meth:`ssl.SSLSocket.getpeercert`."""
+        self._finish_handshake()
+        return super().getpeercert(binary_form)
+
+    def selected_alpn_protocol(self) -> str | None:
+        """See :meth:`ssl.SSLSocket.selected_alpn_protocol`."""
+        self._finish_handshake()
+        return super().selected_alpn_protocol()
+
+    def _finish_handshake(self) -> None:
+        if self.server_side and self.version() is None and self.gettimeout() != 0:
+            self.do_handshake()
+
+
 class RecordedContext(ssl.SSLContext):
     """A server-side context that has no certificate; a subclass chooses the one of each connection.
 
     Settings may be made at any time, as on every ``SSLContext``; they hold for every certificate.
+
+    A listening socket that it wraps accepts without a handshake. Servers accept in one loop, where a client that sends
+    nothing would hold up all others; the first read makes the handshake, in the thread of the connection.
     """
+
+    sslsocket_class = AcceptedSocket
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """Create the context."""
@@ -103,6 +129,18 @@ class RecordedContext(ssl.SSLContext):
             for context in self._contexts():
                 apply(context)
 
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,  # noqa: FBT001, FBT002  # Python's signature
+        do_handshake_on_connect: bool = True,  # noqa: FBT001, FBT002  # as above
+        *arguments: Any,
+        **more: Any,
+    ) -> ssl.SSLSocket:
+        """See :meth:`ssl.SSLContext.wrap_socket`."""
+        at_once = do_handshake_on_connect and not (server_side and _is_unconnected(sock))
+        return super().wrap_socket(sock, server_side, at_once, *arguments, **more)
+
     def load_cert_chain(self, *_: Any, **__: Any) -> None:
         """Refuse: no connection would get that certificate.
 
@@ -144,3 +182,11 @@ class RecordedContext(ssl.SSLContext):
         """See :meth:`ssl.SSLContext.set_default_verify_paths`."""
         super().set_default_verify_paths()
         self._record(lambda context: context.set_default_verify_paths())
+
+
+def _is_unconnected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return True
+    return False
