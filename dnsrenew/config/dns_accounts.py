@@ -25,10 +25,11 @@ from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
 from dnsrenew.config.programs import dns_hook
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
-from dnsrenew.config.secret_fields import maybe_secret, secret
+from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
 from dnsrenew.drivers.protocol import BUILT_IN
+from dnsrenew.drivers.provider import OWN_OBJECT
 from dnsrenew.errors import ConfigError, Phrase, as_clause
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class DnsAccountTables:
 def _reader(provider: Provider, option: str) -> ReadField | None:
     """Return what reads an option; None for a text, which is checked later."""
     if provider.any_options:
-        return maybe_secret
+        return maybe_secret if provider.driver == OWN_OBJECT else any_secret
     if provider.is_secret(option):
         return secret
     spec = provider.options.get(option)

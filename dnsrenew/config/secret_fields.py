@@ -37,8 +37,17 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
     return read
 
 
+def any_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
+    """Read an option of a driver without a provider file, which would say what is secret: every text is."""
+    if not isinstance(value, str) or not value or _referenced(value, scope, path) is not None:
+        return maybe_secret(value, scope, path)
+    read = _literal(value)
+    scope.report.secrets.append(SecretUse(scope.file, path, read))
+    return read
+
+
 def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
-    """Read an option of a provider without a file: a reference is a secret, any other value is kept as it is."""
+    """Read an option that nothing describes: a reference is a secret, any other value is kept as it is."""
     read = _referenced(value, scope, path)
     if read is None:
         return value

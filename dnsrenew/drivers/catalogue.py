@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
+_PROVIDER_GROUP: Final = "dnsrenew.providers"
 SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
 """The folders of the shipped files: in the wheel, or in the checkout of an editable install."""
 
@@ -47,8 +48,15 @@ def find_provider(
     """
     if name == OWN_OBJECT:
         return Provider(name=name, title="The program's own driver", driver=OWN_OBJECT, any_options=True)
-    # A plug-in may have any name; the name of a file becomes part of a path.
     readers = [*((folder, read_own) for folder in folders), *((folder, files.read) for folder in SHIPPED)]
+    found = _provider_in(readers, name) or _provider_in(((folder, files.read) for folder in _plug_in_folders()), name)
+    if found is None and name in plug_in_names():
+        return Provider(name=name, title=name, driver=name, any_options=True)
+    return found
+
+
+def _provider_in(readers: Iterable[tuple[Path, Callable[[Path], bytes]]], name: str) -> Provider | None:
+    """Return the provider of the first file with this name; a plug-in without a file may have any other name."""
     for folder, read in readers if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
@@ -58,8 +66,6 @@ def find_provider(
         except (OSError, UnicodeDecodeError) as error:
             raise unreadable(path, error) from None
         return parse_provider(text, name, str(path))
-    if name in plug_in_names():
-        return Provider(name=name, title=name, driver=name, any_options=True)
     return None
 
 
@@ -74,7 +80,7 @@ def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
 
 def provider_names(folders: Iterable[Path] = ()) -> list[str]:
     """Return the sorted names of all providers: the user's, the shipped ones and plug-ins."""
-    found = {file.stem for folder in (*folders, *SHIPPED) for file in folder.glob("*.toml")}
+    found = {file.stem for folder in (*folders, *SHIPPED, *_plug_in_folders()) for file in folder.glob("*.toml")}
     return sorted({name for name in found if NAME.fullmatch(name)} | plug_in_names())
 
 
@@ -99,6 +105,22 @@ def plug_in_names() -> set[str]:
     from importlib.metadata import entry_points  # slow to load
 
     return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys()
+
+
+def _plug_in_folders() -> Iterator[Path]:
+    """Yield the folders with the provider files of installed packages (slow, as above).
+
+    An entry point of the group ``dnsrenew.providers`` names a package; its ``*.toml`` are provider files.
+    """
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    for entry in sorted(entry_points(group=_PROVIDER_GROUP), key=lambda each: each.name):
+        try:
+            spec = find_spec(entry.module)
+        except Exception:  # noqa: BLE001, S112  # the package above a third-party one may raise anything at its import
+            continue
+        yield from map(Path, (spec and spec.submodule_search_locations) or ())
 
 
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew import Config, Renewer
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
@@ -120,6 +121,59 @@ def test_a_provider_file_can_name_it(installed: Path, context: Context) -> None:
     assert served_by(installed / "zone.txt")("_a.example.test.") == {"v"}
     call_remove(context, provider, account, [record])
     assert served_by(installed / "zone.txt")("_a.example.test.") == set()
+
+
+@pytest.fixture
+def with_files(installed: Path) -> Iterator[Path]:
+    """The same distribution, which ships provider files in a package of its own; another one's package is broken."""
+    site = installed / "site-packages"
+    for package, code in {"zonefile_providers": "", "broken_package": "raise ZeroDivisionError"}.items():
+        (site / package / "files").mkdir(parents=True)
+        (site / package / "__init__.py").write_text(code)
+    (site / "zonefile_providers" / "zonefile.toml").write_text(
+        'title = "Zone file"\ndriver = "zonefile"\n[options.path]\nrequired = true\n[options.key]\nsecret = true\n'
+    )
+    (site / "zonefile_providers" / "cloudflare.toml").write_text('title = "Another one"\ndriver = "zonefile"\n')
+    entries = site / "zonefile_driver-1.0.dist-info" / "entry_points.txt"
+    groups = "[dnsrenew.providers]\nzonefile = zonefile_providers\nbroken = broken_package.files\n"
+    entries.write_text(entries.read_text() + groups)
+    importlib.invalidate_caches()
+    yield installed
+    sys.modules.pop("zonefile_providers", None)
+
+
+def test_a_package_ships_its_provider_files(with_files: Path) -> None:
+    """They describe its drivers: what is secret, and what an option is called. A shipped host is never replaced."""
+    provider = provider_of("zonefile")
+    assert (provider.title, provider.any_options, provider.is_secret("key")) == ("Zone file", False, True)
+    assert "zonefile" in provider_names()
+    cloudflare = find_provider("cloudflare")
+    assert cloudflare is not None
+    assert cloudflare.title != "Another one"
+    with pytest.raises(ConfigError, match="did you mean path"):
+        Config.from_dict({"dns": {"own": {"provider": "zonefile", "pth": str(with_files)}}})
+
+
+def test_a_text_of_a_driver_without_a_file_is_a_secret(installed: Path) -> None:
+    """Nothing says which option is secret, so each text is: it stands in no message, and not in the configuration."""
+    table: dict[str, Any] = {
+        "provider": "zonefile",
+        "path": str(installed / "zone.txt"),
+        "token": "t0ken-plain-98765",
+        "count": 3,
+    }
+    options = {key: value for key, value in table.items() if key != "provider"}
+    for account in (table, DnsAccount("zonefile", name="own", **options)):
+        read = single(account).accounts["own"].options
+        assert [type(read[key]) for key in options] == [Secret, Secret, int]
+        assert read["token"].reveal() == "t0ken-plain-98765"
+        renewer = Renewer(single(account))
+        assert renewer.redact("refused: t0ken-plain-98765") == "refused: •••"
+
+
+def single(account: Any) -> Config:
+    """Return a configuration with this account."""
+    return Config.from_dict({"dns": {"own": account}, "agree_terms": True})
 
 
 def test_a_broken_plug_in(installed: Path, context: Context) -> None:

@@ -104,18 +104,18 @@ def test_only_secret_options_have_references(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_plug_in")
 def test_a_driver_without_a_file(tmp_path: Path) -> None:
-    """Any option of a provider without a file can be a reference. Other values stay."""
+    """Any text of a driver without a provider file is a secret, or a reference to one. Other values stay."""
     options = 'a = "env:A"\nb = "text"\nc = { command = ["x"] }\nd = 5\ne = { f = 1 }\n'
     config = load(tmp_path, f'[dns.x]\nprovider = "mine"\n{options}[[certificate]]\ndomains = ["a.test"]\n')
     assert config.accounts["x"].options == {
         "a": Secret.env("A"),
-        "b": "text",
+        "b": Secret("text"),
         "c": Secret.command(["x"]),
         "d": 5,
         "e": {"f": 1},
     }
     assert config.warnings == ()
-    assert [use.path[-1] for use in config.secrets] == ["a", "c"]
+    assert [use.path[-1] for use in config.secrets] == ["a", "b", "c"]
 
 
 def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
