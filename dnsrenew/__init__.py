@@ -218,6 +218,9 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
         home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base.model')}")
         value = getattr(home, name)
         globals()[name] = value
+        from dnsrenew.base.type_hints import complete
+
+        complete(value, globals(), __getattr__)
         return value
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
-    import dataclasses
     import inspect
 
 F = TypeVar("F", bound="Frozen")
@@ -97,7 +96,7 @@ class Frozen:
     """
 
     # For `dataclasses.fields`, `asdict` and `replace`, for pprint, and for `help`.
-    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _OfClass(  # type: ignore[assignment]
+    __dataclass_fields__: ClassVar[dict[str, Any]] = _OfClass(  # type: ignore[assignment]
         lambda cls: _as_dataclass(cls).__dataclass_fields__
     )
     __dataclass_params__ = _OfClass(lambda cls: _as_dataclass(cls).__dataclass_params__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import threads, x509
+from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, as_clause, stopped
 from dnsrenew.renewal.next_run import next_run
@@ -254,6 +254,8 @@ class Follower:
 
 
 def _pair(certificate: Certificate) -> Pair:
+    from dnsrenew.base import x509  # heavy; a program that only names the class Served does not need it
+
     names = x509.read_certificate(certificate.fullchain_pem).names
     if certificate.fullchain_path is None or certificate.private_key_path is None:
         return PairInMemory(names, certificate.private_key_pem + certificate.fullchain_pem)

@@ -27,4 +27,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    import dnsrenew
+    from dnsrenew.base.type_hints import complete
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    complete(value, globals(), lambda each: __getattr__(each) if each in _MODULES else getattr(dnsrenew, each))
+    return value

@@ -9,7 +9,7 @@ import pydoc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -62,6 +62,7 @@ PUBLIC = [
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
     *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "SavedFiles"),
     *("Secret", "SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
+    *("aobtain", "follow", "ssl_context_factory"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
 VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]
@@ -144,6 +145,35 @@ def test_attributes_of_errors_and_slots_are_declared() -> None:
         if issubclass(cls, dnsrenew.DnsRenewError):
             declared = {key for each in cls.__mro__ for key in inspect.get_annotations(each)}
             assert set(vars(cls("code", "message", fix="fix"))) - declared == set(), name
+
+
+def hinted(name: str, thing: Any) -> Iterator[Any]:
+    """Yield what has annotations: a function; a class and its public methods and properties."""
+    yield thing
+    if inspect.isclass(thing):
+        for attribute, found in vars(thing).items():
+            function = getattr(found, "__func__", getattr(found, "fget", found))
+            is_public = attribute in {"__init__", "__enter__", "__aenter__"} or not attribute.startswith("_")
+            if is_public and inspect.isfunction(function) and attribute not in NOT_FOR_USERS.get(name, set()):
+                yield function
+
+
+def test_type_hints_are_resolved() -> None:
+    """Every annotation of a public name means something at run time, for pydantic, cattrs, beartype and the like."""
+    spaces = ((dnsrenew, dnsrenew.__all__), (testing, testing.__all__))
+    things = [(name, getattr(space, name)) for space, names in spaces for name in names if name != "__version__"]
+    for name, thing in things:
+        for each in hinted(name, thing):
+            if inspect.isclass(each) or inspect.isfunction(each):
+                get_type_hints(each)
+
+
+@pytest.mark.parametrize("name", ["CA", "Config", "Fleet", "Outcome", "Served", "aobtain"])
+def test_type_hints_are_resolved_first_of_all(name: str) -> None:
+    """A program that uses one name only gets its hints too."""
+    code = f"import dnsrenew, typing; print(len(typing.get_type_hints(dnsrenew.{name})))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip().isdecimal()
 
 
 def written_types(cls: type) -> Iterator[tuple[str, str]]:

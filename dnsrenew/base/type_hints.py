@@ -1,0 +1,69 @@
+"""Lets ``typing.get_type_hints`` resolve the annotations of public names, as pydantic, cattrs and beartype do.
+
+The modules import most types for type checkers only, so that the command starts soon. When a program uses a public
+name for the first time, the names in its annotations are put where Python looks for them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import FunctionType
+from typing import Any, Final
+
+_NAME: Final = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
+_HOMES: Final[dict[str, str]] = {
+    **dict.fromkeys(["Any", "ClassVar", "Literal", "Never", "Self"], "typing"),
+    **dict.fromkeys(["Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence"], "collections.abc"),
+    **dict.fromkeys(["datetime", "timedelta"], "datetime"),
+    "Path": "pathlib",
+    "TracebackType": "types",
+    "AppResponses": "dnsrenew.challenges.http01.app",
+    "CertificateSource": "dnsrenew.serving.follower",
+    "Context": "dnsrenew.base.runtime.context",
+    "FleetSettings": "dnsrenew.config.fleet",
+    "MetricsSettings": "dnsrenew.config.metrics",
+    "NotifySettings": "dnsrenew.config.notify",
+    "Provider": "dnsrenew.drivers.provider",
+    "SecretUse": "dnsrenew.config.schema",
+    "Text": "dnsrenew.errors",
+}
+"""The module of each name that is not public in the package."""
+_MODULES: Final = frozenset({"logging", "os", "ssl", "threading"})
+
+
+def complete(thing: Any, package: dict[str, Any], public: Callable[[str], Any]) -> None:
+    """Put the types of a public class or function where its annotations are evaluated.
+
+    :param package: the namespace of the package, in which Python evaluates the attributes of its classes.
+    :param public: returns the public name; raises ``AttributeError``.
+    """
+    for namespace, annotation in _annotations(thing, package):
+        for name in _NAME.findall(annotation):
+            if name in namespace or hasattr(builtins, name):
+                continue
+            if name in _MODULES:
+                namespace[name] = import_module(name)
+            elif name in _HOMES:
+                namespace[name] = getattr(import_module(_HOMES[name]), name)
+            else:
+                try:
+                    namespace[name] = public(name)
+                except AttributeError:  # of a private attribute
+                    continue
+
+
+def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each annotation with the namespace in which it is evaluated."""
+    if isinstance(thing, FunctionType):
+        yield from ((thing.__globals__, each) for each in thing.__annotations__.values() if isinstance(each, str))
+    elif isinstance(thing, type):
+        for base in thing.__mro__:
+            if base.__module__ == package["__name__"]:
+                yield from ((package, each) for each in base.__annotations__.values() if isinstance(each, str))
+                for found in list(vars(base).values()):
+                    function = getattr(found, "__func__", getattr(found, "fget", found))
+                    if isinstance(function, FunctionType):
+                        yield from _annotations(function, package)
