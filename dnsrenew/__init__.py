@@ -218,8 +218,13 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
         home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'base.model')}")
         value = getattr(home, name)
         globals()[name] = value
+        import logging
+
         from dnsrenew.base.type_hints import complete
 
+        logger = logging.getLogger(__name__)
+        if not logger.handlers:  # or Python prints warnings of a program that has not configured logging
+            logger.addHandler(logging.NullHandler())
         complete(value, globals(), __getattr__)
         return value
 

@@ -359,7 +359,7 @@ CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished."
 INTERNAL: Final = Text(
     "internal-error",
     "An unexpected error stopped dnsrenew ({type}).",
-    "Run it again with -vv and report what it prints.",
+    "Run it again with -vv, or in a program with the logger dnsrenew at DEBUG, and report what it prints.",
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import awaiting
 from dnsrenew.base.events import ProgramListener
+from dnsrenew.base.validation.callbacks import check_listener
 from dnsrenew.operations.not_obtained import OTHERS
 from dnsrenew.renewer import Renewer
 
@@ -147,6 +148,7 @@ async def aobtain(  # public: the arguments of obtain()
     Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in the
     thread of the loop.
     """
+    check_listener(on_event)
     cancel, listener = threading.Event(), on_event
     if on_event is not None:
         listener = ProgramListener(on_event, threading.RLock(), awaiting.poster())

@@ -16,6 +16,7 @@ from dnsrenew.base.events import Emitter, Event, Post, ProgramListener
 from dnsrenew.base.names import covers
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.validation.callbacks import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
@@ -77,6 +78,7 @@ class Renewer:
         self._language = language
         self._store: Store = open_store(config.store, insist=config.insist, seals=config.seals)
         self._clock = clock or self._store.clock or SystemClock()
+        check_listener(on_event)
         self._on_event, self._event_lock = on_event, threading.RLock()
         self._listener, self._emitter = self._new_emitter()
         self._redactor = Redactor()
@@ -111,8 +113,8 @@ class Renewer:
             interrupted (Ctrl-C).
         :returns: one outcome for each certificate, in the order of the configuration. An outcome holds every error of
             its certificate, also a store that cannot be read or written, and a cancel.
-        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration. Nothing else is raised, except
-            ``KeyboardInterrupt`` if this thread is interrupted.
+        :raises ConfigError: ``certificate-unknown``: a name is not in the configuration; ``config-invalid``: ``cancel``
+            is no event. Nothing else is raised, except ``KeyboardInterrupt`` if this thread is interrupted.
         """
         context = self._context(cancel)
         specs = self._chosen(names, context)
@@ -626,6 +628,7 @@ class Renewer:
         return self._store
 
     def _context(self, cancel: threading.Event | None) -> Context:
+        check_cancel(cancel)
         return Context(
             clock=self._clock,
             cancel=cancel or threading.Event(),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import Text
 
+_PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _MAX_ANSWER: Final = 300
 _MAX_TEXT: Final = 4000
 
@@ -124,9 +128,26 @@ def translate(
     if (seconds := _retry_after(found, now)) is not None:
         evidence["retry_after"] = seconds
     text = _text_for(code, found, provider, has_answer=bool(answer))
+    if code == "provider-bug":
+        evidence |= _place(error)
+        logger = logging.getLogger(f"dnsrenew.drivers.{provider.driver or account.name}")
+        logger.debug("%s", redactor.redact("".join(traceback.format_exception(error))))
+        if provider.any_options and evidence["place"]:  # of a program, or of a package without a provider file
+            text, evidence["logger"] = texts.OWN_DRIVER_BUG, logger.name
     if text.code == "provider-untrusted":
         evidence["now"] = rfc3339(now)
     return ProviderError.of(text, **redactor.redact_values(evidence))
+
+
+def _place(error: BaseException) -> dict[str, Any]:
+    """Return file and line of a bug: within the first file outside dnsrenew, that of the driver, the innermost line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)] or frames
+    if not outside:
+        return {"file": None, "line": None, "place": None}
+    file = outside[0].filename
+    line = [frame.lineno for frame in outside if frame.filename == file][-1]
+    return {"file": file, "line": line, "place": f"{os.path.basename(file)}:{line}"}
 
 
 def _text_for(code: str, found: _Findings, provider: Provider, *, has_answer: bool) -> Text:

@@ -253,6 +253,12 @@ DRIVER_BUG_ANSWER: Final = Text(
     _REPORT,
 )
 
+OWN_DRIVER_BUG: Final = Text(
+    "provider-bug",
+    "Your driver (account {account}) raised {cause} at {place}.",
+    "Fix the driver; the traceback is logged at DEBUG by the logger {logger}.",
+)
+
 # ── hook ────────────────────────────────────────────────────────────────────────────────
 
 _TRY_HOOK: Final = (

@@ -125,7 +125,7 @@ def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
     [
         ("cloudflare", [f"dns: a text, {EXPECTED}"]),
         (None, [f"dns: nothing, {EXPECTED}"]),
-        (object(), [f"dns: a object, {EXPECTED}"]),
+        (object(), [f"dns: an object, {EXPECTED}"]),
         ({"home": home()}, [f"dns[0]: a text, {EXPECTED}"]),
         ([home(), "c4nary", 3], [f"dns[1]: a text, {EXPECTED}", f"dns[2]: a number, {EXPECTED}"]),
     ],

@@ -135,7 +135,14 @@ def kind(value: object) -> str:
         return texts.TABLE
     if isinstance(value, (list, tuple)):
         return texts.LIST
-    return texts.NOTHING if value is None else texts.OF_TYPE.format(type=type(value).__name__)
+    if value is None:
+        return texts.NOTHING
+    return of_type(type(value).__name__)
+
+
+def of_type(name: str) -> str:
+    """Return a type with its article."""
+    return (texts.OF_TYPE_VOWEL if name[:1] in "AEIOaeio" else texts.OF_TYPE).format(type=name)
 
 
 def describe_found(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.validation.callbacks import check_listener
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.documents import TAGS
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
@@ -46,13 +47,15 @@ class Fleet:
     :param config: its ``store`` is a database. Certificates are added with its accounts and CAs, and with
         ``[fleet.defaults]``.
     :param on_event: called with every :class:`Event`, one at a time.
-    :raises ConfigError: ``no-fleet``: the store is a folder; ``config-invalid``: a seal is not 32 bytes.
+    :raises ConfigError: ``no-fleet``: the store is a folder; ``config-invalid``: a seal is not 32 bytes, ``on_event``
+        cannot be called.
     :raises SecretError: ``secret-missing``: a seal cannot be read.
     """
 
     __module__ = "dnsrenew"
 
     def __init__(self, config: Config, *, on_event: Callable[[Event], object] | None = None) -> None:
+        check_listener(on_event)
         self._config = config
         self._store = store_of(config)
         self._on_event = on_event
