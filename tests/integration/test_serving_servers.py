@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
-from tests.kit.recipes import DOMAIN, recipe_files
+from tests.kit.recipes import DOMAIN, IN_EVERY_PROCESS, recipe_files
 from tests.kit.tls_load import TlsLoad
 from tests.lab.ports import reserve
 
@@ -41,14 +42,14 @@ DJANGO = {
         'os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"\napplication = get_wsgi_application()\n'
     ),
 }
-GUNICORN = (
-    "import sys\nfrom gunicorn.app.wsgiapp import run\n"
-    'sys.argv = ["gunicorn", "-c", "gunicorn_conf.py", "{app}"]\nrun()\n'
-)
-COMMANDS = {
-    "gunicorn_flask.py": GUNICORN.format(app="flask_app:app"),
-    "gunicorn_django.py": GUNICORN.format(app="mysite.wsgi:application"),
+SERVERS = {
+    "gunicorn_flask": ("gunicorn", "-c", "gunicorn_conf.py", "flask_app:app"),
+    "gunicorn_django": ("gunicorn", "-c", "gunicorn_conf.py", "mysite.wsgi:application"),
+    "gunicorn_asgi": ("gunicorn", "-k", "asgi", "-c", "gunicorn_conf.py", "uvicorn_app:app"),
+    "gunicorn_uvicorn": ("gunicorn", "-c", "gunicorn_uvicorn_conf.py", "uvicorn_app:app"),
+    "hypercorn_conf": ("hypercorn", "-c", "python:hypercorn_conf", "hypercorn_app:app"),
 }
+"""Commands that load files of the guide."""
 SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca="lab")
 SECONDS = 2.0
 """How long after a new certificate is in the store the old one may be served."""
@@ -68,12 +69,15 @@ def keep(folder: Path) -> str:
 @contextmanager
 def running(folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run an example as a process."""
-    for file, text in {**FILES, **DJANGO, **COMMANDS}.items():
+    for file, text in {**FILES, **DJANGO}.items():
         (folder / file).parent.mkdir(exist_ok=True)
         own = text.replace("443", str(port)).replace("0.0.0.0", "127.0.0.1").replace(", 80,", f", {port},")
         (folder / file).write_text(own)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder))), "RECIPE_PORT": str(port)}
-    command = [sys.executable, "-m", "tests.kit.recipes", name]
+    (folder / "sitecustomize.py").write_text(IN_EVERY_PROCESS.format(folder=str(folder)))
+    current = folder / "state" / "certificates" / DOMAIN / "current"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "RECIPE_PORT": str(port)}
+    env["CERTIFICATE"] = str(current)
+    command = [sys.executable, *(["-m", *SERVERS[name]] if name in SERVERS else [name])]
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
@@ -88,20 +92,25 @@ def running(folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[byt
         process.wait()
 
 
-@pytest.mark.parametrize(
-    ("name", "hello"),
-    [
-        ("flask_app.py", "Hello from Flask"),
-        ("gunicorn_flask.py", "Hello from Flask"),
-        ("gunicorn_django.py", "Hello from Django"),
-        ("uvicorn_app.py", "Hello from uvicorn"),
-        ("serve.py", "Hello from Django"),
-        ("hypercorn_app.py", "Hello from hypercorn"),
-        ("aiohttp_app.py", "Hello from aiohttp"),
-        ("asyncio_app.py", "Hello from asyncio"),
-        ("http_server_app.py", "Hello from http.server"),
-    ],
-)
+EXAMPLES = {
+    "flask_app.py": "Hello from Flask",
+    "gunicorn_flask": "Hello from Flask",
+    "gunicorn_django": "Hello from Django",
+    "gunicorn_asgi": "Hello from uvicorn",
+    "gunicorn_uvicorn": "Hello from uvicorn",
+    "uvicorn_app.py": "Hello from uvicorn",
+    "uvicorn_workers.py": "Hello from uvicorn",
+    "serve.py": "Hello from Django",
+    "hypercorn_app.py": "Hello from hypercorn",
+    "hypercorn_conf": "Hello from hypercorn",
+    "aiohttp_app.py": "Hello from aiohttp",
+    "asyncio_app.py": "Hello from asyncio",
+    "http_server_app.py": "Hello from http.server",
+    "follow_app.py": "Hello from follow",
+}
+
+
+@pytest.mark.parametrize(("name", "hello"), EXAMPLES.items())
 def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_path: Path) -> None:
     """No handshake fails during three renewals, and every worker serves the last certificate within two seconds."""
     keep(tmp_path)
@@ -116,6 +125,19 @@ def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_pat
             load.wait_for(serial, since=moment + SECONDS, count=STARTED)  # by now no worker has the old one
             assert load.others(serial, since=moment + SECONDS) == []
     assert load.failures == []
+
+
+@pytest.mark.parametrize("name", ["flask_app.py", "http_server_app.py", "follow_app.py"])
+def test_a_client_that_sends_nothing_holds_up_no_other(name: str, tmp_path: Path) -> None:
+    """A connection without a handshake, as every port scanner makes, does not stop a server with threads."""
+    keep(tmp_path)
+    with reserve("127.0.0.1") as port, running(tmp_path, name, port.number):
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, EXAMPLES[name])
+        load.wait_until_open()
+        with contextlib.ExitStack() as silent:
+            for _ in range(5):
+                silent.enter_context(socket.create_connection(("127.0.0.1", port.number)))
+            assert load.get()
 
 
 def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:
@@ -144,7 +166,12 @@ def test_processes_that_start_together_obtain_one_certificate(tmp_path: Path) ->
 
 def test_every_example_is_run() -> None:
     """Every file of the guide is run by a test."""
-    run = {"flask_app.py", "uvicorn_app.py", "serve.py", "hypercorn_app.py", "aiohttp_app.py", "asyncio_app.py",
-           "http_server_app.py", "port_80_app.py"}  # fmt: skip
+    run = {name for name in EXAMPLES if name.endswith(".py")} | {"port_80_app.py"}
+    run |= {
+        word.removesuffix(".py").removeprefix("python:").split(":")[0] + ".py"
+        for each in SERVERS.values()
+        for word in each
+        if "_" in word
+    }
     elsewhere = {"own_thread.py"}  # test_python_recipes.py
-    assert set(FILES) == run | elsewhere | {"tls.py", "gunicorn_conf.py"}
+    assert set(FILES) == run | elsewhere | {"tls.py"}

@@ -1,8 +1,9 @@
 """The recipes of the guides: their files, and a world in memory in which they run as they are.
 
-``python -m tests.kit.recipes FILE`` runs one of them. Its calls of ``dnsrenew.obtain`` and ``dnsrenew.serve`` get a CA,
-a DNS host and a store of the test in place of those that the guide names; the first ``obtain`` of a background thread
-renews, due or not.
+``python -m tests.kit.recipes FILE`` runs one of them; a ``sitecustomize.py`` with :data:`IN_EVERY_PROCESS` in a folder
+of ``PYTHONPATH`` does the same for commands and their worker processes. Calls of ``dnsrenew.obtain`` and
+``dnsrenew.serve`` get a CA, a DNS host and a store of the test in place of those that the guide names; the first
+``obtain`` of a background thread renews, due or not.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ from tests.kit.memory import in_memory
 
 GUIDES: Final = Path(__file__).resolve().parents[2] / "docs" / "guides"
 DOMAIN: Final = "home.example.com"
+IN_EVERY_PROCESS: Final = """
+from pathlib import Path
+from tests.kit.recipes import RecipeWorld
+in_place = RecipeWorld(Path({folder!r})).in_place()
+in_place.__enter__()
+"""
 _CA: Final = "Recipe CA"
 _DIRECTORY: Final = "https://ca.example.test/directory"
 
@@ -56,7 +63,7 @@ class RecipeWorld:
         self._store = folder / "state"
         self._dns = MemoryDns({"home": self.driver}, seconds=seconds)
         self._ca = AcmeServer(_DIRECTORY, SystemClock(), self._validate, name=_CA)
-        self._obtain, self._serve = dnsrenew.obtain, dnsrenew.serve
+        self._obtain, self._aobtain, self._serve = dnsrenew.obtain, dnsrenew.aobtain, dnsrenew.serve
         self._renewed = threading.Event()
 
     @contextlib.contextmanager
@@ -64,7 +71,7 @@ class RecipeWorld:
         """Let ``dnsrenew.obtain`` use this world."""
         with (
             in_memory([self._ca], self._dns),
-            mock.patch.multiple(dnsrenew, obtain=self.obtain, serve=self.serve),
+            mock.patch.multiple(dnsrenew, obtain=self.obtain, aobtain=self.aobtain, serve=self.serve),
         ):
             yield
 
@@ -76,6 +83,10 @@ class RecipeWorld:
         if force:
             self._renewed.set()
         return self._obtain(*domains, **{**own, **force})
+
+    async def aobtain(self, *domains: Any, **arguments: Any) -> dnsrenew.Certificate:
+        """Call ``aobtain`` in the same way."""
+        return await self._aobtain(*domains, **self._own(self._aobtain, domains, arguments))
 
     def serve(self, *domains: Any, **arguments: Any) -> dnsrenew.Served:
         """Call ``serve`` in the same way."""
