@@ -360,16 +360,14 @@ class Renewer:
             self._served_responses = AppResponses(self._store.responses, self._clock)
         return self._served_responses
 
-    def _obtain(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
-        """Renew what is due; raise unless each certificate is renewed, not due or usable all the same."""
+    def _obtain(self, names: Sequence[str], cancel: threading.Event) -> None:
+        """Obtain what is missing, expired or revoked; raise unless each certificate is usable afterwards."""
         from dnsrenew.operations.not_obtained import OTHERS
 
-        missing = any(self.usable_certificate(name) is None for name in names)
-        outcomes = self.renew(names, wait=OTHERS if missing else 0.0, cancel=cancel)
-        for outcome in outcomes:
+        missing = [name for name in names if self.usable_certificate(name) is None]
+        for outcome in self.renew(missing, wait=OTHERS, cancel=cancel) if missing else ():
             if outcome.status not in {"renewed", "not-due"}:
                 self._usable(outcome)
-        return outcomes
 
     def _renew_served(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
         """Renew what is due; tell how long the certificates of failed renewals are kept."""

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""
 
+_FIRST: Final = timedelta(seconds=1)
+"""After entering, before what is due is renewed: a server starts with what it has."""
+
 _CLOSE: Final = 10.0
 """Seconds that :meth:`Follower.close` waits for a renewal to withdraw what it has published."""
 
@@ -41,7 +44,7 @@ class CertificateSource(Frozen):
     """Where the certificates come from: one :class:`~dnsrenew.Renewer` and some of its names.
 
     :ivar names: the first is also served for unknown server names.
-    :ivar obtain: renews what is due; raises unless every certificate can be used.
+    :ivar obtain: obtains what is missing; raises unless every certificate can be used.
     :ivar renew: renews what is due; an outcome holds every error.
     :ivar certificate: returns the certificate in force; raises ``StoreError`` if there is none.
     :ivar mark: returns a value that differs after another process has changed the certificate.
@@ -53,7 +56,7 @@ class CertificateSource(Frozen):
     """
 
     names: Sequence[str]
-    obtain: Callable[[threading.Event], list[Outcome]]
+    obtain: Callable[[threading.Event], object]
     renew: Callable[[threading.Event], list[Outcome]]
     certificate: Callable[[str], Certificate]
     mark: Callable[[str], object]
@@ -111,12 +114,12 @@ class Follower:
         try:
             if not self.is_running:
                 self._entered, self._cancel, self._renewal = 0, cancel, None
-                outcomes = self.source.obtain(cancel)
+                self.source.obtain(cancel)
                 with self._looking:
                     self._load()
                 if cancel.is_set():
                     raise stopped()
-                self._start(next_run(outcomes, self._clock.now()).time)
+                self._start(self._clock.now() + _FIRST)
             self._entered += 1
             self._process = os.getpid()
         finally:

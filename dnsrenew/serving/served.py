@@ -129,7 +129,8 @@ class Served:
     def __enter__(self) -> Self:
         """Obtain what is missing, load the certificates, and follow them from now on.
 
-        It blocks; an asyncio program uses ``async with``.
+        A certificate that is due, and can still be used, is renewed in the background. It blocks; an asyncio program
+        uses ``async with``.
 
         :raises RenewalFailed: one could not be obtained, and no usable one is stored; ``http-no-app`` if all its routes
             need an app, and there is none yet: see :meth:`http01_app`.

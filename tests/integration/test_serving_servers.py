@@ -54,11 +54,13 @@ SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca
 SECONDS = 2.0
 """How long after a new certificate is in the store the old one may be served."""
 STARTED = 20
+PATIENCE = 60.0
+"""Seconds for the start and the end of a server."""
 
 
-def keep(folder: Path) -> str:
+def keep(folder: Path, *, age: timedelta = timedelta(minutes=1)) -> str:
     """Store a new certificate, as another process does; return its serial number."""
-    pem, key, facts = issue(SPEC.identifiers, SystemClock().now() - timedelta(minutes=1))
+    pem, key, facts = issue(SPEC.identifiers, SystemClock().now() - age)
     store = FolderStore(folder / "state")
     with store.lock(DOMAIN, context=Context(), wait=10):
         store.prove_writable(DOMAIN)
@@ -67,13 +69,16 @@ def keep(folder: Path) -> str:
 
 
 @contextmanager
-def running(folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an example as a process."""
+def running(folder: Path, name: str, port: int, *, seconds: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an example as a process.
+
+    :param seconds: how long it takes until a TXT value is seen.
+    """
     for file, text in {**FILES, **DJANGO}.items():
         (folder / file).parent.mkdir(exist_ok=True)
         own = text.replace("443", str(port)).replace("0.0.0.0", "127.0.0.1").replace(", 80,", f", {port},")
         (folder / file).write_text(own)
-    (folder / "sitecustomize.py").write_text(IN_EVERY_PROCESS.format(folder=str(folder)))
+    (folder / "sitecustomize.py").write_text(IN_EVERY_PROCESS.format(folder=str(folder), seconds=seconds))
     current = folder / "state" / "certificates" / DOMAIN / "current"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "RECIPE_PORT": str(port)}
     env["CERTIFICATE"] = str(current)
@@ -138,6 +143,22 @@ def test_a_client_that_sends_nothing_holds_up_no_other(name: str, tmp_path: Path
             for _ in range(5):
                 silent.enter_context(socket.create_connection(("127.0.0.1", port.number)))
             assert load.get()
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"follow_app.py"}))
+def test_the_end_by_sigterm_leaves_no_txt_value(name: str, tmp_path: Path) -> None:
+    """A server that is ended while it waits for DNS in a renewal removes its TXT value first, in a worker too."""
+    keep(tmp_path, age=timedelta(days=60) - timedelta(seconds=3))  # due in three seconds
+    journal = FolderStore(tmp_path / "state").journal
+    with reserve("127.0.0.1") as port, running(tmp_path, name, port.number, seconds=600) as process:
+        end = time.monotonic() + PATIENCE
+        while not journal.live_values():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.terminate()
+        process.wait(PATIENCE)
+        assert journal.live_values() == set()
 
 
 def test_an_app_at_port_80_answers_the_ca(tmp_path: Path) -> None:

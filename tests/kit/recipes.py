@@ -36,7 +36,7 @@ DOMAIN: Final = "home.example.com"
 IN_EVERY_PROCESS: Final = """
 from pathlib import Path
 from tests.kit.recipes import RecipeWorld
-in_place = RecipeWorld(Path({folder!r})).in_place()
+in_place = RecipeWorld(Path({folder!r}), seconds={seconds}).in_place()
 in_place.__enter__()
 """
 _CA: Final = "Recipe CA"
