@@ -24,7 +24,7 @@ _HOMES: Final[dict[str, str]] = {
     "CertificateSource": "dnsrenew.serving.follower",
     "Context": "dnsrenew.base.runtime.context",
     "FleetSettings": "dnsrenew.config.fleet",
-    "MetricsSettings": "dnsrenew.config.metrics",
+    "MetricsSettings": "dnsrenew.config.notify",
     "NotifySettings": "dnsrenew.config.notify",
     "Provider": "dnsrenew.drivers.provider",
     "SecretUse": "dnsrenew.config.schema",
