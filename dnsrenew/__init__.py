@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         Attempt,
         Certificate,
         CertificateSpec,
+        CertificateState,
+        CertificateStatus,
         Change,
         Check,
         CheckResult,
@@ -102,7 +104,6 @@ if TYPE_CHECKING:
     from dnsrenew.obtaining import aobtain, obtain, serve
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
-    from dnsrenew.operations.status import CertificateState, CertificateStatus
     from dnsrenew.renewer import Renewer, ssl_context_factory
     from dnsrenew.serving.followed_files import follow
     from dnsrenew.serving.served import Served
@@ -181,8 +182,6 @@ __all__ = [
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
 _HOMES = {
     "AccountStatus": "operations.accounts",
-    "CertificateState": "operations.status",
-    "CertificateStatus": "operations.status",
     "CleanupResult": "challenges.dns01.leftovers",
     "Clock": "base.clock",
     "Config": "config",

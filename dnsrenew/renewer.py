@@ -25,7 +25,6 @@ from dnsrenew.operations.event_log import EventLog, log_idle
 from dnsrenew.operations.listeners import FinishedRun
 from dnsrenew.operations.selection import selected, shared_certificates, unknown_certificate
 from dnsrenew.operations.status import (
-    CertificateStatus,
     asker,
     status_of,
     unconfigured,
@@ -40,7 +39,7 @@ from dnsrenew.store.opening import open_store
 if TYPE_CHECKING:
     import ssl
 
-    from dnsrenew.base.model import Certificate, CertificateSpec, Diagnosis, Outcome
+    from dnsrenew.base.model import Certificate, CertificateSpec, CertificateStatus, Diagnosis, Outcome
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.operations.accounts import AccountStatus

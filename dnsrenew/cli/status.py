@@ -18,9 +18,9 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import CertificateStatus
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.operations.status import CertificateStatus
     from dnsrenew.schedule.detect import ActiveSchedule
 
 _STATES: Final = ("valid", "due", "missing", "expired", "revoked", "unconfigured")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Notice, rfc3339
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, rfc3339
+from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.operations import texts
@@ -21,7 +21,6 @@ from dnsrenew.store import State
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from dnsrenew.base.model import CertificateSpec, DeploymentResult, RenewalReason
     from dnsrenew.base.runtime.context import Context
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 
-CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
-"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
-the configuration that asked for it no longer names it, so nothing renews it.
-"""
 _STATES: Final[Mapping[str | None, CertificateState]] = {
     None: "valid",
     "missing": "missing",
@@ -42,64 +37,6 @@ _STATES: Final[Mapping[str | None, CertificateState]] = {
 }
 """The states by the reason of a renewal; for any other reason it is due."""
 _NO_OPTIONS: Final = RunOptions()
-
-
-class CertificateStatus(Frozen, kw_only=True, public=True):
-    """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
-
-    name: str
-    """Its name in the configuration and in the store."""
-    domains: tuple[str, ...]
-    """Its domains, as written in the configuration."""
-    ca: str
-    """The name of the CA that issued it, or will."""
-    issuer: str | None
-    """The issuer: the subject name of the CA's certificate; None without a certificate, as for the next fields."""
-    serial: str | None
-    """The serial number, hexadecimal in lower case."""
-    not_before: datetime | None
-    """The start of the validity, in UTC."""
-    not_after: datetime | None
-    """The end of the validity, in UTC."""
-    state: CertificateState
-    """The state of the certificate."""
-    next_renewal: datetime | None
-    """When it becomes due, in UTC; not later than now if it is due."""
-    reason: str | None
-    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
-    or a CA that the configuration lacks (``last_failure`` says which).
-    """
-    route: dict[str, Any] | None
-    """The route that led to the current certificate, as in an outcome; None if unknown."""
-    last_failure: dict[str, Any] | None
-    """The last failure: ``time``, ``code``, ``message`` and ``fix``; None if the last try succeeded."""
-    next_attempt: datetime | None
-    """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
-    path: Path | None
-    """The ``current`` folder, for other programs; None without a certificate."""
-    deployed: tuple[DeploymentResult, ...] = ()
-    """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
-    deployment_pending: bool = False
-    """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
-    csr_since: datetime | None = None
-    """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
-    known: bool = True
-    """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
-    certificate in ``current``; ``missing`` means that it cannot be read either.
-    """
-    warnings: tuple[Notice, ...] = ()
-    """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        form = dict(vars(self))
-        for name in ("not_before", "not_after", "next_renewal", "next_attempt", "csr_since"):
-            form[name] = rfc3339(form[name])
-        form["domains"] = list(self.domains)
-        form["path"] = None if self.path is None else str(self.path)
-        form["deployed"] = [result.to_dict() for result in self.deployed]
-        form["warnings"] = [notice.to_dict() for notice in self.warnings]
-        return form
 
 
 def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:

@@ -99,8 +99,8 @@ class FollowedContext(RecordedContext):
             loaded = self._loaded()
         except (StoreError, SecretError) as error:
             if not self._is_broken:
-                code, message, fix = texts.FOLLOW_KEPT.fill(path=self._paths[0], reason=as_clause(error.message))
-                _logger.warning("%s %s", message, fix, extra={"code": code})
+                kept = StoreError.of(texts.FOLLOW_KEPT, path=self._paths[0], reason=as_clause(error.message))
+                _logger.warning("%s", kept, extra={"code": kept.code})
             self._is_broken = True
             return
         self._newest, self._mark, self._is_broken = loaded, mark, False

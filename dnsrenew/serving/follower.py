@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.events import Post
-    from dnsrenew.base.model import Certificate, Outcome
+    from dnsrenew.base.model import Certificate, CertificateStatus, Outcome
     from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.operations.status import CertificateStatus
 
 CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""

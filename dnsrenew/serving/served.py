@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.operations.status import CertificateStatus
+    from dnsrenew.base.model import Certificate, CertificateStatus
 
 
 class Served:

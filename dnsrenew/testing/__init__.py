@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    import dnsrenew
     from dnsrenew.base.type_hints import complete
 
     value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    complete(value, globals(), lambda each: __getattr__(each) if each in _MODULES else getattr(dnsrenew, each))
+    package = sys.modules["dnsrenew"]
+    complete(value, globals(), lambda each: getattr(sys.modules[__name__] if each in _MODULES else package, each))
     return value

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken
+from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, RouteTaken
 from dnsrenew.base.model.result import CheckResult
 from dnsrenew.errors import Text
-from dnsrenew.operations.status import CertificateStatus
 
 NOW = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -58,7 +58,9 @@ _TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.
 """Phrases that are only what is typed."""
 _FOR_PROGRAMS: Final = frozenset(
     {
-        *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN")),
+        *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN", "NOT_ENTERED")),
+        *(f"dnsrenew.serving.texts.{name}" for name in ("NO_CERTIFICATE_YET", "SEVERAL_CERTIFICATES")),
+        "dnsrenew.serving.texts.NOT_FOR_ANOTHER_PROCESS",
         *(f"dnsrenew.extensions.fleet.serving.texts.NO_{name}" for name in ("FUNCTION", "COROUTINE", "SIZE", "BOOL")),
     }
 )

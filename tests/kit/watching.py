@@ -9,10 +9,9 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dnsrenew.base.model import CertificateSpec, Resolver
+from dnsrenew.base.model import CertificateSpec, CertificateStatus, Resolver
 from dnsrenew.config import Config
 from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers
-from dnsrenew.operations.status import CertificateStatus
 from tests.kit.clock import START
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -17,13 +17,22 @@ import pytest
 
 from dnsrenew import renewer as module
 from dnsrenew.base.events import Event
-from dnsrenew.base.model import CA, Certificate, CertificateSpec, DnsAccount, Outcome, RenewBefore, Resolver, Route
+from dnsrenew.base.model import (
+    CA,
+    Certificate,
+    CertificateSpec,
+    CertificateStatus,
+    DnsAccount,
+    Outcome,
+    RenewBefore,
+    Resolver,
+    Route,
+)
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.fallback import history
-from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.renewal import renew
 from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer

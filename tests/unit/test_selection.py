@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.model import Route
+from dnsrenew.base.model import CertificateStatus, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace as changed
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations.selection import selected
-from dnsrenew.operations.status import CertificateStatus
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore, State
 from tests.kit.clock import START, FakeClock

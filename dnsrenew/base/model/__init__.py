@@ -5,6 +5,8 @@ from __future__ import annotations
 from dnsrenew.base.model.certificate import Certificate
 from dnsrenew.base.model.result import (
     Attempt,
+    CertificateState,
+    CertificateStatus,
     Change,
     Check,
     CheckResult,
@@ -43,6 +45,8 @@ __all__ = [
     "Attempt",
     "Certificate",
     "CertificateSpec",
+    "CertificateState",
+    "CertificateStatus",
     "Change",
     "Check",
     "CheckResult",

@@ -291,3 +291,67 @@ class Diagnosis(Frozen, kw_only=True, public=True):
             "checks": [check.to_dict() for check in self.checks],
             "changes": [change.to_dict() for change in self.changes],
         }
+
+
+CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
+"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
+the configuration that asked for it no longer names it, so nothing renews it.
+"""
+
+
+class CertificateStatus(Frozen, kw_only=True, public=True):
+    """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
+
+    name: str
+    """Its name in the configuration and in the store."""
+    domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
+    ca: str
+    """The name of the CA that issued it, or will."""
+    issuer: str | None
+    """The issuer: the subject name of the CA's certificate; None without a certificate, as for the next fields."""
+    serial: str | None
+    """The serial number, hexadecimal in lower case."""
+    not_before: datetime | None
+    """The start of the validity, in UTC."""
+    not_after: datetime | None
+    """The end of the validity, in UTC."""
+    state: CertificateState
+    """The state of the certificate."""
+    next_renewal: datetime | None
+    """When it becomes due, in UTC; not later than now if it is due."""
+    reason: str | None
+    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
+    or a CA that the configuration lacks (``last_failure`` says which).
+    """
+    route: dict[str, Any] | None
+    """The route that led to the current certificate, as in an outcome; None if unknown."""
+    last_failure: dict[str, Any] | None
+    """The last failure: ``time``, ``code``, ``message`` and ``fix``; None if the last try succeeded."""
+    next_attempt: datetime | None
+    """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
+    path: Path | None
+    """The ``current`` folder, for other programs; None without a certificate."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
+    deployment_pending: bool = False
+    """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
+    csr_since: datetime | None = None
+    """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
+    known: bool = True
+    """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
+    certificate in ``current``; ``missing`` means that it cannot be read either.
+    """
+    warnings: tuple[Notice, ...] = ()
+    """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form = dict(vars(self))
+        for name in ("not_before", "not_after", "next_renewal", "next_attempt", "csr_since"):
+            form[name] = rfc3339(form[name])
+        form["domains"] = list(self.domains)
+        form["path"] = None if self.path is None else str(self.path)
+        form["deployed"] = [result.to_dict() for result in self.deployed]
+        form["warnings"] = [notice.to_dict() for notice in self.warnings]
+        return form

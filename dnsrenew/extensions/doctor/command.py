@@ -35,10 +35,9 @@ from dnsrenew.operations.texts import FLEET_LACKS
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Change, Check, Diagnosis
+    from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.operations.status import CertificateStatus
 
 
 def doctor(invocation: Invocation) -> int:

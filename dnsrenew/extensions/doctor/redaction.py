@@ -24,9 +24,8 @@ from dnsrenew.errors import Message
 from dnsrenew.extensions.doctor.table import TABLE
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, DnsAccount
+    from dnsrenew.base.model import CertificateSpec, CertificateStatus, DnsAccount
     from dnsrenew.config import Config
-    from dnsrenew.operations.status import CertificateStatus
 
 # ── masks ──────────────────────────────────────────────────────────────────────────────
 

@@ -25,7 +25,7 @@ class BoxDnsHost(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(self, driver: InMemoryDriver, ttl: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _DnsHostHandler)
         self.driver = driver
         self.ttl = ttl
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -43,7 +43,7 @@ class BoxDnsHost(ThreadingHTTPServer):
         """Print nothing: a client that ends early is no error of the box."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _DnsHostHandler(BaseHTTPRequestHandler):
     server: BoxDnsHost
     timeout = 60.0
 

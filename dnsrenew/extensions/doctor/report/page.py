@@ -29,8 +29,7 @@ from dnsrenew.extensions.doctor.forms.arranged import (
 from dnsrenew.extensions.doctor.report import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import Change, Diagnosis
-    from dnsrenew.operations.status import CertificateStatus
+    from dnsrenew.base.model import CertificateStatus, Change, Diagnosis
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""

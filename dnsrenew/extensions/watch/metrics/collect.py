@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.model import CertificateSpec, CertificateStatus, Outcome
     from dnsrenew.config import Config
-    from dnsrenew.operations.status import CertificateStatus
     from dnsrenew.store import Store
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, get_args
 
+from dnsrenew.base.model import CertificateState
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.operations.status import CertificateState
 
 if TYPE_CHECKING:
     from datetime import datetime
