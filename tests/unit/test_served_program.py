@@ -144,10 +144,10 @@ def test_a_failed_renewal_tells_what_is_kept(box: AcmeBox, caplog: pytest.LogCap
 def test_what_is_dropped_ends(box: AcmeBox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook cell that is run again leaves no thread behind."""
     monkeypatch.setattr("dnsrenew.serving.follower.CHECK_EVERY", 0.01)
+    cell: dict[str, dnsrenew.Served] = {}
     for _ in range(3):
-        served = dnsrenew.serve([NAME], **box.arguments)
-        served.__enter__()
-    del served
+        cell["served"] = dnsrenew.serve([NAME], **box.arguments).__enter__()
+    cell.clear()
     end = time.monotonic() + allowed(10)
     while followers() and time.monotonic() < end:
         gc.collect()

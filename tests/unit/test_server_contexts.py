@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import multiprocessing
 import pickle
@@ -77,17 +78,13 @@ class Gunicorn:
     """gunicorn with these settings."""
 
     def __init__(self, **settings: Any) -> None:
-        from gunicorn.config import Config  # it needs fork
-
-        self.config = Config()
+        self.config = importlib.import_module("gunicorn.config").Config()  # it needs fork
         for name, value in settings.items():
             self.config.set(name, value)
 
     def context(self) -> ssl.SSLContext:
         """Return the context of one connection."""
-        from gunicorn.sock import ssl_context  # as above
-
-        context: ssl.SSLContext = ssl_context(self.config)
+        context: ssl.SSLContext = importlib.import_module("gunicorn.sock").ssl_context(self.config)
         return context
 
 
@@ -202,6 +199,7 @@ def test_a_factory_needs_no_object(config: Path) -> None:
     """The first call reads the configuration and obtains the certificate; further calls give the same context."""
     factory = pickle.loads(pickle.dumps(dnsrenew.ssl_context_factory("one")))
     loaded = uvicorn_config(ssl_context_factory=factory)
+    assert loaded.ssl is not None
     assert serial(seen(loaded.ssl)) == dnsrenew.Renewer(dnsrenew.Config.load(config)).certificate("one").serial
     assert dnsrenew.ssl_context_factory("one")(None, None) is loaded.ssl
 
@@ -261,6 +259,10 @@ def test_threads_that_call_first_start_it_once(config: Path) -> None:
     assert [thread.name for thread in threading.enumerate()].count("dnsrenew-serve") == 1
 
 
+def _context(method: str) -> Any:
+    return multiprocessing.get_context(method)
+
+
 def _worker(factory: Any, answers: Any) -> None:
     answers.put(serial(seen(factory(None, None))))
 
@@ -270,7 +272,7 @@ def test_worker_processes_share_one_order(config: Path, box: AcmeBox, method: st
     """Four processes that start together have one certificate, by one order."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip("there is no fork")
-    factory, context = dnsrenew.ssl_context_factory("one", config=config), multiprocessing.get_context(method)
+    factory, context = dnsrenew.ssl_context_factory("one", config=config), _context(method)
     answers: Any = context.Queue()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: this process has threads

@@ -144,7 +144,7 @@ def test_another_worker_has_the_response(world: AppWorld) -> None:
 
 def test_one_server_renews_and_the_other_follows(world: AppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """If two processes find the same certificate due, one order is made."""
-    monkeypatch.setattr("dnsrenew.serving.served._CHECK_EVERY", 0.01)
+    monkeypatch.setattr("dnsrenew.serving.follower.CHECK_EVERY", 0.01)
     first, second = (world.renewer(Route("dns-01", dns="home")).serve() for _ in range(2))
     with first, second:
         assert first.certificate.serial == second.certificate.serial
@@ -154,7 +154,7 @@ def test_one_server_renews_and_the_other_follows(world: AppWorld, monkeypatch: p
             spec = world.spec(Route("dns-01", dns="home"))
             store.keep(spec, "lab", pem, key, facts, state=store.read_state("home"))
         orders, end = len(world.ca.orders), time.monotonic() + 20
-        first._due = second._due = SystemClock().now()
+        first._follower._due = second._follower._due = SystemClock().now()
         while {one.certificate.serial for one in (first, second)} & {facts.serial} or len(world.ca.orders) == orders:
             assert time.monotonic() < end
             time.sleep(0.01)

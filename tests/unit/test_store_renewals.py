@@ -303,7 +303,7 @@ def test_a_server_serves_and_follows(host: Host) -> None:
         other = host.renewer()
         (outcome,) = other.renew(workers=1, force=True)
         close(other._store)
-        served._load()
+        served._follower._load()
         assert served.certificate.serial == outcome.serial != before
         assert served.ssl_context.cert_store_stats()["x509"] == 0
     close(renewer._store)
