@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import subprocess
 import sys
@@ -47,6 +48,7 @@ class Awaited:
         ("on_event", 3, "a number"),
         ("on_event", listen, "a coroutine function"),
         ("on_event", Awaited(), "a coroutine function"),
+        ("on_event", functools.partial(listen), "a coroutine function"),
     ],
 )
 def test_what_cannot_be_one_is_refused_at_the_call(box: AcmeBox, argument: str, value: Any, found: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.validation import texts
 from dnsrenew.base.validation.mistakes import Mistake, config_error, kind, of_type
 
 if TYPE_CHECKING:
     from dnsrenew.errors import ConfigError, Phrase
+
+_COROUTINE: Final = 0x80  # inspect.CO_COROUTINE
 
 
 def check_listener(on_event: Any) -> None:
@@ -31,9 +34,11 @@ def check_cancel(cancel: Any) -> None:
 
 
 def _is_async(function: Any) -> bool:
-    from inspect import iscoroutinefunction  # slow to import, and most calls pass nothing
-
-    return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  # of an object
+    """Return whether a call gives a coroutine; as ``inspect`` does, which is slow to import."""
+    while isinstance(function, partial):
+        function = function.func
+    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004  # of an object
+    return code is not None and bool(code.co_flags & _COROUTINE)
 
 
 def _mistake(key: str, value: object, expected: Phrase) -> ConfigError:
