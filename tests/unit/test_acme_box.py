@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import email.message
 import json
+import multiprocessing
+import os
 import socket
 import ssl
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -404,3 +407,90 @@ def test_the_plug_in_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['dnsrenew']"
+
+
+# ── other processes, and dnsrenew.toml ──────────────────────────────────────────────────
+
+
+def configuration(box: AcmeBox, folder: Path, certificates: str = "") -> Path:
+    """Write a dnsrenew.toml that leads to the box."""
+    path = folder / "dnsrenew.toml"
+    path.write_text(f'default_ca = "box"\nagree_terms = true\n{box.toml()}{certificates}')
+    return path
+
+
+def test_a_configuration_file_leads_to_it(box: AcmeBox, tmp_path: Path) -> None:
+    """The tables of the box make a complete configuration, together with a certificate, for the command too."""
+    path = configuration(box, tmp_path, '[[certificate]]\ndomains = ["example.com", "*.example.com"]\n')
+    command = [sys.executable, "-m", "dnsrenew", "renew", "--json", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["outcomes"][0]["status"] == "renewed"
+    assert len(box.issued) == 1
+    assert box.driver.values == {}
+
+
+def _obtain_in_child(arguments: dict[str, Any], name: str, answers: Any) -> None:
+    answers.put(dnsrenew.obtain([name], **arguments).serial)
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_other_processes_use_it(box: AcmeBox, method: str) -> None:
+    """The arguments go to forked and to spawned processes, as those of a server with workers."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip("there is no fork")
+    context: Any = multiprocessing.get_context(method)
+    answers = context.Queue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: this process has threads
+        children = [
+            context.Process(target=_obtain_in_child, args=(box.arguments, f"n{number}.example.com", answers))
+            for number in range(2)
+        ]
+        for child in children:
+            child.start()
+    assert len({answers.get(timeout=60) for _ in children}) == 2
+    for child in children:
+        child.join()
+    assert len(box.issued) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_process_that_ends_leaves_it_running() -> None:
+    """A forked process that leaves the block of its parent ends neither the servers nor the files of the box."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as above
+        with acme_box() as box:
+            if not (child := os.fork()):
+                try:
+                    box.__exit__(None, None, None)
+                finally:
+                    os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+            assert dnsrenew.obtain(["example.com"], **box.arguments).serial
+
+
+def test_its_terms_must_be_agreed_to(box: AcmeBox) -> None:
+    """The mistake that every program makes first is found in its tests."""
+    assert refused(box, "example.com", agree_terms=False).code == "ca-terms"
+    assert dnsrenew.obtain(["example.com"], **box.arguments).serial
+
+
+def test_a_perfect_driver_passes_the_check_of_an_account(box: AcmeBox, tmp_path: Path) -> None:
+    """The name server shows the TTL that was written, so nothing is broken."""
+    path = configuration(box, tmp_path, '[[certificate]]\ndomains = ["example.com"]\n')
+    command = [sys.executable, "-m", "dnsrenew", "providers", "--check", "box", "--json", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = {check["result"] for check in json.loads(done.stdout)["checks"]}
+    assert "broken" not in results
+    assert "kept" in results or "ok" in results
+
+
+def test_the_ttl_is_the_one_that_was_written(box: AcmeBox) -> None:
+    """A driver of the program that writes 300 is shown 300."""
+    box.driver.add([TxtRecord("example.com.", "_acme-challenge.example.com.", "a-value", 300)])
+    query = dns.message.make_query("_acme-challenge.example.com.", "TXT")
+    host, _, port = box.resolver.nameservers[0].rpartition(":")
+    (answer,) = dns.query.udp(query, host, port=int(port), timeout=10).answer
+    assert answer.ttl == 300

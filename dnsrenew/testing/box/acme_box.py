@@ -27,13 +27,11 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.testing.box.dns_host import BoxDnsHost
+from dnsrenew.testing.box.dns_host import TTL, BoxAccount, BoxDnsHost
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 from dnsrenew.testing.in_memory import InMemoryDriver
 
-_TTL: Final = 1
-"""Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
 _TERMS: Final = "https://ca.example.com/terms"
 _ERRORS: Final = frozenset({
     "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey",
@@ -73,8 +71,8 @@ class AcmeBox:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
-        self._dns_host = BoxDnsHost(self.driver, _TTL)
-        self.dns = DnsAccount("httpreq", name="box", ttl=_TTL, api=self._dns_host.url)
+        self._dns_host = BoxDnsHost(self.driver)
+        self.dns = BoxAccount(self._dns_host.url)
         self.store = folder / "store"
         self.root_pem, self.trust = issuer.pem, folder / "root.pem"
         self.trust.write_text(issuer.pem, "ascii")
@@ -109,7 +107,7 @@ class AcmeBox:
         """
         tables: dict[str, dict[str, Any]] = {
             "ca.box": {"directory": self.directory, "trust": str(self.trust)},
-            "dns.box": {"provider": "httpreq", "api": self._dns_host.url, "ttl": _TTL},
+            "dns.box": {"provider": "httpreq", "api": self._dns_host.url, "ttl": TTL},
             "resolver": {"nameservers": [self._name_server.address], "authoritative_port": self._name_server.port},
         }
         lines = [
@@ -351,10 +349,10 @@ class BoxNameServer:
         name, zone = question.name, _zone_of(question.name)
         records = self._records(name, zone, question.rdtype)
         if records:
-            ttl = (self._ttl(name.to_text().lower()) if question.rdtype == dns.rdatatype.TXT else None) or _TTL
+            ttl = (self._ttl(name.to_text().lower()) if question.rdtype == dns.rdatatype.TXT else None) or TTL
             answer.answer.append(dns.rrset.from_text(name, ttl, "IN", question.rdtype, *records))
         else:
-            answer.authority.append(dns.rrset.from_text(zone, _TTL, "IN", "SOA", _soa(zone)))
+            answer.authority.append(dns.rrset.from_text(zone, TTL, "IN", "SOA", _soa(zone)))
             if not self._exists(name):
                 answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer.to_wire()
@@ -443,4 +441,4 @@ def _server_of(zone: dns.name.Name) -> str:
 
 def _soa(zone: dns.name.Name) -> str:
     server = _server_of(zone)
-    return f"{server} {server} 1 3600 600 86400 {_TTL}"
+    return f"{server} {server} 1 3600 600 86400 {TTL}"

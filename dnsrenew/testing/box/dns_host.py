@@ -7,27 +7,25 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.testing.in_memory import InMemoryDriver
 
+TTL: Final = 1
+"""Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
 _POLL: Final = 0.02
 """Seconds until the server notices that it is to end."""
 _LARGEST: Final = 65_536
 
 
 class BoxDnsHost(ThreadingHTTPServer):
-    """Writes values with a driver in memory.
-
-    :param ttl: of all records.
-    """
+    """Writes values with a driver in memory, with :data:`TTL`."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, driver: InMemoryDriver, ttl: int) -> None:
+    def __init__(self, driver: InMemoryDriver) -> None:
         super().__init__(("127.0.0.1", 0), _DnsHostHandler)
         self.driver = driver
-        self.ttl = ttl
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def start(self) -> None:
@@ -41,6 +39,16 @@ class BoxDnsHost(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing: a client that ends early is no error of the box."""
+
+
+class BoxAccount(DnsAccount):
+    """An account at the DNS host. Nothing in it is secret, so it can go to another process as a whole."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("httpreq", name="box", ttl=TTL, api=url)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BoxAccount, (self.options["api"],)
 
 
 class _DnsHostHandler(BaseHTTPRequestHandler):
@@ -57,7 +65,7 @@ class _DnsHostHandler(BaseHTTPRequestHandler):
             return
         wanted = json.loads(self.rfile.read(int(length)))
         zone = ".".join(wanted["fqdn"].split(".")[-3:])
-        change([TxtRecord(zone, wanted["fqdn"], wanted["value"], host.ttl)])
+        change([TxtRecord(zone, wanted["fqdn"], wanted["value"], TTL)])
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
