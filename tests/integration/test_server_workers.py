@@ -1,4 +1,4 @@
-"""Eight workers of gunicorn with `dnsrenew.ssl_context_factory`: one order, all follow, and killing one ends nothing."""
+"""Eight workers of gunicorn with `dnsrenew.ssl_context_factory`: one order, all follow, killing one ends nothing."""
 
 from __future__ import annotations
 
