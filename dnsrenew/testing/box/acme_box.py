@@ -27,7 +27,7 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.testing.box.dns_host import TTL, BoxAccount, BoxDnsHost
+from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 from dnsrenew.testing.in_memory import InMemoryDriver
@@ -72,7 +72,7 @@ class AcmeBox:
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
         self._dns_host = BoxDnsHost(self.driver)
-        self.dns = BoxAccount(self._dns_host.url)
+        self.dns = BoxDnsAccount(self._dns_host.url)
         self.store = folder / "store"
         self.root_pem, self.trust = issuer.pem, folder / "root.pem"
         self.trust.write_text(issuer.pem, "ascii")

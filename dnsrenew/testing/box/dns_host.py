@@ -41,14 +41,14 @@ class BoxDnsHost(ThreadingHTTPServer):
         """Print nothing: a client that ends early is no error of the box."""
 
 
-class BoxAccount(DnsAccount):
+class BoxDnsAccount(DnsAccount):
     """An account at the DNS host. Nothing in it is secret, so it can go to another process as a whole."""
 
     def __init__(self, url: str) -> None:
         super().__init__("httpreq", name="box", ttl=TTL, api=url)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BoxAccount, (self.options["api"],)
+        return BoxDnsAccount, (self.options["api"],)
 
 
 class _DnsHostHandler(BaseHTTPRequestHandler):
