@@ -100,9 +100,9 @@ def _fields(cls: type) -> Iterator[tuple[str, str, str]]:
     slots = vars(cls).get("__slots__", {})
     yield from ((name, kind, docs[name]) for name, kind in kinds.items() if name in docs)
     if isinstance(slots, dict):
-        yield from ((name, "", text) for name, text in slots.items() if text)
+        yield from ((name, kinds.get(name, ""), text) for name, text in slots.items() if text)
     for name, found in vars(cls).items():
-        if isinstance(found, property):
+        if isinstance(found, property) and not name.startswith("_"):
             kind = str(inspect.get_annotations(found.fget)["return"]) if found.fget else ""
             yield name, kind, re.sub(r"\s*:raises ([\w.]+): ", r" Raises ``\1``: ", inspect.getdoc(found) or "")
 
@@ -159,7 +159,7 @@ def _shown(signature: inspect.Signature) -> str:
 
 
 def _parameter(each: inspect.Parameter) -> str:
-    stars = "**" if each.kind is each.VAR_KEYWORD else ""
+    stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
     kind = "" if each.annotation is each.empty else f": {each.annotation}"
     if each.default is each.empty:
         return f"{stars}{each.name}{kind}"

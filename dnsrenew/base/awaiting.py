@@ -18,7 +18,7 @@ PATIENCE: Final = 5.0
 
 
 def poster() -> Post:
-    """Return how any thread has a call made by the running event loop. After the end of the loop, it does nothing.
+    """Return how any thread has a call made by the running event loop.
 
     :raises RuntimeError: there is none.
     """
@@ -27,11 +27,12 @@ def poster() -> Post:
     trio = _running_trio()
     call_soon = asyncio.get_running_loop().call_soon_threadsafe if trio is None else _token(trio).run_sync_soon
 
-    def post(call: Callable[[], object]) -> None:
+    def post(call: Callable[[], object]) -> bool:
         try:
             call_soon(call)
         except RuntimeError:  # the loop has ended
-            pass
+            return False
+        return True
 
     return post
 
@@ -51,7 +52,7 @@ async def call(function: Callable[[], T], cancel: threading.Event) -> T:
             await ended.wait()
         except trio.Cancelled:
             cancel.set()
-            with trio.move_on_after(PATIENCE, shield=True):
+            with trio.CancelScope(deadline=trio.current_time() + PATIENCE, shield=True):
                 await ended.wait()
             raise
         return task.result()

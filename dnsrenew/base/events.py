@@ -82,8 +82,8 @@ class Event(Frozen, public=True):
         }
 
 
-Post = Callable[[Callable[[], object]], None]
-"""Has a call made somewhere else, such as by the event loop of a program."""
+Post = Callable[[Callable[[], object]], bool]
+"""Has a call made somewhere else, such as by the event loop of a program; returns False if that has ended."""
 
 
 class ProgramListener:
@@ -101,10 +101,8 @@ class ProgramListener:
 
     def __call__(self, event: Event) -> None:
         """Pass one event."""
-        if self.post is None:
+        if self.post is None or not self.post(lambda: self._tell(event)):
             self._tell(event)
-        else:
-            self.post(lambda: self._tell(event))
 
     def _tell(self, event: Event) -> None:
         try:

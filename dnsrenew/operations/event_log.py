@@ -21,7 +21,7 @@ _REHEARSED: Final = "%s: the dry run succeeded for %s"
 _NOT_RENEWED: Final = "%s: %s: %s"
 _DEFERRED: Final = "%s: due, but not tried before %s: %s"
 _NOT_DUE: Final = "%s: not due before %s"
-_WAITING_FOR_SERVERS: Final = "%s: waiting for %d name servers"
+_WAITING_FOR_SERVERS: Final = "%s: waiting for %d name server%s"
 _WAITING_FOR_CACHES: Final = "%s: waiting %.0f s for the caches of the CA"
 _WAITING_FOR_RUN: Final = "%s: waiting for another run (process %s on %s)"
 _DEPLOYED: Final = "%s: deployed to %s %s"
@@ -71,7 +71,7 @@ class EventLog:
         late = [server for server in data["servers"] if server["state"] == "waiting"]
         if late and name not in self._waiting:
             self._waiting.add(name)
-            _logger.info(_WAITING_FOR_SERVERS, name, len(late))
+            _logger.info(_WAITING_FOR_SERVERS, name, len(late), "" if len(late) == 1 else "s")
 
     def _log_warning(self, name: str | None, data: Mapping[str, Any]) -> None:
         warning = name, data["code"], data["message"]

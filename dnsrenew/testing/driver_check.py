@@ -52,6 +52,7 @@ def check_driver(
     :raises AssertionError: names the MUST that the driver violates.
     :raises ValueError: ``zone`` is not a domain name.
     """
+    __tracebackhide__ = True  # pytest shows the test and the sentence, not this code
     run_check(
         make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, parallel=parallel, values=values, clock=clock
     )
@@ -79,6 +80,7 @@ def run_check(
     :raises AssertionError: names the MUST that the driver violates.
     :raises ValueError: ``zone`` is not a domain name.
     """
+    __tracebackhide__ = True  # as above
     try:
         zone = names.to_a_labels(zone)
     except names.InvalidName as error:

@@ -177,6 +177,23 @@ def test_without_a_loop_events_come_as_before(box: AcmeBox) -> None:
     assert not all(seen)
 
 
+def test_after_the_loop_events_come_as_before(box: AcmeBox) -> None:
+    """A server that is entered by a thread too goes on after the loop has ended, and so do its events."""
+    seen: list[str] = []
+    served = dnsrenew.serve([NAME], **box.arguments, on_event=lambda event: seen.append(event.kind))
+    box.age = timedelta(days=80)  # it is due at once
+
+    async def main() -> None:
+        async with served:
+            served.__enter__()
+        seen.clear()
+
+    asyncio.run(main())
+    served.check_now()
+    served.close()
+    assert "certificate-stored" in seen
+
+
 # ── cancelling ──────────────────────────────────────────────────────────────────────────
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -364,3 +367,18 @@ def test_the_script_needs_what_was_written_before() -> None:
 def test_a_wrong_secret_has_the_form_of_the_right_one(secret: str, wrong: str | None) -> None:
     """A wrong secret has the form of the right one, so that the host refuses the secret, not its form."""
     assert wrong_secret(secret) == wrong
+
+
+def test_a_failure_shows_the_test_and_not_the_kit(tmp_path: Path) -> None:
+    """What pytest prints of a broken driver has the sentence, and no line of the check itself."""
+    (tmp_path / "test_mine.py").write_text(
+        "from dnsrenew.testing import InMemoryDriver, check_driver\n\n"
+        "class Forgets(InMemoryDriver):\n    def remove(self, records):\n        pass\n\n"
+        "def test_mine():\n    driver = Forgets()\n"
+        "    check_driver(lambda: driver, 'example.test', look=driver.look, patience=0.01)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "test_mine.py:9: AssertionError" in done.stdout
+    assert "run.results()" not in done.stdout

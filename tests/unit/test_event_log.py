@@ -106,12 +106,14 @@ def test_a_wait_is_a_line(lines: list[tuple[str, str]]) -> None:
     for kind in ("dns-waiting", "dns-waiting", "dns-visible", "dns-waiting"):
         log(Event(kind, START, "home", {"servers": servers}))
     log(Event("dns-waiting", START, "other", {"servers": servers[:1]}))
+    log(Event("dns-waiting", START, "single", {"servers": servers[1:2]}))
     log(Event("lock-waiting", START, "home", {"what": "home", "pid": 7, "host": "h", "since": None}))
     log(Event("caches-waiting", START, "home", {"seconds": 12.5}))
     waiting = ("INFO", "home: waiting for 2 name servers")
     assert lines == [
         waiting,
         waiting,
+        ("INFO", "single: waiting for 1 name server"),
         ("INFO", "home: waiting for another run (process 7 on h)"),
         ("INFO", "home: waiting 12 s for the caches of the CA"),
     ]

@@ -91,3 +91,12 @@ def test_what_is_not_for_users_is_left_out() -> None:
     assert "`providers` |" not in TEXT
     assert "Config(\n" not in TEXT
     assert "\nOutcome(\n" not in TEXT
+
+
+def test_signatures_have_their_stars() -> None:
+    """A parameter that takes any number is shown as one, and no private property is listed."""
+    assert "serve(*names: str)" in entry("Renewer")
+    assert "`_" not in entry("Renewer")
+    assert "| `options` | `dict[str, Any]` |" in entry("DnsAccount")
+    assert "| `reference` | `str` |" in entry("Secret")
+    assert "CertificateSource" not in entry("Served")

@@ -104,6 +104,11 @@ class DnsAccount:
         "ttl": "The TTL of its TXT records in seconds; None: that of the provider file.",
         "zones": "The zones that the account may edit; empty: found by SOA queries.",
     }
+    name: str
+    options: dict[str, Any]
+    provider: str
+    ttl: int | None
+    zones: tuple[str, ...]
 
     def __init__(
         self,
@@ -119,7 +124,7 @@ class DnsAccount:
         self.name = name or provider
         self.zones = (zones,) if isinstance(zones, str) else tuple(zones)
         self.ttl = ttl
-        self.options: dict[str, Any] = dict(options)
+        self.options = dict(options)
 
     def __repr__(self) -> str:
         """Omit the options: any may be a secret."""
@@ -331,11 +336,14 @@ class Deployment:
         "programs": "Where the programs are that the target runs by itself, by name: set when a configuration is read.",
         "to": "The kind of target.",
     }
+    options: dict[str, Any]
+    programs: dict[str, str]
+    to: str
 
     def __init__(self, to: str, /, **options: Any) -> None:
         self.to = to
-        self.options: dict[str, Any] = dict(options)
-        self.programs: dict[str, str] = {}
+        self.options = dict(options)
+        self.programs = {}
 
     def __repr__(self) -> str:
         """Omit the options: any may be a secret."""

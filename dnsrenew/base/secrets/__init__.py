@@ -35,6 +35,7 @@ class Secret:
         **dict.fromkeys(("_details", "_failure", "_lock", "_read", "_value")),
         "reference": "Where the value comes from, such as ``env:NAME``; ``literal`` for a value itself.",
     }
+    reference: str
 
     def __init__(self, value: str) -> None:
         if not isinstance(value, str):
