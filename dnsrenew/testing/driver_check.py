@@ -12,6 +12,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
+from dnsrenew.testing.watching import Bystander, SecretWatch
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -93,26 +94,52 @@ def run_check(
     lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
     lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if wrong is None else {}
     lacks |= {} if parallel else {"parallel": texts.NOT_PARALLEL}
+    watch = SecretWatch()
     host = DriverHost(
-        lambda records: _made(make).add(records),
-        lambda records: _made(make).remove(records),
+        watch.watched(lambda records: _made(make).add(records)),
+        watch.watched(lambda records: _made(make).remove(records)),
         served,
         served_ttl,
-        None if wrong is None else lambda records: _made(wrong).add(records),
+        None if wrong is None else watch.watched(lambda records: _made(wrong).add(records)),
         lacks,
         values,
     )
-    run = ConformanceRun(context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only)
+    with watch:
+        try:
+            results = _run(context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only)
+        except AssertionError as error:
+            if watch.leak:
+                error.add_note(watch.leak)
+            raise
+    if watch.leak:
+        raise AssertionError(watch.leak)
+    return results
+
+
+def _run(
+    context: Context, host: DriverHost, zone: str, *, ttl: int, patience: float, only: str | None
+) -> list[MustResult]:
+    __tracebackhide__ = True  # as above
+    bystander = Bystander(host, zone, ttl)
+    has_bystander = only is None and host.values == "many"  # else the host keeps one value, perhaps for the whole zone
+    run = ConformanceRun(context, host, zone, ttl=ttl, patience=patience, only=only)
     results: list[MustResult] = []
     try:
+        if has_bystander:
+            bystander.write()
         for result in run.results():
             if result.result == "broken":
                 raise AssertionError(result.reason) from result.cause
             results.append(result)
+        if gone := bystander.check():
+            raise AssertionError(gone)
     except BaseException as error:
         for note in run.clean_up():
             error.add_note(note)
         raise
+    finally:
+        if has_bystander:
+            bystander.remove()
     if notes := run.clean_up():
         raise AssertionError(" ".join(notes))
     return results

@@ -33,6 +33,12 @@ OTHER_TTL: Final = Phrase("{must}, but the TTL at {name} is {found} instead of {
 WRONG_TAKEN: Final = Phrase("{must}, but it raised nothing.")
 WRONG_CODE: Final = Phrase("{must}, but it raised {found} ({error})")
 
+RAISED_SECRET: Final = Phrase("A driver MUST keep its secrets out of its exceptions, but it raised {shown}")
+LOGGED_SECRET: Final = Phrase("A driver MUST keep its secrets out of its log, but it logged {shown}")
+BYSTANDER_GONE: Final = Phrase(
+    "A driver MUST keep the TXT values at all other names of the zone, but that at {name} is gone"
+)
+
 ONE_VALUE: Final = Phrase("The host keeps one value at a name.")
 TWO_VALUES: Final = Phrase("The host keeps the two newest values of a name.")
 ONE_NAME: Final = Phrase("The account writes one name.")

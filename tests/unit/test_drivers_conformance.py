@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import pytest
 
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.secrets import Secret
+from dnsrenew.errors import ProviderError
 from dnsrenew.testing import InMemoryDriver, check_driver
 from tests.kit.clock import FakeClock
 
@@ -108,6 +111,72 @@ def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) ->
     assert sentence in says(kind())
 
 
+class Telling(InMemoryDriver):
+    """A driver with a secret, that shows it in one way.
+
+    :param how: ``log``, ``provider`` (in an error of dnsrenew) or ``runtime`` (in any other).
+    """
+
+    def __init__(self, how: str, secret: Secret) -> None:
+        super().__init__()
+        self._how, self._secret = how, secret
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Log the secret, or refuse it."""
+        token = self._secret.reveal()
+        if self._how == "log":
+            logging.getLogger("mine").debug("POST with %s", token)
+        if token.startswith("wr0ng"):
+            if self._how == "runtime":
+                raise RuntimeError(f"401 Unauthorized: {token}")
+            shown = token if self._how == "provider" else "The token"
+            raise ProviderError("provider-unauthorized", f"{shown} is refused.", fix="Check it.")
+        super().add(records)
+
+
+@pytest.mark.parametrize("how", ["log", "provider", "runtime"])
+def test_a_driver_that_shows_its_secret_is_found(how: str) -> None:
+    """A secret in the log or in an exception is found, and the failure does not show it either."""
+    good, bad = Telling(how, Secret("t0ken-98765")), Telling(how, Secret("wr0ng-98765"))
+    with pytest.raises(AssertionError, match=r"MUST keep its secrets out of its (log|exceptions)") as caught:
+        check_driver(lambda: good, "example.test", look=good.look, wrong=lambda: bad, clock=FakeClock())
+    assert "98765" not in str(caught.value)
+    assert Secret("x").reveal() == "x"
+    assert logging.root.level != logging.NOTSET
+
+
+class Purging(InMemoryDriver):
+    """A driver whose remove empties the zone, except for challenges."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove too much."""
+        super().remove(records)
+        for name in [name for name in self.values if not name.startswith("_acme-challenge")]:
+            del self.values[name]
+
+
+def test_a_driver_that_removes_other_records_is_found() -> None:
+    """SPF and DKIM are TXT records too: what is not a challenge is not its own."""
+    assert "MUST keep the TXT values at all other names of the zone" in says(Purging())
+
+
+class ChallengesOnly(InMemoryDriver):
+    """A driver for a host that takes challenges only."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Refuse other names."""
+        if not all(record.name.startswith("_acme-challenge") for record in records):
+            raise ValueError("not a challenge")
+        super().add(records)
+
+
+def test_a_host_that_takes_challenges_only_passes() -> None:
+    """The value at another name is not needed."""
+    driver = ChallengesOnly()
+    check_driver(lambda: driver, "example.test", look=driver.look, clock=FakeClock())
+    assert driver.values == {}
+
+
 def test_a_driver_that_raises_is_reported_with_its_exception() -> None:
     """The failure has the exception's type and message, and the exception as its cause."""
     driver = FussyAdd()
@@ -150,6 +219,7 @@ def test_the_verdict_is_not_replaced_by_what_the_driver_raises_while_it_is_clean
         f"{value} may be left at {name}: removing it raised SystemExit: 3."
         for name, values in driver.values.items()
         for value in values
+        if name.startswith("_acme-challenge")
     )
 
 
@@ -168,7 +238,7 @@ def test_a_test_that_is_interrupted_cleans_up() -> None:
     driver = InMemoryDriver()
 
     def look(name: str) -> set[str]:
-        if len(driver.values) == 1 and len(driver.look(name)) == 3 and not interrupted:
+        if len(driver.values) == 2 and len(driver.look(name)) == 3 and not interrupted:
             interrupted.append(name)
             raise KeyboardInterrupt
         return driver.look(name)

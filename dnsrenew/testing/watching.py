@@ -1,0 +1,102 @@
+"""What a driver must not do beside its calls: show its secrets, or touch other records of the zone."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.testing import texts
+
+if TYPE_CHECKING:
+    from dnsrenew.testing.conformance import DriverHost
+
+_ANYTHING: Final = (Exception, SystemExit)
+"""What a driver may raise."""
+_Call = Callable[[Sequence[TxtRecord]], object]
+
+
+class SecretWatch(logging.Handler):
+    """Finds the secrets that are revealed in its block, in what calls raise, and in what is logged.
+
+    :ivar leak: a sentence about the first one that was found; empty if there was none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.leak = ""
+        self._redactor = Redactor()
+        self._reveal: Callable[..., str] = Secret.reveal
+        self._level = logging.root.level
+
+    def __enter__(self) -> Self:
+        def reveal(secret: Secret, *arguments: Any, **more: Any) -> str:
+            return self._redactor.add(self._reveal(secret, *arguments, **more))
+
+        setattr(Secret, "reveal", reveal)  # noqa: B010  # only here, and only in tests
+        logging.root.addHandler(self)
+        logging.root.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        setattr(Secret, "reveal", self._reveal)  # noqa: B010  # as above
+        logging.root.removeHandler(self)
+        logging.root.setLevel(self._level)
+
+    def watched(self, call: _Call) -> _Call:
+        """Return a call whose exceptions are searched."""
+
+        def watched_call(records: Sequence[TxtRecord]) -> object:
+            try:
+                return call(records)
+            except BaseException as error:
+                shown = "".join(traceback.format_exception_only(error))
+                self._search(f"{shown} {getattr(error, 'evidence', '')}", texts.RAISED_SECRET)
+                raise
+
+        return watched_call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Search a line of the log."""
+        self._search(record.getMessage(), texts.LOGGED_SECRET)
+
+    def _search(self, text: str, sentence: str) -> None:
+        hidden = self._redactor.redact(text)
+        if hidden != text and not self.leak:
+            self.leak = sentence.format(shown=hidden.strip())
+
+
+class Bystander:
+    """A value at another name of the zone, such as SPF or DKIM, which must outlive the check."""
+
+    def __init__(self, host: DriverHost, zone: str, ttl: int) -> None:
+        self._host = host
+        value = f"dnsrenew-check={secrets.token_urlsafe(24)}"
+        self._record = TxtRecord(zone, f"dnsrenew-check-{secrets.token_hex(4)}.{zone}", value, ttl)
+        self._is_there = False
+
+    def write(self) -> None:
+        """Write it; a host that writes challenges only has none."""
+        try:
+            self._host.add([self._record])
+            self._is_there = self._record.value in self._host.served(self._record.name)
+        except _ANYTHING:
+            self._is_there = False
+
+    def check(self) -> str:
+        """Return a sentence if it is gone, else nothing."""
+        if not self._is_there or self._record.value in self._host.served(self._record.name):
+            return ""
+        return texts.BYSTANDER_GONE.format(name=self._record.name)
+
+    def remove(self) -> None:
+        """Remove it."""
+        try:
+            self._host.remove([self._record])
+        except _ANYTHING:  # a value that stays does no harm, and its name says what it is
+            return
