@@ -25,7 +25,7 @@ class ServerSettings(Frozen):
     """
 
     ca_certs: str | os.PathLike[str] | None = None
-    verify: int = ssl.CERT_NONE
+    verify: int = 0
     ciphers: str | None = None
     alpn: Sequence[str] = ()
 
@@ -54,7 +54,7 @@ def settings_of(config: Any) -> ServerSettings:
     prefix = "ssl_" if hasattr(config, "ssl_cert_reqs") else ""
     return ServerSettings(
         getattr(config, f"{prefix}ca_certs", None),
-        getattr(config, f"{prefix}cert_reqs", None) or ssl.CERT_NONE,
+        getattr(config, f"{prefix}cert_reqs", None) or 0,
         getattr(config, f"{prefix}ciphers", None),
         tuple(_alpn(config)),
     )

@@ -19,7 +19,7 @@ from dnsrenew.serving import followed_files
 from dnsrenew.serving.followed_files import FollowedContext
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
-from tests.unit.test_live_context import client_context, serial
+from tests.kit.handshakes import seen, serial
 
 
 class Files:
@@ -53,15 +53,7 @@ class Files:
 
     def connect(self) -> ssl.SSLObject:
         """Make a handshake; return the client's side."""
-        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-        theirs = client_context(alpn=("h2",)).wrap_bio(to_client, to_server, server_hostname="x.test")
-        ours = self.context.wrap_bio(to_server, to_client, server_side=True)
-        for side in (theirs, ours) * 3:
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-        return theirs
+        return seen(self.context, "x.test", alpn=("h2",))
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate
-from dnsrenew.base import x509
 from dnsrenew.serving.live_context import LiveContext, ServedPair
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate
 from tests.kit.folders import here
+from tests.kit.handshakes import client_context, handshake, serial
 
 
 class Server:
@@ -44,18 +44,7 @@ class Server:
         self, client: ssl.SSLContext, name: str | None = "example.test", session: ssl.SSLSession | None = None
     ) -> ssl.SSLObject:
         """Make a handshake with a client; return its side."""
-        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-        theirs = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)
-        ours = self.context.wrap_bio(to_server, to_client, server_side=True)
-        for _ in range(4):
-            for side in (theirs, ours):
-                try:
-                    side.do_handshake()
-                except ssl.SSLWantReadError:
-                    continue
-        ours.write(b"x")  # raises unless the handshake is over: a client certificate may be refused after it
-        assert theirs.read(1) == b"x"
-        return theirs
+        return handshake(self.context, client, name, session)
 
     def serial(self, name: str | None = "example.test") -> str:
         """Return the serial number of the certificate that is served for a name."""
@@ -66,27 +55,6 @@ def pair(certificate: Certificate, domains: tuple[str, ...] = ()) -> ServedPair:
     """Return a certificate to serve."""
     files = here(certificate.fullchain_path), here(certificate.private_key_path)
     return ServedPair(domains or certificate.domains, *files)
-
-
-def client_context(*, alpn: tuple[str, ...] = (), chain: Certificate | None = None, **settings: Any) -> ssl.SSLContext:
-    """Return a client that trusts every certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if alpn:
-        context.set_alpn_protocols(alpn)
-    if chain is not None:
-        context.load_cert_chain(here(chain.fullchain_path), here(chain.private_key_path))
-    for name, value in settings.items():
-        setattr(context, name, value)
-    return context
-
-
-def serial(connection: ssl.SSLObject | ssl.SSLSocket) -> str:
-    """Return the serial number of the server's certificate."""
-    der = connection.getpeercert(binary_form=True)
-    assert der is not None
-    return x509.read_certificate(ssl.DER_cert_to_PEM_cert(der)).serial
 
 
 @pytest.fixture

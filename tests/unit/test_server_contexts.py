@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import multiprocessing
@@ -20,9 +19,10 @@ import uvicorn
 import dnsrenew
 from dnsrenew import renewer
 from dnsrenew.testing import AcmeBox, acme_box
+from tests.kit import handshakes
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate
-from tests.unit.test_live_context import client_context, serial
+from tests.kit.handshakes import serial
 
 
 @pytest.fixture
@@ -52,15 +52,7 @@ def config(box: AcmeBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def seen(context: ssl.SSLContext, name: str = "one.example.com", **client: Any) -> ssl.SSLObject:
     """Make a handshake; return the client's side."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    theirs = client_context(**client).wrap_bio(to_client, to_server, server_hostname=name)
-    ours = context.wrap_bio(to_server, to_client, server_side=True)
-    for side in (theirs, ours) * 3:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            side.do_handshake()
-    ours.write(b"x")
-    theirs.read(1)
-    return theirs
+    return handshakes.seen(context, name, **client)
 
 
 def uvicorn_config(**settings: Any) -> uvicorn.Config:
