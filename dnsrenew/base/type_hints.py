@@ -40,7 +40,7 @@ def complete(thing: Any, package: dict[str, Any], public: Callable[[str], Any]) 
     :param package: the namespace of the package, in which Python evaluates the attributes of its classes.
     :param public: returns the public name; raises ``AttributeError``.
     """
-    for namespace, annotation in _annotations(thing, package):
+    for namespace, annotation, home in _annotations(thing, package):
         for name in _NAME.findall(annotation):
             if name in namespace or hasattr(builtins, name):
                 continue
@@ -52,18 +52,21 @@ def complete(thing: Any, package: dict[str, Any], public: Callable[[str], Any]) 
                 try:
                     namespace[name] = public(name)
                 except AttributeError:  # of a private attribute
-                    continue
+                    if name in home:
+                        namespace[name] = home[name]
 
 
-def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield each annotation with the namespace in which it is evaluated."""
+def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    """Yield each annotation with the namespace in which it is evaluated, and that of the module where it stands."""
     if isinstance(thing, FunctionType):
-        yield from ((thing.__globals__, each) for each in thing.__annotations__.values() if isinstance(each, str))
+        own = thing.__globals__
+        yield from ((own, each, own) for each in thing.__annotations__.values() if isinstance(each, str))
     elif isinstance(thing, type):
         for base in thing.__mro__:
             if base.__module__ == package["__name__"]:
-                yield from ((package, each) for each in base.__annotations__.values() if isinstance(each, str))
-                for found in list(vars(base).values()):
-                    function = getattr(found, "__func__", getattr(found, "fget", found))
-                    if isinstance(function, FunctionType):
-                        yield from _annotations(function, package)
+                found = [getattr(each, "__func__", getattr(each, "fget", each)) for each in list(vars(base).values())]
+                functions = [each for each in found if isinstance(each, FunctionType)]
+                home = functions[0].__globals__ if functions else {}
+                yield from ((package, each, home) for each in base.__annotations__.values() if isinstance(each, str))
+                for function in functions:
+                    yield from _annotations(function, package)
