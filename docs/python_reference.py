@@ -159,7 +159,7 @@ def _shown(signature: inspect.Signature) -> str:
 
 
 def _parameter(each: inspect.Parameter) -> str:
-    stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+    stars = "**" if each.kind is each.VAR_KEYWORD else "*" if each.kind is each.VAR_POSITIONAL else ""
     kind = "" if each.annotation is each.empty else f": {each.annotation}"
     if each.default is each.empty:
         return f"{stars}{each.name}{kind}"
