@@ -197,6 +197,24 @@ def tests_of_an_app() -> None:
         assert_type(box.trust, Path)
 
 
+async def servers() -> None:
+    """What is awaited, and the contexts of servers."""
+    certificate = await dnsrenew.aobtain(["example.com"], dns=Thing(), agree_terms=True, on_event=print)
+    assert_type(certificate, dnsrenew.Certificate)
+    renewer = dnsrenew.Renewer(dnsrenew.Config.find())
+    assert_type(await renewer.arenew(["home"], force=True), list[dnsrenew.Outcome])
+    async with renewer.serve("home") as served, dnsrenew.serve("example.com") as other:
+        assert_type(served, dnsrenew.Served)
+        assert_type(other.status(), list[dnsrenew.CertificateStatus])
+        await asyncio.to_thread(served.check_now)
+        assert_type(served.ssl_context_factory(), ssl.SSLContext)
+    assert_type(dnsrenew.ssl_context_factory("home", config=Path("x.toml"))(None, None), ssl.SSLContext)
+    password = dnsrenew.Secret.file("password.txt")
+    assert_type(dnsrenew.follow(Path("fullchain.pem"), "privkey.pem", password=password), ssl.SSLContext)
+    with acme_box() as box:
+        assert_type(box.toml(), str)
+
+
 def driver_s_author() -> None:
     """The conformance test, with a driver class and with an object."""
     as_protocol: dnsrenew.Driver = Thing()
