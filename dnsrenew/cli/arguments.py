@@ -28,8 +28,9 @@ _VALUED: Final = frozenset({"--config", "--kind", "--lang"})
 """Options with a value that may stand before a command, or before the second word of one."""
 
 
-_LIKE_A_TIME: Final = r"[0-9]+(?:\.[0-9]+)? ?[A-Za-z]*"
-"""A number and a unit, perhaps one that does not exist."""
+_BARE: Final = {"duration": r"[0-9]+(?:\.[0-9]+)? ?[A-Za-z]*", "address": r".*:[0-9]+"}
+"""What is taken as the value of an option that does not need one: a number and a unit, perhaps one that does not exist;
+a host and a port. Any other word is an argument."""
 
 
 class Options(SimpleNamespace):
@@ -223,8 +224,9 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
     """Take the value of an option from the words after it; ``14 days`` are two words."""
     if not left or (left[0].startswith("-") and left[0] != "-"):
         return None
-    if option.value_if_bare is not None and seconds_of(left[0]) is None and not re.fullmatch(_LIKE_A_TIME, left[0]):
-        return None  # the name of a certificate
+    is_value = seconds_of(left[0]) is not None or re.fullmatch(_BARE.get(option.kind, ""), left[0])
+    if option.value_if_bare is not None and not is_value:
+        return None  # an argument, such as the name of a certificate
     value = left.popleft()
     if option.kind in _DURATIONS and left and value.isdecimal() and len(left[0]) > 1 and unit_seconds(left[0]):
         value += f" {left.popleft()}"

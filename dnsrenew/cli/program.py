@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
     from dnsrenew.cli.command_types import Runner
 
-_LOGS: Final = frozenset({"run", "worker"})
+_LOGS: Final = frozenset({"run", "serve", "worker"})
 """Commands whose standard error is a log, with ``--json`` in lines of JSON."""
 _SUSPEND_TIMEOUT: Final = 0.5
 """Seconds that Ctrl-Z waits for the terminal to show the cursor again."""

@@ -10,7 +10,7 @@ import pytest
 from tests.kit.without_extension import copy_without, run
 from tests.lab.workspace import Workspace
 
-COMMANDS = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify"}
+COMMANDS = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify", "serve": "serve"}
 
 
 @pytest.mark.parametrize("extension", [*COMMANDS, "testing"])

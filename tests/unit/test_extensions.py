@@ -14,7 +14,7 @@ from docs import floors
 from tests.kit.without_extension import copy_without, run
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
-COMMANDS: Final = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify"}
+COMMANDS: Final = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify", "serve": "serve"}
 """A command of each extension."""
 CORE_TESTS: Final = ("test_fallback_planner.py", "test_store_state.py", "test_fallback_history.py")
 """Tests of the core that import no extension."""

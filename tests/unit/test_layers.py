@@ -24,6 +24,7 @@ The goals: 500 files, 300 of the core, 120 late imports, 56,000 lines, 32,000 of
 """
 
 OWNERS = {
+    "a2wsgi": {"extensions/serve"},
     "acme": {"acme"},
     "apprise": {"extensions/watch"},
     "boto3": {"drivers/lexicon/patches"},
@@ -43,6 +44,7 @@ OWNERS = {
     "tenacity": {"base/runtime/retry"},
     "tldextract": {"base/public_suffixes"},
     "urllib3": {"base/http"},
+    "uvicorn": {"extensions/serve"},
 }
 
 

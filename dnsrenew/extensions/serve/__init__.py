@@ -1,0 +1,19 @@
+"""The command ``dnsrenew serve``: runs a web app in Python with a certificate that is kept new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnsrenew.base.extensions import Extension
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import CommandTable
+
+
+def _commands() -> CommandTable:
+    from dnsrenew.extensions.serve.commands_table import TABLE
+
+    return TABLE
+
+
+EXTENSION = Extension(commands=_commands)

@@ -1,0 +1,135 @@
+"""``dnsrenew serve``: runs a web app in Python with a certificate that is kept new.
+
+This process opens the ports, obtains what is missing, redirects from HTTP, and keeps the processes running that import
+and serve the app. Each of those follows the store too: one renews, and all get the new certificate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base import host_port, threads
+from dnsrenew.base.extensions import install_command
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import sentences
+from dnsrenew.cli.service_log import event_progress, use_service_log
+from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.extensions.serve import texts
+from dnsrenew.extensions.serve.redirect import RedirectServer, to_https
+from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.source import make_served, read_config
+from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
+from dnsrenew.extensions.serve.worker import GRACE
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.arguments import Options
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.config import Config
+    from dnsrenew.serving.served import Served
+
+_PACKAGES: Final = ("uvicorn", "a2wsgi")
+_HTTPS: Final = ":443"
+HTTP: Final = ":80"
+_END: Final = KILL_AFTER + 4.0
+"""Seconds from the first signal to the exit."""
+
+
+def serve(invocation: Invocation) -> int:
+    """Serve until a signal arrives; return the exit status for the signal.
+
+    :raises ConfigError: a package, the app or the configuration is missing or has mistakes.
+    :raises DnsRenewError: a port cannot be opened, the app raises an exception, or a certificate cannot be obtained.
+    """
+    options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError.of(texts.PACKAGES_MISSING, packages=missing, command=install_command(*missing))
+    _check_addresses(options)
+    signals.allow(_END)
+    use_service_log(invocation)
+    passed = PassedSockets() if options.bind else passed_sockets()
+    if passed.http and options.redirect is None:
+        options.redirect = HTTP
+    config = read_config(invocation, show=True)
+    _check_ground(invocation)
+    served = make_served(invocation, config, event_progress(invocation))
+    with contextlib.ExitStack() as at_end:
+        https = passed.https or [
+            each for address in options.bind or (_HTTPS,) for each in open_sockets(address, "--bind")
+        ]
+        at_end.callback(close_all, https)
+        http = passed.http or ([] if options.redirect is None else open_sockets(options.redirect, "--redirect"))
+        redirect = to_https(https[0].getsockname()[1], _first_host(config))
+        for each in http:
+            at_end.callback(RedirectServer(each, served.http01_app(redirect)).stop)
+        at_end.callback(served.close)
+        supervisor = Supervisor(invocation, https)
+        at_end.callback(supervisor.stop)
+        addresses = {"app": options.app, "addresses": [*shown("https", https)], "redirects": [*shown("http", http)]}
+        try:
+            supervisor.start(partial(_enter, invocation, served))
+            terminal.write_info(texts.SERVING.format(app=options.app, addresses=", ".join(addresses["addresses"])))
+            for address in addresses["redirects"]:
+                terminal.write_info(texts.REDIRECTING.format(address=address))
+            supervisor.run()
+        except Cancelled:
+            pass
+        terminal.write_info(texts.ENDING.format(seconds=GRACE))
+        threads.start(served.close)  # at once, beside the requests that finish: the call at the end waits for it
+    terminal.write_info(texts.ENDED)
+    terminal.write_document(addresses)
+    return signals.status or 130
+
+
+def _enter(invocation: Invocation, served: Served) -> None:
+    """Obtain what is missing. A signal withdraws what was published.
+
+    :raises RenewalFailed: a certificate cannot be obtained, and no usable one is stored.
+    :raises Cancelled: a signal arrived.
+    """
+    signals = invocation.signals
+    invocation.terminal.write_info(texts.OBTAINING.format(app=invocation.options.app))
+    signals.run(served.__enter__, cleans_up=True, tick=lambda: served.close() if signals.cancel.is_set() else None)
+
+
+def _check_addresses(options: Options) -> None:
+    """Check the addresses of the command line before anything is done.
+
+    :raises ConfigError: ``usage``.
+    """
+    given = [("--bind", each) for each in options.bind or ()]
+    given += [] if options.redirect is None else [("--redirect", options.redirect)]
+    for option, address in given:
+        try:
+            port = host_port.split(address)[1]
+        except ValueError:
+            port = 0
+        if not port:
+            raise usage(texts.BAD_ADDRESS, "dnsrenew serve", option=option, value=address)
+
+
+def _check_ground(invocation: Invocation) -> None:
+    """Check that nobody else decides what is imported: the current folder, and in it the module of the app.
+
+    :raises ConfigError: ``config-untrusted``, for root.
+    """
+    folder, checks = os.getcwd(), FileChecks(found=False, insist=invocation.options.insist)
+    checks.judge(folder, any_entry=True)
+    module = os.path.join(folder, invocation.options.app.partition(":")[0].partition(".")[0])
+    if os.path.isdir(module):
+        checks.judge(module, any_entry=True)
+    elif os.path.exists(f"{module}.py"):
+        checks.judge(f"{module}.py")
+    for notice in checks.warnings:
+        invocation.terminal.write_message(f"! {sentences(notice.message, notice.fix)}")
+
+
+def _first_host(config: Config) -> str:
+    """Return the host for requests that name none."""
+    domains = [domain for spec in config.certificates for domain in spec.domains]
+    return domains[0].removeprefix("*.") if domains else "localhost"

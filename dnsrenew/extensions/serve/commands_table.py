@@ -1,0 +1,75 @@
+"""The command serve: what ``--help``, the man page, completion and docs show of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Runner
+
+_INTERFACES: Final = ("asgi", "wsgi")
+
+_COMMANDS: Final = {
+    "serve": Command(
+        "run a Python web app with a certificate that is kept new",
+        (Argument("app", "MODULE:APP", "the app: `app` in main.py is main:app", required=True),),
+        (
+            Option("--certificate", "the certificate to serve (default: all, chosen by SNI)", "NAME", "text"),
+            Option("--bind", "the address for HTTPS; can be repeated (default: :443)", "HOST:PORT", "list"),
+            Option(
+                "--redirect",
+                "send HTTP to HTTPS, and answer http-01; without HOST:PORT, at :80",
+                "HOST:PORT",
+                "address",
+                value_if_bare=":80",
+            ),
+            Option("--workers", "processes that run the app (default: 1)", "N", "workers", default=1),
+            Option("--reload", "start the app again when one of its files has changed"),
+            Option("--interface", "what the app speaks (default: found out)", "asgi|wsgi", "word", _INTERFACES),
+            Option("--domain", "without a configuration: a name of the certificate; can be repeated", "DOMAIN", "list"),
+            Option("--dns", "with --domain: the DNS host, a name from dnsrenew providers", "PROVIDER", "text"),
+            Option(
+                "--dns-option",
+                "with --dns: an option of the DNS host; can be repeated; secrets as file:PATH or env:NAME",
+                "KEY=REFERENCE",
+                "list",
+            ),
+            Option("--ca", "with --domain: the CA, by name or directory URL (default: letsencrypt)", "CA", "text"),
+            Option("--contact", "with --domain: a mail address for the CA; can be repeated", "MAIL", "list"),
+            Option("--agree-terms", "with --domain: you agree to the terms of service of the CA"),
+        ),
+        (
+            ("dnsrenew serve main:app", "with the certificates of dnsrenew.toml"),
+            ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you write it"),
+            ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
+            (
+                "dnsrenew serve main:app --domain a.example --dns desec --dns-option auth_token=file:token --agree-terms",
+                "without a configuration",
+            ),
+        ),
+        "Runs an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) with uvicorn. The app is imported first, "
+        "from the current folder; then missing certificates are obtained. Due certificates are renewed while it runs, "
+        "and new connections get them without a restart. A function without arguments that returns the app can be "
+        "given too. Sockets that systemd opened are used instead of --bind; one named http redirects. With --domain "
+        "and --redirect, without --dns, the certificate is obtained by http-01.\n"
+        "Ctrl-C ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts the "
+        "processes again, one after the other has taken over. The exit status is 1 if the app cannot be imported or a "
+        "port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
+    ),
+}
+
+
+def _run(_name: str) -> Runner:
+    """Return the function that runs the command, with its texts in the language of the program."""
+    from dnsrenew.cli import language
+    from dnsrenew.extensions.serve import texts
+
+    language.translate(texts)
+    from dnsrenew.extensions.serve.command import serve
+
+    return serve
+
+
+TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -1,0 +1,116 @@
+"""The certificates of ``dnsrenew serve``: those of the configuration, or one from the options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base import host_port
+from dnsrenew.base.values import replace
+from dnsrenew.cli.arguments import usage
+from dnsrenew.config import Config
+from dnsrenew.extensions.serve import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dnsrenew.base.events import Event
+    from dnsrenew.base.model import CertificateSpec, Route
+    from dnsrenew.cli.arguments import Options
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.errors import Text
+    from dnsrenew.serving.served import Served
+
+_COMMAND: Final = "dnsrenew serve"
+_HTTP_01: Final = "http-01"
+_WITH_DOMAIN: Final = ("dns", "dns_option", "ca", "contact", "agree_terms")
+_NOT_WITH_DOMAIN: Final = ("config", "certificate")
+
+
+def read_config(invocation: Invocation, *, show: bool) -> Config:
+    """Return the configuration, or that of ``--domain``. Where port 80 redirects, it answers http-01 for ``listen``.
+
+    :param show: whether its path and its warnings are shown.
+    :raises ConfigError: with all mistakes; ``usage``: the options do not fit together.
+    """
+    options = invocation.options
+    if options.domain:
+        config = Config.from_dict(_document(options), insist=options.insist)
+    else:
+        for name in _WITH_DOMAIN:
+            if getattr(options, name):
+                raise _usage(texts.ONLY_WITH_DOMAIN, option=_flag(name))
+        if show:
+            config = invocation.config(needs_certificates=True)
+        else:
+            config = Config.find(options.config, insist=options.insist)
+    if options.redirect is None:
+        return config
+    port = host_port.split(options.redirect)[1]
+    return replace(config, certificates=tuple(_answered(each, port) for each in config.certificates))
+
+
+def make_served(invocation: Invocation, config: Config, on_event: Callable[[Event], object]) -> Served:
+    """Return what keeps the certificates new in this process.
+
+    :raises ConfigError: ``certificate-unknown``.
+    """
+    name = invocation.options.certificate
+    return invocation.renewer(config, on_event).serve(*([] if name is None else [name]))
+
+
+def _answered(spec: CertificateSpec, port: int) -> CertificateSpec:
+    """Return a certificate whose http-01 routes at a port are answered by our own server there."""
+    return replace(spec, routes=tuple(_answered_route(route, port) for route in spec.routes))
+
+
+def _answered_route(route: Route, port: int) -> Route:
+    if route.challenge != _HTTP_01 or route.listen is None or host_port.split(route.listen)[1] != port:
+        return route
+    return replace(route, listen=None, app=True)
+
+
+def _document(options: Options) -> Mapping[str, Any]:
+    """Return the tables of the configuration that the options stand for.
+
+    :raises ConfigError: ``usage``.
+    """
+    for name in _NOT_WITH_DOMAIN:
+        if getattr(options, name) is not None:
+            raise _usage(texts.NOT_WITH_DOMAIN, option=_flag(name))
+    if options.dns is None and (options.dns_option or options.redirect is None):
+        raise _usage(texts.NO_ROUTE)
+    certificate: dict[str, Any] = {"domains": options.domain}
+    accounts: dict[str, Any] = {}
+    if options.dns is None:
+        certificate["routes"] = [{"challenge": _HTTP_01, "app": True}]
+    else:
+        accounts = {options.dns: {"provider": options.dns, **_dns_options(options)}}
+    ca, own = options.ca or "letsencrypt", {}
+    if "://" in ca:
+        own, ca = {"own": {"directory": ca}}, "own"
+    return {
+        "contact": options.contact or [],
+        "agree_terms": options.agree_terms,
+        "default_ca": ca,
+        "ca": own,
+        "dns": accounts,
+        "certificate": [certificate],
+    }
+
+
+def _dns_options(options: Options) -> dict[str, str]:
+    found = {}
+    for each in options.dns_option or ():
+        key, equals, value = each.partition("=")
+        if not key or not equals:
+            raise _usage(texts.BAD_OPTION, value=key, provider=options.dns)
+        found[key.replace("-", "_")] = value
+    return found
+
+
+def _usage(text: Text, **evidence: Any) -> Exception:
+    return usage(text, _COMMAND, **evidence)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,205 @@
+"""The processes of ``dnsrenew serve``: started, started again, and ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.cli.service_log import write_service_error
+from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.extensions.serve import texts
+from dnsrenew.extensions.serve.worker import GO, GRACE, LOADED, READY, work
+
+if TYPE_CHECKING:
+    import socket
+
+    from dnsrenew.cli.invocation import Invocation
+
+_SPAWN: Final = multiprocessing.get_context("spawn")  # no threads of ours are in it, as after a fork
+KILL_AFTER: Final = GRACE + 1.5
+"""Seconds until a process that does not end is killed: less than the 10 that Docker gives."""
+_TICK: Final = 0.2
+_LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at the files of the app."""
+_RETRY: Final = 2.0
+"""Seconds after the end of a process until another one starts."""
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+class _WorkerProcess:
+    """One process with the app, and a pipe to it."""
+
+    def __init__(self, invocation: Invocation, sockets: Sequence[socket.socket]) -> None:
+        self.pipe, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=work, args=(invocation.options, sockets, theirs), name="dnsrenew-serve")
+        self.process.start()
+        theirs.close()  # so that its end is seen at the pipe, and ours by it
+
+    def heard(self) -> Any:
+        """Return what it has said; None if it has ended without a word."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+
+
+class Supervisor:
+    """Keeps some processes running.
+
+    :param sockets: bound sockets, which the processes share.
+    """
+
+    def __init__(self, invocation: Invocation, sockets: Sequence[socket.socket]) -> None:
+        self._invocation = invocation
+        self._sockets = sockets
+        self._app: str = invocation.options.app
+        self._running: list[_WorkerProcess] = []
+        self._starting: list[_WorkerProcess] = []
+
+    def start(self, before_serving: Callable[[], object]) -> None:
+        """Start the processes, and return when all answer connections.
+
+        :param before_serving: called when the app is imported; the processes wait for its end.
+        :raises DnsRenewError: a process cannot start.
+        :raises Cancelled: a signal arrived.
+        """
+        self._running = self._started(self._invocation.options.workers, before_serving)
+
+    def run(self) -> None:
+        """Start again what has ended or changed, until a signal to stop arrives."""
+        invocation = self._invocation
+        options, signals, clock = invocation.options, invocation.signals, invocation.clock
+        files, look = _python_files(os.getcwd()) if options.reload else {}, clock.monotonic()
+        while not signals.cancel.is_set():
+            connection.wait([each.process.sentinel for each in self._running], timeout=_TICK)
+            if signals.cancel.is_set():
+                return
+            if signals.take_hangup():
+                invocation.terminal.write_info(texts.RESTARTING.format(app=self._app))
+                self._replace()
+            if options.reload and clock.monotonic() - look >= _LOOK_EVERY:
+                before, files, look = files, _python_files(os.getcwd()), clock.monotonic()
+                if changed := sorted(set(before.items()) ^ set(files.items())):
+                    self._reload(changed[0][0])
+            self._revive()
+
+    def stop(self) -> None:
+        """End all processes: requests get some seconds to finish."""
+        self._end([*self._starting, *self._running])
+        self._starting, self._running = [], []
+
+    # ── starting ────────────────────────────────────────────────────────────────────────
+
+    def _started(self, count: int, before_serving: Callable[[], object] = lambda: None) -> list[_WorkerProcess]:
+        """Return processes that answer connections.
+
+        :raises DnsRenewError: one cannot start; none of them is left.
+        """
+        self._starting = [_WorkerProcess(self._invocation, self._sockets) for _ in range(count)]
+        try:
+            self._wait_for(LOADED)
+            before_serving()
+            for each in self._starting:
+                each.pipe.send(GO)
+            self._wait_for(READY)
+        except OSError:  # one has just ended
+            self._end(self._starting)
+            raise DnsRenewError.of(texts.APP_ENDED, app=self._app, status=self._starting[0].process.exitcode) from None
+        except BaseException:
+            self._end(self._starting)
+            raise
+        finally:
+            started, self._starting = self._starting, []
+        return started
+
+    def _wait_for(self, word: str) -> None:
+        waiting = {each.pipe: each for each in self._starting}
+        while waiting:
+            for pipe in connection.wait(list(waiting), timeout=_TICK):
+                said = waiting[pipe].heard()  # type: ignore[index]  # one of them
+                if isinstance(said, DnsRenewError):
+                    raise said
+                if said != word:
+                    process = waiting[pipe].process  # type: ignore[index]  # as above
+                    process.join(_TICK)
+                    raise DnsRenewError.of(texts.APP_ENDED, app=self._app, status=process.exitcode)
+                del waiting[pipe]  # type: ignore[arg-type]  # as above
+            self._invocation.signals.check()
+
+    # ── starting again ──────────────────────────────────────────────────────────────────
+
+    def _replace(self) -> None:
+        """Start new processes, and end the old ones when they answer."""
+        new = self._tried(self._invocation.options.workers, texts.NOT_RESTARTED)
+        if new:
+            self._end(self._running)
+            self._running = new
+
+    def _reload(self, changed: str) -> None:
+        """End the processes and start new ones: two versions of an app that is being written may not go together."""
+        file = os.path.relpath(changed)
+        self._invocation.terminal.write_info(texts.CHANGED.format(file=file, app=self._app))
+        self._end(self._running)
+        self._running = self._tried(self._invocation.options.workers, texts.NOT_RELOADED)
+
+    def _revive(self) -> None:
+        ended = [each for each in self._running if not each.process.is_alive()]
+        for each in ended:
+            self._running.remove(each)
+            fields = {"pid": each.process.pid, "app": self._app, "status": each.process.exitcode}
+            self._invocation.terminal.write_message(texts.REPLACED.format_map(fields))
+        if not ended and len(self._running) == self._invocation.options.workers:
+            return
+        if self._invocation.options.reload and not ended:
+            return  # it waits for a change
+        if not self._invocation.clock.wait(_RETRY, self._invocation.signals.cancel):
+            self._running += self._tried(self._invocation.options.workers - len(self._running))
+
+    def _tried(self, count: int, otherwise: str = "") -> list[_WorkerProcess]:
+        """Return new processes; if they cannot start, say why, and return none."""
+        try:
+            return self._started(count)
+        except Cancelled:  # the loop ends
+            return []
+        except DnsRenewError as error:
+            write_service_error(self._invocation.terminal, error)
+            if otherwise:
+                self._invocation.terminal.write_message(otherwise)
+            return []
+
+    # ── ending ──────────────────────────────────────────────────────────────────────────
+
+    def _end(self, processes: Sequence[_WorkerProcess]) -> None:
+        clock = self._invocation.clock
+        for each in processes:
+            each.pipe.close()
+        last = clock.monotonic() + KILL_AFTER
+        for each in processes:
+            each.process.join(max(0.0, last - clock.monotonic()))
+            if each.process.is_alive():
+                each.process.kill()
+                each.process.join()
+                self._invocation.terminal.write_message(texts.KILLED.format(pid=each.process.pid, app=self._app))
+
+
+def _python_files(folder: str) -> dict[str, int]:
+    """Return when each Python file of a folder was changed; those of environments and hidden folders do not count."""
+    return dict(_changed_times(folder))
+
+
+def _changed_times(folder: str) -> Iterator[tuple[str, int]]:
+    for place, folders, files in os.walk(folder):
+        if "pyvenv.cfg" in files:
+            folders[:] = []
+            continue
+        folders[:] = [each for each in folders if each not in _SKIPPED and not each.startswith(".")]
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(place, name)
+                try:
+                    yield path, os.stat(path).st_mtime_ns
+                except OSError:  # it has just gone
+                    continue

@@ -1,0 +1,300 @@
+"""One process of ``dnsrenew serve``: imports the app, follows the certificates, and serves with uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib
+import inspect
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.cli import language
+from dnsrenew.cli.error_text import LogLines
+from dnsrenew.cli.invocation import make_invocation
+from dnsrenew.cli.service_log import event_progress, use_service_log
+from dnsrenew.cli.signals import SignalHandler
+from dnsrenew.cli.terminal import INFO_LINE, WARNING_LINE, Terminal
+from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.extensions.serve import texts
+from dnsrenew.extensions.serve.source import make_served, read_config
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+    from types import FrameType
+
+    from dnsrenew.cli.arguments import Options
+    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.serving.served import Served
+
+GRACE: Final = 8
+"""Seconds that requests get to finish."""
+LOADED: Final = "loaded"
+"""What the process says when the app is imported; then it waits for :data:`GO`."""
+READY: Final = "ready"
+"""What it says when connections are answered."""
+GO: Final = "go"
+_TICK: Final = 0.2
+_BLOCKED_AFTER: Final = 5.0
+"""Seconds without a sign of the event loop until a warning; it gives one every second."""
+_IMPORTING: Final = (__file__, importlib.__file__, "<frozen importlib")
+"""Where the frames are that lead to the first line of an app."""
+_STANDARD: Final = os.path.dirname(os.__file__)
+
+
+def work(options: Options, sockets: Sequence[socket.socket], parent: Connection) -> None:
+    """Serve until the parent says so, or ends.
+
+    :param options: the options of the command line.
+    :param parent: gets :data:`LOADED`, :data:`READY`, or the error that ends this process.
+    """
+    _ignore_signals()
+    if options.json:
+        os.dup2(2, 1)  # standard output has the one document of the command
+    with contextlib.suppress(OSError):
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115  # multiprocessing has closed it; debuggers of the app read it
+    language.choose(options.lang, json=options.json, only_json=options.json)
+    language.translate(texts)
+    terminal = Terminal()
+    terminal.apply_options(options)
+    invocation = make_invocation(options, terminal, SignalHandler())
+    use_service_log(invocation)
+    _log_to(terminal)
+    sys.path.insert(0, os.getcwd())
+    try:
+        interface, app = load(options.app, options.interface)
+        parent.send(LOADED)
+        if parent.recv() == GO:
+            served = make_served(invocation, read_config(invocation, show=False), event_progress(invocation))
+            _serve(invocation, served, app=app, interface=interface, sockets=sockets, parent=parent)
+    except DnsRenewError as error:
+        parent.send(error)
+    except (EOFError, BrokenPipeError):  # the parent has ended
+        pass
+
+
+def _serve(
+    invocation: Invocation,
+    served: Served,
+    *,
+    app: Callable[..., Any],
+    interface: str,
+    sockets: Sequence[socket.socket],
+    parent: Connection,
+) -> None:
+    import uvicorn  # of the extra serve
+
+    is_wsgi, loop = interface == "wsgi", _LoopWatch()
+    asgi = _as_asgi(app, interface)
+    config = uvicorn.Config(
+        asgi if invocation.options.redirect is None else served.http01_app(asgi),
+        interface="asgi3",
+        lifespan="off" if is_wsgi else "auto",
+        ws="none" if is_wsgi else "auto",
+        log_config=None,
+        ssl_context_factory=served.ssl_context_factory,
+        timeout_graceful_shutdown=GRACE,
+        callback_notify=loop.beat,
+        timeout_notify=0,
+    )
+    server = uvicorn.Server(config)
+
+    def follow_parent() -> None:
+        """Tell the parent when connections are answered, and end when it says so, or has ended itself."""
+        told = False
+        while not parent.poll(_TICK):
+            if server.started and not told:
+                parent.send(READY)
+                told = True
+            if server.started and (place := loop.blocked_at()):
+                message = texts.BLOCKED.format(seconds=int(_BLOCKED_AFTER), place=place)
+                invocation.terminal.write_message(message, WARNING_LINE)
+        server.should_exit = True
+        served.close()  # at once: a renewal at work withdraws its values even if the app blocks the loop for good
+
+    with served:
+        threading.Thread(target=follow_parent, name="dnsrenew-parent", daemon=True).start()
+        server.run(sockets=list(sockets))
+
+
+def _ignore_signals() -> None:
+    """Leave Ctrl-C and the end of a terminal to the parent, which gets them too; uvicorn takes SIGTERM while it serves.
+
+    A handler that does nothing, unlike SIG_IGN, is not passed on to programs that the app starts.
+    """
+    for name in ("SIGINT", "SIGBREAK", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+# ── the app ─────────────────────────────────────────────────────────────────────────────
+
+
+def load(name: str, wanted: str | None) -> tuple[str, Callable[..., Any]]:
+    """Import an app; return its interface, ``asgi`` or ``wsgi``, and the app.
+
+    :param name: ``MODULE:APP``; APP may be a function without arguments that returns the app.
+    :param wanted: the interface, if it is known.
+    :raises ConfigError: ``serve-app-missing``; ``serve-app-interface``: it has neither interface.
+    :raises DnsRenewError: ``serve-app-failed``: the module raises an exception, which was printed.
+    """
+    module_name, _, path = name.partition(":")
+    path = path.removesuffix("()")
+    if not all(part.isidentifier() for part in (*module_name.split("."), *path.split("."))):
+        raise ConfigError.of(texts.APP_FORM, app=name)
+    module = _printing(name, functools.partial(_imported, module_name))
+    app: Any = module
+    for part in path.split("."):
+        if not hasattr(app, part):
+            nearest = difflib.get_close_matches(part, vars(module), 1) or [*_apps_in(module), path]
+            raise ConfigError.of(
+                texts.NAME_MISSING, module=module_name, name=path, nearest=f"{module_name}:{nearest[0]}"
+            )
+        app = getattr(app, part)
+    if wanted is None and _count(app) == 0:
+        app = _printing(name, app)
+    interface = wanted or _interface(app)
+    if interface is None:
+        found = kind(app) if type(app).__module__ == "builtins" else f"{type(app).__module__}.{type(app).__name__}"
+        raise ConfigError.of(texts.APP_INTERFACE, app=name, found=found)
+    return interface, app
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError.of(texts.MODULE_MISSING, module=name, folder=os.getcwd()) from None
+
+
+def _printing(name: str, call: Callable[[], Any]) -> Any:
+    """Call code of the app. What it raises is printed as Python would, without the frames that led to it.
+
+    :raises DnsRenewError: ``serve-app-failed``.
+    """
+    try:
+        return call()
+    except DnsRenewError:
+        raise
+    except BaseException as error:  # noqa: BLE001  # SystemExit too
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_IMPORTING):
+            trace = trace.tb_next
+        traceback.print_exception(error.with_traceback(trace))
+        raise DnsRenewError.of(texts.APP_FAILED, app=name, kind=type(error).__name__) from None
+
+
+def _apps_in(module: Any) -> list[str]:
+    """Return the names in a module that look like an app."""
+    return [name for name, value in vars(module).items() if not inspect.isclass(value) and _interface(value) == "asgi"]
+
+
+def _interface(app: Any) -> str | None:
+    if not callable(app) or inspect.isclass(app):
+        return None
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004  # of an object
+        return "asgi"
+    return {2: "wsgi", 3: "asgi"}.get(_count(app))
+
+
+def _count(app: Any) -> int:
+    """Return how many arguments a callable needs; -1 if that is not known."""
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):
+        return -1
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional and each.default is inspect.Parameter.empty for each in parameters)
+
+
+def _as_asgi(app: Callable[..., Any], interface: str) -> Callable[..., Any]:
+    if interface == "wsgi":
+        from a2wsgi import WSGIMiddleware  # of the extra serve
+
+        app = WSGIMiddleware(app)
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return asgi
+
+
+# ── the event loop ──────────────────────────────────────────────────────────────────────
+
+
+class _LoopWatch:
+    """Notices that the app blocks the event loop: nothing else then answers, and no handshake is made."""
+
+    def __init__(self) -> None:
+        self._beat: float | None = None
+        self._told = False
+
+    async def beat(self) -> None:
+        """Note that the loop runs; uvicorn calls it every second."""
+        self._beat = time.monotonic()
+        self._told = False
+
+    def blocked_at(self) -> str | None:
+        """Return the place in the app that blocks the loop, once for each time; None if the loop runs."""
+        if self._told or self._beat is None or time.monotonic() - self._beat < _BLOCKED_AFTER:
+            return None
+        self._told = True
+        return _place(sys._current_frames().get(threading.main_thread().ident or 0))  # noqa: SLF001  # its only name
+
+
+def _place(frame: FrameType | None) -> str:
+    """Return the innermost line that is neither of the standard library nor of a package: file, line and function."""
+    found, each = frame, frame
+    while each is not None:
+        name = each.f_code.co_filename
+        if not name.startswith((_STANDARD, "<")) and "site-packages" not in name:
+            found = each
+            break
+        each = each.f_back
+    if found is None:
+        return texts.NOWHERE.format()
+    return f"{found.f_code.co_filename}:{found.f_lineno} in {found.f_code.co_name}"
+
+
+# ── the log ─────────────────────────────────────────────────────────────────────────────
+
+
+class _ServerLines(logging.Handler):
+    """Writes the log of uvicorn: requests, and with ``-v`` its own story; errors with what the app raised."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._is_shown = {"uvicorn.access": not terminal.quiet}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        is_problem = record.levelno >= logging.WARNING
+        if not (is_problem or self._is_shown.get(record.name, self._terminal.verbose > 0)):
+            return
+        text = record.getMessage().strip()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        self._terminal.write_message(text, WARNING_LINE if is_problem else INFO_LINE)
+
+
+def _log_to(terminal: Terminal) -> None:
+    for name, handler in {"dnsrenew": LogLines(terminal), "uvicorn": _ServerLines(terminal)}.items():
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(handler.level or logging.INFO)
+        logger.propagate = name == "dnsrenew"
