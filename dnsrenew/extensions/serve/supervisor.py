@@ -58,6 +58,7 @@ class Supervisor:
         self._app: str = invocation.options.app
         self._running: list[_WorkerProcess] = []
         self._starting: list[_WorkerProcess] = []
+        self._files = self._look() if invocation.options.reload else {}
 
     def start(self, before_serving: Callable[[], object]) -> None:
         """Start the processes, and return when all answer connections.
@@ -72,17 +73,18 @@ class Supervisor:
         """Start again what has ended or changed, until a signal to stop arrives."""
         invocation = self._invocation
         options, signals, clock = invocation.options, invocation.signals, invocation.clock
-        files, look = _python_files(os.getcwd()) if options.reload else {}, clock.monotonic()
+        looked = clock.monotonic()
         while not signals.cancel.is_set():
-            connection.wait([each.process.sentinel for each in self._running], timeout=_TICK)
+            if not connection.wait([each.process.sentinel for each in self._running], timeout=_TICK):
+                clock.wait(0 if self._running else _TICK, signals.cancel)
             if signals.cancel.is_set():
                 return
             if signals.take_hangup():
                 invocation.terminal.write_info(texts.RESTARTING.format(app=self._app))
                 self._replace()
-            if options.reload and clock.monotonic() - look >= _LOOK_EVERY:
-                before, files, look = files, _python_files(os.getcwd()), clock.monotonic()
-                if changed := sorted(set(before.items()) ^ set(files.items())):
+            if options.reload and clock.monotonic() - looked >= _LOOK_EVERY:
+                before, self._files, looked = self._files, self._look(), clock.monotonic()
+                if changed := sorted(set(before.items()) ^ set(self._files.items())):
                     self._reload(changed[0][0])
             self._revive()
 
@@ -170,6 +172,10 @@ class Supervisor:
                 self._invocation.terminal.write_message(otherwise)
             return []
 
+    @staticmethod
+    def _look() -> dict[str, int]:
+        return dict(_python_files(os.getcwd()))
+
     # ── ending ──────────────────────────────────────────────────────────────────────────
 
     def _end(self, processes: Sequence[_WorkerProcess]) -> None:
@@ -185,12 +191,8 @@ class Supervisor:
                 self._invocation.terminal.write_message(texts.KILLED.format(pid=each.process.pid, app=self._app))
 
 
-def _python_files(folder: str) -> dict[str, int]:
-    """Return when each Python file of a folder was changed; those of environments and hidden folders do not count."""
-    return dict(_changed_times(folder))
-
-
-def _changed_times(folder: str) -> Iterator[tuple[str, int]]:
+def _python_files(folder: str) -> Iterator[tuple[str, int]]:
+    """Yield each Python file of a folder, and when it was changed; not those of environments and hidden folders."""
     for place, folders, files in os.walk(folder):
         if "pyvenv.cfg" in files:
             folders[:] = []

@@ -158,7 +158,7 @@ def load(name: str, wanted: str | None) -> tuple[str, Callable[..., Any]]:
     app: Any = module
     for part in path.split("."):
         if not hasattr(app, part):
-            nearest = difflib.get_close_matches(part, vars(module), 1) or [*_apps_in(module), path]
+            nearest = difflib.get_close_matches(part, _apps_in(app), 1, cutoff=0.0) or ["APP"]
             raise ConfigError.of(
                 texts.NAME_MISSING, module=module_name, name=path, nearest=f"{module_name}:{nearest[0]}"
             )
@@ -199,8 +199,8 @@ def _printing(name: str, call: Callable[[], Any]) -> Any:
 
 
 def _apps_in(module: Any) -> list[str]:
-    """Return the names in a module that look like an app."""
-    return [name for name, value in vars(module).items() if not inspect.isclass(value) and _interface(value) == "asgi"]
+    """Return the public names in a module that may be an app."""
+    return [name for name, value in vars(module).items() if not name.startswith("_") and _interface(value)]
 
 
 def _interface(app: Any) -> str | None:
