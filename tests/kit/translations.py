@@ -26,9 +26,10 @@ from dnsrenew.errors import Phrase, Text
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.doctor.forms import texts as forms_texts
 from dnsrenew.extensions.doctor.report import texts as report_texts
+from dnsrenew.extensions.serve import texts as texts_serve
 from docs import codes
 
-PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts)
+PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts, texts_serve)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
 SYSTEM: Final = "the operating system"
 BETWEEN: Final = "punctuation"

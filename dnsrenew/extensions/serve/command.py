@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port, threads
 from dnsrenew.base.extensions import install_command
+from dnsrenew.base.systemd_notify import ServiceNotifier
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.language import sentences
 from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.serve import texts
 from dnsrenew.extensions.serve.redirect import RedirectServer, to_https
 from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, open_sockets, passed_sockets, shown
-from dnsrenew.extensions.serve.source import make_served, read_config
+from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PACKAGES: Final = ("uvicorn", "a2wsgi")
 _HTTPS: Final = ":443"
-HTTP: Final = ":80"
+_HTTP: Final = ":80"
 _END: Final = KILL_AFTER + 4.0
 """Seconds from the first signal to the exit."""
 
@@ -54,7 +54,8 @@ def serve(invocation: Invocation) -> int:
     use_service_log(invocation)
     passed = PassedSockets() if options.bind else passed_sockets()
     if passed.http and options.redirect is None:
-        options.redirect = HTTP
+        options.redirect = _HTTP
+    systemd = ServiceNotifier.from_environment(os.environ)
     config = read_config(invocation, show=True)
     _check_ground(invocation)
     served = make_served(invocation, config, event_progress(invocation))
@@ -76,9 +77,11 @@ def serve(invocation: Invocation) -> int:
             terminal.write_info(texts.SERVING.format(app=options.app, addresses=", ".join(addresses["addresses"])))
             for address in addresses["redirects"]:
                 terminal.write_info(texts.REDIRECTING.format(address=address))
+            systemd.send(READY=1)
             supervisor.run()
         except Cancelled:
             pass
+        systemd.send(STOPPING=1)
         terminal.write_info(texts.ENDING.format(seconds=GRACE))
         threads.start(served.close)  # at once, beside the requests that finish: the call at the end waits for it
     terminal.write_info(texts.ENDED)
@@ -125,8 +128,7 @@ def _check_ground(invocation: Invocation) -> None:
         checks.judge(module, any_entry=True)
     elif os.path.exists(f"{module}.py"):
         checks.judge(f"{module}.py")
-    for notice in checks.warnings:
-        invocation.terminal.write_message(f"! {sentences(notice.message, notice.fix)}")
+    show_notices(invocation, checks.warnings)
 
 
 def _first_host(config: Config) -> str:

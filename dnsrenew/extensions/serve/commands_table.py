@@ -45,7 +45,7 @@ _COMMANDS: Final = {
             ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you write it"),
             ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
             (
-                "dnsrenew serve main:app --domain a.example --dns desec --dns-option auth_token=file:token --agree-terms",
+                "dnsrenew serve main:app --domain a.example --dns desec --dns-option auth_token=file:t --agree-terms",
                 "without a configuration",
             ),
         ),
@@ -54,8 +54,8 @@ _COMMANDS: Final = {
         "and new connections get them without a restart. A function without arguments that returns the app can be "
         "given too. Sockets that systemd opened are used instead of --bind; one named http redirects. With --domain "
         "and --redirect, without --dns, the certificate is obtained by http-01.\n"
-        "Ctrl-C ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts the "
-        "processes again, one after the other has taken over. The exit status is 1 if the app cannot be imported or a "
+        "Ctrl-C ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new "
+        "processes, and ends the old ones when those answer. The exit status is 1 if the app cannot be imported or a "
         "port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
     ),
 }

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import host_port
 from dnsrenew.base.values import replace
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import sentences
 from dnsrenew.config import Config
 from dnsrenew.extensions.serve import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateSpec, Route
+    from dnsrenew.base.model import CertificateSpec, Notice, Route
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.errors import Text
@@ -35,6 +36,8 @@ def read_config(invocation: Invocation, *, show: bool) -> Config:
     options = invocation.options
     if options.domain:
         config = Config.from_dict(_document(options), insist=options.insist)
+        if show:
+            show_notices(invocation, config.warnings)
     else:
         for name in _WITH_DOMAIN:
             if getattr(options, name):
@@ -55,7 +58,18 @@ def make_served(invocation: Invocation, config: Config, on_event: Callable[[Even
     :raises ConfigError: ``certificate-unknown``.
     """
     name = invocation.options.certificate
-    return invocation.renewer(config, on_event).serve(*([] if name is None else [name]))
+
+    def listen(event: Event) -> None:
+        if event.data.get("status") != "locked":  # another of our processes renews
+            on_event(event)
+
+    return invocation.renewer(config, listen).serve(*([] if name is None else [name]))
+
+
+def show_notices(invocation: Invocation, notices: Sequence[Notice]) -> None:
+    """Write warnings."""
+    for notice in notices:
+        invocation.terminal.write_message(f"! {sentences(notice.message, notice.fix)}")
 
 
 def _answered(spec: CertificateSpec, port: int) -> CertificateSpec:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,11 @@ class _WorkerProcess:
         self.process.start()
         theirs.close()  # so that its end is seen at the pipe, and ours by it
 
+    def say(self, word: str) -> None:
+        """Say something, unless it has just ended."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(word)
+
     def heard(self) -> Any:
         """Return what it has said; None if it has ended without a word."""
         try:
@@ -59,6 +66,8 @@ class Supervisor:
         self._running: list[_WorkerProcess] = []
         self._starting: list[_WorkerProcess] = []
         self._files = self._look() if invocation.options.reload else {}
+        self._revive_at = 0.0
+        self._silence = _SPAWN.Pipe()  # nothing is said there: a wait needs something to wait for
 
     def start(self, before_serving: Callable[[], object]) -> None:
         """Start the processes, and return when all answer connections.
@@ -75,11 +84,10 @@ class Supervisor:
         options, signals, clock = invocation.options, invocation.signals, invocation.clock
         looked = clock.monotonic()
         while not signals.cancel.is_set():
-            if not connection.wait([each.process.sentinel for each in self._running], timeout=_TICK):
-                clock.wait(0 if self._running else _TICK, signals.cancel)
+            connection.wait([self._silence[0], *(each.process.sentinel for each in self._running)], timeout=_TICK)
             if signals.cancel.is_set():
                 return
-            if signals.take_hangup():
+            if signals.wake.is_set() and signals.take_hangup():
                 invocation.terminal.write_info(texts.RESTARTING.format(app=self._app))
                 self._replace()
             if options.reload and clock.monotonic() - looked >= _LOOK_EVERY:
@@ -105,11 +113,8 @@ class Supervisor:
             self._wait_for(LOADED)
             before_serving()
             for each in self._starting:
-                each.pipe.send(GO)
+                each.say(GO)
             self._wait_for(READY)
-        except OSError:  # one has just ended
-            self._end(self._starting)
-            raise DnsRenewError.of(texts.APP_ENDED, app=self._app, status=self._starting[0].process.exitcode) from None
         except BaseException:
             self._end(self._starting)
             raise
@@ -146,19 +151,20 @@ class Supervisor:
         self._invocation.terminal.write_info(texts.CHANGED.format(file=file, app=self._app))
         self._end(self._running)
         self._running = self._tried(self._invocation.options.workers, texts.NOT_RELOADED)
+        self._revive_at = 0.0 if self._running else math.inf
 
     def _revive(self) -> None:
-        ended = [each for each in self._running if not each.process.is_alive()]
-        for each in ended:
+        """Start others for the processes that have ended, after a while: an app may end again and again."""
+        now = self._invocation.clock.monotonic()
+        for each in [each for each in self._running if not each.process.is_alive()]:
             self._running.remove(each)
             fields = {"pid": each.process.pid, "app": self._app, "status": each.process.exitcode}
             self._invocation.terminal.write_message(texts.REPLACED.format_map(fields))
-        if not ended and len(self._running) == self._invocation.options.workers:
-            return
-        if self._invocation.options.reload and not ended:
-            return  # it waits for a change
-        if not self._invocation.clock.wait(_RETRY, self._invocation.signals.cancel):
-            self._running += self._tried(self._invocation.options.workers - len(self._running))
+            self._revive_at = now + _RETRY
+        lacking = self._invocation.options.workers - len(self._running)
+        if lacking and now >= self._revive_at:
+            self._running += self._tried(lacking)
+            self._revive_at = now + _RETRY
 
     def _tried(self, count: int, otherwise: str = "") -> list[_WorkerProcess]:
         """Return new processes; if they cannot start, say why, and return none."""

@@ -71,7 +71,6 @@ APP_ENDED: Final = Text(
     "The process of {app} ended with status {status} before it could serve.",
     "Correct what the lines above show.",
 )
-ANY_APP: Final = Phrase("{module}:app, for example")
 
 # ── the ports ───────────────────────────────────────────────────────────────────────────
 

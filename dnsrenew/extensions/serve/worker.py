@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.cli import language
-from dnsrenew.cli.error_text import LogLines
+from dnsrenew.cli.error_text import LogLines, unexpected
 from dnsrenew.cli.invocation import make_invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.cli.signals import SignalHandler
@@ -74,14 +74,16 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
     sys.path.insert(0, os.getcwd())
     try:
         interface, app = load(options.app, options.interface)
-        parent.send(LOADED)
+        _say(parent, LOADED)
         if parent.recv() == GO:
             served = make_served(invocation, read_config(invocation, show=False), event_progress(invocation))
             _serve(invocation, served, app=app, interface=interface, sockets=sockets, parent=parent)
     except DnsRenewError as error:
-        parent.send(error)
-    except (EOFError, BrokenPipeError):  # the parent has ended
+        _say(parent, error)
+    except EOFError:  # the parent has ended
         pass
+    except Exception as error:  # noqa: BLE001  # users must not see a traceback of ours
+        _say(parent, unexpected(error, terminal))
 
 
 def _serve(
@@ -113,9 +115,9 @@ def _serve(
     def follow_parent() -> None:
         """Tell the parent when connections are answered, and end when it says so, or has ended itself."""
         told = False
-        while not parent.poll(_TICK):
+        while not _has_ended(parent):
             if server.started and not told:
-                parent.send(READY)
+                _say(parent, READY)
                 told = True
             if server.started and (place := loop.blocked_at()):
                 message = texts.BLOCKED.format(seconds=int(_BLOCKED_AFTER), place=place)
@@ -126,6 +128,19 @@ def _serve(
     with served:
         threading.Thread(target=follow_parent, name="dnsrenew-parent", daemon=True).start()
         server.run(sockets=list(sockets))
+
+
+def _say(parent: Connection, what: object) -> None:
+    with contextlib.suppress(OSError):  # it has ended
+        parent.send(what)
+
+
+def _has_ended(parent: Connection) -> bool:
+    """Wait a moment, and return whether the parent has ended or wants this process to end."""
+    try:
+        return parent.poll(_TICK)
+    except OSError:
+        return True
 
 
 def _ignore_signals() -> None:
