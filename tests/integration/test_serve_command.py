@@ -18,6 +18,7 @@ import pytest
 
 from dnsrenew.testing import AcmeBox, acme_box
 from tests.kit.serve_command import FASTAPI, PATIENCE, ROOT, Serving, configure, failed, serving
+from tests.kit.users import as_root
 from tests.lab.ports import reserve
 
 WHO = """
@@ -446,6 +447,44 @@ def test_wrong_options(words: tuple[str, ...], box: AcmeBox, tmp_path: Path) -> 
     assert done.returncode == 2, done.stderr
     assert json.loads(done.stdout)["error"]["code"] in {"usage", "config-invalid", "certificate-unknown"}
     assert box.issued == []
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    """Without a configuration the message names the options that stand in for one."""
+    (tmp_path / "main.py").write_text(WSGI)
+    env = {"XDG_CONFIG_HOME": str(tmp_path), "DNSRENEW_CONFIG": ""}
+    done = failed(tmp_path, "main:app", "--json", env=env)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, "config-missing")
+    assert "--domain DOMAIN --dns PROVIDER" in error["fix"]
+
+
+def test_a_plain_secret_on_the_command_line(tmp_path: Path) -> None:
+    """A secret that is written out is warned of, and shown nowhere."""
+    words = ("--domain", "a.example", "--dns", "desec", "--agree-terms", "--bind", "192.0.2.1:8443")
+    done = failed(tmp_path, "main:app", *words, "--dns-option", "auth_token=plain-s3cr3t", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "serve-address-missing")
+    assert "auth_token" in done.stderr
+    assert "plain-s3cr3t" not in done.stdout + done.stderr
+    done = failed(tmp_path, "main:app", *words, "--dns-option", "plain-s3cr3t")
+    assert done.returncode == 2
+    assert "plain-s3cr3t" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", [False, True], ids=["folder", "module"])
+@as_root
+def test_an_app_that_others_can_change(module: bool, box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """As root nothing is imported from a folder or a file that others can change; ``--insist`` takes it."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    config = configure(tmp_path, box, "one")
+    (folder / "main.py").write_text("open('imported', 'w')\nraise ValueError\n")
+    (folder / "main.py" if module else folder).chmod(0o777)
+    words = ("main:app", "--config", str(config), "--bind", f"127.0.0.1:{port}", "--json")
+    done = failed(folder, *words)
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "config-untrusted")
+    assert not (folder / "imported").exists()
+    assert json.loads(failed(folder, *words, "--insist").stdout)["error"]["code"] == "serve-app-failed"
 
 
 def test_a_certificate_that_cannot_be_obtained(box: AcmeBox, port: int, tmp_path: Path) -> None:

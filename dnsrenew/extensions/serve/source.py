@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
+from dnsrenew.base.model import Notice
 from dnsrenew.base.values import replace
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import sentences
 from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.serve import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateSpec, Notice, Route
+    from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.errors import Text
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _COMMAND: Final = "dnsrenew serve"
 _HTTP_01: Final = "http-01"
+_REFERENCES: Final = ("env:", "file:", "keyring:")
 _WITH_DOMAIN: Final = ("dns", "dns_option", "ca", "contact", "agree_terms")
 _NOT_WITH_DOMAIN: Final = ("config", "certificate")
 
@@ -37,15 +40,20 @@ def read_config(invocation: Invocation, *, show: bool) -> Config:
     if options.domain:
         config = Config.from_dict(_document(options), insist=options.insist)
         if show:
-            show_notices(invocation, config.warnings)
+            show_notices(invocation, [*config.warnings, *_plain_secrets(options, config)])
     else:
         for name in _WITH_DOMAIN:
             if getattr(options, name):
                 raise _usage(texts.ONLY_WITH_DOMAIN, option=_flag(name))
-        if show:
-            config = invocation.config(needs_certificates=True)
-        else:
-            config = Config.find(options.config, insist=options.insist)
+        try:
+            if show:
+                config = invocation.config(needs_certificates=True)
+            else:
+                config = Config.find(options.config, insist=options.insist)
+        except ConfigError as error:
+            if error.code == "config-missing" and "suggested" in error.evidence:  # none was named
+                raise ConfigError.of(texts.NO_CONFIG, searched=error.evidence["searched"]) from None
+            raise
     if options.redirect is None:
         return config
     port = host_port.split(options.redirect)[1]
@@ -117,9 +125,16 @@ def _dns_options(options: Options) -> dict[str, str]:
     for each in options.dns_option or ():
         key, equals, value = each.partition("=")
         if not key or not equals:
-            raise _usage(texts.BAD_OPTION, value=key, provider=options.dns)
+            raise _usage(texts.BAD_OPTION, provider=options.dns)  # what was given may be the secret
         found[key.replace("-", "_")] = value
     return found
+
+
+def _plain_secrets(options: Options, config: Config) -> list[Notice]:
+    """Return a warning for each secret that stands on the command line itself."""
+    secret = {use.path[-1] for use in config.secrets}
+    plain = [key for key, value in _dns_options(options).items() if not value.startswith(_REFERENCES)]
+    return [Notice(*texts.PLAIN_SECRET.fill(key=key)) for key in plain if key in secret]
 
 
 def _usage(text: Text, **evidence: Any) -> Exception:

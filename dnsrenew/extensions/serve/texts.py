@@ -20,7 +20,7 @@ BAD_ADDRESS: Final = Text(
 )
 BAD_OPTION: Final = Text(
     "usage",
-    "--dns-option got {value}, which is no KEY=REFERENCE.",
+    "--dns-option takes KEY=REFERENCE.",
     "Run `dnsrenew providers {provider}`: it shows the options of this DNS host.",
 )
 ONLY_WITH_DOMAIN: Final = Text(
@@ -37,6 +37,17 @@ NO_ROUTE: Final = Text(
     "usage",
     "--domain alone does not say how the CA can validate the names.",
     "Add --dns PROVIDER, or --redirect if the CA can connect to port 80 of this host.",
+)
+
+PLAIN_SECRET: Final = Text(
+    "secret-plain",
+    "--dns-option {key} has a secret in plain text: all users of this machine can see it in the list of processes.",
+    "Write it to a file that only you can read, and give --dns-option {key}=file:PATH.",
+)
+NO_CONFIG: Final = Text(
+    "config-missing",
+    "No configuration found, and no --domain is given. Searched: {searched}.",
+    "Run dnsrenew init, or say what is needed: --domain DOMAIN --dns PROVIDER --agree-terms.",
 )
 
 # ── the app ─────────────────────────────────────────────────────────────────────────────
