@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -189,6 +191,31 @@ def test_the_redirect_answers_http_01(domain: bool, port: int, http_port: int, t
             assert running.end() == 143
 
 
+IN_BOX = """
+from dnsrenew import Config
+made = Config.from_dict
+Config.from_dict = lambda mapping, **more: made({{**mapping, "resolver": {resolver!r}}}, **more)
+"""
+"""The options have none for the name servers of this host: those of the box."""
+
+
+def test_a_certificate_by_options(box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """Without a configuration the options name the domain, the CA, and the DNS host with a reference to its secret."""
+    tables = tomllib.loads(box.toml())
+    (tmp_path / "main.py").write_text(WSGI)
+    (tmp_path / "sitecustomize.py").write_text(IN_BOX.format(resolver=tables["resolver"]))
+    env = {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT))), "SSL_CERT_FILE": str(box.trust)}
+    words = ["--domain", "one.example.com", "--domain", "*.example.com", "--ca", box.directory, "--dns", "httpreq"]
+    words += ["--dns-option", f"api={tables['dns']['box']['api']}", "--dns-option", "password=env:API_PASSWORD"]
+    words += ["--dns-option", "username=me", "--contact", "me@example.com", "--agree-terms"]
+    env |= {"XDG_STATE_HOME": str(tmp_path / "state"), "API_PASSWORD": "s3cr3t-of-the-api"}
+    with serving(tmp_path, port, "main:app", *words, trusted=box.root_pem, env=env) as running:
+        running.wait_for_answer("Hello")
+        assert running.get(name="any.example.com")[1] == running.get()[1]
+        assert running.end() == 143
+    assert box.driver.values == {}
+
+
 def test_reload(box: AcmeBox, port: int, tmp_path: Path) -> None:
     """An edited file is served; one that cannot be imported is shown, and the next edit mends it."""
     configure(tmp_path, box, "one")
@@ -271,6 +298,21 @@ def test_the_end_while_a_certificate_is_obtained(box: AcmeBox, port: int, tmp_pa
         running.wait_for(lambda: box.driver.values)
         os.killpg(running.process.pid, signal.SIGINT)
         assert running.process.wait(PATIENCE) == 130
+    assert box.driver.values == {}
+
+
+def test_the_end_while_a_certificate_is_renewed(box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """SIGTERM during a renewal in the background removes the TXT value; until then the old certificate is served."""
+    configure(tmp_path, box, "one")
+    box.age = timedelta(days=80)
+    renew(tmp_path)
+    configure(tmp_path, box, "one", more="propagation = { settle = 600 }")
+    (tmp_path / "main.py").write_text(WSGI)
+    with serving(tmp_path, port, "main:app", "--workers", "2", trusted=box.root_pem) as running:
+        running.wait_for_answer("Hello")
+        running.wait_for(lambda: box.driver.values)
+        assert "Hello" in running.get()[0]
+        assert running.end() == 143
     assert box.driver.values == {}
 
 

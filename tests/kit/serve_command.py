@@ -18,13 +18,11 @@ from dnsrenew.testing import AcmeBox
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
-FASTAPI = """
-from fastapi import FastAPI
-app = FastAPI()
-@app.get("/")
-async def home():
-    return "Hello from FastAPI"
-"""
+GUIDE = (
+    (ROOT / "docs" / "guides" / "serving.md").read_text("utf-8").partition("## Without code")[2].partition("\n## ")[0]
+)
+FASTAPI = GUIDE.partition("```python\n")[2].partition("```")[0]
+"""The app of the guide, as it stands there."""
 
 
 def configure(folder: Path, box: AcmeBox, *names: str, more: str = "", before: str = "") -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from dnsrenew.extensions.serve import worker
 from dnsrenew.extensions.serve.redirect import _host, _path
 from dnsrenew.extensions.serve.sockets import close_all, open_sockets, passed_sockets, shown
 from dnsrenew.extensions.serve.source import read_config
+from tests.kit.serve_command import GUIDE
 from tests.kit.users import NOBODY, acting_as, as_root
 from tests.lab.ports import has_ipv6, reserve
 
@@ -201,6 +203,17 @@ def test_the_path_of_a_redirect(target: str, path: str) -> None:
 def test_the_host_of_a_redirect(header: str, host: str) -> None:
     """A header that is no host is left out."""
     assert _host(header) == host
+
+
+def test_the_commands_of_the_guide() -> None:
+    """The command lines of the guide are understood."""
+    lines = [
+        line for line in GUIDE.replace("\\\n", "").splitlines() if line.startswith(("dnsrenew serve", "ExecStart="))
+    ]
+    assert len(lines) == 3
+    for line in lines:
+        words = shlex.split(line)
+        assert parse(words[1:]).options.app == "main:app"
 
 
 # ── the certificates ────────────────────────────────────────────────────────────────────
