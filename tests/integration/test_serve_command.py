@@ -16,6 +16,7 @@ from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dnsrenew.testing import AcmeBox, acme_box
@@ -288,6 +289,19 @@ def test_an_app_that_blocks_the_loop(box: AcmeBox, port: int, tmp_path: Path) ->
         assert running.end() == 143
         assert "was killed" in running.log.read_text()
         client.join(PATIENCE)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_the_end_while_the_processes_start(count: int, box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """Ctrl-C before the processes have loaded anything ends them without a traceback."""
+    configure(tmp_path, box, "one")
+    (tmp_path / "main.py").write_text(WSGI)
+    with serving(tmp_path, port, "main:app", "--workers", str(count), trusted=box.root_pem) as running:
+        running.wait_for(lambda: len(psutil.Process(running.process.pid).children()) > 1)  # one is of multiprocessing
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert running.process.wait(PATIENCE) == 130
+        assert "Traceback" not in running.log.read_text()
+    assert box.issued == []
 
 
 def test_the_end_while_a_certificate_is_obtained(box: AcmeBox, port: int, tmp_path: Path) -> None:

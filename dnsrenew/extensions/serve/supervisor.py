@@ -6,8 +6,9 @@ import contextlib
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.cli.service_log import write_service_error
@@ -37,7 +38,8 @@ class _WorkerProcess:
     def __init__(self, invocation: Invocation, sockets: Sequence[socket.socket]) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=work, args=(invocation.options, sockets, theirs), name="dnsrenew-serve")
-        self.process.start()
+        with _signals_waiting():
+            self.process.start()
         theirs.close()  # so that its end is seen at the pipe, and ours by it
 
     def say(self, word: str) -> None:
@@ -51,6 +53,20 @@ class _WorkerProcess:
             return self.pipe.recv()
         except (EOFError, OSError):
             return None
+
+
+@contextlib.contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Let signals wait, also in a process that is started meanwhile, until it has handlers of its own."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # to start it with the process would let them through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Supervisor:
@@ -130,6 +146,7 @@ class Supervisor:
                 if isinstance(said, DnsRenewError):
                     raise said
                 if said != word:
+                    self._invocation.signals.check()
                     process = waiting[pipe].process  # type: ignore[index]  # as above
                     process.join(_TICK)
                     raise DnsRenewError.of(texts.APP_ENDED, app=self._app, status=process.exitcode)

@@ -152,6 +152,8 @@ def _ignore_signals() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent lets signals wait while it starts us
 
 
 # ── the app ─────────────────────────────────────────────────────────────────────────────
