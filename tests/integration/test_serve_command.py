@@ -452,6 +452,16 @@ def test_an_app_that_is_not_there(words: tuple[str, ...], code: str, fix: str, b
     assert box.issued == []
 
 
+def test_an_error_in_another_language(box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """What a process says of the app is in the language of the command."""
+    configure(tmp_path, box, "one")
+    (tmp_path / "main.py").write_text(WSGI)
+    done = failed(tmp_path, "main:other", "--bind", f"127.0.0.1:{port}", "--lang", "zh")
+    assert done.returncode == 2
+    assert "模块 main 中没有 other" in done.stderr
+    assert "main:app" in done.stderr
+
+
 def test_a_port_that_is_taken(box: AcmeBox, tmp_path: Path) -> None:
     """A port that another program has is named, with the program; for HTTPS and for the redirect."""
     configure(tmp_path, box, "one")

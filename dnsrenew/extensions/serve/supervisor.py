@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.cli.service_log import write_service_error
 from dnsrenew.errors import Cancelled, DnsRenewError
@@ -47,12 +47,21 @@ class _WorkerProcess:
         with contextlib.suppress(OSError):
             self.pipe.send(word)
 
-    def heard(self) -> Any:
-        """Return what it has said; None if it has ended without a word."""
+    def heard(self) -> str | None:
+        """Return the word that it has said; None if it has ended without one.
+
+        :raises DnsRenewError: the error that ends it.
+        """
         try:
-            return self.pipe.recv()
+            said = self.pipe.recv()
         except (EOFError, OSError):
             return None
+        if isinstance(said, str):
+            return said
+        if isinstance(said, DnsRenewError):
+            raise said
+        kind, text, evidence = said
+        raise kind.of(text, **evidence)
 
 
 @contextlib.contextmanager
@@ -143,8 +152,6 @@ class Supervisor:
         while waiting:
             for pipe in connection.wait(list(waiting), timeout=_TICK):
                 said = waiting[pipe].heard()  # type: ignore[index]  # one of them
-                if isinstance(said, DnsRenewError):
-                    raise said
                 if said != word:
                     self._invocation.signals.check()
                     process = waiting[pipe].process  # type: ignore[index]  # as above

@@ -24,7 +24,7 @@ from dnsrenew.cli.invocation import make_invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import INFO_LINE, WARNING_LINE, Terminal
-from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.extensions.serve import texts
 from dnsrenew.extensions.serve.source import make_served, read_config
 
@@ -57,7 +57,7 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
     """Serve until the parent says so, or ends.
 
     :param options: the options of the command line.
-    :param parent: gets :data:`LOADED`, :data:`READY`, or the error that ends this process.
+    :param parent: gets :data:`LOADED`, :data:`READY`, or what the error is made of that ends this process.
     """
     _ignore_signals()
     if options.json:
@@ -79,11 +79,11 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
             served = make_served(invocation, read_config(invocation, show=False), event_progress(invocation))
             _serve(invocation, served, app=app, interface=interface, sockets=sockets, parent=parent)
     except DnsRenewError as error:
-        _say(parent, error)
+        _say(parent, _as_told(error))
     except EOFError:  # the parent has ended
         pass
     except Exception as error:  # noqa: BLE001  # users must not see a traceback of ours
-        _say(parent, unexpected(error, terminal))
+        _say(parent, _as_told(unexpected(error, terminal)))
 
 
 def _serve(
@@ -133,6 +133,14 @@ def _serve(
 def _say(parent: Connection, what: object) -> None:
     with contextlib.suppress(OSError):  # it has ended
         parent.send(what)
+
+
+def _as_told(error: DnsRenewError) -> Any:
+    """Return an error, or for those of the app what the parent makes it of: a pickled message would stay English."""
+    if type(error) not in {ConfigError, DnsRenewError} or not error.code.startswith("serve-"):
+        return error
+    message, fix = (getattr(each, "template", each) for each in (error.message, error.fix))
+    return type(error), Text(error.code, message, fix), error.evidence
 
 
 def _has_ended(parent: Connection) -> bool:
