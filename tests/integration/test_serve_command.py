@@ -18,9 +18,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cryptography import x509
 
 from dnsrenew.testing import AcmeBox, acme_box
 from tests.kit.serve_command import FASTAPI, PATIENCE, ROOT, Serving, configure, failed, serving
+from tests.kit.tls_load import TlsLoad
 from tests.kit.users import as_root
 from tests.lab.ports import reserve
 
@@ -250,6 +252,34 @@ def test_sighup_loads_the_app_again(box: AcmeBox, port: int, tmp_path: Path) -> 
         main.write_text(WSGI.replace("Hello", "Good day"))
         running.process.send_signal(signal.SIGHUP)
         running.wait_for_answer("Good day")
+
+
+def wait_for_others(running: Serving) -> None:
+    """Send SIGHUP, and wait until every process has been replaced."""
+    command = psutil.Process(running.process.pid)
+    old = {each for each in command.children() if "spawn_main" in " ".join(each.cmdline())}
+    running.process.send_signal(signal.SIGHUP)
+    running.wait_for(lambda: not old & set(command.children()))
+
+
+def test_no_connection_fails_while_certificates_and_processes_change(box: AcmeBox, port: int, tmp_path: Path) -> None:
+    """Under load no handshake and no request fails, neither during renewals nor while SIGHUP replaces the processes."""
+    configure(tmp_path, box, "one")
+    (tmp_path / "main.py").write_text(WSGI)
+    with serving(tmp_path, port, "main:app", "-q", "--workers", "2", trusted=box.root_pem) as running:
+        load = TlsLoad(port, "one.example.com", box.root_pem, "Hello")
+        load.wait_until_open()
+        running.wait_for(running.get)
+        with load.running(clients=2):
+            for _ in range(2):
+                moment = time.monotonic()
+                renew(tmp_path)
+                serial = f"{x509.load_pem_x509_certificate(box.issued[-1].pem.encode()).serial_number:x}"
+                load.wait_for(serial, since=moment, count=20)
+            for _ in range(3):
+                wait_for_others(running)
+        assert load.failures == []
+        assert running.end() == 143
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

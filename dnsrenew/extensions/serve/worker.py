@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 import functools
@@ -17,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.cli import language
 from dnsrenew.cli.error_text import LogLines, unexpected
@@ -46,6 +48,8 @@ READY: Final = "ready"
 """What it says when connections are answered."""
 GO: Final = "go"
 _TICK: Final = 0.2
+_FIRST_REQUEST: Final = 0.5
+"""Seconds for a connection that was just accepted to send its request: uvicorn ends what is idle."""
 _BLOCKED_AFTER: Final = 5.0
 """Seconds without a sign of the event loop until a warning; it gives one every second."""
 _IMPORTING: Final = (__file__, importlib.__file__, "<frozen importlib")
@@ -122,8 +126,12 @@ def _serve(
             if server.started and (place := loop.blocked_at()):
                 message = texts.BLOCKED.format(seconds=int(_BLOCKED_AFTER), place=place)
                 invocation.terminal.write_message(message, WARNING_LINE)
+        if server.started:
+            loop.close(server.servers)  # new connections wait for another process
+        threads.start(served.close)  # a renewal at work withdraws its values even if the app blocks the loop
+        if server.started:
+            time.sleep(_FIRST_REQUEST)
         server.should_exit = True
-        served.close()  # at once: a renewal at work withdraws its values even if the app blocks the loop for good
 
     with served:
         threading.Thread(target=follow_parent, name="dnsrenew-parent", daemon=True).start()
@@ -266,12 +274,20 @@ class _LoopWatch:
 
     def __init__(self) -> None:
         self._beat: float | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._told = False
 
     async def beat(self) -> None:
         """Note that the loop runs; uvicorn calls it every second."""
+        self._loop = asyncio.get_running_loop()
         self._beat = time.monotonic()
         self._told = False
+
+    def close(self, servers: Sequence[asyncio.Server]) -> None:
+        """Let servers accept no more connections."""
+        if self._loop is not None:
+            for each in servers:
+                self._loop.call_soon_threadsafe(each.close)
 
     def blocked_at(self) -> str | None:
         """Return the place in the app that blocks the loop, once for each time; None if the loop runs."""
