@@ -18,7 +18,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.serve import worker
 from dnsrenew.extensions.serve.redirect import _host, _path
-from dnsrenew.extensions.serve.sockets import close_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import close_all, listen_all, open_sockets, passed_sockets, shown
 from dnsrenew.extensions.serve.source import read_config
 from tests.kit.serve_command import GUIDE
 from tests.kit.users import NOBODY, acting_as, as_root
@@ -136,6 +136,18 @@ def test_all_addresses_of_both_families() -> None:
         assert [each.family for each in opened] == [socket.AF_INET, *([socket.AF_INET6] if has_ipv6() else [])]
         assert shown("https", opened) == [f"https://:{port.number}"]
         close_all(opened)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, two cannot bind one port")
+def test_two_commands_that_start_together() -> None:
+    """Of two that have bound one port, the second to listen is told that the port is taken."""
+    with reserve("127.0.0.1") as port:
+        first, second = (open_sockets(f"127.0.0.1:{port.number}", "--bind") for _ in range(2))
+        listen_all(first, "--bind")
+        with pytest.raises(DnsRenewError, match=f"process {os.getpid()} ") as caught:
+            listen_all(second, "--bind")
+        assert caught.value.code == "serve-port-taken"
+        close_all([*first, *second])
 
 
 def check_forbidden(error: DnsRenewError) -> None:

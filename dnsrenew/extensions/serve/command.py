@@ -21,12 +21,15 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.serve import texts
 from dnsrenew.extensions.serve.redirect import RedirectServer, to_https
-from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, listen_all, open_sockets, passed_sockets, shown
 from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
@@ -73,7 +76,7 @@ def serve(invocation: Invocation) -> int:
         at_end.callback(supervisor.stop)
         addresses = {"app": options.app, "addresses": [*shown("https", https)], "redirects": [*shown("http", http)]}
         try:
-            supervisor.start(partial(_enter, invocation, served))
+            supervisor.start(partial(_enter, invocation, served, https))
             terminal.write_info(texts.SERVING.format(app=options.app, addresses=", ".join(addresses["addresses"])))
             for address in addresses["redirects"]:
                 terminal.write_info(texts.REDIRECTING.format(address=address))
@@ -89,15 +92,17 @@ def serve(invocation: Invocation) -> int:
     return signals.status or 130
 
 
-def _enter(invocation: Invocation, served: Served) -> None:
-    """Obtain what is missing. A signal withdraws what was published.
+def _enter(invocation: Invocation, served: Served, opened: Sequence[socket.socket]) -> None:
+    """Obtain what is missing, and let connections come in. A signal withdraws what was published.
 
+    :raises DnsRenewError: ``serve-port-taken``.
     :raises RenewalFailed: a certificate cannot be obtained, and no usable one is stored.
     :raises Cancelled: a signal arrived.
     """
     signals = invocation.signals
     invocation.terminal.write_info(texts.OBTAINING.format(app=invocation.options.app))
     signals.run(served.__enter__, cleans_up=True, tick=lambda: served.close() if signals.cancel.is_set() else None)
+    listen_all(opened, "--bind")  # not before: the challenge tls-alpn-01 may need the port
 
 
 def _check_addresses(options: Options) -> None:

@@ -20,6 +20,7 @@ from dnsrenew.extensions.serve import texts
 
 _NO_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 _FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
+_BACKLOG: Final = 2048
 _FIRST: Final = 3
 """The first file descriptor that systemd passes (sd_listen_fds(3))."""
 _HTTP: Final = "http"
@@ -74,6 +75,18 @@ def open_sockets(address: str, option: str) -> list[socket.socket]:
         close_all(opened)
         raise _failure(address, option, error) from None
     return opened
+
+
+def listen_all(opened: Sequence[socket.socket], option: str) -> None:
+    """Let connections come in; they wait for the process that answers them.
+
+    :raises DnsRenewError: ``serve-port-taken``: another program was bound too, and began to listen first.
+    """
+    for each in opened:
+        try:
+            each.listen(_BACKLOG)
+        except OSError as error:
+            raise _failure(host_port.join(*each.getsockname()[:2]), option, error) from None
 
 
 def close_all(opened: Sequence[socket.socket]) -> None:
