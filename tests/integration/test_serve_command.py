@@ -19,12 +19,14 @@ from pathlib import Path
 import psutil
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from dnsrenew.testing import AcmeBox, acme_box
 from tests.kit.serve_command import FASTAPI, PATIENCE, ROOT, Serving, configure, failed, serving
 from tests.kit.tls_load import TlsLoad
 from tests.kit.users import as_root
 from tests.lab.ports import reserve
+from tests.lab.workspace import Workspace
 
 WHO = """
 import asyncio, os, time
@@ -121,6 +123,18 @@ def test_an_app_answers_over_https(app: str, words: tuple[str, ...], box: AcmeBo
         assert time.monotonic() - began < 10
         assert running.end() == 143
     assert box.driver.values == {}
+
+
+def test_with_a_real_ca_and_real_name_servers(workspace: Workspace, port: int) -> None:
+    """With Pebble and BIND the app of the guide answers within ten seconds, and no secret is written anywhere."""
+    root = workspace.lab.pebble.roots()[0].public_bytes(Encoding.PEM).decode()
+    (workspace.path / "main.py").write_text(FASTAPI)
+    began = time.monotonic()
+    with serving(workspace.path, port, "main:app", "-vv", trusted=root, env=workspace.env) as running:
+        running.wait_for(lambda: "Hello" in running.get(name="any.example.test")[0])
+        assert time.monotonic() - began < 10
+        assert running.end() == 143
+    workspace.assert_clean()
 
 
 def test_certificates_are_told_apart_by_their_names(box: AcmeBox, port: int, tmp_path: Path) -> None:
