@@ -201,7 +201,9 @@ def test_a_class_name_means_one_thing() -> None:
     assert {name: paths for name, paths in seen.items() if len(paths) > 1} == {}
 
 
-OPTIONAL = ("apprise", "boto3", "keyring", "lexicon", "procrastinate", "psycopg", "psycopg_pool")
+OPTIONAL = (
+    *("a2wsgi", "apprise", "boto3", "keyring", "lexicon", "procrastinate", "psycopg", "psycopg_pool", "uvicorn"),
+)
 NEED_THEM = {"certificate_job", "deadlines", "queue", "session", "worker"}
 """The files of a fleet that are loaded after its packages were looked for."""
 
