@@ -253,6 +253,8 @@ def test_a_certificate_without_a_configuration(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_port_that_redirects_answers_http_01() -> None:
-    """A route that listens at the port of the redirect is answered there; others are as they were."""
+    """A certificate without a configuration can be obtained by http-01 too, where port 80 redirects."""
     config = config_of("main:app --domain a.example --redirect :8080 --agree-terms")
     assert config.certificates[0].routes == (Route("http-01", app=True),)
+    config = config_of("main:app --domain a.example --domain *.a.example --dns manual --redirect --agree-terms")
+    assert config.certificates[0].routes == (Route("dns-01", dns="manual"), Route("http-01", app=True))

@@ -101,12 +101,13 @@ def _document(options: Options) -> Mapping[str, Any]:
             raise _usage(texts.NOT_WITH_DOMAIN, option=_flag(name))
     if options.dns is None and (options.dns_option or options.redirect is None):
         raise _usage(texts.NO_ROUTE)
-    certificate: dict[str, Any] = {"domains": options.domain}
+    routes: list[dict[str, Any]] = []
     accounts: dict[str, Any] = {}
-    if options.dns is None:
-        certificate["routes"] = [{"challenge": _HTTP_01, "app": True}]
-    else:
+    if options.dns is not None:
         accounts = {options.dns: {"provider": options.dns, **_dns_options(options)}}
+        routes.append({"challenge": "dns-01", "dns": options.dns})
+    if options.redirect is not None:
+        routes.append({"challenge": _HTTP_01, "app": True})
     ca, own = options.ca or "letsencrypt", {}
     if "://" in ca:
         own, ca = {"own": {"directory": ca}}, "own"
@@ -116,7 +117,7 @@ def _document(options: Options) -> Mapping[str, Any]:
         "default_ca": ca,
         "ca": own,
         "dns": accounts,
-        "certificate": [certificate],
+        "certificate": [{"domains": options.domain, "routes": routes}],
     }
 
 
