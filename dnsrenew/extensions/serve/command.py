@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port, threads
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.serving.served import Served
 
-_PACKAGES: Final = ("uvicorn", "a2wsgi")
+_PACKAGES: Final = {"a2wsgi": (1, 10), "uvicorn": (0, 47)}
+"""What the extra serve installs, and from which version on it can be used."""
 _HTTPS: Final = ":443"
 _HTTP: Final = ":80"
 _END: Final = KILL_AFTER + 4.0
@@ -49,9 +52,7 @@ def serve(invocation: Invocation) -> int:
     :raises DnsRenewError: a port cannot be opened, the app raises an exception, or a certificate cannot be obtained.
     """
     options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError.of(texts.PACKAGES_MISSING, packages=missing, command=install_command(*missing))
+    _check_packages()
     _check_addresses(options)
     signals.allow(_END)
     use_service_log(invocation)
@@ -103,6 +104,26 @@ def _enter(invocation: Invocation, served: Served, opened: Sequence[socket.socke
     invocation.terminal.write_info(texts.OBTAINING.format(app=invocation.options.app))
     signals.run(served.__enter__, cleans_up=True, tick=lambda: served.close() if signals.cancel.is_set() else None)
     listen_all(opened, "--bind")  # not before: the challenge tls-alpn-01 may need the port
+
+
+def _check_packages() -> None:
+    """Check that the packages of the extra are there.
+
+    :raises ConfigError: ``serve-extra-missing``.
+    """
+    lacking = [f"{name}>={major}.{minor}" for name, (major, minor) in _PACKAGES.items() if _lacks(name, (major, minor))]
+    if lacking:
+        raise ConfigError.of(texts.PACKAGES_MISSING, packages=lacking, command=install_command(*lacking))
+
+
+def _lacks(name: str, least: tuple[int, int]) -> bool:
+    if importlib.util.find_spec(name) is None:
+        return True
+    try:
+        found = re.match(r"(\d+)\.(\d+)", metadata.version(name))
+    except metadata.PackageNotFoundError:  # its files alone: it shows what it can
+        return False
+    return found is not None and (int(found[1]), int(found[2])) < least
 
 
 def _check_addresses(options: Options) -> None:

@@ -10,7 +10,7 @@ from dnsrenew.errors import Phrase, Text
 
 PACKAGES_MISSING: Final = Text(
     "serve-extra-missing",
-    "dnsrenew serve needs the packages {packages}, which are not installed.",
+    "dnsrenew serve needs the packages {packages}, which are not installed, or too old.",
     "Install them: {command}",
 )
 BAD_ADDRESS: Final = Text(
