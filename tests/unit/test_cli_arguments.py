@@ -176,7 +176,7 @@ def test_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command the help is on standard error, with exit status 2."""
     assert main([]) == 2
     streams = capsys.readouterr()
-    assert (streams.out, "Commands:" in streams.err) == ("", True)
+    assert (streams.out, "Every day:" in streams.err) == ("", True)
     assert main(["--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
