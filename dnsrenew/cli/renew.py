@@ -14,7 +14,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
-from dnsrenew.cli.schedule_note import ScheduleSearch, needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.schedule_note import ScheduleSearch, needs_person, nothing_renews, renewed_by_hand, scheduled_runs
 from dnsrenew.cli.service_log import EventLines, log_line, use_journal
 from dnsrenew.cli.terminal import WARNING, LineFields, dim, outcome_fields, yellow
 from dnsrenew.errors import Cancelled, stopped
@@ -63,8 +63,18 @@ def renew(invocation: Invocation) -> int:
         outcomes = _run(invocation, config, progress, schedule)
     finally:
         progress.close()
+        _remember(invocation, config)
     _show(invocation, config, outcomes, schedule)
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
+
+
+def _remember(invocation: Invocation, config: Config) -> None:
+    """Let the store remember a run of the schedule; one by hand, and a dry run, is none."""
+    if not invocation.options.scheduled or invocation.options.dry_run or config.path is None:
+        return
+    runs = scheduled_runs(invocation, config)
+    if runs is not None:
+        runs.ran(config.path, invocation.clock.now())
 
 
 def _use_event_lines(invocation: Invocation) -> None:

@@ -66,9 +66,15 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     ran = before == "same" and not installer.why_inactive(plan, installer.run_program)
     failed = installer.install(plan, installer.run_program)
     contents = installer.read_installed(plan, installer.run_program)
-    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=True)
+    inactive = plan.halt.reason if plan.halt is not None else ""  # the other kinds have started it
+    runs = schedule_note.scheduled_runs(invocation, config)
+    if runs is not None and not ran:
+        runs.installed(invocation.config_path(), invocation.clock.now())
+    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=not inactive)
+    if inactive:
+        terminal.write_message("\n".join(_halted(plan, inactive, terminal.err.size()[0])))
     if not terminal.quiet:
-        head = (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=say(plan.title))
+        head = "" if inactive else (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=say(plan.title))
         terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
     for command in failed:
         if command.fix:
@@ -84,8 +90,17 @@ def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, he
         *schedule_note.facts(plan),
         (LABELS["undo"], texts.SCHEDULE_REMOVE),
     ]
-    lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
-    return [*lines, "", *schedule_note.files(plan, schedule_note.planned(plan))]
+    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ") if head else []
+    return [*lines, *formatting.fields(rows, columns), "", *schedule_note.files(plan, schedule_note.planned(plan))]
+
+
+def _halted(plan: SchedulePlan, inactive: str, columns: int | None) -> list[str]:
+    """Return the lines of a schedule that is installed and does not run: why, and what starts it."""
+    template = texts.SCHEDULE_INACTIVE if plan.halt is None else texts.SCHEDULE_HALTED
+    head = template.format(title=say(plan.title), reason=say(inactive))
+    advice = texts.SCHEDULE_INSTALL if plan.halt is None else say(plan.halt.fix)
+    lines = formatting.wrap(head, columns, f"{yellow('!')} ", "  ")
+    return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
 
 
 def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
@@ -101,19 +116,16 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
             invocation.terminal.write_result(schedule_note.plain(each.plan, each.contents))
             continue
         good = each.state == "same" and not inactive
-        head = (texts.SCHEDULE_INACTIVE if inactive else texts.SCHEDULE_STATES[each.state]).format(
-            title=say(each.plan.title)
-        )
-        lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
-        if inactive or each.state == "older":
+        if inactive:
+            lines = _halted(each.plan, inactive, columns)
+        else:
+            head = texts.SCHEDULE_STATES[each.state].format(title=say(each.plan.title))
+            lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
+        if each.state == "older" and not inactive:
             lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
-        rows = (
-            [(LABELS["off"], say(inactive))]
-            if inactive
-            else [(LABELS["when"], schedule_note.times(job))]
-            if good
-            else []
-        )
+        rows = [(LABELS["when"], schedule_note.times(job))] if good else []
+        if inactive and each.plan.halt is None:
+            rows = [(LABELS["off"], say(inactive))]
         lines += formatting.fields([*rows, *schedule_note.facts(each.plan)], columns)
         invocation.terminal.write_result("\n".join([*lines, "", *schedule_note.files(each.plan, each.contents)]))
     return 0
@@ -143,6 +155,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     job = scheduling.this_job(host, "")  # a schedule for any configuration
     found = _installed_plans(host, job, kind)
     removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
+    _forget(invocation)
     terminal.write_document({"removed": [plan.kind for plan in removed]})
     if not terminal.quiet:
         for plan in removed:
@@ -153,6 +166,15 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
     return 0
+
+
+def _forget(invocation: Invocation) -> None:
+    """Let the store forget the runs of the schedule, so that none is missed; without a configuration, there is none."""
+    with contextlib.suppress(DnsRenewError):
+        path = invocation.config_path()
+        runs = schedule_note.scheduled_runs(invocation, Config.load(path, insist=invocation.options.insist))
+        if runs is not None:
+            runs.removed(path)
 
 
 def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[_InstalledPlan]:
@@ -250,6 +272,10 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
     config = _readable(job.config)
     names = [spec.name for spec in config.certificates] if config is not None else []
     active = detect(job.config, names=names) if job.config else UNKNOWN
+    if active.halt is not None:
+        kind = texts.SCHEDULERS[active.kind or ""]
+        text = texts.HALTED.format(kind=kind, reason=say(active.halt.reason), fix=say(active.halt.fix))
+        return formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
     if active.kind is not None:
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")

@@ -7,19 +7,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.store.scheduled_runs import ScheduledRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.threads import Task
+    from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.schedule import ScheduledJob, SchedulePlan
     from dnsrenew.schedule.detect import ActiveSchedule
+    from dnsrenew.store.scheduled_runs import ScheduledRuns
 
 _MANUAL: Final = "manual"
 """The provider with which a person writes the TXT records."""
@@ -32,6 +38,53 @@ def active_schedule(config: Config) -> ActiveSchedule:
     if config.path is None or config.fleet is not None:
         return UNKNOWN
     return detect(config.path, names=[spec.name for spec in config.certificates])
+
+
+class ScheduleNote(Frozen):
+    """What renews the certificates of a configuration by itself, and whether it does so.
+
+    :ivar run: what the store remembers of it.
+    :ivar missed: whether a run that should have come has not.
+    """
+
+    active: ActiveSchedule
+    run: ScheduledRun
+    missed: bool
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a schedule is there, and renews nothing."""
+        return self.active.halt is not None or self.missed
+
+    def warning(self, now: datetime) -> str:
+        """Return why a schedule that is there renews nothing; "" if it renews, or none is there."""
+        halt, run = self.active.halt, self.run
+        if halt is not None:
+            kind = texts.SCHEDULERS[self.active.kind or ""]
+            return texts.HALTED.format(kind=kind, reason=say(halt.reason), fix=say(halt.fix))
+        time = run.last or run.since
+        if not self.missed or time is None:
+            return ""
+        return (texts.MISSED_RUN if run.last else texts.NEVER_RAN).format(ago=formatting.distance(time, now))
+
+    def to_dict(self) -> dict[str, bool | str | None]:
+        """Return the JSON form."""
+        return {**self.active.to_dict(), "last_run": rfc3339(self.run.last) if self.run.last else None}
+
+
+def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
+    """Find out what renews the certificates of the configuration by itself, and when it last did."""
+    active, runs = active_schedule(config), scheduled_runs(invocation, config)
+    run = runs.read(config.path) if runs is not None and config.path is not None else ScheduledRun()
+    missed = active.halt is None and active.remembered and run.is_missing(invocation.clock.now())
+    return ScheduleNote(active, run, missed)
+
+
+def scheduled_runs(invocation: Invocation, config: Config) -> ScheduledRuns | None:
+    """Return where the runs of the schedule are remembered; None in a fleet, whose workers are alive or not."""
+    if config.fleet is not None:
+        return None
+    return invocation.store(config).scheduled
 
 
 class ScheduleSearch:

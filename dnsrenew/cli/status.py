@@ -13,13 +13,14 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand, schedule_note
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateStatus
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.schedule_note import ScheduleNote
     from dnsrenew.config import Config
     from dnsrenew.schedule.detect import ActiveSchedule
 
@@ -33,17 +34,19 @@ def status(invocation: Invocation) -> int:
     terminal, now = invocation.terminal, invocation.clock.now()
     renewer = invocation.renewer(config, PlainProgress(terminal).write_warning)  # its events are warnings only
     found = invocation.signals.run(partial(renewer.status, invocation.options.names or None))
+    schedule = schedule_note(invocation, config)
     if terminal.json:
         terminal.write_document(
             {
                 "certificates": [certificate.to_dict() for certificate in _chosen(invocation, found, now)],
-                "schedule": active_schedule(config).to_dict(),
+                "schedule": schedule.to_dict(),
                 "counts": _counts(found),
             }
         )
     else:
-        _show(invocation, config, found, now)
-    return int(invocation.options.check and any(needs_attention(certificate, now) for certificate in found))
+        _show(invocation, config, found, schedule)
+    is_bad = schedule.is_broken or any(needs_attention(certificate, now) for certificate in found)
+    return int(invocation.options.check and is_bad)
 
 
 def _chosen(invocation: Invocation, found: Sequence[CertificateStatus], now: datetime) -> list[CertificateStatus]:
@@ -67,28 +70,33 @@ def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     return {state: counts[state] for state in _STATES if counts[state]}
 
 
-def _show(invocation: Invocation, config: Config, found: Sequence[CertificateStatus], now: datetime) -> None:
-    terminal, chosen = invocation.terminal, _chosen(invocation, found, now)
+def _show(
+    invocation: Invocation, config: Config, found: Sequence[CertificateStatus], schedule: ScheduleNote
+) -> None:
+    terminal, now = invocation.terminal, invocation.clock.now()
+    chosen, columns = _chosen(invocation, found, now), terminal.out.size()[0]
+    broken = formatting.wrap(schedule.warning(now), columns, f"{yellow('!')} ", "  ") if schedule.is_broken else []
     if not found:
         terminal.write_result(dim(texts.NO_CERTIFICATES if config.fleet is None else texts.FLEET_EMPTY))
         return
     if terminal.quiet and not chosen:
+        if broken:
+            terminal.write_result("\n".join(broken))
         return
-    schedule, columns = active_schedule(config), terminal.out.size()[0]
     by_hand = needs_person(config, {certificate.name for certificate in found})
-    text = StatusText(now, columns, verbose=terminal.verbose > 0, schedule=schedule, by_hand=by_hand)
+    text = StatusText(now, columns, verbose=terminal.verbose > 0, schedule=schedule.active, by_hand=by_hand)
     problems = ProblemText(
         now,
         columns,
         path=str(config.path),
-        manual=schedule.installed is False,
+        manual=schedule.active.installed is False,
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
         workers=0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers()),
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += problems.lines(chosen)
     if not terminal.quiet:
-        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule(found)]
+        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule(found, broken)]
     terminal.write_result("\n".join(lines))
 
 
@@ -304,14 +312,18 @@ class StatusText:
             return self._cards(found)
         return [*lines, *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
 
-    def schedule(self, found: Sequence[CertificateStatus]) -> list[str]:
-        """Return what renews by itself, or that nothing does; nothing if that is not known."""
+    def schedule(self, found: Sequence[CertificateStatus], broken: Sequence[str] = ()) -> list[str]:
+        """Return what renews by itself, or that nothing does; nothing if that is not known.
+
+        :param broken: why a schedule that is there renews nothing.
+        """
         lines: list[str] = []
         if self._by_hand:
             lines += formatting.wrap(renewed_by_hand(self._by_hand), self._columns, f"{yellow('!')} ", "  ")
         if self._is_manual and any(certificate.name not in self._by_hand for certificate in found):
             lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
-        elif self._schedule.kind:
+        lines += broken
+        if self._schedule.kind and not broken:
             lines += self._wrap(dim(texts.RENEWED_BY[self._schedule.kind]))
         return lines
 

@@ -476,6 +476,9 @@ RENEWED_BY: Final = {
     "run": "A running dnsrenew run renews automatically.",
 }
 """What renews, by the kind of schedule."""
+HALTED: Final = "Nothing renews automatically: {kind} has a job for it, but {reason}. {fix}"
+MISSED_RUN: Final = "The last scheduled run was {ago}. To see its schedule and its log, run: dnsrenew schedule show"
+NEVER_RAN: Final = "The schedule was installed {ago} and has not run since. To see it, run: dnsrenew schedule show"
 UNCONFIGURED: Final = (
     "{names}: no longer in {path}, so nothing renews it. Add it there again, or run: dnsrenew remove {names}"
 )
@@ -671,6 +674,7 @@ SCHEDULE_STATES: Final = {
     "foreign": "{title}: not installed by dnsrenew",
 }
 SCHEDULE_INACTIVE: Final = "{title}: installed, but not active; nothing renews automatically"
+SCHEDULE_HALTED: Final = "{title}: installed, but {reason}; nothing renews automatically"
 SCHEDULE_NOW: Final = "dnsrenew renew now runs automatically: {title}"
 SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"

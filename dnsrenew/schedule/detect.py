@@ -13,6 +13,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config.locate import VARIABLE, search
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd, this_machine
+from dnsrenew.schedule.running import ANACRON, UNIT_FOLDERS, Halt, halt_of_agent, halt_of_cron, halt_of_task, halt_of_unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,11 +59,13 @@ class FoundCommand(Frozen):
 
     :ivar folder: where it starts; None if that is not known.
     :ivar environ: its environment, as far as it decides about the configuration; None if that is not known.
+    :ivar halt: finds out why the machine does not run it; None if it does, or if that is not known.
     """
 
     line: str
     folder: str | None = None
     environ: Mapping[str, str] | None = None
+    halt: Callable[[], Halt | None] = lambda: None
 
     def renews(self, config: str, names: Collection[str] = ()) -> bool | None:
         """Return whether it renews the certificates of a configuration; None: it renews, perhaps those of another.
@@ -164,23 +168,29 @@ def _named_config(words: Sequence[str]) -> str | None:
 
 # ── detect ─────────────────────────────────────────────────────────────────────────────
 
+_SCHEDULED: Final = "--scheduled"
 _MOST_WORDS: Final = 10
 """The first words of a command that can be a script; a line of a crontab begins with a time and a user."""
 
 
-class ActiveSchedule(Frozen):
+class ActiveSchedule(Frozen, uncompared=("remembered",)):
     """What runs dnsrenew by itself.
 
     :ivar installed: None if that is not known.
     :ivar kind: ``systemd``, ``cron``, ``launchd``, ``windows``, or ``run`` for a running ``dnsrenew run``.
+    :ivar halt: why it does not run although it is installed; None if it runs, or if that is not known.
+    :ivar remembered: whether the store remembers its runs: it calls ``renew --scheduled``, or may do so.
     """
 
     installed: bool | None
     kind: str | None = None
+    halt: Halt | None = None
+    remembered: bool = True
 
     def to_dict(self) -> dict[str, bool | str | None]:
         """Return the JSON form."""
-        return {"installed": self.installed, "kind": self.kind}
+        running = None if self.installed is None else self.installed and self.halt is None
+        return {"installed": self.installed, "kind": self.kind, "running": running}
 
 
 UNKNOWN: Final = ActiveSchedule(None)
@@ -199,16 +209,21 @@ def detect(
     """
     machine, path = machine or this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
+    halted: ActiveSchedule | None = None
     for kind, commands in sources(machine.platform):
         try:
             for command in commands(machine):
                 answer = command.renews(path, names)
                 if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path, names))):
-                    return ActiveSchedule(True, kind)
+                    remembered = kind != RUN and (_SCHEDULED in command.line or "dnsrenew" not in command.line)
+                    found = ActiveSchedule(True, kind, command.halt(), remembered)
+                    if found.halt is None:
+                        return found
+                    halted = halted or found
                 is_known = is_known and answer is not None
         except Exception:  # noqa: BLE001  # a hint only: nothing on a machine may stop the command that gives it
             is_known = False
-    return ActiveSchedule(False) if is_known else UNKNOWN
+    return halted or (ActiveSchedule(False) if is_known else UNKNOWN)
 
 
 def has_scheduler(machine: Machine | None = None) -> bool:
@@ -237,14 +252,11 @@ def _script(command: str, machine: Machine) -> Iterator[str]:
 #
 # Each function gives commands, whatever they run. What cannot be read is left out.
 
-_SYSTEM_UNITS: Final = (
-    *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
-    *("usr/lib/systemd/system", "lib/systemd/system"),
-)
 _USER_UNITS: Final = ("etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 _HOME_UNITS: Final = (".config/systemd/user", ".local/share/systemd/user")
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 _CRON_FOLDERS: Final = tuple(f"etc/cron.{each}" for each in ("d", "hourly", "daily", "weekly"))
+_ANACRON_FOLDERS: Final = ("etc/cron.daily", "etc/cron.weekly")
 _AGENTS: Final = ("Library/LaunchDaemons", "Library/LaunchAgents")
 _TASKS: Final = "Windows/System32/Tasks"
 _CRON_TIMES: Final = 5
@@ -265,13 +277,14 @@ def _systemd(machine: Machine) -> Iterator[FoundCommand]:
     """Give the commands of the services that are enabled or running, or that such a timer starts."""
     if not runs_systemd(machine):
         return  # its files are there, and it does not run
-    system = [machine.root / folder for folder in _SYSTEM_UNITS]
+    system = [machine.root / folder for folder in UNIT_FOLDERS]
     user = [*(machine.home / folder for folder in _HOME_UNITS), *(machine.root / folder for folder in _USER_UNITS)]
     for folders, control in ((system, ("systemctl",)), (user, ("systemctl", "--user"))):
         home = "" if folders is system else str(machine.home)
         enabled = {unit.name: unit for folder in folders for unit in _enabled(folder)}
         for unit in enabled.values():
-            yield from _commands(unit, folders, home)
+            halt = partial(halt_of_unit, machine, unit.name, user=bool(home))
+            yield from _commands(unit, folders, home, halt)
         for unit in _units(folders[0]):  # where people write theirs
             commands = [] if unit.name in enabled else list(_commands(unit, folders, home))
             if any("dnsrenew" in command.line for command in commands):
@@ -289,10 +302,13 @@ def _units(folder: Path) -> list[Path]:
     return [unit for unit in entries(folder) if unit.suffix in {".timer", ".service"}]
 
 
-def _commands(unit: Path, folders: Sequence[Path], home: str) -> Iterator[FoundCommand]:
+def _commands(
+    unit: Path, folders: Sequence[Path], home: str, halt: Callable[[], Halt | None] = lambda: None
+) -> Iterator[FoundCommand]:
     """Give what a service runs, or the service that a timer starts.
 
     :param home: of the user whose unit it is; "" for a unit of the system.
+    :param halt: finds out why it does not run; not asked of a service that ends, as one at each start of the machine.
     """
     text, service = read(unit), unit.name
     if unit.suffix == ".timer":
@@ -300,8 +316,10 @@ def _commands(unit: Path, folders: Sequence[Path], home: str) -> Iterator[FoundC
         text = next(filter(None, (read(folder / service) for folder in folders)), "")
     changed = any((folder / f"{service}.d").is_dir() for folder in folders)  # `systemctl edit` may have changed these
     folder, environ = (None, None) if changed else _surroundings(text, home)
+    ends = unit.suffix == ".service" and "oneshot" in _values(text, "Type")
     for command in _values(text, "ExecStart"):
-        yield FoundCommand(command.replace("%%", "%").replace("$$", "$"), folder, environ)
+        line = command.replace("%%", "%").replace("$$", "$")
+        yield FoundCommand(line, folder, environ, (lambda: None) if ends else halt)
 
 
 def _surroundings(unit: str, user_home: str) -> tuple[str | None, Mapping[str, str] | None]:
@@ -328,14 +346,15 @@ def _values(unit: str, key: str) -> Iterator[str]:
 def _cron(machine: Machine) -> Iterator[FoundCommand]:
     """Give the lines of the system's crontabs and scripts, and of the user's crontab."""
     for crontab in (*(machine.root / each for each in _CRONTABS), *entries(machine.root / _CRON_FOLDERS[0])):
-        yield from _entries(read(crontab))
+        yield from _entries(read(crontab), partial(halt_of_cron, machine, anacron=crontab.name.startswith(ANACRON)))
     for folder in _CRON_FOLDERS[1:]:
+        halt = partial(halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
         for script in entries(machine.root / folder):
-            yield from (FoundCommand(line) for line in lines(read(script)))
-    yield from _entries(machine.output("crontab", "-l"), str(machine.home))
+            yield from (FoundCommand(line, halt=halt) for line in lines(read(script)))
+    yield from _entries(machine.output("crontab", "-l"), partial(halt_of_cron, machine), str(machine.home))
 
 
-def _entries(crontab: str, user_home: str = "") -> Iterator[FoundCommand]:
+def _entries(crontab: str, halt: Callable[[], Halt | None], user_home: str = "") -> Iterator[FoundCommand]:
     """Give the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
 
     :param user_home: of the user whose crontab it is; "": each line of it names a user.
@@ -349,7 +368,7 @@ def _entries(crontab: str, user_home: str = "") -> Iterator[FoundCommand]:
         user = fields[_CRON_TIMES if line.lstrip()[:1] in _CRON_DIGITS else 1 :][:1]
         home = given.get("HOME") or user_home or (home_of(user[0]) if user else "")
         environ = {**given, "HOME": home} if home else None
-        yield FoundCommand(line.replace("\\%", "%"), home or None, environ)
+        yield FoundCommand(line.replace("\\%", "%"), home or None, environ, halt)
 
 
 # ── launchd, Task Scheduler ─────────────────────────────────────────────────────────────
@@ -364,12 +383,12 @@ def _launchd(machine: Machine) -> Iterator[FoundCommand]:
             try:
                 job = plistlib.loads(file.read_bytes())
                 if not job.get("Disabled"):
-                    yield _job(job, "" if folder.name == "LaunchDaemons" else str(machine.home))
+                    yield _job(machine, job, "" if folder.name == "LaunchDaemons" else str(machine.home))
             except (OSError, ValueError, TypeError, AttributeError, plistlib.InvalidFileException):
                 continue  # it is not a job, or it is another user's
 
 
-def _job(job: Mapping[str, Any], user_home: str) -> FoundCommand:
+def _job(machine: Machine, job: Mapping[str, Any], user_home: str) -> FoundCommand:
     """Return the command of a job of launchd.
 
     :param user_home: of the user whose agent it is; "" for a daemon.
@@ -377,7 +396,8 @@ def _job(job: Mapping[str, Any], user_home: str) -> FoundCommand:
     line = shlex.join([*filter(None, [job.get("Program")]), *job.get("ProgramArguments", ())])
     home = user_home or home_of(job.get("UserName", _ROOT))
     environ = {"HOME": home, **job.get("EnvironmentVariables", {})} if home else None
-    return FoundCommand(line, str(job.get("WorkingDirectory", "/")), environ)
+    halt = partial(halt_of_agent, machine, str(job.get("Label", "")), user=bool(user_home))
+    return FoundCommand(line, str(job.get("WorkingDirectory", "/")), environ, halt)
 
 
 def _windows(machine: Machine) -> Iterator[FoundCommand]:
@@ -390,8 +410,10 @@ def _windows(machine: Machine) -> Iterator[FoundCommand]:
         task = html.unescape(read(file))
         commands = re.findall(r"<Command>(.*?)</Command>", task)
         arguments = re.findall(r"<Arguments>(.*?)</Arguments>", task)
+        settings = re.search(r"<Settings>.*?</Settings>", task, re.DOTALL)
+        halt = partial(halt_of_task, file.name, enabled=not (settings and "<Enabled>false" in settings[0]))
         for command, given in zip(commands, arguments, strict=False):
-            yield FoundCommand(f"{command.strip(chr(34))} {given}")
+            yield FoundCommand(f"{command.strip(chr(34))} {given}", halt=halt)
 
 
 # ── a running dnsrenew run ──────────────────────────────────────────────────────────────

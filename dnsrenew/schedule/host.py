@@ -13,6 +13,7 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import texts
+from dnsrenew.schedule.machine import this_machine
 from dnsrenew.schedule.plan import (
     JITTER,
     MARKER,
@@ -26,6 +27,7 @@ from dnsrenew.schedule.plan import (
     SchedulePlan,
     minute_of,
 )
+from dnsrenew.schedule.running import halt_of_cron
 
 
 def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
@@ -57,6 +59,7 @@ def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platf
         systemd=os.path.isdir("/run/systemd/system"),
         cron_folder=os.path.isdir("/etc/cron.d"),
         crontab=shutil.which("crontab") is not None,
+        cron_halt=halt_of_cron(this_machine()),
     )
 
 

@@ -104,7 +104,9 @@ def installed_state(plan: SchedulePlan, installed: Sequence[str | None]) -> Inst
 
 
 def why_inactive(plan: SchedulePlan, run: Runner = run_program) -> str:
-    """Return the system's answer if the schedule is not active; "" if it is active, or with cron."""
+    """Return the system's answer if the schedule is not active, or why cron does not run; "" if it is active."""
+    if plan.halt is not None:
+        return plan.halt.reason
     for command in plan.status:
         result = run(command, None)
         if result.status:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from dnsrenew.schedule.running import Halt
 
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
@@ -36,6 +39,7 @@ class Host(Frozen, kw_only=True):
     :ivar systemd: whether systemd runs this machine.
     :ivar cron_folder: whether ``/etc/cron.d`` exists.
     :ivar crontab: whether the program ``crontab`` exists.
+    :ivar cron_halt: why no crontab is run; None if one is, or if that is not known.
     """
 
     platform: str
@@ -48,6 +52,7 @@ class Host(Frozen, kw_only=True):
     systemd: bool = False
     cron_folder: bool = False
     crontab: bool = False
+    cron_halt: Halt | None = None
 
 
 class JobNeeds(Frozen, kw_only=True):
@@ -146,6 +151,7 @@ class SchedulePlan(Frozen, kw_only=True):
     :ivar config_text: the configuration as the block names it.
     :ivar enable: commands to run after the files are written.
     :ivar status: commands that succeed while the schedule is active; none for cron.
+    :ivar halt: why it would not run here; None if it would, if that is not known, or if ``status`` tells it.
     :ivar note: a limitation of this kind, or "".
     :ivar inspect: commands for users that show the next run and the log of the last runs.
     """
@@ -160,5 +166,6 @@ class SchedulePlan(Frozen, kw_only=True):
     status: tuple[tuple[str, ...], ...] = ()
     disable: tuple[PlannedCommand, ...] = ()
     after_removal: tuple[PlannedCommand, ...] = ()
+    halt: Halt | None = None
     note: str = ""
     inspect: tuple[str, ...] = ()

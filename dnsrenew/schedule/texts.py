@@ -36,6 +36,16 @@ _RUN_IT: Final = "Run the command yourself for details, choose another kind with
 SCHEDULE_FAILED: Final = Text("schedule-failed", "{command} failed: {output}.", _RUN_IT)
 SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with exit status {status}.", _RUN_IT)
 
+# ── installed, and not running ──────────────────────────────────────────────────────────
+
+CRON_OFF: Final = Phrase("no cron daemon runs here")
+UNIT_OFF: Final = Phrase("systemd has stopped {unit}")
+AGENT_OFF: Final = Phrase("launchd has not loaded {label}")
+TASK_OFF: Final = Phrase("the task {task} is disabled")
+START: Final = Phrase("Start it: {command}")
+START_CRON: Final = Phrase("Start the cron daemon, or keep dnsrenew run running.")
+SCHEDULE_AGAIN: Final = Phrase("Run: dnsrenew schedule install")
+
 # ── titles of plans ─────────────────────────────────────────────────────────────────────
 
 SYSTEMD_SYSTEM: Final = Phrase("a system-wide systemd timer")

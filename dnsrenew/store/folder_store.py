@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
     from dnsrenew.store.protocol import ZonePurpose
+    from dnsrenew.store.scheduled_runs import ScheduledRuns
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -190,6 +191,13 @@ class FolderStore(Store):
         from dnsrenew.store.deployment_files import NotifiedRecords
 
         return NotifiedRecords(DocumentFiles(self._disk, self._paths, "notified.json"))
+
+    @property
+    def scheduled(self) -> ScheduledRuns:
+        """See :attr:`Store.scheduled`."""
+        from dnsrenew.store.scheduled_runs import ScheduledRuns  # not needed by a program
+
+        return ScheduledRuns(self._disk, self._paths, self._folders.check_ground)
 
     def deployment(self, name: str, entry: str) -> DeploymentFiles:
         """See :meth:`Store.deployment`."""

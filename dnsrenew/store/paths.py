@@ -66,6 +66,7 @@ class Paths:
         self.locks = os.path.join(self.root, "locks")
         self.responses = os.path.join(self.root, "http-01")
         self.fingerprint_key = os.path.join(self.root, "fingerprint.key")
+        self.scheduled = os.path.join(self.root, "scheduled.json")
         self.folders = (self.accounts, self.certificates, self.journal, self.locks)
         self._prefix = self.certificates + os.sep
 
@@ -85,7 +86,7 @@ class Paths:
 
     def foreign(self, names: list[str]) -> list[str]:
         """Return those of the names in the store's folder that are not the store's own."""
-        ours = {_LOST_FOUND, *map(os.path.basename, (*self.folders, self.responses, self.fingerprint_key))}
+        ours = {_LOST_FOUND, *map(os.path.basename, (*self.folders, self.responses, self.fingerprint_key, self.scheduled))}
         return sorted(name for name in names if name not in ours and not name.startswith(TEMP_PREFIX))
 
     def valid_names(self, names: list[str]) -> list[str]:

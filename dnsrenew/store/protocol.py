@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
+    from dnsrenew.store.scheduled_runs import ScheduledRuns
     from dnsrenew.store.state import Meta, State
 
     Change = Callable[[State], State]
@@ -132,6 +133,10 @@ class Store(Protocol):
     @property
     def notified(self) -> NotifiedRecords:
         """Which messages were sent about the certificates."""
+
+    @property
+    def scheduled(self) -> ScheduledRuns | None:
+        """When the schedules that use it last ran; None for a database, whose workers say that they are alive."""
 
     def deployment(self, name: str, entry: str) -> SavedDeployment:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""

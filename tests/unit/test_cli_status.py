@@ -212,9 +212,11 @@ def test_json(show: Show) -> None:
     (line,) = show(*mine, line="status --json --failing", schedule=ActiveSchedule(True, "cron"))
     document: dict[str, Any] = json.loads(line)
     assert [certificate["name"] for certificate in document["certificates"]] == ["old"]
-    assert document["schedule"] == {"installed": True, "kind": "cron"}
+    assert document["schedule"] == {"installed": True, "kind": "cron", "running": True, "last_run": None}
     assert document["counts"] == {"valid": 1, "due": 2, "unconfigured": 1}
-    assert json.loads(show(line="status --json")[0])["schedule"] == {"installed": None, "kind": None}
+    assert json.loads(show(line="status --json")[0])["schedule"] == {
+        "installed": None, "kind": None, "running": None, "last_run": None
+    }  # fmt: skip
 
 
 def test_without_certificates(show: Show) -> None:

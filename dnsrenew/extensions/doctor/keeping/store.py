@@ -111,6 +111,14 @@ def schedule(facts: Facts) -> Check | None:
         return None
     active = detect(facts.config.path, names=[spec.name for spec in facts.config.certificates])
     evidence = active.to_dict()
+    halt, kind = active.halt, active.kind
+    if halt is not None:
+        return Check.of(texts.SCHEDULE_HALTED, "bad", evidence, kind=kind, reason=halt.reason, advice=halt.fix)
+    runs = facts.unchecked_store.scheduled
+    run = None if runs is None or not active.remembered else runs.read(facts.config.path)
+    if run is not None and run.is_missing(facts.context.clock.now()):
+        known = [rfc3339(time) for time in (run.last, run.since) if time is not None]
+        return Check.of(texts.SCHEDULE_MISSED, "bad", {**evidence, "since": known[0]})
     if active.installed:
         return Check.of(texts.SCHEDULE_OK, "ok", evidence)
     if active.installed is None:

@@ -65,6 +65,14 @@ SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({
 SCHEDULE_NONE: Final = Text(
     "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
 )
+SCHEDULE_HALTED: Final = Text(
+    "schedule", "Nothing renews the certificates automatically: {kind} has a job for it, but {reason}.", "{advice}"
+)
+SCHEDULE_MISSED: Final = Text(
+    "schedule",
+    "No scheduled run has come since {since}, so nothing renews the certificates automatically.",
+    "See the schedule and its log: dnsrenew schedule show",
+)
 SCHEDULE_NO_SCHEDULER: Final = Text(
     "schedule",
     "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.",

@@ -202,6 +202,11 @@ class DatabaseStore(Store):
         """See :attr:`Store.notified`."""
         return NotifiedRecords(DocumentRows(self._documents, "told"))
 
+    @property
+    def scheduled(self) -> None:
+        """See :attr:`Store.scheduled`."""
+        return None
+
     def deployment(self, name: str, entry: str) -> DeploymentRows:
         """See :meth:`Store.deployment`."""
         return DeploymentRows(self._documents, name, entry)
