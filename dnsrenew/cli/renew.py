@@ -14,7 +14,14 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
-from dnsrenew.cli.schedule_note import ScheduleSearch, needs_person, nothing_renews, renewed_by_hand, scheduled_runs
+from dnsrenew.cli.schedule_note import (
+    ScheduleSearch,
+    halt_text,
+    needs_person,
+    nothing_renews,
+    renewed_by_hand,
+    scheduled_runs,
+)
 from dnsrenew.cli.service_log import EventLines, log_line, use_journal
 from dnsrenew.cli.terminal import WARNING, LineFields, dim, outcome_fields, yellow
 from dnsrenew.errors import Cancelled, stopped
@@ -261,7 +268,9 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome],
         summary = _summary(outcomes, invocation.clock.now(), manual=manual or idle)
         lines += formatting.wrap(summary, columns, "", "  ")
     if fine and not options.dry_run:
+        halted = "" if idle or alone or options.scheduled else halt_text(schedule.result())
         notes = [
+            *([halted] if halted else []),
             *([nothing_renews()] if manual and not alone else []),
             *([renewed_by_hand(by_hand)] if by_hand else []),
         ]

@@ -70,7 +70,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None and not ran:
         runs.installed(invocation.config_path(), invocation.clock.now())
-    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=not inactive)
+    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=True)
     if inactive:
         terminal.write_message("\n".join(_halted(plan, inactive, terminal.err.size()[0])))
     if not terminal.quiet:
@@ -111,7 +111,7 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
         show(invocation, host, kind, job)
     for each in found:
         inactive = installer.why_inactive(each.plan, installer.run_program)
-        _write_document(invocation, each, active=not inactive)
+        _write_document(invocation, each, active=not inactive or each.plan.halt is not None)
         if kind is not None and is_plain(invocation):
             invocation.terminal.write_result(schedule_note.plain(each.plan, each.contents))
             continue
@@ -207,7 +207,13 @@ def _write_document(invocation: Invocation, found: _InstalledPlan, *, active: bo
         for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)
     ]
     invocation.terminal.write_document(
-        {"kind": found.plan.kind, "installed": active, "state": found.state, "files": files}
+        {
+            "kind": found.plan.kind,
+            "installed": active,
+            "running": active and found.plan.halt is None,
+            "state": found.state,
+            "files": files,
+        }
     )
 
 
@@ -273,9 +279,7 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
     names = [spec.name for spec in config.certificates] if config is not None else []
     active = detect(job.config, names=names) if job.config else UNKNOWN
     if active.halt is not None:
-        kind = texts.SCHEDULERS[active.kind or ""]
-        text = texts.HALTED.format(kind=kind, reason=say(active.halt.reason), fix=say(active.halt.fix))
-        return formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
+        return formatting.wrap(schedule_note.halt_text(active), columns, f"{yellow('!')} ", "  ")
     if active.kind is not None:
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
         return formatting.wrap(text, columns, f"{green('✓')} ", "  ")

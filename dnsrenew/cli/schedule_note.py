@@ -58,18 +58,22 @@ class ScheduleNote(Frozen):
 
     def warning(self, now: datetime) -> str:
         """Return why a schedule that is there renews nothing; "" if it renews, or none is there."""
-        halt, run = self.active.halt, self.run
-        if halt is not None:
-            kind = texts.SCHEDULERS[self.active.kind or ""]
-            return texts.HALTED.format(kind=kind, reason=say(halt.reason), fix=say(halt.fix))
-        time = run.last or run.since
+        time = self.run.last or self.run.since
         if not self.missed or time is None:
-            return ""
-        return (texts.MISSED_RUN if run.last else texts.NEVER_RAN).format(ago=formatting.distance(time, now))
+            return halt_text(self.active)
+        return (texts.MISSED_RUN if self.run.last else texts.NEVER_RAN).format(ago=formatting.distance(time, now))
 
     def to_dict(self) -> dict[str, bool | str | None]:
         """Return the JSON form."""
         return {**self.active.to_dict(), "last_run": rfc3339(self.run.last) if self.run.last else None}
+
+
+def halt_text(active: ActiveSchedule) -> str:
+    """Return the sentences for a schedule that is installed and does not run; "" if it runs."""
+    if active.halt is None:
+        return ""
+    kind = texts.SCHEDULERS[active.kind or ""]
+    return texts.HALTED.format(kind=kind, reason=say(active.halt.reason), fix=say(active.halt.fix))
 
 
 def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:

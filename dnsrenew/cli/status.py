@@ -70,9 +70,7 @@ def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     return {state: counts[state] for state in _STATES if counts[state]}
 
 
-def _show(
-    invocation: Invocation, config: Config, found: Sequence[CertificateStatus], schedule: ScheduleNote
-) -> None:
+def _show(invocation: Invocation, config: Config, found: Sequence[CertificateStatus], schedule: ScheduleNote) -> None:
     terminal, now = invocation.terminal, invocation.clock.now()
     chosen, columns = _chosen(invocation, found, now), terminal.out.size()[0]
     broken = formatting.wrap(schedule.warning(now), columns, f"{yellow('!')} ", "  ") if schedule.is_broken else []

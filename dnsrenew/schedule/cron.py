@@ -18,7 +18,9 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     config_text = _quoted(job.config)
     if host.admin and host.cron_folder:
         file = PlannedFile(_FILE, f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
-        return SchedulePlan(kind="cron", title=texts.CRON_SYSTEM, files=(file,), halt=host.cron_halt, note=texts.CRON_NOTE)
+        return SchedulePlan(
+            kind="cron", title=texts.CRON_SYSTEM, files=(file,), halt=host.cron_halt, note=texts.CRON_NOTE
+        )
     block = f"{BEGIN}\n# {MARKER}\n{_lines(job)}\n{END}\n"
     return SchedulePlan(
         kind="cron",

@@ -23,7 +23,15 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config.locate import VARIABLE, search
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd, this_machine
-from dnsrenew.schedule.running import ANACRON, UNIT_FOLDERS, Halt, halt_of_agent, halt_of_cron, halt_of_task, halt_of_unit
+from dnsrenew.schedule.running import (
+    ANACRON,
+    UNIT_FOLDERS,
+    Halt,
+    halt_of_agent,
+    halt_of_cron,
+    halt_of_task,
+    halt_of_unit,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

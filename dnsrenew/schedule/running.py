@@ -71,8 +71,8 @@ def _is_cron(status: str) -> bool:
     """
     values = {key: value.split() for key, _, value in (line.partition(":") for line in status.splitlines())}
     users = {"0", str(os.getuid()) if hasattr(os, "getuid") else "0"}
-    is_named = values.get("Name", [""])[:1] in ([name] for name in _DAEMONS)
-    return is_named and values.get("Uid", ["0"])[0] in users and len(values.get("NSpid", [""])) == 1
+    is_alive = values.get("Name", [""])[:1] in ([name] for name in _DAEMONS) and values.get("State", [""])[:1] != ["Z"]
+    return is_alive and values.get("Uid", ["0"])[0] in users and len(values.get("NSpid", [""])) == 1
 
 
 def _cron_start(machine: Machine) -> str:

@@ -86,7 +86,10 @@ class Paths:
 
     def foreign(self, names: list[str]) -> list[str]:
         """Return those of the names in the store's folder that are not the store's own."""
-        ours = {_LOST_FOUND, *map(os.path.basename, (*self.folders, self.responses, self.fingerprint_key, self.scheduled))}
+        ours = {
+            _LOST_FOUND,
+            *map(os.path.basename, (*self.folders, self.responses, self.fingerprint_key, self.scheduled)),
+        }
         return sorted(name for name in names if name not in ours and not name.startswith(TEMP_PREFIX))
 
     def valid_names(self, names: list[str]) -> list[str]:

@@ -91,10 +91,14 @@ def ordinary_user(
     """
     if os.geteuid() != 0:
         return list(command)
-    user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command]
+    return shown(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *command], needed)
+
+
+def shown(command: Sequence[str], needed: Sequence[str] = (sys.base_prefix, sys.prefix)) -> list[str]:
+    """Return a command line that runs a command where every user can read some folders."""
     closed = {path for folder in needed for path in Path(folder).parents if not path.stat().st_mode & stat.S_IXOTH}
     if not closed:
-        return user
+        return list(command)
     hidden = min(closed, key=lambda path: len(path.parts))
     kept = sorted({folder for folder in needed if hidden in Path(folder).parents})
-    return ["unshare", "--mount", "sh", "-ec", _REOPENED, "sh", str(hidden), "\n".join(kept), *user]
+    return ["unshare", "--mount", "sh", "-ec", _REOPENED, "sh", str(hidden), "\n".join(kept), *command]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
+from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
 
 FAILURE = {"time": now() - timedelta(hours=3), "code": "ca-dns", "message": "The CA did not see the value."}
@@ -269,6 +272,53 @@ def test_whether_anything_renews_is_reported(show: Show) -> None:
     assert lines[1].split()[4] == "DUE"
     assert "Next attempt" not in "".join(lines)
     assert " now " in lines[3]
+
+
+@pytest.mark.parametrize("line", ["status --check", "status -q --check", "status --json --check"])
+def test_a_schedule_that_does_not_run_is_a_problem(show: Show, line: str) -> None:
+    """What is installed and does not run is said with the command that starts it, and `--check` ends with 1."""
+    halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
+    lines = show(valid(), line=line, status=1, schedule=ActiveSchedule(True, "cron", halt))
+    if "--json" in line:
+        assert json.loads(lines[0])["schedule"]["running"] is False
+        return
+    assert lines[-1].startswith("! Nothing renews automatically: cron has a job for it, but no cron daemon runs here.")
+    assert lines[-1].endswith(" Start it: sudo /etc/init.d/cron start")
+
+
+RUN = {"/etc/dnsrenew/dnsrenew.toml": {"since": "2020-01-01T00:00:00Z", "last": "2020-01-02T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "is_missed"),
+    [
+        (ActiveSchedule(True, "cron"), True),
+        (UNKNOWN, True),
+        (ActiveSchedule(False), True),
+        (ActiveSchedule(True, "run", remembered=False), False),
+        (ActiveSchedule(True, "cron", remembered=False), False),
+    ],
+)
+def test_a_scheduled_run_that_did_not_come(
+    show: Show, tmp_path: Path, schedule: ActiveSchedule, *, is_missed: bool
+) -> None:
+    """A remembered run of long ago is a problem, unless what renews now leaves no trace in the store."""
+    store = tmp_path / "store"
+    store.mkdir(mode=0o700)
+    (store / "scheduled.json").write_text(json.dumps({"schema": 1, "schedules": RUN}))
+    config = FakeConfig(store=store)
+    said = "\n".join(show(valid(), line="status --check", status=int(is_missed), schedule=schedule, config=config))
+    assert ("The last scheduled run was " in said) is is_missed
+    assert ("renews automatically" in said) is (not is_missed)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"schema": 1, "schedules": {"x": 1}}', b'{"schema": 1, "schedules": []}']
+)
+def test_a_damaged_record_of_runs_is_none(show: Show, tmp_path: Path, content: bytes) -> None:
+    """What the record of scheduled runs cannot tell is no problem."""
+    (tmp_path / "scheduled.json").write_bytes(content)
+    show(valid(), line="status --check", schedule=ActiveSchedule(True, "cron"), config=FakeConfig(store=tmp_path))
 
 
 @pytest.mark.parametrize("names", [["home"], ["home", "other"]])

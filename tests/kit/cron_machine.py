@@ -1,0 +1,111 @@
+"""A machine with the cron of Debian and two users, in namespaces: its crontabs, its processes and its users are its own.
+
+Nothing but root can make one. The network is that of the tests, so that the lab can be reached.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.kit.users import open_way, shown
+
+ANNA: Final = 4711
+_SET_UP: Final = """
+mount --bind "$1/cron.d" /etc/cron.d
+mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/group" /etc/group
+mount -t tmpfs none /run
+mount -t tmpfs none /var/spool/cron
+install -d -m 1730 -g crontab /var/spool/cron/crontabs
+echo ready
+exec cat
+"""
+
+
+@dataclass
+class CronMachine:
+    """The machine; its cron is installed, and does not run.
+
+    :ivar folder: for the files of the test; the home folders of the users are in it.
+    :ivar pid: of its first process.
+    """
+
+    folder: Path
+    pid: int
+
+    def argv(self, user: str, *command: str) -> list[str]:
+        """Return the command line that runs a command there as `root` or as `anna`."""
+        home = self.folder / user
+        given = [
+            f"HOME={home}",
+            f"USER={user}",
+            f"LOGNAME={user}",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG=C.UTF-8",
+        ]
+        number = 0 if user == "root" else ANNA
+        as_user = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+        return [
+            "nsenter",
+            f"--target={self.pid}",
+            "--mount",
+            "--pid",
+            *as_user,
+            "env",
+            "-i",
+            f"--chdir={home}",
+            *given,
+            *command,
+        ]
+
+    def run(self, user: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command there; its output is one text."""
+        return subprocess.run(
+            self.argv(user, *command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def dnsrenew(self, user: str, *arguments: str) -> tuple[int, str]:
+        """Run dnsrenew there; return its exit status and all that it prints, as one line."""
+        done = self.run(user, program(), *arguments)
+        return done.returncode, " ".join(done.stdout.split())
+
+
+def program() -> str:
+    """Return the path of the command dnsrenew, as a person of that machine would type it."""
+    return f"{sys.prefix}/bin/dnsrenew"
+
+
+@contextmanager
+def cron_machine(folder: Path) -> Iterator[CronMachine]:
+    """Start the machine, and end it with its processes."""
+    etc = folder / "etc"
+    (etc / "cron.d").mkdir(parents=True)
+    for user, number in (("root", 0), ("anna", ANNA)):
+        (folder / user).mkdir(mode=0o700)
+        os.chown(folder / user, number, number)
+    open_way(folder)
+    lines = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith(("root:", "anna:"))]
+    users = [f"root:*:0:0::{folder}/root:/bin/sh", f"anna:*:{ANNA}:{ANNA}::{folder}/anna:/bin/sh"]
+    (etc / "passwd").write_text("\n".join([*users, *lines, ""]))
+    (etc / "group").write_text(Path("/etc/group").read_text() + f"anna:x:{ANNA}:\n")
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec", _SET_UP, "sh"]
+    with subprocess.Popen(
+        shown([*unshare, str(etc)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield CronMachine(folder, int(child))
