@@ -163,6 +163,7 @@ class About(NamedTuple):
     :ivar before: the codes of the earlier calls.
     :ivar left_behind: whether the driver's program left values.
     :ivar retry_after: seconds that the DNS host asked to wait.
+    :ivar sent: False: no request has left this machine.
     """
 
     stage: str = ""
@@ -183,6 +184,7 @@ class About(NamedTuple):
     before: Sequence[str] = ()
     left_behind: bool = False
     retry_after: float | None = None
+    sent: bool = True
 
 
 class DnsRenewError(Exception):

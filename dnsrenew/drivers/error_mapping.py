@@ -77,6 +77,7 @@ class _Findings:
 
     :ivar if_missing: the code for status 404.
     :ivar reason: the text of the operating system.
+    :ivar sent: False: no request has left this machine.
     """
 
     def __init__(self) -> None:
@@ -88,6 +89,7 @@ class _Findings:
         self.reason = ""
         self.classes: set[str] = set()
         self.kind: str | None = None
+        self.sent = True
         self.text = ""
 
     @property
@@ -125,6 +127,8 @@ def translate(
     }
     if found.status:
         evidence["status"] = found.status
+    if not found.sent:
+        evidence["sent"] = False
     if (seconds := _retry_after(found, now)) is not None:
         evidence["retry_after"] = seconds
     text = _text_for(code, found, provider, has_answer=bool(answer))
@@ -174,6 +178,7 @@ def _inspect(error: BaseException) -> _Findings:
     for each in _chain(error):
         found.classes |= {_class_name(kind) for kind in type(each).__mro__}
         found.kind = found.kind or _text(getattr(each, "kind", None))
+        found.sent = found.sent and getattr(each, "sent", True) is not False
         found.reason = _text(getattr(each, "strerror", None)) or found.reason
         messages.append(str(each))
         response = getattr(each, "response", None)

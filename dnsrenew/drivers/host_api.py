@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
-from dnsrenew.base.http import HttpClient
+from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
@@ -29,6 +29,8 @@ REQUEST_SECONDS: Final = 30.0
 MAX_BYTES: Final = 16 << 20
 """Some hosts send a whole zone."""
 MAX_PAGES: Final = 1000
+_BEFORE_SENDING: Final = frozenset({"dns", "connect"})
+"""The failures of a request that has no connection."""
 _MESSAGES: Final = frozenset(
     (
         "message",
@@ -71,6 +73,7 @@ class HostApi:
         if not all(re.fullmatch(_SENDABLE, value) for value in self._headers.values()):  # pasted with “ ”, for example
             raise ProviderError.of(texts.UNSENDABLE, account=context.account)
         self._client = HttpClient()
+        self._has_sent = False
 
     def __enter__(self) -> Self:
         return self
@@ -105,15 +108,20 @@ class HostApi:
         sent = {**self._headers, **(headers or {})}
         if content is not None:
             body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
-        response = self._client.request(
-            method,
-            self.address + path,
-            params=params,
-            data=form if body is None else body,
-            headers=sent,
-            timeout=(min(CONNECT_SECONDS, seconds), seconds),
-            max_bytes=MAX_BYTES,
-        )
+        try:
+            response = self._client.request(
+                method,
+                self.address + path,
+                params=params,
+                data=form if body is None else body,
+                headers=sent,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                max_bytes=MAX_BYTES,
+            )
+        except HttpFailure as failure:
+            failure.sent = self._has_sent = self._has_sent or failure.kind not in _BEFORE_SENDING
+            raise
+        self._has_sent = True
         if response.status >= 400 and response.status not in accept:
             raise self.refused(response)
         return response

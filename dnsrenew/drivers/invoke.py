@@ -98,7 +98,8 @@ def call_add(
     """Write the values with the driver of the account.
 
     A lost answer or an error of the host is retried, three calls in all within 60 s: writing is idempotent. After an
-    error, any of the values may have been written. ``evidence["before"]`` has the codes of the earlier calls.
+    error, any of the values may have been written, unless ``evidence["sent"]`` is False: then no request left this
+    machine. ``evidence["before"]`` has the codes of the earlier calls.
 
     :param asking: called after the wait for the rate limit, before the first request.
     :param ended: called after a cancel if the driver's program was killed, so that nothing more is written.
@@ -139,7 +140,7 @@ class _Call(Frozen):
         self.asking()
         started = self.context.clock.monotonic()
         resend(self.context, lambda: self._attempt(started), _POLICY)
-        return [error.code for error in self.before]
+        return [error.code for error in self.before if about(error).sent]
 
     def _take_tokens(self) -> None:
         """Wait for the rate limit of the host. A removal does not wait; the next write waits for both."""
@@ -158,6 +159,8 @@ class _Call(Frozen):
             return
         if self.before:
             error.with_evidence(before=[earlier.code for earlier in self.before])
+        if not about(error).sent and any(about(earlier).sent for earlier in self.before):
+            error.with_evidence(sent=True)
         self.before.append(error)
         # Outside an `except`: the original error, with its URLs and tokens, must not become the context of this one.
         raise self._transient(error, started) or error

@@ -14,6 +14,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.fallback import history
 from dnsrenew.renewal import due
 from dnsrenew.renewal.check_due import Due, check_due, why
 from dnsrenew.renewal.renewal_info import is_poll_due, poll
@@ -132,6 +133,8 @@ class Batch(Frozen):
                 found = self._check_due(spec, state)
             if isinstance(found, Outcome) and self._is_asker_news(state):
                 self._note_asker(spec, state)
+            if isinstance(found, Outcome) and found.status == "not-due" and state.last_failure is not None:
+                self._forget_failure(spec, state)
             if isinstance(found, Outcome) and spec.deploy:
                 return self._check_deployed(spec, state, found)
         except StoreError:
@@ -152,6 +155,15 @@ class Batch(Frozen):
         asked_by, now = self.options.asked_by, self.context.clock.now()
         with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
             self.store.update(spec.name, lambda old: old.asked(asked_by, now), sync=False)
+
+    def _forget_failure(self, spec: CertificateSpec, state: State) -> None:
+        """Forget the last failure of a certificate that is in order again; what a CA asked for still holds."""
+        if history.was_asked_to_wait(state) and history.deferred_until(state, self.context.clock.now()) is not None:
+            return
+        with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
+            self.store.update(
+                spec.name, lambda old: old.recovered() if old.last_failure == state.last_failure else old, sync=False
+            )
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
         """Return the outcome with the results of its deployments, or None if one is pending."""

@@ -129,6 +129,10 @@ class JournalEntry(abc.ABC):
         """Leave these values of live runs out of :attr:`values`; the live runs remove them."""
         self._excluded = frozenset(values)
 
+    def is_recent(self, now: datetime) -> bool:
+        """Tell whether a DNS host may still carry out a request of this entry."""
+        return self._page.is_recent(now)
+
     def wrote_to(self, account: str, host_fingerprint: int) -> bool:
         """Tell whether an account wrote to the host with this fingerprint; True if unknown."""
         return self._page.hosts.get(account, host_fingerprint) == host_fingerprint

@@ -289,6 +289,10 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             failure["without_order"] = without_order
         return replace(self, failures=self.failures + 1, last_failure=failure)
 
+    def recovered(self) -> State:
+        """Return the state without the last failure, whose cause is gone."""
+        return replace(self, failures=0, last_failure=None, next_attempt=None, attempt_set_at=None, tried_with=None)
+
     @property
     def without_order(self) -> int:
         """How many of the failures made no order: they make the pause after an order no longer.

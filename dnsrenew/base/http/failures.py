@@ -23,6 +23,7 @@ class HttpFailure(Exception):
     :ivar kind: the stage that failed.
     :ivar detail: the reason, as the end of a sentence. It contains no URL; the caller redacts it.
     :ivar untrusted: for ``tls``: the certificate of the server is not trusted.
+    :ivar sent: False: no request of the caller has left this machine; the caller sets it.
     :ivar leads_to: for ``redirect``: the host that the server sends to; empty if it is unknown.
     """
 
@@ -32,6 +33,7 @@ class HttpFailure(Exception):
         self.detail = detail
         self.untrusted = untrusted
         self.leads_to = leads_to
+        self.sent = True
 
 
 def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 _MAX_ACCOUNTS: Final = 8
 """Accounts written to at once."""
-_REFUSALS: Final = frozenset(
+REFUSALS: Final = frozenset(
     {"provider-unauthorized", "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
 )
 """Errors that come before anything is written in a zone."""
+_REFUSES_ONE: Final = frozenset({"provider-refused", "provider-rate-limited"})
+"""Errors that refuse a single value; of several, an earlier one may have been written."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 """Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""
 
@@ -90,7 +92,12 @@ class HostCalls:
             work(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Add the values of one account, and note their state."""
+        """Add the values of one account, zone by zone: what one zone refuses says nothing of another."""
+        for group in _by_zone(values):
+            self._add_to_zone(context, group)
+
+    def _add_to_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Add the values of one account in one zone, and note their state."""
         writer, records = values[0].writer, [value.record for value in values]
         self._breaker.check(context, writer.account.name)
         asking = partial(self._published.note, context, values, "asked")
@@ -101,18 +108,28 @@ class HostCalls:
             raise
         except DnsRenewError as error:
             tries = [*about(error).before, error.code]
-            in_several = len({record.zone for record in records}) > 1  # one zone may be written before another refuses
-            if invoke.UNANSWERED.isdisjoint(tries):
-                refused = not in_several and _REFUSALS.issuperset(tries)
-                self._published.note(context, values, "refused" if refused else "unsure")
+            definite = REFUSALS | _REFUSES_ONE if len(records) == 1 else REFUSALS
+            if not about(error).sent:
+                self._published.note(context, values, "unsent")
+            elif invoke.UNANSWERED.isdisjoint(tries):
+                self._published.note(context, values, "refused" if definite.issuperset(tries) else "unsure")
             raise
         if invoke.UNANSWERED.isdisjoint(tries):
             self._published.note(context, values, "written")
 
     def _remove(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Remove the values of one account, and forget them."""
-        self._call(context, values[0].writer, [value.record for value in values], invoke.call_remove)
-        self._published.forget(context, values)
+        """Remove the values of one account, zone by zone, and forget them; raise the first error afterwards."""
+        errors: list[DnsRenewError] = []
+        for group in _by_zone(values):
+            try:
+                self._call(context, group[0].writer, [value.record for value in group], invoke.call_remove)
+                self._published.forget(context, group)
+            except ProviderError as error:
+                errors.append(error)
+                if error.code in {_HUNG, _UNREACHED}:  # the other zones are at the same host
+                    break
+        if errors:
+            raise errors[0]
 
     def _call(
         self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
@@ -131,6 +148,13 @@ class HostCalls:
         return tries
 
 
+def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
+    groups: dict[str, list[TxtValue]] = {}
+    for value in values:
+        groups.setdefault(value.record.zone, []).append(value)
+    return list(groups.values())
+
+
 # ── published ──────────────────────────────────────────────────────────────────────────
 
 # The TXT values that a run has published, their state, and their journal entries until they are removed.
@@ -143,11 +167,11 @@ if TYPE_CHECKING:
 
     _Key = tuple[str | None, WrittenValue]
 
-PublishState = Literal["asked", "unsure", "written", "refused"]
+PublishState = Literal["asked", "unsure", "written", "refused", "unsent"]
 """Whether a value is in DNS, after writing has started.
 
 ``asked``: the host has not responded, and may write it at any time; ``unsure``: it responded with an error;
-``refused``: the value is certainly not in DNS.
+``refused``: the value is certainly not in DNS; ``unsent``: the host was not even asked.
 """
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.host_calls import REFUSALS
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import (
@@ -136,7 +137,10 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
         error = removal.result(group, values)
-        if error is None:
+        if group in removal.never_written:
+            for entry in removal.entries:
+                entry.remove(values)
+        elif error is None:
             entries = [each for each in removal.entries if removal.has_moved(each, group.account) is group.has_moved]
             new = _not_removed_before(entries, values)
             for entry in entries:
@@ -200,6 +204,7 @@ class LeftoverRemoval(Frozen):
     """One cleanup.
 
     :ivar results: for each finished group why its values stay; None: they are gone.
+    :ivar never_written: groups whose values were refused, and are not in DNS: there is nothing to remove, or to report.
     """
 
     context: Context
@@ -209,6 +214,7 @@ class LeftoverRemoval(Frozen):
     locks: ZoneLocks
     served: ServedValues | None
     results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
+    never_written: set[LeftoverGroup] = field(default_factory=set)
 
     def groups(self) -> LeftoverGroups:
         """Return the values by account and zone, each value once: an error of one zone must not affect another."""
@@ -249,7 +255,22 @@ class LeftoverRemoval(Frozen):
                 error = host_error or self._group(context, group, values)
                 if error is not None and not group.has_moved and _is_of_host(error):
                     host_error = error
+                if error is not None and self._was_never_written(context, values, error):
+                    self.never_written.add(group)
                 self.results[group] = error
+
+    def _was_never_written(self, context: Context, values: tuple[WrittenValue, ...], error: DnsRenewError) -> bool:
+        """Return whether values that cannot be removed are not in DNS either.
+
+        That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
+        carries out a request soon, or never.
+        """
+        if error.code not in REFUSALS and any(entry.is_recent(context.clock.now()) for entry in self._of(values)):
+            return False
+        return isinstance(error, ProviderError) and self._are_gone(context, values)
+
+    def _of(self, values: tuple[WrittenValue, ...]) -> list[JournalEntry]:
+        return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
 
     def _group(self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
         """Remove the values of a group; return why they stay, or None if they are gone.
@@ -308,7 +329,7 @@ class LeftoverRemoval(Frozen):
             return False
 
     def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
-        paths = [entry.path for entry in self.entries if not set(entry.values).isdisjoint(values)]
+        paths = [entry.path for entry in self._of(values)]
         return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
 
     def result(self, group: LeftoverGroup, values: Sequence[WrittenValue]) -> DnsRenewError | None:

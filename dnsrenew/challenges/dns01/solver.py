@@ -173,7 +173,9 @@ class Dns01(Solver):
         by_hand = [value.described for value in started if value.writer.provider.behaviour.by_hand]
         if by_hand:
             context.emit("txt-by-hand-over", records=by_hand)
-        removable = [value for value in started if value.is_to_be_removed]
+        unsent = [value for value in started if self._published.state(context, value) == "unsent"]
+        self._published.forget(context, unsent)
+        removable = [value for value in started if value.is_to_be_removed and value not in unsent]
         if not removable:
             return
         silent = any(self._hosts.is_silent(value.writer.account.name) for value in removable)

@@ -37,6 +37,7 @@ class Rfc2136Driver:
         self._host, self._port = options.address(context)
         self._server = host_port.join(self._host, self._port)
         self._key = options.tsig_key(context)
+        self._has_sent = False
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add each value to its RRset (RFC 2136 section 2.5.1)."""
@@ -63,6 +64,8 @@ class Rfc2136Driver:
                 answer = self._exchange(connection, update.to_wire())
             rcode = read(answer, update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
+            if not self._has_sent:
+                evidence["sent"] = False
             raise _failure(error, evidence) from None
         if rcode != dns.rcode.NOERROR:
             raise ProviderError.of(
@@ -73,6 +76,7 @@ class Rfc2136Driver:
         """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`."""
         until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
         self._limit(connection, until)
+        self._has_sent = True
         connection.sendall(len(message).to_bytes(2, "big") + message)
         size = int.from_bytes(self._receive(connection, 2, until), "big")
         return self._receive(connection, size, until)
