@@ -684,6 +684,55 @@ def test_what_cannot_be_withdrawn_is_a_warning() -> None:
     assert "v1" in [record["value"] for record in kept.data["records"]]
 
 
+def test_what_was_not_sent_is_not_left(tmp_path: Path) -> None:
+    """If no request reached the host, nothing is removed, reported or kept; one that may have been sent is kept."""
+
+    class Unreached(Refusing):
+        def __init__(self, *sent: bool) -> None:
+            super().__init__("remove")
+            self.sent = list(sent)
+
+        def add(self, _records: Sequence[TxtRecord]) -> None:
+            evidence = {} if self.sent.pop(0) else {"sent": False}
+            raise ProviderError("provider-unreachable", "No.", fix="Wait.", evidence=evidence)
+
+    for sent, left in (((False, False, False), 0), ((True, False, False), 1)):
+        stage, journal = Dns01Stage(), FolderStore(tmp_path / str(left)).journal
+        host = stage.account("home", driver=Unreached(*sent))
+        stage.journal = journal
+        dns01, values = stage.dns01, stage.values("example.test")
+        context = replace(stage.context, certificate="home")
+        with dns01.journaled(context, values):
+            with pytest.raises(ProviderError):
+                dns01.publish(context, values)
+            dns01.withdraw(context, values)
+        assert [notice.code for notice in context.notices] == ["txt-kept"] * left
+        assert cast("Unreached", host).removals == left
+        with journal.left_over(context) as entries:
+            assert len(entries) == left
+
+
+def test_a_zone_that_refuses_a_removal_keeps_no_other(tmp_path: Path) -> None:
+    """The values of the other zones of an account are removed, and are not named as left."""
+
+    class RefusingOne(Refusing):
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            self.what = ("remove",) if records[0].zone == "example.test." else ()
+            super().remove(records)
+
+    stage = Dns01Stage()
+    host = stage.account("home", driver=RefusingOne())
+    stage.journal = FolderStore(tmp_path).journal
+    dns01, values = stage.dns01, stage.values("example.test", "other.test")
+    context = replace(stage.context, certificate="home")
+    with dns01.journaled(context, values):
+        dns01.publish(context, values)
+        dns01.withdraw(context, values)
+    (notice,) = context.notices
+    assert ("example.test" in notice.message, "other.test" in notice.message) == (True, False)
+    assert host.values == {"_acme-challenge.example.test.": ["v1"]}
+
+
 class Saying(InMemoryDriver):
     """A host with an error for each write and for each removal; it may write despite an error."""
 

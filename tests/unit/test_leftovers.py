@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from dnsrenew.store.journal_entry import WrittenValue
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
+from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
 
 CANARY = "c4nary/+secret"
@@ -342,6 +344,31 @@ def test_a_zone_that_cannot_be_written_holds_up_no_other(stage: LeftoverStage, c
     assert reported["records"] == [{"zone": "home.test.", "name": txt("a")[0].name, "value": "a", "dns": "one"}]
     assert reported["error"]["code"] == code
     assert stage.left() == {txt("a")}
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "is_over"),
+    [
+        ("provider-unauthorized", 0, True),
+        ("provider-zone-unknown", 0, True),
+        ("provider-refused", 0, False),
+        ("provider-unreachable", 0, False),
+        ("provider-refused", 700, True),
+        ("provider-unreachable", 700, True),
+    ],
+)
+def test_what_was_never_written_is_forgotten(stage: LeftoverStage, code: str, seconds: int, *, is_over: bool) -> None:
+    """A value that no name server serves is forgotten if its host refuses to write there, or was asked long ago."""
+    stage.account("one", Failing(refusal(code, left_behind=True)))
+    stage.leave_values(txt("a"))
+    clock = FakeClock(SystemClock().now() + timedelta(seconds=seconds))
+    stage.context = Context(clock=clock, emitter=stage.context.emitter)
+    for served in (lambda *_: {"a"}, unseen, None):
+        assert len(stage.clean_up(served=served).kept) == 1
+    cleaned = stage.clean_up(served=lambda *_: {"foreign"})
+    assert (len(cleaned.kept), cleaned.removed) == (0 if is_over else 1, ())
+    assert stage.event_data("swept") == []
+    assert (stage.files() == []) is is_over
 
 
 def test_a_host_that_is_down_is_asked_in_one_zone(stage: LeftoverStage) -> None:

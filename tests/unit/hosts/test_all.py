@@ -191,7 +191,8 @@ def test_nobody_answers(host: HostStandIn) -> None:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}"
     work = Work(host, host.account(api=closed))
-    assert work.failure(work.add, [record("one")]).code == "provider-unreachable"
+    error = work.failure(work.add, [record("one")])
+    assert (error.code, error.evidence.get("sent")) == ("provider-unreachable", False)
 
 
 def test_the_address_may_have_a_path_and_end_in_a_slash(host: HostStandIn) -> None:
