@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import schedule as scheduling
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.config import Config
+from dnsrenew.config import Config, locate
 from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.detect import UNKNOWN, detect
+from dnsrenew.schedule.entries import Entry, entries, entry_of
 from dnsrenew.schedule.installer import check_code, needs_of
-from dnsrenew.schedule.plan import INSIST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dnsrenew.cli.invocation import Invocation
-
-
-class _InstalledPlan(Frozen):
-    """A plan, and the files that are installed for it."""
-
-    plan: SchedulePlan
-    contents: Sequence[str | None]
-    state: installer.InstalledState
 
 
 def schedule(invocation: Invocation) -> int:
@@ -53,7 +45,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
     for notice in check_code(job):
         _warn(invocation, sentences(notice.message, notice.fix))
-    plan = scheduling.make_plan(kind or scheduling.default_kind(host), job, host)
+    plan = _entry_to_install(kind or scheduling.default_kind(host), job, host)
     found = _installed_plans(host, job, None)
     for other in found:
         if other.plan.kind != plan.kind:
@@ -70,7 +62,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None and not ran:
         runs.installed(invocation.config_path(), invocation.clock.now())
-    _write_document(invocation, _InstalledPlan(plan, contents, "same"), active=True)
+    _write_document(invocation, Entry(plan, contents, "same"), active=True)
     if inactive:
         terminal.write_message("\n".join(_halted(plan, inactive, terminal.err.size()[0])))
     if not terminal.quiet:
@@ -109,6 +101,7 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     columns, _ = invocation.terminal.out.size()
     if not found:
         show(invocation, host, kind, job)
+        _show_others(invocation, host, job, kind)
     for each in found:
         inactive = installer.why_inactive(each.plan, installer.run_program)
         _write_document(invocation, each, active=not inactive or each.plan.halt is not None)
@@ -152,8 +145,12 @@ def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
 
 def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     terminal = invocation.terminal
-    job = scheduling.this_job(host, "")  # a schedule for any configuration
+    path = _removed_config(invocation)
+    job = scheduling.this_job(host, path)
     found = _installed_plans(host, job, kind)
+    if not path and len(found) > 1:
+        configs = formatting.listed(each.config for each in found)
+        raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=configs)
     removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
     _forget(invocation)
     terminal.write_document({"removed": [plan.kind for plan in removed]})
@@ -165,6 +162,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
             terminal.write_result(f"{green('✓')} {line}")
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
+            _show_others(invocation, host, job, kind)
     return 0
 
 
@@ -177,31 +175,57 @@ def _forget(invocation: Invocation) -> None:
             runs.removed(path)
 
 
-def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[_InstalledPlan]:
-    """Return dnsrenew's installed schedules, of all kinds that this machine has or of one.
+def _removed_config(invocation: Invocation) -> str:
+    """Return the configuration whose schedule is to be removed, which may be gone; "" if there is none."""
+    if invocation.options.config is not None:
+        return os.path.abspath(os.path.expanduser(invocation.options.config))
+    try:
+        return str(invocation.config_path())
+    except ConfigError:
+        return ""
 
+
+def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> None:
+    """Name the schedules of other configurations, and how to remove them."""
+    terminal = invocation.terminal
+    if not job.config or terminal.quiet or terminal.json:
+        return
+    for each in _installed_plans(host, replace(job, config=""), kind):
+        if each.config:
+            config = shlex.quote(formatting.relative_path(each.config, locate.here()))
+            text = texts.SCHEDULE_ELSEWHERE.format(title=say(each.plan.title), config=config)
+            terminal.write_message("\n".join(formatting.wrap(text, terminal.err.size()[0], f"{dim('·')} ", "  ")))
+
+
+def _entry_to_install(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
+    """Return the plan of a configuration, under the name that its entry has, or under one that is free."""
+    plan = entry_of(kind, job, host, installer.run_program).plan
+    return scheduling.make_plan(kind, replace(job, name=plan.name), host)
+
+
+def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[Entry]:
+    """Return the installed schedules of a configuration, or of all; of all kinds that this machine has or of one.
+
+    :param job: one without a configuration: of all.
     :raises DnsRenewError: the schedule of that one kind cannot be read.
     """
-    found = []
+    found: list[Entry] = []
     for each in scheduling.kinds(host):
         if kind not in (None, each):
             continue
-        plan = scheduling.make_plan(each, job, host)
         try:
-            contents = installer.read_installed(plan, installer.run_program)
+            if job.config:
+                found.append(entry_of(each, job, host, installer.run_program))
+            else:
+                found += entries(each, job, host, installer.run_program)
         except DnsRenewError:
             if kind:
                 raise
             continue  # a user without permission for cron has no schedule there
-        if any(INSIST in content for content in contents if content):  # installed so; shown without the option
-            plan = scheduling.make_plan(each, replace(job, insist=True), host)
-        state = installer.installed_state(plan, contents)
-        if state not in ("none", "foreign"):
-            found.append(_InstalledPlan(plan, contents, state))
-    return found
+    return [each for each in found if each.is_ours]
 
 
-def _write_document(invocation: Invocation, found: _InstalledPlan, *, active: bool) -> None:
+def _write_document(invocation: Invocation, found: Entry, *, active: bool) -> None:
     files = [
         {"path": path, "text": content}
         for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)

@@ -63,6 +63,11 @@ YES: Final = frozenset({"y", "yes", "是"})
 SCHEDULE_KIND: Final = Text(
     "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
 )
+SEVERAL_SCHEDULES: Final = Text(
+    "usage",
+    "there are schedules of several configurations: {configs}",
+    "Name one: dnsrenew schedule remove --config PATH",
+)
 NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
 
 SCHEDULE_INSTALLED: Final = Text(
@@ -694,6 +699,9 @@ SCHEDULE_PREVIEW_EXAMPLE: Final = (
 )
 SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
 SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
+SCHEDULE_ELSEWHERE: Final = (
+    "{title}: installed for {config}. To remove it, run: dnsrenew schedule remove --config {config}"
+)
 COMMAND_FAILED: Final = "{command} failed. {fix}"
 FROM_ENVIRONMENT: Final = (
     "{names} is read from the environment, which scheduled runs do not have. Store it in a file that only you can "

@@ -6,25 +6,31 @@ import shlex
 from typing import Final
 
 from dnsrenew.schedule import texts
-from dnsrenew.schedule.plan import MARKER, Host, PlannedFile, ScheduledJob, SchedulePlan
+from dnsrenew.schedule.plan import MARKER, NAME, Host, PlannedFile, ScheduledJob, SchedulePlan
 
-_FILE: Final = "/etc/cron.d/dnsrenew"
-BEGIN: Final = "# BEGIN dnsrenew"
-END: Final = "# END dnsrenew"
+_FOLDER: Final = "/etc/cron.d"
+BEGIN: Final = "# BEGIN "
+END: Final = "# END "
 
 
 def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan: a file, or a block of the crontab."""
-    config_text = _quoted(job.config)
+    config_text = f"--config {_quoted(job.config)}\n"
     if host.admin and host.cron_folder:
-        file = PlannedFile(_FILE, f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
+        file = PlannedFile(f"{_FOLDER}/{job.name}", f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
         return SchedulePlan(
-            kind="cron", title=texts.CRON_SYSTEM, files=(file,), halt=host.cron_halt, note=texts.CRON_NOTE
+            kind="cron",
+            title=texts.CRON_SYSTEM,
+            name=job.name,
+            files=(file,),
+            halt=host.cron_halt,
+            note=texts.CRON_NOTE,
         )
-    block = f"{BEGIN}\n# {MARKER}\n{_lines(job)}\n{END}\n"
+    block = f"{BEGIN}{job.name}\n# {MARKER}\n{_lines(job)}\n{END}{job.name}\n"
     return SchedulePlan(
         kind="cron",
         title=texts.CRON_USER.format(user=host.user),
+        name=job.name,
         block=block,
         config_text=config_text,
         halt=host.cron_halt,
@@ -44,26 +50,26 @@ def _quoted(argument: str) -> str:
     return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, also in quotes
 
 
-def block_in(crontab: str) -> str | None:
-    """Return the block of dnsrenew in a crontab, or None."""
-    lines = crontab.splitlines()
-    if BEGIN not in lines or END not in lines[lines.index(BEGIN) :]:
+def block_in(crontab: str, name: str = NAME) -> str | None:
+    """Return the block of this name in a crontab, or None."""
+    lines, begin, end = crontab.splitlines(), BEGIN + name, END + name
+    if begin not in lines or end not in lines[lines.index(begin) :]:
         return None
-    first = lines.index(BEGIN)
-    return "\n".join(lines[first : lines.index(END, first) + 1]) + "\n"
+    first = lines.index(begin)
+    return "\n".join(lines[first : lines.index(end, first) + 1]) + "\n"
 
 
-def without_block(crontab: str) -> str:
-    """Return the crontab without the block; all other lines stay as they are."""
-    block = block_in(crontab)
+def without_block(crontab: str, name: str = NAME) -> str:
+    """Return the crontab without the block of this name; all other lines stay as they are."""
+    block = block_in(crontab, name)
     if block is None:
         return crontab
     complete = crontab if crontab.endswith("\n") else f"{crontab}\n"
     return complete.replace(block, "", 1)
 
 
-def with_block(crontab: str, block: str) -> str:
+def with_block(crontab: str, block: str, name: str = NAME) -> str:
     """Return the crontab with this block: it replaces an older block, or is added at the end."""
-    old = block_in(crontab)
+    old = block_in(crontab, name)
     complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
     return complete.replace(old, block, 1) if old is not None else complete + block

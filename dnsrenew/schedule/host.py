@@ -7,7 +7,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
-from typing import Final
 
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
@@ -17,6 +16,7 @@ from dnsrenew.schedule.machine import this_machine
 from dnsrenew.schedule.plan import (
     JITTER,
     MARKER,
+    NAME,
     UNKNOWN_NEEDS,
     Host,
     JobNeeds,
@@ -157,25 +157,24 @@ def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan
 
 # A launchd job of macOS: a daemon for root, an agent for other users.
 
-_LABEL: Final = "dnsrenew"
-
 
 def launchd_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan; launchd itself catches up on a run missed while the Mac slept."""
     folder = "/Library/LaunchDaemons" if host.admin else f"{host.home}/Library/LaunchAgents"
-    log = "/Library/Logs/dnsrenew.log" if host.admin else f"{host.home}/Library/Logs/dnsrenew.log"
+    log = f"/Library/Logs/{job.name}.log" if host.admin else f"{host.home}/Library/Logs/{job.name}.log"
     domain = "system" if host.admin else f"gui/{host.uid}"
-    path = f"{folder}/{_LABEL}.plist"
-    unload = PlannedCommand(("launchctl", "bootout", f"{domain}/{_LABEL}"), required=False)
+    path = f"{folder}/{job.name}.plist"
+    unload = PlannedCommand(("launchctl", "bootout", f"{domain}/{job.name}"), required=False)
     return SchedulePlan(
         kind="launchd",
         title=texts.LAUNCHD_SYSTEM if host.admin else texts.LAUNCHD_USER.format(user=host.user),
+        name=job.name,
         files=(PlannedFile(path, _plist(job, log), f"<string>{_escaped(job.config)}</string>"),),
         enable=(unload, PlannedCommand(("launchctl", "bootstrap", domain, path))),
-        status=(("launchctl", "print", f"{domain}/{_LABEL}"),),
+        status=(("launchctl", "print", f"{domain}/{job.name}"),),
         disable=(unload,),
         note="" if host.admin else texts.LAUNCHD_NOTE,
-        inspect=(f"launchctl print {domain}/{_LABEL}", f"tail {log}"),
+        inspect=(f"launchctl print {domain}/{job.name}", f"tail {log}"),
     )
 
 
@@ -194,7 +193,7 @@ def _plist(job: ScheduledJob, log: str) -> str:
 <plist version="1.0">
 <dict>
     <key>Label</key>
-    <string>{_LABEL}</string>
+    <string>{job.name}</string>
     <key>ProgramArguments</key>
     <array>
 {arguments}
@@ -214,21 +213,21 @@ def _plist(job: ScheduledJob, log: str) -> str:
 
 # A task of the Windows Task Scheduler.
 
-_TASK: Final = "dnsrenew"
-
 
 def windows_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan: the XML of the task, and the commands that register it."""
-    path = f"{host.config_home}\\dnsrenew\\schedule.xml"
+    file = "schedule" if job.name == NAME else job.name
+    path = f"{host.config_home}\\dnsrenew\\{file}.xml"
     return SchedulePlan(
         kind="windows",
         title=texts.WINDOWS_TASK.format(user=host.user),
-        files=(PlannedFile(path, _task(job, host), _escaped(quoted(job.config)), "utf-16"),),
-        enable=(PlannedCommand(("schtasks", "/Create", "/TN", _TASK, "/XML", path, "/F")),),
-        status=(("schtasks", "/Query", "/TN", _TASK),),
-        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", _TASK, "/F"), required=False),),
+        name=job.name,
+        files=(PlannedFile(path, _task(job, host), f"--config {_escaped(quoted(job.config))}</", "utf-16"),),
+        enable=(PlannedCommand(("schtasks", "/Create", "/TN", job.name, "/XML", path, "/F")),),
+        status=(("schtasks", "/Query", "/TN", job.name),),
+        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", job.name, "/F"), required=False),),
         note="" if host.admin else texts.WINDOWS_NOTE,
-        inspect=(f"schtasks /Query /TN {_TASK} /V /FO LIST", "dnsrenew status"),
+        inspect=(f"schtasks /Query /TN {job.name} /V /FO LIST", "dnsrenew status"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | 
     :raises DnsRenewError: ``schedule-unreadable``.
     """
     if plan.block:
-        return [cron.block_in(_crontab(run))]
+        return [cron.block_in(_crontab(run), plan.name)]
     installed: list[str | None] = []
     for file in plan.files:
         try:
@@ -83,6 +84,29 @@ def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | 
         except OSError as error:
             raise _os_error(texts.SCHEDULE_UNREADABLE, file.path, error) from None
     return installed
+
+
+def names(plan: SchedulePlan, named: str, run: Runner = run_program) -> list[str]:
+    """Return the names of the other entries at the same scheduler.
+
+    :param named: the pattern of a name.
+    :raises DnsRenewError: they cannot be listed.
+    """
+    if plan.block:
+        return re.findall(rf"^{cron.BEGIN}({named})$", _crontab(run), re.MULTILINE)
+    path = plan.files[0].path.replace("\\", "/")
+    _, suffix = os.path.splitext(path)
+    found = [re.fullmatch(rf"({named}){re.escape(suffix)}", entry) for entry in _listed(os.path.dirname(path))]
+    return sorted(match[1] for match in found if match)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _os_error(texts.SCHEDULE_UNREADABLE, folder, error) from None
 
 
 def installed_state(plan: SchedulePlan, installed: Sequence[str | None]) -> InstalledState:
@@ -128,7 +152,7 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
         raise _occupied(plan, installed, foreign=state == "foreign")
     if plan.block:
         before = _crontab(run)
-        after = cron.with_block(before, plan.block)
+        after = cron.with_block(before, plan.block, plan.name)
         if after != before:
             _run_required(run, PlannedCommand(("crontab", "-")), after)
     for folder in plan.folders:
@@ -146,7 +170,7 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
 
 
 def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
-    """Remove what dnsrenew installed, for any configuration; return whether there was anything.
+    """Remove an entry of dnsrenew, for any configuration; return whether there was anything.
 
     :raises DnsRenewError: ``schedule-unwritable``, ``schedule-failed``.
     """
@@ -154,7 +178,7 @@ def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
     if not any(is_ours):
         return False
     if plan.block:
-        _run_required(run, PlannedCommand(("crontab", "-")), cron.without_block(_crontab(run)))
+        _run_required(run, PlannedCommand(("crontab", "-")), cron.without_block(_crontab(run), plan.name))
     for command in plan.disable:
         _run(run, command)
     for file, is_removed in zip(plan.files, is_ours, strict=False):

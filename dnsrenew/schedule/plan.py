@@ -16,6 +16,9 @@ KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
 MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
 """Part of every installed file. A file without it was not written by dnsrenew and is left alone."""
 
+NAME: Final = "dnsrenew"
+"""The name of the first entry at a scheduler."""
+
 INSIST: Final = "--insist"
 """The option of a run that reads a configuration although other users can change it."""
 
@@ -83,6 +86,7 @@ class ScheduledJob(Frozen, kw_only=True):
     :ivar config: the absolute path of the configuration.
     :ivar minute: the minute of the day of the first run, 0 … 359; the others follow every six hours.
     :ivar insist: whether the run reads a configuration that other users can change.
+    :ivar name: of its entry at the scheduler.
     """
 
     program: tuple[str, ...]
@@ -90,6 +94,7 @@ class ScheduledJob(Frozen, kw_only=True):
     minute: int
     insist: bool = False
     needs: JobNeeds = UNKNOWN_NEEDS
+    name: str = NAME
 
     @property
     def hours(self) -> tuple[int, ...]:
@@ -145,6 +150,7 @@ class SchedulePlan(Frozen, kw_only=True):
     """How a job is installed on a host, and removed.
 
     :ivar title: a description for users, such as ``a system-wide systemd timer``.
+    :ivar name: of the entry at the scheduler.
     :ivar folders: private folders to make first, if they are missing; never removed.
     :ivar files: written first; removed after ``disable`` and before ``after_removal``.
     :ivar block: lines of the user's crontab, in place of files; "" for other kinds.
@@ -158,6 +164,7 @@ class SchedulePlan(Frozen, kw_only=True):
 
     kind: ScheduleKind
     title: str
+    name: str = NAME
     folders: tuple[str, ...] = ()
     files: tuple[PlannedFile, ...] = ()
     block: str = ""

@@ -14,7 +14,6 @@ from dnsrenew.schedule import texts
 from dnsrenew.schedule.machine import entries, read, runs_systemd
 
 if TYPE_CHECKING:
-
     from dnsrenew.errors import Phrase
     from dnsrenew.schedule.machine import Machine
 

@@ -8,7 +8,6 @@ from dnsrenew.schedule import texts
 from dnsrenew.schedule.plan import JITTER, MARKER, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 _SYSTEM: Final = "/etc/systemd/system"
-_NAME: Final = "dnsrenew"
 _LOCKED: Final = 3
 """The exit status of a run that waits for nobody: another one holds a lock."""
 _TERMINATED: Final = 143
@@ -22,7 +21,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     folder = _SYSTEM if host.admin else f"{host.config_home}/systemd/user"
     control = ("systemctl",) if host.admin else ("systemctl", "--user")
     log = "journalctl" if host.admin else "journalctl --user"
-    config_text = quoted(job.config)
+    config_text = f"--config {quoted(job.config)}\n"
     linger = PlannedCommand(
         ("loginctl", "enable-linger", host.user),
         required=False,
@@ -31,21 +30,22 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     return SchedulePlan(
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
+        name=job.name,
         folders=private_folders(job, system=host.admin),
         files=(
-            PlannedFile(f"{folder}/{_NAME}.service", _service(job, host), config_text),
-            PlannedFile(f"{folder}/{_NAME}.timer", _timer(job), ""),
+            PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
+            PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
         ),
         enable=(
             *(() if host.admin else (linger,)),
             PlannedCommand((*control, "daemon-reload")),
-            PlannedCommand((*control, "enable", "--now", f"{_NAME}.timer")),
+            PlannedCommand((*control, "enable", "--now", f"{job.name}.timer")),
         ),
-        status=((*control, "is-enabled", f"{_NAME}.timer"), (*control, "is-active", f"{_NAME}.timer")),
-        disable=(PlannedCommand((*control, "disable", "--now", f"{_NAME}.timer"), required=False),),
+        status=((*control, "is-enabled", f"{job.name}.timer"), (*control, "is-active", f"{job.name}.timer")),
+        disable=(PlannedCommand((*control, "disable", "--now", f"{job.name}.timer"), required=False),),
         after_removal=(PlannedCommand((*control, "daemon-reload"), required=False),),
         note=note(job, system=host.admin),
-        inspect=(f"{' '.join(control)} list-timers {_NAME}.timer", f"{log} -u {_NAME}.service"),
+        inspect=(f"{' '.join(control)} list-timers {job.name}.timer", f"{log} -u {job.name}.service"),
     )
 
 

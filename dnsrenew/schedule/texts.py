@@ -26,7 +26,7 @@ SCHEDULE_FOREIGN: Final = Text(
 SCHEDULE_OTHER: Final = Text(
     "schedule-other",
     "{path} exists and runs dnsrenew for another configuration.",
-    "Run dnsrenew schedule remove first. To schedule both, include one configuration in the other.",
+    "Run dnsrenew schedule show, which names the configuration of each schedule.",
 )
 _PERMISSIONS: Final = "Check the permissions of the file and its folder, or run this as root."
 SCHEDULE_UNREADABLE: Final = Text("schedule-unreadable", "{path} cannot be read: {reason}.", _PERMISSIONS)

@@ -54,7 +54,7 @@ def aged(machine: CronMachine, user: str, age: timedelta) -> None:
 @as_root
 @pytest.mark.parametrize("user", USERS)
 def test_cron_that_does_not_run_is_said_until_it_does(machine: CronMachine, lab: Lab, user: str) -> None:
-    """Where cron is installed and does not run, `install`, `show`, `status` and `doctor` say so, with what starts it."""
+    """Where cron is installed and does not run, each command says so, with the command that starts it."""
     configure(machine, lab, user)
     status, said = machine.dnsrenew(user, "renew")
     assert (status, "Nothing renews this yet" in said) == (0, True), said
@@ -121,3 +121,20 @@ def test_a_schedule_that_never_ran_is_noticed(machine: CronMachine, lab: Lab) ->
     assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
     status, said = machine.dnsrenew("anna", "status", "--check")
     assert (status, "Nothing renews this yet" in said) == (0, True), said
+
+
+@as_root
+@pytest.mark.parametrize("user", USERS)
+def test_two_configurations_beside_each_other(machine: CronMachine, lab: Lab, user: str) -> None:
+    """Each configuration has an entry of its own at cron, and removing one leaves the other."""
+    assert machine.run("root", "/etc/init.d/cron", "start").returncode == 0
+    configure(machine, lab, user)
+    second = configure(machine, lab, user, "second.toml")
+    for given in ([], ["--config", str(second)]):
+        status, said = machine.dnsrenew(user, "schedule", "install", *given)
+        assert (status, "now runs automatically" in said) == (0, True), said
+    for given in ([], ["--config", str(second)]):
+        assert "cron renews automatically." in machine.dnsrenew(user, "status", *given)[1]
+    assert machine.dnsrenew(user, "schedule", "remove")[0] == 0
+    assert "Nothing renews this yet" in machine.dnsrenew(user, "status")[1]
+    assert "cron renews automatically." in machine.dnsrenew(user, "status", "--config", str(second))[1]

@@ -1,4 +1,4 @@
-"""A machine with the cron of Debian and two users, in namespaces: its crontabs, its processes and its users are its own.
+"""A machine with the cron of Debian and two users, in namespaces: its crontabs, processes and users are its own.
 
 Nothing but root can make one. The network is that of the tests, so that the lab can be reached.
 """

@@ -81,6 +81,57 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
     assert "nothing was removed" in said(capsys)
 
 
+@pytest.mark.parametrize("kind", ["systemd", "cron"])
+def test_a_second_configuration(
+    machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    """Two configurations are scheduled beside each other, and `remove` removes the entry of its configuration only."""
+    machine()
+    second = tmp_path / "c2" / "dnsrenew.toml"
+    second.parent.mkdir()
+    second.write_text((tmp_path / "dnsrenew.toml").read_text())
+    second.chmod(0o600)
+    for given in ([], ["--config", str(second)]):
+        assert main(["schedule", "install", "--kind", kind, *given]) == 0
+        assert "now runs automatically" in said(capsys)
+    for given, path in (([], tmp_path / "dnsrenew.toml"), (["--config", str(second)], second)):
+        assert main(["schedule", "show", *given]) == 0
+        out = said(capsys)
+        assert ("installed\n" in out, f"--config {path}\n" in out) == (True, True), out
+    assert main(["schedule", "remove"]) == 0
+    assert "removed: " in said(capsys)
+    assert main(["schedule", "remove"]) == 0
+    out = " ".join(said(capsys).split())
+    assert "nothing was removed" in out
+    command = out.partition("To remove it, run: dnsrenew ")[2]
+    assert main(["schedule", "show", "--config", str(second)]) == 0
+    assert "installed\n" in said(capsys)
+    second.unlink()
+    assert main(command.split()) == 0  # as the message says, also after the configuration is gone
+    assert "removed: " in said(capsys)
+
+
+def test_which_of_several_is_removed_is_asked(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a configuration a single schedule is removed; of several, one has to be named."""
+    machine()
+    second = tmp_path / "other.toml"
+    second.write_text((tmp_path / "dnsrenew.toml").read_text())
+    second.chmod(0o600)
+    for given in ([], ["--config", str(second)]):
+        assert main(["schedule", "install", "--kind", "cron", *given]) == 0
+    (tmp_path / "dnsrenew.toml").unlink()
+    monkeypatch.delenv("DNSRENEW_CONFIG")
+    monkeypatch.chdir(tmp_path)
+    said(capsys)
+    assert main(["schedule", "remove"]) == 2
+    assert f"{tmp_path}/dnsrenew.toml" in said(capsys)
+    assert main(["schedule", "remove", "--config", "other.toml"]) == 0
+    assert main(["schedule", "remove"]) == 0
+    assert "removed: " in said(capsys)
+
+
 def test_programs_read_json(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json each action prints one document."""
     machine()

@@ -1,0 +1,93 @@
+"""The entries of several configurations at one scheduler: a name for each, and which configuration an entry runs.
+
+The first one is called ``dnsrenew``; each further one has a part of its own in its name, made from its configuration.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shlex
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.schedule import installer
+from dnsrenew.schedule.host import make_plan
+from dnsrenew.schedule.plan import INSIST, NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dnsrenew.schedule.installer import InstalledState, Runner
+    from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind, SchedulePlan
+
+_NAMED: Final = rf"{NAME}-[0-9a-f]{{8}}"
+_CONFIG: Final = re.compile(r"--config (.+?)(?:</Arguments>|$)", re.MULTILINE)
+_PLIST: Final = re.compile(r"<string>--config</string>\s*<string>(.*?)</string>")
+
+
+class Entry(Frozen):
+    """An entry, installed or not.
+
+    :ivar contents: the texts of its files, or of its block; None for one that does not exist.
+    """
+
+    plan: SchedulePlan
+    contents: Sequence[str | None]
+    state: InstalledState
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether dnsrenew has installed it, for any configuration."""
+        return self.state not in {"none", "foreign"}
+
+    @property
+    def config(self) -> str:
+        """The configuration that it runs; "" if that is not known."""
+        return next((found for text in self.contents if text and (found := _config_in(text))), "")
+
+
+def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> Entry:
+    """Return the entry of a configuration: the installed one, or the one to install, under a name that is free.
+
+    :raises DnsRenewError: what is installed cannot be read.
+    """
+    own = replace(job, name=f"{NAME}-{zlib.crc32(os.path.realpath(job.config).encode()):08x}")
+    first, second = (_entry(kind, each, host, run) for each in (job, own))
+    if second.state in {"same", "older"} or first.state == "other":
+        return second
+    return first
+
+
+def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> list[Entry]:
+    """Return the installed entries of all configurations.
+
+    :raises DnsRenewError: what is installed cannot be read.
+    """
+    names = installer.names(make_plan(kind, job, host), _NAMED, run)
+    found = [_entry(kind, replace(job, name=name), host, run) for name in (NAME, *names)]
+    return [each for each in found if each.is_ours]
+
+
+def _entry(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> Entry:
+    plan = make_plan(kind, job, host)
+    contents = installer.read_installed(plan, run)
+    if any(INSIST in content for content in contents if content):  # installed so; shown without the option
+        plan = make_plan(kind, replace(job, insist=True), host)
+    return Entry(plan, contents, installer.installed_state(plan, contents))
+
+
+def _config_in(text: str) -> str:
+    if found := _PLIST.search(text):
+        return html.unescape(found[1])
+    if not (found := _CONFIG.search(text)):
+        return ""
+    if "<Arguments>" in text:
+        return html.unescape(found[1]).strip('"')
+    try:
+        (path,) = shlex.split(found[1].replace("\\%", "%").replace("%%", "%").replace("$$", "$"))
+    except ValueError:
+        return ""
+    return path
