@@ -203,9 +203,15 @@ def fit_path(path: str, columns: int | None, ellipsis: str = "…") -> str:
     return ellipsis + os.sep + shown
 
 
+def typed(text: str) -> str:
+    """Return a text with its commands as this person has to type them; :func:`dnsrenew.cli.typed.use` replaces it."""
+    return text
+
+
 def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> list[str]:
     """Break the text into lines between words. ``first`` and ``rest`` are the prefixes of the lines."""
     lines: list[str] = []
+    text = typed(text) if "dnsrenew " in text else text
     for paragraph in text.splitlines() or [""]:
         line, gap, empty = (first if not lines else rest), "", True
         for word, following in _words(paragraph):

@@ -65,9 +65,11 @@ def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -
         return _show_help(terminal, request.topic)
     if request.command is None:
         return _without_command(request, terminal)
+    from dnsrenew.cli import typed
     from dnsrenew.cli.commands import GROUPS
     from dnsrenew.cli.invocation import make_invocation
 
+    typed.use(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
     return _runner(name)(make_invocation(options, terminal, signals))
 

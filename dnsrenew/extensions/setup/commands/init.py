@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -25,6 +24,7 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.typed import config_option
 from dnsrenew.config import Config, locate
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
@@ -188,24 +188,6 @@ class InitSteps:
             text = texts.INIT_DONE.format(path=path, option=option)
             lines += formatting.wrap(text, columns, f"{green('✓')} ", "  ")
         terminal.write_result("\n".join(lines))
-
-
-# ── config option ──────────────────────────────────────────────────────────────────────
-
-# The option that commands in messages need to find a configuration.
-
-
-def config_option(path: str) -> str:
-    """Return the option with a blank before it; "" if the commands find the configuration without it.
-
-    :param path: absolute.
-    """
-    try:
-        if locate.search(None, os.environ, locate.here())[0] == path:
-            return ""
-    except ConfigError:
-        pass  # none is found; this one has to be named
-    return f" --config {shlex.quote(formatting.relative_path(path, locate.here()))}"
 
 
 # ── prompts ────────────────────────────────────────────────────────────────────────────
