@@ -544,6 +544,73 @@ def test_a_configuration_that_exists(newcomer: Newcomer) -> None:
     assert document["error"]["code"] == "init-no-answers"
 
 
+def answered(newcomer: Newcomer, *domains: str, **more: Any) -> tuple[int, Any]:
+    """Run `init` with a file of answers for these domains."""
+    answers = newcomer.answers(
+        domains=list(domains), agree_terms=True, provider="rfc2136", rehearse=False, **newcomer.account_options, **more
+    )
+    return newcomer.run_json("--answers", str(answers))
+
+
+def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
+    """A certificate is added to a configuration that is there: every line stays, and a known account is used again."""
+    status, document = answered(newcomer, f"www.{ZONE}")
+    assert status == 0, document
+    before = newcomer.config.read_text().rstrip("\n") + "\n# mine"
+    newcomer.config.write_text(before)
+    status, document = answered(newcomer, ZONE)
+    assert status == 0, document
+    after = newcomer.config.read_text()
+    assert after.startswith(before + "\n")
+    assert (after.count("[dns."), after.count("[[certificate]]")) == (1, 2)
+    assert [each["name"] for each in document["outcomes"]] == [ZONE]
+    status, document = newcomer.workspace.run_json("renew")
+    assert (status, [each["status"] for each in document["outcomes"]]) == (0, ["not-due", "not-due"])
+    status, document = answered(newcomer, ZONE)
+    assert (status, document["error"]["code"]) == (2, "init-config-exists")
+    assert newcomer.config.read_text() == after
+
+
+def test_a_second_domain_at_another_host(newcomer: Newcomer, lab: Lab) -> None:
+    """An account that the configuration lacks is added with its zones, under a name that is free."""
+    lab.add_zone("second-init.test", "@ A 192.0.2.1\n", key=lab.other_key)
+    assert answered(newcomer, f"www.{ZONE}")[0] == 0
+    other = {key: value for key, value in lab.account(lab.other_key).items() if key not in {"provider", "zones"}}
+    answers = newcomer.answers(
+        domains=["second-init.test"],
+        provider="rfc2136",
+        rehearse=False,
+        **{**other, "tsig_secret": lab.other_key.secret},
+    )
+    status, document = newcomer.run_json("--answers", str(answers))
+    assert status == 0, document
+    text = newcomer.config.read_text()
+    assert "[dns.rfc2136-2]" in text
+    assert 'zones = ["second-init.test"]' in text
+    assert newcomer.workspace.run("renew").returncode == 0
+
+
+def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
+    """Beside a configuration `init` offers to add a certificate, and asks neither for contact nor for the terms."""
+    assert answered(newcomer, f"www.{ZONE}")[0] == 0
+    before = newcomer.config.read_text()
+    with Dialogue.start(newcomer.argv(), newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.answer("There is a configuration already", "n")
+        assert talk.end() == 2
+    assert newcomer.config.read_text() == before
+    argv = newcomer.argv("--deploy", "none")
+    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.answer("There is a configuration already", "")
+        talk.answer("Which domain", ZONE)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        talk.answer("Renew automatically", "n")
+        talk.answer("Rehearse at", "n")
+        assert talk.end() == 0, talk.text
+    assert "mail address" not in talk.text
+    assert newcomer.config.read_text().startswith(before.rstrip("\n"))
+
+
 def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
     """If the rehearsal fails, no certificate is obtained, the configuration stays, and the next command is named."""
     newcomer.given["ca"]["letsencrypt"] |= {"staging": "closed"}

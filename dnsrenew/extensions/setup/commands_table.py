@@ -40,7 +40,8 @@ _COMMANDS: Final = {
         ),
         "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the "
         "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
-        "current folder and secrets to files that only you can read; it never changes a configuration that exists. "
+        "current folder and secrets to files that only you can read; to a configuration that exists it adds a "
+        "certificate at the end, and every line of it stays. "
         "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
         "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
         "provider and its options have to be given; the others default to no, except rehearse. The file of answers "

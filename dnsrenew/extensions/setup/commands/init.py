@@ -33,10 +33,12 @@ from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import read_answers
-from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
+from dnsrenew.extensions.setup.init.appending import read_existing
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
 from dnsrenew.extensions.setup.init.interview import interview
+from dnsrenew.extensions.setup.init.questions import read_flag
 from dnsrenew.extensions.setup.init.servers import this_server_host
-from dnsrenew.extensions.setup.init.texts import ANSWER_WRONG, CONFIG_EXISTS
+from dnsrenew.extensions.setup.init.texts import ANSWER_WRONG, ASK_APPEND, CONFIG_EXISTS, HELP_APPEND, SHOWN_YES
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 from dnsrenew.schedule.detect import has_scheduler
 
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import Prompt
+    from dnsrenew.extensions.setup.init.appending import ExistingConfig
+    from dnsrenew.extensions.setup.init.draft import Person
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
 
@@ -90,7 +93,7 @@ class InitSteps:
         emitter = Emitter(invocation.clock, DelegateProgress(self._terminal))
         context = replace(invocation.context(), emitter=emitter)
         self._terminal.redact = context.redactor.redact
-        name, account = config.certificates[0].name, next(iter(config.accounts))
+        name, account = self._names(config)[0], self._draft.account
         work = partial(delegate, context, config, invocation.store(config), name, account)
         try:
             invocation.signals.run(work, cleans_up=True)
@@ -119,11 +122,13 @@ class InitSteps:
         invocation, terminal = self._invocation, self._terminal
         terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
         progress = PlainProgress(terminal, show_errors=not terminal.same_terminal, dry_run=dry_run)
-        renewer = invocation.renewer(self._config(), progress)
+        config = self._config()
+        names = None if self._draft.existing is None else self._names(config)
+        renewer = invocation.renewer(config, progress)
         signals = invocation.signals
         attended = terminal.is_attended
         outcomes = signals.run(
-            lambda: renewer.renew(attended=attended, dry_run=dry_run, cancel=signals.cancel), cleans_up=True
+            lambda: renewer.renew(names, attended=attended, dry_run=dry_run, cancel=signals.cancel), cleans_up=True
         )
         progress.close()
         if not terminal.json:
@@ -149,6 +154,11 @@ class InitSteps:
             return False
         self._document["schedule"] = scheduling.default_kind(scheduling.this_host())
         return True
+
+    def _names(self, config: Config) -> list[str]:
+        """Return the names of the certificates that are new."""
+        before = self._draft.existing.names if self._draft.existing is not None else ()
+        return [spec.name for spec in config.certificates if spec.name not in before]
 
     def _config(self) -> Config:
         return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
@@ -320,14 +330,17 @@ def init(invocation: Invocation) -> int:
     :raises Cancelled: Ctrl-C, before anything was written.
     """
     terminal = invocation.terminal
-    config = _target(invocation)
     answers = _answers(invocation)
     attended = terminal.is_attended
     person = TerminalPerson(invocation) if attended else _Script(invocation)
+    config, existing = _target(invocation, answers, person)
+    if existing is not None:
+        answers = existing.completed(answers)
     if attended and not _is_complete(answers):
         shown = formatting.relative_path(str(config), locate.here())
         person.say(texts.INIT_START.format(path=shown))
     draft = InitDraft(_surroundings(invocation, config))
+    draft.existing = existing
     interview(draft, answers, person, is_attended=attended)
     invocation.signals.check()
     try:
@@ -344,8 +357,8 @@ def init(invocation: Invocation) -> int:
     return InitSteps(invocation, draft, written).run()
 
 
-def _target(invocation: Invocation) -> Path:
-    """Return the configuration to write.
+def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[Path, ExistingConfig | None]:
+    """Return the configuration to write, or to add a certificate to.
 
     :raises ConfigError: ``init-config-exists``; ``config-untrusted``: others could change it.
     """
@@ -361,9 +374,23 @@ def _target(invocation: Invocation) -> Path:
     except ConfigError:
         found = ""
     if found and (not named or found == path):
-        raise ConfigError.of(CONFIG_EXISTS, path=found)
+        if not _is_to_be_extended(invocation, found, answers, person):
+            raise ConfigError.of(CONFIG_EXISTS, path=found)
+        return Path(found), read_existing(Path(found), insist=invocation.options.insist)
     FileChecks(found=True, insist=invocation.options.insist).judge(path)
-    return Path(path)
+    return Path(path), None
+
+
+def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, person: Person) -> bool:
+    """Return whether a certificate is to be added to the configuration; a file of answers says so."""
+    if answers.file or not invocation.terminal.is_attended:
+        return bool(answers.given)
+    shown = formatting.relative_path(path, locate.here())
+    while True:
+        try:
+            return read_flag(person.ask(Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES)))
+        except ConfigError as error:
+            person.refuse(error)
 
 
 def _answers(invocation: Invocation) -> Answers:

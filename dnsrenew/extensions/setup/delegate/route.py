@@ -110,14 +110,14 @@ def _write_route(config: Config, file: str | None, spec: CertificateSpec, route:
             edited = with_route(text, spec, route)
             content = None if edited is None else edited.encode("utf-8-sig" if before.startswith(BOM_UTF8) else "utf-8")
             if content is not None and _is_right(config, {file: content}, spec, route):
-                _replace_file(os.path.realpath(file), before, content)
+                replace_file(os.path.realpath(file), before, content)
                 return None
     except (OSError, ValueError, ConfigError):
         pass  # a person adds it
     return RouteToAdd(spec.name, file, lines_to_add(route, form), form)
 
 
-def _replace_file(path: str, before: bytes, content: bytes) -> None:
+def replace_file(path: str, before: bytes, content: bytes) -> None:
     """Replace a file in one step.
 
     :raises ValueError: somebody has changed it since.

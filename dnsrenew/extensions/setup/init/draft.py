@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
+    from dnsrenew.extensions.setup.init.appending import ExistingConfig
     from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -124,6 +125,7 @@ class InitDraft:
     :ivar deployments: what gets the certificate.
     :ivar schedule: whether to install a schedule.
     :ivar rehearse: whether to rehearse first.
+    :ivar existing: the configuration that gets one more certificate; None: a new one is written.
     """
 
     def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
@@ -143,6 +145,7 @@ class InitDraft:
         self.deployments: Sequence[PlannedDeployment] = ()
         self.schedule = False
         self.rehearse = False
+        self.existing: ExistingConfig | None = None
         self._servers: list[FoundServer] | None = None
         self._host: ServerHost | None = None
         self._dns: DnsView | None = None
@@ -194,7 +197,8 @@ class InitDraft:
     @property
     def account(self) -> str:
         """The name of the DNS account: that of its host."""
-        return _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
+        name = _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
+        return name if self.existing is None else self.existing.account_name(self, name)
 
     @property
     def folder(self) -> str:

@@ -241,8 +241,21 @@ ANSWERS_MISSING: Final = Text(
 
 CONFIG_EXISTS: Final = Text(
     "init-config-exists",
-    "There is a configuration already: {path}; init never changes one.",
-    "Edit that file, or write another one with --config FILE.",
+    "There is a configuration already: {path}.",
+    "Run dnsrenew init in a terminal to add a certificate to it, or write another one with --config FILE.",
+)
+ASK_APPEND: Final = Phrase("There is a configuration already, {path}. Add a certificate to it?")
+HELP_APPEND: Final = Phrase(
+    "Every line of it stays; the new certificate, and its DNS account if that is another one, are added at its end. "
+    "With no, nothing is changed."
+)
+DOMAINS_THERE: Final = Text(
+    "init-config-exists",
+    "The configuration {path} has a certificate for these domains already: {name}.",
+    "Obtain it: dnsrenew renew {name}",
+)
+CHANGED_MEANWHILE: Final = Text(
+    "init-unwritable", "{path} was changed while the questions were answered.", "Run dnsrenew init again."
 )
 UNWRITABLE: Final = Text(
     "init-unwritable",

@@ -15,6 +15,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, writing
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference, tables_wrong
+from dnsrenew.extensions.setup.init.appending import appended, replace_config
 from dnsrenew.extensions.setup.init.host_question import asked_options
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def make_files(draft: InitDraft) -> InitFiles:
     """Return the files for complete answers."""
     taken = writing.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
     writer = _ConfigText(draft, taken)
-    lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
+    if draft.existing is not None:
+        text = appended(draft.existing, draft, writer)
+    else:
+        lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
+        text = "\n".join([*lines, ""])
     folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
-    return InitFiles("\n".join([*lines, ""]), writer.secrets, folders)
+    return InitFiles(text, writer.secrets, folders)
 
 
 def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
@@ -65,7 +70,10 @@ def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
             for folder in map(Path, found.folders):
                 _make_folder(folder, made)
             _check(draft, found.text, made)
-            if writing.write(config, found.text) is not None:
+            if draft.existing is not None:
+                replace_config(config, draft.existing, found.text)
+                made.append(config)
+            elif writing.write(config, found.text) is not None:
                 made.append(config)
         except StoreError as error:
             raise StoreError.of(texts.UNWRITABLE, **error.evidence) from None

@@ -1,0 +1,152 @@
+"""One more certificate for a configuration that is there: every line of it stays, and tables are added at its end."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dnsrenew.base import files
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
+from dnsrenew.extensions.setup.delegate.route import replace_file
+from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.account_test import is_reference
+from dnsrenew.extensions.setup.init.answers import TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dnsrenew.base.model import DnsAccount
+    from dnsrenew.extensions.setup.init.answers import Answers
+    from dnsrenew.extensions.setup.init.draft import InitDraft
+
+
+class TableWriter(Protocol):
+    """Writes the tables of complete answers."""
+
+    def account(self) -> Iterator[str]:
+        """Give the lines of the DNS account."""
+
+    def certificate(self) -> Iterator[str]:
+        """Give the lines of the certificate."""
+
+
+class ExistingConfig(Frozen):
+    """The configuration that gets one more certificate.
+
+    :ivar data: its file, as it is.
+    """
+
+    data: bytes
+    config: Config
+
+    @property
+    def text(self) -> str:
+        """The text of the file."""
+        return self.data.decode("utf-8-sig")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the certificates that it has."""
+        return frozenset(spec.name for spec in self.config.certificates)
+
+    def completed(self, answers: Answers) -> Answers:
+        """Return the answers with those that the configuration has given, and with its tables in place of theirs.
+
+        :raises ConfigError: a table is given that the configuration has otherwise: it would have to be changed.
+        """
+        document = tomllib.loads(self.text)
+        tables = {key: value for key, value in document.items() if key in TABLES}
+        if any(_is_other(document.get(key), value) for key, value in answers.tables.items()):
+            raise ConfigError.of(texts.CONFIG_EXISTS, path=str(self.config.path))
+        known = {"contact": list(self.config.contact), "agree_terms": True} if self.config.agree_terms else {}
+        return replace(answers, given={**answers.given, **known}, tables=tables)
+
+    def account_name(self, draft: InitDraft, wanted: str) -> str:
+        """Return the name of the account: of the one that is there, or the wanted one, with a number if it is taken."""
+        name, number = self.account(draft) or wanted, 1
+        while name in self.config.accounts and name != self.account(draft):
+            number += 1
+            name = f"{wanted}-{number}"
+        return name
+
+    def account(self, draft: InitDraft) -> str:
+        """Return the name of the account that the answers describe and the configuration has; "" if it has none."""
+        zones = set(draft.zones.values())
+        for name, account in self.config.accounts.items():
+            if account.zones and not zones <= {f"{zone.rstrip('.')}." for zone in account.zones}:
+                continue
+            if _is_same(account, draft):
+                return name
+        return ""
+
+
+def _is_other(existing: object, given: object) -> bool:
+    """Return whether what is given is not what the configuration has; a table may have more keys there."""
+    if isinstance(existing, Mapping) and isinstance(given, Mapping):
+        return any(_is_other(existing.get(key), value) for key, value in given.items())
+    return existing != given
+
+
+def _is_same(account: DnsAccount, draft: InitDraft) -> bool:
+    if draft.provider is None or account.provider != draft.provider.name or draft.is_delegated:
+        return False
+    options: dict[str, Any] = {**draft.options, **draft.secrets}
+    try:
+        return account.options.keys() == options.keys() and all(
+            _value(account.options[key]) == _value(value) for key, value in options.items()
+        )
+    except DnsRenewError:  # a secret that cannot be read now
+        return False
+
+
+def _value(option: Any) -> Any:
+    if isinstance(option, Secret):
+        return option.reveal()
+    if isinstance(option, str) and is_reference(option):
+        return Secret(option).reveal()
+    return list(option) if isinstance(option, tuple) else option
+
+
+def read_existing(path: Path, *, insist: bool) -> ExistingConfig:
+    """Read the configuration that gets one more certificate.
+
+    :raises ConfigError: it has a mistake, or cannot be read.
+    """
+    config = Config.load(path, insist=insist)
+    return ExistingConfig(files.read(path), config)
+
+
+def appended(existing: ExistingConfig, draft: InitDraft, writer: TableWriter) -> str:
+    """Return the text of the configuration with the tables of an account and of a certificate at its end.
+
+    :raises ConfigError: it has a certificate for all these domains.
+    """
+    for spec in existing.config.certificates:
+        if {domain.lower() for domain in draft.domains} <= {domain.lower() for domain in spec.domains}:
+            raise ConfigError.of(texts.DOMAINS_THERE, path=str(existing.config.path), name=spec.name)
+    lines = [existing.text.rstrip("\n"), ""]
+    if not existing.account(draft):
+        draft.account_zones = draft.account_zones or tuple(sorted({zone.rstrip(".") for zone in draft.zones.values()}))
+        lines += [*writer.account(), ""]
+    return "\n".join([*lines, *writer.certificate(), ""])
+
+
+def replace_config(path: Path, existing: ExistingConfig, text: str) -> None:
+    """Replace the configuration in one step; its mode and owner stay.
+
+    :raises StoreError: it cannot be written, or somebody has changed it meanwhile.
+    """
+    content = text.encode("utf-8-sig" if existing.data.startswith(BOM_UTF8) else "utf-8")
+    try:
+        replace_file(os.path.realpath(path), existing.data, content)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=reason) from None
+    except ValueError:
+        raise StoreError.of(texts.CHANGED_MEANWHILE, path=str(path)) from None
