@@ -311,7 +311,11 @@ class _DoctorText:
         found = self._wrap(self._summary(check), f"  {_MARKS[finding.group]} ")
         if check.fix and check.result != "ok":
             found += self._wrap(visible(say(check.fix)), f"    {yellow('→')} ")
-        about = (sentences.stopped(check), sentences.concerned(finding.names) if check.result != "ok" else "")
+        about = (
+            sentences.left_out(check),
+            sentences.stopped(check),
+            sentences.concerned(finding.names) if check.result != "ok" else "",
+        )
         found += [line for text in about if text for line in self._wrap(dim(text), "    ")]
         if self._verbose > 1 and check.evidence:
             found += self._wrap(dim(sentences.evidence_json(check.evidence, _EVIDENCE)), "    ")

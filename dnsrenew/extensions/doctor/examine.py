@@ -18,6 +18,7 @@ from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, Facts
+from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.fallback.planner import Candidates, Selection
 
@@ -148,7 +149,7 @@ def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict
         if check is not None:
             found[key] = check
     context.check()  # a cancel ends the checks themselves too
-    return found
+    return fold(found)
 
 
 def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:

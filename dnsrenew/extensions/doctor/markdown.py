@@ -85,7 +85,8 @@ class _Post:
         if check.result != "ok":
             if check.fix:
                 yield f"→ {escaped(self._say(check.fix))}"
-            about = [text for text in (sentences.stopped(check), sentences.concerned(finding.names)) if text]
+            every = (sentences.left_out(check), sentences.stopped(check), sentences.concerned(finding.names))
+            about = [text for text in every if text]
             if about:
                 yield escaped(" ".join(about))
         if check.evidence:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
+from dnsrenew.extensions.doctor.folding import LEFT_OUT, follows
 from dnsrenew.extensions.doctor.forms import texts
 
 if TYPE_CHECKING:
@@ -81,8 +82,14 @@ def grouped(checks: Iterable[Check]) -> list[Check]:
 def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
     """Return the diagnoses in the order of a form.
 
+    What only follows from another finding is left out.
+
     :param with_evidence: whether the form shows evidence, so that checks are equal only if theirs is.
     """
+    diagnoses = [
+        replace(diagnosis, checks=tuple(check for check in diagnosis.checks if not follows(check)))
+        for diagnosis in diagnoses
+    ]
     keys = {id(check): _key(check, with_evidence) for diagnosis in diagnoses for check in diagnosis.checks}
     found: dict[str, tuple[Check, dict[str, None]]] = {}
     for diagnosis in diagnoses:
@@ -206,6 +213,12 @@ def _conclusion(diagnosis: Diagnosis, say: Say) -> str:
         return texts.NO_ACTION
     template = texts.NOTHING_TO_DO_WITH if diagnosis.route.dns else texts.NOTHING_TO_DO
     return template.format(**_route(diagnosis.route))
+
+
+def left_out(check: Check) -> str:
+    """Return how many checks follow from a finding and are left out; empty if none."""
+    count = len(check.evidence.get(LEFT_OUT, ()))
+    return (texts.LEFT_OUT_ONE if count == 1 else texts.LEFT_OUT).format(count=count) if count else ""
 
 
 def stopped(check: Check) -> str:

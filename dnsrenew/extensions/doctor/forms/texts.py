@@ -43,6 +43,8 @@ SEVERAL_OK: Final = "{count} checks found nothing wrong."
 
 # ── what a check stops, and whom it concerns ────────────────────────────────────────────
 
+LEFT_OUT: Final = "{count} checks need the network and were left out."
+LEFT_OUT_ONE: Final = "1 check needs the network and was left out."
 STOPS_ALL: Final = "Stops every route."
 STOPS: Final = "Stops {challenges}."
 STOPS_THROUGH: Final = "Stops routes through {through}."

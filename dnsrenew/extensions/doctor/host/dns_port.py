@@ -120,6 +120,8 @@ def _unanswered(
     """Return the check where no server answers at all."""
     if doh and (servers or roots):
         return Check.of(texts.PORT_53_BY_DOH, "ok", {**evidence, "doh": list(doh)})
+    if roots:
+        evidence["silent_roots"] = True
     if without.failure is not None:
         failure = without.failure
         about = {**evidence, "error": failure.to_dict()}

@@ -33,6 +33,12 @@ INTERNET_SILENT: Final = Text(
     "Check from this host whether a browser or curl can open any web page; if not, check the router first.",
 )
 
+INTERNET_DOWN: Final = Text(
+    "internet",
+    "This host has no Internet: no CA answers ({hosts}), and no root server of the DNS.",
+    "Check whether another device in this network opens a web page; if not, restart the router or ask the provider.",
+)
+
 VPN_NONE: Final = Text("vpn", "This host reaches the Internet through {interfaces}, which is no VPN.", "")
 VPN_OUT: Final = Text(
     "vpn",

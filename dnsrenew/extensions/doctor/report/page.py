@@ -207,7 +207,11 @@ def findings(found: Sequence[Finding], section: int, say: Say) -> str:
 
 def _finding(finding: Finding, place: str, say: Say) -> str:
     check, group = finding.check, finding.group
-    about = [sentences.stopped(check), sentences.concerned(finding.names) if group != "ok" else ""]
+    about = [
+        sentences.left_out(check),
+        sentences.stopped(check),
+        sentences.concerned(finding.names) if group != "ok" else "",
+    ]
     mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
     spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
     parts = [f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>']
