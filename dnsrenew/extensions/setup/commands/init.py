@@ -33,7 +33,7 @@ from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import read_answers
-from dnsrenew.extensions.setup.init.appending import read_existing
+from dnsrenew.extensions.setup.init.appending import completed, read_existing
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.questions import read_flag
@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.appending import ExistingConfig
-    from dnsrenew.extensions.setup.init.draft import Person
+    from dnsrenew.extensions.setup.init.draft import ExistingConfig, Person
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
 
@@ -335,7 +334,7 @@ def init(invocation: Invocation) -> int:
     person = TerminalPerson(invocation) if attended else _Script(invocation)
     config, existing = _target(invocation, answers, person)
     if existing is not None:
-        answers = existing.completed(answers)
+        answers = completed(existing, answers)
     if attended and not _is_complete(answers):
         shown = formatting.relative_path(str(config), locate.here())
         person.say(texts.INIT_START.format(path=shown))

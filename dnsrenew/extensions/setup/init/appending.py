@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnsrenew.base import files
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.setup.delegate.route import replace_file
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference
 from dnsrenew.extensions.setup.init.answers import TABLES
+from dnsrenew.extensions.setup.init.draft import ExistingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,54 +37,17 @@ class TableWriter(Protocol):
         """Give the lines of the certificate."""
 
 
-class ExistingConfig(Frozen):
-    """The configuration that gets one more certificate.
+def completed(existing: ExistingConfig, answers: Answers) -> Answers:
+    """Return the answers with those that the configuration has given, and with its tables in place of theirs.
 
-    :ivar data: its file, as it is.
+    :raises ConfigError: a table is given that the configuration has otherwise: it would have to be changed.
     """
-
-    data: bytes
-    config: Config
-
-    @property
-    def text(self) -> str:
-        """The text of the file."""
-        return self.data.decode("utf-8-sig")
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the certificates that it has."""
-        return frozenset(spec.name for spec in self.config.certificates)
-
-    def completed(self, answers: Answers) -> Answers:
-        """Return the answers with those that the configuration has given, and with its tables in place of theirs.
-
-        :raises ConfigError: a table is given that the configuration has otherwise: it would have to be changed.
-        """
-        document = tomllib.loads(self.text)
-        tables = {key: value for key, value in document.items() if key in TABLES}
-        if any(_is_other(document.get(key), value) for key, value in answers.tables.items()):
-            raise ConfigError.of(texts.CONFIG_EXISTS, path=str(self.config.path))
-        known = {"contact": list(self.config.contact), "agree_terms": True} if self.config.agree_terms else {}
-        return replace(answers, given={**answers.given, **known}, tables=tables)
-
-    def account_name(self, draft: InitDraft, wanted: str) -> str:
-        """Return the name of the account: of the one that is there, or the wanted one, with a number if it is taken."""
-        name, number = self.account(draft) or wanted, 1
-        while name in self.config.accounts and name != self.account(draft):
-            number += 1
-            name = f"{wanted}-{number}"
-        return name
-
-    def account(self, draft: InitDraft) -> str:
-        """Return the name of the account that the answers describe and the configuration has; "" if it has none."""
-        zones = set(draft.zones.values())
-        for name, account in self.config.accounts.items():
-            if account.zones and not zones <= {f"{zone.rstrip('.')}." for zone in account.zones}:
-                continue
-            if _is_same(account, draft):
-                return name
-        return ""
+    document = tomllib.loads(existing.text)
+    tables = {key: value for key, value in document.items() if key in TABLES}
+    if any(_is_other(document.get(key), value) for key, value in answers.tables.items()):
+        raise ConfigError.of(texts.CONFIG_EXISTS, path=str(existing.config.path))
+    known = {"contact": list(existing.config.contact), "agree_terms": True} if existing.config.agree_terms else {}
+    return replace(answers, given={**answers.given, **known}, tables=tables)
 
 
 def _is_other(existing: object, given: object) -> bool:
@@ -91,6 +55,17 @@ def _is_other(existing: object, given: object) -> bool:
     if isinstance(existing, Mapping) and isinstance(given, Mapping):
         return any(_is_other(existing.get(key), value) for key, value in given.items())
     return existing != given
+
+
+def _account(existing: ExistingConfig, draft: InitDraft) -> str:
+    """Return the name of the account that the answers describe and the configuration has; "" if it has none."""
+    zones = set(draft.zones.values())
+    for name, account in existing.config.accounts.items():
+        if account.zones and not zones <= {f"{zone.rstrip('.')}." for zone in account.zones}:
+            continue
+        if _is_same(account, draft):
+            return name
+    return ""
 
 
 def _is_same(account: DnsAccount, draft: InitDraft) -> bool:
@@ -131,7 +106,12 @@ def appended(existing: ExistingConfig, draft: InitDraft, writer: TableWriter) ->
         if {domain.lower() for domain in draft.domains} <= {domain.lower() for domain in spec.domains}:
             raise ConfigError.of(texts.DOMAINS_THERE, path=str(existing.config.path), name=spec.name)
     lines = [existing.text.rstrip("\n"), ""]
-    if not existing.account(draft):
+    known, number, wanted = _account(existing, draft), 1, draft.account
+    draft.account_name = known or wanted
+    while not known and draft.account_name in existing.config.accounts:
+        number += 1
+        draft.account_name = f"{wanted}-{number}"
+    if not known:
         draft.account_zones = draft.account_zones or tuple(sorted({zone.rstrip(".") for zone in draft.zones.values()}))
         lines += [*writer.account(), ""]
     return "\n".join([*lines, *writer.certificate(), ""])

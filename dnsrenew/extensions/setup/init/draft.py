@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.config import Config
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.extensions.setup.init.appending import ExistingConfig
     from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -112,6 +112,26 @@ class InitSurroundings(Frozen, kw_only=True):
     has_scheduler: bool
 
 
+class ExistingConfig(Frozen):
+    """The configuration that gets one more certificate.
+
+    :ivar data: its file, as it is.
+    """
+
+    data: bytes
+    config: Config
+
+    @property
+    def text(self) -> str:
+        """The text of the file."""
+        return self.data.decode("utf-8-sig")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the certificates that it has."""
+        return frozenset(spec.name for spec in self.config.certificates)
+
+
 class InitDraft:
     """The answers so far.
 
@@ -126,6 +146,7 @@ class InitDraft:
     :ivar schedule: whether to install a schedule.
     :ivar rehearse: whether to rehearse first.
     :ivar existing: the configuration that gets one more certificate; None: a new one is written.
+    :ivar account_name: the name of the DNS account there; "": that of its host.
     """
 
     def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
@@ -146,6 +167,7 @@ class InitDraft:
         self.schedule = False
         self.rehearse = False
         self.existing: ExistingConfig | None = None
+        self.account_name = ""
         self._servers: list[FoundServer] | None = None
         self._host: ServerHost | None = None
         self._dns: DnsView | None = None
@@ -196,9 +218,9 @@ class InitDraft:
 
     @property
     def account(self) -> str:
-        """The name of the DNS account: that of its host."""
-        name = _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
-        return name if self.existing is None else self.existing.account_name(self, name)
+        """The name of the DNS account: that of its host, unless a configuration that is there has another one."""
+        own = _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
+        return self.account_name or own
 
     @property
     def folder(self) -> str:
