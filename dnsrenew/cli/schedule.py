@@ -19,7 +19,7 @@ from dnsrenew.config.locate import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.detect import UNKNOWN, detect
-from dnsrenew.schedule.entries import Entry, entries, entry_of
+from dnsrenew.schedule.entries import ScheduleEntry, entries, entry_of
 from dnsrenew.schedule.installer import check_code, needs_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None and not ran:
         runs.installed(invocation.config_path(), invocation.clock.now())
-    _write_document(invocation, Entry(plan, contents, "same"), active=True)
+    _write_document(invocation, ScheduleEntry(plan, contents, "same"), active=True)
     if inactive:
         terminal.write_message("\n".join(_halted(plan, inactive, terminal.err.size()[0])))
     if not terminal.quiet:
@@ -177,8 +177,9 @@ def _forget(invocation: Invocation) -> None:
 
 def _removed_config(invocation: Invocation) -> str:
     """Return the configuration whose schedule is to be removed, which may be gone; "" if there is none."""
-    if invocation.options.config is not None:
-        return os.path.abspath(os.path.expanduser(invocation.options.config))
+    named: str | None = invocation.options.config
+    if named is not None:
+        return os.path.abspath(os.path.expanduser(named))
     try:
         return str(invocation.config_path())
     except ConfigError:
@@ -203,13 +204,13 @@ def _entry_to_install(kind: ScheduleKind, job: ScheduledJob, host: Host) -> Sche
     return scheduling.make_plan(kind, replace(job, name=plan.name), host)
 
 
-def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[Entry]:
+def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[ScheduleEntry]:
     """Return the installed schedules of a configuration, or of all; of all kinds that this machine has or of one.
 
     :param job: one without a configuration: of all.
     :raises DnsRenewError: the schedule of that one kind cannot be read.
     """
-    found: list[Entry] = []
+    found: list[ScheduleEntry] = []
     for each in scheduling.kinds(host):
         if kind not in (None, each):
             continue
@@ -225,7 +226,7 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
     return [each for each in found if each.is_ours]
 
 
-def _write_document(invocation: Invocation, found: Entry, *, active: bool) -> None:
+def _write_document(invocation: Invocation, found: ScheduleEntry, *, active: bool) -> None:
     files = [
         {"path": path, "text": content}
         for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)

@@ -28,7 +28,7 @@ _CONFIG: Final = re.compile(r"--config (.+?)(?:</Arguments>|$)", re.MULTILINE)
 _PLIST: Final = re.compile(r"<string>--config</string>\s*<string>(.*?)</string>")
 
 
-class Entry(Frozen):
+class ScheduleEntry(Frozen):
     """An entry, installed or not.
 
     :ivar contents: the texts of its files, or of its block; None for one that does not exist.
@@ -49,7 +49,7 @@ class Entry(Frozen):
         return next((found for text in self.contents if text and (found := _config_in(text))), "")
 
 
-def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> Entry:
+def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> ScheduleEntry:
     """Return the entry of a configuration: the installed one, or the one to install, under a name that is free.
 
     :raises DnsRenewError: what is installed cannot be read.
@@ -61,7 +61,7 @@ def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> 
     return first
 
 
-def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> list[Entry]:
+def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> list[ScheduleEntry]:
     """Return the installed entries of all configurations.
 
     :raises DnsRenewError: what is installed cannot be read.
@@ -71,12 +71,12 @@ def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> l
     return [each for each in found if each.is_ours]
 
 
-def _entry(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> Entry:
+def _entry(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> ScheduleEntry:
     plan = make_plan(kind, job, host)
     contents = installer.read_installed(plan, run)
     if any(INSIST in content for content in contents if content):  # installed so; shown without the option
         plan = make_plan(kind, replace(job, insist=True), host)
-    return Entry(plan, contents, installer.installed_state(plan, contents))
+    return ScheduleEntry(plan, contents, installer.installed_state(plan, contents))
 
 
 def _config_in(text: str) -> str:

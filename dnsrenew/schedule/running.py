@@ -14,7 +14,7 @@ from dnsrenew.schedule import texts
 from dnsrenew.schedule.machine import entries, read, runs_systemd
 
 if TYPE_CHECKING:
-    from dnsrenew.errors import Phrase
+    from dnsrenew.errors import Message
     from dnsrenew.schedule.machine import Machine
 
 UNIT_FOLDERS: Final = (
@@ -37,8 +37,8 @@ class Halt(Frozen):
     :ivar fix: a sentence with the command that starts it.
     """
 
-    reason: Phrase
-    fix: Phrase
+    reason: Message
+    fix: Message
 
 
 def halt_of_cron(machine: Machine, *, anacron: bool = False) -> Halt | None:

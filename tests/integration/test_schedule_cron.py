@@ -24,9 +24,9 @@ OFF: Final = "no cron daemon runs here"
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[CronMachine]:
+def machine() -> Iterator[CronMachine]:
     """A machine with cron, which does not run, and two users."""
-    with cron_machine(tmp_path) as made:
+    with cron_machine() as made:
         yield made
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.kit.users import open_way, shown
+from tests.kit.users import shown
 
 ANNA: Final = 4711
 _SET_UP: Final = """
@@ -89,14 +90,23 @@ def program() -> str:
 
 
 @contextmanager
-def cron_machine(folder: Path) -> Iterator[CronMachine]:
-    """Start the machine, and end it with its processes."""
+def cron_machine() -> Iterator[CronMachine]:
+    """Start the machine, and end it with its processes.
+
+    Its folder is none of pytest's: each session of pytest closes their parent to other users again.
+    """
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-cron-") as folder, _started(Path(folder)) as machine:
+        yield machine
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[CronMachine]:
     etc = folder / "etc"
     (etc / "cron.d").mkdir(parents=True)
     for user, number in (("root", 0), ("anna", ANNA)):
         (folder / user).mkdir(mode=0o700)
         os.chown(folder / user, number, number)
-    open_way(folder)
+    folder.chmod(0o755)
     lines = [line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith(("root:", "anna:"))]
     users = [f"root:*:0:0::{folder}/root:/bin/sh", f"anna:*:{ANNA}:{ANNA}::{folder}/anna:/bin/sh"]
     (etc / "passwd").write_text("\n".join([*users, *lines, ""]))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.cli.typed import config_option
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.commands.init import config_option
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
 from dnsrenew.extensions.setup.init.forms import check_forms

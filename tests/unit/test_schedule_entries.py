@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, installer
-from dnsrenew.schedule.entries import Entry, entries, entry_of
+from dnsrenew.schedule.entries import ScheduleEntry, entries, entry_of
 from dnsrenew.schedule.host import make_plan
 from tests.kit.schedule_stage import (
     DEBIAN_USER,
@@ -29,7 +29,7 @@ KINDS: list[tuple[ScheduleKind, Host]] = [
 ]
 
 
-def installed(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Programs) -> Entry:
+def installed(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Programs) -> ScheduleEntry:
     """Install the entry of a configuration, and return it."""
     plan = make_plan(kind, replace(job, name=entry_of(kind, job, host, run).plan.name), host)
     installer.install(plan, run)

@@ -132,10 +132,10 @@ def test_a_task_that_was_disabled(machine: Machine) -> None:
     task = "<Triggers><Enabled>true</Enabled></Triggers><Settings>{}</Settings><Command>dnsrenew</Command>"
     task += f"<Arguments>renew --scheduled --config {CONFIG}</Arguments>"
     windows = replace(machine, platform="win32")
-    for settings, runs in (("", True), ("<Enabled>false</Enabled>", False)):
-        put(machine, "Windows/System32/Tasks/dnsrenew", task.format(settings))
-        found = detect(CONFIG, windows)
-        assert (found.kind, found.halt is None) == ("windows", runs)
+    put(machine, "Windows/System32/Tasks/dnsrenew", task.format(""))
+    assert detect(CONFIG, windows) == ActiveSchedule(True, "windows")
+    put(machine, "Windows/System32/Tasks/dnsrenew", task.format("<Enabled>false</Enabled>"))
+    found = detect(CONFIG, windows)
     assert found.halt is not None
     assert "schtasks /Change /TN dnsrenew /ENABLE" in found.halt.fix
 

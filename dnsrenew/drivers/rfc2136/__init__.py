@@ -57,7 +57,11 @@ class Rfc2136Driver:
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
         seconds = min(CONNECT_SECONDS, self._context.seconds_left())
-        evidence = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
+        evidence: dict[str, Any] = {
+            "server": self._server,
+            "zone": names.relative(zone),
+            "account": self._context.account,
+        }
         try:
             # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
             with _connect(self._addresses(), seconds) as connection:

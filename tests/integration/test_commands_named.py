@@ -1,0 +1,111 @@
+"""Every command that a message names works in the situation that the message is about: it is typed as it stands.
+
+anna has her program as pipx puts it, in ``~/.local/bin``; root's shell does not search that folder, and sudo is root.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.test_schedule_cron import configure
+from tests.kit.cron_machine import ANNA, CronMachine, cron_machine
+from tests.kit.users import as_root
+from tests.lab import Lab
+
+COMMAND: Final = re.compile(r"(?:sudo )?(?:/\S*/)?(?:dnsrenew|python\S* -m dnsrenew) (?:(?!, | \(|\. |\.$).)+")
+PIPX: Final = ".local/bin"
+
+# What was typed before; the command with the message; the message; the exit status of the command that it names.
+# {c} is the option that names the configuration, where it has to be named.
+TABLE: Final = {
+    "nothing renews": ("renew{c}", "status{c}", "Nothing renews this yet. Run: ", 0),
+    "nothing renews, after a renewal": ("", "renew{c}", "Nothing renews this yet. Run: ", 0),
+    "no schedule": ("", "schedule show{c}", "→ Run: ", 0),
+    "a missing certificate": ("", "status{c}", "to obtain or renew now, run: ", 0),
+    "a forgotten certificate": ("renew{c}; rename", "status{c}", "again, or run: ", 2),
+    "an installed schedule": ("schedule install{c}", "schedule install{c}", "undo ", 0),
+    "a schedule of another configuration": ("schedule install{c}", "schedule remove --config x", "remove it, run: ", 0),
+    "the doctor without a schedule": ("renew{c}", "doctor{c}", "Set it up: ", 0),
+    "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", 0),
+    "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", 1),
+}
+
+
+@pytest.fixture
+def machine() -> Iterator[CronMachine]:
+    """A machine with cron, which runs, and anna's program where pipx puts it."""
+    with cron_machine() as made:
+        assert made.run("root", "/etc/init.d/cron", "start").returncode == 0
+        made.run("anna", "mkdir", "-p", PIPX)
+        made.run("anna", "ln", "-s", f"{sys.prefix}/bin/dnsrenew", f"{PIPX}/dnsrenew")
+        yield made
+
+
+def typed(machine: CronMachine, line: str, *, has_path: bool, user: str = "anna") -> tuple[int, str]:
+    """Type a line in a shell of anna's; ``sudo`` is root with an empty environment, in the same folder."""
+    folder = machine.folder / "anna"
+    if line.startswith("sudo "):
+        return typed(machine, line.removeprefix("sudo "), has_path=False, user="root")
+    path = f"PATH={folder}/{PIPX}:$PATH; " if has_path else ""
+    done = machine.run(user, "sh", "-c", f"cd {folder}; {path}{line}")
+    return done.returncode, done.stdout
+
+
+def change(machine: CronMachine, path: Path, what: str) -> None:
+    """Change the configuration as the situation needs it."""
+    text = path.read_text()
+    if what == "rename":
+        text = text.replace('name = "home"', 'name = "other"')
+    else:
+        text = text.replace("tsig_name = ", 'tsig_name = "x" # ')
+    path.write_text(text)
+    os.chown(path, ANNA, ANNA)
+
+
+@as_root
+@pytest.mark.parametrize("way", ["named by --config", "found", "typed with the path"])
+@pytest.mark.parametrize("situation", TABLE)
+def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation: str, way: str) -> None:
+    """A message → the command that it names → it works, with `--config` and with the path of the program."""
+    before, command, message, status = TABLE[situation]
+    name = "certs.toml" if way == "named by --config" else "dnsrenew.toml"
+    option = f" --config {name}" if way == "named by --config" else ""
+    has_path = way != "typed with the path"
+    program = "dnsrenew" if has_path else f"{machine.folder}/anna/{PIPX}/dnsrenew"
+    config = configure(machine, lab, "anna", name)
+    for step in filter(None, before.split("; ")):
+        if step in {"rename", "break"}:
+            change(machine, config, step)
+        else:
+            typed(machine, f"{program} {step.format(c=option)}", has_path=has_path)
+    _, said = typed(machine, f"{program} {command.format(c=option)}", has_path=has_path)
+    assert message in said, said
+    found = COMMAND.match(said.partition(message)[2].partition("\n")[0].lstrip())
+    assert found is not None, said
+    again, shown = typed(machine, found[0], has_path=has_path)
+    assert again == status, (found[0], shown)
+    assert "not found" not in shown
+    assert ("certs.toml" in found[0]) is (way == "named by --config")
+    assert "unexpected argument" not in shown, (found[0], shown)
+
+
+@as_root
+def test_what_sudo_runs_works(machine: CronMachine, lab: Lab) -> None:
+    """The doctor of a user names the command with which root sees more, and root's doctor reads the same file."""
+    routes = [{"challenge": "http-01", "listen": ":80"}]
+    configure(machine, lab, "anna", **{"certificate.0.routes": routes, "certificate.0.domains": ["example.test"]})
+    _, said = typed(machine, "dnsrenew doctor", has_path=True)
+    found = re.search(r"sudo \S*dnsrenew doctor --insist --config \S+", said)
+    assert found is not None, said
+    assert shlex.split(found[0])[1].startswith("/")
+    status, shown = typed(machine, found[0], has_path=False)
+    assert (status in {0, 1}, "not found" in shown, "This host alone" in shown) == (True, False, False), shown
+    assert not (machine.folder / "anna" / "dnsrenew-state").exists()  # root left nothing of its own there
