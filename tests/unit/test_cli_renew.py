@@ -23,6 +23,8 @@ from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, DeployError, LockedError, StoreError
 from dnsrenew.renewal.outcomes import exit_status
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
+from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import (
     ROUTE,
     FakeConfig,
@@ -199,6 +201,17 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     main(line.split())
     shown = "".join(capsys.readouterr())
     assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
+
+
+@pytest.mark.parametrize(("line", "said"), [("renew", True), ("renew --scheduled", False), ("renew -q", False)])
+def test_a_schedule_that_stands_still_is_said(
+    stage: Stage, capsys: pytest.CaptureFixture[str], line: str, *, said: bool
+) -> None:
+    """After a success by hand, a schedule that is installed and does not run is named, with what starts it."""
+    halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
+    stage([outcome()], None, ActiveSchedule(True, "cron", halt))
+    main(line.split())
+    assert ("no cron daemon runs here. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
 
 
 @pytest.mark.parametrize(
