@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -101,7 +101,8 @@ def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation:
 def test_what_sudo_runs_works(machine: CronMachine, lab: Lab) -> None:
     """The doctor of a user names the command with which root sees more, and root's doctor reads the same file."""
     routes = [{"challenge": "http-01", "listen": ":80"}]
-    configure(machine, lab, "anna", **{"certificate.0.routes": routes, "certificate.0.domains": ["example.test"]})
+    changes: dict[str, Any] = {"certificate.0.routes": routes, "certificate.0.domains": ["example.test"]}
+    configure(machine, lab, "anna", "dnsrenew.toml", **changes)
     _, said = typed(machine, "dnsrenew doctor", has_path=True)
     found = re.search(r"sudo \S*dnsrenew doctor --insist --config \S+", said)
     assert found is not None, said
