@@ -72,12 +72,13 @@ class _EntryRun(Frozen):
         """Deploy, and return what became of it."""
         started = self.context.clock.monotonic()
         self._emit("deploy-started")
-        result = self._run()
+        result = self.attempt()
         result = replace(result, seconds=self.context.clock.monotonic() - started)
         self._emit("deployed" if result.ok else "deploy-failed", **result.to_dict())
         return result
 
-    def _run(self) -> DeploymentResult:
+    def attempt(self) -> DeploymentResult:
+        """Deploy, without events about the begin and the end."""
         try:
             self._check_pair()
             deployer = self._guarded(lambda: self.entry.make(DeployerContext(
@@ -116,6 +117,10 @@ class _EntryRun(Frozen):
             raise
         except DnsRenewError as error:
             rolled_back = self._restore(deployer)
+            together = self.context.together
+            if together is not None and together.is_shared(error):  # the files of another certificate may be at fault
+                with together.alone():
+                    return replace(self, context=replace(self.context, together=None)).attempt()
             is_seen = wanted is not None and error.code in {"deploy-not-served", "deploy-unreachable"}
             served = False if is_seen else None
             changed = rolled_back or self._has_changed(deployer, error)

@@ -228,11 +228,16 @@ class FileDeployer(ABC):
 
 
 class ReloadedFiles(FileDeployer):
-    """Files that the ``reload`` command of the entry activates."""
+    """Files that the ``reload`` command of the entry activates, for all certificates of a run at once."""
 
     def activate(self) -> None:
         """Run the command, if there is one."""
         command = self._options.get("reload")
         if command:
-            seconds = self._options.get("timeout", PROGRAM_TIMEOUT)
-            programs.run(self._context.run, command, seconds=seconds, env=self._options.get("env", ()))
+            seconds, env = self._options.get("timeout", PROGRAM_TIMEOUT), self._options.get("env", ())
+            run = self._context.run
+            call = partial(programs.run, run, command, seconds=seconds, env=env)
+            if run.together is None:
+                call()
+            else:  # once, when the files of all certificates are there
+                run.together.once((tuple(command), tuple(env)), call, run.wait_for)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import complete_renames
-from dnsrenew.errors import DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.renewal.outcomes import unexpected
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome
@@ -32,6 +34,10 @@ _SECRETS: Final = "secrets"
 """The field of a record with the number of the secrets; a record of an older version has none."""
 _BYTES: Final = 6
 """Of the hash: a number that every JSON parser reads exactly."""
+_AT_ONCE: Final = 100
+"""Certificates whose files are written before one reload; each takes a thread and the open file of its lock."""
+_LAST_SECONDS: Final = 5.0
+"""Seconds that deployments may take to end after Ctrl-C."""
 
 
 def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
@@ -90,6 +96,57 @@ def deploy_pending(
         state = _record(store, context, spec.name, state, one=one, result=result)
     deployed = tuple(results.get(one.id) or _not_tried(result_of(state.deployments[one.id])) for one in targets)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
+
+
+def deploy_together(
+    jobs: Sequence[Callable[[threads.Together], Outcome]], context: Context, workers: int
+) -> list[Outcome]:
+    """Deploy several certificates: the files of all, then each reload command once; return the outcomes in order.
+
+    :param jobs: deploy one certificate each, with a context that has what they get; they raise nothing.
+    :param workers: certificates worked on at once.
+    """
+    outcomes: list[Outcome] = []
+    for first in range(0, len(jobs), _AT_ONCE):
+        some = jobs[first : first + _AT_ONCE]
+        together = threads.Together(len(some), workers)
+        calls = [partial(together.member, partial(job, together)) for job in some]
+        tasks = threads.start_all(calls, len(calls))
+        try:
+            for task in tasks:
+                while not task.done.wait(threads.SLICE):
+                    pass
+        except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
+            context.cancel.set()
+            for task in tasks:
+                task.done.wait(_LAST_SECONDS)
+            raise
+        outcomes += [task.result() for task in tasks]
+    return outcomes
+
+
+def deploy_after_renewal(
+    spec: CertificateSpec, done: Outcome, store: Store, context: Context, *, wait: float, together: threads.Together
+) -> Outcome:
+    """Deploy what is pending after a renewal, whatever became of it; return its outcome with the results.
+
+    :param done: the outcome of the renewal, which has released the lock.
+    :param wait: seconds to wait for another run that has taken it meanwhile.
+    """
+    its = replace(context, together=together)
+    try:
+        with store.lock(spec.name, context=its, wait=wait):
+            return deploy_pending(spec, done, store.read_state(spec.name), store, its)
+    except LockedError as error:
+        if done.status == "renewed":  # what is there is another run's now, and the next one looks again
+            return done
+        return replace(done, status="locked", error=error)
+    except Cancelled as error:
+        return replace(done, status="interrupted", error=error)
+    except DnsRenewError as error:
+        return replace(done, status="failed", error=error)
+    except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
+        return replace(done, status="failed", error=unexpected(error, its))
 
 
 def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.store.debts import DebtFiles
     from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
@@ -141,6 +142,10 @@ class Store(Protocol):
 
         :raises StoreError: the journal cannot be read.
         """
+
+    @property
+    def debts(self) -> DebtFiles | None:
+        """The programs ``after`` that runs owe; None for a database: a port belongs to one machine."""
 
     def fingerprint_key(self) -> bytes:
         """Return the random key of the fingerprints in state.json; it is created when it is first needed.

@@ -18,6 +18,7 @@ DAYS: Final = Phrase("{count:g} days")
 CERTIFICATE_LOCK: Final = Phrase("certificate {name}")
 ACCOUNT_LOCK: Final = Phrase("account {name}")
 ZONE_LOCK: Final = Phrase("DNS zone {zone}")
+PORTS_LOCK: Final = Phrase("a port that the CA connects to")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 

@@ -210,6 +210,11 @@ class DatabaseStore(Store):
         """See :meth:`Store.unfinished_renames`: those of this machine."""
         return unfinished_renames(self._documents)
 
+    @property
+    def debts(self) -> None:
+        """See :attr:`Store.debts`: there are none."""
+        return None
+
     def fingerprint_key(self) -> bytes:
         """See :meth:`Store.fingerprint_key`; it is the same on all machines."""
         return self._fingerprint_key
