@@ -158,13 +158,12 @@ def pay_debts(debts: DebtFiles | None, context: Context, *, insist: bool) -> lis
         for debt in debts.written_down():
             its = replace(context, certificate=debt.certificate or None)
             cause = _cannot_run(its, debt.program, insist=insist)
-            fields = {"name": debt.certificate, "since": debt.since, "command": shlex.join(debt.program)}
             if cause:
                 left.append(debt)
-                context.warn(*texts.DEBT_NOT_PAID.fill(**fields, cause=cause))
+                context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=cause))
             else:
                 debts.forget(debt.program)
-                context.warn(*texts.DEBT_PAID.fill(**fields))
+                context.warn(*texts.DEBT_PAID.fill(**debt.fields))
     return left
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +42,11 @@ class Debt(Frozen):
     certificate: str
     since: str
     program: tuple[str, ...]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What texts tell of it."""
+        return {"name": self.certificate, "since": self.since, "command": shlex.join(self.program)}
 
 
 class DebtFiles:

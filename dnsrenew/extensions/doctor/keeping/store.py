@@ -17,6 +17,7 @@ from dnsrenew.extensions.doctor.facts import ALL, PERSIST
 from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.fallback.history import DAY, route_key
 from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.operations.status import port_debts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.schedule.detect import detect, has_scheduler
 
@@ -131,6 +132,9 @@ def _workers(facts: Facts, config: Config) -> Check:
 def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     """Check what the last run has recorded, and whether any has tried what is due."""
     state, now = facts.state(spec.name), facts.context.clock.now()
+    for debt in port_debts(facts.its, facts.store)(spec.name):
+        evidence = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
+        return Check.of(texts.LAST_RUN_OWES, "bad", evidence, **debt.fields)
     failure = state.last_failure
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}

@@ -87,6 +87,12 @@ SCHEDULE_UNKNOWN: Final = Text(
 
 LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", "")
 LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
+LAST_RUN_OWES: Final = Text(
+    "last-run",
+    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
+    "again has not been run yet: {command}",
+    "Run dnsrenew cleanup, which runs it.",
+)
 LAST_RUN_FAILED: Final = Text(
     "last-run",
     "The last renewal of {name} failed on {time} with the error {code}: {message}",
