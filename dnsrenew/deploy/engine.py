@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.deploy.entry import Entry
     from dnsrenew.deploy.protocol import Deployer, SavedFiles
+    from dnsrenew.errors import Message
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
 _NOTHING_DONE: Final = frozenset(
@@ -56,6 +58,21 @@ def deploy(
     :raises Cancelled: the run was cancelled; the entry at work is still pending.
     """
     return [_EntryRun(context, entry, certificate, saved(entry.id), force, succeeded).run() for entry in entries]
+
+
+def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> Message | None:
+    """Return what is wrong with the files of an entry that has succeeded; None: nothing, or that cannot be told."""
+    try:
+        gone = next((path for path in entry.files if not os.path.lexists(path)), None)
+        if gone is not None:
+            return texts.FILE_GONE.format(path=gone)
+        deployer = entry.make(DeployerContext(options=entry.options, saved=saved, run=context, logger=_logger))
+        look: Callable[[Certificate], Message | None] | None = getattr(deployer, "fault", None)
+        return None if look is None else look(certificate)
+    except DeployError as error:
+        return as_clause(error.message)
+    except DnsRenewError:  # a secret that cannot be read now: the deployment of the next certificate reports it
+        return None
 
 
 class _EntryRun(Frozen):

@@ -31,6 +31,7 @@ class Entry(Frozen):
     :ivar options: the options, read and checked, and where the programs of the target are.
     :ivar make: makes the deployer.
     :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
+    :ivar files: the paths that it writes on this machine.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Entry(Frozen):
     options: Mapping[str, Any]
     make: Callable[[DeployerContext], Deployer]
     can_inspect: bool = True
+    files: tuple[str, ...] = ()
 
 
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
@@ -66,7 +68,10 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     if kind is None:
         raise KeyError(deployment.to)
     options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
-    return Entry(entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect)
+    files = tuple(str(options[name]) for name in kind.writes if name in options)
+    return Entry(
+        entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect, files
+    )
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.aside import Found
     from dnsrenew.deploy.protocol import DeployerContext, SavedFiles
+    from dnsrenew.errors import Message
 
 __all__ = ["TargetFile", "complete_renames", "is_in_place", "read_file", "replace_files", "restore_files"]
 
+AS_LEFT: Final = "as left"
+"""The option, which no configuration can have, with the mode, the owner and the group that each file had before."""
 _ATTRIBUTES: Final = "attributes"
 """Where modes, owners and links of the kept files are, as JSON."""
 
@@ -37,6 +40,21 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
     """
     found = [_has(inspect(file.path), file) for file in files]  # all of them: each may have a mistake
     return all(found)
+
+
+def first_fault(files: Iterable[TargetFile]) -> Message | None:
+    """Return what is wrong with the first file that is not in its place as it should be; None: nothing.
+
+    :raises DeployError: as :func:`is_in_place`.
+    """
+    for file in files:
+        found = inspect(file.path)
+        if found is None:
+            return texts.FILE_GONE.format(path=file.path)
+        if not _has(found, file):
+            text = texts.FILE_OTHER_MODE if found.content == file.content and not found.link else texts.FILE_OTHER
+            return text.format(path=file.path)
+    return None
 
 
 def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mapping[str, bytes] | None = None) -> None:
@@ -189,7 +207,13 @@ class FileDeployer(ABC):
         options = self._options
         number = int(options.get(mode, "0644" if mode == "mode" else "0600"), 8)
         given = any(name in options for name in (mode, "owner", "group"))
-        return TargetFile(path, content, number, options.get("owner"), options.get("group"), is_strict=given)
+        owner, group = options.get("owner"), options.get("group")
+        left = options.get(AS_LEFT, {}).get(path)
+        if left is not None:
+            number = number if mode in options else left[0]
+            if hasattr(os, "geteuid") and os.geteuid() == 0:  # only root can give files to others
+                owner, group = owner or str(left[1]), group or str(left[2])
+        return TargetFile(path, content, number, owner, group, is_strict=given or left is not None)
 
     def kept(self) -> Mapping[str, bytes]:
         """Return what is kept with the old files."""
@@ -199,6 +223,10 @@ class FileDeployer(ABC):
         """Return whether all files have this content."""
         self._files = self.make(certificate)
         return is_in_place(self._files)
+
+    def fault(self, certificate: Certificate) -> Message | None:
+        """Return what is wrong with the files of a certificate that was deployed; nothing is asked but the disk."""
+        return first_fault(self.make(certificate))
 
     def deploy(self, certificate: Certificate) -> None:
         """Replace the files that differ, and activate them."""

@@ -79,6 +79,24 @@ PROGRAM_FAILED_SILENTLY: Final = Text(
     "{program} ended with status {status} and printed nothing.",
     "Run the command by hand, correct what is wrong, and run dnsrenew deploy {certificate}.",
 )
+PROGRAM_FAILED_UNIT: Final = Text(
+    "deploy-refused",
+    "{program} ended with status {status}: {output} The last lines of the journal of {unit}: {journal}",
+    "Correct what the journal reports (journalctl -u {unit} shows all of it), and run dnsrenew deploy {certificate}.",
+)
+FILE_GONE: Final = Phrase("{path} is missing")
+FILE_OTHER: Final = Phrase("{path} has another content")
+FILE_OTHER_MODE: Final = Phrase("{path} has another mode or owner")
+DISTURBED: Final = Text(
+    "deploy-changed",
+    "What was deployed to {target} has been changed since then: {fault}.",
+    "Find out what changed it. The next run deploys it again; at once: dnsrenew deploy {certificate}",
+)
+DISTURBED_AND_REPAIRED: Final = Text(
+    "deploy-changed",
+    "What was deployed to {target} had been changed since then: {fault}. It has been deployed again.",
+    "Find out what changed it.",
+)
 PROGRAM_LATE: Final = Text(
     "deploy-timeout",
     "{program} was still running after {seconds} s, and was ended.",

@@ -66,7 +66,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Itera
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
-    deployed, pending = _deployments(spec, state, store) if spec.deploy else ((), False)
+    deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
@@ -118,10 +118,16 @@ def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
     return None if made and state.not_before and state.not_before > made else made
 
 
-def _deployments(spec: CertificateSpec, state: State, store: Store) -> tuple[tuple[DeploymentResult, ...], bool]:
+def _deployments(
+    spec: CertificateSpec, state: State, store: Store, context: Context
+) -> tuple[tuple[DeploymentResult, ...], bool]:
     from dnsrenew.renewal import deploying  # few certificates are deployed
 
-    return deploying.recorded(spec, state), deploying.is_pending(spec, state, store)
+    try:
+        found = deploying.looked_at(spec, state, store, context)
+    except StoreError:
+        found = deploying.recorded(spec, state)
+    return found, deploying.is_pending(spec, state, store) or not all(result.ok for result in found)
 
 
 # ── certificates that the configuration no longer names ─────────────────────────────────

@@ -158,12 +158,12 @@ class Batch(Frozen):
             self.store.update(spec.name, lambda old: old.asked(asked_by, now), sync=False)
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
-        """Return the outcome with the results of its deployments, or None if one is pending."""
+        """Return the outcome with the results of its deployments, or None if one is pending or seems to be changed."""
         from dnsrenew.renewal import deploying  # few certificates are deployed
 
         if not self.options.deploy or self.options.dry_run:
             return found
-        if deploying.is_pending(spec, state, self.store):
+        if deploying.is_pending(spec, state, self.store) or deploying.has_moved(spec, state):
             return None
         return replace(found, deployed=deploying.not_tried(spec, state))
 

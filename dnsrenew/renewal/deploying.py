@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import os
+import re
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +19,9 @@ from dnsrenew.base import threads
 from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.deploy import engine
+from dnsrenew.deploy import engine, texts
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
-from dnsrenew.deploy.file_set import complete_renames
+from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
 from dnsrenew.renewal.outcomes import unexpected
 
@@ -32,6 +35,10 @@ _KINDS: Final[Mapping[str, type[DnsRenewError]]] = {"deploy": DeployError, "secr
 """The classes of the errors of deployments, by the begin of the code."""
 _SECRETS: Final = "secrets"
 """The field of a record with the number of the secrets; a record of an older version has none."""
+_FILES: Final = "files"
+"""The field of a record with the marks of the files, by path."""
+_ATTRIBUTES: Final = re.compile(r"([0-7]+)\.([0-9]+)\.([0-9]+)\.")
+"""How a mark begins: with the mode, the owner and the group."""
 _BYTES: Final = 6
 """Of the hash: a number that every JSON parser reads exactly."""
 _AT_ONCE: Final = 100
@@ -47,6 +54,36 @@ def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
     ids = entry_ids(spec.deploy)
     options = (one.options if isinstance(one, Deployment) else {} for one in spec.deploy)
     return any(_is_pending(state, one, each, store) for one, each in zip(ids, options, strict=True))
+
+
+def has_moved(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
+
+    It may be the same all the same, as after a restore: :func:`deploy_pending` looks.
+    """
+    records = (state.deployments.get(one) for one in entry_ids(spec.deploy))
+    return any(record is not None and not _is_as_left(record) for record in records)
+
+
+def looked_at(spec: CertificateSpec, state: State, store: Store, context: Context) -> tuple[DeploymentResult, ...]:
+    """Return :func:`recorded` after a look at the files: what was changed since counts as not deployed."""
+    if not has_moved(spec, state) or (certificate := store.certificate(spec.name, state)) is None:
+        return recorded(spec, state)
+    found = []
+    for one in entries(spec.deploy):
+        record = state.deployments.get(one.id)
+        if record is None:
+            continue
+        result = result_of(record)
+        fault = None
+        if result.ok and record.get("serial") == state.serial and not _is_as_left(record):
+            files = store.deployment(spec.name, one.id)
+            fault = engine.fault(context, _as_left(one, record), certificate, files)
+        if fault is not None:
+            fields = {"target": result.target, "fault": fault, "certificate": spec.name}
+            result = replace(result, ok=False, error=DeployError.of(texts.DISTURBED, **fields))
+        found.append(result)
+    return tuple(found)
 
 
 def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
@@ -87,11 +124,21 @@ def deploy_pending(
     _take_over(store, spec.name, state, [one.id for one in targets])
     before, results = len(context.notices), {}
     for one in targets:
-        succeeded = not _is_pending(state, one.id, one.options, store)
+        succeeded, fault, wanted = not _is_pending(state, one.id, one.options, store), None, one
         if succeeded and not force and not (check_targets and _can_inspect(one)):
-            continue
+            record = state.deployments[one.id]
+            if _is_as_left(record):
+                continue
+            wanted = _as_left(one, record)
+            fault = engine.fault(context, wanted, certificate, store.deployment(spec.name, one.id))
+            if fault is None:  # the same all the same
+                state = _write_record(store, context, spec.name, state, one=one, record=record)
+                continue
         saved = partial(store.deployment, spec.name)
-        (result,) = engine.deploy(context, [one], certificate, saved, force=force, succeeded=succeeded)
+        (result,) = engine.deploy(context, [wanted], certificate, saved, force=force, succeeded=succeeded)
+        if fault is not None and result.ok:
+            fields = {"target": result.target, "fault": fault, "certificate": spec.name}
+            context.warn(*texts.DISTURBED_AND_REPAIRED.fill(**fields))
         results[one.id] = result
         state = _record(store, context, spec.name, state, one=one, result=result)
     deployed = tuple(results.get(one.id) or _not_tried(result_of(state.deployments[one.id])) for one in targets)
@@ -177,6 +224,15 @@ def _record(store: Store, context: Context, name: str, state: State, *, one: Ent
     record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
     if result.ok and (secrets := _secrets(one.options, store)) is not None:
         record[_SECRETS] = secrets
+    return _write_record(store, context, name, state, one=one, record=record)
+
+
+def _write_record(
+    store: Store, context: Context, name: str, state: State, *, one: Entry, record: Mapping[str, Any]
+) -> State:
+    """Write a record with the marks of the files that are there now."""
+    if record["ok"]:
+        record = {**record, _FILES: {path: _mark(path) for path in one.files}}
     records = {**state.deployments, one.id: record}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
@@ -210,6 +266,32 @@ def _is_pending(state: State, one: str, options: Mapping[str, Any], store: Store
         return False
     present = _secrets(options, store)
     return present is not None and present != record[_SECRETS]
+
+
+def _is_as_left(record: Mapping[str, Any]) -> bool:
+    """Tell whether the files of a deployment that has succeeded have their marks still."""
+    if not record["ok"]:
+        return True
+    marks = record.get(_FILES)  # a record of an older version has none
+    return type(marks) is dict and all(_mark(path) == mark for path, mark in marks.items())
+
+
+def _mark(path: str) -> str:
+    """Return what changes with the content, the mode and the owner of a file; "" if it is missing. One system call."""
+    try:
+        info = os.lstat(path)
+    except (OSError, ValueError):
+        return ""
+    own = f"{stat.S_IMODE(info.st_mode):o}.{info.st_uid}.{info.st_gid}"
+    return f"{own}.{info.st_ino:x}.{info.st_size:x}.{info.st_mtime_ns:x}.{info.st_ctime_ns:x}"
+
+
+def _as_left(one: Entry, record: Mapping[str, Any]) -> Entry:
+    """Return an entry whose files must have the mode and the owner that they had when it succeeded."""
+    marks = record.get(_FILES)
+    found = {path: _ATTRIBUTES.match(mark) for path, mark in marks.items()} if type(marks) is dict else {}
+    left = {path: (int(its[1], 8), int(its[2]), int(its[3])) for path, its in found.items() if its}
+    return replace(one, options={**one.options, AS_LEFT: left})
 
 
 def _secrets(options: Mapping[str, Any], store: Store) -> int | None:

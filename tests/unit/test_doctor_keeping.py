@@ -236,7 +236,7 @@ def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
     found = facts(tmp_path, deploy=[files | {"verify": f"127.0.0.1:{port}"}])
     if found.state(NAME).version is None:
         obtain(found)
-    record = {"to": "files", "target": "/srv/full.pem", "ok": ok, "serial": found.state(NAME).serial}
+    record = {"to": "files", "target": "/srv/full.pem", "ok": ok, "serial": found.state(NAME).serial, "files": {}}
     records = {entry_id(spec_of(found).deploy[0]): record}
     found.store.update(NAME, lambda state: replace(state, deployments=records))
     return found

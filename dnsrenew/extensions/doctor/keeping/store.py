@@ -197,6 +197,13 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
         evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
         return Check.of(texts.SERVED_PENDING, "bad", evidence)
+    changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
+    if changed:
+        evidence |= {
+            "targets": [each.target for each in changed],
+            "faults": [each.error.evidence["fault"] for each in changed if each.error],
+        }
+        return Check.of(texts.SERVED_CHANGED, "bad", evidence)
     return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
 
 

@@ -61,6 +61,12 @@ SERVED_PENDING: Final = Text(
     "Deploy it: dnsrenew deploy {name}",
 )
 
+SERVED_CHANGED: Final = Text(
+    "served",
+    "What was deployed to {targets} has been changed since then: {faults}.",
+    "Find out what changed it, and deploy it again: dnsrenew deploy {name}",
+)
+
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
 SCHEDULE_NONE: Final = Text(
     "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
