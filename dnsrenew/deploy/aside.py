@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import os_calls
@@ -115,6 +116,16 @@ def _read_all(folder: OpenFolder, name: str, flags: int) -> tuple[bytes, os.stat
     handle, info = open_with_info(name, _READ | flags, dir_fd=folder.handle, anywhere=True)
     with open(handle, "rb") as file:
         return file.read(MOST + 1), info
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, which others can enter, if it is missing.
+
+    :raises DeployError: ``deploy-unwritable``.
+    """
+    if not os.path.isdir(path):
+        with _folder_of(path) as above:
+            guard(path, partial(above.make, os.path.basename(path)))
 
 
 def read_file(path: str) -> bytes | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, TargetKind
+from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, FOLDERS, TargetKind
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -69,9 +70,21 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
         raise KeyError(deployment.to)
     options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
     files = tuple(str(options[name]) for name in kind.writes if name in options)
+    if files and deployment.folder:
+        options[FOLDERS] = tuple(_folders(files, deployment.folder))
     return Entry(
         entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect, files
     )
+
+
+def _folders(files: Iterable[str], above: str) -> Iterator[str]:
+    """Give the folders of files below another one, the upper ones first."""
+    for file in files:
+        parts = os.path.relpath(os.path.dirname(file), above).split(os.sep) if file.startswith(above + os.sep) else ()
+        if os.pardir not in parts:
+            yield from (
+                os.path.join(above, *parts[:count]) for count in range(1, len(parts) + 1) if parts != [os.curdir]
+            )
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import aside, programs, texts
 from dnsrenew.deploy.aside import TargetFile, inspect, read_file
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT
+from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
@@ -221,6 +221,8 @@ class FileDeployer(ABC):
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether all files have this content."""
+        if not all(map(os.path.isdir, self._options.get(FOLDERS, ()))):
+            return False
         self._files = self.make(certificate)
         return is_in_place(self._files)
 
@@ -229,7 +231,9 @@ class FileDeployer(ABC):
         return first_fault(self.make(certificate))
 
     def deploy(self, certificate: Certificate) -> None:
-        """Replace the files that differ, and activate them."""
+        """Replace the files that differ, in folders of the configuration's own if need be, and activate them."""
+        for folder in self._options.get(FOLDERS, ()):
+            aside.make_folder(folder)
         self._files = self.make(certificate)
         is_there = is_in_place(self._files)
         replace_files(self._context.saved, self._files, more={} if is_there else self.kept())

@@ -220,6 +220,8 @@ class TargetKind(Frozen, kw_only=True):
     example: Mapping[str, Any] = field(default_factory=dict)
 
 
+FOLDERS: Final = "folders"
+"""The option, which no configuration can have, with the folders that are made if they are missing."""
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
 COMMON: Final[Mapping[str, TargetOption]] = {

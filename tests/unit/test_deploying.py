@@ -17,6 +17,7 @@ from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer, Secret
 from dnsrenew.base.model import CA, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids
 from dnsrenew.errors import Cancelled, DeployError
 from dnsrenew.extensions.watch.metrics.collect import collect
@@ -512,3 +513,25 @@ def test_a_cancel_ends_those_that_wait_for_each_other(tmp_path: Path) -> None:
     threading.Thread(target=stop_when_it_runs).start()
     outcomes = site.renewer().deploy(cancel=cancel)
     assert {one.status for one in outcomes} == {"interrupted"}
+
+
+def test_missing_folders_below_the_configuration_are_made(tmp_path: Path) -> None:
+    """`deploy` makes folders below the configuration's own, as after a restore; those elsewhere are an error."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    keep(FolderStore(folder / "state"), 1)
+    (folder / "conf.d").mkdir(mode=0o755)
+    paths = [folder / "live" / "home" / "cert.pem", tmp_path / "elsewhere" / "cert.pem"]
+    entries = ", ".join(f'{{ to = "files", certificate = "{path}" }}' for path in paths)
+    (folder / "dnsrenew.toml").write_text(
+        f'include = ["conf.d/*.toml"]\nstore = "state"\nca.lab.directory = "{DIRECTORY}"\n'
+    )
+    (folder / "conf.d" / "home.toml").write_text(
+        f'[[certificate]]\nname = "home"\ndomains = ["münchen.test"]\nca = "lab"\ndeploy = [{entries}]\n'
+        f'routes = [{{ challenge = "http-01", webroot = "{tmp_path}" }}]\n'
+    )
+    (outcome,) = Renewer(Config.load(folder / "dnsrenew.toml"), clock=FakeClock()).deploy()
+    assert [result.ok for result in outcome.deployed] == [True, False]
+    assert paths[0].exists()
+    assert [path.stat().st_mode & 0o777 for path in paths[0].parents[:2]] == [0o755] * 2
+    assert not paths[1].parent.exists()
