@@ -703,6 +703,10 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORT_INTO: Final = (
+    "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
+    "--config /etc/dnsrenew/dnsrenew.toml."
+)
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
 TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
