@@ -273,6 +273,7 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
+        self._store.only_read()
         context, store = self._context(None), self._checked_store()
         names = names if names is None or isinstance(names, str) else list(names)
         orphans = unconfigured(self._config, store, names)

@@ -93,7 +93,10 @@ class Batch(Frozen):
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
-            return self._renew(spec, found, self.context.pool, self.options)
+            done = self._renew(spec, found, None, self.options)
+        if done.status != "locked":  # the caller looks again and again
+            self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
+        return done
 
     def clean_up(self) -> None:
         """Pay what killed runs owe, and remove their TXT values, before anything else; an error stops no renewal."""
@@ -279,7 +282,7 @@ class Batch(Frozen):
 
         context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(spec, before, self.services, self.store, context, options=options)
-        if may_deploy(spec, options) or not may_deploy(spec, self.options):  # else it is deployed later
+        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
             context.emit("certificate-finished", **done.to_dict())
         return done
 

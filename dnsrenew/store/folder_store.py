@@ -106,6 +106,9 @@ class FolderStore(Store):
         """See :meth:`Store.check_ground`."""
         self._folders.check_ground()
 
+    def only_read(self) -> None:
+        """See :meth:`Store.only_read`: a folder that cannot be written can be read."""
+
     def close_root(self) -> None:
         """See :meth:`Store.close_root`."""
         self._folders.close_root()

@@ -59,6 +59,9 @@ class Store(Protocol):
             database: ``store-unreachable``, ``store-refused``, ``store-schema``, ``store-newer``, ``seal-wrong``.
         """
 
+    def only_read(self) -> None:
+        """Accept a database that can only be read, such as a standby: the caller writes nothing."""
+
     def close_root(self) -> None:
         """Make the store private if it is not, for example after a restore; three system calls, nothing in a database.
 

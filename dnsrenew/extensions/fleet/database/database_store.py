@@ -115,6 +115,10 @@ class DatabaseStore(Store):
             schema.check(self.database, self.seals)
             self._is_checked = True
 
+    def only_read(self) -> None:
+        """See :meth:`Store.only_read`."""
+        self.database.reads_only = True
+
     def close_root(self) -> None:
         """See :meth:`Store.close_root`: the roles of the database decide."""
 
