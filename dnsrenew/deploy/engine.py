@@ -60,7 +60,7 @@ def deploy(
     return [_EntryRun(context, entry, certificate, saved(entry.id), force, succeeded).run() for entry in entries]
 
 
-def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> Message | None:
+def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> str | None:
     """Return what is wrong with the files of an entry that has succeeded; None: nothing, or that cannot be told."""
     try:
         gone = next((path for path in entry.files if not os.path.lexists(path)), None)

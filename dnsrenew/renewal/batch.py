@@ -213,9 +213,9 @@ class Batch(Frozen):
             key = (each[0].before, each[0].after) if stops_others(each[0]) else None
             groups.setdefault(key, []).append(each)
         done: dict[str, Outcome] = {}
-        for key, group in groups.items():
+        for programs, group in groups.items():
             # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
-            done |= self._renew_group(group, limit, patience=math.inf if key else _PATIENCE)
+            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
         return [done[spec.name] for spec, _ in waiting]
 
     def _renew_group(

@@ -25,7 +25,7 @@ from dnsrenew.renewal import texts
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.debts import Debt, DebtFiles
+    from dnsrenew.store.parts import Debt, Debts
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -51,7 +51,7 @@ class PortPrograms:
     :param wait: seconds to wait for another run that uses a port.
     """
 
-    def __init__(self, debts: DebtFiles | None = None, wait: float = 0) -> None:
+    def __init__(self, debts: Debts | None = None, wait: float = 0) -> None:
         self._debts = debts
         self._wait = wait
         self._lock = threading.Lock()
@@ -144,7 +144,7 @@ def _run(context: Context, arguments: tuple[str, ...]) -> None:
 # ── debts ──────────────────────────────────────────────────────────────────────────────
 
 
-def pay_debts(debts: DebtFiles | None, context: Context, *, insist: bool) -> list[Debt]:
+def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[Debt]:
     """Run what killed runs owe, with a warning for each; return what is still owed because it failed.
 
     It is the program as it was: the configuration may have changed since.

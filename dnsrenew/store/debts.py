@@ -9,17 +9,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.parts import Debt
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,26 +30,8 @@ DEBT: Final = ".after"
 _SCHEMA: Final = 1
 
 
-class Debt(Frozen):
-    """A program that a run has to run before it ends.
-
-    :ivar certificate: the certificate that the port was used for.
-    :ivar since: when it was written down (RFC 3339).
-    :ivar program: the program and its arguments, as they were then.
-    """
-
-    certificate: str
-    since: str
-    program: tuple[str, ...]
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """What texts tell of it."""
-        return {"name": self.certificate, "since": self.since, "command": shlex.join(self.program)}
-
-
 class DebtFiles:
-    """The programs that runs of this store owe.
+    """The ``Debts`` of a folder.
 
     :param disk: the disk operations.
     :param paths: the paths of the store.
@@ -63,20 +44,12 @@ class DebtFiles:
         self._lock = paths.lock("ports")
 
     def using_port(self, context: Context, wait: float) -> AbstractContextManager[None]:
-        """Exclude other runs of this store from the use of ports.
-
-        :param wait: seconds to wait for them.
-        :raises LockedError: one uses a port.
-        :raises StoreError: the file of the lock cannot be created.
-        """
+        """See :meth:`Debts.using_port`."""
         self._folders.make_base()
         return zone_locks.hold(self._disk, self._lock, texts.PORTS_LOCK.format(), wait=wait, context=context)
 
     def note(self, context: Context, program: Sequence[str]) -> None:
-        """Write down that a program is owed, durably; the caller uses the port. 2 fsyncs.
-
-        :raises StoreError: it cannot be written; stop nothing.
-        """
+        """See :meth:`Debts.note`. 2 fsyncs."""
         debt = {
             "schema": _SCHEMA,
             "certificate": context.certificate or "",
@@ -87,11 +60,11 @@ class DebtFiles:
         self._disk.sync_folder(self._folder)
 
     def forget(self, program: Sequence[str]) -> None:
-        """Forget a program: it has been run. After a power cut the server starts anew, so no fsync."""
+        """See :meth:`Debts.forget`. After a power cut the server starts anew, so no fsync."""
         self._disk.discard(self._path(program))
 
     def owed(self) -> list[Debt]:
-        """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
+        """See :meth:`Debts.owed`."""
         with contextlib.suppress(StoreError):
             names = sorted(name for name in self._disk.names(self._folder) if name.endswith(DEBT))
             if names and not zone_locks.is_held(self._lock):
@@ -99,10 +72,9 @@ class DebtFiles:
         return []
 
     def written_down(self, names: Sequence[str] | None = None) -> list[Debt]:
-        """Return all that is written down; the caller uses the port.
+        """See :meth:`Debts.written_down`.
 
         :param names: the files; None: all of the journal.
-        :raises StoreError: the journal cannot be read.
         """
         found = [name for name in self._disk.names(self._folder) if name.endswith(DEBT)] if names is None else names
         debts = (self._read(os.path.join(self._folder, name)) for name in sorted(found))
@@ -114,10 +86,10 @@ class DebtFiles:
             data = json_files.read(self._disk, path)
             document = {} if data is None else json_files.load(data, _SCHEMA)
             program = json_files.strings(document.get("program"))
-            names = [json_files.string(document.get(name)) for name in ("certificate", "since")]
+            certificate, since = (json_files.string(document.get(name)) for name in ("certificate", "since"))
         except (DamagedFile, NewerSchema, StoreError):
             return None
-        return Debt(*names, program) if program else None
+        return Debt(certificate, since, program) if program else None
 
     def _path(self, program: Sequence[str]) -> str:
         number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.debts import DebtFiles
     from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
+    from dnsrenew.store.parts import Debts, Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.state import Meta, State
 
     Change = Callable[[State], State]
@@ -147,7 +146,7 @@ class Store(Protocol):
         """
 
     @property
-    def debts(self) -> DebtFiles | None:
+    def debts(self) -> Debts | None:
         """The programs ``after`` that runs owe; None for a database: a port belongs to one machine."""
 
     def fingerprint_key(self) -> bytes:

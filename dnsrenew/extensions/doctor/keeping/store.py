@@ -133,8 +133,8 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     """Check what the last run has recorded, and whether any has tried what is due."""
     state, now = facts.state(spec.name), facts.context.clock.now()
     for debt in port_debts(facts.its, facts.store)(spec.name):
-        evidence = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
-        return Check.of(texts.LAST_RUN_OWES, "bad", evidence, **debt.fields)
+        owed = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
+        return Check.of(texts.LAST_RUN_OWES, "bad", owed, command=debt.fields["command"])
     failure = state.last_failure
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}

@@ -97,10 +97,10 @@ def lines_that_name(
             if files:
                 place = config.server, config.path, number, text.strip(), changed.strip()
                 lines.append(ServerLine(*place, files=files, port=port))
-        folders = _other_folder(config, lines, f"{live}{os.sep}")
+        moved = _other_folder(config, lines, f"{live}{os.sep}")
         # Behind a link: a copy beside a link would be one more file that the server reads.
         real = shown(Path(os.path.realpath(host.root / config.path.lstrip(os.sep))), host)
-        found += [replace(line, folders=folders, real=real) for line in lines]
+        found += [replace(line, folders=moved, real=real) for line in lines]
     return found
 
 
