@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, FOLDERS, TargetKind
+from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, TargetKind
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -33,6 +33,7 @@ class Entry(Frozen):
     :ivar make: makes the deployer.
     :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
     :ivar files: the paths that it writes on this machine.
+    :ivar folders: those of their folders that are below the configuration's own, the upper ones first.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Entry(Frozen):
     make: Callable[[DeployerContext], Deployer]
     can_inspect: bool = True
     files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
@@ -70,10 +72,15 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
         raise KeyError(deployment.to)
     options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
     files = tuple(str(options[name]) for name in kind.writes if name in options)
-    if files and deployment.folder:
-        options[FOLDERS] = tuple(_folders(files, deployment.folder))
     return Entry(
-        entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect, files
+        id=entry_id(deployment),
+        to=deployment.to,
+        target=kind.describe(options),
+        options=options,
+        make=kind.make,
+        can_inspect=kind.can_inspect,
+        files=files,
+        folders=tuple(_folders(files, deployment.folder)) if deployment.folder else (),
     )
 
 

@@ -22,6 +22,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine, texts
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
+from dnsrenew.deploy.protocol import FOLDERS
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
 from dnsrenew.renewal.outcomes import unexpected
 
@@ -119,6 +120,8 @@ def deploy_pending(
     if certificate is None:
         return outcome
     targets = entries(spec.deploy)
+    if check_targets:  # a person deploys, as after a restore: folders of the configuration's own are made
+        targets = [replace(one, options={**one.options, FOLDERS: one.folders}) for one in targets]
     known = {one.id for one in targets}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
     _take_over(store, spec.name, state, [one.id for one in targets])

@@ -516,7 +516,7 @@ def test_a_cancel_ends_those_that_wait_for_each_other(tmp_path: Path) -> None:
 
 
 def test_missing_folders_below_the_configuration_are_made(tmp_path: Path) -> None:
-    """`deploy` makes folders below the configuration's own, as after a restore; those elsewhere are an error."""
+    """`deploy` makes folders below the configuration's own, as after a restore; `renew` makes none."""
     folder = tmp_path / "own"
     folder.mkdir()
     keep(FolderStore(folder / "state"), 1)
@@ -530,7 +530,10 @@ def test_missing_folders_below_the_configuration_are_made(tmp_path: Path) -> Non
         f'[[certificate]]\nname = "home"\ndomains = ["münchen.test"]\nca = "lab"\ndeploy = [{entries}]\n'
         f'routes = [{{ challenge = "http-01", webroot = "{tmp_path}" }}]\n'
     )
-    (outcome,) = Renewer(Config.load(folder / "dnsrenew.toml"), clock=FakeClock()).deploy()
+    renewer = Renewer(Config.load(folder / "dnsrenew.toml"), clock=FakeClock())
+    (outcome,) = renewer.renew()
+    assert [result.ok for result in outcome.deployed] == [False, False]
+    (outcome,) = renewer.deploy()
     assert [result.ok for result in outcome.deployed] == [True, False]
     assert paths[0].exists()
     assert [path.stat().st_mode & 0o777 for path in paths[0].parents[:2]] == [0o755] * 2
