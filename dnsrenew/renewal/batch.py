@@ -166,9 +166,8 @@ class Batch(Frozen):
 
         if not self.options.deploy or self.options.dry_run:
             return found
-        if deploying.is_pending(spec, state, self.store) or deploying.has_moved(spec, state):
-            return None
-        return replace(found, deployed=deploying.not_tried(spec, state))
+        results = deploying.settled(spec, state, self.store)
+        return None if results is None else replace(found, deployed=results)
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.
