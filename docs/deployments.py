@@ -66,8 +66,8 @@ If that fails, the old certificate is put back and loaded again, unless it has e
 again at every run, and the exit status is 1 until it succeeds. A target that has the certificate already is left alone.
 
 - `dnsrenew renew` deploys after a renewal, and also where nothing is due but a deployment has not succeeded yet.
-- Every run, `dnsrenew status` and `dnsrenew doctor` look at the files that were deployed: one that is gone, or has another
-  content, mode or owner, is deployed again by the run (`deploy-changed`).
+- Every run, `dnsrenew status` and `dnsrenew doctor` look at the files that were deployed: one that is gone, or has
+  another content, mode or owner, is deployed again by the run (`deploy-changed`).
 - Of several certificates all files are written first; then each `reload` runs once. If it fails, each is tried alone.
 - `dnsrenew deploy` looks at every target, and deploys what is in the store where the target does not have it;
   `dnsrenew deploy --force` also activates and verifies it where it is already. A program, a webhook, a container and
