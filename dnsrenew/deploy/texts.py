@@ -56,6 +56,11 @@ READ_ONLY: Final = Text(
     "The systemd unit that runs dnsrenew does not allow it to write {path}: {reason}.",
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {folder}.",
 )
+READ_ONLY_ELSEWHERE: Final = Text(
+    "deploy-unwritable",
+    "The systemd unit {unit} does not allow dnsrenew to write {path}: {reason}.",
+    "Run `systemctl edit {unit}`, write [Service] and ReadWritePaths={folder}, and restart it.",
+)
 OWNER_REFUSED: Final = Text(
     "deploy-unwritable",
     "The owner of {path} cannot be set to {owner}: {reason}.",

@@ -37,6 +37,11 @@ READ_ONLY_IN_UNIT: Final = Text(
     READ_ONLY.message,
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {existing}.",
 )
+READ_ONLY_ELSEWHERE: Final = Text(
+    "store-read-only",
+    "The systemd unit {unit} does not allow dnsrenew to write {path}.",
+    "Run `systemctl edit {unit}`, write [Service] and ReadWritePaths={existing}, and restart it.",
+)
 NO_LINKS: Final = Text(
     "store-no-links",
     "The file system of {existing} does not support symbolic links, and `current` of a certificate is one.",
