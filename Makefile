@@ -35,10 +35,10 @@ help: ## this list
 demo: $(DEMO_SET_UP) ## one certificate from a CA and name servers on this machine, in under a minute
 	@$(DEMO)/bin/python -m tests.lab.demo
 
-test: check ## check, then all tests, on real servers that they start and stop
+test: debian check ## check, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-quick: $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute
+quick: debian $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute
 	@$(BIN)/python -m tests.kit.quick $(PYTEST_ARGS)
 
 test-all: ## the tests that need no servers, with every Python from 3.11 on that this machine has
@@ -50,17 +50,17 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
-soak: $(SET_UP) ## the tests marked slow, then 500 renewals at real servers while everything goes wrong; it prints its seed
+soak: debian $(SET_UP) ## the tests marked slow, then 500 renewals at real servers while everything goes wrong; it prints its seed
 	DNSRENEW_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -m slow -n $(WORKERS) --dist loadfile
 	@$(BIN)/python -m tests.kit.soak $(SOAK_ARGS)
 
-bench: $(SET_UP) ## the figures in docs/, measured on this machine
+bench: debian $(SET_UP) ## the figures in docs/, measured on this machine
 	@$(BIN)/python -m bench
 
-bench-fleet: $(SET_UP) ## the figures of a fleet of 100,000 certificates, measured on this machine in half an hour
+bench-fleet: debian $(SET_UP) ## the figures of a fleet of 100,000 certificates, measured on this machine in half an hour
 	@$(BIN)/python -m bench.fleet
 
-docs: $(SET_UP) ## the generated pages of docs/ made anew
+docs: debian $(SET_UP) ## the generated pages of docs/ made anew
 	@$(BIN)/python -m docs.generate
 
 site: $(SITE_SET_UP) ## the documents as a site, in build/site
@@ -100,7 +100,7 @@ clean: ## removes all that the targets made
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Always looked at, never a reason to set up again (order-only below).
+# The servers that tests start. What only builds or reads needs none of them: a host that makes an image gets no packages.
 debian:
 	@PYTHON="$(PYTHON)" .ci/debian-packages
 
@@ -115,7 +115,7 @@ $(DEMO_SET_UP): .ci/image.lock | debian-demo
 	@touch $@
 
 # hatchling is in the lock, so that nothing without a hash is installed.
-$(SET_UP): requirements.lock pyproject.toml | debian
+$(SET_UP): requirements.lock pyproject.toml
 	@echo "Setting up .venv (only when requirements.lock or pyproject.toml change) …"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock

@@ -26,6 +26,7 @@ from dnsrenew.operations.listeners import FinishedRun
 from dnsrenew.operations.selection import selected, shared_certificates, unknown_certificate
 from dnsrenew.operations.status import (
     asker,
+    port_debts,
     status_of,
     unconfigured,
     unconfigured_status,
@@ -272,6 +273,7 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
+        self._store.only_read()
         context, store = self._context(None), self._checked_store()
         names = names if names is None or isinstance(names, str) else list(names)
         orphans = unconfigured(self._config, store, names)
@@ -283,7 +285,8 @@ class Renewer:
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
-        configured = [status_of(spec, store, context) for spec in specs]
+        owed = port_debts(self._config, store)
+        configured = [status_of(spec, store, context, owed(spec.name)) for spec in specs]
         configured += [unreadable_status(each, store, context) for each in unreadable]
         return [*configured, *(unconfigured_status(name, orphans[name], store) for name in left)]
 
@@ -509,7 +512,8 @@ class Renewer:
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
         """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
 
-        Old http-01 responses of routes with ``app = true`` are removed from the store too.
+        First, the programs ``after`` are run that killed runs have not come to. Old http-01 responses of routes with
+        ``app = true`` are removed from the store too.
 
         :param wait: seconds to wait for another cleanup, and for a run that uses the same single-value name or zone.
         :raises LockedError: another cleanup is running.
@@ -517,15 +521,18 @@ class Renewer:
         :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
         """
         from dnsrenew.challenges.dns01 import leftovers
+        from dnsrenew.renewal.port_programs import pay_debts
         from dnsrenew.store.zone_locks import ZoneLocks
 
         context, config = self._context(cancel), self._config
+        owed = pay_debts(self._checked_store().debts, context, insist=config.insist)
         self._responses.remove_leftovers()
         with self._working(context) as services:
             journal, locks, served = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
-            return leftovers.cleanup(
+            done = leftovers.cleanup(
                 context, journal, config.accounts, config.providers, locks, wait=wait, served=served
             )
+            return replace(done, owed=tuple(debt.program for debt in owed))
 
     def redact(self, text: str) -> str:
         """Return a text without the secrets that were used so far, for a traceback or a log."""

@@ -66,6 +66,9 @@ If that fails, the old certificate is put back and loaded again, unless it has e
 again at every run, and the exit status is 1 until it succeeds. A target that has the certificate already is left alone.
 
 - `dnsrenew renew` deploys after a renewal, and also where nothing is due but a deployment has not succeeded yet.
+- Every run, `dnsrenew status` and `dnsrenew doctor` look at the files that were deployed: one that is gone, or has
+  another content, mode or owner, is deployed again by the run (`deploy-changed`).
+- Of several certificates all files are written first; then each `reload` runs once. If it fails, each is tried alone.
 - `dnsrenew deploy` looks at every target, and deploys what is in the store where the target does not have it;
   `dnsrenew deploy --force` also activates and verifies it where it is already. A program, a webhook, a container and
   Synology DSM cannot be looked at: such an entry runs again only with `--force`, or if a port of its `verify` serves
@@ -73,7 +76,8 @@ again at every run, and the exit status is 1 until it succeeds. A target that ha
 - An entry that was edited is deployed again, also if only the value of one of its secrets has changed (a secret from a
   command or a keyring counts by its reference).
 - Files are written beside their place and renamed; a pair is replaced within milliseconds, and a run that was killed in
-  between is completed by the next one, before anything else. A missing folder is not created, and a link is replaced
+  between is completed by the next one, before anything else. A missing folder is not created (`dnsrenew deploy`
+  creates those below the folder of the configuration), and a link is replaced
   by a file.
 - The old files, with their modes and owners, are kept in the store until the next change of the target.
 

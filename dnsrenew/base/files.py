@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import stat
 import sys
@@ -188,6 +189,25 @@ def _was_closed(handle: int) -> bool:
     return any(event & select.POLLHUP and not event & select.POLLIN for _, event in poll.poll(0))
 
 
+_CONTROL_GROUP: Final = "/proc/self/cgroup"
+_LARGEST_GROUP: Final = 1 << 16
+_UNIT: Final = re.compile(r"/([\w.@:-]+\.service)$", re.MULTILINE)
+_OF_SCHEDULE: Final = re.compile(r"dnsrenew(?!-(?:run|worker|serve)\b)[\w.@-]*\.service")
+
+
 def is_closed_by_unit(error: OSError) -> bool:
     """Tell whether the systemd unit of this process has made a path read-only: it names what may be written."""
     return error.errno == errno.EROFS and "INVOCATION_ID" in os.environ
+
+
+def other_unit() -> str:
+    """Return the systemd service that this process runs in, unless ``dnsrenew schedule install`` wrote it; "" if none.
+
+    To install the schedule again changes nothing about a service that a person wrote, such as one of ``dnsrenew run``.
+    """
+    try:
+        with open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
+            found = _UNIT.search(file.read(_LARGEST_GROUP))
+    except OSError:
+        return ""
+    return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]

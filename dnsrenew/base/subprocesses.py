@@ -208,8 +208,11 @@ class _Running:
             self._processes.discard(process)
             watcher = self._watchers.pop(process, None)
         if watcher is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 watcher.communicate(b"\n", _SLICE)
+            except subprocess.TimeoutExpired:  # on a busy machine
+                watcher.kill()
+                watcher.communicate()
 
     def end_all(self) -> None:
         """Kill all programs and refuse to start others: this process is exiting."""

@@ -7,9 +7,10 @@ does not answer would delay Ctrl-C by half a minute.
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -135,3 +136,76 @@ class ThreadPool:
                 return self._tasks.popleft()
             self._threads.discard(threading.current_thread())
             return None
+
+
+class Together:
+    """Calls that wait for each other before they run a program, so that it runs once for all that need it.
+
+    :param members: the number of calls; each is made by :meth:`member`.
+    :param limit: how many of them work at once; those that wait do not count.
+    """
+
+    def __init__(self, members: int, limit: int) -> None:
+        self._guard = threading.Lock()
+        self._busy = members
+        self._waiting = 0
+        self._asked: dict[Hashable, Task[None]] = {}
+        self._users: dict[Task[None], int] = {}
+        self._slots = threading.BoundedSemaphore(max(limit, 1))
+        self._turn = threading.Lock()
+        self._failed_for_several: list[BaseException] = []
+
+    def member(self, function: Callable[[], T]) -> T:
+        """Make one of the calls, and return its result."""
+        try:
+            with self._slots:
+                return function()
+        finally:
+            with self._guard:
+                self._busy -= 1
+            self._run_if_all_wait()
+
+    def once(self, key: Hashable, call: Callable[[], None], wait_for: Callable[[threading.Event], object]) -> None:
+        """Wait until no member works, then make the call once for all that have asked with this key.
+
+        :param wait_for: waits for an event; it raises after a cancel.
+        """
+        with self._guard:
+            task = self._asked.setdefault(key, Task(call))
+            self._users[task] = self._users.get(task, 0) + 1
+            self._busy -= 1
+            self._waiting += 1
+        self._slots.release()
+        try:
+            self._run_if_all_wait()
+            wait_for(task.done)
+        finally:
+            with self._guard:
+                if self._asked.get(key) is task:  # cancelled before it was made
+                    self._waiting -= 1
+                    self._busy += 1
+            self._slots.acquire()
+        if task.error is not None:
+            error = copy.copy(task.error)
+            if self._users[task] > 1:
+                self._failed_for_several.append(error)
+            raise error
+
+    def is_shared(self, error: BaseException) -> bool:
+        """Tell whether :meth:`once` has raised this for several members: the fault may be that of another one."""
+        return any(each is error for each in self._failed_for_several)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let a member work while no other one does so in this block."""
+        with self._turn:
+            yield
+
+    def _run_if_all_wait(self) -> None:
+        with self._guard:
+            if self._busy or not self._waiting:
+                return
+            tasks, self._asked = [*self._asked.values()], {}
+            self._busy, self._waiting = self._waiting, 0  # from now on, also before they have noticed
+        for task in tasks:
+            task.run()

@@ -45,7 +45,7 @@ def cleanup(invocation: Invocation) -> int:
         lines = [dim(texts.NOTHING_TO_CLEAN_UP)]
     if lines:
         (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
-    return int(bool(result.kept or result.unreadable))
+    return int(bool(result.kept or result.unreadable or result.owed))
 
 
 def _removed(result: CleanupResult, columns: int | None) -> list[str]:

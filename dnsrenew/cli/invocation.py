@@ -88,7 +88,9 @@ class Invocation(Frozen):
         """
         from dnsrenew.operations.selection import shared_certificates
 
-        shared = shared_certificates(config, self.store(config))
+        store = self.store(config)
+        store.only_read()
+        shared = shared_certificates(config, store)
         if shared is None:
             return 0
         try:

@@ -22,8 +22,8 @@ from dnsrenew.cli.schedule_note import (
     renewed_by_hand,
     scheduled_runs,
 )
-from dnsrenew.cli.service_log import EventLines, log_line, use_journal
-from dnsrenew.cli.terminal import WARNING, LineFields, dim, outcome_fields, yellow
+from dnsrenew.cli.service_log import EventLines, log_line, outcome_line, use_journal
+from dnsrenew.cli.terminal import INFO, WARNING, LineFields, dim, outcome_fields, yellow
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.operations.selection import selected
 from dnsrenew.renewal.outcomes import exit_status
@@ -207,12 +207,17 @@ def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], s
 
 
 def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
-    """Write what went wrong to the journal, as an entry for each certificate."""
+    """Write what went wrong to the journal, as an entry for each certificate, and a line for each change.
+
+    ``-q`` keeps cron from sending mail about a success; in the journal, "when did it change?" has an answer.
+    """
     text = _outcome_text(invocation, None, manual=False)
     for outcome in outcomes:
         if not _is_fine(outcome):
             invocation.terminal.write_message("\n".join(text.lines(outcome)), outcome_fields(outcome))
             continue
+        if outcome.status == "renewed" or any(result.changed for result in outcome.deployed):
+            invocation.terminal.write_message(outcome_line(text, outcome), LineFields(INFO, outcome.name))
         for line in text.lost_routes(outcome):
             invocation.terminal.write_message(line, LineFields(WARNING, outcome.name))
 

@@ -78,7 +78,7 @@ def write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
         deployed = all(result.ok for result in outcome.deployed)
         if outcome.status == "not-due" and deployed and not terminal.verbose:
             continue
-        line = _outcome_line(outcome_text, outcome)
+        line = outcome_line(outcome_text, outcome)
         if outcome.error is not None or not deployed:
             terminal.write_message(line, outcome_fields(outcome))
         elif terminal.quiet:
@@ -88,7 +88,8 @@ def write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
             terminal.write_info(line, LineFields(INFO, outcome.name))
 
 
-def _outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
+def outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
+    """Return what became of a certificate, as one line."""
     error = outcome.error
     if error is None:
         return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))

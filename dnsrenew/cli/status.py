@@ -508,7 +508,7 @@ _GRACE: Final = timedelta(days=1)
 
 def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
     """Return whether ``status --check`` reports the certificate."""
-    failed = certificate.last_failure is not None or is_undeployed(certificate)
+    failed = certificate.last_failure is not None or is_undeployed(certificate) or certificate.after_owed
     return certificate.state in BAD or failed or is_overdue(certificate, now)
 
 

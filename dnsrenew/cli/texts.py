@@ -715,6 +715,10 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORT_INTO: Final = (
+    "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
+    "--config /etc/dnsrenew/dnsrenew.toml."
+)
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
 TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
@@ -863,13 +867,7 @@ FLEET_DUMPED: Final = "{certificates} and {accounts} written into {folder}"
 FLEET_KEPT: Final = "{certificates} unchanged: the stored version is as new or newer"
 FLEET_KEPT_ACCOUNT: Final = "The account at {ca} was not replaced: another one is stored already."
 FLEET_DAMAGED: Final = "{name} was left out: files of its certificate are missing or damaged."
-FLEET_JOURNAL_FOLDER: Final = (
-    "Interrupted runs left TXT records in DNS, which only {folder} lists. Remove them: dnsrenew cleanup, with the "
-    "configuration of that store"
-)
-FLEET_JOURNAL: Final = (
-    "Interrupted runs left TXT records in DNS, which only the database lists. Remove them: dnsrenew cleanup"
-)
+FLEET_JOURNAL: Final = "Interrupted runs left TXT records in DNS. Remove them: dnsrenew cleanup"
 FLEET_LOAD_NEXT: Final = (
     "Add them to the fleet, so that workers renew them: dnsrenew fleet sync, or dnsrenew fleet add FILE"
 )

@@ -72,6 +72,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
         return Deployment(to, **{key: maybe_secret(item, scope, (*path, key)) for key, item in options.items()})
     found = Deployment(to, **_read(kind, options, scope, path))
     found.programs = {name: program_path(name, scope) for name in kind.programs}
+    found.folder = os.path.dirname(next(iter(scope.checks.used), "")) if scope.file else ""
     return found
 
 

@@ -12,10 +12,11 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import os_calls
-from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info
+from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info, other_unit
 from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
@@ -115,6 +116,16 @@ def _read_all(folder: OpenFolder, name: str, flags: int) -> tuple[bytes, os.stat
     handle, info = open_with_info(name, _READ | flags, dir_fd=folder.handle, anywhere=True)
     with open(handle, "rb") as file:
         return file.read(MOST + 1), info
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, which others can enter, if it is missing.
+
+    :raises DeployError: ``deploy-unwritable``.
+    """
+    if not os.path.isdir(path):
+        with _folder_of(path) as above:
+            guard(path, partial(above.make, os.path.basename(path)))
 
 
 def read_file(path: str) -> bytes | None:
@@ -277,8 +288,11 @@ def _unwritable(path: str, error: OSError) -> DeployError:
     if isinstance(error, ForeignLinkError):
         return DeployError.of(texts.FOREIGN_LINK, file=path, **vars(error.link))
     text: Text = texts.FULL if error.errno in _FULL else texts.UNWRITABLE
+    unit = other_unit() if is_closed_by_unit(error) else ""
     if is_closed_by_unit(error):
-        text = texts.READ_ONLY
+        text = texts.READ_ONLY_ELSEWHERE if unit else texts.READ_ONLY
     user = os.environ.get("USERNAME", "") if os.name == "nt" else user_name(os.geteuid())
     reason = error.strerror or type(error).__name__
-    return DeployError.of(text, path=path, folder=os.path.dirname(path), reason=reason, user=user)
+    return DeployError.of(
+        text, path=path, folder=os.path.dirname(path), reason=reason, user=user, **({"unit": unit} if unit else {})
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import os
 import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.deploy.entry import Entry
     from dnsrenew.deploy.protocol import Deployer, SavedFiles
+    from dnsrenew.errors import Message
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
 _NOTHING_DONE: Final = frozenset(
@@ -58,6 +60,21 @@ def deploy(
     return [_EntryRun(context, entry, certificate, saved(entry.id), force, succeeded).run() for entry in entries]
 
 
+def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> str | None:
+    """Return what is wrong with the files of an entry that has succeeded; None: nothing, or that cannot be told."""
+    try:
+        gone = next((path for path in entry.files if not os.path.lexists(path)), None)
+        if gone is not None:
+            return texts.FILE_GONE.format(path=gone)
+        deployer = entry.make(DeployerContext(options=entry.options, saved=saved, run=context, logger=_logger))
+        look: Callable[[Certificate], Message | None] | None = getattr(deployer, "fault", None)
+        return None if look is None else look(certificate)
+    except DeployError as error:
+        return as_clause(error.message)
+    except DnsRenewError:  # a secret that cannot be read now: the deployment of the next certificate reports it
+        return None
+
+
 class _EntryRun(Frozen):
     """One entry and one certificate."""
 
@@ -72,12 +89,13 @@ class _EntryRun(Frozen):
         """Deploy, and return what became of it."""
         started = self.context.clock.monotonic()
         self._emit("deploy-started")
-        result = self._run()
+        result = self.attempt()
         result = replace(result, seconds=self.context.clock.monotonic() - started)
         self._emit("deployed" if result.ok else "deploy-failed", **result.to_dict())
         return result
 
-    def _run(self) -> DeploymentResult:
+    def attempt(self) -> DeploymentResult:
+        """Deploy, without events about the begin and the end."""
         try:
             self._check_pair()
             deployer = self._guarded(lambda: self.entry.make(DeployerContext(
@@ -116,6 +134,10 @@ class _EntryRun(Frozen):
             raise
         except DnsRenewError as error:
             rolled_back = self._restore(deployer)
+            together = self.context.together
+            if together is not None and together.is_shared(error):  # the files of another certificate may be at fault
+                with together.alone():
+                    return replace(self, context=replace(self.context, together=None)).attempt()
             is_seen = wanted is not None and error.code in {"deploy-not-served", "deploy-unreachable"}
             served = False if is_seen else None
             changed = rolled_back or self._has_changed(deployer, error)

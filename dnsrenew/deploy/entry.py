@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -31,6 +32,8 @@ class Entry(Frozen):
     :ivar options: the options, read and checked, and where the programs of the target are.
     :ivar make: makes the deployer.
     :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
+    :ivar files: the paths that it writes on this machine.
+    :ivar folders: those of their folders that are below the configuration's own, the upper ones first.
     """
 
     id: str
@@ -39,6 +42,8 @@ class Entry(Frozen):
     options: Mapping[str, Any]
     make: Callable[[DeployerContext], Deployer]
     can_inspect: bool = True
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
@@ -66,7 +71,27 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     if kind is None:
         raise KeyError(deployment.to)
     options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
-    return Entry(entry_id(deployment), deployment.to, kind.describe(options), options, kind.make, kind.can_inspect)
+    files = tuple(str(options[name]) for name in kind.writes if name in options)
+    return Entry(
+        id=entry_id(deployment),
+        to=deployment.to,
+        target=kind.describe(options),
+        options=options,
+        make=kind.make,
+        can_inspect=kind.can_inspect,
+        files=files,
+        folders=tuple(_folders(files, deployment.folder)) if deployment.folder else (),
+    )
+
+
+def _folders(files: Iterable[str], above: str) -> Iterator[str]:
+    """Give the folders of files below another one, the upper ones first."""
+    for file in files:
+        parts = os.path.relpath(os.path.dirname(file), above).split(os.sep) if file.startswith(above + os.sep) else ()
+        if os.pardir not in parts:
+            yield from (
+                os.path.join(above, *parts[:count]) for count in range(1, len(parts) + 1) if parts != [os.curdir]
+            )
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:

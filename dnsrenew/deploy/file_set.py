@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import aside, programs, texts
 from dnsrenew.deploy.aside import TargetFile, inspect, read_file
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT
+from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.aside import Found
     from dnsrenew.deploy.protocol import DeployerContext, SavedFiles
+    from dnsrenew.errors import Message
 
 __all__ = ["TargetFile", "complete_renames", "is_in_place", "read_file", "replace_files", "restore_files"]
 
+AS_LEFT: Final = "as left"
+"""The option, which no configuration can have, with the mode, the owner and the group that each file had before."""
 _ATTRIBUTES: Final = "attributes"
 """Where modes, owners and links of the kept files are, as JSON."""
 
@@ -37,6 +40,21 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
     """
     found = [_has(inspect(file.path), file) for file in files]  # all of them: each may have a mistake
     return all(found)
+
+
+def first_fault(files: Iterable[TargetFile]) -> Message | None:
+    """Return what is wrong with the first file that is not in its place as it should be; None: nothing.
+
+    :raises DeployError: as :func:`is_in_place`.
+    """
+    for file in files:
+        found = inspect(file.path)
+        if found is None:
+            return texts.FILE_GONE.format(path=file.path)
+        if not _has(found, file):
+            text = texts.FILE_OTHER_MODE if found.content == file.content and not found.link else texts.FILE_OTHER
+            return text.format(path=file.path)
+    return None
 
 
 def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mapping[str, bytes] | None = None) -> None:
@@ -189,7 +207,13 @@ class FileDeployer(ABC):
         options = self._options
         number = int(options.get(mode, "0644" if mode == "mode" else "0600"), 8)
         given = any(name in options for name in (mode, "owner", "group"))
-        return TargetFile(path, content, number, options.get("owner"), options.get("group"), is_strict=given)
+        owner, group = options.get("owner"), options.get("group")
+        left = options.get(AS_LEFT, {}).get(path)
+        if left is not None:
+            number = number if mode in options else left[0]
+            if hasattr(os, "geteuid") and os.geteuid() == 0:  # only root can give files to others
+                owner, group = owner or str(left[1]), group or str(left[2])
+        return TargetFile(path, content, number, owner, group, is_strict=given or left is not None)
 
     def kept(self) -> Mapping[str, bytes]:
         """Return what is kept with the old files."""
@@ -197,11 +221,19 @@ class FileDeployer(ABC):
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether all files have this content."""
+        if not all(map(os.path.isdir, self._options.get(FOLDERS, ()))):
+            return False
         self._files = self.make(certificate)
         return is_in_place(self._files)
 
+    def fault(self, certificate: Certificate) -> Message | None:
+        """Return what is wrong with the files of a certificate that was deployed; nothing is asked but the disk."""
+        return first_fault(self.make(certificate))
+
     def deploy(self, certificate: Certificate) -> None:
-        """Replace the files that differ, and activate them."""
+        """Replace the files that differ, in folders of the configuration's own if need be, and activate them."""
+        for folder in self._options.get(FOLDERS, ()):
+            aside.make_folder(folder)
         self._files = self.make(certificate)
         is_there = is_in_place(self._files)
         replace_files(self._context.saved, self._files, more={} if is_there else self.kept())
@@ -228,11 +260,16 @@ class FileDeployer(ABC):
 
 
 class ReloadedFiles(FileDeployer):
-    """Files that the ``reload`` command of the entry activates."""
+    """Files that the ``reload`` command of the entry activates, for all certificates of a run at once."""
 
     def activate(self) -> None:
         """Run the command, if there is one."""
         command = self._options.get("reload")
         if command:
-            seconds = self._options.get("timeout", PROGRAM_TIMEOUT)
-            programs.run(self._context.run, command, seconds=seconds, env=self._options.get("env", ()))
+            seconds, env = self._options.get("timeout", PROGRAM_TIMEOUT), self._options.get("env", ())
+            run = self._context.run
+            call = partial(programs.run, run, command, seconds=seconds, env=env)
+            if run.together is None:
+                call()
+            else:  # once, when the files of all certificates are there
+                run.together.once((tuple(command), tuple(env)), call, run.wait_for)

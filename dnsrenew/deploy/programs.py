@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.ground import Ground
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
+_VERBS: Final = frozenset(
+    ("start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart")
+)
+_LINES: Final = 5
+"""Lines of the journal of a unit in an error."""
+_PLAIN: Final = ("--output=cat", "--quiet", "--no-pager")
+_JOURNAL_SECONDS: Final = 5.0
 _SHOWN: Final = 400
 """Characters of the end of the output in an error."""
 
@@ -34,7 +43,7 @@ def run(
     :raises DeployError: ``deploy-refused``: it cannot be run, or its status is not 0; ``deploy-timeout``.
     :raises Cancelled: the run was cancelled; the program and its children are killed.
     """
-    program, certificate = arguments[0], context.certificate or ""
+    program, certificate, begin = arguments[0], context.certificate or "", context.clock.now()
     environment = {**subprocesses.environment(env), **(variables or {})}
     try:
         done = subprocesses.run(
@@ -49,9 +58,35 @@ def run(
         raise DeployError.of(texts.PROGRAM_LATE, program=program, seconds=round(seconds), output=_end(context, done))
     fields = {"program": program, "status": done.status, "certificate": certificate}
     output = _end(context, done)
+    unit, journal = _journal(context, arguments, int(begin.timestamp()))
+    if journal:
+        raise DeployError.of(texts.PROGRAM_FAILED_UNIT, output=output, unit=unit, journal=journal, **fields)
     if output:
         raise DeployError.of(texts.PROGRAM_FAILED, output=output, **fields)
     raise DeployError.of(texts.PROGRAM_FAILED_SILENTLY, **fields)
+
+
+def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[str, str]:
+    """Return the unit that a ``systemctl`` was to change, and the end of its journal since then; "" without one.
+
+    ``systemctl`` itself says only that the journal has the cause. ``journalctl`` is the one beside it.
+
+    :param begin: when it was called, in seconds since 1970.
+    """
+    words = [word for word in arguments[1:] if not word.startswith("-")]
+    reader = os.path.join(os.path.dirname(arguments[0]), "journalctl")
+    if os.path.basename(arguments[0]) != "systemctl" or len(words) != 2 or words[0] not in _VERBS:
+        return "", ""
+    if not os.path.isabs(reader) or not os.path.isfile(reader) or Ground().weakness(reader) is not None:
+        return words[1], ""
+    whose = ["--user"] if "--user" in arguments else []
+    command = [reader, *whose, f"--unit={words[1]}", f"--since=@{begin}", f"--lines={_LINES}", *_PLAIN]
+    try:
+        done = subprocesses.run(command, env=subprocesses.environment(), seconds=_JOURNAL_SECONDS, limit=_OUTPUT,
+                                cancel=context.cancel, only_end=True)  # fmt: skip
+    except OSError:
+        return words[1], ""
+    return words[1], _end(context, done) if done.status == 0 else ""
 
 
 def _end(context: Context, done: subprocesses.Completed) -> str:

@@ -188,6 +188,7 @@ class TargetKind(Frozen, kw_only=True):
     :ivar title: one line for the documentation.
     :ivar options: its own options, without :data:`COMMON`.
     :ivar one_of: options of which at least one is required.
+    :ivar writes: the options that name the files that it writes on this machine.
     :ivar has_reload: whether it takes a ``reload`` command.
     :ivar describe: returns the target itself for people and JSON, from the options.
     :ivar make: makes the deployer.
@@ -206,6 +207,7 @@ class TargetKind(Frozen, kw_only=True):
     title: str
     options: Mapping[str, TargetOption]
     one_of: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     has_reload: bool = False
     describe: Callable[[Mapping[str, Any]], str]
     make: Callable[[DeployerContext], Deployer]
@@ -218,6 +220,8 @@ class TargetKind(Frozen, kw_only=True):
     example: Mapping[str, Any] = field(default_factory=dict)
 
 
+FOLDERS: Final = "folders"
+"""The option, which no configuration can have, with the folders that are made if they are missing."""
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
 COMMON: Final[Mapping[str, TargetOption]] = {

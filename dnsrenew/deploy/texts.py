@@ -56,6 +56,11 @@ READ_ONLY: Final = Text(
     "The systemd unit that runs dnsrenew does not allow it to write {path}: {reason}.",
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {folder}.",
 )
+READ_ONLY_ELSEWHERE: Final = Text(
+    "deploy-unwritable",
+    "The systemd unit {unit} does not allow dnsrenew to write {path}: {reason}.",
+    "Run `systemctl edit {unit}`, write [Service] and ReadWritePaths={folder}, and restart it.",
+)
 OWNER_REFUSED: Final = Text(
     "deploy-unwritable",
     "The owner of {path} cannot be set to {owner}: {reason}.",
@@ -78,6 +83,24 @@ PROGRAM_FAILED_SILENTLY: Final = Text(
     "deploy-refused",
     "{program} ended with status {status} and printed nothing.",
     "Run the command by hand, correct what is wrong, and run dnsrenew deploy {certificate}.",
+)
+PROGRAM_FAILED_UNIT: Final = Text(
+    "deploy-refused",
+    "{program} ended with status {status}: {output} The last lines of the journal of {unit}: {journal}",
+    "Correct what the journal reports (journalctl -u {unit} shows all of it), and run dnsrenew deploy {certificate}.",
+)
+FILE_GONE: Final = Phrase("{path} is missing")
+FILE_OTHER: Final = Phrase("{path} has another content")
+FILE_OTHER_MODE: Final = Phrase("{path} has another mode or owner")
+DISTURBED: Final = Text(
+    "deploy-changed",
+    "What was deployed to {target} has been changed since then: {fault}.",
+    "Find out what changed it. The next run deploys it again; at once: dnsrenew deploy {certificate}",
+)
+DISTURBED_AND_REPAIRED: Final = Text(
+    "deploy-changed",
+    "What was deployed to {target} had been changed since then: {fault}. It has been deployed again.",
+    "Find out what changed it.",
 )
 PROGRAM_LATE: Final = Text(
     "deploy-timeout",

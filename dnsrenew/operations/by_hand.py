@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
@@ -219,40 +219,28 @@ def _keep(
 
 # Deploys what is in the store, without renewing anything.
 
-_LAST_SECONDS: Final = 5.0
-"""Seconds that a deployment may take to end after Ctrl-C."""
-
 
 def deploy_by_hand(
     context: Context, store: Store, specs: Sequence[CertificateSpec], *, force: bool, wait: float, workers: int
 ) -> list[Outcome]:
     """Deploy the certificates in force; return the outcomes in order. An error of one is in its outcome.
 
-    Every target is looked at that can be, also where the entry has succeeded before.
+    Every target is looked at that can be, also where the entry has succeeded before. The files of all certificates are
+    written first; then each reload command runs once.
 
     :param force: deploy also to targets that have the certificate.
     :param wait: seconds to wait for another run that holds a lock.
     :param workers: certificates worked on at once.
     """
     deploying.complete_renames_of_killed_runs(store, context)
-    calls = [
-        partial(_deploy, context.for_certificate(spec.name), store, spec, force=force, wait=wait) for spec in specs
-    ]
-    tasks = threads.start_all(calls, workers)
-    try:
-        for task in tasks:
-            while not task.done.wait(threads.SLICE):
-                pass
-    except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
-        context.cancel.set()
-        for task in tasks:
-            task.done.wait(_LAST_SECONDS)
-        raise
-    return [task.result() for task in tasks]
+    jobs = [partial(_deploy, context.for_certificate(spec.name), store, spec, force=force, wait=wait) for spec in specs]
+    return deploying.deploy_together(jobs, context, workers)
 
 
-def _deploy(context: Context, store: Store, spec: CertificateSpec, *, force: bool, wait: float) -> Outcome:
-    state = None
+def _deploy(
+    context: Context, store: Store, spec: CertificateSpec, together: threads.Together, *, force: bool, wait: float
+) -> Outcome:
+    state, context = None, replace(context, together=together)
     try:
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, rfc3339
@@ -14,6 +14,7 @@ from dnsrenew.fallback import history
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import due
+from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.check_due import why
 from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.outcomes import in_current
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate
     from dnsrenew.store import Store
+    from dnsrenew.store.parts import Debt
 
 
 _STATES: Final[Mapping[str | None, CertificateState]] = {
@@ -39,8 +41,11 @@ _STATES: Final[Mapping[str | None, CertificateState]] = {
 _NO_OPTIONS: Final = RunOptions()
 
 
-def status_of(spec: CertificateSpec, store: Store, context: Context) -> CertificateStatus:
-    """Return the status of a certificate from the store; contacts no CA and no DNS."""
+def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Iterable[Debt] = ()) -> CertificateStatus:
+    """Return the status of a certificate from the store; contacts no CA and no DNS.
+
+    :param owed: the programs that killed runs owe for it.
+    """
     now, its = context.clock.now(), context.for_certificate(spec.name)
     known = True
     try:
@@ -55,10 +60,13 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         reason = due.why_due(spec, state, now, whole=True)
     for notice in (*state.notices, *due.renew_before_warnings(spec, state)):
         its.warn(notice.code, notice.message, notice.fix)
+    debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
+    for notice in debts:
+        context.warn(notice.code, notice.message, notice.fix)  # once for all certificates
     exists = reason != "missing"
     route = history.route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
-    deployed, pending = _deployments(spec, state, store) if spec.deploy else ((), False)
+    deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
     return CertificateStatus(
         name=spec.name,
         domains=spec.domains,
@@ -78,8 +86,19 @@ def status_of(spec: CertificateSpec, store: Store, context: Context) -> Certific
         deployment_pending=pending,
         csr_since=_awaited_since(spec.name, store, state),
         known=known,
-        warnings=tuple(its.notices),
+        after_owed=bool(debts),
+        warnings=(*its.notices, *debts),
     )
+
+
+def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
+    """Return a function that gives what killed runs owe for a certificate: the programs ``after`` that did not run.
+
+    What is owed for a certificate that the configuration no longer names is owed for each.
+    """
+    owed = [] if store.debts is None else store.debts.owed()
+    names = {spec.name for spec in config.certificates} if owed else set()
+    return lambda name: [debt for debt in owed if debt.certificate == name or debt.certificate not in names]
 
 
 def _due_at(at: datetime | None, reason: RenewalReason | None, now: datetime) -> datetime | None:
@@ -99,10 +118,16 @@ def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
     return None if made and state.not_before and state.not_before > made else made
 
 
-def _deployments(spec: CertificateSpec, state: State, store: Store) -> tuple[tuple[DeploymentResult, ...], bool]:
+def _deployments(
+    spec: CertificateSpec, state: State, store: Store, context: Context
+) -> tuple[tuple[DeploymentResult, ...], bool]:
     from dnsrenew.renewal import deploying  # few certificates are deployed
 
-    return deploying.recorded(spec, state), deploying.is_pending(spec, state, store)
+    try:
+        found = deploying.looked_at(spec, state, store, context)
+    except StoreError:
+        found = deploying.recorded(spec, state)
+    return found, deploying.is_pending(spec, state, store) or not all(result.ok for result in found)
 
 
 # ── certificates that the configuration no longer names ─────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -34,6 +35,8 @@ _DAY: Final = timedelta(days=1)
 
 _logger = logging.getLogger("dnsrenew.renewal.batch")
 
+_PATIENCE: Final = 60.0
+"""Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
 _LAST_SECONDS: Final = 5.0
 """Seconds that each certificate has to withdraw what it published after a cancel."""
 
@@ -91,16 +94,20 @@ class Batch(Frozen):
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
-            return self._renew(spec, found, self.context.pool)
+            done = self._renew(spec, found, None, self.options)
+        if done.status != "locked":  # the caller looks again and again
+            self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
+        return done
 
     def clean_up(self) -> None:
-        """Remove the TXT values of killed runs before anything else; an error here stops no renewal."""
+        """Pay what killed runs owe, and remove their TXT values, before anything else; an error stops no renewal."""
         if not self.store.has_journal:
             return
         from dnsrenew.challenges.dns01 import leftovers  # rarely needed
-        from dnsrenew.renewal import deploying
+        from dnsrenew.renewal import deploying, port_programs
         from dnsrenew.store.zone_locks import ZoneLocks
 
+        port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
         deploying.complete_renames_of_killed_runs(self.store, self.context)
         locks = ZoneLocks(self.store)
         with self.context.redactor.guard_logs(*DRIVEN):
@@ -166,14 +173,13 @@ class Batch(Frozen):
             )
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
-        """Return the outcome with the results of its deployments, or None if one is pending."""
+        """Return the outcome with the results of its deployments, or None if one is pending or seems to be changed."""
         from dnsrenew.renewal import deploying  # few certificates are deployed
 
         if not self.options.deploy or self.options.dry_run:
             return found
-        if deploying.is_pending(spec, state, self.store):
-            return None
-        return replace(found, deployed=deploying.not_tried(spec, state))
+        results = deploying.settled(spec, state, self.store)
+        return None if results is None else replace(found, deployed=results)
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.
@@ -210,12 +216,39 @@ class Batch(Frozen):
     # ── the renewals ────────────────────────────────────────────────────────────────────
 
     def _renew_all(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
+        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
+        from dnsrenew.renewal.port_programs import stops_others  # slow to load, and not needed while nothing is due
+
+        groups: dict[object, list[tuple[CertificateSpec, Due | None]]] = {None: []}
+        for each in waiting:
+            key = (each[0].before, each[0].after) if stops_others(each[0]) else None
+            groups.setdefault(key, []).append(each)
+        done: dict[str, Outcome] = {}
+        for programs, group in groups.items():
+            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
+            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
+        return [done[spec.name] for spec, _ in waiting]
+
+    def _renew_group(
+        self, group: Sequence[tuple[CertificateSpec, Due | None]], limit: int, *, patience: float
+    ) -> dict[str, Outcome]:
+        """Renew certificates at the same time, and deploy them together.
+
+        :param patience: seconds to wait for the others; those that have ended are deployed then.
+        """
         pool = threads.ThreadPool(limit)
-        tasks = pool.start([partial(self._renew, spec, before, pool) for spec, before in waiting])
+        options = replace(self.options, deploy=False)
+        tasks = pool.start([partial(self._renew, spec, before, pool, options) for spec, before in group])
+        left = dict(zip((spec for spec, _ in group), tasks, strict=True))
+        outcomes: dict[str, Outcome] = {}
         try:
-            for task in tasks:
-                while not task.done.wait(threads.SLICE):
-                    pass
+            while left:
+                waited = 0.0
+                for task in left.values():
+                    while waited < patience and not task.done.wait(threads.SLICE):
+                        waited += threads.SLICE
+                ended = [spec for spec, task in left.items() if task.done.is_set()]
+                outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
         except BaseException:
             # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
             clock = self.context.clock
@@ -224,15 +257,44 @@ class Batch(Frozen):
             for task in tasks:
                 task.done.wait(max(0.0, end - clock.monotonic()))
             raise
-        return [task.result() for task in tasks]
+        return outcomes
 
-    def _renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None) -> Outcome:
+    def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
+        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
+        from dnsrenew.renewal import deploying
+        from dnsrenew.renewal.renew import may_deploy
+
+        done = {spec.name: outcome for spec, outcome in renewed}
+        some = [
+            spec
+            for spec, outcome in renewed
+            if may_deploy(spec, self.options)
+            and outcome.status not in {"locked", "interrupted"}
+            and not isinstance(outcome.error, StoreError)
+        ]
+        jobs = [partial(self._deploy_one, spec, done[spec.name]) for spec in some]
+        done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
+        for spec, _ in renewed:
+            if may_deploy(spec, self.options):
+                self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
+        return done
+
+    def _deploy_one(self, spec: CertificateSpec, outcome: Outcome, together: threads.Together) -> Outcome:
+        from dnsrenew.renewal import deploying
+
+        context, wait = self.context.for_certificate(spec.name), self.options.wait
+        return deploying.deploy_after_renewal(spec, outcome, self.store, context, wait=wait, together=together)
+
+    def _renew(
+        self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None, options: RunOptions
+    ) -> Outcome:
         self._warm_up(spec)
-        from dnsrenew.renewal.renew import renew_certificate  # not needed while nothing is due
+        from dnsrenew.renewal.renew import may_deploy, renew_certificate  # not needed while nothing is due
 
         context = replace(self.context.for_certificate(spec.name), pool=pool)
-        done = renew_certificate(spec, before, self.services, self.store, context, options=self.options)
-        context.emit("certificate-finished", **done.to_dict())
+        done = renew_certificate(spec, before, self.services, self.store, context, options=options)
+        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
+            context.emit("certificate-finished", **done.to_dict())
         return done
 
     def _warm_up(self, spec: CertificateSpec) -> None:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Mapping, Sequence
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.deploy import engine
+from dnsrenew.deploy import engine, texts
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
-from dnsrenew.deploy.file_set import complete_renames
-from dnsrenew.errors import DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
+from dnsrenew.deploy.protocol import FOLDERS
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.renewal.outcomes import unexpected
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome
@@ -30,17 +36,58 @@ _KINDS: Final[Mapping[str, type[DnsRenewError]]] = {"deploy": DeployError, "secr
 """The classes of the errors of deployments, by the begin of the code."""
 _SECRETS: Final = "secrets"
 """The field of a record with the number of the secrets; a record of an older version has none."""
+_FILES: Final = "files"
+"""The field of a record with the marks of the files, by path."""
+_ATTRIBUTES: Final = re.compile(r"([0-7]+)\.([0-9]+)\.([0-9]+)\.")
+"""How a mark begins: with the mode, the owner and the group."""
 _BYTES: Final = 6
 """Of the hash: a number that every JSON parser reads exactly."""
+_AT_ONCE: Final = 100
+"""Certificates whose files are written before one reload; each takes a thread and the open file of its lock."""
+_LAST_SECONDS: Final = 5.0
+"""Seconds that deployments may take to end after Ctrl-C."""
 
 
 def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
     """Tell whether an entry has not succeeded yet with the certificate in force; no target is looked at."""
+    return _any_pending(spec, entry_ids(spec.deploy), state, store)
+
+
+def _any_pending(spec: CertificateSpec, ids: Sequence[str], state: State, store: Store) -> bool:
     if state.version is None:
         return False
-    ids = entry_ids(spec.deploy)
     options = (one.options if isinstance(one, Deployment) else {} for one in spec.deploy)
     return any(_is_pending(state, one, each, store) for one, each in zip(ids, options, strict=True))
+
+
+def _any_moved(ids: Sequence[str], state: State) -> bool:
+    """Tell whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
+
+    It may be the same all the same, as after a restore: :func:`deploy_pending` looks.
+    """
+    records = (state.deployments.get(one) for one in ids)
+    return any(record is not None and not _is_as_left(record) for record in records)
+
+
+def looked_at(spec: CertificateSpec, state: State, store: Store, context: Context) -> tuple[DeploymentResult, ...]:
+    """Return :func:`recorded` after a look at the files: what was changed since counts as not deployed."""
+    if not _any_moved(entry_ids(spec.deploy), state) or (certificate := store.certificate(spec.name, state)) is None:
+        return recorded(spec, state)
+    found = []
+    for one in entries(spec.deploy):
+        record = state.deployments.get(one.id)
+        if record is None:
+            continue
+        result = result_of(record)
+        fault = None
+        if result.ok and record.get("serial") == state.serial and not _is_as_left(record):
+            files = store.deployment(spec.name, one.id)
+            fault = engine.fault(context, _as_left(one, record), certificate, files)
+        if fault is not None:
+            fields = {"target": result.target, "fault": fault, "certificate": spec.name}
+            result = replace(result, ok=False, error=DeployError.of(texts.DISTURBED, **fields))
+        found.append(result)
+    return tuple(found)
 
 
 def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
@@ -49,9 +96,15 @@ def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...
     return tuple(result_of(record) for record in found if record is not None)
 
 
-def not_tried(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
-    """Return the same for the outcome of a run that tried none of them."""
-    return tuple(_not_tried(result) for result in recorded(spec, state))
+def settled(spec: CertificateSpec, state: State, store: Store) -> tuple[DeploymentResult, ...] | None:
+    """Return the results for the outcome of a run that has nothing to deploy; None if an entry is pending or has moved.
+
+    A run with ten thousand certificates asks this for each: it makes the ids once, and one ``lstat`` for each file.
+    """
+    ids = entry_ids(spec.deploy)
+    if _any_pending(spec, ids, state, store) or _any_moved(ids, state):
+        return None
+    return tuple(_not_tried(result_of(state.deployments[one])) for one in ids if one in state.deployments)
 
 
 def deploy_pending(
@@ -76,20 +129,83 @@ def deploy_pending(
     if certificate is None:
         return outcome
     targets = entries(spec.deploy)
+    if check_targets:  # a person deploys, as after a restore: folders of the configuration's own are made
+        targets = [replace(one, options={**one.options, FOLDERS: one.folders}) for one in targets]
     known = {one.id for one in targets}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
     _take_over(store, spec.name, state, [one.id for one in targets])
     before, results = len(context.notices), {}
     for one in targets:
-        succeeded = not _is_pending(state, one.id, one.options, store)
+        succeeded, fault, wanted = not _is_pending(state, one.id, one.options, store), None, one
         if succeeded and not force and not (check_targets and _can_inspect(one)):
-            continue
+            record = state.deployments[one.id]
+            if _is_as_left(record):
+                continue
+            wanted = _as_left(one, record)
+            fault = engine.fault(context, wanted, certificate, store.deployment(spec.name, one.id))
+            if fault is None:  # the same all the same
+                state = _write_record(store, context, spec.name, state, one=one, record=record)
+                continue
         saved = partial(store.deployment, spec.name)
-        (result,) = engine.deploy(context, [one], certificate, saved, force=force, succeeded=succeeded)
+        (result,) = engine.deploy(context, [wanted], certificate, saved, force=force, succeeded=succeeded)
+        if fault is not None and result.ok:
+            fields = {"target": result.target, "fault": fault, "certificate": spec.name}
+            context.warn(*texts.DISTURBED_AND_REPAIRED.fill(**fields))
         results[one.id] = result
         state = _record(store, context, spec.name, state, one=one, result=result)
     deployed = tuple(results.get(one.id) or _not_tried(result_of(state.deployments[one.id])) for one in targets)
     return replace(outcome, deployed=deployed, warnings=(*outcome.warnings, *context.notices[before:]))
+
+
+def deploy_together(
+    jobs: Sequence[Callable[[threads.Together], Outcome]], context: Context, workers: int
+) -> list[Outcome]:
+    """Deploy several certificates: the files of all, then each reload command once; return the outcomes in order.
+
+    :param jobs: deploy one certificate each, with a context that has what they get; they raise nothing.
+    :param workers: certificates worked on at once.
+    """
+    outcomes: list[Outcome] = []
+    for first in range(0, len(jobs), _AT_ONCE):
+        some = jobs[first : first + _AT_ONCE]
+        together = threads.Together(len(some), workers)
+        calls = [partial(together.member, partial(job, together)) for job in some]
+        tasks = threads.start_all(calls, len(calls))
+        try:
+            for task in tasks:
+                while not task.done.wait(threads.SLICE):
+                    pass
+        except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
+            context.cancel.set()
+            for task in tasks:
+                task.done.wait(_LAST_SECONDS)
+            raise
+        outcomes += [task.result() for task in tasks]
+    return outcomes
+
+
+def deploy_after_renewal(
+    spec: CertificateSpec, done: Outcome, store: Store, context: Context, *, wait: float, together: threads.Together
+) -> Outcome:
+    """Deploy what is pending after a renewal, whatever became of it; return its outcome with the results.
+
+    :param done: the outcome of the renewal, which has released the lock.
+    :param wait: seconds to wait for another run that has taken it meanwhile.
+    """
+    its = replace(context, together=together)
+    try:
+        with store.lock(spec.name, context=its, wait=wait):
+            return deploy_pending(spec, done, store.read_state(spec.name), store, its)
+    except LockedError as error:
+        if done.status == "renewed":  # what is there is another run's now, and the next one looks again
+            return done
+        return replace(done, status="locked", error=error)
+    except Cancelled as error:
+        return replace(done, status="interrupted", error=error)
+    except DnsRenewError as error:
+        return replace(done, status="failed", error=error)
+    except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
+        return replace(done, status="failed", error=unexpected(error, its))
 
 
 def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> None:
@@ -120,6 +236,15 @@ def _record(store: Store, context: Context, name: str, state: State, *, one: Ent
     record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
     if result.ok and (secrets := _secrets(one.options, store)) is not None:
         record[_SECRETS] = secrets
+    return _write_record(store, context, name, state, one=one, record=record)
+
+
+def _write_record(
+    store: Store, context: Context, name: str, state: State, *, one: Entry, record: Mapping[str, Any]
+) -> State:
+    """Write a record with the marks of the files that are there now."""
+    if record["ok"]:
+        record = {**record, _FILES: {path: _mark(path) for path in one.files}}
     records = {**state.deployments, one.id: record}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
@@ -153,6 +278,32 @@ def _is_pending(state: State, one: str, options: Mapping[str, Any], store: Store
         return False
     present = _secrets(options, store)
     return present is not None and present != record[_SECRETS]
+
+
+def _is_as_left(record: Mapping[str, Any]) -> bool:
+    """Tell whether the files of a deployment that has succeeded have their marks still."""
+    if not record["ok"]:
+        return True
+    marks = record.get(_FILES)  # a record of an older version has none
+    return type(marks) is dict and all(_mark(path) == mark for path, mark in marks.items())
+
+
+def _mark(path: str) -> str:
+    """Return what changes with the content, the mode and the owner of a file; "" if it is missing. One system call."""
+    try:
+        info = os.lstat(path)
+    except (OSError, ValueError):
+        return ""
+    own = f"{stat.S_IMODE(info.st_mode):o}.{info.st_uid}.{info.st_gid}"
+    return f"{own}.{info.st_ino:x}.{info.st_size:x}.{info.st_mtime_ns:x}.{info.st_ctime_ns:x}"
+
+
+def _as_left(one: Entry, record: Mapping[str, Any]) -> Entry:
+    """Return an entry whose files must have the mode and the owner that they had when it succeeded."""
+    marks = record.get(_FILES)
+    found = {path: _ATTRIBUTES.match(mark) for path, mark in marks.items()} if type(marks) is dict else {}
+    left = {path: (int(its[1], 8), int(its[2]), int(its[3])) for path, its in found.items() if its}
+    return replace(one, options={**one.options, AS_LEFT: left})
 
 
 def _secrets(options: Mapping[str, Any], store: Store) -> int | None:

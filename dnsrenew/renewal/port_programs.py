@@ -1,22 +1,31 @@
-"""Runs ``before`` and ``after``: programs that free the port of a ``listen`` route, and take it again."""
+"""Runs ``before`` and ``after``: programs that free the port of a ``listen`` route, and take it again.
+
+``after`` is owed once ``before`` has begun. So it is written down first, and the next run of anything that was killed
+in between pays it before it does anything else.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.ground import Ground
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.errors import Cancelled, ChallengeError, DeployError, as_clause
+from dnsrenew.deploy import programs as runner
+from dnsrenew.errors import Cancelled, ChallengeError, DeployError, LockedError, StoreError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.store.parts import Debt, Debts
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -30,12 +39,24 @@ def opens_port(route: Route) -> bool:
     return CHALLENGES[route.challenge].port is not None and route.webroot is None and not route.app
 
 
-class PortPrograms:
-    """The programs of a run. Certificates with the same ones share a port, so the last of them runs ``after``."""
+def stops_others(spec: CertificateSpec) -> bool:
+    """Tell whether a renewal of this certificate may stop a server that others need: they are not renewed meanwhile."""
+    return bool(spec.before or spec.after) and any(map(opens_port, spec.routes))
 
-    def __init__(self) -> None:
+
+class PortPrograms:
+    """The programs of a run. Certificates with the same ones share a port, so the last of them runs ``after``.
+
+    :param debts: where ``after`` is written down; None: nowhere.
+    :param wait: seconds to wait for another run that uses a port.
+    """
+
+    def __init__(self, debts: Debts | None = None, wait: float = 0) -> None:
+        self._debts = debts
+        self._wait = wait
         self._lock = threading.Lock()
         self._users: Counter[_Programs] = Counter()
+        self._held = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def around(self, context: Context, spec: CertificateSpec, routes: Mapping[str, Route]) -> Iterator[None]:
@@ -43,6 +64,8 @@ class PortPrograms:
 
         :param routes: of the attempt, by identifier.
         :raises ChallengeError: ``listen-before-failed``; ``after`` has been run.
+        :raises LockedError: another run of this store uses a port; nothing was stopped.
+        :raises StoreError: ``after`` cannot be written down; nothing was stopped.
         :raises Cancelled: the run was cancelled; ``after`` has been run.
         """
         programs = spec.before, spec.after
@@ -51,7 +74,7 @@ class PortPrograms:
             return
         with self._lock:
             if not self._users[programs]:
-                _begin(context, programs, [name for name, route in routes.items() if opens_port(route)])
+                self._begin(context, programs, [name for name, route in routes.items() if opens_port(route)])
             self._users[programs] += 1
         try:
             yield
@@ -59,29 +82,49 @@ class PortPrograms:
             with self._lock:
                 self._users[programs] -= 1
                 if not self._users[programs]:
-                    _end(context, programs)
+                    self._end(context, programs)
+
+    def _begin(self, context: Context, programs: _Programs, identifiers: list[str]) -> None:
+        before, after = programs
+        self._write_down(context, after)
+        if not before:
+            return
+        try:
+            _run(context, before)
+        except DeployError as error:
+            self._end(context, programs)
+            cause = as_clause(error.message)
+            failed = ChallengeError.of(texts.BEFORE_FAILED, program=before[0], cause=cause)
+            raise failed.with_evidence(identifiers=identifiers) from None
+        except Cancelled:
+            self._end(context, programs)
+            raise
+
+    def _write_down(self, context: Context, after: tuple[str, ...]) -> None:
+        if self._debts is None:
+            return
+        if not +self._users:  # the first of all
+            self._held.enter_context(self._debts.using_port(context, self._wait))
+        try:
+            if after:
+                self._debts.note(context, after)
+        except StoreError:
+            self._release()
+            raise
+
+    def _end(self, context: Context, programs: _Programs) -> None:
+        _, after = programs
+        if after and _is_run(context, after) and self._debts is not None:
+            self._debts.forget(after)
+        self._release()
+
+    def _release(self) -> None:
+        if not +self._users:
+            self._held.close()
 
 
-def _begin(context: Context, programs: _Programs, identifiers: list[str]) -> None:
-    before, _ = programs
-    if not before:
-        return
-    try:
-        _run(context, before)
-    except DeployError as error:
-        _end(context, programs)
-        cause = as_clause(error.message)
-        failed = ChallengeError.of(texts.BEFORE_FAILED, program=before[0], cause=cause)
-        raise failed.with_evidence(identifiers=identifiers) from None
-    except Cancelled:
-        _end(context, programs)
-        raise
-
-
-def _end(context: Context, programs: _Programs) -> None:
-    _, after = programs
-    if not after:
-        return
+def _is_run(context: Context, after: tuple[str, ...]) -> bool:
+    """Run ``after``, also after a cancel; a failure is a warning."""
     stop = threading.Event()
     cleanup = context.for_cleanup(_SECONDS, _AFTER_CANCEL)
     try:
@@ -89,10 +132,50 @@ def _end(context: Context, programs: _Programs) -> None:
     except (DeployError, Cancelled) as error:
         stop.set()
         cause = as_clause(error.message)
-        context.warn(*texts.AFTER_FAILED.fill(program=after[0], command=" ".join(after), cause=cause))
+        context.warn(*texts.AFTER_FAILED.fill(program=after[0], command=shlex.join(after), cause=cause))
+        return False
+    return True
 
 
-def _run(context: Context, program: tuple[str, ...]) -> None:
-    from dnsrenew.deploy import programs  # few certificates have such programs
+def _run(context: Context, arguments: tuple[str, ...]) -> None:
+    runner.run(context, arguments, seconds=_SECONDS)
 
-    programs.run(context, program, seconds=_SECONDS)
+
+# ── debts ──────────────────────────────────────────────────────────────────────────────
+
+
+def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[Debt]:
+    """Run what killed runs owe, with a warning for each; return what is still owed because it failed.
+
+    It is the program as it was: the configuration may have changed since.
+
+    :param insist: whether to run a program that others can change.
+    """
+    if debts is None or not debts.owed():
+        return []
+    left: list[Debt] = []
+    with contextlib.suppress(LockedError, StoreError), debts.using_port(context, 0):  # a live run pays its own
+        for debt in debts.written_down():
+            its = replace(context, certificate=debt.certificate or None)
+            cause = _cannot_run(its, debt.program, insist=insist)
+            if cause:
+                left.append(debt)
+                context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=cause))
+            else:
+                debts.forget(debt.program)
+                context.warn(*texts.DEBT_PAID.fill(**debt.fields))
+    return left
+
+
+def _cannot_run(context: Context, program: Sequence[str], *, insist: bool) -> str:
+    """Run a program that was written down; return why that failed, or ""."""
+    ground = Ground()
+    for path in (word for word in program if os.path.isabs(word) and os.path.exists(word)):
+        weakness = None if insist else ground.weakness(path)
+        if weakness is not None:
+            return texts.DEBT_UNTRUSTED.format(path=path, part=weakness.path)
+    try:
+        runner.run(context, program, seconds=_SECONDS)
+    except (DeployError, Cancelled) as error:
+        return as_clause(error.message)
+    return ""

@@ -64,7 +64,7 @@ def renew_certificate(
                 reason = now.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
                 now, state = _renew(Job(spec, services(), state, reason, context, options))
-            return _deploy(spec, now, state, store, context) if _may_deploy(spec, options) else now
+            return _deploy(spec, now, state, store, context) if may_deploy(spec, options) else now
     except LockedError as error:
         return outcome(spec, store, state, "locked", context, reason=reason, error=error)
     except Cancelled as error:
@@ -75,7 +75,8 @@ def renew_certificate(
         return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
 
 
-def _may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
+def may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
+    """Tell whether the pending deployments of a certificate are tried."""
     return bool(spec.deploy) and options.deploy and not options.dry_run
 
 

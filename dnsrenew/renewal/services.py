@@ -67,6 +67,7 @@ def make_services(
     from dnsrenew.challenges.solver import SolverResources, make_solvers
     from dnsrenew.dns import DnsView
     from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.port_programs import PortPrograms
     from dnsrenew.store.zone_locks import ZoneLocks
 
     clients: dict[str, CAClient] = {}
@@ -119,7 +120,8 @@ def make_services(
         )
     )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
-    return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close)
+    ports = PortPrograms(store.debts, wait)
+    return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close, ports=ports)
 
 
 class _SameCA(dict[str, str]):

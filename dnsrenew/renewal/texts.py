@@ -48,7 +48,26 @@ BEFORE_FAILED: Final = Text(
 AFTER_FAILED: Final = Text(
     "listen-after-failed",
     "The program {program}, which should run after a renewal has used the port, failed: {cause}.",
-    "Check that the server runs again, and correct after in the certificate: {command}",
+    "Run it by hand, and correct after in the certificate; the next run tries this command again: {command}",
+)
+DEBT_PAID: Final = Text(
+    "listen-after-owed",
+    "An earlier run was killed after {since}, while a server was stopped for the renewal of {name}. The program that "
+    "starts it again has now been run: {command}",
+    "Check that the server runs, and find out what killed the run: dnsrenew doctor {name}",
+)
+DEBT_NOT_PAID: Final = Text(
+    "listen-after-failed",
+    "An earlier run was killed after {since}, while a server was stopped for the renewal of {name}. The program that "
+    "starts it again failed: {cause}.",
+    "Run it by hand; each run of dnsrenew tries this command again until it succeeds: {command}",
+)
+DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it was not run")
+DEBT: Final = Text(
+    "listen-after-owed",
+    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
+    "again has not been run yet: {command}",
+    "Run dnsrenew cleanup, which runs it; the next renewal does it too.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it holds no private key")
 NO_STAGING: Final = Text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -420,10 +421,12 @@ def _programs(config: Config) -> Iterator[str]:
         if config.providers[account.provider].driver not in BUILT_IN:
             yield shown_key(("dns", name))
     for number, spec in enumerate(config.certificates):
-        yield from (shown_key(("certificate", number, key)) for key in ("before", "after") if getattr(spec, key))
+        yield from (shlex.join(command) for command in (spec.before, spec.after) if command)
         for position, entry in enumerate(_deployments(spec)):
             if _is_unknown(entry):
-                yield shown_key(("certificate", number, "deploy", position))
+                command = entry.options.get(_RUN if entry.to == _RUN else "reload")
+                # Hundreds of certificates may have the same program: it is named, and once.
+                yield shlex.join(command) if command else shown_key(("certificate", number, "deploy", position))
 
 
 def _is_unknown(entry: Deployment) -> bool:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.store.debts import DebtFiles
     from dnsrenew.store.deployment_files import DeploymentFiles, DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
@@ -105,6 +106,9 @@ class FolderStore(Store):
     def check_ground(self) -> None:
         """See :meth:`Store.check_ground`."""
         self._folders.check_ground()
+
+    def only_read(self) -> None:
+        """See :meth:`Store.only_read`: a folder that cannot be written can be read."""
 
     def close_root(self) -> None:
         """See :meth:`Store.close_root`."""
@@ -211,6 +215,13 @@ class FolderStore(Store):
 
         return unfinished_renames(self._disk, self._paths)
 
+    @functools.cached_property
+    def debts(self) -> DebtFiles:
+        """The programs ``after`` that runs owe."""
+        from dnsrenew.store.debts import DebtFiles  # rarely needed
+
+        return DebtFiles(self._disk, self._paths)
+
     def fingerprint_key(self) -> bytes:
         """See :meth:`Store.fingerprint_key`."""
         return self._fingerprint_key.read()
@@ -219,7 +230,9 @@ class FolderStore(Store):
     def has_journal(self) -> bool:
         """See :meth:`Store.has_journal`."""
         try:
-            return any(name.endswith((".json", ".lock", ".renames")) for name in os.listdir(self._paths.journal))
+            return any(
+                name.endswith((".json", ".lock", ".renames", ".after")) for name in os.listdir(self._paths.journal)
+            )
         except FileNotFoundError:
             return False
         except OSError:

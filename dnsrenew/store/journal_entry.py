@@ -121,6 +121,11 @@ class JournalEntry(abc.ABC):
         self.path = path
 
     @property
+    def page(self) -> JournalPage:
+        """What is left of its content."""
+        return self._page
+
+    @property
     def values(self) -> tuple[WrittenValue, ...]:
         """The values that may still be in DNS and that no live run has too, each once."""
         return tuple(value for value in self._left if value not in self._excluded)

@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import users
-from dnsrenew.base.files import NotAFileError, is_closed_by_unit
+from dnsrenew.base.files import NotAFileError, is_closed_by_unit, other_unit
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 
@@ -71,6 +71,8 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number in _NOT_A_FOLDER:
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
     if is_closed_by_unit(error):
+        if unit := other_unit():
+            return texts.READ_ONLY_ELSEWHERE, {"existing": _nearest_existing(path), "unit": unit}
         return texts.READ_ONLY_IN_UNIT, {"existing": _nearest_existing(path)}
     if number == errno.ENOENT and operation == "mkdir" and _leads_to_store(path, root):
         return texts.NO_NEW_FOLDER, {"existing": _nearest_existing(path)}

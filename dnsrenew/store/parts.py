@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
@@ -299,3 +300,56 @@ def lost_account(known: AccountData, key_path: str) -> LostAccount | None:
     found = known.data.get(THUMBPRINTS)
     thumbprints = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
     return LostAccount(known.url, key_path, tuple(thumbprints))
+
+
+# ── debts ──────────────────────────────────────────────────────────────────────────────
+
+# Programs ``after`` that are owed: see debts.py.
+
+
+class Debt(Frozen):
+    """A program that a run has to run before it ends.
+
+    :ivar certificate: the certificate that the port was used for.
+    :ivar since: when it was written down (RFC 3339).
+    :ivar program: the program and its arguments, as they were then.
+    """
+
+    certificate: str
+    since: str
+    program: tuple[str, ...]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What texts tell of it."""
+        return {"name": self.certificate, "since": self.since, "command": shlex.join(self.program)}
+
+
+class Debts(Protocol):
+    """The programs that runs of a store owe."""
+
+    def using_port(self, context: Context, wait: float) -> AbstractContextManager[None]:
+        """Exclude other runs of this store from the use of ports.
+
+        :param wait: seconds to wait for them.
+        :raises LockedError: one uses a port.
+        :raises StoreError: the file of the lock cannot be created.
+        """
+
+    def note(self, context: Context, program: Sequence[str]) -> None:
+        """Write down that a program is owed, durably; the caller uses the port.
+
+        :raises StoreError: it cannot be written; stop nothing.
+        """
+
+    def forget(self, program: Sequence[str]) -> None:
+        """Forget a program: it has been run."""
+
+    def owed(self) -> list[Debt]:
+        """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
+
+    def written_down(self) -> list[Debt]:
+        """Return all that is written down; the caller uses the port.
+
+        :raises StoreError: it cannot be read.
+        """

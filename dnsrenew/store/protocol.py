@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
+    from dnsrenew.store.parts import Debts, Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.scheduled_runs import ScheduledRuns
     from dnsrenew.store.state import Meta, State
 
@@ -58,6 +58,9 @@ class Store(Protocol):
             is an existing folder that is not private and has other things in it, because its mode is not changed. Of a
             database: ``store-unreachable``, ``store-refused``, ``store-schema``, ``store-newer``, ``seal-wrong``.
         """
+
+    def only_read(self) -> None:
+        """Accept a database that can only be read, such as a standby: the caller writes nothing."""
 
     def close_root(self) -> None:
         """Make the store private if it is not, for example after a restore; three system calls, nothing in a database.
@@ -146,6 +149,10 @@ class Store(Protocol):
 
         :raises StoreError: the journal cannot be read.
         """
+
+    @property
+    def debts(self) -> Debts | None:
+        """The programs ``after`` that runs owe; None for a database: a port belongs to one machine."""
 
     def fingerprint_key(self) -> bytes:
         """Return the random key of the fingerprints in state.json; it is created when it is first needed.

@@ -18,6 +18,7 @@ DAYS: Final = Phrase("{count:g} days")
 CERTIFICATE_LOCK: Final = Phrase("certificate {name}")
 ACCOUNT_LOCK: Final = Phrase("account {name}")
 ZONE_LOCK: Final = Phrase("DNS zone {zone}")
+PORTS_LOCK: Final = Phrase("a port that the CA connects to")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 
@@ -35,6 +36,11 @@ READ_ONLY_IN_UNIT: Final = Text(
     "store-read-only",
     READ_ONLY.message,
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {existing}.",
+)
+READ_ONLY_ELSEWHERE: Final = Text(
+    "store-read-only",
+    "The systemd unit {unit} does not allow dnsrenew to write {path}.",
+    "Run `systemctl edit {unit}`, write [Service] and ReadWritePaths={existing}, and restart it.",
 )
 NO_LINKS: Final = Text(
     "store-no-links",

@@ -13,12 +13,14 @@ import pytest
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
+from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_faults import assert_right
 from tests.kit.fleet_killed import WorkerProcesses
-from tests.kit.fleet_stage import wait_until
+from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.fleet_watch import Watch
 from tests.kit.fleet_world import FleetWorlds
-from tests.kit.postgres import Postgres
+from tests.kit.postgres import DatabaseAddress, Postgres
+from tests.lab.workspace import Workspace
 
 AHEAD = 600
 """Seconds by which the clock of one machine differs."""
@@ -75,6 +77,23 @@ def test_a_rolling_upgrade(workers: WorkerProcesses, postgres: Postgres) -> None
         assert running.error.code == "store-newer"
     assert workers.ordered() == {"one.example.test": 1}
     assert stage.journal() == 0
+
+
+def test_names_of_a_zone_that_takes_one_value_at_a_time(
+    duck: DuckDns, workspace: Workspace, address: DatabaseAddress
+) -> None:
+    """Nine names of one zone that keeps one value are obtained in turn by three workers, without a pause."""
+    stage = FleetStage(workspace, address)
+    account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
+    stage.write(**{"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None})
+    names = [f"n{number}" for number in range(9)]
+    for name in names:
+        stage.add(name, domains=[f"{name}.home.duckdns.org"])
+    with stage.crew(3) as crews:
+        wait_until(lambda: len(stage.versions()) == len(names))
+    assert sorted(name for crew in crews for name in crew.heard.of("renewed")) == names
+    assert not any(crew.heard.of("failed") for crew in crews)
+    stage.database.close()
 
 
 # ── a full disk ─────────────────────────────────────────────────────────────────────────

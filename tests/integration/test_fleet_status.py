@@ -20,7 +20,7 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
 from tests.kit.fleet_stage import FleetStage
-from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
 from tests.lab.workspace import Workspace
 
 DIRECTORY = "https://ca.test/directory"
@@ -207,4 +207,21 @@ def test_the_command(workspace: Workspace, address: DatabaseAddress) -> None:  #
     done = workspace.run("fleet", "status", "--tag", "nobody")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("No certificate of the fleet has the tag nobody.")
+    stage.database.close()
+
+
+def test_the_status_needs_only_to_read(workspace: Workspace, address: DatabaseAddress, postgres: Postgres) -> None:  # noqa: F811
+    """`status` and `fleet status` work where the database can only be read, as a standby; `renew` does not."""
+    stage = FleetStage(workspace, address)
+    workspace.write({"store": {"url": address.url, "password": "env:DATABASE_PASSWORD"}})
+    assert workspace.run_json("fleet", "status")[0] == 0
+    with postgres.admin() as admin:
+        admin.execute(f"ALTER DATABASE {address.name} SET default_transaction_read_only = on".encode())
+    postgres.terminate(address)
+    status, document = workspace.run_json("status")
+    assert (status, [one["state"] for one in document["certificates"]]) == (0, ["missing"])
+    assert workspace.run("status").returncode == 0
+    assert workspace.run_json("fleet", "status")[0] == 0
+    status, document = workspace.run_json("renew")
+    assert (status, document["error"]["code"]) == (1, "store-read-only")
     stage.database.close()

@@ -80,6 +80,7 @@ class FakeStatus:
     path: Path | None = None
     deployed: tuple[DeploymentResult, ...] = ()
     deployment_pending: bool = False
+    after_owed: bool = False
     csr_since: datetime | None = None
     known: bool = True
 

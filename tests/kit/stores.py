@@ -16,6 +16,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.values import replace
 from dnsrenew.store import AtomicFiles, FolderStore, State, Store
 from dnsrenew.store.pending_orders import PendingOrder
 from tests.kit.clock import START
@@ -55,11 +56,12 @@ def issue(serial: int) -> tuple[str, bytes, x509.CertificateFacts]:
     return pem + pem, x509.key_to_pem(key), x509.read_certificate(pem)
 
 
-def keep(store: Store, serial: int) -> State:
-    """Store certificate number ``serial`` as ``home``, as a renewal does."""
-    with store.lock("home", context=Context()):
-        store.prove_writable("home")
-        return store.keep(SPEC, "lab", *issue(serial), state=store.read_state("home"))
+def keep(store: Store, serial: int, name: str = "home") -> State:
+    """Store certificate number ``serial`` under a name, as a renewal does."""
+    with store.lock(name, context=Context()):
+        store.prove_writable(name)
+        spec = replace(SPEC, name=name)
+        return store.keep(spec, "lab", *issue(serial), state=store.read_state(name))
 
 
 def first_issuance(store: Store, serial: int = 1) -> State:

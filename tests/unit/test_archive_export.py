@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
 import tarfile
 import threading
@@ -15,8 +16,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
+from dnsrenew.extensions.setup.archive import config_files, new_files
 from dnsrenew.extensions.setup.archive import export as operation
-from dnsrenew.extensions.setup.archive import new_files
 from dnsrenew.extensions.setup.archive.config_files import masked
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -244,3 +245,22 @@ before = ["/bin/sh", "-c", "stop"]
     assert all(each.line for each in result.kept)
     assert result.to_dict()["kept"][0] == result.kept[0].to_dict()
     assert exported(config, tmp_path / "b.dr").kept == ()
+
+
+def test_programs_that_somebody_put_there_are_named(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of `/usr/local` is named as left out, also within `sh -c`, although it is found by its name."""
+    local = tmp_path / "local" / "bin"
+    local.mkdir(parents=True)
+    for name in ("dnsauth", "packaged"):
+        (local / name).write_text("#!/bin/sh\n")
+        (local / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{local}{os.pathsep}{os.environ['PATH']}")
+    (tables,) = (path for path in config.parent.rglob("*.toml") if "[[certificate]]" in path.read_text())
+    text = tables.read_text()
+    entry = f'deploy = [{{ run = ["sh", "-c", "{local}/dnsauth --now"] }}]'
+    tables.write_text(text.replace("[[certificate]]", f"[[certificate]]\n{entry}", 1))
+    assert str(local / "dnsauth") not in {each.path for each in exported(config, tmp_path / "a.tgz", None).left_out}
+    monkeypatch.setattr(config_files, "_BY_HAND", (f"{local}/",))
+    assert str(local / "dnsauth") in {each.path for each in exported(config, tmp_path / "b.tgz", None).left_out}

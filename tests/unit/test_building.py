@@ -268,3 +268,32 @@ def test_the_wheel_has_its_sbom(tmp_path: Path) -> None:
             listed = [name for name in archive.namelist() if ".dist-info/sboms/" in name]
             assert len(listed) == len(environ)
             assert all(archive.read(name) == path.read_bytes() for name in listed)
+
+
+_RULE = re.compile(r"^([\w$()-]+):(?!=)([^#\n=]*)", re.MULTILINE)
+
+
+def needs(target: str) -> set[str]:
+    """Return all that a target of the Makefile needs, as it is written there."""
+    rules: dict[str, set[str]] = {}
+    for match in _RULE.finditer((ROOT / "Makefile").read_text()):
+        rules.setdefault(match[1], set()).update(match[2].replace("|", " ").split())
+    found: set[str] = set()
+    left = [target]
+    while left:
+        name = left.pop()
+        found.add(name)
+        left += rules.get(name, set()) - found
+    return found
+
+
+@pytest.mark.parametrize("target", ["wheel", "image", "sbom", "check", "test-all", "site"])
+def test_what_needs_no_server_installs_no_package(target: str) -> None:
+    """The wheel, the image and the checks need virtual environments only: no package of Debian is installed."""
+    assert "debian" not in needs(target)
+
+
+@pytest.mark.parametrize("target", ["test", "quick", "soak", "bench", "bench-fleet", "docs", "lock"])
+def test_what_needs_servers_installs_them(target: str) -> None:
+    """Targets that start servers install what is missing."""
+    assert {"debian"} <= needs(target)

@@ -159,3 +159,12 @@ def test_not_in_a_folder_that_others_can_change(
     machine.home.chmod(0o777)
     assert main(["import", str(machine.letsencrypt), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["written"] == [str(system / "dnsrenew.toml")]
+
+
+def test_the_place_is_said_first(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is written, the import says where: at its first run, and not with `-q`."""
+    run(machine)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert str(machine.target) in first.replace("\n", "")
+    run(machine)
+    assert "--config /etc" not in capsys.readouterr().err

@@ -354,10 +354,39 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
 
     monkeypatch.setattr(aside, "rename", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     result = stage.deploy(stage.entry(), stage.make())
     assert result.error is not None
     assert result.error.code == "deploy-unwritable"
     assert "dnsrenew schedule install" in result.error.fix
+
+
+@pytest.mark.parametrize(
+    ("unit", "is_ours"),
+    [
+        ("dnsrenew.service", True),
+        ("dnsrenew-1a2b3c4d.service", True),
+        ("dnsrenew-run.service", False),
+        ("dnsrenew-worker.service", False),
+        ("web.service", False),
+    ],
+)
+def test_the_advice_names_the_unit_that_runs(
+    stage: EngineStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unit: str, is_ours: bool
+) -> None:
+    """In a service that `schedule install` did not write, the fix edits that service."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    (tmp_path / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+    monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", str(tmp_path / "cgroup"))
+    monkeypatch.setattr(aside, "rename", refuse)
+    monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    error = stage.deploy(stage.entry(), stage.make()).error
+    assert error is not None
+    assert ("dnsrenew schedule install" in error.fix) == is_ours
+    assert (f"systemctl edit {unit}" in error.fix) != is_ours
 
 
 def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:

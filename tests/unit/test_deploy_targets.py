@@ -22,7 +22,7 @@ import dnsrenew
 from dnsrenew import Secret
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.deploy import engine
+from dnsrenew.deploy import engine, programs
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.protocol import all_options
@@ -304,3 +304,47 @@ def test_a_class_with_the_methods_is_a_deployer() -> None:
     own: dnsrenew.Deployer = Own(deployer_context({}))
     assert isinstance(own, dnsrenew.Deployer)
     assert not isinstance(object(), dnsrenew.Deployer)
+
+
+def program(path: Path, text: str) -> str:
+    """Write a shell script, and return its path."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="systemd is a program of Linux")
+def test_a_failed_reload_has_the_journal_of_the_unit(tmp_path: Path) -> None:
+    """If `systemctl reload` fails, the last lines that its unit has logged since then are in the error."""
+    systemctl = program(tmp_path / "systemctl", "echo Job for nginx.service failed. See its journal.; exit 1")
+    asked = tmp_path / "asked"
+    program(tmp_path / "journalctl", f"echo $* > {asked}; echo 'nginx: [emerg] cannot load {tmp_path}/d11.pem'")
+    with pytest.raises(DeployError) as caught:
+        programs.run(Context(certificate="home"), [systemctl, "reload", "nginx"], seconds=10)
+    assert caught.value.code == "deploy-refused"
+    assert caught.value.evidence["unit"] == "nginx"
+    assert f"cannot load {tmp_path}/d11.pem" in caught.value.message
+    assert "--unit=nginx --since=@" in asked.read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="systemd is a program of Linux")
+@pytest.mark.parametrize("arguments", [["is-active", "nginx"], ["reload", "a", "b"], ["daemon-reload"]])
+def test_no_journal_is_read_for_other_commands(tmp_path: Path, arguments: list[str]) -> None:
+    """The journal is read for a change of one unit only."""
+    systemctl = program(tmp_path / "systemctl", "echo no; exit 1")
+    program(tmp_path / "journalctl", f"touch {tmp_path}/asked; echo a line")
+    with pytest.raises(DeployError) as caught:
+        programs.run(Context(), [systemctl, *arguments], seconds=10)
+    assert "unit" not in caught.value.evidence
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="systemd is a program of Linux")
+def test_a_journalctl_that_others_can_change_is_not_run(tmp_path: Path) -> None:
+    """A `journalctl` that other users can write to is not run."""
+    systemctl = program(tmp_path / "systemctl", "echo no; exit 1")
+    program(tmp_path / "journalctl", f"touch {tmp_path}/asked; echo a line")
+    (tmp_path / "journalctl").chmod(0o777)
+    with pytest.raises(DeployError):
+        programs.run(Context(), [systemctl, "restart", "nginx"], seconds=10)
+    assert not (tmp_path / "asked").exists()

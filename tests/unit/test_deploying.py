@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer, Secret
 from dnsrenew.base.model import CA, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids
 from dnsrenew.errors import Cancelled, DeployError
+from dnsrenew.extensions.watch.metrics.collect import collect
 from dnsrenew.store import FolderStore
 from tests.kit.acme_server import CaBehaviour
 from tests.kit.clock import FakeClock
@@ -72,10 +76,9 @@ def shown(outcome: Outcome) -> list[tuple[bool, bool]]:
 
 
 def test_a_pending_deployment_is_tried_where_nothing_is_due(host: Host) -> None:
-    """A pending deployment runs once. Later outcomes repeat its result without reading files."""
+    """A pending deployment runs once. Later outcomes repeat its result."""
     first = host.run(host.files())
     assert (first.status, shown(first)) == ("not-due", [(True, True)])
-    (host.target / "x.pem").unlink()
     second = host.run(host.files())
     assert (second.status, shown(second)) == ("not-due", [(True, False)])
     assert [event.kind for event in host.events].count("deploy-started") == 1
@@ -153,14 +156,12 @@ def test_each_of_several_callables_is_called(host: Host) -> None:
 
 
 def test_deploy_looks_at_every_target(host: Host) -> None:
-    """`deploy` writes what was removed or changed by hand and leaves the rest. `renew` does not look."""
+    """`deploy` writes what was removed or changed by hand and leaves the rest."""
     calls: list[Certificate] = []
     steps = [host.files("a"), host.files("b"), calls.append]
     host.run(*steps)
     (host.target / "a.pem").unlink()
     (host.target / "b.key").write_text("by hand")
-    assert shown(host.run(*steps)) == [(True, False)] * 3
-    assert not (host.target / "a.pem").exists()
     assert shown(host.deploy(*steps)) == [(True, True), (True, True), (True, False)]
     assert (host.target / "b.key").read_text() == (host.target / "a.key").read_text()
     assert shown(host.deploy(*steps)) == [(True, False)] * 3
@@ -326,3 +327,214 @@ def test_a_renewed_certificate_is_deployed(tmp_path: Path, fails: bool) -> None:
     assert outcome.status == ("failed" if fails else "renewed")
     assert got == [outcome.serial]
     assert shown(outcome) == [(True, True)]
+
+
+# ── what was deployed is looked at ──────────────────────────────────────────────────────
+
+
+def remove(file: Path) -> None:
+    """Remove a file."""
+    file.unlink()
+
+
+def overwrite(file: Path) -> None:
+    """Put another certificate in its place."""
+    file.write_text("that of another one")
+
+
+def open_up(file: Path) -> None:
+    """Let others read it."""
+    file.chmod(0o664)
+
+
+def give_away(file: Path) -> None:
+    """Give it to another group."""
+    os.chown(file, -1, 12345)
+
+
+@pytest.mark.parametrize("change", [remove, overwrite, open_up, give_away], ids=lambda change: change.__name__)
+@pytest.mark.parametrize("name", ["x.pem", "x.key"])
+@pytest.mark.parametrize("options", [{}, {"key_mode": "0600", "mode": "0644"}], ids=["default", "given"])
+def test_a_run_repairs_what_was_deployed(
+    host: Host, change: Callable[[Path], None], name: str, options: dict[str, str]
+) -> None:
+    """`status` and the metric tell of a deployed file that was changed; the next run deploys it again and warns."""
+    if change is give_away and (os.name == "nt" or os.geteuid() != 0):
+        pytest.skip("only root can give a file away")
+    entry = host.files(reload=["touch", str(host.folder / "reloaded")], **options)
+    host.run(entry)
+    (host.folder / "reloaded").unlink()
+    file = host.target / name
+    before, content = file.stat(), file.read_bytes()
+    change(file)
+    renewer = host.renewer(entry)
+    (status,) = renewer.status()
+    (seen,) = status.deployed
+    assert (status.deployment_pending, seen.ok) == (True, False)
+    assert seen.error is not None
+    assert seen.error.code == "deploy-changed"
+    assert str(file) in str(seen.error.evidence["fault"])
+    config = host_config(host.store.path, [replace(SPEC, deploy=(entry,))], {}, {"lab": CA(DIRECTORY)})
+    (numbers,) = collect(config, host.store, host.clock)
+    assert list(numbers.deployed.values()) == [False]
+    outcome = host.run(entry)
+    assert (shown(outcome), [notice.code for notice in outcome.warnings]) == ([(True, True)], ["deploy-changed"])
+    assert (host.folder / "reloaded").exists()
+    now = file.stat()
+    assert (file.read_bytes(), now.st_mode, now.st_uid, now.st_gid) == (
+        *(content, before.st_mode, before.st_uid, before.st_gid),
+    )
+    assert renewer.status()[0].deployed[0].ok
+    (numbers,) = collect(config, host.store, host.clock)
+    assert list(numbers.deployed.values()) == [True]
+
+
+def test_a_file_that_was_only_touched_is_left_alone(host: Host) -> None:
+    """A file with the same content, mode and owner is as it was, also if it is another one: after a restore."""
+    host.run(host.files())
+    file = host.target / "x.pem"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content)
+    file.chmod(0o644)
+    assert host.renewer(host.files()).status()[0].deployed[0].ok
+    outcome = host.run(host.files())
+    assert (shown(outcome), outcome.warnings) == ([(True, False)], ())
+    assert [event.kind for event in host.events].count("deploy-started") == 1
+
+
+def test_a_run_with_nothing_changed_asks_for_each_file_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing has changed, a run makes one system call for each file that was deployed, and opens none."""
+    host.run(host.files())
+    asked: list[str] = []
+    lstat = os.lstat
+
+    def counted(path: str) -> os.stat_result:
+        asked.append(path)
+        return lstat(path)
+
+    monkeypatch.setattr("dnsrenew.renewal.deploying.os.lstat", counted)
+    monkeypatch.delattr("dnsrenew.renewal.deploying.entries")  # what would read them
+    host.run(host.files())
+    assert [path for path in asked if str(host.target) in path] == [
+        str(host.target / "x.pem"),
+        str(host.target / "x.key"),
+    ]
+
+
+def test_a_record_of_an_older_version_is_looked_at_once(host: Host) -> None:
+    """A record without marks gets them by the first run, which deploys only what is missing."""
+    host.run(host.files("a"), host.files("b"))
+
+    def without_marks(state: Any) -> Any:
+        records = {
+            one: {key: value for key, value in record.items() if key != "files"}
+            for one, record in state.deployments.items()
+        }
+        return replace(state, deployments=records)
+
+    host.store.update(SPEC.name, without_marks)
+    (host.target / "a.pem").unlink()
+    assert shown(host.run(host.files("a"), host.files("b"))) == [(True, True), (True, False)]
+    assert all(record["files"] for record in host.store.read_state(SPEC.name).deployments.values())
+
+
+# ── all files first, then each reload once ──────────────────────────────────────────────
+
+
+class Site:
+    """Certificates of one server, which is reloaded only where the files of all are there, as nginx.
+
+    :ivar log: has a word for each reload.
+    :ivar refused: the server refuses the certificate of this name.
+    :ivar more: what the reload does besides.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.log, self.target, self.refused = folder / "log", folder / "target", ""
+        self.more: list[str] = []
+        self.target.mkdir()
+        self.store = FolderStore(folder / "state")
+        self.names = [f"site-{number}" for number in range(12)]
+        for name in self.names:
+            keep(self.store, 1, name)
+
+    def file(self, name: str) -> Path:
+        """Return the file with the certificate."""
+        return self.target / f"{name}.pem"
+
+    def renewer(self) -> Renewer:
+        """Return a renewer of all."""
+        conditions = [f"test -s {self.file(name)}" for name in self.names]
+        if self.refused:
+            conditions.append(f"grep -q old {self.file(self.refused)}")
+        reload = ["sh", "-c", " && ".join([f"echo reload >> {self.log}", *conditions, *self.more])]
+        specs = [replace(SPEC, name=name, deploy=(self._entry(name, reload),)) for name in self.names]
+        return Renewer(host_config(self.store.path, specs, {}, {"lab": CA(DIRECTORY)}), clock=FakeClock())
+
+    def _entry(self, name: str, reload: list[str]) -> Deployment:
+        key = self.target / f"{name}.key"
+        return Deployment("files", certificate=str(self.file(name)), key=str(key), reload=reload)
+
+
+@pytest.mark.parametrize("how", ["deploy", "renew"])
+def test_each_reload_runs_once_after_the_files_of_all(tmp_path: Path, how: str) -> None:
+    """A server that needs the files of all certificates is reloaded once, when they are there."""
+    site = Site(tmp_path)
+    outcomes = getattr(site.renewer(), how)(workers=2)
+    assert [[result.ok for result in one.deployed] for one in outcomes] == [[True]] * len(site.names)
+    assert site.log.read_text().split() == ["reload"]
+
+
+@pytest.mark.parametrize("how", ["deploy", "renew"])
+def test_a_refused_certificate_does_not_break_the_others(tmp_path: Path, how: str) -> None:
+    """If the server refuses one of the certificates, all are put back, and each is tried alone: the others succeed."""
+    site = Site(tmp_path)
+    for name in site.names:
+        site.file(name).write_text("old")
+        (site.target / f"{name}.key").write_text("old")
+    site.refused = "site-3"
+    outcomes = getattr(site.renewer(), how)()
+    assert [one.name for one in outcomes if not one.deployed[0].ok] == ["site-3"]
+    assert outcomes[3].deployed[0].rolled_back
+    assert [name for name in site.names if site.file(name).read_text() == "old"] == ["site-3"]
+
+
+def test_a_cancel_ends_those_that_wait_for_each_other(tmp_path: Path) -> None:
+    """If the run is cancelled while a reload is running, every certificate is interrupted."""
+    site, cancel = Site(tmp_path), threading.Event()
+    site.more = ["sleep 60"]
+
+    def stop_when_it_runs() -> None:
+        while not site.log.exists():
+            cancel.wait(0.01)
+        cancel.set()
+
+    threading.Thread(target=stop_when_it_runs).start()
+    outcomes = site.renewer().deploy(cancel=cancel)
+    assert {one.status for one in outcomes} == {"interrupted"}
+
+
+def test_missing_folders_below_the_configuration_are_made(tmp_path: Path) -> None:
+    """`deploy` makes folders below the configuration's own, as after a restore; `renew` makes none."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    keep(FolderStore(folder / "state"), 1)
+    (folder / "conf.d").mkdir(mode=0o755)
+    paths = [folder / "live" / "home" / "cert.pem", tmp_path / "elsewhere" / "cert.pem"]
+    entries = ", ".join(f'{{ to = "files", certificate = "{path}" }}' for path in paths)
+    (folder / "dnsrenew.toml").write_text(
+        f'include = ["conf.d/*.toml"]\nstore = "state"\nca.lab.directory = "{DIRECTORY}"\n'
+    )
+    (folder / "conf.d" / "home.toml").write_text(
+        f'[[certificate]]\nname = "home"\ndomains = ["münchen.test"]\nca = "lab"\ndeploy = [{entries}]\n'
+        f'routes = [{{ challenge = "http-01", webroot = "{tmp_path}" }}]\n'
+    )
+    renewer = Renewer(Config.load(folder / "dnsrenew.toml"), clock=FakeClock())
+    (outcome,) = renewer.renew()
+    assert [result.ok for result in outcome.deployed] == [False, False]
+    (outcome,) = renewer.deploy()
+    assert [result.ok for result in outcome.deployed] == [True, False]
+    assert paths[0].exists()
+    assert [path.stat().st_mode & 0o777 for path in paths[0].parents[:2]] == [0o755] * 2
+    assert not paths[1].parent.exists()

@@ -236,7 +236,7 @@ def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
     found = facts(tmp_path, deploy=[files | {"verify": f"127.0.0.1:{port}"}])
     if found.state(NAME).version is None:
         obtain(found)
-    record = {"to": "files", "target": "/srv/full.pem", "ok": ok, "serial": found.state(NAME).serial}
+    record = {"to": "files", "target": "/srv/full.pem", "ok": ok, "serial": found.state(NAME).serial, "files": {}}
     records = {entry_id(spec_of(found).deploy[0]): record}
     found.store.update(NAME, lambda state: replace(state, deployments=records))
     return found
@@ -326,3 +326,31 @@ def test_a_port_before_the_first_certificate(tmp_path: Path) -> None:
     assert check.fix == "Obtain it: dnsrenew renew home"
     without = facts(tmp_path / "b", deploy=[files])
     assert store.served(without, spec_of(without)) is None
+
+
+def test_a_deployed_file_that_was_changed(tmp_path: Path) -> None:
+    """A file that was deployed and is gone is bad, though no port is to be verified. It stops no route."""
+    found = deployed_facts(tmp_path)
+    files = {"to": "files", "certificate": str(tmp_path / "full.pem"), "key": str(tmp_path / "key.pem")}
+    found = facts(tmp_path, deploy=[files])
+    record = {"to": "files", "target": "full.pem", "ok": True, "serial": found.state(NAME).serial}
+    marks = {"files": {str(tmp_path / "full.pem"): "644.0.0.1.1.1.1"}}
+    records = {entry_id(spec_of(found).deploy[0]): {**record, **marks}}
+    found.store.update(NAME, lambda state: replace(state, deployments=records))
+    check = look(found)
+    assert (check.result, check.evidence["targets"]) == ("bad", ["full.pem"])
+    assert "full.pem is missing" in check.evidence["faults"][0]
+
+
+def test_a_server_that_a_killed_run_left_stopped(tmp_path: Path) -> None:
+    """What a killed run owes is bad until it is paid; while a run uses the port, nothing is owed."""
+    found = deployed_facts(tmp_path)
+    debts = found.store.debts
+    assert debts is not None
+    with debts.using_port(Context(), 0):
+        debts.note(Context(certificate=NAME), ["systemctl", "start", "nginx"])
+        assert store.last_run(found, spec_of(found)).result == "ok"
+    check = store.last_run(found, spec_of(found))
+    assert (check.result, check.evidence["program"]) == ("bad", ["systemctl", "start", "nginx"])
+    debts.forget(["systemctl", "start", "nginx"])
+    assert store.last_run(found, spec_of(found)).result == "ok"

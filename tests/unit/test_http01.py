@@ -747,6 +747,7 @@ def test_a_webroot_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
     assert caught.value.evidence["errno"] == number
     assert tree(tmp_path) == []
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     with pytest.raises(ChallengeError) as in_unit:
         webroot_at(tmp_path).check("probe")
     assert ("dnsrenew schedule install" in in_unit.value.fix) == (number == errno.EROFS)

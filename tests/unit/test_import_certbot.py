@@ -269,6 +269,29 @@ def test_a_plug_in_that_edits_nginx(machine: OldMachine) -> None:
     assert codes(read(machine)) == ["import-webroot-guessed"]
 
 
+DEFAULT = "server {\n  listen 80 default_server;\n  listen [::]:80 default_server;\n  root /var/www/html;\n}\n"
+
+
+@pytest.mark.parametrize(("listen", "webroot"), [("443 ssl", "/var/www/html"), ("[::]:8443 ssl", "/var/www/html")])
+def test_the_default_server_of_nginx_has_the_webroot(machine: OldMachine, listen: str, webroot: str) -> None:
+    """A name that nginx serves at another port than 80 only is answered there by its default server."""
+    machine.certbot_certificate("example.test", authenticator="nginx", installer="nginx")
+    machine.write("etc/nginx/sites-enabled/default", DEFAULT)
+    machine.write("etc/nginx/sites-enabled/tls", f"server {{\n  listen {listen};\n  server_name example.test;\n}}\n")
+    assert only_route(machine).webroot == webroot
+    assert codes(read(machine)) == ["import-webroot-guessed"]
+
+
+@pytest.mark.parametrize("listen", ["80", "127.0.0.1:80", ""])
+def test_the_default_server_is_not_asked_for_port_80_of_another(machine: OldMachine, listen: str) -> None:
+    """Where the name has a server at port 80 of its own without a folder, as for a redirect, none is guessed."""
+    machine.certbot_certificate("example.test", authenticator="nginx", installer="nginx")
+    machine.write("etc/nginx/sites-enabled/default", DEFAULT)
+    line = f"listen {listen};" if listen else ""
+    machine.write("etc/nginx/sites-enabled/own", f"server {{\n  {line}\n  server_name example.test;\n}}\n")
+    assert codes(read(machine)) == ["import-dns-unknown"]
+
+
 def test_manual_hooks(machine: OldMachine) -> None:
     """Hooks for DNS become a program of the provider `hook`, which gives them certbot's variables."""
     machine.certbot_certificate(
@@ -376,10 +399,24 @@ def test_hooks_of_all_certificates(machine: OldMachine) -> None:
     found = read(machine)
     commands = {each.name: [one.options["run"] for one in each.deployments] for each in found.certificates}
     assert commands == {
-        "example.test": [["sh", "-c", str(hook)], ["sh", "-c", "systemctl reload nginx"]],
+        "example.test": [[str(hook)], ["sh", "-c", "systemctl reload nginx"]],
         "other.test": [],
     }
     assert [(note.line, note.text) for note in found.not_understood] == [(2, "odd")]
+
+
+def test_a_hook_that_is_only_a_path_needs_no_shell(machine: OldMachine) -> None:
+    """A hook that is the path of a script is run as it is; one without an interpreter of its own needs the shell."""
+    script = machine.write("usr/local/bin/hook", "#!/bin/sh\n", 0o755)
+    bare = machine.write("usr/local/bin/bare", "true\n", 0o755)
+    for name, command in (("a.test", script), ("b.test", bare), ("c.test", f"{script} x")):
+        machine.certbot_certificate(name, renew_hook=str(command))
+    found = {each.name: each.deployments[0].options["run"] for each in read(machine).certificates}
+    assert found == {
+        "a.test": [str(script)],
+        "b.test": ["sh", "-c", str(bare)],
+        "c.test": ["sh", "-c", f"{script} x"],
+    }
 
 
 def test_a_hook_that_is_gone_is_named(machine: OldMachine) -> None:

@@ -1,7 +1,9 @@
 """The import as a whole: the store, the configuration and its secret files, servers, timers, a second look."""
 
 import os
+import shlex
 import stat
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -555,3 +557,37 @@ def test_toml_reads_what_was_written(value: object) -> None:
 
     assert tomllib.loads("\n".join(config_file.assignment("odd key", value))) == {"odd key": value}
     assert tomllib.loads(config_file.comment(f"x {value}")) == {}
+
+
+def test_where_only_the_folder_differs_one_command_changes_all_lines(machine: OldMachine) -> None:
+    """If only the folder of the files differs, one `sed` changes all lines of the file behind the link."""
+    with_servers(machine)
+    for file in ("etc/nginx/sites-enabled/example", "etc/postfix/main.cf"):
+        (machine.root / file).unlink()
+    live = machine.letsencrypt / "live" / "example.test"
+    text = "".join(
+        f"server {{\n  ssl_certificate {live}/fullchain.pem;\n  ssl_certificate_key {live}/privkey.pem;\n}}\n" * 3
+    )
+    machine.write("etc/nginx/sites-available/tls", f"# {live}/fullchain.pem\n{text}")
+    (machine.root / "etc/nginx/sites-enabled/tls").symlink_to("../sites-available/tls")
+    result = take_over(machine)
+    (step,) = [step for step in result.steps if "sed " in step]
+    assert not any("In line " in step for step in result.steps)
+    words = shlex.split(step[step.index("sed ") :])
+    assert words[-1] == "/etc/nginx/sites-available/tls"
+    subprocess.run([*words[:-1], str(machine.root / words[-1].lstrip("/"))], check=True)
+    changed = (machine.root / "etc/nginx/sites-available/tls").read_text().splitlines()
+    assert {line.line: line.new for line in result.lines} == {
+        number: line.strip() for number, line in enumerate(changed, 1) if "ssl_certificate" in line
+    }
+    assert [path.name for path in (machine.root / "etc/nginx/sites-enabled").iterdir()] == ["tls"]
+
+
+def test_a_line_that_must_stay_forbids_the_command(machine: OldMachine) -> None:
+    """If another line of the file names the old folder and must stay, each line is a step of its own."""
+    with_servers(machine)
+    live = machine.letsencrypt / "live"
+    lines = [f"ssl_certificate {live}/example.test/{name}.pem;" for name in ("fullchain", "privkey")]
+    text = "\n".join([*lines, f"ssl_certificate {live}/not-imported/fullchain.pem;"])
+    machine.write("etc/nginx/sites-enabled/example", f"{text}\n")
+    assert not any("sed " in step for step in take_over(machine).steps)

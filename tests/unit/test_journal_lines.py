@@ -186,6 +186,18 @@ def test_a_scheduled_renewal_sends_its_steps_and_its_failures(
     assert stand_in.plain() == ""
 
 
+def test_a_scheduled_renewal_leaves_one_line(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -q, as under a timer, a renewal is one line of the journal. What is not due leaves none."""
+    install(FakeRenewer(happy), None, monkeypatch.setattr)
+    assert stand_in.command("renew --scheduled -q") == 0
+    (entry,) = (entry for entry in stand_in.entries() if entry["PRIORITY"] == "6")
+    assert entry["DNSRENEW_CERTIFICATE"] == "home"
+    assert "\n" not in entry["MESSAGE"]
+    install(last_round(lambda: [outcome("home", "not-due")]), None, monkeypatch.setattr)
+    assert stand_in.command("renew --scheduled -q") == 0
+    assert stand_in.entries() == []
+
+
 @pytest.mark.parametrize("line", ["renew -q", "renew --scheduled -q --json"])
 def test_a_person_and_a_program_get_plain_lines(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     """A command at a terminal and --json write no journal entries."""

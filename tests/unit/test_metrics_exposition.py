@@ -88,7 +88,15 @@ def test_numbers_are_those_of_the_status(tmp_path: Path) -> None:
 
 
 def _record(**more: Any) -> Mapping[str, Any]:
-    return {"to": "files", "target": "/a", "ok": True, "serial": "1", "time": "2026-11-26T10:00:00Z", **more}
+    return {
+        "to": "files",
+        "target": "/a",
+        "ok": True,
+        "serial": "1",
+        "time": "2026-11-26T10:00:00Z",
+        "files": {},
+        **more,
+    }
 
 
 def test_a_target_has_the_certificate_in_force_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

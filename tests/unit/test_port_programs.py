@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dnsrenew import Event, Outcome, Renewer, Route
+from dnsrenew import Certificate, Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.store import FolderStore
+from dnsrenew.store.debts import DebtFiles
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem
@@ -73,20 +77,34 @@ class Host:
     ) -> list[Outcome]:
         """Renew certificates that have the same routes and programs."""
         chosen = {"before": self.program("stop"), "after": self.program("start"), **(programs or {})}
-        specs = [
-            CertificateSpec(
-                name=name,
-                domains=(f"{name}.test",),
-                identifiers=(f"{name}.test",),
-                ca="lab",
-                routes=routes,
-                before=chosen["before"],
-                after=chosen["after"],
-            )
-            for name in names
-        ]
+        return self.renewer([self.spec(name, *routes, **chosen) for name in names]).renew(cancel=cancel)
+
+    def spec(self, name: str, *routes: Route, **more: Any) -> CertificateSpec:
+        """Return a certificate."""
+        domain = f"{name}.test"
+        return CertificateSpec(name=name, domains=(domain,), identifiers=(domain,), ca="lab", routes=routes, **more)
+
+    def renewer(self, specs: Sequence[CertificateSpec]) -> Renewer:
+        """Return a renewer of these certificates."""
         config = host_config(self.folder / "state", specs, {"home": self.driver}, {"lab": CA(DIRECTORY)})
-        return Renewer(config, on_event=self.events.append).renew(cancel=cancel)
+        return Renewer(config, on_event=self.events.append)
+
+    def deploys(self, word: str) -> Callable[[Certificate], object]:
+        """Return a deployment that writes a word; it needs the server."""
+
+        def deploy(_: Certificate) -> None:
+            assert self.log()[-1:] != ["stop"]
+            with (self.folder / "log").open("a") as log:
+                log.write(f"{word} ")
+
+        return deploy
+
+    def owes(self, certificate: str, program: Sequence[str]) -> DebtFiles:
+        """Write down that a killed run owes a program."""
+        debts = FolderStore(self.folder / "state").debts
+        with debts.using_port(Context(), 0):
+            debts.note(Context(certificate=certificate), program)
+        return debts
 
     def _validate(self, proof: Proof) -> AcmeProblem | None:
         if self.is_wrong:
@@ -160,3 +178,124 @@ def test_after_runs_after_a_cancel(host: Host) -> None:
     (outcome,) = host.renew(HTTP, programs={"before": host.program("stop", "time.sleep(60)")}, cancel=cancel)
     assert outcome.status == "interrupted"
     assert host.log() == ["stop", "start"]
+
+
+# ── one certificate never breaks another ────────────────────────────────────────────────
+
+
+def test_the_others_are_validated_and_deployed_first(host: Host) -> None:
+    """A certificate with `before` and `after` comes last, and no deployment of any runs while the server is stopped."""
+    stops = {"before": host.program("stop"), "after": host.program("start")}
+    specs = [
+        host.spec("a", HTTP, **stops, deploy=(host.deploys("deploy-a"),)),
+        host.spec("b", DNS, deploy=(host.deploys("deploy-b"),)),
+        host.spec("c", HTTP, **stops, deploy=(host.deploys("deploy-c"),)),
+        host.spec("d", DNS, deploy=(host.deploys("deploy-d"),)),
+    ]
+    outcomes = host.renewer(specs).renew()
+    assert [(one.name, one.status, [result.ok for result in one.deployed]) for one in outcomes] == [
+        (name, "renewed", [True]) for name in "abcd"
+    ]
+    log = host.log()
+    assert set(log[:2]) == {"deploy-b", "deploy-d"}
+    assert set(log[2:-2]) == {"stop", "start"}
+    assert set(log[-2:]) == {"deploy-a", "deploy-c"}
+
+
+def test_certificates_with_other_programs_take_turns(host: Host) -> None:
+    """Two certificates with different programs do not stop their servers at the same time."""
+    other = {"before": host.program("stop", "1"), "after": host.program("start", "1")}
+    specs = [
+        host.spec("a", HTTP, before=host.program("stop"), after=host.program("start")),
+        host.spec("b", HTTP, **other),
+    ]
+    assert [one.status for one in host.renewer(specs).renew()] == ["renewed"] * 2
+    assert host.log() == ["stop", "start"] * 2
+
+
+def test_another_run_uses_the_port(host: Host) -> None:
+    """While another run of the store uses a port, nothing is stopped, and the certificate is locked."""
+    with FolderStore(host.folder / "state").debts.using_port(Context(), 0):
+        (outcome,) = host.renew(HTTP)
+    assert (outcome.status, host.log()) == ("locked", [])
+
+
+# ── debts ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_owed_is_on_disk_before_the_server_is_stopped(host: Host) -> None:
+    """`after` is in the journal while `before` runs, and gone when it has run."""
+    journal = host.folder / "state" / "journal"
+    look = f"import glob; assert glob.glob({str(journal / '*.after')!r})"
+    (outcome,) = host.renew(HTTP, programs={"before": host.program("stop", look)})
+    assert (outcome.status, outcome.warnings) == ("renewed", ())
+    assert list(journal.glob("*.after")) == []
+
+
+def test_the_next_run_pays_first(host: Host) -> None:
+    """A run pays what a killed one owes before it stops the server itself; the program is as it was."""
+    host.owes("x", host.program("start", "'as it was'"))
+    outcomes = host.renew(HTTP)
+    assert [[notice.code for notice in one.warnings] for one in outcomes] == [["listen-after-owed"]]
+    assert host.log() == ["start", "stop", "start"]
+    assert host.renew(HTTP)[0].warnings == ()
+
+
+def test_a_debt_that_cannot_be_paid_is_told_at_every_run(host: Host) -> None:
+    """If the program fails again, each run warns and tries it once more, until it succeeds."""
+    file = host.folder / "mended"
+    debts = host.owes("x", host.program("start", f"open({str(file)!r})"))
+    host.renew(DNS)
+    for _ in range(2):
+        (outcome,) = host.renew(DNS)
+        assert [notice.code for notice in outcome.warnings] == ["listen-after-failed"]
+        assert len(debts.owed()) == 1
+    file.touch()
+    (outcome,) = host.renew(DNS)
+    assert [notice.code for notice in outcome.warnings] == ["listen-after-owed"]
+    assert debts.owed() == []
+
+
+def test_an_after_that_fails_is_owed(host: Host) -> None:
+    """If `after` fails in its own run, the next run tries it again."""
+    host.renew(HTTP, programs={"after": host.program("start", "sys.exit(1)")})
+    (debt,) = FolderStore(host.folder / "state").debts.owed()
+    assert debt.certificate == "x"
+
+
+def test_a_program_that_others_can_change_is_not_run(host: Host) -> None:
+    """A program that others can change by now is not run. The warning names the part of its path."""
+    place = host.folder / "open"
+    place.mkdir()
+    script = place / "start"
+    script.write_text(f"#!/bin/sh\ntouch {host.folder}/run\n")
+    script.chmod(0o755)
+    place.chmod(0o777)
+    debts = host.owes("x", [str(script)])
+    (outcome,) = host.renew(DNS)
+    (notice,) = outcome.warnings
+    assert (notice.code, str(place) in notice.message) == ("listen-after-failed", True)
+    assert not (host.folder / "run").exists()
+    assert len(debts.owed()) == 1
+
+
+def test_status_and_cleanup_know_of_it(host: Host) -> None:
+    """`status` says what is owed, also for a certificate that is not configured any more; `cleanup` pays it."""
+    host.renew(DNS)
+    for name in ("x", "gone"):
+        host.owes(name, host.program("start"))
+        renewer = host.renewer([host.spec("x", DNS)])
+        (found,) = renewer.status()
+        assert (found.after_owed, [notice.code for notice in found.warnings]) == (True, ["listen-after-owed"])
+        assert renewer.cleanup().owed == ()
+        assert not renewer.status()[0].after_owed
+    assert host.log() == ["start", "start"]
+
+
+def test_cleanup_says_what_it_could_not_pay(host: Host) -> None:
+    """`cleanup` returns the program that failed again."""
+    program = host.program("start", "sys.exit(1)")
+    host.owes("x", program)
+    found = host.renewer([host.spec("x", DNS)]).cleanup()
+    assert found.owed == (program,)
+    assert found.to_dict()["owed"] == [list(program)]

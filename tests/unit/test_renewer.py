@@ -279,6 +279,7 @@ def test_status_says_what_stands(stage: RenewerStage) -> None:
         "path": str(stage.path / "certificates/home/current"),
         "deployed": [],
         "deployment_pending": False,
+        "after_owed": False,
         "csr_since": None,
         "known": True,
         "warnings": [],

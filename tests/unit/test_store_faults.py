@@ -159,6 +159,7 @@ def test_under_systemd_a_read_only_store_is_one_of_the_unit(
     monkeypatch.delenv("INVOCATION_ID", raising=False)
     if in_unit:
         monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+        monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     error = refusal(lambda: keep(FolderStore(tmp_path / "state", disk=AtomicFiles(Failing(0, errno.EROFS))), 1))
     assert error is not None
     assert error.code == "store-read-only"

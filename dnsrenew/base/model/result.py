@@ -336,6 +336,9 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
     deployment_pending: bool = False
     """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
+    after_owed: bool = False
+    """Whether a run was killed while the port of this certificate was in use: ``after`` has not been run yet, so a
+    server may be stopped; ``warnings`` names the program."""
     csr_since: datetime | None = None
     """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
     known: bool = True

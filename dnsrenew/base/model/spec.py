@@ -332,10 +332,12 @@ class Deployment:
 
     __module__ = "dnsrenew"
     __slots__ = {
+        "folder": "The folder of the configuration, below which missing folders are made: set when one is read.",
         "options": "The options of the target.",
         "programs": "Where the programs are that the target runs by itself, by name: set when a configuration is read.",
         "to": "The kind of target.",
     }
+    folder: str
     options: dict[str, Any]
     programs: dict[str, str]
     to: str
@@ -344,6 +346,7 @@ class Deployment:
         self.to = to
         self.options = dict(options)
         self.programs = {}
+        self.folder = ""
 
     def __repr__(self) -> str:
         """Omit the options: any may be a secret."""

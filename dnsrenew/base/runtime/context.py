@@ -50,6 +50,7 @@ class Context(Frozen):
     :ivar deadline: the monotonic second at which every wait ends as if cancelled, or None.
     :ivar cleanup_deadline: the time left for a step that continues after a cancel, or None.
     :ivar pool: the thread pool of the run, or None.
+    :ivar together: the deployments that share their reload commands with this one, or None.
     :ivar guards: called by every :meth:`check`; each raises an error once the run must not send anything more, because
         a lock that it holds is lost.
     """
@@ -67,6 +68,7 @@ class Context(Frozen):
     deadline: float | None = None
     cleanup_deadline: CleanupDeadline | None = None
     pool: threads.ThreadPool | None = None
+    together: threads.Together | None = None
     guards: list[Callable[[], object]] = field(default_factory=list)
 
     def for_certificate(self, name: str) -> Context:

@@ -48,6 +48,8 @@ class CleanupResult(Frozen, public=True):
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
     """Files of the journal that cannot be read."""
+    owed: tuple[tuple[str, ...], ...] = ()
+    """Programs ``after`` that a killed run owes, and that failed again."""
     late: tuple[tuple[TxtRecord, str], ...] = ()
     """Those of the removed values that a request of a killed run may still write; the next cleanup removes them once
     more.
@@ -57,7 +59,14 @@ class CleanupResult(Frozen, public=True):
         """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
         kept = [{**_describe(value), "error": error.to_dict()} for value, error in self.kept]
         removed = [_describe(value) for value in self.removed]
-        return {"version": 1, "removed": removed, "kept": kept, "unreadable": list(self.unreadable)}
+        owed = [list(program) for program in self.owed]
+        return {
+            "version": 1,
+            "removed": removed,
+            "kept": kept,
+            "unreadable": list(self.unreadable),
+            **({"owed": owed} if owed else {}),
+        }
 
 
 def cleanup(

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.files import is_closed_by_unit
+from dnsrenew.base.files import is_closed_by_unit, other_unit
 from dnsrenew.base.open_folder import ForeignLinkError
 from dnsrenew.base.public_files import OutsideLinkError
 from dnsrenew.challenges.http01 import texts
@@ -111,7 +111,11 @@ class Webroot:
         if not os.path.isdir(webroot) and not isinstance(error, PermissionError):
             return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)
         reason = error.strerror or str(error)
-        text = texts.WEBROOT_READ_ONLY if is_closed_by_unit(error) else texts.WEBROOT_UNWRITABLE
+        text = texts.WEBROOT_UNWRITABLE
+        if is_closed_by_unit(error):
+            text = texts.WEBROOT_READ_ONLY
+            if unit := other_unit():
+                text, evidence = texts.WEBROOT_READ_ONLY_ELSEWHERE, {**evidence, "unit": unit}
         return ChallengeError.of(text, **evidence, path=path, reason=reason)
 
 

@@ -71,6 +71,11 @@ WEBROOT_READ_ONLY: Final = Text(
     "The systemd unit that runs dnsrenew does not allow it to write files in {path}: {reason}.",
     "Run `dnsrenew schedule install` again, so that the unit allows writing to {webroot}.",
 )
+WEBROOT_READ_ONLY_ELSEWHERE: Final = Text(
+    "http-webroot-unwritable",
+    "The systemd unit {unit} does not allow dnsrenew to write files in {path}: {reason}.",
+    "Run `systemctl edit {unit}`, write [Service] and ReadWritePaths={webroot}, and restart it.",
+)
 PORT_TAKEN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by {owner} (process {pid} of {user}).",

@@ -79,6 +79,7 @@ TARGET = TargetKind(
         "owner": TargetOption("owner", "The owner of both files."),
         "group": TargetOption("group", "The group of both files."),
     },
+    writes=("certificate", "key"),
     describe=_describe,
     make=CaddyDeployer,
     example={"certificate": "/etc/caddy/tls/cert.pem", "key": "/etc/caddy/tls/key.pem", "group": "caddy",

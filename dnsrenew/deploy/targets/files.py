@@ -58,6 +58,7 @@ TARGET = TargetKind(
     },
     one_of=_WRITTEN,
     has_reload=True,
+    writes=_WRITTEN,
     describe=_describe,
     make=FilesDeployer,
     example={"certificate": "/etc/nginx/tls/cert.pem", "key": "/etc/nginx/tls/key.pem",

@@ -120,6 +120,7 @@ TARGET = TargetKind(
         "owner": TargetOption("owner", "The owner of the file."),
         "group": TargetOption("group", "The group of the file."),
     },
+    writes=("certificate",),
     describe=_describe,
     make=HaproxyDeployer,
     example={

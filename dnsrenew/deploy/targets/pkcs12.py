@@ -57,6 +57,7 @@ TARGET = TargetKind(
         "group": TargetOption("group", "The group of the file."),
     },
     has_reload=True,
+    writes=("path",),
     describe=_describe,
     make=Pkcs12Deployer,
     example={"path": "/var/lib/jellyfin/tls.pfx", "password": "file:pkcs12-password.txt",

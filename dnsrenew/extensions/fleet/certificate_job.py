@@ -37,6 +37,10 @@ _OTHERS_AGAIN: Final = 2
 _RETURN_AFTER: Final = (1.0, 5.0)
 """Seconds after which the next worker may take it, at least and at most."""
 
+_LOOK_AGAIN: Final = (0.2, 0.8)
+"""Seconds after which a worker looks at a locked certificate again, at least and at most. Workers look for jobs once a
+second, so it is taken up within two seconds of the release, and no worker waits meanwhile."""
+
 
 class CertificateJobs(Frozen):
     """Does the jobs of a worker; each in a thread of its own.
@@ -108,6 +112,8 @@ class CertificateJobs(Frozen):
         outcome = Batch(run.config, self.store, run.services.get, context, run.options).one(wanted)
         if outcome.status == "interrupted":  # the job goes back into the queue, and is still due
             return
+        if outcome.status == "locked":  # by another machine, or where its zone takes one value at a time
+            raise HandedBack(context.clock.now() + timedelta(seconds=context.random.uniform(*_LOOK_AGAIN)))
         self._settle(run, spec, row, outcome)
         self._explain(run, spec, outcome)
         self.ended(spec, outcome)

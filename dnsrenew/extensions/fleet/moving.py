@@ -1,4 +1,4 @@
-"""A store that is a folder into the database of a fleet, and back: accounts, ledgers, versions in force, orders.
+"""A store that is a folder into the database of a fleet, and back: accounts, ledgers, versions, orders, the journal.
 
 Nothing is locked where it is read: a version never changes, and the last three are kept.
 """
@@ -48,7 +48,7 @@ class MovedStore(Frozen, kw_only=True):
     :ivar kept: the certificates that the target has as new or newer.
     :ivar kept_accounts: the CAs at which the target has another account already, which stays.
     :ivar damaged: the certificates whose version in force is missing or damaged.
-    :ivar journal: whether killed runs left TXT values, which only the source knows of.
+    :ivar journal: whether killed runs left TXT values; the target knows of them too.
     """
 
     certificates: int = 0
@@ -130,8 +130,19 @@ class _Move:
                 account.directory for account, each in zip(self._accounts, moved, strict=True) if each is False
             ),
             damaged=tuple(self._damaged),
-            journal=self._source.has_journal,
+            journal=self._move_journal(),
         )
+
+    def _move_journal(self) -> bool:
+        """Write down in the target too which TXT values killed runs left; return whether there are any.
+
+        They stay in the source as well: a value that is gone is removed without an error.
+        """
+        with self._source.journal.left_over(self._context) as entries:
+            for entry in entries:
+                page = entry.page
+                self._target.journal.enter(self._context, page.certificate, page.values, page.hosts).keep()
+            return bool(entries)
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 

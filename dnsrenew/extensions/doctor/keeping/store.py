@@ -17,6 +17,7 @@ from dnsrenew.extensions.doctor.facts import ALL, PERSIST
 from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.fallback.history import DAY, route_key
 from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.operations.status import port_debts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.schedule.detect import detect, has_scheduler
 
@@ -139,6 +140,9 @@ def _workers(facts: Facts, config: Config) -> Check:
 def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     """Check what the last run has recorded, and whether any has tried what is due."""
     state, now = facts.state(spec.name), facts.context.clock.now()
+    for debt in port_debts(facts.its, facts.store)(spec.name):
+        owed = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
+        return Check.of(texts.LAST_RUN_OWES, "bad", owed, command=debt.fields["command"])
     failure = state.last_failure
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
@@ -201,6 +205,13 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
         evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
         return Check.of(texts.SERVED_PENDING, "bad", evidence)
+    changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
+    if changed:
+        evidence |= {
+            "targets": [each.target for each in changed],
+            "faults": [each.error.evidence["fault"] for each in changed if each.error],
+        }
+        return Check.of(texts.SERVED_CHANGED, "bad", evidence)
     return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
 
 

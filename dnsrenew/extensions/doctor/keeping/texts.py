@@ -61,6 +61,12 @@ SERVED_PENDING: Final = Text(
     "Deploy it: dnsrenew deploy {name}",
 )
 
+SERVED_CHANGED: Final = Text(
+    "served",
+    "What was deployed to {targets} has been changed since then: {faults}.",
+    "Find out what changed it, and deploy it again: dnsrenew deploy {name}",
+)
+
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
 SCHEDULE_NONE: Final = Text(
     "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
@@ -95,6 +101,12 @@ SCHEDULE_UNKNOWN: Final = Text(
 
 LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", "")
 LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
+LAST_RUN_OWES: Final = Text(
+    "last-run",
+    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
+    "again has not been run yet: {command}",
+    "Run dnsrenew cleanup, which runs it.",
+)
 LAST_RUN_FAILED: Final = Text(
     "last-run",
     "The last renewal of {name} failed on {time} with the error {code}: {message}",

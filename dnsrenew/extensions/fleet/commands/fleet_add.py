@@ -175,7 +175,7 @@ def _fleet_move_show(invocation: Invocation, moved: MovedStore, folder: Path, *,
     warnings = [texts.FLEET_DAMAGED.format(name=name) for name in moved.damaged]
     warnings += [texts.FLEET_KEPT_ACCOUNT.format(ca=ca) for ca in moved.kept_accounts]
     if moved.journal:
-        warnings.append((texts.FLEET_JOURNAL_FOLDER if loads else texts.FLEET_JOURNAL).format(folder=folder))
+        warnings.append(texts.FLEET_JOURNAL)
     for line in warnings:
         terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
     if terminal.quiet:
@@ -277,6 +277,7 @@ def fleet_status(invocation: Invocation) -> int:
 def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
     """Return the status, and the time of the database: that of this machine may be another one."""
     store = store_of(config)
+    store.only_read()
     try:
         store.check_ground()
         documents = None if config.fleet is None else config.fleet.documents

@@ -295,7 +295,7 @@ def _prepare(server: Server, connection: DeadlineConnection) -> None:
     server.clock.note(before, now, time.monotonic())
     if number < _OLDEST:
         raise server.error(texts.TOO_OLD, version=version)
-    if is_replica or read_only == "on":
+    if (is_replica or read_only == "on") and not server.reads_only:
         raise server.error(texts.REPLICA if is_replica else texts.READ_ONLY)
     if connection.info.backend_pid != pid:  # the number told at the login is another one: a pooler answered it
         _refuse_shared_sessions(server, connection, pid)

@@ -115,6 +115,10 @@ class DatabaseStore(Store):
             schema.check(self.database, self.seals)
             self._is_checked = True
 
+    def only_read(self) -> None:
+        """See :meth:`Store.only_read`."""
+        self.database.reads_only = True
+
     def close_root(self) -> None:
         """See :meth:`Store.close_root`: the roles of the database decide."""
 
@@ -214,6 +218,11 @@ class DatabaseStore(Store):
     def unfinished_renames(self) -> list[UnfinishedRenames]:
         """See :meth:`Store.unfinished_renames`: those of this machine."""
         return unfinished_renames(self._documents)
+
+    @property
+    def debts(self) -> None:
+        """See :attr:`Store.debts`: there are none."""
+        return None
 
     def fingerprint_key(self) -> bytes:
         """See :meth:`Store.fingerprint_key`; it is the same on all machines."""

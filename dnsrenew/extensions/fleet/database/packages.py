@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = {"psycopg": "psycopg[binary,pool]", "psycopg_pool": "psycopg-pool", "procrastinate": "procrastinate"}
 """The modules, and what is installed for each."""
+_EXTRA: Final = "dnsrenew[fleet]"
+"""What is installed for all of them."""
 
 
 def missing_packages() -> list[str]:
@@ -30,7 +32,7 @@ def check_packages() -> None:
     :raises StoreError: ``store-extra-missing``, which names all that are not.
     """
     if missing := missing_packages():
-        raise StoreError.of(texts.NO_PACKAGE, packages=missing, command=install_command(*missing))
+        raise StoreError.of(texts.NO_PACKAGE, packages=missing, command=install_command(_EXTRA))
 
 
 # ── check of the configuration ──────────────────────────────────────────────────────────
@@ -43,9 +45,8 @@ def check_fleet(draft: Draft) -> None:
     store = draft.values.get("store")
     if not isinstance(store, StoreAddress) or draft.report.has_mistake(_STORE):
         return
-    missing = missing_packages()
-    if missing:
-        fix = config_texts.INSTALL.format(command=install_command(*missing))
+    if missing_packages():
+        fix = config_texts.INSTALL.format(command=install_command(_EXTRA))
         draft.report.add(
             Unlocated(draft.main.file, _STORE, config_texts.NO_FLEET_PACKAGES, config_texts.FLEET_PACKAGES, fix=fix)
         )

@@ -38,12 +38,14 @@ class Server:
     :param measure: connects, if the time of the database is needed before anything else.
     :ivar queries: the number of statements so far, BEGIN and COMMIT too.
     :ivar clock: the clock of the database; it is set by each new connection.
+    :ivar reads_only: whether nothing is written, so that a replica will do.
     """
 
     def __init__(self, address: Address, patience: float, measure: Callable[[], object]) -> None:
         self.address = address
         self.patience = patience
         self.queries = 0
+        self.reads_only = False
         self.clock = DatabaseClock(measure)
         self._counting = threading.Lock()
         self._place: dict[str, Any] | None = None

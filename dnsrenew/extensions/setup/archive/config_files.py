@@ -43,6 +43,8 @@ _ELSEWHERE: Final = ("env:", "keyring:", "command:")
 """References to what is in no file."""
 _ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
+_BY_HAND: Final = ("/usr/local/", "/opt/", "/home/", "/root/")
+"""Folders with programs that no package has installed."""
 _WINDOWS: Final = os.name == "nt"
 
 
@@ -250,8 +252,11 @@ def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
 
 
 def _is_installed(path: str) -> bool:
-    """Tell whether a program is found by its name: then the system it is restored on is to have its own."""
-    return shutil.which(os.path.basename(path)) == path
+    """Tell whether a program is found by its name: then the system it is restored on is to have its own.
+
+    What stands in ``/usr/local``, somebody has put there by hand.
+    """
+    return shutil.which(os.path.basename(path)) == path and not path.startswith(_BY_HAND)
 
 
 # ── arguments ──────────────────────────────────────────────────────────────────────────

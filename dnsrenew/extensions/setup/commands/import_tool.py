@@ -36,6 +36,10 @@ def import_tool(invocation: Invocation) -> int:
     request = _request(invocation)
     folder = Path(locate.default_store(str(request.config.parent), os.environ))
     store = open_store(folder, insist=invocation.options.insist)
+    if not invocation.terminal.quiet and not os.path.lexists(request.config):
+        columns, _ = invocation.terminal.err.size()
+        head = texts.IMPORT_INTO.format(path=request.config, store=store.place)
+        invocation.terminal.write_message("\n".join(formatting.wrap(head, columns, "", "  ")))
     result = run_import(request, store, invocation.context())
     terminal = invocation.terminal
     terminal.write_document(result.to_dict())

@@ -13,10 +13,13 @@ A reader is a module with three functions; ``kinds`` lists them all:
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from dnsrenew.base import files
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.values import Frozen, field
 
@@ -251,9 +254,24 @@ class FoundData(Frozen, kw_only=True):
     trust: Mapping[str, str] = field(default_factory=dict)
 
 
+_PLAIN_PATH: Final = re.compile(r"/[\w./@%+:,-]+")
+"""A path in which no character means anything to a shell."""
+
+
 def shell(command: str) -> tuple[str, ...]:
-    """Return a command of a shell as the list of a program and its arguments."""
-    return ("sh", "-c", command)
+    """Return a command of a shell as a program and its arguments; without the shell if it is only a path."""
+    return (command,) if _is_program(command) else ("sh", "-c", command)
+
+
+def _is_program(command: str) -> bool:
+    """Tell whether a command is the path of a program that needs no shell: a script names its interpreter."""
+    if not _PLAIN_PATH.fullmatch(command) or not os.access(command, os.X_OK):
+        return False
+    try:
+        with files.open_to_read(command) as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def decoded(data: bytes) -> str:

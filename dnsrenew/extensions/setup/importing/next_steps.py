@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.jobs import FoundJob
     from dnsrenew.extensions.setup.importing.plan import Kind, Plan
     from dnsrenew.extensions.setup.importing.servers import ServerLine
+
+
+_IN_PATTERN: Final = r"[#.*\[\]^$\\]"
+"""The characters that mean something else in a pattern of sed."""
 
 
 class NextSteps(Frozen):
@@ -73,7 +78,7 @@ def steps(
     causes = _to_fix(config, notes, is_complete=not found)
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
-    found += _servers(lines, option) if lines else unseen
+    found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
     withheld: list[Message] = []
@@ -150,11 +155,24 @@ def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsA
     return bool(dns) and all(name and accounts[name].provider == "manual" for name in dns)
 
 
-def _servers(lines: Sequence[ServerLine], option: str) -> Iterator[Message]:
+def _sed(old: str, new: str, lines: Sequence[ServerLine], tool: str) -> str:
+    """Return the command that writes another folder into files; a copy of each stays beside it."""
+    files = dict.fromkeys(line.real for line in lines)
+    pattern, other = (re.sub(special, r"\\\g<0>", text) for special, text in ((_IN_PATTERN, old), (r"[#&\\]", new)))
+    return shlex.join(["sed", f"-i.{tool.lower().replace(' ', '-')}", f"s#{pattern}#{other}#g", *files])
+
+
+def _servers(lines: Sequence[ServerLine], option: str, tool: str) -> Iterator[Message]:
     if not all(os.path.exists(file.path) for line in lines for file in line.files):
         yield texts.STEP_DEPLOY.format(config=option)
+    by_folders: dict[tuple[str, str] | None, list[ServerLine]] = {}
     for line in lines:
-        yield texts.STEP_LINE.format(line=line.line, file=line.file, new=line.new)
+        by_folders.setdefault(line.folders, []).append(line)
+    for folders, some in by_folders.items():
+        if folders is None or len(some) == 1 or os.name == "nt":
+            yield from (texts.STEP_LINE.format(line=line.line, file=line.file, new=line.new) for line in some)
+        else:
+            yield texts.STEP_FOLDER.format(count=len(some), command=_sed(*folders, some, tool), new=folders[1])
     for server in dict.fromkeys(line.server for line in lines):
         name = server.name or texts.A_SERVER
         if server.test:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing.found import FileRole, FoundDeployment, FoundFile, shell
 from dnsrenew.extensions.setup.importing.on_machine import shown
 
@@ -53,6 +53,8 @@ class ServerLine(Frozen):
     :ivar new: the line as it should be.
     :ivar files: the files that it then names.
     :ivar port: the port with TLS in the file; None if there is none, or several.
+    :ivar folders: the old folder and the new one, if nothing else differs in the lines of this file.
+    :ivar real: the file itself, behind a link.
     """
 
     server: ServerKind
@@ -62,6 +64,8 @@ class ServerLine(Frozen):
     new: str
     files: tuple[NewFile, ...]
     port: int | None
+    folders: tuple[str, str] | None = None
+    real: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -87,13 +91,37 @@ def lines_that_name(
     }
     found = []
     for config in config_files(host, tuple(new), notes, (*folders, live)) if new else ():
-        port = _port(config)
+        port, lines = _port(config), []
         for number, text in enumerate(config.lines, 1):
             changed, files = _changed(text, new)
             if files:
                 place = config.server, config.path, number, text.strip(), changed.strip()
-                found.append(ServerLine(*place, files=files, port=port))
+                lines.append(ServerLine(*place, files=files, port=port))
+        moved = _other_folder(config, lines, f"{live}{os.sep}")
+        # Behind a link: a copy beside a link would be one more file that the server reads.
+        real = shown(Path(os.path.realpath(host.root / config.path.lstrip(os.sep))), host)
+        found += [replace(line, folders=moved, real=real) for line in lines]
     return found
+
+
+def _other_folder(config: ConfigFile, lines: Sequence[ServerLine], new: str) -> tuple[str, str] | None:
+    """Return the folder of the old files and that of the new ones, if no line of a file differs in anything else.
+
+    :param new: the folder of the new files, with a separator at its end.
+    """
+    if not lines:
+        return None
+    begin = lines[0].new.find(new)
+    rest = lines[0].new[begin + len(new) :]
+    old = lines[0].text[begin : len(lines[0].text) - len(rest)]
+    if begin < 0 or not old.endswith(os.sep) or not lines[0].text.endswith(rest):
+        return None
+    changed = {line.line: line.new for line in lines}
+    for number, text in enumerate(config.lines, 1):
+        wanted = changed.get(number, text.strip())
+        if text.strip().replace(old, new) != wanted and without_comment(text).strip():
+            return None
+    return old, new
 
 
 def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile, ...]]:

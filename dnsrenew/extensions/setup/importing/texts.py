@@ -257,6 +257,9 @@ STEP_ADD: Final = Phrase(
 )
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
+STEP_FOLDER: Final = Phrase(
+    "Write the folder {new} into the {count} lines of your servers that name the old one: {command}"
+)
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
 STEP_RELOAD: Final = Phrase("Reload {server}: {command}")
 STEP_AGAIN: Final = Phrase(

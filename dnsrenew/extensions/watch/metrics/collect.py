@@ -105,9 +105,11 @@ def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> 
     except StoreError:  # its status says that it cannot be read
         return []
     found = []
+    changed = {(result.to, result.target) for result in status.deployed if not result.ok}
     for one in entries(spec.deploy):
         record = state.deployments.get(one.id)
         ok = record is not None and bool(record["ok"]) and record.get("serial") == state.serial
+        ok = ok and (one.to, str((record or {}).get("target"))) not in changed
         target = one.target if record is None else str(record.get("target", one.target))
         found.append((one.to, target, ok))
     return found
