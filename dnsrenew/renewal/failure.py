@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.checks.caa import denials, parse_issuer
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
+from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
 from dnsrenew.fallback import history
 from dnsrenew.renewal import due, texts
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.dns.caa_lookup import CaaAnswer
-    from dnsrenew.errors import AttemptError
     from dnsrenew.fallback.planner import ActiveAttempt, FallbackPlanner, Selection
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State
@@ -74,7 +73,7 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
     """Remember that no route led to a certificate, and when the next attempt is made; return what is stored too."""
     error, now = planner.error, job.context.clock.now()
     after = planner.asked_to_wait()
-    attempts = tuple(planner.attempts)
+    error, attempts = _with_dns_first(job, error, planner.attempts)
     if planner.only_held() and after is not None:  # nothing was tried, so nothing failed
         until = now + timedelta(seconds=after)
         return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until), job.state
@@ -94,6 +93,16 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
         state = _update(job, remember)
     at = _next_attempt(job, state)
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=at), state
+
+
+def _with_dns_first(
+    job: Job, error: DnsRenewError, attempts: Sequence[Attempt]
+) -> tuple[DnsRenewError, tuple[Attempt, ...]]:
+    """Return the failures with the advice to use DNS first, where only a closed port was tried."""
+    failures = (each.error for each in attempts)
+    told = {id(one): job.services.instead.error(job.spec, one) for one in failures if isinstance(one, AttemptError)}
+    shown = tuple(replace(each, error=told.get(id(each.error), each.error)) for each in attempts)
+    return told.get(id(error), error), shown
 
 
 def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **known: Any) -> State:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.challenges.dns01.instead import DnsInstead
 from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.renewal.port_programs import PortPrograms
 
@@ -34,6 +35,7 @@ class Services(Frozen):
     :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
     :ivar locks: held by certificates for the same names.
     :ivar ports: the programs ``before`` and ``after``.
+    :ivar instead: the DNS accounts, for a certificate with no route for them.
     """
 
     store: Store
@@ -47,6 +49,7 @@ class Services(Frozen):
     unresponsive: set[str] = field(default_factory=set)
     locks: FairLock = field(default_factory=FairLock)
     ports: PortPrograms = field(default_factory=PortPrograms)
+    instead: DnsInstead = field(default_factory=DnsInstead)
 
 
 class Job(Frozen):

@@ -64,6 +64,7 @@ def make_services(
     """
     from dnsrenew.acme import CAClient  # slow to import, and not needed while nothing is due
     from dnsrenew.base.http import HttpClient
+    from dnsrenew.challenges.dns01.instead import DnsInstead
     from dnsrenew.challenges.solver import SolverResources, make_solvers
     from dnsrenew.dns import DnsView
     from dnsrenew.renewal.job import Services
@@ -121,7 +122,10 @@ def make_services(
     )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
     ports = PortPrograms(store.debts, wait)
-    return Services(store, dns, solvers, client, ledger, lost_account, effective_ca, close, ports=ports)
+    instead = DnsInstead(config.accounts, config.providers, has_init=config.path is not None)
+    return Services(
+        store, dns, solvers, client, ledger, lost_account, effective_ca, close, ports=ports, instead=instead
+    )
 
 
 class _SameCA(dict[str, str]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 NO_IP: Final = Text(
     "dns-ip-address",
@@ -87,3 +87,9 @@ JOURNAL_UNREADABLE: Final = Text(
     "{reason_fix}",
 )
 """An error of the store with its own code, as a warning before a run."""
+
+# ── the way without a port ──────────────────────────────────────────────────────────────
+
+ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
+INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
+DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")

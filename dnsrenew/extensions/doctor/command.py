@@ -50,7 +50,8 @@ def doctor(invocation: Invocation) -> int:
     error: DnsRenewError | None
     config, error = _config(invocation)
     left_out: list[Event] = []
-    found, unread = _examine(invocation, config, left_out)
+    may_init = error is not None and error.code == "config-missing"
+    found, unread = _examine(invocation, config, left_out, may_init=may_init)
     error = error or unread
     statuses = _statuses(invocation, config) if config is not None and options.report and error is None else []
     shown = found
@@ -77,17 +78,19 @@ def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
 
 
 def _examine(
-    invocation: Invocation, config: Config | None, left_out: list[Event]
+    invocation: Invocation, config: Config | None, left_out: list[Event], *, may_init: bool
 ) -> tuple[list[Diagnosis], StoreError | None]:
     """Examine the chosen certificates; with ``--record``, keep what was found.
 
     Return the error of a fleet too that cannot be read; then those of the tables are examined, else the host alone.
 
     :param left_out: gets the warning about certificates of a fleet that the configuration cannot renew.
+    :param may_init: whether there is no configuration yet.
     """
     options, started = invocation.options, invocation.clock.monotonic()
     if config is None:
-        return invocation.signals.run(partial(examine, invocation.context(), None, None, ())), None
+        alone = partial(examine, invocation.context(), None, None, (), may_init=may_init)
+        return invocation.signals.run(alone), None
     progress = PlainProgress(invocation.terminal)
 
     def listen(event: Event) -> None:

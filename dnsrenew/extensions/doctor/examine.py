@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
@@ -13,11 +13,12 @@ from dnsrenew.base.model import Check, Diagnosis, RouteTaken
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.challenges.dns01.instead import DnsInstead, needs_port
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-from dnsrenew.extensions.doctor.facts import DNS, Facts
+from dnsrenew.extensions.doctor.facts import DNS, Facts, INBOUND
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.fallback.planner import Candidates, Selection
@@ -48,6 +49,7 @@ def examine(
     probe: bool = False,
     store_error: StoreError | None = None,
     spent: float = 0.0,
+    may_init: bool = False,
 ) -> list[Diagnosis]:
     """Return a diagnosis for each certificate; without a configuration, one of the host.
 
@@ -55,6 +57,7 @@ def examine(
         time-out of the certificate.
     :param store_error: why the store cannot be read; without certificates the host is examined alone.
     :param spent: seconds of the time for all that are over.
+    :param may_init: whether there is no configuration yet, rather than one with mistakes.
     :raises Cancelled: the caller cancelled.
     """
     host_alone = config is None or (store_error is not None and not specs)
@@ -67,8 +70,17 @@ def examine(
     finally:
         facts.close()
     if host_alone:
-        return [Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))]
-    return [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
+        alone = Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))
+        if config is not None or any(check.result == "bad" and "all" in check.blocks for check in alone.checks):
+            return [alone]
+        return [_with_dns_first(alone, DnsInstead(has_init=may_init).without_account)]
+    diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
+    assert config is not None  # noqa: S101  # for the type checker
+    instead = DnsInstead(config.accounts, config.providers, has_init=config.path is not None)
+    return [
+        _with_dns_first(each, partial(instead.advice, spec)) if needs_port(spec) else each
+        for each, spec in zip(diagnoses, specs, strict=True)
+    ]
 
 
 def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
@@ -184,6 +196,9 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
 
 # From the checks of a certificate to its diagnosis. Pure.
 
+_ABOUT_PORTS: Final = frozenset(
+    entry.code for entry in TABLE if set() < {*entry.challenges, *entry.blocks} <= {*INBOUND}
+)
 _EXPIRY: Final = "expiry"
 _LAST_RUN: Final = "last-run"
 
@@ -256,6 +271,18 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         )
         candidates = itertools.chain(failed, missing, bad)
     return next((check.fix for check in candidates if check.fix), None)
+
+
+def _with_dns_first(found: Diagnosis, advice: Callable[[str], str]) -> Diagnosis:
+    """Return the diagnosis with the way that needs no open port as the first advice, where an open port comes next."""
+    by_port = [check for check in found.checks if check.code in _ABOUT_PORTS and check.fix and check.result != "ok"]
+    by_port.sort(key=lambda check: (check.result != "bad", not check.blocks and check.result == "bad"))
+    following = found.next_action if found.name is not None else next((each.fix for each in by_port), None)
+    if not any(each.fix == following for each in by_port):
+        return found
+    first = by_port[0]
+    checks = tuple(replace(check, fix=advice(check.fix)) if check is first else check for check in found.checks)
+    return replace(found, next_action=advice(following or ""), checks=checks)
 
 
 def _is_absent(check: Check) -> bool:

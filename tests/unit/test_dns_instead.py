@@ -1,0 +1,150 @@
+"""The first advice where every route of a certificate needs an open port: DNS, which needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.config import Config
+from dnsrenew.extensions.doctor import examine
+from dnsrenew.extensions.doctor.command import report_lines
+from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.table import CheckEntry
+from dnsrenew.store import FolderStore
+from tests.kit.config_files import write
+from tests.kit.fallback_stage import dns, http, site
+from tests.kit.renew_stage import Stage
+
+ROUTE = '{ challenge = "dns-01", dns = "home" }'
+
+
+def fixes(stage: Stage, **changes: Any) -> list[str]:
+    """The fixes of a run that failed: of its outcome, and of each attempt."""
+    outcome = stage.one({**site(stage), **changes})
+    assert outcome.status == "failed"
+    assert outcome.error is outcome.attempts[-1].error
+    return [error.fix for error in (outcome.error, *(each.error for each in outcome.attempts)) if error is not None]
+
+
+def test_a_closed_port_and_an_account(stage: Stage) -> None:
+    """The route to add comes first, ready to paste; what would open the port comes after it, also in the store."""
+    found = fixes(stage, **{"certificate.0.routes": [http(stage.lab.reserve())]})
+    for fix in found:
+        assert fix.startswith(f"Add {ROUTE} to the routes of ")
+        assert "port 80" in fix.partition(ROUTE)[2]
+    (status,) = stage.renewer(site(stage)).status(["home"])
+    assert status.last_failure is not None
+    assert status.last_failure["fix"] == found[0]
+
+
+def test_the_route_that_is_named_works(stage: Stage) -> None:
+    """With the line that the fix names, the next run obtains the certificate."""
+    closed = http(stage.lab.reserve())
+    assert ROUTE in fixes(stage, **{"certificate.0.routes": [closed]})[0]
+    assert stage.one({**site(stage), "certificate.0.routes": [closed, dns("home")]}, now=True).status == "renewed"
+
+
+def test_a_dns_route_that_failed_too_is_not_advised(stage: Stage) -> None:
+    """Where a dns-01 route stands, the closed port keeps its own advice."""
+    routes = [http(stage.lab.reserve()), dns("home")]
+    found = fixes(stage, **{"certificate.0.routes": routes, "dns.home.server": "127.0.0.1:9"})
+    assert any("port 80" in fix for fix in found)
+    assert not any("Otherwise" in fix for fix in found)
+
+
+def test_an_account_of_other_zones_is_not_advised(stage: Stage) -> None:
+    """An account that may not write for the name is no way; a program without a file is not sent to init."""
+    changes = {"certificate.0.routes": [http(stage.lab.reserve())], "dns.home.zones": ["other.test"]}
+    for fix in fixes(stage, **changes):
+        assert fix.startswith("Use a dns-01 route, which needs no open port.")
+
+
+def test_an_address_has_no_other_way(stage: Stage) -> None:
+    """DNS cannot prove an IP address, so the port stays the only advice."""
+    changes = {"certificate.0.domains": ["127.0.0.1"], "certificate.0.routes": [http(stage.lab.reserve())]}
+    assert "dns-01" not in stage.failed(changes).fix
+
+
+# ── the doctor ──────────────────────────────────────────────────────────────────────────
+
+
+CERTIFICATE: Final = """\
+agree_terms = true
+[[certificate]]
+domains = ["a.test"]
+routes = [{ challenge = "http-01" }]
+"""
+ACCOUNT: Final = """\
+[dns.hand]
+provider = "manual"
+[dns.elsewhere]
+provider = "hook"
+program = ["/bin/true"]
+zones = ["b.test"]
+[dns.home]
+provider = "hook"
+program = ["/bin/true"]
+"""
+
+
+def patch_checks(monkeypatch: pytest.MonkeyPatch, results: Mapping[str, str]) -> None:
+    """Give the checks these results; all others are ok."""
+
+    def function(entry: CheckEntry) -> Callable[..., Check | None]:
+        def made(_facts: Facts, **_about: Any) -> Check | None:
+            result = results.get(entry.code, "ok")
+            return Check(entry.code, result, "", {}, f"Mend {entry.code}.", entry.blocks)  # type: ignore[arg-type]
+
+        return made
+
+    monkeypatch.setattr(CheckEntry, "function", property(function))
+
+
+def examined(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, results: Mapping[str, str], accounts: str = ""
+) -> Diagnosis:
+    """The diagnosis of a certificate with an http-01 route, with these results of its checks."""
+    patch_checks(monkeypatch, results)
+    loaded = Config.load(write(folder, CERTIFICATE.replace("[[", accounts + "[[", 1)))
+    context = Context(clock=SystemClock())
+    (found,) = examine.examine(context, loaded, FolderStore(folder / "store"), loaded.certificates)
+    return found
+
+
+@pytest.mark.parametrize("result", ["bad", "unknown"])
+def test_the_doctor_names_the_route_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: str) -> None:
+    """The next action, and the first fix on the screen, is the route to add; then what would open the port."""
+    found = examined(tmp_path, monkeypatch, {"port-80-firewall": result, "nat": result}, ACCOUNT)
+    assert found.renewable is (False if result == "bad" else None)
+    expected = f"Add {ROUTE} to the routes of a.test: DNS needs no open port. Otherwise: Mend nat."
+    assert found.next_action == expected
+    screen = "\n".join(report_lines([found], None, verbose=0, quiet=False))
+    assert screen.count("Mend ") == 3  # the last line is the next action
+    assert screen.index(expected) < screen.index("Mend port-80-firewall.")
+
+
+def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a DNS account it is init that sets one up."""
+    found = examined(tmp_path, monkeypatch, {"address": "bad"})
+    assert found.next_action == "Run dnsrenew init to set up DNS, which needs no open port. Otherwise: Mend address."
+
+
+def test_what_stops_every_route_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS does not help where the CA cannot be reached."""
+    found = examined(tmp_path, monkeypatch, {"ca-reachable": "bad", "nat": "unknown"}, ACCOUNT)
+    assert found.next_action == "Mend ca-reachable."
+
+
+@pytest.mark.parametrize("internet", ["ok", "bad"])
+def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, internet: str) -> None:
+    """It says that port 80 is not needed, and names init; without the Internet that comes first."""
+    patch_checks(monkeypatch, {"port-80-outside": "unknown", "port-80-free": "unknown", "internet": internet})
+    (found,) = examine.examine(Context(clock=SystemClock()), None, None, (), may_init=True)
+    advice = "Run dnsrenew init to set up DNS, which needs no open port. Otherwise: Mend port-80-free."
+    assert found.next_action == (advice if internet == "ok" else None)
