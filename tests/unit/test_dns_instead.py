@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,11 @@ from dnsrenew.extensions.doctor.command import report_lines
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import CheckEntry
 from dnsrenew.store import FolderStore
+from tests.kit.certificates import issue
 from tests.kit.config_files import write
 from tests.kit.fallback_stage import dns, http, site
 from tests.kit.renew_stage import Stage
+from tests.kit.tool_folders import OldMachine
 
 ROUTE = '{ challenge = "dns-01", dns = "home" }'
 
@@ -148,3 +151,54 @@ def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.
     (found,) = examine.examine(Context(clock=SystemClock()), None, None, (), may_init=True)
     advice = "Run dnsrenew init to set up DNS, which needs no open port. Otherwise: Mend port-80-free."
     assert found.next_action == (advice if internet == "ok" else None)
+
+
+# ── import ──────────────────────────────────────────────────────────────────────────────
+
+
+def hfs(machine: OldMachine) -> Path:
+    """HFS's folder, with a certificate that it renews itself."""
+    return machine.write("home/me/.hfs/config.yaml", "port: 8080\nhttps_port: 443\nacme_domain: a.test\n").parent
+
+
+def certbot(machine: OldMachine) -> Path:
+    """The folder of certbot, with a certificate by `--standalone`."""
+    machine.certbot_certificate("a.test")
+    return machine.letsencrypt
+
+
+def caddy(machine: OldMachine) -> Path:
+    """The data folder of Caddy, which renews through its own ports."""
+    chain, key, _ = issue(["a.test"], datetime.now(UTC) - timedelta(days=1))
+    place = "var/lib/caddy/certificates/acme-v02.api.letsencrypt.org-directory/a.test/a.test"
+    machine.write(f"{place}.json", '{"sans": ["a.test"]}')
+    machine.write(f"{place}.key", key.decode(), 0o600)
+    return machine.write(f"{place}.crt", chain).parents[3]
+
+
+@pytest.mark.parametrize("tool", [hfs, certbot, caddy])
+def test_after_an_import_dns_is_the_first_step(tmp_path: Path, tool: Callable[[OldMachine], Path]) -> None:
+    """What was renewed through a port has DNS as its first step: init, where no account stands."""
+    machine = OldMachine(tmp_path / "machine")
+    folder = tool(machine)
+    (first, *others) = machine.imported(folder, tool.__name__).steps
+    assert "dnsrenew init" in first
+    assert "DNS" in first
+    assert not any("DNS" in step for step in others)
+
+
+def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: Path) -> None:
+    """An account that another certificate brought is the route to add; once it stands, the step is gone."""
+    machine = OldMachine(tmp_path / "machine")
+    secret = machine.write("root/c.ini", "dns_cloudflare_api_token = x\n", 0o600)
+    more = {"authenticator": "dns-cloudflare", "dns_cloudflare_credentials": str(secret)}
+    machine.certbot_certificate("b.test", **more)
+    first = machine.imported(certbot(machine), "certbot").steps[0]
+    route = '{ challenge = "dns-01", dns = "cloudflare" }'
+    assert f"a.test. If it is closed, add {route} to its routes" in first
+    text = machine.target.read_text()
+    line = next(line for line in text.splitlines() if '"http-01"' in line)
+    machine.target.write_text(
+        text.replace(line, f"{line.rstrip(' ]')}, {route}]" if "]" in line else f"{line}\n{route},")
+    )
+    assert not any("open port" in step for step in machine.imported(machine.letsencrypt, "certbot").steps)

@@ -109,12 +109,12 @@ def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
 
 
 def test_without_an_account_the_terms_are_open(tmp_path: Path) -> None:
-    """Without an account the terms are not agreed to. Agreeing is the first step."""
+    """Without an account the terms are not agreed to. Agreeing is the first step after the way without a port."""
     machine = OldMachine(tmp_path / "machine")
     machine.certbot_certificate("example.test")
     result = take_over(machine)
     assert "import-terms" in [note.code for note in result.not_understood]
-    assert "agree_terms" in result.steps[0]
+    assert "agree_terms" in result.steps[1]
 
 
 # ── certificates that cannot be used ────────────────────────────────────────────────────

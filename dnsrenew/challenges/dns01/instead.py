@@ -42,13 +42,17 @@ class DnsInstead(Frozen):
 
     def advice(self, spec: CertificateSpec, fix: str) -> str:
         """Return what to do: the route to add where an account stands, then what would open the port."""
+        route = self.route(spec)
+        return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix) if route else self.without_account(fix)
+
+    def route(self, spec: CertificateSpec) -> str | None:
+        """Return the route to add, ready to paste; None: no account may write for the names by itself."""
         owners = [absolute(f"{OWN_LABEL}.{base_domain(identifier)}") for identifier in spec.identifiers]
         for name, account in self.accounts.items():
             writer = RecordWriter(account, self.providers[account.provider])
             if not writer.provider.behaviour.by_hand and all(map(writer.may_write, owners)):
-                route = f'{{ challenge = "dns-01", dns = "{name}" }}'
-                return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix)
-        return self.without_account(fix)
+                return f'{{ challenge = "dns-01", dns = "{name}" }}'
+        return None
 
     def without_account(self, fix: str) -> str:
         """Return what to do where no account can write: set one up, then what would open the port."""

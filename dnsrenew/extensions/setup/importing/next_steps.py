@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.challenges.dns01.instead import DnsInstead, needs_port
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.importing import jobs, reading, texts
@@ -75,9 +77,11 @@ def steps(
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
     tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
-    causes = _to_fix(config, notes, is_complete=not found)
+    by_hand = _by_hand(config, plan)
+    causes = _to_fix(config, notes, is_complete=not (found or by_hand))
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
+    found = [*_to_dns(config, by_hand, option), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
@@ -129,9 +133,6 @@ def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
     is_open = PLACEHOLDER in (reading.Notes(Discovery(insist=True)).text(config) or "")
     if is_open and any(_lacks_plain_options(account) for account in plan.dns.values()):
         yield texts.STEP_PLACEHOLDER.format(path=str(config))
-    by_hand = _by_hand(config, plan)
-    if by_hand:
-        yield texts.STEP_ROUTES.format(names=by_hand, path=str(config))
 
 
 def _lacks_plain_options(account: FoundDnsAccount) -> bool:
@@ -149,6 +150,31 @@ def _by_hand(config: Path, plan: Plan) -> list[str]:
     routes = {spec.name: spec.routes for spec in now.certificates if spec.routes}
     left = {name for name, all_ in routes.items() if all(_is_manual(each.dns, now.accounts) for each in all_)}
     return [name for name in names if name in left]
+
+
+def _to_dns(config: Path, by_hand: Sequence[str], option: str) -> Iterator[Message]:
+    """Give the way that needs neither an open port nor a person, for each certificate without such a route.
+
+    :param by_hand: the certificates for which a person has to set records.
+    """
+    try:
+        now = Config.load(config)
+    except ConfigError:
+        specs, instead = {}, DnsInstead()
+    else:
+        specs, instead = {spec.name: spec for spec in now.certificates}, DnsInstead(now.accounts, now.providers)
+    for spec in filter(needs_port, specs.values()):
+        ports = list(dict.fromkeys(str(CHALLENGES[route.challenge].port) for route in spec.routes))
+        if route := instead.route(spec):
+            yield texts.STEP_PORT_ROUTE.format(port=ports, name=spec.name, route=route)
+        else:
+            yield texts.STEP_PORT_INIT.format(port=ports, name=spec.name, config=option)
+    routes = {name: instead.route(specs[name]) if name in specs else None for name in by_hand}
+    for name, route in routes.items():
+        if route:
+            yield texts.STEP_MANUAL_ROUTE.format(name=name, path=str(config), route=route)
+    if left := [name for name, route in routes.items() if not route]:
+        yield texts.STEP_MANUAL.format(names=left, path=str(config), config=option)
 
 
 def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsAccount]) -> bool:

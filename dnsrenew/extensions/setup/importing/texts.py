@@ -251,7 +251,18 @@ UNWRITABLE: Final = Text(
 
 STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
 STEP_PLACEHOLDER: Final = Phrase("Write the missing options in place of change-me into {path}.")
-STEP_ROUTES: Final = Phrase("Replace the account manual in the routes of {names} by your DNS host, in {path}.")
+STEP_MANUAL: Final = Phrase(
+    "Replace the account manual in the routes of {names} by your DNS host, in {path}: dnsrenew init{config} sets up "
+    "its account."
+)
+STEP_MANUAL_ROUTE: Final = Phrase("Replace the route by the account manual in {path} for {name}: {route}")
+STEP_PORT_ROUTE: Final = Phrase(
+    "Only an open port {port} renews {name}. If it is closed, add {route} to its routes: DNS needs no open port."
+)
+STEP_PORT_INIT: Final = Phrase(
+    "Only an open port {port} renews {name}. If it is closed, run dnsrenew init{config} to set up DNS, which needs no "
+    "open port."
+)
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, and run dnsrenew import{config} again."
 )
