@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.kit.fallback_stage import attempt_rows, codes, dns, http, site
 from tests.kit.renew_stage import Stage, error_of
 
@@ -51,3 +53,18 @@ def test_no_route_is_left(stage: Stage) -> None:
     assert outcome.error is second.error
     assert error_of(outcome).code.startswith("provider-")
     assert outcome.next_attempt is not None
+
+
+def test_the_route_that_a_closed_port_names_is_pasted(stage: Stage) -> None:
+    """`renew` fails at a closed port; with the line that it prints in the file, the next one obtains."""
+    workspace = stage.workspace
+    config = workspace.write({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
+    failed = workspace.run("renew")
+    assert failed.returncode == 1
+    match = re.search(r"\{ challenge = [^}]*\}", " ".join(failed.stdout.split()))
+    assert match is not None
+    text = config.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("routes = "))
+    config.write_text(text.replace(line, f"{line.removesuffix(']')}, {match[0]}]"))
+    again = workspace.run("renew", "--now")
+    assert (again.returncode, "dns-01" in again.stdout) == (0, True), again.stdout

@@ -68,6 +68,20 @@ def test_an_account_of_other_zones_is_not_advised(stage: Stage) -> None:
         assert fix.startswith("Use a dns-01 route, which needs no open port.")
 
 
+def test_what_renew_prints(stage: Stage) -> None:
+    """On the screen the route comes before anything about the port; in a second language too."""
+    stage.workspace.write({**site(stage), "certificate.0.routes": [http(stage.lab.reserve())]})
+    for language in ("en", "zh"):
+        done = stage.workspace.run("--lang", language, "renew", "--now")
+        assert done.returncode == 1
+        advice = done.stdout[done.stdout.index(ROUTE) :]
+        assert "http-01" in done.stdout
+        assert "80" in advice
+        assert ("Otherwise" in advice) is (language == "en")
+    stage.workspace.write({**site(stage), "dns.home.zones": ["b.test"], "certificate.0.routes": [http(1)]})
+    assert "dnsrenew init" in stage.workspace.run("renew", "--now").stdout
+
+
 def test_an_address_has_no_other_way(stage: Stage) -> None:
     """DNS cannot prove an IP address, so the port stays the only advice."""
     changes = {"certificate.0.domains": ["127.0.0.1"], "certificate.0.routes": [http(stage.lab.reserve())]}
