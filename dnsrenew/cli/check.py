@@ -25,7 +25,7 @@ def check(invocation: Invocation) -> int:
         checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)
         return invocation.signals.run(checked)  # a secret's command can take long
 
-    config = invocation.config(read=read)
+    config = invocation.config(needs_certificates=True, read=read)
     document = {
         "ok": True,
         "certificates": len(config.certificates),

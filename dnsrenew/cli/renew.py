@@ -24,6 +24,7 @@ from dnsrenew.cli.schedule_note import (
 )
 from dnsrenew.cli.service_log import EventLines, log_line, outcome_line, use_journal
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, dim, outcome_fields, yellow
+from dnsrenew.config import config_to_renew
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.operations.selection import selected
 from dnsrenew.renewal.outcomes import exit_status
@@ -56,7 +57,7 @@ def renew(invocation: Invocation) -> int:
         _use_event_lines(invocation)
     if invocation.options.scheduled:
         use_journal(invocation.terminal)
-    config = invocation.config(needs_certificates=True)
+    config = invocation.config(needs_certificates=True, read=config_to_renew)
     _check_options(invocation, config)
     seconds = jitter(invocation)
     if seconds:

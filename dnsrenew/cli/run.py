@@ -18,6 +18,7 @@ from dnsrenew.cli.service_log import (
     write_reload_error,
     write_service_error,
 )
+from dnsrenew.config import config_to_renew
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.renewal.next_run import NextRun, next_run
 
@@ -40,7 +41,7 @@ def run(invocation: Invocation) -> int:
     """
     terminal, signals = invocation.terminal, invocation.signals
     use_service_log(invocation)
-    config = invocation.config(needs_certificates=True)
+    config = invocation.config(needs_certificates=True, read=config_to_renew)
     with RunWatch(invocation) as watch:
         watch.use(config)
         outcomes = _rounds(invocation, config, watch)
@@ -80,7 +81,7 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
     watch.reloading()
     status = texts.CONFIG_READ_AGAIN
     try:
-        new = invocation.config(needs_certificates=True)
+        new = invocation.config(needs_certificates=True, read=config_to_renew)
         watch.use(new)
     except ConfigError as error:
         status = write_reload_error(terminal, error)

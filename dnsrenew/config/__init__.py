@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
 
-__all__ = ["Config", "Mistake", "check_config", "find_config", "single_certificate"]
+__all__ = ["Config", "Mistake", "check_config", "config_to_renew", "find_config", "single_certificate"]
 
 
 class Config(Frozen, kw_only=True, public=True):
@@ -145,6 +145,20 @@ def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
     return locate.search(None if explicit is None else os.fspath(explicit), os.environ, locate.here())
+
+
+def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Config:
+    """Find the configuration and read it, for a run: terms that are not agreed to are a mistake.
+
+    :raises ConfigError: as :meth:`Config.load`.
+    """
+    from dnsrenew.config.loader import read_file
+    from dnsrenew.config.public_cas import check_terms
+
+    path, found = _search(explicit)
+    draft = read_file(path, found=found, insist=insist)
+    check_terms(draft)
+    return Config(**draft.fields())
 
 
 def check_config(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False, clock: Clock) -> Config:

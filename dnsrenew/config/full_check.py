@@ -13,6 +13,7 @@ from dnsrenew.base import extensions
 from dnsrenew.base.model import Deployment, Notice, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import pasted
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.fleet import SEAL, seal_fault
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.config.loader import Draft
     from dnsrenew.config.schema import SecretUse
-    from dnsrenew.drivers.provider import OptionSpec
-    from dnsrenew.errors import Text
+    from dnsrenew.errors import Message, Text
 
 
 def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dict[str, Any]:
@@ -138,6 +138,8 @@ def _can_be_run(program: str) -> bool:
 
 # Whether each secret can be read, and has the form that its DNS host or CA gives it.
 
+_HEX: Final = re.compile(r"[0-9A-Fa-f-]+")
+_BLANK_INSIDE: Final = re.compile(r"[^\s{]+[ \t].*")
 _QUOTES: Final = tuple("\"'“”„‘’‚«»`")
 
 
@@ -154,22 +156,22 @@ def check_secrets(draft: Draft) -> None:
             continue
         found: str | None
         expected: str
+        fix: str | None = None
         if use.path[-2:] == ("eab", "hmac"):
             found, expected = mac_key_fault(value), texts.HMAC
         elif use.path[:2] == SEAL:
             found, expected = seal_fault(value), texts.SEAL
         else:
-            option = _option(draft, use)
-            found, expected = (_form_fault(use, value, option), option.form) if option else (None, "")
+            found, expected, fix = _form_fault(draft, use, value)
         if found is not None:
-            draft.report.add(Unlocated(use.file, use.path, found, expected))
+            draft.report.add(Unlocated(use.file, use.path, found, expected, fix=fix))
 
 
 def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
     scheme, _, path = use.secret.reference.partition(":")
     found: str
     fix: str
-    if scheme == "file" and not os.path.lexists(path):
+    if scheme == "file" and not os.path.lexists(path) and "found" not in error.evidence:
         found = texts.FILE_MISSING.format(name=_shown_file(use, path))
         fix = texts.FILE_MISSING_FIX.format(key=use.path[-1])
     else:
@@ -177,28 +179,41 @@ def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
     draft.report.add(Unlocated(use.file, use.path, found, texts.READABLE, fix=fix))
 
 
-def _option(draft: Draft, use: SecretUse) -> OptionSpec | None:
-    """Return the option of a DNS host whose form is known."""
-    if len(use.path) != 3 or use.path[0] != "dns":
-        return None
-    account = draft.accounts.accounts.get(str(use.path[1]))
-    option = draft.accounts.providers[account.provider].options.get(str(use.path[2])) if account else None
-    return option if option is not None and option.pattern else None
-
-
-def _form_fault(use: SecretUse, value: str, option: OptionSpec) -> str | None:
-    """Return what is wrong with the form of a secret; it shows nothing of the secret."""
-    text = value.strip()
-    if re.fullmatch(option.pattern, text):
-        return None
+def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, str, str | None]:
+    """Return what is wrong with the form of a secret, what is expected and the fix; they show nothing of the secret."""
     scheme, _, rest = use.secret.reference.partition(":")
     secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
-    lines = len(text.splitlines())
-    if lines > 1:
-        return texts.FORM_LINES.format(secret=secret, count=lines)
+    account = draft.accounts.accounts.get(str(use.path[1])) if use.path[0] == "dns" and len(use.path) == 3 else None
+    if account is None:
+        return pasted.fault(value, secret, is_key="token" in str(use.path[-1])), texts.ONE_LINE, None
+    provider, key = draft.accounts.providers[account.provider], str(use.path[2])
+    option = provider.options.get(key)
+    found: str | None = None
+    if option is not None and option.pattern and not re.fullmatch(option.pattern, value.strip()):
+        meant = _file_meant(use, value.strip()) if scheme == "literal" else None
+        if meant is not None:
+            return texts.FORM_FILE, option.form, texts.FORM_FILE_FIX.format(name=meant)
+        found = pasted.fault(value, secret, is_key=False) or _shape_fault(value.strip(), secret)
+    found = found or provider.secret_fault(key, value, secret)
+    if found is None and provider.is_key(key) and _BLANK_INSIDE.fullmatch(value.strip()):
+        found = texts.FORM_BLANK.format(secret=secret)
+    return found, option.form if option is not None and option.form else texts.ONE_LINE, None
+
+
+def _shape_fault(text: str, secret: Message) -> str:
+    """Return how a secret differs from the form that its host gives it."""
     if text.startswith(_QUOTES):
         return texts.FORM_QUOTES.format(secret=secret)
-    return (texts.FORM_KEY if "=" in text else texts.FORM_OTHER).format(secret=secret)
+    if "=" in text:
+        return texts.FORM_KEY.format(secret=secret)
+    return (texts.FORM_LENGTH if _HEX.fullmatch(text) else texts.FORM_OTHER).format(secret=secret, count=len(text))
+
+
+def _file_meant(use: SecretUse, text: str) -> str | None:
+    """Return the name of a file that was given in place of the secret in it; None if the text is no such name."""
+    name = text.partition(":")[2] if text.lower().startswith("file:") else text
+    is_file = text != name or name.endswith(".txt") or os.path.isfile(os.path.join(os.path.dirname(use.file), name))
+    return name if is_file and name.isprintable() else None
 
 
 def _shown_file(use: SecretUse, path: str) -> str:

@@ -31,16 +31,11 @@ _ACME_LABEL: Final = "_acme-challenge."
 
 def check_public_cas(draft: Draft) -> None:
     """Add a mistake for each thing that a built-in CA refuses whatever DNS says."""
-    used: dict[str, None] = {}
     for one in draft.certificates.drafts:
-        names = dict.fromkeys(route.ca or one.ca for route in one.routes)
-        public = [name for name in names if is_public(draft, name)]
         _check_profile(draft, one)
-        used.update(dict.fromkeys(public))
-        if len(public) == len(names):  # a CA of one's own issues for any name
+        if all(is_public(draft, name) for name in _cas_of(one)):  # a CA of one's own issues for any name
             _check_names(one)
-    if used:
-        _check_terms(draft, list(used))
+    check_terms(draft)
 
 
 def is_public(draft: Draft, ca: str) -> bool:
@@ -49,8 +44,14 @@ def is_public(draft: Draft, ca: str) -> bool:
     return ca in BUILT_IN and known is not None and known.directory == BUILT_IN[ca].directory
 
 
-def _check_terms(draft: Draft, cas: list[str]) -> None:
-    if draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
+def _cas_of(one: CertificateDraft) -> list[str]:
+    return list(dict.fromkeys(route.ca or one.ca for route in one.routes))
+
+
+def check_terms(draft: Draft) -> None:
+    """Add a mistake if the terms of a built-in CA are not agreed to: it creates no account then."""
+    cas = dict.fromkeys(ca for one in draft.certificates.drafts for ca in _cas_of(one) if is_public(draft, ca))
+    if not cas or draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
         return
     terms = series([texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas], ", ")
     found = texts.NOT_AGREED if "agree_terms" in draft.values else MISSING

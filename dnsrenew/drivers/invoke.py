@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base.runtime.retry import RESEND, Transient, resend
 from dnsrenew.base.secrets import Secret
+from dnsrenew.base.secrets.texts import IT, UNUSABLE
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
@@ -237,7 +238,12 @@ class _Call(Frozen):
 
     def _reveal(self, key: str, secret: Secret, cancel: threading.Event) -> str:
         try:
-            return secret.reveal(cancel=cancel)
+            value = secret.reveal(cancel=cancel)
+            fault = self.provider.secret_fault(key, value, IT)
+            if fault is None:
+                return value
+            del value  # the traceback of the error must not have it
+            raise SecretError.of(UNUSABLE, reference=secret.reference, fault=fault)
         except SecretError as error:
             evidence = {**error.evidence, "account": self.account.name, "key": key}
             code, message, fix = texts.OPTION_SECRET_MISSING.fill(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from dnsrenew.base.secrets import pasted
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
+_BY_A_PERSON: Final = re.compile(r"pass|psw|user")
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
 """Options of every account, which a provider file cannot define."""
 _SERVERS: Final = frozenset({"api", "ib_host", "server"})
@@ -118,6 +120,19 @@ class Provider(Frozen, kw_only=True):
             if is_address and isinstance(value, str) and (server := _server(value.strip())):
                 return server
         return self.title
+
+    def secret_fault(self, option: str, value: str, secret: str) -> str | None:
+        """Return why a secret cannot be right, without showing it; None if it can be.
+
+        :param secret: what the secret is called.
+        """
+        if option not in self.options:  # what a script or a driver of the user's takes
+            return pasted.invisible(value, secret)
+        return pasted.fault(value, secret, is_key=self.is_key(option))
+
+    def is_key(self, option: str) -> bool:
+        """Tell whether a secret is one that the host made, such as a token, and no password that a person chose."""
+        return option in self.options and _BY_A_PERSON.search(option) is None
 
     def is_secret(self, option: str) -> bool:
         """Tell whether an option may be a secret; every option may, without a provider file."""

@@ -195,3 +195,20 @@ def test_status_of_what_was_never_obtained(folder: Path, capsys: pytest.CaptureF
     assert [path.name for path in folder.iterdir()] == ["dnsrenew.toml"]
     assert main(["status", "hom"]) == 2
     assert "home" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["check", "renew", "run"])
+def test_terms_and_certificates_that_are_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """`check` and what renews end alike, before anything is sent: exit status 2, and the key that is missing."""
+    public = RIGHT.replace('default_ca = "lab"\n', "").replace("example.test", "example.com")
+    for text, key in (
+        (public.replace("agree_terms = true\n", ""), "agree_terms"),
+        (public.replace("agree_terms = true", "agree_terms = false"), "agree_terms"),
+        (RIGHT.partition("[[certificate]]")[0], "certificate"),
+    ):
+        (folder / "dnsrenew.toml").write_text(text)
+        assert main([command, "--json"]) == 2
+        (mistake,) = json.loads(capsys.readouterr().out)["error"]["evidence"]["mistakes"]
+        assert mistake["key"] == key

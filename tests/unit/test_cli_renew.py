@@ -609,7 +609,8 @@ def test_a_traceback_shows_no_secret(
 ) -> None:
     """With -vv the traceback of a bug is shown without the secrets that the run has used."""
     path = tmp_path / "dnsrenew.toml"
-    path.write_text('[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n')
+    table = '[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n'
+    path.write_text(f"agree_terms = true\n{table}")
 
     class Stumbling:
         def __init__(self, config: object, store: object, services: object, context: Context, options: object) -> None:

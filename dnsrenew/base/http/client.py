@@ -40,6 +40,7 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",
     "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
+_HEADER: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
@@ -247,6 +248,9 @@ class _Outgoing(Frozen):
         if parts.auth is not None:
             own = {name: value for name, value in own.items() if name.lower() != "authorization"}
             own["Authorization"] = _basic(parts.auth)
+        for name, value in own.items():
+            if not _HEADER.fullmatch(value):  # such as a token with a letter of a web page in it
+                raise HttpFailure("connect", texts.INVALID_HEADER.format(name=name))
         if isinstance(data, Mapping):
             own.setdefault("Content-Type", "application/x-www-form-urlencoded")
             data = urlencode(data, doseq=True)

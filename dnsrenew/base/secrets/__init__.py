@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.secrets import sources, texts
+from dnsrenew.base.secrets import pasted, sources, texts
 from dnsrenew.errors import ConfigError, SecretError
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Secret:
 
         :param cancel: kills the program of a ``command`` when set.
         :raises Cancelled: the caller cancelled.
-        :raises SecretError: ``secret-missing``, the reference cannot be resolved.
+        :raises SecretError: ``secret-missing``, the reference cannot be resolved, or its value has a character that
+            cannot be seen, which no service takes.
         """
         called = time.monotonic()
         with self._lock:
@@ -112,7 +113,12 @@ class Secret:
                 raise copy.copy(self._failure[1])
             if self._value is None and self._read is not None:
                 try:
-                    self._value = self._read(cancel)
+                    value = self._read(cancel)
+                    fault = pasted.invisible(value, texts.IT)
+                    if fault is not None:
+                        del value  # a tool that shows the variables of a traceback must not show it
+                        raise SecretError.of(texts.UNUSABLE, reference=self.reference, fault=fault)
+                    self._value = value
                 except SecretError as error:
                     self._failure = time.monotonic(), copy.copy(error)
                     raise

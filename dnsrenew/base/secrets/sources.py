@@ -44,8 +44,11 @@ def from_file(path: Path) -> str:
     """
     try:
         # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
-        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8"))
+        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8-sig"))
     except OSError as error:
+        found = f"{path.name}.txt"  # Windows hides the ending that Notepad adds
+        if isinstance(error, FileNotFoundError) and path.with_name(found).is_file():
+            raise SecretError.of(texts.FILE_NAMED_TXT, reference=f"file:{path}", file=str(path), found=found) from None
         cause = error.strerror or type(error).__name__
         raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
     except UnicodeDecodeError:
@@ -113,6 +116,6 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
 
 def _decoded(out: bytes) -> str | None:
     try:
-        return _without_newline(out.decode("utf-8"))
+        return _without_newline(out.decode("utf-8-sig"))
     except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it holds the bytes
         return None

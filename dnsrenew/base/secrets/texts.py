@@ -36,6 +36,16 @@ FILE_EMPTY: Final = Text(
     "The secret {reference} cannot be read: the file is empty.",
     "Put the secret into {file}.",
 )
+FILE_NAMED_TXT: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be read: there is no such file, but {found} is there.",
+    "Rename it to {file}.",
+)
+UNUSABLE: Final = Text(
+    _MISSING,
+    "The secret {reference} cannot be used: {fault}.",
+    "Replace it by the secret alone, in one line.",
+)
 KEYRING_MISSING: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the package keyring is not installed.",
@@ -109,3 +119,10 @@ KEYRING: Final = Phrase("a text SERVICE/USER")
 NO_USER: Final = Phrase("a text without service and user")
 ARGUMENTS: Final = Phrase('a list of str, the first not empty, such as ["pass", "show", "dns"]')
 NAMES: Final = Phrase("a list of str, the names of environment variables")
+
+# ── what was pasted ─────────────────────────────────────────────────────────────────────
+
+IT: Final = Phrase("it")
+INVISIBLE: Final = Phrase("{secret} has the invisible character {character} in line {line}, at position {position}")
+SEVERAL_LINES: Final = Phrase("{secret} has {count} lines")
+NOT_ASCII: Final = Phrase("{secret} has a letter at position {position} that no key has")
