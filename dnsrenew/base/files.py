@@ -211,3 +211,11 @@ def other_unit() -> str:
     except OSError:
         return ""
     return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]
+
+
+def mount_of(path: str) -> str:
+    """Return where the file system of a path is mounted; the path need not exist."""
+    found = os.path.realpath(path)
+    while not os.path.ismount(found) and os.path.dirname(found) != found:
+        found = os.path.dirname(found)
+    return found

@@ -34,8 +34,13 @@ def _route(attempt: Attempt) -> str:
 
 
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
-    """Return what the doctor found wrong, most urgent first."""
-    bad = [check for check in error.evidence.get("checks", ()) if check["result"] == "bad"]
+    """Return what the doctor found wrong, most urgent first; what the error says already adds nothing."""
+    checks = error.evidence.get("checks", ())
+    bad = [
+        check
+        for check in checks
+        if check["result"] == "bad" and check["code"] != error.code and check["summary"] not in error.message
+    ]
     return [(LABELS["found"], sentences(check["summary"], check["fix"])) for check in bad[:_MOST_FOUND]]
 
 

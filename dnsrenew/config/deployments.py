@@ -16,6 +16,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.cas import trust_file
 from dnsrenew.config.fields import (
+    argument,
     choice,
     file_mode,
     file_path,
@@ -196,7 +197,7 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "url": web_url,
     "secret": secret,
     "words": command,
-    "remote": list_of(text, texts.COMMAND, least=1),
+    "remote": list_of(argument, texts.COMMAND, least=1),
     "names": list_of(text, texts.TEXTS),
     "address": target_address,
     "addresses": _addresses,

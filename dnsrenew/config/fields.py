@@ -46,6 +46,11 @@ def text(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     raise FieldError(texts.NOT_EMPTY if value == "" else TEXT)
 
 
+def argument(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read a word of a command: each but the program itself may be empty."""
+    return "" if value == "" and path[-1] != 0 else text(value, scope, path)
+
+
 def flag(value: Any, _scope: FieldScope, _path: KeyPath) -> bool:
     """Read true or false."""
     if isinstance(value, bool):

@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.config import texts
-from dnsrenew.config.fields import list_of, text
+from dnsrenew.config.fields import argument, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ def dns_hook(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 
 
 def _command(value: Any, scope: FieldScope, path: KeyPath, expected: str) -> tuple[str, ...]:
-    words: tuple[str, ...] = list_of(text, expected, least=1)(value, scope, path)
+    words: tuple[str, ...] = list_of(argument, expected, least=1)(value, scope, path)
     return judged(words, scope) if words else words
 
 
@@ -89,7 +89,7 @@ def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
         return
     script = next((word for word in arguments if not word.startswith("-")), "")
     yield os.path.abspath(script)
-    for word in dict.fromkeys(word for argument in arguments for word in _words(argument)):
+    for word in dict.fromkeys(word for each in arguments for word in _words(each)):
         if has_folder(word):
             yield os.path.abspath(word)
         elif len(word) <= _LONGEST_NAME and (found := scope.checks.program(word)):

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import os_calls
-from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info, other_unit
+from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info, other_unit, mount_of
 from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
@@ -288,11 +288,13 @@ def _unwritable(path: str, error: OSError) -> DeployError:
     if isinstance(error, ForeignLinkError):
         return DeployError.of(texts.FOREIGN_LINK, file=path, **vars(error.link))
     text: Text = texts.FULL if error.errno in _FULL else texts.UNWRITABLE
+    if error.errno == errno.EROFS:
+        text = texts.DISK_READ_ONLY
     unit = other_unit() if is_closed_by_unit(error) else ""
     if is_closed_by_unit(error):
         text = texts.READ_ONLY_ELSEWHERE if unit else texts.READ_ONLY
     user = os.environ.get("USERNAME", "") if os.name == "nt" else user_name(os.geteuid())
     reason = error.strerror or type(error).__name__
-    return DeployError.of(
-        text, path=path, folder=os.path.dirname(path), reason=reason, user=user, **({"unit": unit} if unit else {})
-    )
+    fields = {"path": path, "folder": os.path.dirname(path), "reason": reason, "user": user}
+    fields |= {"mount": mount_of(path)} if text is texts.DISK_READ_ONLY else {}
+    return DeployError.of(text, **fields, **({"unit": unit} if unit else {}))

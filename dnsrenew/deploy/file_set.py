@@ -93,6 +93,14 @@ def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:
     return True
 
 
+def write_file(saved: SavedFiles, file: TargetFile) -> None:
+    """Write one file, of which nothing is kept.
+
+    :raises DeployError: ``deploy-unwritable``; the old file is in place.
+    """
+    _put(saved, [file])
+
+
 def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
     """Complete the renames of a killed run, as far as it had not done them.
 

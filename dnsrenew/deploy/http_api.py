@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from dnsrenew.base.http import Response
     from dnsrenew.base.runtime.context import Context
 
-_TIMEOUT: Final = (10.0, 60.0)
+ANSWER_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 10.0
+_TIMEOUT: Final = (_CONNECT_SECONDS, ANSWER_SECONDS)
 """Seconds to connect, and for the answer: an API may restart its web server first."""
 _LOGIN: Final = frozenset({401, 403})
 _SHOWN: Final = 300
@@ -60,6 +62,7 @@ class HttpApi:
     :param trust: a PEM file with more roots.
     :param only: whether the roots of ``trust`` are the only ones.
     :param pair: files with a client certificate and its key.
+    :param seconds: that an answer may take; default: :data:`ANSWER_SECONDS`.
     :raises DeployError: the address is not encrypted, or ``trust`` has no roots.
     """
 
@@ -72,6 +75,7 @@ class HttpApi:
         trust: str | None = None,
         only: bool = False,
         pair: tuple[str, str] | None = None,
+        seconds: float | None = None,
     ) -> None:
         if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
@@ -79,6 +83,7 @@ class HttpApi:
         self.headers: dict[str, str] = {}
         self._run = run
         self._name = name
+        self._timeout = _TIMEOUT if seconds is None else time_limit(seconds)
         roots = (trust,) if only or trust is None else (trust, None)
         self._clients = self._make_clients(roots, pair)
 
@@ -138,7 +143,7 @@ class HttpApi:
             headers["Content-Type"] = payload.kind
         data = None if payload is None else payload.content
         url = f"{self.url}{path}"
-        return client.request(method, url, data=data, headers=headers, timeout=_TIMEOUT)
+        return client.request(method, url, data=data, headers=headers, timeout=self._timeout)
 
     def _failure(self, failure: HttpFailure) -> DeployError:
         reason = self._run.redactor.redact(failure.detail)
@@ -155,6 +160,11 @@ class HttpApi:
             raise self.error(texts.API_TRUST, path=roots[0]) from None
         except OSError as error:
             raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
+
+
+def time_limit(seconds: float) -> tuple[float, float]:
+    """Return the seconds for a connection and for the answer."""
+    return min(_CONNECT_SECONDS, seconds), seconds
 
 
 def _message(document: Any) -> str:

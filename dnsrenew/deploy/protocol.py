@@ -222,6 +222,13 @@ class TargetKind(Frozen, kw_only=True):
 
 FOLDERS: Final = "folders"
 """The option, which no configuration can have, with the folders that are made if they are missing."""
+
+
+def waits(seconds: float) -> TargetOption:
+    """Return the option of a target that has to answer."""
+    return TargetOption("limit", "Seconds that it may take to answer a request.", default=seconds)
+
+
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
 COMMON: Final[Mapping[str, TargetOption]] = {

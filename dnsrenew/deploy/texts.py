@@ -51,6 +51,12 @@ FULL: Final = Text(
     "{path} cannot be written: {reason}.",
     "Free space on the disk that holds {folder}; the old files are still in place.",
 )
+DISK_READ_ONLY: Final = Text(
+    "deploy-unwritable",
+    "{path} cannot be written: its file system is read-only.",
+    "Mount the file system of {folder} read-write (as root: `mount -o remount,rw {mount}`; in a container: a volume), "
+    "or name a file on another disk.",
+)
 READ_ONLY: Final = Text(
     "deploy-unwritable",
     "The systemd unit that runs dnsrenew does not allow it to write {path}: {reason}.",
@@ -125,6 +131,11 @@ NO_ANSWER: Final = Text(
     "{url} does not answer: {reason}.",
     "Check that the server runs and that its address in the `deploy` entry is right.",
 )
+WEBHOOK_LATE: Final = Text(
+    "deploy-timeout",
+    "{url} does not answer in time: {reason}.",
+    "Find out why it takes so long, or set a longer `timeout` in the `deploy` entry.",
+)
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
     "{url} answered with status {status}.",
@@ -182,6 +193,11 @@ HFS_CLOSED: Final = Text(
     "deploy-refused",
     "HFS at {url} does not allow this program to change its settings (HTTP {status}).",
     "Set `url`, and `user` and `password` of an HFS admin, in the `deploy` entry, or open the admin page to this host.",
+)
+HFS_NO_CONFIG: Final = Text(
+    "deploy-unsupported",
+    "HFS at {url} does not allow this program to change its settings, and {path} is not its configuration.",
+    "Set `folder` in the `deploy` entry to the folder with the config.yaml of HFS.",
 )
 HFS_NOT_FOUND: Final = Text(
     "deploy-unreachable",
@@ -263,7 +279,7 @@ API_UNTRUSTED: Final = Text(
 API_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} did not answer in time: {reason}.",
-    "Check the load of {name}, and run dnsrenew deploy {certificate}.",
+    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, and run dnsrenew deploy {certificate}.",
 )
 API_LOGIN: Final = Text(
     "deploy-refused",

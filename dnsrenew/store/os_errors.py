@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import users
-from dnsrenew.base.files import NotAFileError, is_closed_by_unit, other_unit
+from dnsrenew.base.files import NotAFileError, is_closed_by_unit, other_unit, mount_of
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 
@@ -77,7 +77,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number == errno.ENOENT and operation == "mkdir" and _leads_to_store(path, root):
         return texts.NO_NEW_FOLDER, {"existing": _nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
-    return text, {"reason": _reason(error), "existing": _nearest_existing(path)}
+    return text, {"reason": _reason(error), "existing": _nearest_existing(path), "mount": mount_of(path)}
 
 
 def not_private(path: str) -> StoreError:

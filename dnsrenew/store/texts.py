@@ -30,7 +30,8 @@ FULL: Final = Text(
 READ_ONLY: Final = Text(
     "store-read-only",
     "{path} cannot be written: its file system is read-only.",
-    "Mount {existing} read-write (in a systemd unit: ReadWritePaths=), or set `store` to another folder.",
+    "Mount the file system of {existing} read-write (as root: `mount -o remount,rw {mount}`; in a container: a "
+    "volume), or set `store` to a folder on another disk.",
 )
 READ_ONLY_IN_UNIT: Final = Text(
     "store-read-only",

@@ -215,6 +215,35 @@ def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
     assert (code(result), result.changed) == ("deploy-unwritable", False)
 
 
+def test_a_closed_api_and_the_folder(stage: HfsStage) -> None:
+    """Where the API is closed, `folder` is used: HFS serves the new pair without a restart, and renews no more itself.
+
+    A repetition changes nothing. A pair that is not served is put back, with the settings.
+    """
+    closed = {"localhost_admin": "false", "acme_renew": "true", "description": '"of mine"'}
+    with stage.running(**closed) as server:
+        refused = stage.deploy(server.url)
+        assert code(refused) == "deploy-refused"
+        result = stage.deploy(server.url, folder=str(stage.folder))
+        assert (result.error, result.changed, result.served) == (None, True, True)
+        assert server.leaf() == here(stage.new.certificate_path).read_text()
+        lines = server.config.splitlines()
+        assert "acme_renew: false" in lines
+        assert any("of mine" in line for line in lines)
+        again = stage.deploy(server.url, folder=str(stage.folder))
+        assert (again.error, again.changed) == (None, False)
+        assert server.process.running
+
+
+def test_a_closed_api_puts_its_settings_back(stage: HfsStage) -> None:
+    """A deployment that nothing serves ends with the old pair and the old settings in the folder."""
+    with stage.running(localhost_admin="false") as server:
+        result = stage.deploy(server.url, folder=str(stage.folder), verify=["127.0.0.1:1"], verify_timeout=0.5)
+        assert (code(result), result.rolled_back) == ("deploy-unreachable", True)
+        wait_until(lambda: server.leaf() == here(stage.old.certificate_path).read_text())
+        assert 'cert: "old.cer"' in server.config or "cert: old.cer" in server.config
+
+
 # ── what is found ───────────────────────────────────────────────────────────────────────
 
 _ROOT: Final = Path(__file__).resolve().parents[2]

@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,6 +24,7 @@ import dnsrenew
 from dnsrenew import Secret
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.config import Config
 from dnsrenew.deploy import engine, programs
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
@@ -31,10 +34,11 @@ from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.deploy.targets.webhook import WebhookDeployer
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import ConfigError, DeployError
 from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
+from tests.kit.load import allowed
 from tests.kit.namespaces import run_python
 
 # ── hfs ─────────────────────────────────────────────────────────────────────────────────────
@@ -348,3 +352,54 @@ def test_a_journalctl_that_others_can_change_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(DeployError):
         programs.run(Context(), [systemctl, "restart", "nginx"], seconds=10)
     assert not (tmp_path / "asked").exists()
+
+
+# ── waiting ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_target_that_waits_has_a_timeout() -> None:
+    """A program, an API, a socket or a machine: each has the time that its entry gives it."""
+    without = [to for to in catalogue.BUILT_IN if "timeout" not in all_options(catalogue.target(to))]  # type: ignore[arg-type]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("to", "options"),
+    [
+        ("webhook", {"url": "http://127.0.0.1:{port}/"}),
+        ("caddy", {"url": "http://127.0.0.1:{port}/", "certificate": "{folder}/c", "key": "{folder}/k"}),
+        ("proxmox", {"url": "http://127.0.0.1:{port}/", "token": Secret("t0ken-4711")}),
+        ("hfs", {"url": "http://127.0.0.1:{port}/", "folder": "{folder}"}),
+        ("haproxy", {"socket": "127.0.0.1:{port}", "certificate": "{folder}/c"}),
+    ],
+)
+def test_the_timeout_of_an_entry(tmp_path: Path, to: str, options: dict[str, Any]) -> None:
+    """A target that takes the connection and does not answer ends after the seconds of its entry."""
+    certificate = make_certificate(tmp_path / "store")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fields = {"port": listener.getsockname()[1], "folder": tmp_path}
+        given = {key: value.format(**fields) if isinstance(value, str) else value for key, value in options.items()}
+        one = entry(Deployment(to, timeout=0.2, verify=[], **given))
+        began = time.monotonic()
+        (result,) = engine.deploy(Context(), [one], certificate, lambda _: KeptFiles())
+    assert time.monotonic() - began < allowed(3)
+    assert result.error is not None
+    assert result.error.code in {"deploy-timeout", "deploy-unreachable"}
+
+
+def test_an_empty_argument_is_an_argument(tmp_path: Path) -> None:
+    """A program gets each word of `run` as it stands; only the program itself cannot be empty."""
+    out = tmp_path / "out"
+    code = f"import sys; open({str(out)!r}, 'w').write(repr(sys.argv[1:]))"
+    table: dict[str, Any] = {
+        "domains": ["a.test"],
+        "routes": [{"challenge": "http-01"}],
+        "deploy": [{"run": [sys.executable, "-c", code, "", "x", ""]}],
+    }
+    (spec,) = Config.from_dict({"certificate": [table]}, base=tmp_path).certificates
+    (one,) = spec.deploy
+    (result,) = engine.deploy(Context(), [entry(one)], make_certificate(tmp_path / "store"), lambda _: KeptFiles())
+    assert (result.error, out.read_text()) == (None, "['', 'x', '']")
+    table["deploy"] = [{"run": ["", "x"]}]
+    with pytest.raises(ConfigError):
+        Config.from_dict({"certificate": [table]}, base=tmp_path)

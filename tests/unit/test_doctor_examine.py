@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.base.model import Check, Diagnosis, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
@@ -21,7 +21,9 @@ from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.host import internet
 from dnsrenew.extensions.doctor.table import CheckEntry
-from dnsrenew.store import FolderStore
+from dnsrenew.fallback import history
+from dnsrenew.store import FolderStore, State
+from tests.kit.doctor_stage import doctor_stage
 from tests.kit.folders import here
 from tests.kit.load import allowed
 
@@ -160,3 +162,21 @@ def test_a_cancel_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     cancel.set()
     with pytest.raises(Cancelled):
         diagnose(tmp_path, monkeypatch, ok, cancel)
+
+
+def test_the_routes_are_in_the_order_of_a_run(tmp_path: Path) -> None:
+    """A route that failed within a day comes after the one that led to the certificate, as `renew` tries them."""
+    http, dns = Route("http-01", listen=":80"), Route("dns-01", dns="home")
+    with doctor_stage(tmp_path, routes=(http, dns)) as stage:
+        assert [route.challenge for route in examine.options(stage.facts, stage.spec)["a.test"]] == [
+            "http-01",
+            "dns-01",
+        ]
+        now = stage.clock.now()
+        known = history.remember_failures(State(), {history.route_key(http, "lab"): "http-unreachable"}, now)
+        known = history.remember_success(known, [history.route_key(dns, "lab")], now)
+        stage.facts.store.update("home", lambda _: known, known=State())
+        assert [route.challenge for route in examine.options(stage.facts, stage.spec)["a.test"]] == [
+            "dns-01",
+            "http-01",
+        ]

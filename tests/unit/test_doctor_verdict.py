@@ -46,7 +46,11 @@ def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
         ([], (True, "http-01  le", None)),
         ([check("port-80-free", "ok")], (True, "http-01  le", None)),
         ([check("port-80-free", "bad", "http-01")], (True, "dns-01 home le", None)),
-        ([check("port-80-outside", "unknown", "http-01")], (True, "dns-01 home le", None)),
+        ([check("port-80-outside", "unknown", "http-01")], (True, "http-01  le", None)),
+        (
+            [check("port-80-outside", "unknown", "http-01"), check("dns-account", "unknown", "dns-01")],
+            (None, None, "Mend port-80-outside."),
+        ),
         ([check("ca-reachable", "bad", "all", ca="le")], (True, "dns-01 backup zerossl", None)),
         ([check("internet", "bad", "all")], (False, None, "Mend internet.")),
         ([check("ca-reachable", "unknown", "all")], (None, None, "Mend ca-reachable.")),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.files import is_closed_by_unit, other_unit
+from dnsrenew.base.files import is_closed_by_unit, other_unit, mount_of
 from dnsrenew.base.open_folder import ForeignLinkError
 from dnsrenew.base.public_files import OutsideLinkError
 from dnsrenew.challenges.http01 import texts
@@ -112,11 +113,13 @@ class Webroot:
             return ChallengeError.of(texts.WEBROOT_MISSING, **evidence)
         reason = error.strerror or str(error)
         text = texts.WEBROOT_UNWRITABLE
+        if error.errno == errno.EROFS:
+            text = texts.WEBROOT_DISK_READ_ONLY
         if is_closed_by_unit(error):
             text = texts.WEBROOT_READ_ONLY
             if unit := other_unit():
                 text, evidence = texts.WEBROOT_READ_ONLY_ELSEWHERE, {**evidence, "unit": unit}
-        return ChallengeError.of(text, **evidence, path=path, reason=reason)
+        return ChallengeError.of(text, **evidence, path=path, reason=reason, mount=mount_of(webroot))
 
 
 # ── app ────────────────────────────────────────────────────────────────────────────────

@@ -66,6 +66,11 @@ WEBROOT_UNWRITABLE: Final = Text(
     "The user that runs dnsrenew cannot write files in {path}: {reason}.",
     "Give this user write access to the folder, or use dns-01, which needs no files.",
 )
+WEBROOT_DISK_READ_ONLY: Final = Text(
+    "http-webroot-unwritable",
+    "No file can be written in {path}: its file system is read-only ({reason}).",
+    "Mount it read-write (as root: `mount -o remount,rw {mount}`), or use dns-01, which needs no files.",
+)
 WEBROOT_READ_ONLY: Final = Text(
     "http-webroot-unwritable",
     "The systemd unit that runs dnsrenew does not allow it to write files in {path}: {reason}.",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
-from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import is_safe, time_limit
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.deploy.protocol import DeployerContext
 
 _URL: Final = "http://127.0.0.1:2019"
-_TIMEOUT: Final = (5.0, 30.0)
+_SECONDS: Final = 30.0
 
 
 class CaddyDeployer(FileDeployer):
@@ -51,10 +51,12 @@ class CaddyDeployer(FileDeployer):
                 raise DeployError.of(texts.CADDY_REFUSED, **fields)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
-        client = HttpClient()
+        client, seconds = HttpClient(), self._options.get("timeout", _SECONDS)
         try:
             return self._context.run.call(
-                lambda: client.request(method, f"{self._url}{path}", data=data, headers=headers, timeout=_TIMEOUT)
+                lambda: client.request(
+                    method, f"{self._url}{path}", data=data, headers=headers, timeout=time_limit(seconds)
+                )
             )
         except HttpFailure as failure:
             reason = self._context.run.redactor.redact(failure.detail)
@@ -78,6 +80,7 @@ TARGET = TargetKind(
         "key_mode": TargetOption("mode", "The mode of the key file; never for others.", default="0600"),
         "owner": TargetOption("owner", "The owner of both files."),
         "group": TargetOption("group", "The group of both files."),
+        "timeout": waits(_SECONDS),
     },
     writes=("certificate", "key"),
     describe=_describe,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import host_port
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ class HaproxyDeployer(FileDeployer):
 
     def _ask(self, command: str) -> str:
         """Send one command and return the answer; HAProxy closes the connection after it."""
-        where = self._options["socket"]
+        where, seconds = self._options["socket"], self._options.get("timeout", _SECONDS)
         try:
-            return self._context.run.call(lambda: _exchange(where, command))
+            return self._context.run.call(lambda: _exchange(where, command, seconds))
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=reason) from None
 
 
-def _exchange(where: str, command: str) -> str:
-    with _connect(where) as connection:
+def _exchange(where: str, command: str, seconds: float) -> str:
+    with _connect(where, seconds) as connection:
         connection.sendall(f"{command}\n".encode("ascii"))
         answer = b""
         while len(answer) < _ANSWER and (piece := connection.recv(65536)):
@@ -72,11 +72,11 @@ def _exchange(where: str, command: str) -> str:
     return answer.decode("utf-8", "replace")
 
 
-def _connect(where: str) -> socket.socket:
+def _connect(where: str, seconds: float) -> socket.socket:
     """Connect; the private key goes through it as it is."""
     if where.startswith("/"):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_SECONDS)
+        connection.settimeout(seconds)
         try:
             connection.connect(where)
         except BaseException:  # a socket that nobody else can close
@@ -86,7 +86,7 @@ def _connect(where: str) -> socket.socket:
     address = host_port.split(where)
     if not host_port.is_here(address[0]):
         raise DeployError.of(texts.HAPROXY_PLAIN, socket=where)
-    return socket.create_connection(address, timeout=_SECONDS)
+    return socket.create_connection(address, timeout=seconds)
 
 
 def _without_blank_lines(pem: bytes) -> str:
@@ -119,6 +119,7 @@ TARGET = TargetKind(
         "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
         "owner": TargetOption("owner", "The owner of the file."),
         "group": TargetOption("group", "The group of the file."),
+        "timeout": waits(_SECONDS),
     },
     writes=("certificate",),
     describe=_describe,

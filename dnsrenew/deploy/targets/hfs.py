@@ -22,8 +22,9 @@ from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.users import this_user
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
-from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import is_safe, time_limit
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.targets.hfs_folder import CONFIG, HfsFolder
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ _LARGEST: Final = 1 << 20
 _OFF: Final = -1
 """``https_port`` of HFS where HTTPS is off."""
 _HTTPS: Final = 443
+_CLOSED: Final = frozenset({401, 403})
+"""Statuses of an API that does not let this program in."""
+_SECONDS: Final = 15.0
 _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
 """The settings of HFS that a deployment changes, and puts back."""
 _SETTINGS: Final = "settings"
 _OLD: Final = "certificate"
 _ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
-_CONFIG: Final = "config.yaml"
 PROGRAMS: Final = ("node", "hfs", "HFS")
 """Names of the program; HFS sets its title to `HFS 3.2.2`."""
 _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
@@ -66,8 +69,18 @@ class HfsDeployer:
         self._files: list[TargetFile] = []
 
     @cached_property
-    def _api(self) -> HfsApi:
-        """HFS at the given address, or the first one found on this machine that answers.
+    def _api(self) -> HfsApi | HfsFolder:
+        """HFS by its API, or by its folder where the entry names that and the API refuses.
+
+        :raises DeployError: none was found.
+        """
+        api = self._asked()
+        if "folder" in self._options and api.refuses():
+            return HfsFolder(self._context, api.url, str(self._options["folder"]))
+        return api
+
+    def _asked(self) -> HfsApi:
+        """Return HFS at the given address, or the first one found on this machine that answers.
 
         :raises DeployError: none was found that is root's or ours: those of others are not asked.
         """
@@ -140,9 +153,7 @@ class HfsDeployer:
     def _set(self, changes: Mapping[str, Any]) -> None:
         if not changes:
             return
-        self._api.call("set_config", {"values": changes})
-        if "https_port" in changes and changes["https_port"] != _OFF:
-            self._api.wait_listening()
+        self._api.set(changes)
 
     def _wanted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         certificate, key = (os.path.basename(file.path) for file in self._files)
@@ -195,7 +206,7 @@ def is_hfs(program: RunningProgram) -> bool:
 
 
 def _config_of(program: RunningProgram) -> str:
-    return os.path.join(program.folder, _CONFIG) if program.folder else ""
+    return os.path.join(program.folder, CONFIG) if program.folder else ""
 
 
 def _is_trusted(program: RunningProgram, discovery: Discovery) -> bool:
@@ -204,9 +215,9 @@ def _is_trusted(program: RunningProgram, discovery: Discovery) -> bool:
 
 def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[RunningProgram]) -> Iterator[int]:
     """Give the ports at which HFS may answer: those of configurations found on this machine, then its default."""
-    files = [os.path.join(options["folder"], _CONFIG)] if "folder" in options else []
+    files = [os.path.join(options["folder"], CONFIG)] if "folder" in options else []
     files += [_config_of(each) for each in programs if is_hfs(each) and each.folder and _is_trusted(each, discovery)]
-    for file in (*files, os.path.join(os.path.expanduser("~"), ".hfs", _CONFIG)):
+    for file in (*files, os.path.join(os.path.expanduser("~"), ".hfs", CONFIG)):
         with contextlib.suppress(UntrustedError, OSError):
             found = _PORT.search(discovery.read(file, _LARGEST).decode("utf-8", "replace"))
             if found is not None:
@@ -228,11 +239,14 @@ TARGET = TargetKind(
             "Required with `user`.",
         ),
         "folder": TargetOption(
-            "path", "The folder of HFS, if it is not the one that HFS names (a container's volume)."
+            "path",
+            "The folder of HFS, if it is not the one that HFS names (a container's volume). Where its API is closed, "
+            "its settings are changed in `config.yaml` there.",
         ),
         "user": TargetOption("text", "An admin account of HFS, if its admin is not open to this machine."),
         "password": TargetOption("secret", "The password of that account."),
         "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
+        "timeout": waits(_SECONDS),
     },
     describe=_describe,
     make=HfsDeployer,
@@ -245,7 +259,6 @@ TARGET = TargetKind(
 
 # The API of HFS 3, as its admin page uses it.
 
-_TIMEOUT: Final = (5.0, 15.0)
 _HEADERS: Final = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
 _PAUSE: Final = 0.2
 _LISTEN_SECONDS: Final = 10.0
@@ -287,6 +300,23 @@ class HfsApi:
         found = self.call("get_config", {"only": list(names)})
         return {name: found.get(name) for name in names}
 
+    def refuses(self) -> bool:
+        """Tell whether it answers, and does not let this program change its settings."""
+        try:
+            self.settings(_KEYS)
+        except DeployError as error:
+            return error.code == "deploy-unsupported" or error.evidence.get("status") in _CLOSED
+        return False
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Change settings; wait until HTTPS listens at a new port.
+
+        :raises DeployError: it does not answer, or refuses.
+        """
+        self.call("set_config", {"values": changes})
+        if changes.get("https_port", _OFF) != _OFF:
+            self.wait_listening()
+
     def wait_listening(self) -> None:
         """Wait until HTTPS listens, after its port was set.
 
@@ -315,7 +345,7 @@ class HfsApi:
             reason = self._context.run.redactor.redact(failure.detail)
         if response is None:  # raised here: the original error, whose traceback has the password, is not kept
             raise DeployError.of(texts.HFS_SILENT, url=self.url, reason=reason)
-        if response.status in {401, 403}:
+        if response.status in _CLOSED:
             raise DeployError.of(texts.HFS_CLOSED, url=self.url, status=response.status)
         if response.status == 404:
             raise DeployError.of(texts.HFS_TOO_OLD, url=self.url)
@@ -332,10 +362,12 @@ class HfsApi:
 
     def _post(self, name: str, body: bytes) -> Response:
         """Post to the API; only this frame has the password."""
-        client = HttpClient()
+        client, seconds = HttpClient(), self._context.options.get("timeout", _SECONDS)
         try:
             headers = {**_HEADERS, **self._login()}
-            return client.request("POST", f"{self.url}/~/api/{name}", data=body, headers=headers, timeout=_TIMEOUT)
+            return client.request(
+                "POST", f"{self.url}/~/api/{name}", data=body, headers=headers, timeout=time_limit(seconds)
+            )
         finally:
             client.close()
 

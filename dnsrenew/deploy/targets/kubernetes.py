@@ -19,8 +19,8 @@ from dnsrenew.base import files, host_port
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi, Payload
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -98,7 +98,15 @@ def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
         pair = None
         if cluster.pair is not None:
             pair = _file(folder, "certificate", cluster.pair.certificate), _file(folder, "key", cluster.pair.key)
-        api = HttpApi(context.run, _NAME, cluster.url, trust=trust, only=True, pair=pair)
+        api = HttpApi(
+            context.run,
+            _NAME,
+            cluster.url,
+            trust=trust,
+            only=True,
+            pair=pair,
+            seconds=context.options.get("timeout"),
+        )
     if cluster.token:
         api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"
     return api
@@ -136,6 +144,7 @@ TARGET = TargetKind(
         "secret": TargetOption("text", "The name of the secret.", required=True),
         "namespace": TargetOption("text", "Its namespace; default: that of the context or of the pod."),
         "kubeconfig": TargetOption("private", "A kubeconfig as JSON; default: the service account of the pod."),
+        "timeout": waits(ANSWER_SECONDS),
     },
     describe=_describe,
     make=KubernetesDeployer,

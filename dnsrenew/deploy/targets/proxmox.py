@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from dnsrenew.base import x509
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,13 @@ class ProxmoxDeployer:
         self._context = context
         self.has_changed = False
         options = context.options
-        self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/api2/json", trust=options.get("trust"))
+        self._api = HttpApi(
+            context.run,
+            _NAME,
+            f"{options['url'].rstrip('/')}/api2/json",
+            trust=options.get("trust"),
+            seconds=options.get("timeout"),
+        )
         node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
         self._path = f"/nodes/{quote(node, safe='')}/certificates"
         self._is_logged_in = False
@@ -118,6 +124,7 @@ TARGET = TargetKind(
         "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),
         "password": TargetOption("secret", "The password of that user."),
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
+        "timeout": waits(ANSWER_SECONDS),
     },
     describe=_describe,
     make=ProxmoxDeployer,

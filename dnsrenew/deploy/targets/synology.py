@@ -14,8 +14,8 @@ from urllib.parse import quote, urlencode
 
 from dnsrenew.base import x509
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -48,7 +48,13 @@ class SynologyDeployer:
         self._context = context
         self.has_changed = False
         options = context.options
-        self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/webapi", trust=options.get("trust"))
+        self._api = HttpApi(
+            context.run,
+            _NAME,
+            f"{options['url'].rstrip('/')}/webapi",
+            trust=options.get("trust"),
+            seconds=options.get("timeout"),
+        )
 
     def check(self, _certificate: Certificate) -> bool:
         """Return False: DSM does not show its certificates; the entry is not pending if this one was imported."""
@@ -184,6 +190,7 @@ TARGET = TargetKind(
             "text", "The description of the certificate to replace, made if there is none; default: DSM's default one."
         ),
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
+        "timeout": waits(ANSWER_SECONDS),
     },
     describe=_describe,
     make=SynologyDeployer,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import x509
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import HttpApi, as_json
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, as_json
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _GENERAL: Final = "/system/general"
 _RESTART: Final = "/system/general/ui_restart"
 _NOT_FOUND: Final = 404
 _NO_METHOD: Final = 405
-_JOB_SECONDS: Final = 60.0
 _PAUSE: Final = 0.5
 _ENDED: Final = {"FAILED", "ABORTED"}
 _OLD: Final = "certificate"
@@ -41,7 +40,13 @@ class TruenasDeployer:
         self._context = context
         self.has_changed = False
         options = context.options
-        self._api = HttpApi(context.run, _NAME, f"{options['url'].rstrip('/')}/api/v2.0", trust=options.get("trust"))
+        self._api = HttpApi(
+            context.run,
+            _NAME,
+            f"{options['url'].rstrip('/')}/api/v2.0",
+            trust=options.get("trust"),
+            seconds=options.get("timeout"),
+        )
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the web interface uses this certificate; TrueNAS refuses one whose key does not fit."""
@@ -117,8 +122,8 @@ class TruenasDeployer:
             self._wait(job)
 
     def _wait(self, job: int) -> None:
-        run = self._context.run
-        end = run.clock.monotonic() + _JOB_SECONDS
+        run, seconds = self._context.run, self._context.options.get("timeout", ANSWER_SECONDS)
+        end = run.clock.monotonic() + seconds
         while run.clock.monotonic() < end:
             found = self._api.ask("GET", f"/core/get_jobs?id={job}")
             state = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
@@ -129,7 +134,7 @@ class TruenasDeployer:
                     texts.TRUENAS_JOB, reason=self._api.reason(str(state.get("error") or "").encode())
                 )
             run.wait(_PAUSE)
-        raise self._api.error(texts.TRUENAS_JOB_LATE, seconds=round(_JOB_SECONDS))
+        raise self._api.error(texts.TRUENAS_JOB_LATE, seconds=round(seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
         """Delete the imports of earlier renewals; TrueNAS keeps those that another service uses."""
@@ -178,6 +183,7 @@ TARGET = TargetKind(
         "user": TargetOption("text", "Without an API key: an administrator."),
         "password": TargetOption("secret", "The password of that user."),
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
+        "timeout": waits(ANSWER_SECONDS),
     },
     describe=_describe,
     make=TruenasDeployer,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import rfc3339
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.http_api import is_safe, time_limit
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.http import Response
     from dnsrenew.base.model import Certificate
     from dnsrenew.deploy.protocol import DeployerContext
+
+_SECONDS: Final = 30.0
 
 
 class WebhookDeployer:
@@ -40,14 +42,15 @@ class WebhookDeployer:
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        shown, response, reason = _describe(self._context.options), None, ""
+        shown, response, reason, text = _describe(self._context.options), None, "", texts.NO_ANSWER
         try:
             response = self._context.run.call(lambda: self._post(certificate))
         except HttpFailure as failure:
             self.has_changed = failure.kind in {"timeout", "reset"}  # the request may have arrived
             reason = self._context.run.redactor.redact(failure.detail)
+            text = texts.WEBHOOK_LATE if failure.kind == "timeout" else text
         if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
-            raise DeployError.of(texts.NO_ANSWER, url=shown, reason=reason)
+            raise DeployError.of(text, url=shown, reason=reason)
         if not 200 <= response.status < 300:
             raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
 
@@ -59,7 +62,8 @@ class WebhookDeployer:
             key = self._context.reveal(options["secret"]).encode()
             headers["X-Dnsrenew-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
         try:
-            return client.request("POST", options["url"], data=body, headers=headers)
+            seconds = time_limit(options.get("timeout", _SECONDS))
+            return client.request("POST", options["url"], data=body, headers=headers, timeout=seconds)
         finally:
             client.close()
 
@@ -94,6 +98,7 @@ TARGET = TargetKind(
         "include": TargetOption(
             "choice", "Whether the private key is sent too.", default="public", choices=("public", "key")
         ),
+        "timeout": waits(_SECONDS),
     },
     describe=_describe,
     make=WebhookDeployer,

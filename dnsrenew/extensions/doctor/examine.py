@@ -21,6 +21,7 @@ from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, Facts, INBOUND
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
+from dnsrenew.fallback import history
 from dnsrenew.fallback.planner import Candidates, Selection
 
 if TYPE_CHECKING:
@@ -210,12 +211,12 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     :param checks: in the order of urgency.
     """
     certain = _choose(options, [check for check in checks if check.result != "ok"])
-    possible = certain or _choose(options, [check for check in checks if check.result == "bad"])
+    possible = _choose(options, [check for check in checks if check.result == "bad"])
     renewable = True if certain else None if possible else False
     return Diagnosis(
         name=spec.name,
         renewable=renewable,
-        route=taken(certain) if certain else None,
+        route=taken(possible) if certain and possible else None,
         next_action=_next_action(options, checks, renewable=renewable),
         checks=tuple(checks),
     )
@@ -308,18 +309,27 @@ Options = Mapping[str, list["Route"]]
 
 def options(facts: Facts, spec: CertificateSpec) -> Options:
     """Return the routes of each identifier; where DNS does not tell which accounts write, the configuration does."""
-    found = _placements(facts, spec)
+    found, in_order = _placements(facts, spec), _order(facts, spec)
     return {
         identifier: list(
             dict.fromkeys(
                 each
-                for route in spec.routes
+                for route in in_order([replace(route, ca=route.ca or spec.ca) for route in spec.routes])
                 if not CHALLENGES[route.challenge].is_unfit(identifier)
-                for each in _expanded(facts, replace(route, ca=route.ca or spec.ca), identifier, found)
+                for each in in_order(_expanded(facts, route, identifier, found))
             )
         )
         for identifier in spec.identifiers
     }
+
+
+def _order(facts: Facts, spec: CertificateSpec) -> Callable[[Iterable[Route]], list[Route]]:
+    """Return what puts routes in the order in which a run would try them now."""
+    try:
+        state = facts.state(spec.name)
+    except (Cancelled, DnsRenewError, LookupError):  # the checks of the store say so
+        return list
+    return lambda routes: history.order_routes(routes, spec.ca, state, facts.context.clock.now())
 
 
 def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:

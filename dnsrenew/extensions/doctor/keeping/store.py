@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.files import mount_of
 from dnsrenew.base.model import Check, Deployment, rfc3339
 from dnsrenew.base.users import this_user
 from dnsrenew.deploy import verify
@@ -20,6 +21,7 @@ from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.operations.status import port_debts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.schedule.detect import detect, has_scheduler
+from dnsrenew.store.texts import READ_ONLY
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate, CertificateSpec
@@ -53,6 +55,9 @@ def _absent(path: str, existing: str) -> Check:
     evidence = {"path": path, "existing": existing, "user": this_user()}
     if os.access(existing, os.W_OK | os.X_OK):
         return Check.of(texts.STORE_ABSENT, "ok", evidence)
+    if hasattr(os, "statvfs") and os.statvfs(existing).f_flag & os.ST_RDONLY:
+        text = READ_ONLY._replace(code="store")
+        return Check.of(text, "bad", {**evidence, "mount": mount_of(existing)}, blocks=ALL)
     return Check.of(texts.STORE_NO_PARENT, "bad", evidence, blocks=ALL)
 
 
