@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import DeploymentResult
+from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
 from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, DeployerContext
@@ -196,6 +197,9 @@ class _EntryRun(Frozen):
         """
         try:
             self.certificate.ssl_context()
+        except PermissionError:
+            path, user = str(self.certificate.private_key_path), this_user()
+            raise DeployError.of(texts.PAIR_UNREADABLE, path=path, user=user) from None
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             reason = (error.reason if isinstance(error, ssl.SSLError) else None) or str(error)
             fields = {"reason": reason.replace("_", " ").lower(), "certificate": self.certificate.name}

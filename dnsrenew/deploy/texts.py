@@ -8,6 +8,11 @@ from dnsrenew.errors import Phrase, Text
 
 # ── before anything is written ──────────────────────────────────────────────────────────
 
+PAIR_UNREADABLE: Final = Text(
+    "deploy-pair",
+    "The private key {path} is closed to the user {user}, so nothing can be deployed.",
+    "Run dnsrenew doctor, which names who owns it, and the command that gives the store to {user}.",
+)
 PAIR_WRONG: Final = Text(
     "deploy-pair",
     "The certificate and its key cannot be loaded together: {reason}.",

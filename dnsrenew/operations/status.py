@@ -47,16 +47,17 @@ def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Itera
     :param owed: the programs that killed runs owe for it.
     """
     now, its = context.clock.now(), context.for_certificate(spec.name)
-    known = True
+    known, read = True, None
     try:
-        state = store.read_state(spec.name, quarantine=False)
+        read = state = store.read_state(spec.name, quarantine=False)
         reason = why(spec, state, store, context, _NO_OPTIONS)
         if reason == "missing":
             store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
-        state = replace(in_current(spec.name, store) or State(), last_failure=failure)
+        # Files that this user may not read stand all the same, as the state says.
+        state = replace(read or in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
     for notice in (*state.notices, *due.renew_before_warnings(spec, state)):
         its.warn(notice.code, notice.message, notice.fix)

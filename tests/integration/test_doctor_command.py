@@ -51,7 +51,7 @@ def bad(document: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_healthy_host_has_no_fault(workspace: Workspace, shape: str) -> None:
-    """With each configuration no check is bad, and the route is the first that nothing rules out, as `renew` tries it."""
+    """With each configuration no check is bad. The route is the first that nothing rules out, as `renew` tries it."""
     if shape == "port 80 first":
         workspace.lab.add_zone("eighty.test", "@ A 127.0.0.1\n")
     workspace.write(SHAPES[shape](workspace))

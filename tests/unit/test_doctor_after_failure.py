@@ -87,6 +87,13 @@ def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
     }
 
 
+def test_every_failure_of_http_01_looks_at_the_firewall(made: list[str], explain: Explain) -> None:
+    """A rule that drops port 80 may stop the CA, or already the look of this host at its own answer."""
+    outcomes = [failed("a", "http-unreachable"), failed("b", "http-not-served")]
+    explain(*outcomes)
+    assert ["port-80-firewall" in codes(outcome) for outcome in outcomes] == [True, True]
+
+
 def test_a_ca_that_asks_to_wait_is_not_asked_again(made: list[str], explain: Explain) -> None:
     """A server error is explained by checks, unless the CA sent a Retry-After."""
     asks, others = failed("a", "ca-server-error"), failed("b", "ca-server-error")

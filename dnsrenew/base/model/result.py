@@ -342,8 +342,8 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     csr_since: datetime | None = None
     """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
     known: bool = True
-    """False if the state cannot be read (``last_failure`` has the error). The other fields are then read from the
-    certificate in ``current``; ``missing`` means that it cannot be read either.
+    """False if the state, or the files of the certificate, cannot be read (``last_failure`` has the error). Without the
+    state the other fields are read from the certificate in ``current``; ``missing``: it cannot be read either.
     """
     warnings: tuple[Notice, ...] = ()
     """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""

@@ -47,7 +47,7 @@ FITTING: Final[Mapping[str, tuple[str, ...]]] = {
     "propagation-timeout": ("port-53", "delegation", "txt-stale"),
     **dict.fromkeys(("http-unreachable", "http-address-missing"), _HTTP),
     **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
-    "http-not-served": ("address", "port-80-listens"),
+    "http-not-served": ("port-80-firewall", "port-80-listens", "address"),
     **dict.fromkeys(("tls-alpn-unreachable", "tls-alpn-address-missing"), _TLS),
     **dict.fromkeys(("tls-alpn-port-taken", "tls-alpn-port-forbidden"), ("port-443-free",)),
     **dict.fromkeys(("provider-unreachable", "provider-untrusted", "provider-timeout"), ("internet", "clock")),

@@ -18,7 +18,7 @@ from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-from dnsrenew.extensions.doctor.facts import DNS, Facts, INBOUND
+from dnsrenew.extensions.doctor.facts import DNS, Facts, INBOUND, PERSIST
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.fallback import history
@@ -211,12 +211,15 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     :param checks: in the order of urgency.
     """
     certain = _choose(options, [check for check in checks if check.result != "ok"])
-    possible = _choose(options, [check for check in checks if check.result == "bad"])
+    bad = [check for check in checks if check.result == "bad"]
+    possible = _choose(options, bad)
+    # The first that a run would try: what is unknown rules out no route, but one that a CA may not even offer.
+    first = _choose(options, [*bad, *(each for each in checks if each.result != "ok" and each.blocks == PERSIST)])
     renewable = True if certain else None if possible else False
     return Diagnosis(
         name=spec.name,
         renewable=renewable,
-        route=taken(possible) if certain and possible else None,
+        route=taken(first) if certain and first else None,
         next_action=_next_action(options, checks, renewable=renewable),
         checks=tuple(checks),
     )

@@ -21,6 +21,7 @@ from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.operations.status import port_debts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.schedule.detect import detect, has_scheduler
+from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
 
 if TYPE_CHECKING:
@@ -48,7 +49,36 @@ def store(facts: Facts) -> Check | None:
         facts.unchecked_store.prove_writable()
     except StoreError as error:
         return Check("store", "bad", error.message, {**error.evidence, "error": error.code}, error.fix, ALL)
-    return Check.of(texts.STORE_OK, "ok", {"path": path})
+    return _unreadable(facts) or Check.of(texts.STORE_OK, "ok", {"path": path})
+
+
+def _unreadable(facts: Facts) -> Check | None:
+    """Return the check of the first certificate whose files this user cannot read; None if there is none."""
+    its = facts.unchecked_store
+    for spec in facts.its.certificates if its.path is not None else ():
+        blocks = ALL
+        try:
+            state = its.read_state(spec.name, quarantine=False)
+            if its.is_whole(spec.name, state):
+                blocks = ()  # a renewal makes a new key; but nothing can deploy or serve this one
+                _prove_readable(os.path.join(str(its.current(spec.name)), "privkey.pem"), str(its.path))
+        except StoreError as error:
+            evidence = {**error.evidence, "error": error.code, "names": list(spec.identifiers)}
+            return Check("store", "bad", error.message, evidence, error.fix, blocks)
+    return None
+
+
+def _prove_readable(path: str, root: str) -> None:
+    """Return if this user may read a file.
+
+    :raises StoreError: ``store-unreadable``.
+    """
+    try:
+        open(path, "rb").close()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise translate(error, os.path.realpath(path), "read", root) from None
 
 
 def _absent(path: str, existing: str) -> Check:
