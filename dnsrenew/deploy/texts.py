@@ -10,8 +10,8 @@ from dnsrenew.errors import Phrase, Text
 
 PAIR_UNREADABLE: Final = Text(
     "deploy-pair",
-    "The private key {path} is closed to the user {user}, so nothing can be deployed.",
-    "Run dnsrenew doctor, which names who owns it, and the command that gives the store to {user}.",
+    "The user {user} may not read the private key {path}.",
+    "Run dnsrenew doctor: it names the owner, and the command that gives the store to {user}.",
 )
 PAIR_WRONG: Final = Text(
     "deploy-pair",
