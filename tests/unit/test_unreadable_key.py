@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Check, Deployment
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.users import user_name
+from dnsrenew.base.users import this_user
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
@@ -36,7 +36,7 @@ def config(tmp_path: Path) -> Config:
     lab = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.test/dir"}}}
     made = Config.from_dict({"certificate": [table], "store": str(home / "state"), **lab}, base=home)
     os.chown(home, NOBODY, NOBODY)
-    assert user_name(NOBODY) == "nobody"
+    assert this_user()  # what it imports is closed to him
     with acting_as(NOBODY):
         keep(FolderStore(home / "state"), 1)
     return made
