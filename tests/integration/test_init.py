@@ -109,10 +109,12 @@ class Newcomer:
         path.chmod(0o600)
         return path
 
-    def talk(self, columns: int = 80, *arguments: str, **more: Any) -> AbstractContextManager[Dialogue]:
+    def talk(
+        self, columns: int = 80, *arguments: str, term: str = "xterm", **more: Any
+    ) -> AbstractContextManager[Dialogue]:
         """Start `dnsrenew init` at a terminal."""
         argv = self.argv("--answers", str(self.answers(**more)), *arguments)
-        return Dialogue.start(argv, self.workspace.path, self.workspace.env, columns=columns)
+        return Dialogue.start(argv, self.workspace.path, self.workspace.env, columns=columns, term=term)
 
     def left(self) -> list[str]:
         """Return what is in the folder besides the home folder."""
@@ -200,8 +202,8 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
 
 
 def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
-    """No line is longer than the terminal, and the cursor never moves back, so that a screen reader can follow."""
-    with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
+    """No line is longer than the terminal. With TERM=dumb the cursor never moves back: a screen reader can follow."""
+    with newcomer.talk(60, term="dumb", deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "?")
         talk.answer("Which DNS host", "rfc2136")
@@ -418,6 +420,95 @@ def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
         finally:
             lab.update(NO_API, remove=[("_acme-challenge",)])
     assert (newcomer.workspace.store / "certificates" / NO_API / "current").exists()
+
+
+# ── a line, a test, a choice ────────────────────────────────────────────────────────────
+
+
+def test_a_line_is_edited_with_the_arrows(newcomer: Newcomer) -> None:
+    """Arrows, Home and the lines before it edit an answer, as in a shell; the pasted address of a page is explained."""
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        talk.answer("Which domain", f"https://www.{ZONE}/")
+        talk.expect("without https")
+        talk.answer("Which domain", f"\x1b[A\x1b[D\x1b[3~\x1b[H{chr(27)}[3~" + "\x1b[3~" * 7)
+        talk.answer("Which mail address", "me@example.test")
+        talk.answer("Do you agree", "")
+        talk.answer("Which DNS host", "?")
+        talk.expect("searches them")
+        talk.answer("Which DNS host", "? bind")
+        talk.expect("rfc2136: ")
+        talk.answer("Which DNS host", "bind")
+        talk.expect("did you mean rfc2136")
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        assert talk.end() == 0, talk.text
+    assert f'domains = ["www.{ZONE}"]' in newcomer.config.read_text()
+
+
+def test_the_live_view_of_the_test_and_the_rehearsal(newcomer: Newcomer, lab: Lab) -> None:
+    """While a test value waits for a name server, that is shown by its name; so it is in the rehearsal."""
+    lab.lag = 4.0
+    try:
+        with newcomer.talk(deploy="none", schedule=False, rehearse=True) as talk:
+            first_questions(talk)
+            talk.answer("Which DNS host", "rfc2136")
+            account_questions(talk, newcomer.account)
+            talk.expect("Testing")
+            assert "is not updated yet" in talk.expect("works.") + talk.text
+            talk.expect("Rehearsing")
+            talk.expect("ns2")
+            talk.expect("dry run succeeded")
+            lab.flush()
+            assert talk.end() == 0, talk.text
+    finally:
+        lab.lag = 0.0
+
+
+def test_a_secret_at_the_wrong_question(newcomer: Newcomer) -> None:
+    """A closed choice is checked at once; what was pasted there by mistake is neither shown nor offered again."""
+    secret = str(newcomer.account["tsig_secret"])
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        talk.answer("? server", newcomer.account["server"])
+        talk.answer("? tsig_name", newcomer.account["tsig_name"])
+        assert "[default]" in talk.expect("? tsig_algorithm") + talk.expect("]:") + "]"
+        talk.type(secret)
+        asked = talk.expect("hmac-sha256, hmac-sha512")
+        again = talk.expect("? tsig_algorithm") + talk.expect("]:")
+        assert secret not in asked.partition("\n")[2] + again
+        talk.type(newcomer.account["tsig_algorithm"])
+        talk.answer("? tsig_secret", f"{secret}\u200b")
+        talk.expect("U+200B")
+        talk.answer("? tsig_secret", secret)
+        assert talk.end() == 0, talk.text
+    assert talk.text.count(secret) == 1  # as it was typed
+
+
+def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
+    """After Ctrl-C each answer is the default of the next time, and Enter takes it; secrets are asked again."""
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account, WRONG_SECRET)
+        talk.expect("another secret")
+        talk.expect("? server")
+        talk.interrupt()
+        assert talk.end() == 130
+    assert newcomer.left() == []
+    (kept,) = (newcomer.workspace.path / "home").rglob("init-answers.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert WRONG_SECRET not in kept.read_text()
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
+        talk.expect("offered again")
+        for question in ("Which domain", "Which mail", "Do you agree", "Which DNS host"):
+            talk.answer(question, "")
+        for key in ("server", "tsig_name", "tsig_algorithm"):
+            talk.answer(f"? {key}", "")
+        talk.answer("? tsig_secret", newcomer.account["tsig_secret"])
+        assert talk.end() == 0, talk.text
+    assert not kept.exists()
+    assert f'domains = ["www.{ZONE}"]' in newcomer.config.read_text()
 
 
 # ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,7 @@ class Dialogue:
     @classmethod
     @contextmanager
     def start(
-        cls, argv: Sequence[str], folder: Path, env: Mapping[str, str], *, columns: int = 80
+        cls, argv: Sequence[str], folder: Path, env: Mapping[str, str], *, columns: int = 80, term: str = "xterm"
     ) -> Iterator[Dialogue]:
         """Start a program, and end it with the block."""
         ours, theirs = pty.openpty()
@@ -50,7 +50,7 @@ class Dialogue:
         process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, *argv],
             cwd=folder,
-            env={**env, "TERM": "xterm"},
+            env={**env, "TERM": term},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

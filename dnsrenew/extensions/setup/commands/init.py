@@ -7,6 +7,7 @@ import copy
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +20,9 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.error_text import lines
 from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.line_editor import LineEditor, can_edit, keys_alone
+from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
-from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
@@ -36,15 +38,25 @@ from dnsrenew.extensions.setup.init.answers import read_answers
 from dnsrenew.extensions.setup.init.appending import completed, read_existing
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
 from dnsrenew.extensions.setup.init.interview import interview
+from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
 from dnsrenew.extensions.setup.init.questions import read_flag
 from dnsrenew.extensions.setup.init.servers import this_server_host
-from dnsrenew.extensions.setup.init.texts import ANSWER_WRONG, ASK_APPEND, CONFIG_EXISTS, HELP_APPEND, SHOWN_YES
+from dnsrenew.extensions.setup.init.texts import (
+    ANSWER_WRONG,
+    ASK_APPEND,
+    CONFIG_EXISTS,
+    HELP_APPEND,
+    INIT_AGAIN,
+    SHOWN_YES,
+)
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 from dnsrenew.schedule.detect import has_scheduler
 
 if TYPE_CHECKING:
+    from dnsrenew.base.events import Event
     from dnsrenew.base.model import Outcome
     from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.progress import Progress
     from dnsrenew.extensions.setup.init.answers import Answers
     from dnsrenew.extensions.setup.init.draft import ExistingConfig, Person
 
@@ -117,19 +129,20 @@ class InitSteps:
         return all(each.status in _FINE and all(result.ok for result in each.deployed) for each in outcomes)
 
     def _renew(self, *, dry_run: bool) -> list[Outcome]:
-        """Renew as the command does, with progress in plain lines."""
+        """Renew as the command does, with its live view."""
         invocation, terminal = self._invocation, self._terminal
         terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
-        progress = PlainProgress(terminal, show_errors=not terminal.same_terminal, dry_run=dry_run)
+        progress = make_progress(terminal, invocation.clock, dry_run=dry_run)
         config = self._config()
         names = None if self._draft.existing is None else self._names(config)
         renewer = invocation.renewer(config, progress)
         signals = invocation.signals
         attended = terminal.is_attended
-        outcomes = signals.run(
-            lambda: renewer.renew(names, attended=attended, dry_run=dry_run, cancel=signals.cancel), cleans_up=True
-        )
-        progress.close()
+        work = partial(renewer.renew, names, attended=attended, dry_run=dry_run, cancel=signals.cancel)
+        try:
+            outcomes = signals.run(work, cleans_up=True, tick=progress.tick)
+        finally:
+            progress.close()
         if not terminal.json:
             now, columns = invocation.clock.now(), terminal.out.size()[0]
             text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=dry_run, manual=True)
@@ -211,20 +224,28 @@ _HELP: Final = "?"
 class TerminalPerson:
     """The person at the terminal: standard error shows, standard input answers."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, memory: AnswerMemory | None = None) -> None:
         self._signals = invocation.signals
         self._terminal = invocation.terminal
+        self._clock = invocation.clock
+        self._memory = memory or AnswerMemory(None)
+        self._typed: list[str] = []
+        self._progress: Progress | None = None
 
     def ask(self, prompt: Prompt) -> str:
-        """Return the answer; the default for an empty line. ``?`` shows help.
+        """Return the answer; the default for an empty line. ``?`` shows help, and searches what can be chosen.
 
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
+        prompt = self._memory.offered(prompt)
         while True:
             answer = self._asked(prompt)
-            if answer != _HELP:
+            if not answer.startswith(_HELP):
+                self._memory.keep(prompt, answer or prompt.default)
                 return answer or prompt.default
-            self.say(prompt.help)
+            word = answer.removeprefix(_HELP).strip()
+            for line in prompt.search(word) if word and prompt.search else (prompt.help,):
+                self.say(line)
 
     def say(self, text: str) -> None:
         """Show what was found."""
@@ -232,6 +253,7 @@ class TerminalPerson:
 
     def refuse(self, error: DnsRenewError) -> None:
         """Show why an answer is not taken."""
+        self._memory.drop()
         err = self._terminal.err
         self._terminal.write_message("\n".join(lines(error, err.size()[0], f"{red('✗')} ")))
 
@@ -244,7 +266,17 @@ class TerminalPerson:
 
         :raises Cancelled: Ctrl-C; the work has ended first.
         """
-        return self._signals.run(work, cleans_up=True)
+        self._progress = progress = make_progress(self._terminal, self._clock)
+        try:
+            return self._signals.run(work, cleans_up=True, tick=progress.tick)
+        finally:
+            self._progress = None
+            progress.close()
+
+    def heard(self, event: Event) -> None:
+        """Show what the work does, such as the name servers that a test value waits for."""
+        if self._progress is not None and event.kind != "warning":
+            self._progress(event)
 
     def _write(self, text: str, head: str) -> None:
         self._terminal.write_message("\n".join(formatting.wrap(text, self._terminal.err.size()[0], head, "  ")))
@@ -269,16 +301,33 @@ class TerminalPerson:
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
         answer = ""
+        is_edited = can_edit() and not prompt.is_secret
         try:
-            with _without_echo() if prompt.is_secret else contextlib.nullcontext():
+            with _without_echo() if prompt.is_secret else self._keys(is_edited=is_edited):
                 self._show(prompt)
-                answer = self._signals.run(_line)
+                answer = self._signals.run(self._edited if is_edited else _line)
         finally:
             if prompt.is_secret or not answer.endswith("\n"):
                 self._terminal.err.write("\n")  # the cursor is still behind the question
         if not answer:
             raise stopped()
+        if is_edited and answer.strip():
+            self._typed.append(answer.strip())
         return answer.strip()
+
+    @staticmethod
+    def _keys(*, is_edited: bool) -> AbstractContextManager[None]:
+        return keys_alone(sys.stdin.fileno()) if is_edited else contextlib.nullcontext()
+
+    def _edited(self) -> str:
+        """Read a line that can be edited."""
+        err, handle = self._terminal.err, sys.stdin.fileno()
+
+        def write(text: str) -> None:
+            err.write(err.encodable(text))
+            self._terminal.drain()
+
+        return LineEditor(lambda: os.read(handle, 1), write, self._typed).line()
 
 
 _ROOM: Final = 16
@@ -331,17 +380,25 @@ def init(invocation: Invocation) -> int:
     terminal = invocation.terminal
     answers = _answers(invocation)
     attended = terminal.is_attended
-    person = TerminalPerson(invocation) if attended else _Script(invocation)
+    memory = AnswerMemory(memory_file(os.environ))
+    person = TerminalPerson(invocation, memory) if attended else _Script(invocation)
     config, existing = _target(invocation, answers, person)
     if existing is not None:
         answers = completed(existing, answers)
     if attended and not _is_complete(answers):
         shown = formatting.relative_path(str(config), locate.here())
         person.say(texts.INIT_START.format(path=shown))
-    draft = InitDraft(_surroundings(invocation, config))
+        if memory.read(str(config)):
+            person.say(INIT_AGAIN)
+    draft = InitDraft(_surroundings(invocation, config, person))
     draft.existing = existing
-    interview(draft, answers, person, is_attended=attended)
-    invocation.signals.check()
+    try:
+        interview(draft, answers, person, is_attended=attended)
+        invocation.signals.check()
+    except Cancelled:
+        memory.write()
+        raise
+    memory.forget()
     try:
         written = write_files(draft, make_files(draft))
     except ConfigError as error:
@@ -407,8 +464,8 @@ def _is_complete(answers: Answers) -> bool:
     return set(_FLAGS) <= set(answers.given)
 
 
-def _surroundings(invocation: Invocation, config: Path) -> InitSurroundings:
-    context = invocation.context()
+def _surroundings(invocation: Invocation, config: Path, person: TerminalPerson) -> InitSurroundings:
+    context = replace(invocation.context(), emitter=Emitter(invocation.clock, person.heard))
     invocation.terminal.redact = context.redactor.redact
     return InitSurroundings(
         context=context,

@@ -156,7 +156,7 @@ def run_test(draft: InitDraft) -> Check | None:
         store = Path(folder) / "state"
         config = account_config(draft, store)
         spec = config.certificates[0]
-        context = draft.around.context
+        context = draft.around.context.for_certificate(spec.name)  # its events are shown
         facts = Facts(
             context.within(_SECONDS + propagation_limit(config, spec)),
             config,

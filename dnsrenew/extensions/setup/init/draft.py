@@ -54,6 +54,7 @@ class Prompt(Frozen):
     :ivar shown: the default as it is shown; "": as it is.
     :ivar is_secret: whether the answer is not shown while it is typed.
     :ivar lines: what can be chosen, below the question.
+    :ivar search: returns the lines that ``?`` and a word show.
     """
 
     text: str
@@ -62,6 +63,7 @@ class Prompt(Frozen):
     shown: str = ""
     is_secret: bool = False
     lines: tuple[str, ...] = ()
+    search: Callable[[str], Sequence[str]] | None = None
 
     def with_default(self, answer: str) -> Prompt:
         """Return the same question with another default."""

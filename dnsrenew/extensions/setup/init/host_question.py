@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PROVIDER: Final = "provider"
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
+_SHORTEST: Final = 2
+"""Letters of a word that is looked for in the titles of hosts."""
+_MOST_LIKE: Final = 3
 _BACK: Final = "<"
 """The answer that goes back to the choice of the host."""
 
@@ -38,10 +41,23 @@ def _prompt(draft: InitDraft) -> Prompt:
     default = hosts[0].name if hosts else BY_CNAME
     zones = list(dict.fromkeys(map(relative, draft.zones.values())))
     fields = {"zones": zones, "servers": list(draft.name_servers)}
-    if hosts:
-        titles = [provider.title for provider in hosts]
-        return Prompt(texts.ASK_HOST.format(**fields, hosts=titles), texts.HELP_HOST, default)
-    return Prompt(texts.ASK_HOST_UNKNOWN.format(**fields), texts.HELP_HOST, default)
+    titles = [provider.title for provider in hosts]
+    text = texts.ASK_HOST.format(**fields, hosts=titles) if hosts else texts.ASK_HOST_UNKNOWN.format(**fields)
+    return Prompt(text, texts.HELP_HOST, default, search=partial(_search, draft))
+
+
+def _search(draft: InitDraft, word: str) -> list[str]:
+    """Return a line for each DNS host whose name, title or website has a word."""
+    lines: list[str] = [
+        texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts_like(all_providers(draft), word)
+    ]
+    return lines or [texts.NO_HOST_LIKE.format(word=word)]
+
+
+def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
+    """Return the hosts whose name, title or website has a word. Pure."""
+    wanted = word.lower()
+    return [each for each in providers if wanted in f"{each.name}\n{each.title}\n{each.website}".lower()]
 
 
 def _ask(draft: InitDraft, person: Person) -> None:
@@ -66,7 +82,8 @@ def _ask(draft: InitDraft, person: Person) -> None:
 def _other_host(draft: InitDraft, person: Person) -> Provider:
     """Ask which host writes the values instead."""
     person.say(texts.ABOUT_DELEGATION)
-    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, DELEGATED_TO))
+    search = partial(_search, draft)
+    answer = person.ask(Prompt(texts.ASK_OTHER_HOST, texts.HELP_OTHER_HOST, DELEGATED_TO, search=search))
     return find_host(answer, draft)
 
 
@@ -84,7 +101,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     while True:
         options: dict[str, Any] = {PROVIDER: provider.name}
         for key, spec in asked_options(provider).items():
-            answer = _ask_option(person, key, spec, known.get(key, ""))
+            answer = _ask_option(person, provider, key, spec, known.get(key, ""))
             if answer == _BACK:
                 return False
             if answer:
@@ -108,17 +125,40 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             return True
 
 
-def _ask_option(person: Person, key: str, spec: OptionSpec, known: str) -> str:
-    """Ask for one option; an empty answer to one that is not required leaves it out."""
+def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str) -> str:
+    """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
+
+    An answer that is refused is not offered again: it may be a secret that was meant for another question.
+    """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
     text = template.format(option=key, help=spec.help)
-    shown = "" if known or spec.required else texts.SHOWN_NONE
+    optional = texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
+    shown = "" if known or spec.required else optional
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
-        if answer or not spec.required:
+        if not answer and spec.required:
+            person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
+        elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
             return answer
-        person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
+        else:
+            person.refuse(fault)
+
+
+def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | None:
+    """Return why an answer cannot be an option, without showing it; None if its form is right."""
+    spec = provider.options[key]
+    if not spec.secret:
+        try:
+            value = option_value(spec, answer)
+        except ValueError:  # an open quote
+            value = answer
+        wrong = [each for each in check_options(provider, {key: value}) if each.key == key]
+        return account_test.options_wrong(wrong) if wrong else None
+    if account_test.is_reference(answer):
+        return None
+    found = provider.secret_fault(key, answer, texts.THE_ANSWER)
+    return None if found is None else ConfigError.of(texts.OPTION_UNUSABLE, option=key, fault=found)
 
 
 def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
@@ -282,7 +322,8 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         left_out = left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
-        near = nearest(wanted, known)
+        like = [each.name for each in hosts_like(all_providers(draft), wanted)] if len(wanted) > _SHORTEST else []
+        near: object = like[:_MOST_LIKE] or nearest(wanted, known)
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)

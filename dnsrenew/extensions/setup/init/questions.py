@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from dnsrenew.base import names
 from dnsrenew.base.validation.mistakes import kind, quoted
@@ -83,6 +85,8 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     :raises ConfigError: it is none, or the CA issues no certificate for it.
     """
     stripped = domain.strip()
+    if (name := _host_in(stripped)) is not None:
+        raise ConfigError.of(texts.DOMAIN_IS_URL, answer=stripped, name=name)
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
@@ -93,6 +97,15 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     if expected is not None:
         raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
     return plain
+
+
+def _host_in(text: str) -> str | None:
+    """Return the name in the address of a page; None if the text is no such address."""
+    if "://" not in text:
+        return None
+    with contextlib.suppress(ValueError):
+        return urlsplit(text).hostname
+    return None
 
 
 def texts_of(key: str, value: Any) -> list[str]:

@@ -28,8 +28,12 @@ ASK_HOST_UNKNOWN: Final = Phrase(
 )
 HELP_HOST: Final = Phrase(
     "The company where you change the DNS records of the domain. `dnsrenew providers` lists the names that can be "
-    "answered. rfc2136 is a name server of your own. delegate is for a host that is not in the list."
+    "answered, and ? with a word, such as ? bind, searches them. rfc2136 is a name server of your own. delegate is for "
+    "a host that is not in the list."
 )
+HOST_LINE: Final = Phrase("{name}: {title}")
+NO_HOST_LIKE: Final = Phrase("No DNS host has {word} in its name.")
+THE_ANSWER: Final = Phrase("the answer")
 ABOUT_DELEGATION: Final = Phrase(
     "Another host then holds the values that prove your control of the domain. Set one CNAME record at your present "
     "host, once; dnsrenew shows it and waits for it."
@@ -74,8 +78,10 @@ NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which is shown at the end")
 NOTE_HTTPS: Final = Phrase("HTTPS is off there and is switched on at port 443")
 SHOWN_NONE: Final = Phrase("none")
+SHOWN_DEFAULT: Final = Phrase("default")
 SHOWN_YES: Final = Phrase("Y/n")
 
+INIT_AGAIN: Final = Phrase("What you answered the last time is offered again, without secrets.")
 TESTING: Final = Phrase("Testing {title}: a test value is written, seen at every name server, and removed.")
 ACCOUNT_WORKS: Final = Phrase("{title} works.")
 ACCOUNT_LATER: Final = Phrase("{title} is tested when the CNAME record is there.")
@@ -170,6 +176,12 @@ HOST_NOT_THE_ZONE_S: Final = Text(
     "init-answer-doubtful",
     "{zones} does not seem to be at {title}: its name servers are {servers}.",
     "Name the host of these name servers, or give the same answer again if it is right.",
+)
+OPTION_UNUSABLE: Final = Text(
+    "init-answer-wrong", "{option} cannot be used: {fault}.", "Give it again, alone in one line."
+)
+DOMAIN_IS_URL: Final = Text(
+    "init-answer-wrong", "{answer} is the address of a page.", "Give the name alone, without https://: {name}"
 )
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is needed.", "Give it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is not complete: {reason}.", "Correct the options.")
