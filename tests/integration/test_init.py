@@ -181,7 +181,7 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
         talk.type(number[1])
         talk.answer("Renew automatically", "")
         talk.answer("Rehearse at", "")
-        talk.expect("dry run succeeded")
+        talk.expect("dry run at letsencrypt succeeded")
         lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
         status = talk.end()
         assert status == 0, talk.text
@@ -457,7 +457,7 @@ def test_the_live_view_of_the_test_and_the_rehearsal(newcomer: Newcomer, lab: La
             assert "is not updated yet" in talk.expect("works.") + talk.text
             talk.expect("Rehearsing")
             talk.expect("ns2")
-            talk.expect("dry run succeeded")
+            talk.expect("dry run at letsencrypt succeeded")
             lab.flush()
             assert talk.end() == 0, talk.text
     finally:

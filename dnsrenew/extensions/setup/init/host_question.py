@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
 from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
+from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
@@ -154,7 +155,8 @@ def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | No
         except ValueError:  # an open quote
             value = answer
         wrong = [each for each in check_options(provider, {key: value}) if each.key == key]
-        return account_test.options_wrong(wrong) if wrong else None
+        hidden = [replace(each, found=texts.ANSWER_REFUSED, nearest=None) for each in wrong]
+        return account_test.options_wrong(hidden) if hidden else None
     if account_test.is_reference(answer):
         return None
     found = provider.secret_fault(key, answer, texts.THE_ANSWER)
