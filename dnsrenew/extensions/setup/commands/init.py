@@ -429,7 +429,7 @@ def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[P
         )
     except ConfigError:
         found = ""
-    if found and (not named or found == path):
+    if found and (not named or found == path) and not _is_of_others(found):
         if not _is_to_be_extended(invocation, found, answers, person):
             raise ConfigError.of(CONFIG_EXISTS, path=found)
         return Path(found), read_existing(Path(found), insist=invocation.options.insist)
@@ -447,6 +447,11 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
             return read_flag(person.ask(Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES)))
         except ConfigError as error:
             person.refuse(error)
+
+
+def _is_of_others(path: str) -> bool:
+    """Tell whether this is the configuration of the machine, which this user cannot change: his own lies elsewhere."""
+    return os.path.dirname(path) == locate.SYSTEM_FOLDER and not os.access(path, os.W_OK)
 
 
 def _answers(invocation: Invocation) -> Answers:
