@@ -205,8 +205,7 @@ def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: P
     """An account that another certificate brought is the route to add; once it stands, the step is gone."""
     machine = OldMachine(tmp_path / "machine")
     secret = machine.write("root/c.ini", "dns_cloudflare_api_token = x\n", 0o600)
-    more = {"authenticator": "dns-cloudflare", "dns_cloudflare_credentials": str(secret)}
-    machine.certbot_certificate("b.test", **more)
+    machine.certbot_certificate("b.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(secret))
     first = machine.imported(certbot(machine), "certbot").steps[0]
     route = '{ challenge = "dns-01", dns = "cloudflare" }'
     assert f"a.test. If it is closed, add {route} to its routes" in first

@@ -116,7 +116,7 @@ def test_none_of_it_reaches_a_host(value: str) -> None:
     """A run stops before its first request, with an error of the secret; also for a value given in Python."""
     provider = find_provider("powerdns")
     assert provider is not None
-    options = {"pdns_server": "http://127.0.0.1:1", "auth_token": Secret(value)}
+    options: dict[str, Any] = {"pdns_server": "http://127.0.0.1:1", "auth_token": Secret(value)}
     with pytest.raises(SecretError) as caught:
         prepare(Context(), provider, DnsAccount("powerdns", name="home", **options))
     assert (caught.value.code, caught.value.evidence["key"]) == ("secret-missing", "auth_token")

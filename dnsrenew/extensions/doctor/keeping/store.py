@@ -56,7 +56,7 @@ def _unreadable(facts: Facts) -> Check | None:
     """Return the check of the first certificate whose files this user cannot read; None if there is none."""
     its = facts.unchecked_store
     for spec in facts.its.certificates if its.path is not None else ():
-        blocks = ALL
+        blocks: tuple[str, ...] = ALL
         try:
             state = its.read_state(spec.name, quarantine=False)
             if its.is_whole(spec.name, state):
