@@ -182,7 +182,7 @@ OPTION_UNUSABLE: Final = Text(
     "init-answer-wrong", "{option} cannot be used: {fault}.", "Give it again, alone in one line."
 )
 DOMAIN_IS_URL: Final = Text(
-    "init-answer-wrong", "{answer} is the address of a page.", "Give the name alone, without https://: {name}"
+    "init-answer-wrong", "{answer} is the address of a page.", "Give {name} alone, without https:// before it."
 )
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is needed.", "Give it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is not complete: {reason}.", "Correct the options.")
