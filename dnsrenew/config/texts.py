@@ -55,7 +55,7 @@ CONFIG_NOT_A_FILE: Final = Text(
 CONFIG_FORBIDDEN: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: permission denied.",
-    "Run the command with sudo, or as another user that may read it: the file may hold secrets.",
+    "Run the command with sudo, or give the user that runs dnsrenew a file of its own: this one may hold secrets.",
 )
 CONFIG_UNREADABLE: Final = Text(
     "config-unreadable",
