@@ -122,7 +122,7 @@ def make_services(
     )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
     ports = PortPrograms(store.debts, wait)
-    instead = DnsInstead(config.accounts, config.providers, has_init=config.path is not None)
+    instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
     return Services(
         store, dns, solvers, client, ledger, lost_account, effective_ca, close, ports=ports, instead=instead
     )

@@ -149,7 +149,10 @@ def test_the_doctor_names_the_route_first(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a DNS account it is init that sets one up."""
     found = examined(tmp_path, monkeypatch, {"address": "bad"})
-    assert found.next_action == "Run dnsrenew init to set up DNS, which needs no open port. Otherwise: Mend address."
+    assert found.next_action is not None
+    assert found.next_action.startswith('Add a DNS account, and { challenge = "dns-01" } to the routes of a.test')
+    assert "dnsrenew init" in found.next_action
+    assert found.next_action.endswith("Otherwise: Mend address.")
 
 
 def test_what_stops_every_route_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +195,7 @@ def caddy(machine: OldMachine) -> Path:
 
 @pytest.mark.parametrize("tool", [hfs, certbot, caddy])
 def test_after_an_import_dns_is_the_first_step(tmp_path: Path, tool: Callable[[OldMachine], Path]) -> None:
-    """What was renewed through a port has DNS as its first step: init, where no account stands."""
+    """What was renewed through a port has DNS as its first step: an account to add, where none stands."""
     machine = OldMachine(tmp_path / "machine")
     folder = tool(machine)
     (first, *others) = machine.imported(folder, tool.__name__).steps

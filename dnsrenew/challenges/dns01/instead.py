@@ -25,12 +25,12 @@ _NOT_REACHED: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "
 class DnsInstead(Frozen):
     """The DNS accounts that could prove a certificate's names.
 
-    :ivar has_init: whether ``dnsrenew init`` can set one up; not where a Python program has the configuration.
+    :ivar has_file: whether there is a configuration file; a Python program has none.
     """
 
     accounts: Mapping[str, DnsAccount] = field(default_factory=dict)
     providers: Mapping[str, Provider] = field(default_factory=dict)
-    has_init: bool = False
+    has_file: bool = False
 
     def error(self, spec: CertificateSpec, error: AttemptError) -> AttemptError:
         """Return an error with this advice first, if it is about a port that DNS would not need."""
@@ -42,8 +42,11 @@ class DnsInstead(Frozen):
 
     def advice(self, spec: CertificateSpec, fix: str) -> str:
         """Return what to do: the route to add where an account stands, then what would open the port."""
-        route = self.route(spec)
-        return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix) if route else self.without_account(fix)
+        if route := self.route(spec):
+            return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix)
+        if self.has_file:  # init would find the certificate there
+            return texts.ACCOUNT_INSTEAD.format(name=spec.name, fix=fix)
+        return texts.DNS_INSTEAD.format(fix=fix)
 
     def route(self, spec: CertificateSpec) -> str | None:
         """Return the route to add, ready to paste; None: no account may write for the names by itself."""
@@ -53,10 +56,6 @@ class DnsInstead(Frozen):
             if not writer.provider.behaviour.by_hand and all(map(writer.may_write, owners)):
                 return f'{{ challenge = "dns-01", dns = "{name}" }}'
         return None
-
-    def without_account(self, fix: str) -> str:
-        """Return what to do where no account can write: set one up, then what would open the port."""
-        return (texts.INIT_INSTEAD if self.has_init else texts.DNS_INSTEAD).format(fix=fix)
 
 
 def needs_port(spec: CertificateSpec) -> bool:

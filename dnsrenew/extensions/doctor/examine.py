@@ -14,6 +14,7 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01.instead import DnsInstead, needs_port
+from dnsrenew.challenges.dns01.texts import DNS_INSTEAD, INIT_INSTEAD
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
@@ -74,10 +75,10 @@ def examine(
         alone = Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))
         if config is not None or any(check.result == "bad" and "all" in check.blocks for check in alone.checks):
             return [alone]
-        return [_with_dns_first(alone, DnsInstead(has_init=may_init).without_account)]
+        return [_with_dns_first(alone, lambda fix: (INIT_INSTEAD if may_init else DNS_INSTEAD).format(fix=fix))]
     diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
     assert config is not None  # noqa: S101  # for the type checker
-    instead = DnsInstead(config.accounts, config.providers, has_init=config.path is not None)
+    instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
     return [
         _with_dns_first(each, partial(instead.advice, spec)) if needs_port(spec) else each
         for each, spec in zip(diagnoses, specs, strict=True)

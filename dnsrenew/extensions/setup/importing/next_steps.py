@@ -81,7 +81,7 @@ def steps(
     causes = _to_fix(config, notes, is_complete=not (found or by_hand))
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
-    found = [*_to_dns(config, by_hand, option), *found]
+    found = [*_to_dns(config, by_hand), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     found.append(texts.STEP_SCHEDULE.format(config=option))
@@ -152,7 +152,7 @@ def _by_hand(config: Path, plan: Plan) -> list[str]:
     return [name for name in names if name in left]
 
 
-def _to_dns(config: Path, by_hand: Sequence[str], option: str) -> Iterator[Message]:
+def _to_dns(config: Path, by_hand: Sequence[str]) -> Iterator[Message]:
     """Give the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.
@@ -168,13 +168,13 @@ def _to_dns(config: Path, by_hand: Sequence[str], option: str) -> Iterator[Messa
         if route := instead.route(spec):
             yield texts.STEP_PORT_ROUTE.format(port=ports, name=spec.name, route=route)
         else:
-            yield texts.STEP_PORT_INIT.format(port=ports, name=spec.name, config=option)
+            yield texts.STEP_PORT_ACCOUNT.format(port=ports, name=spec.name)
     routes = {name: instead.route(specs[name]) if name in specs else None for name in by_hand}
     for name, route in routes.items():
         if route:
             yield texts.STEP_MANUAL_ROUTE.format(name=name, path=str(config), route=route)
     if left := [name for name, route in routes.items() if not route]:
-        yield texts.STEP_MANUAL.format(names=left, path=str(config), config=option)
+        yield texts.STEP_MANUAL.format(names=left, path=str(config))
 
 
 def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsAccount]) -> bool:

@@ -252,16 +252,16 @@ UNWRITABLE: Final = Text(
 STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
 STEP_PLACEHOLDER: Final = Phrase("Write the missing options in place of change-me into {path}.")
 STEP_MANUAL: Final = Phrase(
-    "Replace the account manual in the routes of {names} by your DNS host, in {path}: dnsrenew init{config} sets up "
-    "its account."
+    "Replace the account manual in the routes of {names} by your DNS host, in {path}: dnsrenew providers shows the "
+    "block of each host; dnsrenew init in an empty folder asks for it."
 )
 STEP_MANUAL_ROUTE: Final = Phrase("Replace the route by the account manual in {path} for {name}: {route}")
 STEP_PORT_ROUTE: Final = Phrase(
     "Only an open port {port} renews {name}. If it is closed, add {route} to its routes: DNS needs no open port."
 )
-STEP_PORT_INIT: Final = Phrase(
-    "Only an open port {port} renews {name}. If it is closed, run dnsrenew init{config} to set up DNS, which needs no "
-    "open port."
+STEP_PORT_ACCOUNT: Final = Phrase(
+    'Only an open port {port} renews {name}. If it is closed, add a DNS account, and {{ challenge = "dns-01" }} to '
+    "its routes: dnsrenew providers shows the block of each host; dnsrenew init in an empty folder asks for it."
 )
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, and run dnsrenew import{config} again."
