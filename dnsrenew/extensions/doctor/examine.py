@@ -19,7 +19,7 @@ from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-from dnsrenew.extensions.doctor.facts import DNS, Facts, INBOUND, PERSIST
+from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.fallback import history
