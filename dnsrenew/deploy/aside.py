@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dnsrenew.base import os_calls
-from dnsrenew.base.files import is_closed_by_unit, kind_at, open_file, open_with_info, other_unit, mount_of
+from dnsrenew.base.files import is_closed_by_unit, kind_at, mount_of, open_file, open_with_info, other_unit
 from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen

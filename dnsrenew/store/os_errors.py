@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import users
-from dnsrenew.base.files import NotAFileError, is_closed_by_unit, other_unit, mount_of
+from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, other_unit
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 

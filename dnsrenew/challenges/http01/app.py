@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.files import is_closed_by_unit, other_unit, mount_of
+from dnsrenew.base.files import is_closed_by_unit, mount_of, other_unit
 from dnsrenew.base.open_folder import ForeignLinkError
 from dnsrenew.base.public_files import OutsideLinkError
 from dnsrenew.challenges.http01 import texts
