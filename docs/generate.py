@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
+from dnsrenew.drivers.ways import other_hosts
 from docs import checks, command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
 
@@ -105,9 +106,20 @@ _LIST: Final = """\
 |---|---|---|---|
 {rows}
 
-Your host is not here? [These have ended or cannot work](left-out.md). For any other there are three ways:
-`dnsrenew delegate` needs one CNAME record, set once by hand; a program or a server of your own, with the providers
-`hook` and `httpreq`; or [a driver](../../guides/writing-a-driver.md).
+Your host is not here? [These are reached in another way](others.md), [these have ended or cannot work](left-out.md),
+and [Your DNS host is not listed](../../guides/host-not-listed.md) says which way is yours.
+"""
+_OTHERS: Final = """\
+# Hosts without a driver
+
+Other ACME clients know these {count} hosts. For {scripted} of them acme.sh has a script, which `provider = "acme.sh"`
+[runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of them work with
+`dnsrenew delegate`, which needs one CNAME record, set once by hand. `dnsrenew providers --search WORD` says which
+scripts are installed.
+
+| host | other names | way |
+|---|---|---|
+{rows}
 """
 _LEFT_OUT: Final = """\
 # Hosts that are left out
@@ -132,6 +144,18 @@ def provider_list(providers: list[Provider]) -> str:
     return _LIST.format(count=len(providers), rows="\n".join(rows))
 
 
+def others() -> str:
+    """Return the page of the hosts that have no file, with the way to each."""
+    hosts = other_hosts()
+    rows = [
+        f"| {host.title} | {', '.join(host.names) or '-'} | "
+        f"{f'script `{host.script}` of acme.sh' if host.script else '`dnsrenew delegate`'} |"
+        for host in hosts
+    ]
+    scripted = sum(bool(host.script) for host in hosts)
+    return _OTHERS.format(count=len(hosts), scripted=scripted, rows="\n".join(rows))
+
+
 def left_out() -> str:
     """Return the page of the hosts that have no file, and why."""
     hosts = left_out_hosts()
@@ -151,6 +175,7 @@ def pages() -> dict[str, str]:
     texts = {f"reference/providers/{provider.name}.md": provider_page(provider) for provider in found}
     texts["reference/providers/README.md"] = provider_list(found)
     texts["reference/providers/left-out.md"] = left_out()
+    texts["reference/providers/others.md"] = others()
     texts["reference/command-line.md"] = command_line.page()
     texts["man/dnsrenew.1"] = command_line.man_page()
     texts["reference/deployments.md"] = deployments.page()

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
 _SLICE: Final = 0.1
 """Seconds between two checks of the time limit and the cancel event."""
+_POLL: Final = 0.02
 _LINGER: Final = 2.0
 """Seconds to read the rest of the output after the end: a child of the program may still hold the pipe open."""
 _SHELL: Final = "/bin/sh"
-_WATCH: Final = 'read -r end || kill -s KILL -- "-$1"'
-"""What watches a program: it kills the process group if its input ends before a line came, as after ``kill -9``."""
+_WATCH: Final = 'read -r end || { kill -s KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2"; }'
+"""What watches a program: it kills the process group, and removes a folder, if its input ends before a line came, as
+after ``kill -9``.
+"""
 _BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
 """What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
 
@@ -81,12 +84,14 @@ def run(
     cancel: threading.Event | None = None,
     only_end: bool = False,
     largest: int | None = None,
+    scratch: str = "",
 ) -> Completed:
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
     Killing the program kills its process group. A child in a session of its own (a daemon) keeps running, and so does
-    every child if the program exits by itself. The group is also killed if this process is killed: a shell waits beside
-    the program for that. Windows, and a system without ``/bin/sh``, have nothing like it.
+    every child if the program exits by itself, unless there is a ``scratch``. The group is also killed if this process
+    is killed: a shell waits beside the program for that. Windows, and a system without ``/bin/sh``, have nothing like
+    it.
 
     :param seconds: the time limit; then the program is killed.
     :param limit: the maximum number of bytes of output; then the program is killed.
@@ -94,6 +99,8 @@ def run(
     :param only_end: return the end of standard output and standard error together; the program may print more.
     :param largest: the bytes of a file that it may write; a larger one kills it. Windows, and a system without
         ``/bin/sh``, have no such limit.
+    :param scratch: the folder of the program, which its caller removes afterwards: children that it left are killed
+        before, and the folder is also removed if this process is killed.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
     """
@@ -101,12 +108,12 @@ def run(
         raise FileNotFoundError(errno.ENOENT, "no program can have this name or these arguments")
     if largest is not None and os.path.exists(_SHELL) and shutil.which(arguments[0], path=env.get("PATH")):
         arguments = [_SHELL, "-c", _BOUNDED, _SHELL, str(largest // 512 + 1), *arguments]
-    process = RUNNING.start(arguments, env, with_errors=only_end)
+    process = RUNNING.start(arguments, env, with_errors=only_end, scratch=scratch)
     del env  # a tool that shows the variables of a traceback must not show it
     try:
         assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
         reader = _OutputReader(process.stdout, limit, only_end=only_end)
-        status = _wait(process, reader, time.monotonic() + seconds, cancel)
+        status = _wait(process, reader, time.monotonic() + seconds, cancel, with_children=bool(scratch))
     finally:
         RUNNING.end(process)
     if status is not None:
@@ -115,18 +122,41 @@ def run(
 
 
 def _wait(
-    process: subprocess.Popen[bytes], reader: _OutputReader, end: float, cancel: threading.Event | None
+    process: subprocess.Popen[bytes],
+    reader: _OutputReader,
+    end: float,
+    cancel: threading.Event | None,
+    *,
+    with_children: bool,
 ) -> int | None:
     import subprocess
 
     while time.monotonic() < end and not reader.is_too_long():
         if cancel is not None and cancel.is_set():
             raise stopped()
+        if with_children and not _has_exited(process):
+            time.sleep(_POLL)
+            continue
         try:
             return process.wait(_SLICE)
         except subprocess.TimeoutExpired:
             pass
     return None
+
+
+def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a program has exited, and kill the children that it left; its exit status can still be read.
+
+    Until then the system gives its PID, which is also that of the process group, to no other process. True where the
+    system cannot tell (Windows, and macOS before Python 3.13).
+    """
+    if sys.platform == "win32" or not hasattr(os, "waitid"):
+        return True
+    if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        return False
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return True
 
 
 class _OutputReader:
@@ -166,13 +196,20 @@ class _Running:
         self._is_registered = False  # with atexit
 
     def start(
-        self, arguments: Sequence[str], env: Mapping[str, str], *, with_errors: bool, with_input: bool = False
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        with_errors: bool,
+        with_input: bool = False,
+        scratch: str = "",
     ) -> subprocess.Popen[bytes]:
         """Start a program in its own process group, so that its children can be killed with it.
 
         :param with_errors: its standard error goes to its standard output; otherwise it is discarded.
         :param with_input: its standard input is a pipe, at whose end it has to exit by itself; otherwise it is empty,
             and the program is killed when this process ends in any way.
+        :param scratch: a folder that is removed if this process is killed.
         """
         import subprocess
 
@@ -192,7 +229,7 @@ class _Running:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
             )
             self._processes.add(process)
-            watcher = None if with_input else _watcher(process)
+            watcher = None if with_input else _watcher(process, scratch)
             if watcher is not None:
                 self._watchers[process] = watcher
         return process
@@ -222,7 +259,7 @@ class _Running:
                 _kill(process)
 
 
-def _watcher(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None:
+def _watcher(process: subprocess.Popen[bytes], scratch: str) -> subprocess.Popen[bytes] | None:
     """Start what kills a program and its children when this process is killed; None where there is no such shell."""
     if sys.platform == "win32":
         return None
@@ -230,11 +267,11 @@ def _watcher(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes] | None
 
     with contextlib.suppress(OSError):
         return subprocess.Popen(
-            [_SHELL, "-c", _WATCH, _SHELL, str(process.pid)],
+            [_SHELL, "-c", _WATCH, _SHELL, str(process.pid), scratch],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={},
+            env={"PATH": os.defpath},
             start_new_session=True,
         )
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base import extensions
 from dnsrenew.base.validation.mistakes import nearest
@@ -16,6 +16,8 @@ from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
+from dnsrenew.drivers.scripts import found_scripts
+from dnsrenew.drivers.ways import OtherHost, find_other, is_named, way_of, without_driver
 from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,31 +77,50 @@ def _show(invocation: Invocation) -> int:
     word = options.names or options.search
     selected = [name for name in known if name.lower() == options.names.lower()] if options.names else known
     found = [provider for name in selected if (provider := find_provider(name, folders)) is not None]
+    others: list[OtherHost] = []
     if options.search and not options.names:
-        found = [provider for provider in found if _matches(options.search, provider)]
-    if word and not found:
+        found = [provider for provider in found if is_named(options.search, provider)]
+        others = [host for host in without_driver() if is_named(options.search, host)]
+    if word and not found and not others:
         raise _unknown(word, known, is_search=not options.names)
     terminal = invocation.terminal
     if terminal.json:
-        terminal.write_document({"providers": [provider.to_dict() for provider in found]})
+        more = {"others": [host.to_dict() for host in others]} if options.search else {}
+        terminal.write_document({"providers": [_document(provider) for provider in found], **more})
         return 0
     columns = terminal.out.size()[0]
     if options.names and terminal.quiet:
         terminal.write_result(found[0].block().rstrip())  # for >> dnsrenew.toml
         return 0
-    lines = _one(found[0], min(columns or _WIDEST, _WIDEST)) if options.names else _list(found, columns)
+    if options.names:
+        lines = _one(found[0], min(columns or _WIDEST, _WIDEST))
+    elif options.search:
+        rows = [(provider.name, provider.title, _way(provider)) for provider in found]
+        rows += [(host.name if host.script else "-", host.title, _way(host)) for host in others]
+        lines = _table(texts.SEARCH_COLUMNS, rows, texts.SEARCH_HINT, columns)
+    else:
+        rows = [(provider.name, provider.title, _needs(provider)) for provider in found]
+        lines = _table(texts.PROVIDER_COLUMNS, rows, texts.PROVIDERS_HINT, columns)
     terminal.write_result("\n".join(lines))
     return 0
 
 
-def _matches(word: str, provider: Provider) -> bool:
-    return word.lower() in f"{provider.name}\n{provider.title}\n{provider.website}".lower()
+def _way(host: Provider | OtherHost) -> str:
+    if not isinstance(host, OtherHost):
+        return texts.WAY_LEXICON if way_of(host) == "lexicon" else texts.WAY_DRIVER
+    if not host.script:
+        return texts.WAY_DELEGATE
+    return (texts.WAY_SCRIPT if host.is_installed else texts.WAY_SCRIPT_MISSING).format(script=host.script)
 
 
 def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError:
     left_out = left_out_hosts().get(name.lower())
     if left_out is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
+    other = find_other(name)
+    if other is not None:
+        text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
+        return ConfigError.of(text, name=name, title=other.title, script=other.script)
     similar = nearest(name, known)
     if is_search:
         text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
@@ -122,8 +143,10 @@ def _folders(invocation: Invocation) -> list[Path]:
     return list(provider_folders(beside, user))
 
 
-def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
-    rows = [texts.PROVIDER_COLUMNS, *((provider.name, provider.title, _needs(provider)) for provider in found)]
+def _table(
+    head: tuple[str, str, str], found: Sequence[tuple[str, str, str]], hint: str, columns: int | None
+) -> list[str]:
+    rows = [head, *found]
     names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
     if columns is not None:
         titles = min(titles, max(columns - names - needs - 2 * len(_GAP), _NARROWEST))
@@ -132,11 +155,11 @@ def _list(found: Sequence[Provider], columns: int | None) -> list[str]:
         wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
         for name, title, need in wrapped:
             padded = (name or "") + " " * (names - formatting.width(name or ""))
-            head = f"{padded}{_GAP}{title or ''}"
-            padding = " " * (names + len(_GAP) + titles - formatting.width(head))
-            shown = need if row is texts.PROVIDER_COLUMNS else dim(need or "")
-            lines.append(f"{head}{padding}{_GAP}{shown}" if need else head)
-    return [bold(lines[0]), *lines[1:], "", *map(dim, formatting.wrap(texts.PROVIDERS_HINT, columns))]
+            start = f"{padded}{_GAP}{title or ''}"
+            padding = " " * (names + len(_GAP) + titles - formatting.width(start))
+            shown = need if row is head else dim(need or "")
+            lines.append(f"{start}{padding}{_GAP}{shown}" if need else start)
+    return [bold(lines[0]), *lines[1:], "", *map(dim, formatting.wrap(hint, columns))]
 
 
 def _wrapped(needs: str, names: int, titles: int, columns: int | None) -> list[str]:
@@ -161,7 +184,43 @@ def _one(provider: Provider, columns: int) -> list[str]:
     lines += ["", bold(texts.PROVIDER_NEEDS), *formatting.fields(rows or [texts.NO_OPTIONS], columns)]
     lines += ["", bold(texts.PROVIDER_BLOCK) + dim(texts.PROVIDER_BLOCK_NOTE)]
     lines += ["", *provider.block().rstrip().splitlines()]  # not indented, to be copied
-    return [*lines, "", bold(texts.PROVIDER_LIMITS), *_behaviour(provider.behaviour, columns)]
+    lines += ["", bold(texts.PROVIDER_LIMITS), *_behaviour(provider.behaviour, columns)]
+    return [*lines, *_scripts(columns)] if provider.runs_script else lines
+
+
+def _document(provider: Provider) -> dict[str, Any]:
+    """Return the JSON form; that of acme.sh has the scripts on this machine too."""
+    document = {**provider.to_dict(), "way": way_of(provider)}
+    if provider.runs_script:
+        document["scripts"] = [
+            {
+                "name": script.name,
+                "path": script.path,
+                "title": script.title,
+                "variables": [
+                    {"name": each.name, "help": each.help, "required": each.is_required, "group": number}
+                    for number, group in enumerate(script.groups)
+                    for each in group
+                ],
+            }
+            for script in found_scripts()
+        ]
+    return document
+
+
+def _scripts(columns: int) -> list[str]:
+    """Return the scripts of acme.sh on this machine, with the variables that they ask for."""
+    lines = ["", bold(texts.SCRIPTS_FOUND)]
+    for script in found_scripts():
+        lines.append(f"  {script.name}  {script.title}")
+        for number, group in enumerate(script.groups):
+            lines += [f"    {texts.OR}"] if number else []
+            rows = [
+                (each.name if each.is_required else texts.OPTIONAL.format(option=each.name), each.help)
+                for each in group
+            ]
+            lines += [f"  {line}" for line in formatting.fields(rows, columns - 2)]
+    return lines if len(lines) > 2 else [*lines, f"  {texts.NO_SCRIPTS}"]
 
 
 def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:

@@ -97,6 +97,17 @@ NOTHING_FOUND: Final = Text(
 NEARLY_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_NOTHING_FOUND}"
 )
+SCRIPT_PROVIDER: Final = Text(
+    "provider-unknown",
+    "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
+    'Write `provider = "acme.sh"` and `script = "{script}"` (see `dnsrenew providers acme.sh`), or run '
+    "`dnsrenew delegate NAME`, which needs no API.",
+)
+NO_DRIVER: Final = Text(
+    "provider-unknown",
+    "dnsrenew has no driver for {title}.",
+    "Run `dnsrenew delegate NAME`, which needs no API, only one CNAME record, set once by hand.",
+)
 LEFT_OUT_PROVIDER: Final = Text(
     "provider-unknown",
     "The DNS host '{name}' cannot be used. {why}",
@@ -639,6 +650,16 @@ PROBE_SERVED: Final = "Helping others at {address}. To stop, press Ctrl-C."
 # ── providers ───────────────────────────────────────────────────────────────────────────
 
 PROVIDER_COLUMNS: Final = ("NAME", "DNS HOST", "NEEDS")
+SEARCH_COLUMNS: Final = ("NAME", "DNS HOST", "WAY")
+WAY_DRIVER: Final = "driver of dnsrenew"
+WAY_LEXICON: Final = "driver of dns-lexicon"
+WAY_SCRIPT: Final = "script {script} of acme.sh (installed)"
+WAY_SCRIPT_MISSING: Final = "script {script} of acme.sh (not installed)"
+WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate NAME"
+SEARCH_HINT: Final = (
+    "`dnsrenew providers NAME` shows the options of a host with a driver, `dnsrenew providers acme.sh` those of "
+    "scripts; `dnsrenew delegate NAME` works with any host: it needs one CNAME record, set once by hand."
+)
 PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
 SEE_DOCUMENTATION: Final = "see its documentation"
 OPTIONAL: Final = "{option} (optional)"
@@ -647,6 +668,9 @@ NO_OPTIONS: Final = ("none", "")
 PROVIDER_NEEDS: Final = "Options"
 PROVIDER_BLOCK: Final = "For dnsrenew.toml"
 PROVIDER_BLOCK_NOTE: Final = "  (choose any name after dns.)"
+SCRIPTS_FOUND: Final = "Scripts on this machine"
+NO_SCRIPTS: Final = "none: acme.sh is not installed"
+OR: Final = "or"
 PROVIDER_LIMITS: Final = "Behaviour"
 WAITS: Final = "Waits up to {timeout} for a new value."
 WAITS_LONGER: Final = "Waits up to {timeout} for a new value, then {settle} more."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import (
     FieldError,
     KeyPath,
@@ -26,7 +28,7 @@ from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_
 from dnsrenew.config.programs import dns_hook
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
-from dnsrenew.drivers import catalogue
+from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
 from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.drivers.provider import OWN_OBJECT
@@ -48,12 +50,51 @@ def _trusted_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     return file
 
 
+def _script(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the name of a script of acme.sh, or its path."""
+    scope.check_plain()
+    if isinstance(value, str) and _SCRIPT.fullmatch(value):
+        return value
+    file = file_path(value, scope, path)
+    if not isinstance(value, str) or not os.path.isabs(os.path.expanduser(value)):
+        raise FieldError(texts.DNS_SCRIPT)
+    return file
+
+
+def _variables(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
+    """Read the environment variables of a script; a value may stand here itself, as many are paths or names."""
+    scope.check_plain()
+    if not isinstance(value, Mapping):
+        raise FieldError(texts.VARIABLE_TABLE)
+    variables: dict[str, Any] = {}
+    for name, given in value.items():
+        key = (*path, str(name))
+        if not isinstance(name, str) or not scripts.NAME.fullmatch(name) or name in scripts.OURS:
+            scope.mistake(key, quoted(str(name)), texts.VARIABLE)
+            continue
+        try:
+            read = maybe_secret(given, scope, key)
+        except FieldError as error:
+            scope.mistake(key, error.found or kind(given), error.expected, error.nearest)
+            continue
+        if isinstance(read, str) and not set("\n\r\0").isdisjoint(read):
+            scope.mistake(key, texts.VARIABLE_LINES, texts.VARIABLE_VALUE)
+        elif isinstance(read, str | Secret):
+            variables[name] = read
+        else:
+            scope.mistake(key, kind(given), texts.VARIABLE_VALUE)
+    return variables
+
+
 _BY_KIND: Final[Mapping[str, ReadField]] = {
+    "script": _script,
+    "variables": _variables,
     "list": list_of(text, texts.TEXTS, least=1),
     "program": dns_hook,
     "file": _trusted_file,
 }
 """How an option is read that is not a text."""
+_SCRIPT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own driver, in an account without a provider
 
 
@@ -200,6 +241,13 @@ class DnsAccountTables:
             found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
             scope.mistake(path, found, texts.OTHER_HOST, fix=left_out["instead"])
             return
+        from dnsrenew.drivers.ways import find_other  # late: only after a mistake
+
+        if (other := find_other(name)) is not None:
+            found = texts.HOST_WITHOUT_DRIVER.format(title=other.title)
+            fix = texts.USE_SCRIPT.format(script=other.script) if other.script else texts.DELEGATE
+            scope.mistake(path, found, texts.OTHER_HOST, fix=fix)
+            return
         found = texts.UNKNOWN_HOST.format(provider=quoted(name))
         scope.mistake(path, found, texts.OTHER_HOST, nearest(name, catalogue.provider_names(self._folders)))
 
@@ -216,6 +264,8 @@ class DnsAccountTables:
         for key, spec in provider.options.items():
             if spec.default and key not in options and not scope.python:
                 values[key] = _trusted_file(spec.default.format(account=path[-1]), scope, (*path, key))
+        if provider.runs_script and isinstance(values.get("script"), str):
+            values |= _judged_script(values, scope)
         mistakes = check_options(provider, values)
         reported.update(mistake.nearest for mistake in mistakes if mistake.nearest not in values)  # once, as misspelt
         for mistake in mistakes:
@@ -240,6 +290,19 @@ class DnsAccountTables:
             scope.mistake(path, error.found or shown, error.expected, error.nearest)
             return False
         return True
+
+
+def _judged_script(values: Mapping[str, Any], scope: FieldScope) -> dict[str, str]:
+    """Return where a script and its acme.sh are, after they and the shell were judged; nothing if it is not there.
+
+    :raises ConfigError: ``config-untrusted``.
+    """
+    script = scripts.find_script(values["script"], values.get("home", ""))
+    if script is None:
+        return {}
+    for path in filter(None, (script.path, script.acme_sh, scripts.shell_path(script))):
+        scope.checks.judge(path)
+    return {"script": script.path, **({"home": os.path.dirname(script.acme_sh)} if script.acme_sh else {})}
 
 
 def _reader(provider: Provider, option: str) -> ReadField | None:

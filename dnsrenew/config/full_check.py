@@ -14,6 +14,7 @@ from dnsrenew.base.model import Deployment, Notice, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import pasted
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.fleet import SEAL, seal_fault
@@ -22,11 +23,12 @@ from dnsrenew.config.notify import metrics_warnings
 from dnsrenew.config.public_cas import check_public_cas
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.drivers.invoke import prepare
+from dnsrenew.drivers.scripts import FAULTS, find_script
 from dnsrenew.errors import Cancelled, DnsRenewError, SecretError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CertificateSpec, Route
+    from dnsrenew.base.model import CertificateSpec, DnsAccount, Route
     from dnsrenew.config.loader import Draft
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.errors import Message, Text
@@ -69,6 +71,8 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
     for account in accounts.accounts.values():
         if draft.report.has_mistake(("dns", account.name)):
             continue
+        if accounts.providers[account.provider].runs_script:
+            _check_script(draft, account, context)
         try:
             prepare(context, accounts.providers[account.provider], account)
         except Cancelled:
@@ -79,6 +83,19 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
             file = accounts.files[account.name]
             draft.report.add(Unlocated(file, path, found, texts.WORKING_ACCOUNT, fix=error.fix))
     return context.notices
+
+
+def _check_script(draft: Draft, account: DnsAccount, context: Context) -> None:
+    """Add a mistake for each variable that a script of acme.sh asks for in vain, and warn of what it does wrong."""
+    script = find_script(account.options["script"], account.options.get("home", ""))
+    if script is None:  # the driver reports it
+        return
+    for name in script.lacking(account.options.get("env", {})):
+        path = ("dns", account.name, "env", name)
+        draft.report.add(Unlocated(draft.accounts.files[account.name], path, MISSING, texts.SCRIPT_VARIABLE))
+    for fault in FAULTS.get(script.name, ()):
+        host = script.name.removeprefix("dns_")
+        context.warn(*fault.fill(script=script.name, name=host))
 
 
 # ── machine check ──────────────────────────────────────────────────────────────────────

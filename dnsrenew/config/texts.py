@@ -274,6 +274,12 @@ ADDRESSES: Final = Phrase("a list of addresses HOST[:PORT]")
 URLS: Final = Phrase("a list of https URLs")
 INCLUDES: Final = Phrase('a list of paths such as ["conf.d/*.toml"]')
 COMMAND: Final = Phrase('a list of texts, such as ["systemctl", "reload", "nginx"]')
+DNS_SCRIPT: Final = Phrase("the name of a script of acme.sh, such as dns_cyon, or its absolute path")
+VARIABLE_TABLE: Final = Phrase("a table of environment variables, such as [dns.NAME.env]")
+VARIABLE: Final = Phrase("the name of a variable of the script, other than HOME, TMPDIR and those of acme.sh itself")
+VARIABLE_VALUE: Final = Phrase("a text of one line, or a reference to a secret")
+VARIABLE_LINES: Final = Phrase("a text with a line break")
+SCRIPT_VARIABLE: Final = Phrase("a value: the script asks for it (`dnsrenew providers acme.sh` says what it is)")
 DNS_HOOK: Final = Phrase('a list of texts, such as ["/etc/dnsrenew/dns-hook"]')
 TEXTS: Final = Phrase("a list of texts")
 
@@ -374,6 +380,11 @@ ACCOUNT_NEEDED: Final = Phrase("a [dns.NAME] (in Python: dns=…) that can write
 DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
 DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
 UNKNOWN_HOST: Final = Phrase("the unknown DNS host {provider}")
+HOST_WITHOUT_DRIVER: Final = Phrase("{title}, which has no driver here")
+USE_SCRIPT: Final = Phrase(
+    'Write provider = "acme.sh" and script = "{script}" if acme.sh is installed, or run `dnsrenew delegate NAME`.'
+)
+DELEGATE: Final = Phrase("Run `dnsrenew delegate NAME`: one CNAME record, set once by hand, is enough.")
 HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}")
 OTHER_HOST: Final = Phrase(
     "the name of a DNS host: `dnsrenew providers --search WORD` finds it; for a host that is not there, run `dnsrenew "

@@ -177,6 +177,11 @@ class DnsView:
         """Return the TXT values at a name that any address of its name servers serves now."""
         return propagation.served(context, self.zones, wire.from_text(names.absolute(name))).values
 
+    def answered_values(self, context: Context, name: str) -> set[str] | None:
+        """Return the TXT values at a name as :meth:`values`; None if no name server answers."""
+        served = propagation.served(context, self.zones, wire.from_text(names.absolute(name)))
+        return served.values if served.is_answer else None
+
     def known_values(self, context: Context, name: str) -> set[str] | None:
         """Return the TXT values at a name: of its name servers, or of recursive servers if none of those answers.
 

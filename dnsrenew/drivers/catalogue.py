@@ -167,6 +167,8 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
     if spec.kind in {"list", "program"}:
         is_list = isinstance(value, (list, tuple)) and all(isinstance(each, str) and each for each in value)
         return None if is_list and value else _mistake(key, kind(value), texts.LIST)
+    if spec.kind == "variables":
+        return None if isinstance(value, Mapping) else _mistake(key, kind(value), texts.VARIABLES)
     if isinstance(value, str):
         if value.strip():
             return _wrong_text(key, value.strip(), spec)
@@ -246,6 +248,21 @@ def _host_patterns(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and _HOST_PATTERN.fullmatch(item) for item in value)
 
 
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+
+
+def _is_tools(value: object) -> bool:
+    """Tell whether it is a table for each tool, with a table for each of its names of the host."""
+    if not isinstance(value, dict):
+        return False
+    tables = [names for tool in value.values() if isinstance(tool, dict) for names in tool.values()]
+    return all(map(_is_table, value.values())) and all(
+        isinstance(table, dict) and all(isinstance(each, str) or _is_names(each) for each in table.values())
+        for table in tables
+    )
+
+
 def _is_pattern(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(re.compile(value))
@@ -270,9 +287,11 @@ _TOP: Final[dict[str, tuple[Test, str]]] = {
         texts.DRIVER_NAME,
     ),
     "zone_suffixes": (_suffixes, texts.ZONE_SUFFIXES),
+    "names": (_is_names, texts.OTHER_NAMES),
     "name_servers": (_host_patterns, texts.NAME_SERVERS),
     "driver_options": (_is_table, phrases.TABLE),
     "options": (_is_table, texts.OPTION_TABLES),
+    "tools": (_is_tools, texts.TOOLS),
     "behaviour": (_is_table, phrases.TABLE),
 }
 _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
@@ -285,7 +304,10 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
     "help": (_is_text, phrases.TEXT),
     "pattern": (_is_pattern, texts.PATTERN),
     "form": (_is_text, phrases.TEXT),
-    "kind": (_one_of("text", "list", "program", "file", "url", "address"), texts.KIND),
+    "kind": (
+        _one_of("text", "list", "program", "file", "url", "address", "script", "variables"),
+        texts.KIND,
+    ),
     "default": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
@@ -331,9 +353,11 @@ def parse(text: str, name: str, file: str) -> Provider:
         website=document.get("website", ""),
         docs=document.get("docs", ""),
         zone_suffixes=tuple(document.get("zone_suffixes", ())),
+        names=tuple(document.get("names", ())),
         name_servers=tuple(document.get("name_servers", ())),
         driver_options=_table(document, "driver_options"),
         options={key: OptionSpec(**table) for key, table in options.items()},
+        tools=_table(document, "tools"),
         behaviour=Behaviour(**behaviour),
     )
 

@@ -68,6 +68,8 @@ _TEXTS: Final = {
     "provider-bug": (texts.DRIVER_BUG, texts.DRIVER_BUG_ANSWER),
     "hook-timeout": (texts.HOOK_LATE, texts.HOOK_LATE_OUTPUT),
     "hook-failed": (texts.HOOK_FAILED, texts.HOOK_FAILED),
+    "acme-sh-timeout": (texts.SCRIPT_LATE, texts.SCRIPT_LATE_OUTPUT),
+    "acme-sh-failed": (texts.SCRIPT_FAILED_SILENT, texts.SCRIPT_FAILED),
 }
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
@@ -299,7 +301,7 @@ def _host_message(error: BaseException, found: _Findings, code: str, redactor: R
     if len(message) <= _MAX_ANSWER:
         return message
     # The reason of a host comes first, that of a program last.
-    return f"…{message[-_MAX_ANSWER:]}" if code.startswith("hook-") else f"{message[:_MAX_ANSWER]}…"
+    return f"…{message[-_MAX_ANSWER:]}" if code.startswith(("hook-", "acme-sh-")) else f"{message[:_MAX_ANSWER]}…"
 
 
 def _line(text: str) -> str:

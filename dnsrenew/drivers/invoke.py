@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
+from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.runtime.retry import RESEND, Transient, resend
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.texts import IT, UNUSABLE
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
+from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError, about
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ _TIMED_OUT: Final = {
 
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
-"""The time limit of a call is ``CALL_SECONDS`` plus ``RECORD_SECONDS`` for each record; then it is abandoned."""
+SCRIPT_SECONDS: Final = 125.0
+"""The time limit of a call is ``CALL_SECONDS`` plus ``RECORD_SECONDS`` for each record, or ``SCRIPT_SECONDS`` where a
+script is run for each; then it is abandoned.
+"""
 LONGEST_RETRY_AFTER: Final = 300.0
 REQUESTS_A_RECORD: Final = 2
 """A typical API needs one request to log in, and two for each record: one to read and one to write."""
@@ -176,9 +181,13 @@ class _Call(Frozen):
         is_late = self.context.clock.monotonic() - started >= RESEND.within
         return None if is_late or error.code not in _RETRIED else Transient(error)
 
+    @property
+    def _record_seconds(self) -> float:
+        return SCRIPT_SECONDS if self.provider.runs_script else RECORD_SECONDS
+
     def _try(self) -> DnsRenewError | None:
         """Make the call once, with a new driver: an abandoned call may still use its own."""
-        seconds = CALL_SECONDS + RECORD_SECONDS * len(self.records)
+        seconds = CALL_SECONDS + self._record_seconds * len(self.records)
         clock, end = self.context.clock, self.context.deadline
         deadline = CallDeadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
         cancel = threading.Event()
@@ -230,9 +239,12 @@ class _Call(Frozen):
         return None
 
     def _reveal_secrets(self, cancel: threading.Event) -> None:
-        for key, value in self.account.options.items():
+        for key, value in option_values(self.account):
             if isinstance(value, Secret):
                 self.context.redactor.add(self._reveal(key, value, cancel))
+            elif "." in key:  # a variable of a script
+                if is_private(key.partition(".")[2], value):
+                    self.context.redactor.add(value)
             elif isinstance(value, str) and not self.provider.any_options and self.provider.is_secret(key):
                 self.context.redactor.add(value)
 
@@ -289,7 +301,7 @@ _SCHEME: Final = "http://"
 
 def plain_http(provider: Provider, account: DnsAccount) -> Iterator[tuple[str, str]]:
     """Give each option that is an ``http://`` address of another machine, with its host."""
-    for key, value in {**provider.driver_options, **account.options}.items():
+    for key, value in {**provider.driver_options, **dict(option_values(account))}.items():
         if isinstance(value, str) and value.strip().lower().startswith(_SCHEME):
             host = _host(value.strip())
             if host and not _is_local(host):

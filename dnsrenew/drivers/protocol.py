@@ -25,6 +25,7 @@ BUILT_IN: Final = {
     "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
     "manual": ("dnsrenew.drivers.manual", "ManualDriver"),
+    "acme.sh": ("dnsrenew.drivers.acme_sh", "AcmeShDriver"),
     "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
     "active24": (f"{_HOSTS}.active24", "Active24Driver"),
     "aliesa": (f"{_HOSTS}.aliesa", "AliEsaDriver"),
@@ -84,7 +85,8 @@ class DriverContext(Frozen, public=True):
     """The name of the account in the configuration, for messages."""
     options: Mapping[str, Any]
     """The options of the account; each a ``str``, a :class:`~dnsrenew.Secret` if the provider file declares it secret,
-    or a sequence of ``str`` if it declares a list. Reveal a secret only where it is used: :meth:`text`.
+    a sequence of ``str`` if it declares a list, or a table of ``str`` and :class:`~dnsrenew.Secret` if it declares
+    variables. Reveal a secret only where it is used: :meth:`text`.
     """
     driver_options: Mapping[str, Any]
     """The table ``[driver_options]`` of the provider file."""

@@ -15,7 +15,7 @@ from dnsrenew.base.values import Frozen, field
 if TYPE_CHECKING:
     from dnsrenew.base.model import DnsAccount
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NAME: Final = re.compile(r"acme\.sh|[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
 _BY_A_PERSON: Final = re.compile(r"pass|psw|user")
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
@@ -34,8 +34,9 @@ class OptionSpec(Frozen, kw_only=True):
         is not known.
     :ivar form: the pattern in words.
     :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), ``"file"`` (a
-        path, relative to the configuration file), ``"url"`` (the address of an HTTP API, without a query), or
-        ``"address"`` (``HOST[:PORT]``).
+        path, relative to the configuration file), ``"url"`` (the address of an HTTP API, without a query),
+        ``"address"`` (``HOST[:PORT]``), ``"script"`` (the name or path of a script of acme.sh), or ``"variables"`` (a
+        table of environment variables, each a text or a reference to a secret).
     :ivar default: the path of a file that is not given; ``{account}`` in it is the name of the account.
     """
 
@@ -84,7 +85,10 @@ class Provider(Frozen, kw_only=True):
     """A DNS host.
 
     :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
+    :ivar names: other names of the host, for a search.
     :ivar name_servers: patterns (``*.ns.example.net``) of the names of its name servers, as far as they are known.
+    :ivar tools: what other tools call the host and the options: for each tool its names of the host, each with our
+        options and the names of those (a text, or a list of texts).
     :ivar any_options: whether any option is accepted (a driver without a provider file).
     """
 
@@ -94,16 +98,23 @@ class Provider(Frozen, kw_only=True):
     website: str = ""
     docs: str = ""
     zone_suffixes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     name_servers: tuple[str, ...] = ()
     driver_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, OptionSpec] = field(default_factory=dict)
+    tools: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     behaviour: Behaviour = Behaviour()
     any_options: bool = False
 
     @property
     def runs_program(self) -> bool:
         """Whether a program of the user's writes: it is killed after a cancel, and gets only host names."""
-        return self.driver == "hook"
+        return self.driver in {"hook", "acme.sh"}
+
+    @property
+    def runs_script(self) -> bool:
+        """Whether a script of acme.sh writes: others' values are looked for, and one call follows the other."""
+        return self.driver == "acme.sh"
 
     @property
     def page(self) -> str:
@@ -173,6 +184,8 @@ class Provider(Frozen, kw_only=True):
     def _placeholder(self, key: str, spec: OptionSpec) -> str:
         if spec.kind in {"list", "program"}:
             return f'["<{key}>"]'
+        if spec.kind == "variables":
+            return '{ <NAME> = "file:<name>.txt" }'
         if spec.kind == "url":
             return f'"https://<{key}>"'
         file = _NOT_BARE.sub("-", f"{self.name}-{key}").replace("_", "-")

@@ -291,6 +291,106 @@ HOOK_FAILED: Final = Text(
     _TRY_HOOK,
 )
 
+# ── acme.sh ─────────────────────────────────────────────────────────────────────────────
+
+_ACME_SH_MISSING: Final = "acme-sh-missing"
+_ACME_SH_UNFIT: Final = "acme-sh-unfit"
+_ACME_SH_TIMEOUT: Final = "acme-sh-timeout"
+_ACME_SH_FAILED: Final = "acme-sh-failed"
+_OTHER_WAY: Final = "Use another way for this host: `dnsrenew providers --search {name}` lists them."
+_MEND_SCRIPT: Final = "Mend what the script reports; `dnsrenew providers acme.sh` lists the variables that it asks for."
+
+SCRIPT_MISSING: Final = Text(
+    _ACME_SH_MISSING,
+    "The script {script} of the account {account} is not on this machine.",
+    "Install acme.sh, or set `home` or `script` to where it is; `dnsrenew providers acme.sh` lists the scripts found.",
+)
+ACME_SH_MISSING: Final = Text(
+    _ACME_SH_MISSING,
+    "The script {path} of the account {account} needs acme.sh, which is not on this machine.",
+    "Install acme.sh, or set `home` of the account {account} to its folder.",
+)
+ACME_SH_OLD: Final = Text(
+    _ACME_SH_UNFIT,
+    "{path} is acme.sh {version}; the account {account} needs {oldest} or later.",
+    "Run: acme.sh --upgrade",
+)
+SCRIPT_LINE_ENDS: Final = Text(
+    _ACME_SH_UNFIT,
+    "The script {path} of the account {account} has the line ends of Windows, which no shell reads.",
+    "Run: sed -i 's/\\r$//' {path}",
+)
+SCRIPT_LACKS: Final = Text(
+    _ACME_SH_UNFIT,
+    "The script {path} of the account {account} does not define {function}.",
+    "Use a script with both functions, add and rm: a value that nothing removes stays in DNS.",
+)
+SCRIPT_OTHER_SHELL: Final = Text(
+    _ACME_SH_UNFIT,
+    "The script {path} of the account {account} begins with {line}: that is no shell that reads acme.sh.",
+    "Use a script of acme.sh, or the provider `hook` for a program of your own.",
+)
+SHELL_MISSING: Final = Text(
+    _ACME_SH_MISSING,
+    "The script {path} of the account {account} needs the shell {shell}, which is not on this machine.",
+    "Install {shell}.",
+)
+VARIABLE_LINES: Final = Text(
+    "acme-sh-variable",
+    "The variable {name} of the account {account} has a line break, or a NUL, in its value.",
+    "Copy the value again, as one line.",
+)
+SCRIPT_LATE: Final = Text(
+    _ACME_SH_TIMEOUT,
+    "The script of the account {account} had not ended in time, printed nothing and was killed.",
+    _MEND_SCRIPT,
+)
+SCRIPT_LATE_OUTPUT: Final = Text(
+    _ACME_SH_TIMEOUT,
+    "The script of the account {account} had not ended in time and was killed: {answer}.",
+    _MEND_SCRIPT,
+)
+SCRIPT_FAILED: Final = Text(
+    _ACME_SH_FAILED,
+    "The script of the account {account} failed: {answer}.",
+    _MEND_SCRIPT,
+)
+SCRIPT_FAILED_SILENT: Final = Text(
+    _ACME_SH_FAILED,
+    "The script of the account {account} failed and did not say why.",
+    _MEND_SCRIPT,
+)
+SCRIPT_REMOVES_ALL: Final = Text(
+    "acme-sh-known",
+    "{script} removes every TXT value of a name, also those of others.",
+    _OTHER_WAY,
+)
+SCRIPT_DAMAGES: Final = Text(
+    "acme-sh-known",
+    "{script} damages values of others that contain blanks when it adds one at the same name.",
+    _OTHER_WAY,
+)
+SCRIPT_REMOVES_NOTHING: Final = Text(
+    "acme-sh-known",
+    "{script} can report success and have removed nothing; such values stay in the journal until they are gone.",
+    _OTHER_WAY,
+)
+SCRIPT_PRINTS_SECRET: Final = Text(
+    "acme-sh-known",
+    "{script} prints its password.",
+    _OTHER_WAY,
+)
+SCRIPT_REPLACES: Final = Text(
+    "acme-sh-known",
+    "{script} replaces the values of a name with the one that it adds.",
+    _OTHER_WAY,
+)
+SCRIPT_CANNOT_REMOVE: Final = Text(
+    "acme-sh-known",
+    "{script} cannot remove a value.",
+    _OTHER_WAY,
+)
+
 # ── mistakes in a provider file and in the options of an account (phrases, see validation/texts.py) ─────────────────
 
 FILE: Final = Phrase("the file")
@@ -301,6 +401,8 @@ URL: Final = Phrase("an https:// address")
 DRIVER_NAME: Final = Phrase("the name of a driver, such as lexicon or rfc2136")
 ZONE_SUFFIXES: Final = Phrase("a list of domain names in lower case, without a final dot")
 NAME_SERVERS: Final = Phrase("a list of host names in lower case, with * for any text, such as *.ns.example.net")
+TOOLS: Final = Phrase("a table for each tool: its names of the host, each with our options and its own")
+OTHER_NAMES: Final = Phrase("a list of texts: other names of the host")
 OPTION_TABLES: Final = Phrase("a table of tables, one for each option")
 VARIABLE_NAME: Final = Phrase("the name of an environment variable")
 PATTERN: Final = Phrase("a regular expression")
@@ -308,7 +410,7 @@ TTL: Final = Phrase("a whole number of seconds from 1 to 604800")
 PROPAGATION_TIMEOUT: Final = Phrase("a number of seconds from 1 to 86400")
 SETTLE: Final = Phrase("a number of seconds from 0 to 3600")
 VALUES: Final = Phrase('"many", "two" or "one"')
-KIND: Final = Phrase('"text", "list", "program", "file", "url" or "address"')
+KIND: Final = Phrase('"text", "list", "program", "file", "url", "address", "script" or "variables"')
 SCOPE: Final = Phrase('"name" or "zone"')
 SCOPE_FOUND: Final = '"zone"'
 SCOPE_OF_MANY: Final = Phrase('"name", unless values is "one"')
@@ -323,6 +425,7 @@ REQUIRED: Final = Phrase("{help} (required by {title})")
 TEXT_OR_REFERENCE: Final = Phrase("a text, or a reference to a secret")
 QUOTED_TEXT: Final = Phrase("a text in quotes")
 LIST: Final = Phrase("a list of texts in quotes")
+VARIABLES: Final = Phrase("a table of environment variables, such as [dns.NAME.env]")
 NOT_A_URL: Final = Phrase("a text that is not a web address")
 URL_WITH_USER: Final = Phrase("an address with a user name")
 URL_WITH_QUERY: Final = Phrase("an address with a query or fragment")

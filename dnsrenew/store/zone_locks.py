@@ -54,13 +54,14 @@ class ZoneLocks:
             yield
 
     @contextlib.contextmanager
-    def writing(self, context: Context, zone: str) -> Iterator[None]:
+    def writing(self, context: Context, zone: str, seconds: float = WRITING) -> Iterator[None]:
         """Be the only writer of a zone, for one change.
 
+        :param seconds: the least time to wait for other runs.
         :raises LockedError: another run has not finished its change.
         :raises Cancelled: cancelled while waiting.
         """
-        start, wait = context.clock.monotonic(), max(self._wait, WRITING)
+        start, wait = context.clock.monotonic(), max(self._wait, seconds)
         with self._turns.hold(context, ("writing", zone)), contextlib.ExitStack() as locks:
             refused = self._refused.get(zone)
             if refused is not None and refused[0] >= start:  # a thread before this one has waited for all behind it

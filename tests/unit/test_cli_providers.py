@@ -119,7 +119,7 @@ def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str
     assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("arguments", [["strato"], ["Strato.de"], ["--search", "strato"]])
+@pytest.mark.parametrize("arguments", [["strato"], ["Strato.de"]])
 def test_a_host_without_an_api(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """Strato has no API: the error says so, and names `delegate`."""
     assert main(["providers", *arguments]) == 2

@@ -102,7 +102,7 @@ class Dns01Stage:
         self.locked.append(f"-{place}")
 
     @contextlib.contextmanager
-    def writing(self, _context: Context, zone: str) -> Iterator[None]:
+    def writing(self, _context: Context, zone: str, _seconds: float) -> Iterator[None]:
         """The lock of a zone that takes one writer."""
         with self.value(_context, f"writing {zone}"):
             yield

@@ -10,8 +10,8 @@ from typing import get_args
 import dnsrenew
 from dnsrenew.config.notify import ChangeKind, MetricsSettings, NotifySettings
 from dnsrenew.extensions.setup.commands.init import _FLAGS
-from dnsrenew.extensions.setup.importing.certbot_routes import PLUGINS
 from dnsrenew.extensions.setup.importing.plan import KINDS
+from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
 from dnsrenew.extensions.watch.metrics import texts as metrics_texts
 from dnsrenew.extensions.watch.metrics.collect import LastRun
@@ -96,7 +96,7 @@ def test_the_credentials_of_certbot_are_those_of_the_import() -> None:
         assert provider is not None
         plugin = re.match(r"`dns_([a-z0-9]+)_", left)
         assert plugin is not None
-        known = PLUGINS[plugin[1]]
+        known = hosts_of("certbot")[plugin[1]]
         assert known.provider == provider[1]
         options = set(re.findall(r"`((?:auth|tsig)_\w+)`", right))
         assert options <= set(known.options.values())

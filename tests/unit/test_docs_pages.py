@@ -78,7 +78,7 @@ def test_every_page_is_in_the_index_and_in_the_site() -> None:
     own = {path for path in there if not path.startswith(listed)} - {"README.md"}
     assert own - linked == set()
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
-    navigation = re.findall(r"^ +- (?:[^:\n]+: )?([\w/-]+\.md)$", settings[settings.index("\nnav:") :], re.MULTILINE)
+    navigation = re.findall(r"^ +- (?:[^:\n]+: )?([\w/.-]+\.md)$", settings[settings.index("\nnav:") :], re.MULTILINE)
     assert sorted(navigation) == sorted(there)
 
 

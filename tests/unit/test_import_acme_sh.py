@@ -10,9 +10,9 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.base.secrets import Secret
+from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import check_options, find_provider
 from dnsrenew.extensions.setup.importing import acme_sh
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import SCRIPTS
 from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData, FoundDnsAccount
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.reading import ShellSettings
@@ -516,14 +516,6 @@ def test_the_settings_of_a_script(tool: AcmeSh, script: str, kept: dict[str, str
     assert check_options(known, {**found.options, **secrets}) == []
 
 
-def test_every_script_names_a_provider_and_its_options() -> None:
-    """Each script's provider and options exist."""
-    for name, script in SCRIPTS.items():
-        known = find_provider(script.provider)
-        assert known is not None, name
-        assert set(script.options) - set(known.options) == set(), name
-
-
 def test_the_key_file_of_nsupdate(tool: AcmeSh) -> None:
     """Name, algorithm and secret are read from the file that tsig-keygen writes."""
     key = 'key "acme" {\n\talgorithm hmac-sha512;\n\tsecret "c2VjcmV0Cg==";\n};\n'
@@ -840,3 +832,33 @@ def test_the_import_writes_a_valid_configuration(tool: AcmeSh) -> None:
     assert config.cas["zerossl"].eab == "email"
     assert (tool.machine.target.parent / "duckdns-token.txt").read_text().startswith("11111111-2222")
     assert "11111111-2222" not in tool.machine.target.read_text()
+
+
+def test_a_host_that_only_acme_sh_knows(tool: AcmeSh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host without a driver of ours keeps its script, with the variables that were kept."""
+    monkeypatch.setattr(scripts, "_PLACES", ())
+    info = "dns_own_info='Own\nOptions:\n OWN_User User.\n OWN_Password Password.\n OWN_Zone Zone. Optional.\n'\n"
+    tool.machine.write("home/me/.acme.sh/dnsapi/dns_own.sh", f"{info}dns_own_add() {{ true; }}\n")
+    tool.common(SAVED_OWN_User="me", SAVED_OWN_Password="secret-0000")
+    found = account(tool, "dns_own")
+    assert found.provider == "acme.sh"
+    assert found.options["script"] == "dns_own"
+    assert found.options["env"] == {"OWN_User": "me"}
+    assert found.secrets == {"env.OWN_Password": "secret-0000"}
+    assert read(tool).not_understood == ()
+
+
+def test_the_account_of_a_script_is_written_once(tool: AcmeSh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its variables become a table with references, which a second import recognizes."""
+    monkeypatch.setattr(scripts, "_PLACES", ())
+    info = "dns_own_info='Own\nOptions:\n OWN_User User.\n OWN_Password Password.\n'\n"
+    tool.machine.write("home/me/.acme.sh/dnsapi/dns_own.sh", info)
+    tool.common(SAVED_OWN_User="me", SAVED_OWN_Password="secret-0000")
+    tool.account()
+    for domain in ("example.test", "other.test"):
+        tool.certificate(domain, Le_Webroot="dns_own")
+        tool.machine.imported(tool.folder, "acme.sh")
+        document = tomllib.loads(tool.machine.target.read_text())
+        (written,) = document["dns"].values()
+        assert written["env"]["OWN_User"] == "me"
+        assert written["env"]["OWN_Password"].startswith("file:")

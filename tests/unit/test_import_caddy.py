@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import x509
-from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.extensions.setup.importing import caddy, caddyfile
-from dnsrenew.extensions.setup.importing.caddy_sites import MODULES
 from dnsrenew.extensions.setup.importing.found import FoundData
 from dnsrenew.extensions.setup.importing.reading import Notes
 from tests.kit.certificates import issue
@@ -302,14 +300,6 @@ def test_a_module_without_equivalent_is_named(tool: Caddy) -> None:
     found = read(tool)
     assert found.certificates[0].routes == ()
     assert notes(found) == [("import-dns-unknown", 3, "unheard_of")]
-
-
-def test_every_module_names_a_provider_and_its_options() -> None:
-    """Each module's provider and options exist."""
-    for name, module in MODULES.items():
-        known = find_provider(module.provider)
-        assert known is not None, name
-        assert {*module.options.values(), *module.inline} - set(known.options) == set(), name
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class LeftoverStage:
         yield
 
     @contextlib.contextmanager
-    def writing(self, context: Context, zone: str) -> Iterator[None]:
+    def writing(self, context: Context, zone: str, _seconds: float) -> Iterator[None]:
         """Record the lock of a zone that takes one writer."""
         with self.value(context, f"writing {zone}"):
             yield

@@ -13,7 +13,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from dnsrenew.base.model.certificate import Certificate
@@ -93,7 +93,7 @@ class DnsAccount:
     :param name: its name in routes and outcomes; default: the name of the provider.
     :param zones: the zone or zones that the account may edit; default: found by SOA queries.
     :param ttl: TTL of its TXT records in seconds; None: that of the provider file.
-    :param options: the options of the provider; each a ``str`` or a :class:`Secret`.
+    :param options: the options of the provider; each a ``str`` or a :class:`Secret`, or a table of these.
     """
 
     __module__ = "dnsrenew"
@@ -138,7 +138,7 @@ class DnsAccount:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
-        options = {key: Secret(value) if isinstance(value, str) else value for key, value in self.options.items()}
+        options = {key: _hidden(value) for key, value in self.options.items()}
         return _unpickled_account, (self.provider, self.name, self.zones, self.ttl, options)
 
     def _with_options(self, options: Mapping[str, Any]) -> DnsAccount:
@@ -152,6 +152,21 @@ class DnsAccount:
 
     def __hash__(self) -> int:
         return hash((self.provider, self.name, self.zones))
+
+
+def option_values(account: DnsAccount) -> Iterator[tuple[str, Any]]:
+    """Yield each option of an account with its key; those in a table with ``TABLE.KEY``."""
+    for key, value in account.options.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield key, value
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _hidden(each) for key, each in value.items()}
+    return Secret(value) if isinstance(value, str) else value
 
 
 def _unpickled_account(

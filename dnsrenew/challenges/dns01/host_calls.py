@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base.runtime.retry import CircuitBreaker
 from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.challenges.dns01.foreign import ForeignValues, not_removed, still_served
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import DnsRenewError, ProviderError, StoreError, about
 
@@ -35,18 +36,22 @@ class HostCalls:
 
     :param locks: locks of zones that take one writer at a time.
     :param published: keeps the state of each value.
+    :param foreign: looks after values of others, where a script writes.
     """
 
-    def __init__(self, locks: ZoneLocks, published: PublishedValues) -> None:
+    def __init__(self, locks: ZoneLocks, published: PublishedValues, foreign: ForeignValues | None = None) -> None:
+        self._foreign = foreign
         self._locks = locks
         self._published = published
         self._breaker = CircuitBreaker()
 
     def check(self, context: Context, account: str) -> None:
-        """Check whether the host of an account responded when it was last called.
+        """Check whether the host of an account responded when it was last called, and whether it may write.
 
-        :raises ProviderError: it has timed out.
+        :raises ProviderError: it has timed out, or lost values of others.
         """
+        if self._foreign is not None:
+            self._foreign.check(account)
         self._breaker.check(context, account)
 
     def is_silent(self, account: str) -> bool:
@@ -84,11 +89,10 @@ class HostCalls:
     def _locked(
         self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
     ) -> None:
-        """Work on the values of one account; lock its zones if the host takes one writer at a time."""
+        """Work on the values of one account; lock what takes one writer at a time."""
         with contextlib.ExitStack() as held:
-            if values[0].writer.provider.behaviour.exclusive:
-                for zone in sorted({value.record.zone for value in values}):
-                    held.enter_context(self._locks.writing(context, zone))
+            for key, seconds in values[0].writer.turns(value.record.zone for value in values).items():
+                held.enter_context(self._locks.writing(context, key, seconds))
             work(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -99,7 +103,10 @@ class HostCalls:
     def _add_to_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Add the values of one account in one zone, and note their state."""
         writer, records = values[0].writer, [value.record for value in values]
-        self._breaker.check(context, writer.account.name)
+        self.check(context, writer.account.name)
+        foreign = self._foreign if writer.provider.runs_script else None
+        if foreign is not None:
+            foreign.remember(context, writer.account.name, "add", records)
         asking = partial(self._published.note, context, values, "asked")
         ended = partial(self._published.note, context, values, "unsure")
         try:
@@ -118,18 +125,36 @@ class HostCalls:
             self._published.note(context, values, "written")
 
     def _remove(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Remove the values of one account, zone by zone, and forget them; raise the first error afterwards."""
+        """Remove the values of one account, zone by zone, and forget them; raise an error afterwards.
+
+        :raises ProviderError: also ``acme-sh-not-removed`` and ``foreign-values-lost``, where a script removes.
+        """
         errors: list[DnsRenewError] = []
         for group in _by_zone(values):
             try:
-                self._call(context, group[0].writer, [value.record for value in group], invoke.call_remove)
-                self._published.forget(context, group)
+                self._remove_from_zone(context, group)
             except ProviderError as error:
                 errors.append(error)
                 if error.code in {_HUNG, _UNREACHED}:  # the other zones are at the same host
                     break
         if errors:
-            raise errors[0]
+            raise next((error for error in errors if error.code == "foreign-values-lost"), errors[0])
+
+    def _remove_from_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
+        writer, records = values[0].writer, [value.record for value in values]
+        foreign = self._foreign if writer.provider.runs_script else None
+        if foreign is None:
+            self._call(context, writer, records, invoke.call_remove)
+            self._published.forget(context, values)
+            return
+        account = writer.account.name
+        foreign.remember(context, account, "remove", records)
+        self._call(context, writer, records, invoke.call_remove)
+        left = still_served(context, foreign.look, records)
+        self._published.forget(context, [value for value in values if value.record not in left])
+        foreign.compare(context, account, "remove")
+        if left:
+            raise not_removed(account, left)
 
     def _call(
         self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
@@ -235,6 +260,10 @@ class PublishedValues:
                 entry.clear_in_flight([key[1]])
             self._states[key] = state
             self._users.setdefault(value.written, set()).add(context.certificate)
+
+    def at_name(self, name: str) -> set[str]:
+        """Return the values at a name that certificates of this run have written, and not removed."""
+        return {record.value for _, (record, _account) in [*self._states] if record.name == name}
 
     def forget_shared(self, context: Context, values: Sequence[TxtValue]) -> list[TxtValue]:
         """Forget the values that other certificates still need, and return the rest."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.foreign import not_removed, still_served
 from dnsrenew.challenges.dns01.host_calls import REFUSALS
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import (
+    AttemptError,
     Cancelled,
     ConfigError,
     DnsRenewError,
@@ -296,6 +298,8 @@ class LeftoverRemoval(Frozen):
             raise
         except DnsRenewError as refusal:
             error = refusal
+        if error is not None and error.code == "acme-sh-failed" and self._are_gone(context, values):
+            return None  # many scripts fail to remove what is not there
         if not group.has_moved or (error is not None and error.code in _HOST_CODES):
             return error
         # The response of another host proves nothing: only DNS shows whether they are gone.
@@ -308,11 +312,19 @@ class LeftoverRemoval(Frozen):
         with contextlib.ExitStack() as held:
             for key in sorted(single):
                 held.enter_context(self.locks.value(context, key))
-            if writer.provider.behaviour.exclusive:
-                held.enter_context(self.locks.writing(context, values[0][0].zone))
+            for key, seconds in writer.turns([values[0][0].zone]).items():
+                held.enter_context(self.locks.writing(context, key, seconds))
             records = [value.record for value in txt_values if not self._is_replaced(context, value)]
             if records:
                 invoke.call_remove(context, writer.provider, account, records)
+            if writer.provider.runs_script and (left := still_served(context, self._served, records)):
+                raise not_removed(account.name, left)
+
+    def _served(self, context: Context, name: str) -> set[str] | None:
+        try:
+            return None if self.served is None else self.served(context, name)
+        except AttemptError:
+            return None
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
         """Return whether a host that keeps one value has replaced this one with another."""

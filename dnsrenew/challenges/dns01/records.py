@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.base import names
@@ -11,6 +11,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.errors import DnsError
+from dnsrenew.store.zone_locks import WRITING
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import DnsAccount, TxtRecord
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from dnsrenew.store.journal_entry import WrittenValue
 
 
+_SCRIPT_TURN: Final = 600.0
+"""Seconds to wait for a run whose script writes: it takes a call for each value."""
 OWN_LABEL: Final = "_acme-challenge"
 """The first label of the name at which a CA looks for a value, unless a CNAME leads elsewhere."""
 
@@ -52,6 +55,15 @@ class RecordWriter(Frozen):
     def host_fingerprint(self) -> int:
         """A fingerprint of the host; it changes when the account is configured for another host."""
         return self.provider.host_fingerprint(self.account)
+
+    def turns(self, zones: Iterable[str]) -> dict[str, float]:
+        """Return what takes one call at a time, each with the seconds to wait for other runs.
+
+        These are the zones of a host that says so, or the account of a script.
+        """
+        if self.provider.runs_script:
+            return {f"{self.account.name}.acme.sh": _SCRIPT_TURN}
+        return dict.fromkeys(sorted(set(zones)), WRITING) if self.provider.behaviour.exclusive else {}
 
     def may_write(self, owner: str) -> bool:
         """Return whether the account's zones, or the suffixes of its host, allow the name."""

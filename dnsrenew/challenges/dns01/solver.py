@@ -12,6 +12,7 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01.foreign import ForeignValues
 from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, batches
 from dnsrenew.challenges.solver import Solver
@@ -49,7 +50,8 @@ class Dns01(Solver):
         self._accounts = AccountChoice(resources.dns, writers, attended=resources.attended)
         self._locks = resources.locks
         self._published = PublishedValues(resources.journal)
-        self._hosts = HostCalls(resources.locks, self._published)
+        self._foreign = ForeignValues(resources.dns, self._published.at_name)
+        self._hosts = HostCalls(resources.locks, self._published, self._foreign)
         self._caches = ResolverCaches(resources.dns)
 
     # ── preflight ───────────────────────────────────────────────────────────────────────
@@ -158,6 +160,8 @@ class Dns01(Solver):
             self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
         except PropagationError as error:
             raise _about(error, values) from None
+        for account in dict.fromkeys(value.writer.account.name for value in values):
+            self._foreign.compare(context, account, "add")
 
     def wait_caches(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
         """Wait until no resolver of the CA caches an older value of these names."""
@@ -179,13 +183,17 @@ class Dns01(Solver):
         if not removable:
             return
         silent = any(self._hosts.is_silent(value.writer.account.name) for value in removable)
-        cleanup = context.for_cleanup(_WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS, _WITHDRAW_GRACE)
+        calls = sum(value.writer.provider.runs_script for value in removable)
+        seconds = _WITHDRAW_SILENT if silent else _WITHDRAW_SECONDS + invoke.SCRIPT_SECONDS * calls
+        cleanup = context.for_cleanup(seconds, _WITHDRAW_GRACE)
         begin = context.clock.monotonic()
         try:
             with self._published.exclusive(cleanup, removable):
                 removable = self._published.forget_shared(cleanup, removable)
                 self._hosts.remove(cleanup, removable)
         except DnsRenewError as error:
+            if error.code == "foreign-values-lost":
+                context.warn(error.code, error.message, error.fix)
             self._keep(cleanup, removable, error)
         else:
             seconds = round(context.clock.monotonic() - begin, 3)

@@ -51,6 +51,22 @@ CNAME_ELSEWHERE: Final = Text(
 
 # ── removing what earlier runs left ─────────────────────────────────────────────────────
 
+FOREIGN_LOST: Final = Text(
+    "foreign-values-lost",
+    "The script of the account {account} has removed or changed TXT values of others at {names}: {values}.",
+    "Set these values again, and give the certificates another account: `dnsrenew providers --search` lists the ways.",
+)
+FOREIGN_STOPPED: Final = Text(
+    "foreign-values-lost",
+    "The account {account} writes nothing more in this run: its script has removed or changed TXT values of others.",
+    "Give the certificates another account: `dnsrenew providers --search` lists the ways.",
+)
+STILL_SERVED: Final = Text(
+    "acme-sh-not-removed",
+    "The script of the account {account} ended, and the zone still serves its TXT values at {names}.",
+    "Run: dnsrenew cleanup",
+)
+
 ACCOUNT_GONE: Final = Text(
     "account-gone",
     "The DNS account {account}, which wrote TXT values at {names}, is no longer in the configuration. "

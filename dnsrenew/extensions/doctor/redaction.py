@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.model import Change, Check, Deployment, Diagnosis, RouteTaken
+from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
@@ -389,7 +390,7 @@ def _of_account(account: DnsAccount) -> Iterator[Private]:
     if account.name != account.provider:
         yield "account", account.name
     yield from (("name", zone) for zone in account.zones)
-    for key, value in account.options.items():
+    for key, value in option_values(account):
         if isinstance(value, str) and len(value) >= SHORTEST:
             yield _KEYS.get(key, "key"), value
 

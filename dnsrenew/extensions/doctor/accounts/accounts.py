@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Check
+from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
@@ -81,7 +82,7 @@ def secrets(facts: Facts, account: str) -> Check:
     """Check that every secret of an account can be read, and has the form that its host gives it."""
     its = facts.its.accounts[account]
     provider = facts.its.providers[its.provider]
-    options = {key: value for key, value in its.options.items() if isinstance(value, Secret)}
+    options = {key: value for key, value in option_values(its) if isinstance(value, Secret)}
     for key, secret in options.items():
         evidence = {"dns": account, "key": key, "reference": secret.reference}
         value = read(facts, secret)

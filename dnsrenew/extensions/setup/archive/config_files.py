@@ -22,6 +22,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import loader
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.deploy import entry as catalogue
+from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import ConfigError, SecretError, StoreError
 from dnsrenew.extensions.setup.archive import texts
 from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
@@ -244,6 +245,10 @@ def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
         provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)
         if provider is not None and provider.any_options:
             yield from plain_texts(account, ("dns", name), _ACCOUNT_KEYS)
+        if provider is not None and provider.runs_script:
+            plain = {key: value for key, value in account.get("env", {}).items() if isinstance(value, str)}
+            known = [key for key, value in plain.items() if not is_private(key, value)]
+            yield from plain_texts(plain, ("dns", name, "env"), known)
     for index, certificate in enumerate(table.get("certificate", [])):
         for number, entry in enumerate(certificate.get("deploy", [])):
             target = catalogue.target(entry["to"]) if "to" in entry else None

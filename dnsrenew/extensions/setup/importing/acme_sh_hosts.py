@@ -1,7 +1,7 @@
 """The scripts for DNS hosts of acme.sh (``dnsapi/dns_*.sh``), and what they keep, as providers and options of ours.
 
-The names are those of the wiki of acme.sh ("How to use DNS API") and of the scripts. A script keeps its settings as
-``SAVED_NAME`` in ``account.conf``, some of them in the settings of the certificate.
+The names are those of the wiki of acme.sh ("How to use DNS API") and of the scripts; they stand in the provider files.
+A script keeps its settings as ``SAVED_NAME`` in ``account.conf``, some of them in the settings of the certificate.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from urllib.parse import unquote
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
+from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import aws, reading
+from dnsrenew.extensions.setup.importing.found import FoundDnsAccount
 from dnsrenew.extensions.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.found import HostView
     from dnsrenew.extensions.setup.importing.reading import ShellSettings
+    from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost
 
 Options = dict[str, object]
+_NAME: Final = re.compile(r"dns_[A-Za-z0-9_]+")
 _TSIG: Final = re.compile(r"key\s+\"?([^\s\"{]+)\"?\s*\{([^{}]*)\}")
 _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
@@ -41,24 +45,6 @@ class Kept(Frozen):
     def file(self, path: str) -> str:
         """Return the text of a file that a setting names; "", with a note, if it cannot be read."""
         return self.notes.credentials(inside(self.host, path)) if path else ""
-
-
-class DnsScript(Frozen):
-    """A script for a DNS host.
-
-    :ivar provider: the file in ``providers/``; "" for a host that we do not support.
-    :ivar options: our option, and the setting of the script.
-    :ivar more: gives the options that need more than a name.
-    """
-
-    provider: str
-    options: Mapping[str, str]
-    more: Callable[[Kept], Options] | None = None
-
-    def values(self, kept: Kept) -> Options:
-        """Return the options of the provider, as they were kept."""
-        found: Options = {option: kept.get(key) for option, key in self.options.items()}
-        return found | (self.more(kept) if self.more else {})
 
 
 # ── scripts that need more than names ───────────────────────────────────────────────────
@@ -151,161 +137,39 @@ def _mail_in_a_box(kept: Kept) -> Options:
     return {"api": f"https://{server}"} if server else {}
 
 
-# ── the scripts ─────────────────────────────────────────────────────────────────────────
+_MORE: Final[Mapping[str, Callable[[Kept], Options]]] = {
+    "dns_acmedns": _acme_dns,
+    "dns_cf": _cloudflare,
+    "dns_ovh": _ovh,
+    "dns_namecheap": _namecheap,
+    "dns_aws": _route53,
+    "dns_ionos": _ionos,
+    "dns_nsupdate": _nsupdate,
+    "dns_knot": _knot,
+    "dns_transip": _transip,
+    "dns_infoblox": _infoblox,
+    "dns_da": _directadmin,
+    "dns_miab": _mail_in_a_box,
+}
+"""What gives the options that need more than a name."""
 
-SCRIPTS: Final = {
-    "dns_cf": DnsScript("cloudflare", {}, _cloudflare),
-    "dns_duckdns": DnsScript("duckdns", {"token": "DuckDNS_Token"}),
-    "dns_ali": DnsScript("aliyun", {"auth_key_id": "Ali_Key", "auth_secret": "Ali_Secret"}),
-    "dns_dp": DnsScript("dnspod", {"auth_username": "DP_Id", "auth_token": "DP_Key"}),
-    "dns_tencent": DnsScript("qcloud", {"secret_id": "Tencent_SecretId", "secret_key": "Tencent_SecretKey"}),
-    "dns_gd": DnsScript("godaddy", {"auth_key": "GD_Key", "auth_secret": "GD_Secret"}),
-    "dns_namecheap": DnsScript(
-        "namecheap", {"auth_username": "NAMECHEAP_USERNAME", "auth_token": "NAMECHEAP_API_KEY"}, _namecheap
-    ),
-    "dns_aws": DnsScript(
-        "route53", {"auth_access_key": "AWS_ACCESS_KEY_ID", "auth_access_secret": "AWS_SECRET_ACCESS_KEY"}, _route53
-    ),
-    "dns_hetznercloud": DnsScript("hetzner", {"auth_token": "HETZNER_TOKEN"}),
-    "dns_hetzner": DnsScript("hetzner", {"auth_token": "HETZNER_Token"}),
-    "dns_he": DnsScript("henet", {"auth_username": "HE_Username", "auth_password": "HE_Password"}),
-    "dns_ovh": DnsScript(
-        "ovh",
-        {"auth_application_key": "OVH_AK", "auth_application_secret": "OVH_AS", "auth_consumer_key": "OVH_CK"},
-        _ovh,
-    ),
-    "dns_gandi_livedns": DnsScript("gandi", {"auth_token": "GANDI_LIVEDNS_TOKEN"}),
-    "dns_porkbun": DnsScript("porkbun", {"auth_key": "PORKBUN_API_KEY", "auth_secret": "PORKBUN_SECRET_API_KEY"}),
-    "dns_desec": DnsScript("desec", {"auth_token": "DEDYN_TOKEN"}),
-    "dns_dgon": DnsScript("digitalocean", {"auth_token": "DO_API_KEY"}),
-    "dns_linode_v4": DnsScript("linode", {"auth_token": "LINODE_V4_API_KEY"}),
-    "dns_vultr": DnsScript("vultr", {"auth_token": "VULTR_API_KEY"}),
-    "dns_ionos": DnsScript("ionos", {}, _ionos),
-    "dns_netcup": DnsScript(
-        "netcup", {"auth_customer_id": "NC_CID", "auth_api_key": "NC_Apikey", "auth_api_password": "NC_Apipw"}
-    ),
-    "dns_namecom": DnsScript("namecom", {"auth_username": "Namecom_Username", "auth_token": "Namecom_Token"}),
-    "dns_namesilo": DnsScript("namesilo", {"auth_token": "Namesilo_Key"}),
-    "dns_inwx": DnsScript("inwx", {"auth_username": "INWX_User", "auth_password": "INWX_Password"}),
-    "dns_cloudns": DnsScript(
-        "cloudns",
-        {
-            "auth_id": "CLOUDNS_AUTH_ID",
-            "auth_subid": "CLOUDNS_SUB_AUTH_ID",
-            "auth_password": "CLOUDNS_AUTH_PASSWORD",
-        },
-    ),
-    "dns_acmedns": DnsScript(
-        "acme-dns",
-        {"username": "ACMEDNS_USERNAME", "password": "ACMEDNS_PASSWORD", "subdomain": "ACMEDNS_SUBDOMAIN"},
-        _acme_dns,
-    ),
-    "dns_nsupdate": DnsScript("rfc2136", {}, _nsupdate),
-    "dns_knot": DnsScript("rfc2136", {}, _knot),
-    "dns_pdns": DnsScript(
-        "powerdns", {"pdns_server": "PDNS_Url", "pdns_server_id": "PDNS_ServerId", "auth_token": "PDNS_Token"}
-    ),
-    "dns_transip": DnsScript("transip", {"auth_username": "TRANSIP_Username"}, _transip),
-    "dns_infomaniak": DnsScript("infomaniak", {"auth_token": "INFOMANIAK_API_TOKEN"}),
-    "dns_dynv6": DnsScript("dynv6", {"auth_token": "dynv6_token"}),
-    "dns_njalla": DnsScript("njalla", {"auth_token": "NJALLA_Token"}),
-    "dns_azure": DnsScript(
-        "azure",
-        {
-            "auth_subscription_id": "AZUREDNS_SUBSCRIPTIONID",
-            "auth_tenant_id": "AZUREDNS_TENANTID",
-            "auth_client_id": "AZUREDNS_APPID",
-            "auth_client_secret": "AZUREDNS_CLIENTSECRET",
-        },
-    ),
-    "dns_gcloud": DnsScript("googleclouddns", {}),  # it uses the login of the program gcloud
-    "dns_scaleway": DnsScript("scaleway", {"auth_secret_key": "SCALEWAY_API_TOKEN"}),
-    "dns_bunny": DnsScript("bunny", {"auth_token": "BUNNY_API_KEY"}),
-    "dns_simply": DnsScript("simply", {"account_name": "SIMPLY_AccountName", "api_key": "SIMPLY_ApiKey"}),
-    "dns_loopia": DnsScript("loopia", {"auth_username": "LOOPIA_User", "auth_password": "LOOPIA_Password"}),
-    "dns_lua": DnsScript("luadns", {"auth_username": "LUA_Email", "auth_token": "LUA_Key"}),
-    "dns_me": DnsScript("dnsmadeeasy", {"auth_username": "ME_Key", "auth_token": "ME_Secret"}),
-    "dns_dnsimple": DnsScript("dnsimple", {"auth_token": "DNSimple_OAUTH_TOKEN"}),
-    "dns_nsone": DnsScript("nsone", {"auth_token": "NS1_Key"}),
-    "dns_domeneshop": DnsScript("domeneshop", {"token": "DOMENESHOP_Token", "secret": "DOMENESHOP_Secret"}),
-    "dns_spaceship": DnsScript("spaceship", {"auth_key": "SPACESHIP_API_KEY", "auth_secret": "SPACESHIP_API_SECRET"}),
-    "dns_technitium": DnsScript("technitium", {"api": "Technitium_Server", "auth_token": "Technitium_Token"}),
-    "dns_acmeproxy": DnsScript(
-        "httpreq", {"api": "ACMEPROXY_ENDPOINT", "username": "ACMEPROXY_USERNAME", "password": "ACMEPROXY_PASSWORD"}
-    ),
-    "dns_mythic_beasts": DnsScript("mythicbeasts", {"auth_username": "MB_AK", "auth_password": "MB_AS"}),
-    "dns_rackspace": DnsScript(
-        "rackspace", {"auth_username": "RACKSPACE_Username", "auth_api_key": "RACKSPACE_Apikey"}
-    ),
-    "dns_vercel": DnsScript("vercel", {"auth_token": "VERCEL_TOKEN"}),
-    "dns_ultra": DnsScript("ultradns", {"auth_username": "ULTRA_USR", "auth_password": "ULTRA_PWD"}),
-    "dns_arvan": DnsScript("arvancloud", {"auth_token": "Arvan_Token"}),
-    "dns_aurora": DnsScript("aurora", {"auth_api_key": "AURORA_Key", "auth_secret_key": "AURORA_Secret"}),
-    "dns_rcode0": DnsScript("rcodezero", {"auth_token": "RCODE0_API_TOKEN"}),
-    "dns_internetbs": DnsScript(
-        "internetbs", {"auth_key": "INTERNETBS_API_KEY", "auth_password": "INTERNETBS_API_PASSWORD"}
-    ),
-    "dns_constellix": DnsScript(
-        "constellix", {"auth_username": "CONSTELLIX_Key", "auth_token": "CONSTELLIX_Secret"}
-    ),
-    "dns_zonomi": DnsScript("zonomi", {"auth_token": "ZM_Key"}),
-    "dns_dreamhost": DnsScript("dreamhost", {"auth_token": "DH_API_KEY"}),
-    "dns_zilore": DnsScript("zilore", {"auth_key": "Zilore_Key"}),
-    "dns_euserv": DnsScript("euserv", {"auth_username": "EUSERV_Username", "auth_password": "EUSERV_Password"}),
-    "dns_infoblox": DnsScript("infoblox", {"ib_host": "Infoblox_Server", "ib_view": "Infoblox_View"}, _infoblox),
-    "dns_da": DnsScript("directadmin", {}, _directadmin),
-    "dns_hostingde": DnsScript("hostingde", {"auth_token": "HOSTINGDE_APIKEY"}),
-    "dns_nfsn": DnsScript("nfsn", {"auth_username": "NFSN_Login", "auth_token": "NFSN_API_Key"}),
-    "dns_dynu": DnsScript("dynu", {}),  # it keeps another kind of key
-    "dns_joker": DnsScript("joker", {}),  # it keeps another kind of key
-    "dns_dynadot": DnsScript("dynadot", {}),  # it keeps a key of the API before this one
-    "dns_active24": DnsScript("active24", {"api_key": "Active24_ApiKey", "secret": "Active24_ApiSecret"}),
-    "dns_websupport": DnsScript("websupport", {"api_key": "WS_ApiKey", "secret": "WS_ApiSecret"}),
-    "dns_autodns": DnsScript(
-        "autodns", {"api_user": "AUTODNS_USER", "api_password": "AUTODNS_PASSWORD", "context": "AUTODNS_CONTEXT"}
-    ),
-    "dns_openprovider_rest": DnsScript(
-        "openprovider", {"username": "OPENPROVIDER_REST_USERNAME", "password": "OPENPROVIDER_REST_PASSWORD"}
-    ),
-    "dns_mijnhost": DnsScript("mijnhost", {"api_key": "MIJNHOST_API_KEY"}),
-    "dns_ipv64": DnsScript("ipv64", {"api_key": "IPv64_Token"}),
-    "dns_miab": DnsScript("mailinabox", {"email": "MIAB_Username", "password": "MIAB_Password"}, _mail_in_a_box),
-    "dns_dnsexit": DnsScript("dnsexit", {"api_key": "DNSEXIT_API_KEY"}),
-    "dns_he_ddns": DnsScript("hurricane", {"tokens": "HE_DDNS_KEY"}),
-    "dns_ddnss": DnsScript("ddnss", {"key": "DDNSS_Token"}),
-    "dns_hostinger": DnsScript("hostinger", {"api_token": "HOSTINGER_Token"}),
-    "dns_edgedns": DnsScript(
-        "edgedns",
-        {
-            "host": "AKAMAI_HOST",
-            "client_token": "AKAMAI_CLIENT_TOKEN",
-            "client_secret": "AKAMAI_CLIENT_SECRET",
-            "access_token": "AKAMAI_ACCESS_TOKEN",
-        },
-    ),
-    "dns_cpanel": DnsScript(
-        "cpanel", {"api": "cPanel_Hostname", "username": "cPanel_Username", "token": "cPanel_Apitoken"}
-    ),
-    "dns_netlify": DnsScript("netlify", {"token": "NETLIFY_ACCESS_TOKEN"}),
-    "dns_kas": DnsScript("allinkl", {"login": "KAS_Login", "password": "KAS_Authdata"}),
-    "dns_leaseweb": DnsScript("leaseweb", {"api_key": "LSW_Key"}),
-    "dns_ispconfig": DnsScript(
-        "ispconfig", {"api": "ISPC_Api", "username": "ISPC_User", "password": "ISPC_Password"}
-    ),
-    "dns_huaweicloud": DnsScript("huaweicloud", {}),  # it keeps a password, not an access key
-    "dns_regru": DnsScript("regru", {"username": "REGRU_API_Username", "password": "REGRU_API_Password"}),
-    "dns_selectel": DnsScript("selectelv2", {}),  # it keeps the name of the project, or a key of version 1
-    "dns_nic": DnsScript(
-        "nicru",
-        {
-            "user": "NIC_Username",
-            "password": "NIC_Password",
-            "service_id": "NIC_ClientID",
-            "secret": "NIC_ClientSecret",
-        },
-    ),
-    "dns_beget": DnsScript("beget", {"username": "Beget_Username", "password": "Beget_Password"}),
-    "dns_gcore": DnsScript("gcore", {"permanent_api_token": "GCORE_Key"}),
-    "dns_doapi": DnsScript("dode", {"token": "DO_LETOKEN"}),
-}  # fmt: skip
-"""The scripts by their names."""
+
+def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
+    """Return the account for a host without a driver of ours: acme.sh's own script; None if it is not there."""
+    file = kept.settings[-1].file
+    script = find_script(name, str(file.parent)) if _NAME.fullmatch(name) else None
+    if script is None:
+        return None
+    kept_values = {each.name: kept.get(each.name) for group in script.groups for each in group}
+    given = {key: value for key, value in kept_values.items() if value}
+    secrets = {f"env.{key}": value for key, value in given.items() if is_private(key, value)}
+    plain = {key: value for key, value in given.items() if f"env.{key}" not in secrets}
+    home = {} if find_script(name) is not None else {"home": str(file.parent)}
+    options = {"script": name, **home, **({"env": plain} if plain else {})}
+    return FoundDnsAccount(provider="acme.sh", source=str(file), options=options, secrets=secrets)
+
+
+def values(script: str, host: ToolHost, kept: Kept) -> Options:
+    """Return the options of the provider, as a script kept them."""
+    found: Options = {option: kept.get(key) for key, option in host.options.items()}
+    return found | (_MORE[script](kept) if script in _MORE else {})

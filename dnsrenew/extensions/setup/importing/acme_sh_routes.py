@@ -13,9 +13,10 @@ from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, texts, webroots
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import SCRIPTS, Kept
+from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
 from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundRoute, shell
 from dnsrenew.extensions.setup.importing.on_machine import inside, script
+from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,13 +129,13 @@ def _by_server(server: str, settings: ShellSettings, name: str, domains: list[st
 
 def _account(script: str, settings: ShellSettings, kept: Kept) -> FoundDnsAccount | None:
     """Return the account of a script; without some options, with a note, if it does not keep them."""
-    known = SCRIPTS.get(script)
+    known = hosts_of("acme_sh").get(script)
     if known is None:
-        return None
+        return by_script(script, kept)
     provider = known.provider
     if script == "dns_hostingde" and _HTTP_NET in kept.get("HOSTINGDE_ENDPOINT"):
         provider = "httpnet"
-    account = reading.dns_account(provider, known.values(kept), str(kept.settings[-1].file))
+    account = reading.dns_account(provider, values(script, known, kept), str(kept.settings[-1].file))
     missing = reading.missing_options(account)
     if missing:
         kept.notes.add(

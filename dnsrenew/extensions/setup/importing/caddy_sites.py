@@ -14,6 +14,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.extensions.setup.importing import aws, jobs, reading, texts
 from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, FoundEab
+from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,21 +191,6 @@ _FILE: Final = re.compile(r"\{file\.([^}]+)\}")
 Values = dict[str, str]
 
 
-class DnsModule(Frozen):
-    """A DNS module of Caddy.
-
-    :ivar provider: the file in ``providers/``.
-    :ivar options: the key of the module, and our option.
-    :ivar inline: our options for the values in the line, in order.
-    :ivar change: turns the values, by our options, into the form of the provider.
-    """
-
-    provider: str
-    options: Mapping[str, str]
-    inline: tuple[str, ...] = ()
-    change: Callable[[Values], Values] | None = None
-
-
 def _split(key: str, separator: str, names: tuple[str, str]) -> Callable[[Values], Values]:
     """Return what splits a value into two options."""
 
@@ -221,86 +207,12 @@ def _algorithm(values: Values) -> Values:
     return {**values, "tsig_algorithm": found.replace("hmac-md5.sig-alg.reg.int", "hmac-md5")}
 
 
-def _token(provider: str, *keys: str, option: str = "auth_token") -> DnsModule:
-    return DnsModule(provider, dict.fromkeys(keys, option), (option,))
-
-
-MODULES: Final = {
-    "cloudflare": _token("cloudflare", "api_token"),
-    "duckdns": _token("duckdns", "api_token", option="token"),
-    "route53": DnsModule(
-        "route53", {"access_key_id": "auth_access_key", "secret_access_key": "auth_access_secret",
-                    "hosted_zone_id": "zone_id"},
-    ),
-    "digitalocean": _token("digitalocean", "auth_token", "api_token"),
-    "alidns": DnsModule("aliyun", {"access_key_id": "auth_key_id", "access_key_secret": "auth_secret"}),
-    "dnspod": DnsModule(
-        "dnspod", {"auth_token": "auth_token", "login_token": "auth_token"}, ("auth_token",),
-        _split("auth_token", ",", ("auth_username", "auth_token")),
-    ),
-    "tencentcloud": DnsModule("qcloud", {"secret_id": "secret_id", "secret_key": "secret_key"}),
-    "godaddy": DnsModule(
-        "godaddy", {"api_token": "auth_key"}, ("auth_key",), _split("auth_key", ":", ("auth_key", "auth_secret"))
-    ),
-    "gandi": _token("gandi", "bearer_token"),
-    "hetzner": _token("hetzner", "api_token", "auth_api_token"),
-    "namecheap": DnsModule(
-        "namecheap", {"api_key": "auth_token", "user": "auth_username", "client_ip": "auth_client_ip"}
-    ),
-    "netcup": DnsModule(
-        "netcup",
-        {"customer_number": "auth_customer_id", "api_key": "auth_api_key", "api_password": "auth_api_password"},
-    ),
-    "ionos": _token("ionos", "api_token", "auth_api_token", option="api_key"),
-    "porkbun": DnsModule("porkbun", {"api_key": "auth_key", "api_secret_key": "auth_secret"}),
-    "ovh": DnsModule(
-        "ovh",
-        {"endpoint": "auth_entrypoint", "application_key": "auth_application_key",
-         "application_secret": "auth_application_secret", "consumer_key": "auth_consumer_key"},
-    ),
-    "desec": _token("desec", "token"),
-    "linode": _token("linode", "api_token"),
-    "vultr": _token("vultr", "api_token"),
-    "njalla": _token("njalla", "api_token"),
-    "namesilo": _token("namesilo", "api_token"),
-    "namedotcom": DnsModule("namecom", {"token": "auth_token", "user": "auth_username"}),
-    "dynv6": _token("dynv6", "token"),
-    "inwx": DnsModule("inwx", {"username": "auth_username", "password": "auth_password"}),
-    "infomaniak": _token("infomaniak", "api_token"),
-    "scaleway": DnsModule("scaleway", {"secret_key": "auth_secret_key"}),
-    "bunny": _token("bunny", "access_key"),
-    "acmedns": DnsModule(
-        "acme-dns",
-        {"server_url": "api", "username": "username", "password": "password", "subdomain": "subdomain"},
-    ),
-    "rfc2136": DnsModule(
-        "rfc2136",
-        {"server": "server", "key_name": "tsig_name", "key_alg": "tsig_algorithm", "key": "tsig_secret"},
-        change=_algorithm,
-    ),
-    "powerdns": DnsModule(
-        "powerdns", {"server_url": "pdns_server", "api_token": "auth_token", "server_id": "pdns_server_id"},
-        ("pdns_server", "auth_token"),
-    ),
-    "azure": DnsModule(
-        "azure",
-        {"tenant_id": "auth_tenant_id", "client_id": "auth_client_id", "client_secret": "auth_client_secret",
-         "subscription_id": "auth_subscription_id", "resource_group_name": "resource_group"},
-    ),
-    "loopia": DnsModule("loopia", {"username": "auth_username", "password": "auth_password"}),
-    "simplydotcom": DnsModule("simply", {"account_name": "account_name", "api_key": "api_key"}),
-    "easydns": DnsModule("easydns", {"api_token": "auth_username", "api_key": "auth_token"}),
-    "luadns": DnsModule("luadns", {"email": "auth_username", "api_key": "auth_token"}, ("auth_username", "auth_token")),
-    "domeneshop": DnsModule("domeneshop", {"api_token": "token", "api_secret": "secret"}),
-    "vercel": _token("vercel", "api_token"),
-    "dnsimple": _token("dnsimple", "api_access_token"),
-    "nfsn": DnsModule("nfsn", {"login": "auth_username", "api_key": "auth_token"}),
-    "dreamhost": _token("dreamhost", "api_key"),
-    "acmeproxy": DnsModule(
-        "httpreq", {"endpoint": "api", "username": "username", "password": "password"}, ("api",)
-    ),
-}  # fmt: skip
-"""The modules by their names."""
+_CHANGES: Final[Mapping[str, Callable[[Values], Values]]] = {
+    "dnspod": _split("auth_token", ",", ("auth_username", "auth_token")),
+    "godaddy": _split("auth_key", ":", ("auth_key", "auth_secret")),
+    "rfc2136": _algorithm,
+}
+"""What turns the values, by our options, into the form of the provider."""
 
 
 def filled(text: str, environment: Mapping[str, str]) -> str:
@@ -316,7 +228,7 @@ def dns_account(
     :param line: its first word is left out: ``dns`` or ``acme_dns``.
     """
     name = line.words[1] if len(line.words) > 1 else "?"
-    module = MODULES.get(name)
+    module = hosts_of("caddy").get(name)
     if module is None:
         notes.add(texts.CADDY_MODULE, line.file, line.number, name, module=name)
         return None
@@ -328,7 +240,7 @@ def dns_account(
         else:
             values[option] = each.words[1]
     values = {key: _value(text, environment, notes) for key, text in values.items()}
-    values = module.change(values) if module.change else values
+    values = _CHANGES[name](values) if name in _CHANGES else values
     if name == "route53" and not values.get("auth_access_key"):
         known = aws.route53_account(host, notes)
         values |= {} if known is None else {key: str(value) for key, value in known.secrets.items()}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
-from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import aws, certbot_hooks, reading, texts, webroots
 from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, FoundRoute, HostView
+from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings
@@ -114,8 +113,8 @@ def _manual(settings: RenewalSettings, notes: reading.Notes) -> tuple[FoundRoute
 
 def _dns_account(settings: RenewalSettings, name: str, host: HostView, notes: reading.Notes) -> FoundDnsAccount | None:
     """Return the account of a DNS plug-in; None, with a note, without the plug-in or its credentials."""
-    plugin = PLUGINS.get(name)
-    if plugin is None or not plugin.provider:
+    plugin = hosts_of("certbot").get(name)
+    if plugin is None:
         notes.add(texts.PLUGIN_UNKNOWN, *settings.place("authenticator"), plugin=f"dns-{name}", name=settings.name)
         return None
     place = settings.place(f"dns_{name.replace('-', '_')}_credentials")
@@ -134,7 +133,7 @@ def _dns_account(settings: RenewalSettings, name: str, host: HostView, notes: re
     return account or reading.dns_account(plugin.provider, {}, str(settings.file))
 
 
-def _from_file(plugin: DnsPlugin, name: str, file: Path, notes: reading.Notes) -> FoundDnsAccount | None:
+def _from_file(plugin: ToolHost, name: str, file: Path, notes: reading.Notes) -> FoundDnsAccount | None:
     """Return the account with the credentials of an INI file."""
     text = notes.credentials(file)
     if not text:
@@ -177,61 +176,3 @@ def _google(file: Path | None, notes: reading.Notes) -> FoundDnsAccount | None:
 
     encoded = base64.b64encode(json.dumps(data).encode()).decode("ascii")
     return reading.dns_account("googleclouddns", {"auth_service_account_info": f"base64::{encoded}"}, str(file))
-
-
-# ── certbot plugins ────────────────────────────────────────────────────────────────────
-
-# The DNS plug-ins of certbot and their credentials, from the documentation of each (certbot-dns-*.readthedocs.io).
-
-
-class DnsPlugin(Frozen):
-    """A DNS plug-in.
-
-    :ivar provider: the file in ``providers/``; "" for a host that we do not support.
-    :ivar options: the key in the credentials file without ``dns_PLUGIN_``, and our option.
-    """
-
-    provider: str
-    options: Mapping[str, str]
-
-
-PLUGINS: Final = {
-    # ── official ──
-    "cloudflare": DnsPlugin(
-        "cloudflare", {"api_token": "auth_token", "api_key": "auth_token", "email": "auth_username"}
-    ),
-    "cloudxns": DnsPlugin("", {}),  # the service has ended
-    "digitalocean": DnsPlugin("digitalocean", {"token": "auth_token"}),
-    "dnsimple": DnsPlugin("dnsimple", {"token": "auth_token"}),
-    "dnsmadeeasy": DnsPlugin("dnsmadeeasy", {"api_key": "auth_username", "secret_key": "auth_token"}),
-    "gehirn": DnsPlugin("gehirn", {"api_token": "auth_token", "api_secret": "auth_secret"}),
-    "google": DnsPlugin("googleclouddns", {}),  # a JSON file
-    "linode": DnsPlugin("linode", {"key": "auth_token"}),
-    "luadns": DnsPlugin("luadns", {"email": "auth_username", "token": "auth_token"}),
-    "nsone": DnsPlugin("nsone", {"api_key": "auth_token"}),
-    "ovh": DnsPlugin(
-        "ovh",
-        {
-            "endpoint": "auth_entrypoint",
-            "application_key": "auth_application_key",
-            "application_secret": "auth_application_secret",
-            "consumer_key": "auth_consumer_key",
-        },
-    ),
-    "rfc2136": DnsPlugin("rfc2136", {"name": "tsig_name", "secret": "tsig_secret", "algorithm": "tsig_algorithm"}),
-    "route53": DnsPlugin("route53", {}),  # the files of the AWS command line
-    "sakuracloud": DnsPlugin("sakuracloud", {"api_token": "auth_token", "api_secret": "auth_secret"}),
-    # ── by others ──
-    "desec": DnsPlugin("desec", {"token": "auth_token"}),
-    "duckdns": DnsPlugin("duckdns", {"token": "token"}),
-    "hetzner": DnsPlugin("hetzner", {"api_token": "auth_token"}),
-    "infomaniak": DnsPlugin("infomaniak", {"token": "auth_token"}),
-    "porkbun": DnsPlugin("porkbun", {"key": "auth_key", "secret": "auth_secret"}),
-    "netcup": DnsPlugin(
-        "netcup",
-        {"customer_id": "auth_customer_id", "api_key": "auth_api_key", "api_password": "auth_api_password"},
-    ),
-    "inwx": DnsPlugin("inwx", {"username": "auth_username", "password": "auth_password"}),
-    "godaddy": DnsPlugin("godaddy", {"key": "auth_key", "secret": "auth_secret"}),
-}
-"""By the name of the authenticator without ``dns-``."""

@@ -116,7 +116,14 @@ class _Writer:
 
     def _options(self, name: str, account: FoundDnsAccount) -> dict[str, object]:
         options = dict(account.options)
-        options |= {key: self._secret(f"{name}-{key}", value) for key, value in account.secrets.items()}
+        for key, value in account.secrets.items():
+            table, dot, variable = key.rpartition(".")
+            reference = self._secret(f"{name}-{variable}", value)
+            if dot:  # of a script
+                given = options.get(table, {})
+                options[table] = {**(given if isinstance(given, Mapping) else {}), variable: reference}
+            else:
+                options[key] = reference
         for key in reading.missing_options(account):
             # Without its file only the certificates that need the secret fail, not the whole configuration.
             is_secret = reading.is_secret(account.provider, key)

@@ -136,9 +136,9 @@ class FoundDnsAccount(Frozen, kw_only=True, hidden=("secrets",)):
 
     :ivar provider: the name of a file in ``providers/``.
     :ivar source: the file where it stood, for a comment.
-    :ivar options: options that are no secrets; a ``str``, an ``int`` or a list of ``str``.
-    :ivar secrets: secret options with their values in plain, written to files of mode 0600; a value ``file:PATH`` or
-        ``env:NAME`` that should be kept as a reference is in ``options``.
+    :ivar options: options that are no secrets; a ``str``, an ``int``, a list or a table of ``str``.
+    :ivar secrets: secret options (``TABLE.KEY`` in a table) with their values in plain, written to files of mode 0600;
+        a value ``file:PATH`` or ``env:NAME`` that should be kept as a reference is in ``options``.
     :ivar zones: the zones that it is limited to; empty: all.
     """
 

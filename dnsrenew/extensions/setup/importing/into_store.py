@@ -381,11 +381,19 @@ class _Names:
 
 def _is_same(table: Mapping[str, Any], account: FoundDnsAccount, taken: Mapping[str, str]) -> bool:
     """Tell whether the table of a configuration is that of an account: options and secrets are equal."""
-    plain = {**account.options, "provider": account.provider}
+    plain = _flat({**account.options, "provider": account.provider})
     ignored = {"zones", *account.secrets, *reading.missing_options(account)}
-    if {key: value for key, value in table.items() if key not in ignored} != plain:
+    written = _flat(table)
+    if {key: value for key, value in written.items() if key not in ignored} != plain:
         return False
-    return all(_value(table.get(key), taken) == value for key, value in account.secrets.items())
+    return all(_value(written.get(key), taken) == value for key, value in account.secrets.items())
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a table; those of a table in it as ``TABLE.KEY``."""
+    tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    inner = {f"{key}.{name}": value for key, its in tables.items() for name, value in its.items()}
+    return {**{key: value for key, value in table.items() if key not in tables}, **inner}
 
 
 def _value(given: Any, taken: Mapping[str, str]) -> Any:

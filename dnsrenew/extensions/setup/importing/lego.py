@@ -26,6 +26,7 @@ from dnsrenew.extensions.setup.importing.found import (
     HostView,
     shell,
 )
+from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import KeyKind
@@ -384,37 +385,8 @@ def _deployments(call: LegoCall) -> tuple[FoundDeployment, ...]:
 
 # The DNS hosts of lego and their environment variables, as accounts of ours.
 #
-# The variables of most are the ``env`` of our provider files; here are the exceptions (``lego dnshelp -c CODE``).
+# The variables of most are the ``env`` of our provider files; others (``lego dnshelp -c CODE``): ``[tools.lego]``.
 
-_NAMES: Final = {
-    "alidns": "aliyun",
-    "auroradns": "aurora",
-    "gandiv5": "gandi",
-    "gcloud": "googleclouddns",
-    "namedotcom": "namecom",
-    "nearlyfreespeech": "nfsn",
-    "ns1": "nsone",
-    "oraclecloud": "oci",
-    "pdns": "powerdns",
-    "tencentcloud": "qcloud",
-}
-"""lego's code, where ours has another name."""
-_ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
-    "cloudflare": {
-        "CLOUDFLARE_API_KEY": "auth_token",
-        "CF_API_KEY": "auth_token",
-        "CLOUDFLARE_EMAIL": "auth_username",
-        "CF_API_EMAIL": "auth_username",
-        "CLOUDFLARE_DNS_API_TOKEN": "auth_token",
-        "CF_DNS_API_TOKEN": "auth_token",
-    },
-    "hetzner": {"HETZNER_API_KEY": "auth_token"},
-    "nsone": {"NS1_API_KEY": "auth_token"},
-    "powerdns": {"PDNS_SERVER_NAME": "pdns_server_id"},
-    "route53": {"AWS_HOSTED_ZONE_ID": "zone_id"},
-    "luadns": {"LUADNS_API_USERNAME": "auth_username"},
-}
-"""More variables; of two for one option, the later one wins."""
 _HOOK: Final = 'case $1 in add) exec {program} present "$3." "$4" ;; remove) exec {program} cleanup "$3." "$4" ;; esac'
 """A program for the provider ``hook``, from that of lego's provider ``exec``."""
 
@@ -428,27 +400,30 @@ def dns_account(code: str, job: FoundJob, name: str, notes: reading.Notes) -> Fo
     source = f"{job.file}:{job.line}"
     if code == "exec":
         return _program(job, source, name, notes)
-    provider = _NAMES.get(code, code)
-    options = _lego_hosts_options(provider, job.environment, notes)
+    host = hosts_of("lego").get(code, ToolHost(code, {}))
+    provider = host.provider
+    options = _lego_hosts_options(host, job.environment, notes)
     if options is None:
         notes.add(texts.PLUGIN_UNKNOWN, job.file, job.line, f"--dns {code}", plugin=f"--dns {code}", name=name)
         return None
     found = reading.dns_account(provider, options, source)
     missing = reading.missing_options(found)
     if missing:
-        host = f"--dns {code}"
+        plugin = f"--dns {code}"
         listed = ", ".join(missing)
-        notes.add(texts.CREDENTIALS_UNKNOWN, job.file, job.line, host, plugin=host, missing=listed, provider=provider)
+        place = (job.file, job.line, plugin)
+        notes.add(texts.CREDENTIALS_UNKNOWN, *place, plugin=plugin, missing=listed, provider=provider)
     return found
 
 
-def _lego_hosts_options(provider: str, environment: Mapping[str, str], notes: reading.Notes) -> dict[str, str] | None:
+def _lego_hosts_options(host: ToolHost, environment: Mapping[str, str], notes: reading.Notes) -> dict[str, str] | None:
+    provider = host.provider
     known = find_provider(provider) if provider.replace("-", "").isalnum() else None
     if known is None:
         return None
     variables = {spec.env: option for option, spec in known.options.items() if spec.env}
     found = {}
-    for variable, option in (*variables.items(), *_ALIASES.get(provider, {}).items()):
+    for variable, option in (*variables.items(), *host.options.items()):
         value = _value(variable, environment, notes)
         if value:
             found[option] = value

@@ -16,6 +16,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
+from dnsrenew.drivers.ways import find_other, is_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
@@ -310,7 +311,7 @@ def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
 
 
 def find_host(answer: str, draft: InitDraft) -> Provider:
-    """Return the DNS host of this name, in any case, or of this title.
+    """Return the DNS host of this name, of this title, or what another tool calls so.
 
     :raises ConfigError: there is none.
     """
@@ -318,12 +319,16 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
     wanted = answer.strip().lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
-        same = [each for each in all_providers(draft) if each.title.lower() == wanted]
+        same = [each for each in all_providers(draft) if is_called(answer, each)]
         if same:
             return same[0]
         left_out = left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
+        other = find_other(answer)
+        if other is not None:
+            text = texts.HOST_BY_SCRIPT if other.script else texts.HOST_WITHOUT_DRIVER
+            raise ConfigError.of(text, title=other.title, script=other.script)
         like = [each.name for each in hosts_like(all_providers(draft), wanted)] if len(wanted) > _SHORTEST else []
         near: object = like[:_MOST_LIKE] or nearest(wanted, known)
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
@@ -349,6 +354,8 @@ def option_value(spec: OptionSpec, text: str) -> Any:
     """Return an option from a line of text."""
     if spec.kind in {"list", "program"}:
         return shlex.split(text)
+    if spec.kind == "variables":  # NAME=VALUE …
+        return {name: value for name, _, value in (word.partition("=") for word in shlex.split(text))}
     return text
 
 

@@ -170,6 +170,14 @@ HOST_NEAREST: Final = Text(
     "dnsrenew does not know a DNS host {answer}; did you mean {nearest}?",
     "Look for it with `dnsrenew providers`, or answer delegate.",
 )
+HOST_BY_SCRIPT: Final = Text(
+    "init-answer-wrong",
+    "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
+    "Answer acme.sh if it is installed, or delegate: one record set by hand is enough.",
+)
+HOST_WITHOUT_DRIVER: Final = Text(
+    "init-answer-wrong", "dnsrenew has no driver for {title}.", "Answer delegate: one record set by hand is enough."
+)
 HOST_LEFT_OUT: Final = Text(
     "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: one record set by hand is enough."
 )

@@ -1,0 +1,177 @@
+"""The scripts of acme.sh that a user has (``dnsapi/dns_*.sh``): where they are, and what each says about itself.
+
+acme.sh is found, never fetched. What a script has to define, and how it describes its variables, stands in the wiki of
+acme.sh ("DNS API Dev Guide", "DNS API Structural Info description").
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from dnsrenew.base.values import Frozen
+from dnsrenew.drivers import texts
+from dnsrenew.errors import Text
+
+_LARGEST: Final = 1 << 20
+"""Bytes of a script that are read."""
+_PLACES: Final = ("~/.acme.sh", "/usr/share/acme.sh")
+_SHELL: Final = "/bin/sh"
+_SHELLS: Final = frozenset({"sh", "ash", "dash", "bash", "ksh", "mksh", "busybox"})
+"""Shells that read acme.sh."""
+_FIRST_LINE: Final = re.compile(r"#!\s*(?:/\S*/env\s+(?:-S\s+)?)?(\S+)(?:[ \t]+(\w+))?")
+_VARIABLE: Final = re.compile(r"\s+([A-Za-z_][A-Za-z0-9_]*)\s*(.*)")
+_OPTIONAL: Final = re.compile(r"\b(optional|default|only (?:required|needed|if))\b", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(r"pass|pwd|psw|secret|token|key|auth|cred|sign|_ak$|_as$|_ck$", re.IGNORECASE)
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""The name of a variable."""
+OURS: Final = frozenset({"HOME", "TMPDIR", "LE_WORKING_DIR", "LE_CONFIG_HOME", "HTTP_HEADER", "NO_TIMESTAMP"})
+"""Variables that are set for every script."""
+
+FAULTS: Final[Mapping[str, tuple[Text, ...]]] = {
+    "dns_nsupdate": (texts.SCRIPT_REMOVES_ALL,),
+    "dns_pdns": (texts.SCRIPT_DAMAGES,),
+    "dns_gcore": (texts.SCRIPT_DAMAGES,),
+    "dns_netlify": (texts.SCRIPT_REMOVES_NOTHING,),
+    "dns_strato": (texts.SCRIPT_PRINTS_SECRET, texts.SCRIPT_REPLACES, texts.SCRIPT_CANNOT_REMOVE),
+}
+"""What scripts are known to do wrong."""
+
+
+class ScriptVariable(Frozen):
+    """A variable that a script asks for."""
+
+    name: str
+    help: str
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the script needs it, by what its comment says."""
+        return _OPTIONAL.search(self.help) is None
+
+
+class DnsScript(Frozen):
+    """A script.
+
+    :ivar name: as in ``dns_cyon``.
+    :ivar acme_sh: the acme.sh that it runs with; "" if there is none.
+    :ivar text: its content.
+    """
+
+    name: str
+    path: str
+    acme_sh: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """The name of its host."""
+        return next(iter(self._info()), self.name).strip()
+
+    @property
+    def groups(self) -> list[list[ScriptVariable]]:
+        """The variables that it names, by group; one group is enough."""
+        groups: list[list[ScriptVariable]] = []
+        inside = False
+        for line in self._info():
+            if not line.startswith((" ", "\t")):
+                inside = line.startswith("Options")
+                groups += [[]] if inside else []
+            elif inside and (found := _VARIABLE.fullmatch(line)):
+                groups[-1].append(ScriptVariable(found[1], found[2].strip()))
+        return groups
+
+    def lacking(self, given: Mapping[str, object]) -> list[str]:
+        """Return the variables that are missing; of the group with the fewest."""
+        lacking = [
+            [each.name for each in group if each.is_required and not given.get(each.name)] for group in self.groups
+        ]
+        return min(lacking, key=len, default=[])
+
+    def defines(self, action: str) -> bool:
+        """Tell whether the script has the function for an action, ``add`` or ``rm``."""
+        return (
+            re.search(rf"^[ \t]*(?:function[ \t]+)?{re.escape(self.name)}_{action}\b", self.text, re.MULTILINE)
+            is not None
+        )
+
+    @property
+    def shell(self) -> str:
+        """The shell of its first line, as written there; "" for one that does not read acme.sh."""
+        found = _FIRST_LINE.match(self.text)
+        if found is None:
+            return "sh"
+        return found[1] if os.path.basename(found[1]) in _SHELLS else ""
+
+    def _info(self) -> list[str]:
+        """Return the lines of its comment for people, safe for a terminal."""
+        name = re.escape(self.name)
+        found = re.search(rf"^{name}_info='(.*?)'", self.text, re.DOTALL | re.MULTILINE)
+        hidden = found or re.search(rf"^# {name}_info='(.*(?:\n#.*)*)", self.text, re.MULTILINE)  # dns_selectel
+        lines = hidden[1].splitlines() if hidden else []
+        shown = lines if found else [re.sub("^# ?", "", line) for line in lines]
+        return ["".join(letter if letter.isprintable() else " " for letter in line) for line in shown]
+
+
+def find_script(script: str, home: str = "") -> DnsScript | None:
+    """Return a script by its name, or by its path; None if there is none.
+
+    :param home: the folder of acme.sh that is looked at first.
+    """
+    places = [each for each in (home, *map(os.path.expanduser, _PLACES)) if each]
+    if os.path.isabs(script):
+        folder = os.path.dirname(script)
+        own = [folder, os.path.dirname(folder)] if os.path.basename(folder) == "dnsapi" else [folder]
+        places = [*([home] if home else []), *own, *places]
+        candidates = [(script, places)]
+    else:
+        file = f"{script.removesuffix('.sh')}.sh"
+        candidates = [
+            (os.path.join(place, below, file), places[number:])
+            for number, place in enumerate(places)
+            for below in ("", "dnsapi")
+        ]
+    for path, folders in candidates:
+        if os.path.isfile(path):
+            programs = (os.path.join(folder, "acme.sh") for folder in folders)
+            name = os.path.basename(path).removesuffix(".sh")
+            return DnsScript(name, path, next(filter(os.path.isfile, programs), ""), read_script(path))
+    return None
+
+
+def found_scripts(home: str = "") -> Iterator[DnsScript]:
+    """Give the scripts on this machine, by name; of several with one name the first."""
+    found: dict[str, str] = {}
+    for place in (home, *map(os.path.expanduser, _PLACES)):
+        for folder in (place, os.path.join(place, "dnsapi")) if place else ():
+            with_name = os.listdir(folder) if os.path.isdir(folder) and os.access(folder, os.R_OK) else ()
+            for file in filter(re.compile(r"dns_[A-Za-z0-9_]+\.sh").fullmatch, with_name):
+                found.setdefault(file.removesuffix(".sh"), os.path.join(folder, file))
+    for name, path in sorted(found.items()):
+        if os.path.isfile(path) and os.access(path, os.R_OK):
+            yield DnsScript(name, path, "", read_script(path))
+
+
+def read_script(path: str) -> str:
+    """Return the text of a script; empty if it cannot be read, which the shell will say too."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_LARGEST).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def shell_path(script: DnsScript) -> str | None:
+    """Return the absolute path of the shell that runs a script; None if it is not there."""
+    if script.shell == "sh" and os.path.exists(_SHELL):
+        return _SHELL
+    found = shutil.which(script.shell) if script.shell else None
+    return None if found is None else os.path.abspath(found)
+
+
+def is_private(variable: str, value: str) -> bool:
+    """Tell whether a value that stands in the configuration itself is kept out of messages; most are no secrets."""
+    return _SECRET_NAME.search(variable) is not None and not os.path.exists(value)
