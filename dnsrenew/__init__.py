@@ -19,8 +19,9 @@ Arguments:
     StoreAddress, Clock
 
 Results:
-    Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
-    Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change, FleetStatus, WorkerStatus, CaLimits
+    Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, StoredVersion,
+    AccountStatus, Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change, FleetStatus, WorkerStatus,
+    CaLimits
 
 Types of single values:
     KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState, CheckResult
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         Route,
         RouteTaken,
         StoreAddress,
+        StoredVersion,
         TxtRecord,
     )
     from dnsrenew.base.secrets import Secret
@@ -169,6 +171,7 @@ __all__ = [
     "Served",
     "StoreAddress",
     "StoreError",
+    "StoredVersion",
     "TxtRecord",
     "WorkerStatus",
     "__version__",

@@ -197,6 +197,27 @@ _COMMANDS: Final = {
         ),
         f"Reasons: {', '.join(REASONS)}.",
     ),
+    "rollback": Command(
+        "put an older version of a certificate back into force, and deploy it",
+        (Argument("name", "NAME", "the certificate", "certificates", required=True),),
+        (
+            Option(
+                "--to",
+                "the number of the version (default: the newest other one that is valid and not revoked)",
+                "VERSION",
+                "version",
+            ),
+            Option("--no-deploy", "leave deployments to a later run"),
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew rollback home", "the version before the one in force"),
+            ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
+        ),
+        "The store keeps three versions. A version that is revoked or expired is refused. Renewals leave the old "
+        "version in place until its time, or until its table in the configuration asks for another certificate. If its "
+        "time is over already, a new time follows from what is left of its life.",
+    ),
     "remove": Command(
         "delete a certificate from the store that is no longer configured",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
@@ -361,7 +382,7 @@ _PLACES: Final = {
     "doctor": "doctor",
     "providers": "",
     **dict.fromkeys(("init", "import"), "setup"),
-    **dict.fromkeys(("revoke", "remove", "csr", "install"), ""),
+    **dict.fromkeys(("revoke", "rollback", "remove", "csr", "install"), ""),
     "delegate": "setup",
     **dict.fromkeys(
         ("cleanup", "account", *(f"account {each}" for each in ("show", "roll", "contact", "deactivate"))), ""
@@ -420,6 +441,7 @@ GROUPS: Final = {"account": "show", "fleet": "status", "notify": "test", "schedu
 SYNONYMS: Final = {
     **dict.fromkeys(("list", "ls", "show", "info", "certificates", "certs"), "status"),
     **dict.fromkeys(("obtain", "issue", "get", "order", "request", "create", "new", "certonly", "update"), "renew"),
+    **dict.fromkeys(("revert", "undo", "downgrade"), "rollback"),
     **dict.fromkeys(("delete", "rm", "del", "forget"), "remove"),
     **dict.fromkeys(("validate", "verify", "test", "lint", "config"), "check"),
     **dict.fromkeys(("diagnose", "debug", "why", "troubleshoot", "health"), "doctor"),

@@ -10,10 +10,10 @@ from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, LockedError, StoreError
+from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, renewal_info
-from dnsrenew.renewal.outcomes import outcome, unexpected
+from dnsrenew.renewal.outcomes import outcome, stopped_by
 from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta
 
@@ -249,11 +249,6 @@ def _deploy(
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
             return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
-    except LockedError as error:
-        return outcome(spec, store, state, "locked", context, error=error)
-    except Cancelled as error:
-        return outcome(spec, store, state, "interrupted", context, error=error)
-    except DnsRenewError as error:
-        return outcome(spec, store, state, "failed", context, error=error)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
-        return outcome(spec, store, state, "failed", context, error=unexpected(error, context))
+        status, cause = stopped_by(error, context)
+        return outcome(spec, store, state, status, context, error=cause)

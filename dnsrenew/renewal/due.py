@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
     if state is None or state.not_before is None or state.not_after is None:
         return None
     own = renewal_time(state.not_before, state.not_after, spec.renew_before)
+    if (back := state.rolled_back) is not None and own <= back["time"]:
+        own = renewal_time(back["time"], state.not_after, spec.renew_before)  # by what was left of it
     suggested = _suggested_time(state)
     return own if suggested is None or own <= suggested else suggested
 
@@ -54,7 +57,9 @@ def next_reason(state: State, at: datetime | None) -> RenewalReason:
 
 
 def _suggested_time(state: State) -> datetime | None:
-    """Return the time that was chosen in the CA's window; None without one."""
+    """Return the time that was chosen in the CA's window; None without one, or if it was over before a rollback."""
+    if state.ari and state.ari["end"] and state.rolled_back and state.ari["end"] <= state.rolled_back["time"]:
+        return None
     return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
 
 
@@ -108,8 +113,11 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
     """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 
-    An unknown value (the store was damaged and repaired) does not count as a change.
+    An unknown value (the store was damaged and repaired) does not count as a change. A version that was put back into
+    force stays, however it differs, until the configuration wants another certificate than it did then.
     """
+    if state.rolled_back is not None:
+        return state.rolled_back["wanted"] != wanted(spec)
     profile = spec.profile.name if spec.profile else ""
     return (
         (state.identifiers != spec.identifiers and set(state.identifiers) != set(spec.identifiers))
@@ -119,6 +127,16 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
         or bool(profile and state.ca and not state.profile)
         or bool(spec.profile and spec.profile.required and state.without_profile)
     )
+
+
+def wanted(spec: CertificateSpec) -> str:
+    """Return a text that stands for the certificate that the configuration wants; another one, another text."""
+    parts = (
+        (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain),
+        spec.profile and (spec.profile.name, spec.profile.required),
+        (spec.ca, sorted(route.ca or "" for route in spec.routes)),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole: bool) -> RenewalReason | None:

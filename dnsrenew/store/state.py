@@ -27,6 +27,13 @@ class RouteFailure(TypedDict):
     code: str
 
 
+class RolledBack(TypedDict):
+    """The time at which a person put this version back into force, and what the configuration wanted then."""
+
+    time: datetime
+    wanted: str
+
+
 class Ari(TypedDict):
     """The ACME Renewal Information of the certificate in force (RFC 9773).
 
@@ -129,6 +136,9 @@ SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
 
 _ASKED_AT: Final = "asked_at"
+_ROLLED_BACK: Final = "rolled_back"
+_OF_VERSION: Final = frozenset({_ROLLED_BACK})
+"""Of ``extra``: what is said of the version in force alone."""
 
 
 class Meta(Frozen, kw_only=True):
@@ -275,6 +285,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             without_profile=False,
             ari=None,
             past_window_until=None,
+            extra={name: value for name, value in self.extra.items() if name not in _OF_VERSION},
             **facts,
         )
 
@@ -314,6 +325,23 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         """Return the state after a configuration or a program (``""``) has asked for it."""
         extra = self.extra if asked_by else {**self.extra, _ASKED_AT: rfc3339(now)}
         return replace(self, asked_by=asked_by, extra=extra)
+
+    @property
+    def rolled_back(self) -> RolledBack | None:
+        """When a person put the version in force back; None: a renewal did. In ``extra``, as above."""
+        found = self.extra.get(_ROLLED_BACK)
+        try:
+            time = json_files.time(found.get("time")) if type(found) is dict else None
+            return None if time is None or found is None else {"time": time, "wanted": str(found.get("wanted"))}
+        except DamagedFile:
+            return None
+
+    def put_back(self, now: datetime, wanted: str) -> State:
+        """Return the state after a person has put its version back into force.
+
+        :param wanted: stands for what the configuration wants.
+        """
+        return replace(self, extra={**self.extra, _ROLLED_BACK: {"time": rfc3339(now), "wanted": wanted}})
 
     def to_json(self) -> bytes:
         """Return the bytes of ``state.json``."""

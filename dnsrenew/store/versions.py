@@ -18,10 +18,12 @@ from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.store import damage, texts, version_meta
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
+from dnsrenew.store.state import Meta
 
 if TYPE_CHECKING:
-    from dnsrenew.store.state import Meta, State
+    from dnsrenew.store.state import State
 
 KEEP: Final = 3
 """The number of versions kept, including the one in force."""
@@ -163,6 +165,14 @@ class Versions:
             if self.is_complete(number)
             else (None, None)
         )
+
+    def recorded(self) -> dict[int, Meta]:
+        """Return the data of the versions whose meta.json can be read, by number; no certificate is parsed."""
+        found = {}
+        for number in self.numbers():
+            with contextlib.suppress(DamagedFile, NewerSchema):
+                found[number] = Meta.from_json(self._disk.read(os.path.join(self.path(number), META)) or b"")
+        return found
 
     def is_by_hand(self, state: State) -> bool:
         """Tell whether the version in force was installed by hand: then it names no CA."""

@@ -82,6 +82,7 @@ class FakeStatus:
     deployment_pending: bool = False
     after_owed: bool = False
     csr_since: datetime | None = None
+    versions: tuple[Any, ...] = ()
     known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,7 +175,7 @@ class FakeRenewer:
         self.calls.append((cas, {"new_key": True}))
         return self.held
 
-    def status(self, names: Any = None) -> list[FakeStatus]:
+    def status(self, names: Any = None, *, versions: bool = True) -> list[FakeStatus]:
         """Return the given statuses."""
         return self.statuses
 

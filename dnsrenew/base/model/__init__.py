@@ -17,6 +17,7 @@ from dnsrenew.base.model.result import (
     RenewalFailed,
     RenewalReason,
     RouteTaken,
+    StoredVersion,
     TxtRecord,
     rfc3339,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Route",
     "RouteTaken",
     "StoreAddress",
+    "StoredVersion",
     "TxtRecord",
     "mac_key_fault",
     "rfc3339",
