@@ -445,6 +445,11 @@ PROFILE_UNKNOWN_NONE: Final = Text(
     'The CA {ca} does not offer the profile "{profile}"; it offers no profiles.',
     "Set `profile` to one that the CA offers, or omit it.",
 )
+LIFETIME_REFUSED: Final = Text(
+    "lifetime-refused",
+    "`lifetime` asks for a certificate that ends at {not_after}, which the CA {ca} does not issue. {error}",
+    "Omit `lifetime`, or write one that the CA issues.",
+)
 PROFILE_IGNORED: Final = Text(
     "profile-unknown",
     'The CA {ca} does not offer the profile "{profile}", so its default profile is used; it offers {offered}.',

@@ -27,7 +27,7 @@ SHOWN_KEYS: Final = frozenset(
         *("directory", "trust", "timeout", "staging"),
         *("provider", "zones", "ttl", "server"),
         *("nameservers", "authoritative_port", "doh"),
-        *("name", "domains", "ca", "reuse_key", "profile", "prefer", "preferred_chain", "renew_before"),
+        *("name", "domains", "ca", "reuse_key", "profile", "prefer", "preferred_chain", "renew_before", "lifetime"),
         *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
         *("propagation", "settle", "check"),
     }

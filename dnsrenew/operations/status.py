@@ -67,7 +67,7 @@ def status_of(
         # Files that this user may not read stand all the same, as the state says.
         state = replace(read or in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
-    for notice in (*state.notices, *due.renew_before_warnings(spec, state)):
+    for notice in due.state_warnings(spec, state):
         its.warn(notice.code, notice.message, notice.fix)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:

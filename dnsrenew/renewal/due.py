@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
+_NEAR = timedelta(hours=1)
+"""So near an end that the CA has kept to ``lifetime``."""
 PAST_WINDOW_PAUSE = timedelta(days=1)
 """A certificate that replaced another one for a window in the past is not renewed for such a window before."""
 
@@ -110,6 +112,28 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
     return (Notice(*texts.RENEW_BEFORE_LONG.fill(begin=begin, end=end)),)
 
 
+def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
+    """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
+    wanted_end = state.lifetime["until"] if state.lifetime else None
+    return (
+        *state.notices,
+        *renew_before_warnings(spec, state),
+        *lifetime_warnings(spec, state.not_after, wanted_end),
+    )
+
+
+def lifetime_warnings(
+    spec: CertificateSpec, not_after: datetime | None, wanted_end: datetime | None
+) -> tuple[Notice, ...]:
+    """Return that the CA has not kept to ``lifetime``.
+
+    :param wanted_end: the end of the validity that the order asked for; None: it asked for none.
+    """
+    if spec.lifetime is None or not_after is None or wanted_end is None or abs(not_after - wanted_end) <= _NEAR:
+        return ()
+    return (Notice(*texts.LIFETIME_DIFFERS.fill(not_after=rfc3339(not_after), wanted=rfc3339(wanted_end))),)
+
+
 def has_changed(spec: CertificateSpec, state: State) -> bool:
     """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 
@@ -125,14 +149,25 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
         or (state.ca not in {"", spec.ca} and state.ca not in {route.ca for route in spec.routes})
         or state.profile not in {"", profile}
         or bool(profile and state.ca and not state.profile)
+        or _is_of_other_lifetime(spec, state)
         or bool(spec.profile and spec.profile.required and state.without_profile)
     )
+
+
+def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
+    if state.lifetime is not None or spec.lifetime is None:
+        return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
+    if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
+        return False
+    lived = (state.not_after - state.not_before).total_seconds()
+    return abs(lived - spec.lifetime) > spec.lifetime / 10
 
 
 def wanted(spec: CertificateSpec) -> str:
     """Return a text that stands for the certificate that the configuration wants; another one, another text."""
     parts = (
-        (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain),
+        (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain, spec.lifetime),
         spec.profile and (spec.profile.name, spec.profile.required),
         (spec.ca, sorted(route.ca or "" for route in spec.routes)),
     )

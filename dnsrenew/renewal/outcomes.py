@@ -157,7 +157,7 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
 def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
     stored: tuple[Notice, ...] = ()
     if state is not None:
-        stored = (*state.notices, *due.ari_warnings(state, before), *due.renew_before_warnings(spec, state))
+        stored = (*due.state_warnings(spec, state), *due.ari_warnings(state, before))
     for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)

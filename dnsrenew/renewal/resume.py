@@ -127,7 +127,9 @@ def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
             raise
         job.services.store.orders.clear(job.spec.name)
         raise Reselect from None
-    return Issued(chain, pending.key_pem, facts, pending.profile)
+    lifetime, ordered = job.spec.lifetime, pending.written
+    end = None if lifetime is None or ordered is None else ordered + timedelta(seconds=lifetime)
+    return Issued(chain, pending.key_pem, facts, pending.profile, end)
 
 
 def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:

@@ -34,6 +34,13 @@ class RolledBack(TypedDict):
     wanted: str
 
 
+class OrderedLifetime(TypedDict):
+    """The seconds for which the version in force was ordered, and the end of its validity that the order asked for."""
+
+    seconds: float
+    until: datetime
+
+
 class Ari(TypedDict):
     """The ACME Renewal Information of the certificate in force (RFC 9773).
 
@@ -137,7 +144,8 @@ SCHEMA: Final = 1
 
 _ASKED_AT: Final = "asked_at"
 _ROLLED_BACK: Final = "rolled_back"
-_OF_VERSION: Final = frozenset({_ROLLED_BACK})
+_LIFETIME: Final = "lifetime"
+_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME})
 """Of ``extra``: what is said of the version in force alone."""
 
 
@@ -335,6 +343,23 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             return None if time is None or found is None else {"time": time, "wanted": str(found.get("wanted"))}
         except DamagedFile:
             return None
+
+    @property
+    def lifetime(self) -> OrderedLifetime | None:
+        """What the order of the version in force asked for; None: nothing, or not known. In ``extra``, as above."""
+        found = self.extra.get(_LIFETIME)
+        try:
+            until = json_files.time(found.get("until")) if type(found) is dict else None
+        except DamagedFile:
+            return None
+        seconds = found.get("seconds") if type(found) is dict else None
+        return None if until is None or type(seconds) not in {int, float} else {"seconds": seconds, "until": until}
+
+    def ordered(self, seconds: float | None, until: datetime | None) -> State:
+        """Return the state of a version whose order has asked for a lifetime; None: it has not."""
+        if seconds is None or until is None:
+            return self
+        return replace(self, extra={**self.extra, _LIFETIME: {"seconds": seconds, "until": rfc3339(until)}})
 
     def put_back(self, now: datetime, wanted: str) -> State:
         """Return the state after a person has put its version back into force.

@@ -256,6 +256,8 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """Whether a renewal keeps the private key."""
     profile: Profile | None = None
     """The certificate profile of the CA; None: the default of the CA."""
+    lifetime: float | None = None
+    """The seconds from the order to the wanted end of the validity; None: as the CA likes."""
     preferred_chain: str | None = None
     """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
     renew_before: RenewBefore | None = None

@@ -272,7 +272,7 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (
-    *("ca", "key", "reuse_key", "profile", "preferred_chain", "renew_before", "routes", "propagation"),
+    *("ca", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", "routes", "propagation"),
     *("before", "after", "deploy", "notify"),
 )
 _LARGEST: Final = 9999
