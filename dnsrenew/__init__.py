@@ -16,7 +16,7 @@ Functions and classes to start with:
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
-    StoreAddress, Clock
+    GivenRequest, StoreAddress, Clock
 
 Results:
     Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, StoredVersion,
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         Diagnosis,
         DnsAccount,
         Eab,
+        GivenRequest,
         KeyKind,
         Notice,
         Outcome,
@@ -147,6 +148,7 @@ __all__ = [
     "Event",
     "Fleet",
     "FleetStatus",
+    "GivenRequest",
     "KeyKind",
     "LockedError",
     "Notice",

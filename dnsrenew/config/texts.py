@@ -258,6 +258,13 @@ LIFETIME: Final = Phrase('a time from 5 minutes to 10 years, such as "7 days"')
 FRACTION: Final = Phrase("a fraction of the lifetime between 0 and 1")
 TIME_UNIT: Final = Phrase("a time in {units}")
 TIME_ABOVE_ZERO: Final = Phrase("a time longer than zero")
+REQUEST: Final = Phrase("a certificate request (CSR, PEM or DER) for the domains of a server")
+REQUEST_INLINE: Final = Phrase("the request")
+REQUEST_BECAUSE: Final = Phrase("{file}: {reason}")
+REQUEST_NAMES: Final = Phrase("the names of `csr`, or none: {names}")
+REQUEST_KIND: Final = Phrase("{key}, the key of `csr`, or nothing")
+NEEDS_KEY: Final = Phrase("{to}, which needs the private key")
+WITHOUT_KEY: Final = Phrase("a deployment without the private key, which dnsrenew never has for a `csr`")
 FILE_EXISTS: Final = Phrase("the path of an existing file")
 
 # ── phrases: lists ──────────────────────────────────────────────────────────────────────

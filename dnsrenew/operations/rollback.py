@@ -10,6 +10,7 @@ from dnsrenew.errors import CAError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.renewal.outcomes import outcome, stopped_by
+from dnsrenew.store.state import lacks_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,14 +78,14 @@ def _check(name: str, number: int, candidate: State, store: Store, context: Cont
     """
     chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""
     try:
-        key = x509.key_from_pem(key_pem)
+        key = None if lacks_key(candidate.sizes) else x509.key_from_pem(key_pem)
         facts = x509.check_chain(chain, key, candidate.identifiers, context.clock.now())
     except (CAError, ValueError) as error:
         reason = error.message if isinstance(error, CAError) else texts.KEY_UNREADABLE
         raise StoreError.of(texts.VERSION_UNFIT, name=name, version=number, reason=reason) from None
     if facts.serial != candidate.serial:
         raise StoreError.of(texts.VERSION_GONE, name=name, version=number)
-    if x509.key_hash(key) in candidate.compromised_keys:
+    if x509.key_hash_of_certificate(chain) in candidate.compromised_keys:
         raise StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
 
 

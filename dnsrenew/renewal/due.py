@@ -12,6 +12,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.renewal import texts
+from dnsrenew.store.state import lacks_key
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
@@ -150,6 +151,7 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
         or state.profile not in {"", profile}
         or bool(profile and state.ca and not state.profile)
         or _is_of_other_lifetime(spec, state)
+        or _is_of_other_request(spec, state)
         or bool(spec.profile and spec.profile.required and state.without_profile)
     )
 
@@ -164,11 +166,26 @@ def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
     return abs(lived - spec.lifetime) > spec.lifetime / 10
 
 
+def _is_of_other_request(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether the certificate was not ordered with the given request, or with one that is given no longer."""
+    if spec.csr is None:
+        return lacks_key(state.sizes)
+    if not state.ca:  # installed by hand: until it is due
+        return False
+    return state.request != request_mark(spec) if state.request else not lacks_key(state.sizes)
+
+
+def request_mark(spec: CertificateSpec) -> str | None:
+    """Return a text that stands for the given request; None: there is none."""
+    return None if spec.csr is None else hashlib.sha256(spec.csr.der).hexdigest()[:16]
+
+
 def wanted(spec: CertificateSpec) -> str:
     """Return a text that stands for the certificate that the configuration wants; another one, another text."""
     parts = (
         (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain, spec.lifetime),
         spec.profile and (spec.profile.name, spec.profile.required),
+        request_mark(spec),
         (spec.ca, sorted(route.ca or "" for route in spec.routes)),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

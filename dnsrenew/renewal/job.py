@@ -96,4 +96,4 @@ class Issued(Frozen, hidden=("key_pem",)):
     key_pem: bytes
     facts: x509.CertificateFacts
     profile: str | None
-    wanted_end: datetime | None
+    wanted_end: datetime | None = None

@@ -96,6 +96,7 @@ def _renew(job: Job) -> tuple[Outcome, State]:
     :returns: the outcome, and what is stored now.
     """
     _check_store(job)
+    renewal_info.check_request(job)
     planner = FallbackPlanner(job.spec, job.state, job.context, job.services.effective_ca)
     for attempt in planner.next_attempts(resume.load_pending(job)):
         try:
@@ -229,7 +230,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
         chain = resume.issue(job, attempt, order, key, csr, on_finalized=withdraw)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
-    return Issued(chain, x509.key_to_pem(key), facts, order.profile, order.not_after)
+    return Issued(chain, x509.holder_to_pem(key), facts, order.profile, order.not_after)
 
 
 def _close_meanwhile(context: Context, published: contextlib.ExitStack) -> None:
@@ -321,6 +322,7 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     def remember(state: State) -> State:
         state = replace(state, without_profile=without_profile, past_window_until=until)
         state = state.asked(job.options.asked_by, now).ordered(spec.lifetime, issued.wanted_end)
+        state = state.requested(due.request_mark(spec))
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)

@@ -145,7 +145,8 @@ SCHEMA: Final = 1
 _ASKED_AT: Final = "asked_at"
 _ROLLED_BACK: Final = "rolled_back"
 _LIFETIME: Final = "lifetime"
-_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME})
+_REQUEST: Final = "csr"
+_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST})
 """Of ``extra``: what is said of the version in force alone."""
 
 
@@ -218,6 +219,11 @@ def issued_meta(
         sizes=sizes,
         compromised_keys=state.compromised_keys,
     )
+
+
+def lacks_key(sizes: Mapping[str, int]) -> bool:
+    """Tell from the sizes of its files whether a version has no private key: it was ordered with a given request."""
+    return sizes.get("privkey.pem") == 0
 
 
 class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
@@ -348,18 +354,32 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     def lifetime(self) -> OrderedLifetime | None:
         """What the order of the version in force asked for; None: nothing, or not known. In ``extra``, as above."""
         found = self.extra.get(_LIFETIME)
+        if type(found) is not dict or type(found.get("seconds")) not in {int, float}:
+            return None
         try:
-            until = json_files.time(found.get("until")) if type(found) is dict else None
+            until = json_files.time(found.get("until"))
         except DamagedFile:
             return None
-        seconds = found.get("seconds") if type(found) is dict else None
-        return None if until is None or type(seconds) not in {int, float} else {"seconds": seconds, "until": until}
+        return None if until is None else {"seconds": found["seconds"], "until": until}
 
     def ordered(self, seconds: float | None, until: datetime | None) -> State:
         """Return the state of a version whose order has asked for a lifetime; None: it has not."""
         if seconds is None or until is None:
             return self
         return replace(self, extra={**self.extra, _LIFETIME: {"seconds": seconds, "until": rfc3339(until)}})
+
+    @property
+    def request(self) -> str | None:
+        """What stands for the given request of the version in force; None: there was none, or it is not known."""
+        found = self.extra.get(_REQUEST)
+        return found if isinstance(found, str) else None
+
+    def requested(self, mark: str | None) -> State:
+        """Return the state of a version that was ordered with a given request; None: it was not.
+
+        :param mark: stands for the request.
+        """
+        return self if mark is None else replace(self, extra={**self.extra, _REQUEST: mark})
 
     def put_back(self, now: datetime, wanted: str) -> State:
         """Return the state after a person has put its version back into force.

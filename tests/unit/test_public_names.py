@@ -52,6 +52,7 @@ PUBLIC = [
         "Eab",
         "Event",
         "Fleet",
+        "GivenRequest",
         "KeyKind",
         "LockedError",
         "Notice",

@@ -163,7 +163,7 @@ class CertificateRows(DamageReports):
     def _meta(self, name: str, number: int, chain: str, key: bytes, text: str) -> Meta | None:
         """Return the data of a version; None if its certificate or key is damaged."""
         try:
-            found = version_meta.from_pem(chain.encode(), self._open(name, number, key))
+            found = version_meta.from_pem(chain.encode(), self._open(name, number, key) or None)
         except StoreError:
             return None
         if found is None:
