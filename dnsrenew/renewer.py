@@ -463,17 +463,23 @@ class Renewer:
             return accounts.show(cas, self._config, services, context)
 
     def roll_accounts(
-        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+        self,
+        cas: Iterable[str] | None = None,
+        *,
+        compromised: bool = False,
+        cancel: threading.Event | None = None,
     ) -> list[AccountStatus]:
         """Replace the account keys (RFC 8555 section 7.3.5); arguments as for :meth:`accounts`. A crash loses no key.
 
+        :param compromised: others may have the key: where the CA has closed the account for that, or changes no keys, a
+            new account takes its place, with a new URL and the warning ``account-replaced``.
         :raises Cancelled: the run was cancelled; both keys are kept, and the next use finds out which one is valid.
         """
         from dnsrenew.operations import accounts
 
         context = self._context(cancel)
         with self._working(context) as services:
-            return accounts.roll(cas, self._config, services, context)
+            return accounts.roll(cas, self._config, services, context, compromised=compromised)
 
     def update_contacts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None

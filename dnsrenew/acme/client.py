@@ -148,6 +148,18 @@ class CAClient:
         opened = self._session.open(context)
         return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
 
+    def replace_key(self, context: Context) -> str:
+        """Get rid of an account key that others may have, and return the account URL.
+
+        As :meth:`roll_key`; but where the CA has closed the account, because its key was reported as compromised, or
+        offers no key changes, a new account with a new key takes its place (warning ``account-replaced``).
+
+        :raises CAError: as :meth:`roll_key`; or the CA refused the new account.
+        :raises StoreError: the keys cannot be stored.
+        """
+        opened = self._session.open(context)
+        return self._session.replace_signer(context, opened, self._accounts.roll_compromised).signer.url or ""
+
     def update_contact(self, context: Context) -> None:
         """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
 

@@ -59,7 +59,7 @@ _REFUSED: Final = "The CA {ca} refused {request}: {reason}"
 ACCOUNT_REFUSED: Final = Text(
     "ca-account-refused",
     _REFUSED,
-    "Check `contact` and `agree_terms`, and whether the CA has closed the account.",
+    "Check `contact` and `agree_terms`; if the CA has closed the account: dnsrenew account roll {ca} --compromised",
 )
 CONTACT_INVALID: Final = Text(
     "ca-account-refused",
@@ -357,6 +357,11 @@ REVOCATION_NOT_OFFERED: Final = Text(
     "ca-not-offered",
     "The CA {ca} does not offer to revoke certificates.",
     "Ask the CA to revoke the certificate.",
+)
+ACCOUNT_REPLACED: Final = Text(
+    "account-replaced",
+    "The CA {ca} no longer has the account {old}. A new account with a new key takes its place: {url}",
+    "Change CAA records with accounturi, and records of dns-persist-01, to the new account.",
 )
 KEY_CHANGE_NOT_OFFERED: Final = Text(
     "ca-not-offered",

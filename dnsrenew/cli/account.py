@@ -26,9 +26,10 @@ def account(invocation: Invocation) -> int:
     terminal, options = invocation.terminal, invocation.options
     config, cas = invocation.config(), None if options.ca is None else [options.ca]
     renewer = invocation.renewer(config, PlainProgress(terminal))
+    compromised = getattr(options, "compromised", False)
     call = {
         "show": renewer.accounts,
-        "roll": renewer.roll_accounts,
+        "roll": partial(renewer.roll_accounts, compromised=compromised),
         "contact": renewer.update_contacts,
         "deactivate": renewer.deactivate_accounts,
     }[options.action]

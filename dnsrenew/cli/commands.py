@@ -280,8 +280,14 @@ _COMMANDS: Final = {
     "account roll": Command(
         "replace the account key; the account URL stays the same",
         (_CA,),
-        examples=(("dnsrenew account roll letsencrypt", ""),),
-        notes="A crash loses no key: both are kept until the CA has the new one.",
+        (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
+        (
+            ("dnsrenew account roll letsencrypt", ""),
+            ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
+        ),
+        "A crash loses no key: both are kept until the CA has the new one. CAs close an account whose key is "
+        "reported as compromised. With --compromised, a new account then takes its place, also where a CA does not "
+        "change keys; it has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",

@@ -616,6 +616,7 @@ ACCOUNT_CHANGES: Final = {
 """What was changed, by the command."""
 ACCOUNT_STATUSES: Final = {
     "valid": "valid",
+    "deactivated": "closed at the CA; a new one with another key: dnsrenew account roll --compromised",
     "unknown": "not known to the CA; the next order registers it again with the same key",
 }
 
