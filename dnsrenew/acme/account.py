@@ -197,7 +197,7 @@ class AccountSession:
             if error.type in _CLOSED and is_refusal(error):
                 return True
             raise
-        return response.fields().get("status", "valid") != "valid"
+        return bool(response.fields().get("status", "valid") != "valid")
 
     def send_contact(self, context: Context, directory: Directory) -> None:
         """See :meth:`CAClient.update_contact`."""

@@ -21,7 +21,7 @@ class Certificate(Frozen, kw_only=True, public=True):
     """A certificate in the store. All its paths point into one version, so the certificate matches the key.
 
     A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
-    versions. After three renewals (half a year at Let's Encrypt) these paths no longer exist, and reading them raises
+    versions. After three renewals (some months) these paths no longer exist, and reading them raises
     ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
     other programs get the files in ``path``.
 
