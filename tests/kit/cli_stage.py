@@ -170,9 +170,11 @@ class FakeRenewer:
         self.calls.append((cas, {"new_key": False}))
         return self.held
 
-    def roll_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+    def roll_accounts(
+        self, cas: Any = None, *, compromised: bool = False, cancel: threading.Event
+    ) -> list[AccountStatus]:
         """Record the call; return the given accounts."""
-        self.calls.append((cas, {"new_key": True}))
+        self.calls.append((cas, {"new_key": True, **({"compromised": True} if compromised else {})}))
         return self.held
 
     def status(self, names: Any = None, *, versions: bool = True) -> list[FakeStatus]:
