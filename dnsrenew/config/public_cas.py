@@ -43,7 +43,7 @@ def check_public_cas(draft: Draft) -> list[Notice]:
     """
     notices: list[Notice] = []
     for one in draft.certificates.drafts:
-        names = [*_cas_of(one)]
+        names = _cas_of(one)
         public = [name for name in names if is_public(draft, name)]
         notices += _check_profile(draft, one)
         notices += _check_count(one, public)
