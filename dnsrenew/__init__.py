@@ -16,11 +16,12 @@ Functions and classes to start with:
 
 Arguments:
     DnsAccount, Secret, CA, Eab, Route, Propagation, Resolver, Deployment, Profile, RenewBefore, CertificateSpec,
-    StoreAddress, Clock
+    GivenRequest, StoreAddress, Clock
 
 Results:
-    Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, AccountStatus,
-    Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change, FleetStatus, WorkerStatus, CaLimits
+    Certificate, Outcome, Attempt, RouteTaken, Notice, DeploymentResult, CertificateStatus, StoredVersion,
+    AccountStatus, Revocation, CleanupResult, Served, Event, Diagnosis, Check, Change, FleetStatus, WorkerStatus,
+    CaLimits
 
 Types of single values:
     KeyKind, PropagationCheck, OutcomeStatus, RenewalReason, CertificateState, CheckResult
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Diagnosis,
         DnsAccount,
         Eab,
+        GivenRequest,
         KeyKind,
         Notice,
         Outcome,
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         Route,
         RouteTaken,
         StoreAddress,
+        StoredVersion,
         TxtRecord,
     )
     from dnsrenew.base.secrets import Secret
@@ -145,6 +148,7 @@ __all__ = [
     "Event",
     "Fleet",
     "FleetStatus",
+    "GivenRequest",
     "KeyKind",
     "LockedError",
     "Notice",
@@ -169,6 +173,7 @@ __all__ = [
     "Served",
     "StoreAddress",
     "StoreError",
+    "StoredVersion",
     "TxtRecord",
     "WorkerStatus",
     "__version__",

@@ -262,7 +262,36 @@ class Renewer:
                 spec, given, store, context, asked_by=asked_by, older=older, deploy=deploy, wait=wait
             )
 
-    def status(self, names: Iterable[str] | None = None) -> list[CertificateStatus]:
+    def rollback(
+        self,
+        name: str,
+        *,
+        to: int | None = None,
+        deploy: bool = True,
+        wait: float = 0,
+        cancel: threading.Event | None = None,
+    ) -> Outcome:
+        """Put an older version of a certificate back into force, and deploy it.
+
+        It is not replaced before its time, or before the configuration wants another certificate. If its time is over,
+        the time follows from what is left of its life, as from a whole one.
+
+        :param to: the number of the version, as in :attr:`CertificateStatus.versions`; None: the newest other one that
+            is valid and not revoked.
+        :param deploy: also deploy it.
+        :param wait: seconds to wait for another run that holds the lock of the certificate.
+        :returns: the outcome, ``rolled-back``; ``not-due`` if the version is in force already. It holds every error;
+            ``rollback-refused``: the version is revoked, not valid now, damaged or no longer kept.
+        :raises ConfigError: ``certificate-unknown``.
+        :raises StoreError: ``store-not-private``: others can change the store.
+        """
+        from dnsrenew.operations import rollback  # rarely needed
+
+        spec, context = self._one(name), self._context(cancel).for_certificate(name)
+        with self._redactor.guard_logs(*DRIVEN):
+            return rollback.rollback(spec, to, self._checked_store(), context, deploy=deploy, wait=wait)
+
+    def status(self, names: Iterable[str] | None = None, *, versions: bool = True) -> list[CertificateStatus]:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
         After those of the configuration come the certificates that it asked for once and no longer names
@@ -270,6 +299,7 @@ class Renewer:
         is ``unconfigured`` too if it is named.
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all.
+        :param versions: also list the versions that are kept of each.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
@@ -286,9 +316,10 @@ class Renewer:
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
         owed = port_debts(self._config, store)
-        configured = [status_of(spec, store, context, owed(spec.name)) for spec in specs]
+        configured = [status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs]
         configured += [unreadable_status(each, store, context) for each in unreadable]
-        return [*configured, *(unconfigured_status(name, orphans[name], store) for name in left)]
+        forgotten = [unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
+        return [*configured, *forgotten]
 
     def certificate(self, name: str) -> Certificate:
         """Return the current certificate.
@@ -432,17 +463,23 @@ class Renewer:
             return accounts.show(cas, self._config, services, context)
 
     def roll_accounts(
-        self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
+        self,
+        cas: Iterable[str] | None = None,
+        *,
+        compromised: bool = False,
+        cancel: threading.Event | None = None,
     ) -> list[AccountStatus]:
         """Replace the account keys (RFC 8555 section 7.3.5); arguments as for :meth:`accounts`. A crash loses no key.
 
+        :param compromised: others may have the key: where the CA has closed the account for that, or changes no keys, a
+            new account takes its place, with a new URL and the warning ``account-replaced``.
         :raises Cancelled: the run was cancelled; both keys are kept, and the next use finds out which one is valid.
         """
         from dnsrenew.operations import accounts
 
         context = self._context(cancel)
         with self._working(context) as services:
-            return accounts.roll(cas, self._config, services, context)
+            return accounts.roll(cas, self._config, services, context, compromised=compromised)
 
     def update_contacts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None

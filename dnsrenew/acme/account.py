@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dnsrenew.acme.transport import Directory, Signer, Transport
     from dnsrenew.base.runtime.context import Context
 
+_CLOSED: Final = frozenset({"unauthorized", "accountDoesNotExist"})
+"""Problem types for an account that the CA has closed, as after its key was reported as compromised."""
 _SLOW: Final = "validates_slowly"
 """A key of the account's data."""
 
@@ -163,6 +165,39 @@ class AccountSession:
                 stored = self._create(context, directory, stored)
             rolled = key_rollover.roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
+
+    def roll_compromised(self, context: Context, directory: Directory, old: Signer) -> Signer:
+        """See :meth:`CAClient.replace_key`: a new key, with a new account where the old one cannot get it."""
+        is_closed = self._is_closed(context, old)
+        if not is_closed:
+            try:
+                return self.roll(context, directory, old)
+            except CAError as error:
+                if error.code != texts.KEY_CHANGE_NOT_OFFERED.code:
+                    raise
+        with self._store.lock(context):
+            stored = self._load()
+            if stored is not None and signer_of(stored).key != old.key:
+                return signer_of(stored)  # another process has replaced it
+            created = self._create(context, directory, None)
+            if stored is not None and not is_closed:  # others could go on using it
+                self._post_change(context, stored, {"status": "deactivated"})
+        evidence = {"ca": self._transport.name, "old": old.url or "", "url": created.url}
+        context.warn(*texts.ACCOUNT_REPLACED.fill(**evidence))
+        return signer_of(created)
+
+    def _is_closed(self, context: Context, signer: Signer) -> bool:
+        """Tell whether the CA has closed an account, as after its key was reported as compromised.
+
+        :raises CAError: the request to the CA failed.
+        """
+        try:
+            response = self._transport.post(context, signer, signer.url or "", None, "accountInfo")
+        except CAError as error:
+            if error.type in _CLOSED and is_refusal(error):
+                return True
+            raise
+        return bool(response.fields().get("status", "valid") != "valid")
 
     def send_contact(self, context: Context, directory: Directory) -> None:
         """See :meth:`CAClient.update_contact`."""

@@ -37,6 +37,8 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.acme.account_store import AccountStore
     from dnsrenew.acme.ari import NoWindow, Window
     from dnsrenew.base.http import HttpClient, Response
@@ -146,6 +148,18 @@ class CAClient:
         opened = self._session.open(context)
         return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
 
+    def replace_key(self, context: Context) -> str:
+        """Get rid of an account key that others may have, and return the account URL.
+
+        As :meth:`roll_key`; but where the CA has closed the account, because its key was reported as compromised, or
+        offers no key changes, a new account with a new key takes its place (warning ``account-replaced``).
+
+        :raises CAError: as :meth:`roll_key`; or the CA refused the new account.
+        :raises StoreError: the keys cannot be stored.
+        """
+        opened = self._session.open(context)
+        return self._session.replace_signer(context, opened, self._accounts.roll_compromised).signer.url or ""
+
     def update_contact(self, context: Context) -> None:
         """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
 
@@ -173,6 +187,7 @@ class CAClient:
         *,
         replaces: str | None = None,
         profile: Profile | str | None = None,
+        not_after: datetime | None = None,
     ) -> Order:
         """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
 
@@ -180,12 +195,13 @@ class CAClient:
             account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
             without; the ``replaces`` of the order tells which one succeeded.
         :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
-        :raises CAError: the CA refused the order. ``clock-wrong``: the certificate would not be valid by the local
-            clock, and is not ordered. ``ca-malformed-name``: no CA can issue for a name. Nothing is sent if the CA
-            did not answer other certificates of this run.
+        :param not_after: the wanted end of the validity; None: as the CA likes.
+        :raises CAError: the CA refused the order; ``lifetime-refused``: because of ``not_after``. ``clock-wrong``: the
+            certificate would not be valid by the local clock, and is not ordered. ``ca-malformed-name``: no CA can
+            issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
         """
         self._session.check_answers(context)
-        return self._orders.new_order(context, identifiers, replaces, profile)
+        return self._orders.new_order(context, identifiers, replaces, profile, not_after=not_after)
 
     def find_order(self, context: Context, url: str) -> Order | None:
         """Return an order of an earlier run; None if the CA has no such order for this account.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.order_polling import PollSchedule, PollTimeout
-from dnsrenew.acme.problems import check_names, content_type, variant
+from dnsrenew.acme.problems import check_names, content_type, is_refusal, variant
 from dnsrenew.acme.resources import Order, address, base64url, links, parse_order
 from dnsrenew.base import x509
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.values import replace
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 _DEACTIVATED: Final = {"status": "deactivated"}
 _UNKNOWN: Final = frozenset({"malformed", "unauthorized"})
 """Problem types for an order that the CA has deleted, or that belongs to another account."""
+_NOT_AFTER: Final = r"(?i)not[-_ ]?(after|before)"
+
+
+class _OrderWish(Frozen):
+    """What an order asks for."""
+
+    identifiers: Sequence[str]
+    replaces: str | None
+    profile: str | None
+    not_after: datetime | None
 
 
 class NewOrders:
@@ -40,7 +51,13 @@ class NewOrders:
         self._fetcher = fetcher
 
     def new_order(
-        self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: Profile | str | None
+        self,
+        context: Context,
+        identifiers: Sequence[str],
+        replaces: str | None,
+        profile: Profile | str | None,
+        *,
+        not_after: datetime | None,
     ) -> Order:
         """See :meth:`CAClient.new_order`."""
         directory = self._session.open(context).directory
@@ -48,32 +65,45 @@ class NewOrders:
         if directory.resource("renewalInfo") is None:
             replaces = None
         name = self._choose_profile(context, profile) if isinstance(profile, Profile) else profile
+        wanted = _OrderWish(identifiers, replaces, name, not_after)
         is_lost = False
         while True:
             # After a lost answer, retry once in all, and without `replaces`, which may have caused the failure.
-            tries = 1 if is_lost or replaces is not None else 2
+            tries = 1 if is_lost or wanted.replaces is not None else 2
             try:
-                return self._order(context, identifiers, replaces, name, tries)
+                return self._order(context, wanted, tries)
             except CAError as error:
                 if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
                     self._warn_refused_profile(context, profile.name, error)
-                    profile = name = None
-                elif replaces is not None and not _is_independent_of_replaces(error):
+                    profile, wanted = None, replace(wanted, profile=None)
+                elif wanted.not_after is not None and _names_not_after(error):
+                    raise _lifetime_refused(error, wanted.not_after) from None
+                elif wanted.replaces is not None and not _is_independent_of_replaces(error):
                     is_lost = is_lost or error.code == "ca-unreachable"
-                    replaces = None  # ARI never blocks a renewal
+                    wanted = replace(wanted, replaces=None)  # ARI never blocks a renewal
                 else:
-                    raise check_names(error, identifiers) from None
+                    raise check_names(self._explained(context, wanted, error), identifiers) from None
 
-    def _order(
-        self, context: Context, identifiers: Sequence[str], replaces: str | None, profile: str | None, tries: int
-    ) -> Order:
-        payload: dict[str, Any] = {"identifiers": [_identifier(name) for name in identifiers]}
-        payload |= {"replaces": replaces} if replaces is not None else {}
-        payload |= {"profile": profile} if profile is not None else {}
+    def _order(self, context: Context, wanted: _OrderWish, tries: int) -> Order:
+        payload: dict[str, Any] = {"identifiers": [_identifier(name) for name in wanted.identifiers]}
+        payload |= {"replaces": wanted.replaces} if wanted.replaces is not None else {}
+        payload |= {"profile": wanted.profile} if wanted.profile is not None else {}
+        payload |= {"notAfter": rfc3339(wanted.not_after)} if wanted.not_after is not None else {}
         url = self._session.open(context).directory.required("newOrder")
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
-        return replace(self._fetcher.parse(context, response, "order", parse), replaces=replaces, profile=profile)
+        order = self._fetcher.parse(context, response, "order", parse)
+        return replace(order, replaces=wanted.replaces, profile=wanted.profile, not_after=wanted.not_after)
+
+    def _explained(self, context: Context, wanted: _OrderWish, error: CAError) -> CAError:
+        """Return the error, or ``lifetime-refused`` if the CA takes the same order without ``notAfter``."""
+        if wanted.not_after is None or not is_refusal(error):
+            return error
+        try:
+            self._order(context, replace(wanted, not_after=None), 1)
+        except CAError:
+            return error
+        return _lifetime_refused(error, wanted.not_after)
 
     def find(self, context: Context, url: str) -> Order | None:
         """See :meth:`CAClient.find_order`."""
@@ -135,6 +165,16 @@ def _is_gone(error: CAError) -> bool:
     return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
+def _names_not_after(error: CAError) -> bool:
+    """Tell whether the CA names what it refuses (Boulder: "NotBefore and NotAfter are not supported")."""
+    said = " ".join((error.detail or "", *(each["detail"] for each in error.subproblems)))
+    return re.search(_NOT_AFTER, said) is not None
+
+
+def _lifetime_refused(error: CAError, not_after: datetime) -> CAError:
+    return variant(error, texts.LIFETIME_REFUSED, not_after=rfc3339(not_after))
+
+
 def _is_independent_of_replaces(error: CAError) -> bool:
     """Tell whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
     unsent = error.code == "ca-unreachable" and about(error).stage not in {"reset", "timeout"}
@@ -170,10 +210,16 @@ class Finalizer:
         self, context: Context, order: Order, csr: bytes, *, preferred: str | None, on_finalized: Callable[[], object]
     ) -> str:
         """See :meth:`CAClient.issue`."""
-        order = self._finalize(context, order, csr)
-        context.emit("order-finalized", url=order.url)
-        on_finalized()
-        order = self._poll.until_issued(context, order)
+        not_after = order.not_after
+        try:
+            order = self._finalize(context, order, csr)
+            context.emit("order-finalized", url=order.url)
+            on_finalized()
+            order = self._poll.until_issued(context, order)
+        except CAError as error:
+            if not_after is None or not _names_not_after(error):
+                raise
+            raise _lifetime_refused(error, not_after) from None
         chain = self._choose_chain(context, self._first_chain(context, order), preferred)
         check_issued(context, self._transport.problems(context), self._directory(context), chain)
         return chain

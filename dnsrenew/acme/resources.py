@@ -19,6 +19,8 @@ from dnsrenew.base.names import InvalidName, canonical_ip
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.errors import Text
 
 # ── clean ──────────────────────────────────────────────────────────────────────────────
@@ -112,6 +114,7 @@ class Order(Frozen):
     :ivar error: the problem document of an invalid order.
     :ivar replaces: the ARI identifier of the previous certificate (RFC 9773 section 5), if the CA accepted it.
     :ivar profile: the profile of the order, if the CA accepted it.
+    :ivar not_after: the end of the validity that was asked for, or None.
     """
 
     url: str
@@ -123,6 +126,7 @@ class Order(Frozen):
     error: Problem | None = None
     replaces: str | None = None
     profile: str | None = None
+    not_after: datetime | None = None
 
 
 class Challenge(Frozen):

@@ -59,7 +59,7 @@ _REFUSED: Final = "The CA {ca} refused {request}: {reason}"
 ACCOUNT_REFUSED: Final = Text(
     "ca-account-refused",
     _REFUSED,
-    "Check `contact` and `agree_terms`, and whether the CA has closed the account.",
+    "Check `contact` and `agree_terms`; if the CA has closed the account: dnsrenew account roll {ca} --compromised",
 )
 CONTACT_INVALID: Final = Text(
     "ca-account-refused",
@@ -358,6 +358,11 @@ REVOCATION_NOT_OFFERED: Final = Text(
     "The CA {ca} does not offer to revoke certificates.",
     "Ask the CA to revoke the certificate.",
 )
+ACCOUNT_REPLACED: Final = Text(
+    "account-replaced",
+    "The CA {ca} no longer has the account {old}. A new account with a new key takes its place: {url}",
+    "Change CAA records with accounturi, and records of dns-persist-01, to the new account.",
+)
 KEY_CHANGE_NOT_OFFERED: Final = Text(
     "ca-not-offered",
     "The CA {ca} does not offer to change the key of an account.",
@@ -444,6 +449,11 @@ PROFILE_UNKNOWN_NONE: Final = Text(
     "ca-profile-unknown",
     'The CA {ca} does not offer the profile "{profile}"; it offers no profiles.',
     "Set `profile` to one that the CA offers, or omit it.",
+)
+LIFETIME_REFUSED: Final = Text(
+    "lifetime-refused",
+    "`lifetime` asks for a certificate that ends at {not_after}, which the CA {ca} does not issue. {error}",
+    "Omit `lifetime`, or write one that the CA issues.",
 )
 PROFILE_IGNORED: Final = Text(
     "profile-unknown",

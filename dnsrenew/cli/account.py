@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,15 +26,16 @@ def account(invocation: Invocation) -> int:
     terminal, options = invocation.terminal, invocation.options
     config, cas = invocation.config(), None if options.ca is None else [options.ca]
     renewer = invocation.renewer(config, PlainProgress(terminal))
-    call = {
+    compromised = getattr(options, "compromised", False)
+    calls: dict[str, Callable[..., list[AccountStatus]]] = {
         "show": renewer.accounts,
-        "roll": renewer.roll_accounts,
+        "roll": partial(renewer.roll_accounts, compromised=compromised),
         "contact": renewer.update_contacts,
         "deactivate": renewer.deactivate_accounts,
-    }[options.action]
+    }
     if options.action == "deactivate":
         _confirm(invocation, accounts.stored(cas, config, invocation.store(config), invocation.context()))
-    work = partial(call, cas, cancel=invocation.signals.cancel)
+    work = partial(calls[options.action], cas, cancel=invocation.signals.cancel)
     found = invocation.signals.run(work, cleans_up=True)
     failed = [status for status in found if status.error is not None]
     terminal.write_document({"accounts": [status.to_dict() for status in found]})

@@ -251,11 +251,16 @@ def _workers(value: str) -> int | None:
     return int(value) if value.isdecimal() and 1 <= int(value) <= 1000 else None  # each is a thread
 
 
+def _version(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else None
+
+
 _FILE: Final = "file"
 _DURATIONS: Final = frozenset({"duration", "interval"})
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "duration": seconds_of,
     "interval": _interval,
     "workers": _workers,
+    "version": _version,
 }
 """How a value is read, by the kind of the option; None: it is wrong."""

@@ -197,6 +197,27 @@ _COMMANDS: Final = {
         ),
         f"Reasons: {', '.join(REASONS)}.",
     ),
+    "rollback": Command(
+        "put an older version of a certificate back into force, and deploy it",
+        (Argument("name", "NAME", "the certificate", "certificates", required=True),),
+        (
+            Option(
+                "--to",
+                "the number of the version (default: the newest other one that is valid and not revoked)",
+                "VERSION",
+                "version",
+            ),
+            Option("--no-deploy", "leave deployments to a later run"),
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew rollback home", "the version before the one in force"),
+            ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
+        ),
+        "The store keeps three versions. A version that is revoked or expired is refused. Renewals leave the old "
+        "version in place until its time, or until its table in the configuration asks for another certificate. If its "
+        "time is over already, a new time follows from what is left of its life.",
+    ),
     "remove": Command(
         "delete a certificate from the store that is no longer configured",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
@@ -259,8 +280,14 @@ _COMMANDS: Final = {
     "account roll": Command(
         "replace the account key; the account URL stays the same",
         (_CA,),
-        examples=(("dnsrenew account roll letsencrypt", ""),),
-        notes="A crash loses no key: both are kept until the CA has the new one.",
+        (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
+        (
+            ("dnsrenew account roll letsencrypt", ""),
+            ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
+        ),
+        "A crash loses no key: both are kept until the CA has the new one. CAs close an account whose key is "
+        "reported as compromised. With --compromised, a new account then takes its place, also where a CA does not "
+        "change keys; it has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
@@ -361,7 +388,7 @@ _PLACES: Final = {
     "doctor": "doctor",
     "providers": "",
     **dict.fromkeys(("init", "import"), "setup"),
-    **dict.fromkeys(("revoke", "remove", "csr", "install"), ""),
+    **dict.fromkeys(("revoke", "rollback", "remove", "csr", "install"), ""),
     "delegate": "setup",
     **dict.fromkeys(
         ("cleanup", "account", *(f"account {each}" for each in ("show", "roll", "contact", "deactivate"))), ""
@@ -420,6 +447,7 @@ GROUPS: Final = {"account": "show", "fleet": "status", "notify": "test", "schedu
 SYNONYMS: Final = {
     **dict.fromkeys(("list", "ls", "show", "info", "certificates", "certs"), "status"),
     **dict.fromkeys(("obtain", "issue", "get", "order", "request", "create", "new", "certonly", "update"), "renew"),
+    **dict.fromkeys(("revert", "undo", "downgrade"), "rollback"),
     **dict.fromkeys(("delete", "rm", "del", "forget"), "remove"),
     **dict.fromkeys(("validate", "verify", "test", "lint", "config"), "check"),
     **dict.fromkeys(("diagnose", "debug", "why", "troubleshoot", "health"), "doctor"),

@@ -1,4 +1,4 @@
-"""``dnsrenew deploy``: deploys what is in the store."""
+"""``dnsrenew deploy`` and ``rollback``: deploy what is in the store."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import bold, dim, red, yellow
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.texts import LABELS
 from dnsrenew.renewal.outcomes import exit_status
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.base.events import Event
     from dnsrenew.base.model import DeploymentResult, Outcome
     from dnsrenew.cli.invocation import Invocation
@@ -114,3 +117,46 @@ def _show_idle(invocation: Invocation, config: Config, outcomes: Sequence[Outcom
     if template:
         line = template.format(names=formatting.listed(idle), path=config.path)
         terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0])))
+
+
+# ── rollback ───────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew rollback``: puts an older version back into force, and deploys it.
+
+
+def rollback(invocation: Invocation) -> int:
+    """Roll a certificate back; return the exit status.
+
+    :raises ConfigError: there is no such certificate.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    renewer = invocation.renewer(invocation.config(), DeployProgress(terminal))
+    work = partial(
+        renewer.rollback,
+        options.name,
+        to=options.to,
+        deploy=not options.no_deploy,
+        wait=options.wait,
+        cancel=invocation.signals.cancel,
+    )
+    outcome, now = invocation.signals.run(work, cleans_up=True), invocation.clock.now()
+    stopped = {} if outcome.error is None else {"error": outcome.error.to_dict()}
+    terminal.write_document({"outcomes": [outcome.to_dict()], **stopped})
+    if outcome.error is None and not (terminal.json or terminal.quiet):
+        terminal.write_result("\n".join(_rollback_lines(outcome, now, terminal.out.size()[0])))
+    results(invocation, [outcome], headless=True)
+    return exit_status([outcome], now, invocation.signals.status)
+
+
+def _rollback_lines(outcome: Outcome, now: datetime, columns: int | None) -> list[str]:
+    template, mark = texts.ROLLED_BACK, green("✓")
+    if outcome.status == "not-due":
+        template, mark = texts.ROLLED_BACK_BEFORE, dim("·")
+    lines = formatting.wrap(template.format(name=outcome.name), columns, f"{mark} ", "  ")
+    if outcome.not_after is None or outcome.next_renewal is None:
+        return lines
+    rows = [(LABELS["serial"], outcome.serial or ""), (LABELS["expires"], formatting.when(outcome.not_after, now))]
+    if outcome.path is not None:
+        rows.append((LABELS["files"], str(outcome.path)))
+    stays = texts.STAYS_UNTIL_EDIT.format(renewal=formatting.date(outcome.next_renewal, now))
+    return [*lines, *formatting.fields(rows, columns), *formatting.wrap(stays, columns, f"{yellow('→')} ", "  ")]

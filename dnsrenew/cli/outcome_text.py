@@ -44,6 +44,11 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     return [(LABELS["found"], sentences(check["summary"], check["fix"])) for check in bad[:_MOST_FOUND]]
 
 
+def _lacks(folder: str, file: str) -> bool:
+    """Tell whether a certificate is there without this file, as one whose private key is elsewhere."""
+    return not os.path.lexists(os.path.join(folder, file)) and os.path.lexists(os.path.join(folder, _FILES[0]))
+
+
 def is_first(outcome: Outcome) -> bool:
     """Return whether a certificate was obtained that did not exist before."""
     return outcome.status == "renewed" and outcome.reason == "missing"
@@ -210,12 +215,13 @@ class OutcomeText:
             shown, columns = formatting.relative_path(folder, here()), self._columns
         wide = formatting.width(LABELS["valid-until"])  # the label above
         labels = [label + " " * (wide - formatting.width(label)) for label in (LABELS["certificate"], LABELS["key"])]
+        files = [file for file in _FILES if not _lacks(folder, file)]
         lines = formatting.fields(
-            [(label, os.path.join(shown, file)) for label, file in zip(labels, _FILES, strict=True)], None
+            [(label, os.path.join(shown, file)) for label, file in zip(labels, files, strict=False)], None
         )
         if max(map(formatting.width, lines)) <= columns:
             return lines
-        names = ", ".join(_FILES)
+        names = ", ".join(files)
         width = max(map(formatting.width, labels))
         if formatting.width(shown) + width + 4 <= columns:
             row = (

@@ -120,6 +120,8 @@ def _runner(name: str) -> Runner:  # noqa: C901, PLR0912  # a row for each comma
             from dnsrenew.cli.providers import providers as run
         case ["revoke"]:
             from dnsrenew.cli.revoke import revoke as run
+        case ["rollback"]:
+            from dnsrenew.cli.deploy import rollback as run
         case ["remove"]:
             from dnsrenew.cli.revoke import remove as run
         case ["csr"]:

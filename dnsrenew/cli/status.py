@@ -18,7 +18,7 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateStatus
+    from dnsrenew.base.model import CertificateStatus, StoredVersion
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.schedule_note import ScheduleNote
     from dnsrenew.config import Config
@@ -33,7 +33,8 @@ def status(invocation: Invocation) -> int:
     config = invocation.config(needs_certificates=invocation.options.check)
     terminal, now = invocation.terminal, invocation.clock.now()
     renewer = invocation.renewer(config, PlainProgress(terminal).write_warning)  # its events are warnings only
-    found = invocation.signals.run(partial(renewer.status, invocation.options.names or None))
+    versions = terminal.json or terminal.verbose > 0
+    found = invocation.signals.run(partial(renewer.status, invocation.options.names or None, versions=versions))
     schedule = schedule_note(invocation, config)
     if terminal.json:
         terminal.write_document(
@@ -355,7 +356,19 @@ class StatusText:
             )
             for result in certificate.deployed:
                 lines += deployment_lines(result, self._columns) if result.ok else []
+            if self._verbose:
+                lines += formatting.fields(
+                    [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self._columns
+                )
         return lines
+
+    def _version(self, version: StoredVersion) -> str:
+        """Return the number of a version, what it is, and until when it is valid."""
+        state = "current" if version.current else "revoked" if version.revoked else "older"
+        if version.not_after <= self._now:
+            state = "expired"
+        expiry = formatting.when(version.not_after, self._now)
+        return texts.VERSIONS[state].format(number=version.version, expiry=expiry, serial=version.serial)
 
     def _expiry(self, certificate: CertificateStatus, *, short: bool = False) -> str:
         expiry = certificate.not_after

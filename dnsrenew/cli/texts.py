@@ -179,6 +179,7 @@ EXPECTED_VALUES: Final = {
     "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
     "interval": "a time from 1m to 24h",
     "workers": "a number from 1 to 1000",
+    "version": "the number of a version, as dnsrenew status -v lists them",
 }
 """What an option takes, by its kind."""
 
@@ -258,6 +259,7 @@ EVENTS: Final = {
     "certificate-finished/obtained": EventSentence("", "obtained"),
     "certificate-finished/renewed": EventSentence("", "renewed"),
     "certificate-finished/rehearsed": EventSentence("", "dry run succeeded"),
+    "certificate-finished/rolled-back": EventSentence("", "rolled back"),
     "certificate-finished/not-due": EventSentence("", "not due", PLAIN, verbose=True, timed=False),
     "certificate-finished/failed": EventSentence("", "failed", FAILED),
     "certificate-finished/interrupted": EventSentence("", "interrupted", WARNING),
@@ -435,6 +437,7 @@ LABELS: Final = {
     "account": "account",
     "contact": "contact",
     "serial": "serial",
+    "version": "version",
     "issuer": "issuer",
     "website": "website",
     "documentation": "documentation",
@@ -450,6 +453,13 @@ LABELS: Final = {
 
 # ── status ──────────────────────────────────────────────────────────────────────────────
 
+VERSIONS: Final = {
+    "current": "{number}, in force, valid until {expiry}, serial {serial}",
+    "older": "{number}, valid until {expiry}, serial {serial}",
+    "revoked": "{number}, revoked, serial {serial}",
+    "expired": "{number}, expired {expiry}, serial {serial}",
+}
+"""A version of a certificate that the store keeps, by its state."""
 STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL", "STATE")
 STATUS_COLUMNS_MANUAL: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "DUE", "STATE")
 """The same if nothing renews automatically."""
@@ -546,6 +556,12 @@ INSTALLED: Final = "{name} installed"
 INSTALLED_FOR: Final = "{name} installed: {domains}"
 INSTALLED_BEFORE: Final = "{name} has this certificate already"
 
+ROLLED_BACK: Final = "{name} rolled back"
+ROLLED_BACK_BEFORE: Final = "{name} has this version in force already"
+STAYS_UNTIL_EDIT: Final = (
+    "It is renewed {renewal}, or as soon as its table in the configuration asks for another certificate."
+)
+
 # ── delegate ────────────────────────────────────────────────────────────────────────────
 
 CNAME_TO_SET: Final = "Set this record at the DNS host of {zones}, once:"
@@ -611,6 +627,7 @@ ACCOUNT_CHANGES: Final = {
 """What was changed, by the command."""
 ACCOUNT_STATUSES: Final = {
     "valid": "valid",
+    "deactivated": "closed at the CA; a new one with another key: dnsrenew account roll --compromised",
     "unknown": "not known to the CA; the next order registers it again with the same key",
 }
 

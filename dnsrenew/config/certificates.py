@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import CertificateSpec, Profile, Propagation, Route
+from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-from dnsrenew.config.deployments import deployment
+from dnsrenew.config.deployments import deployment, needs_key
 from dnsrenew.config.fields import (
     certificate_name,
     choice,
     domain,
+    file_path,
     flag,
+    lifetime,
     list_of,
     plain_name,
     renew_before,
@@ -28,6 +31,7 @@ from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitti
 from dnsrenew.config.schema import FieldScope, Key, Table
 
 if TYPE_CHECKING:
+    from dnsrenew.base.x509 import RequestContent
     from dnsrenew.config.cas import CaTables
     from dnsrenew.config.dns_accounts import DnsAccountTables
 
@@ -108,11 +112,30 @@ def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     return list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
 
 
+def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, RequestContent]:
+    """Read the file of a certificate request, or a request in PEM form, as a document of a fleet has it."""
+    from dnsrenew.base import x509  # slow to load, and few configurations have a request
+
+    is_text = isinstance(value, str) and value.lstrip().startswith("-----BEGIN")
+    file = None if is_text else file_path(value, scope, path)
+    shown = texts.REQUEST_INLINE if file is None else quoted(os.fspath(value))
+    try:
+        content = x509.read_given_request(value.encode() if file is None else scope.checks.read(file))
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise FieldError(texts.REQUEST, found=texts.REQUEST_BECAUSE.format(file=shown, reason=reason)) from None
+    except ValueError as error:
+        found = texts.REQUEST_BECAUSE.format(file=shown, reason=error.args[0])
+        raise FieldError(texts.REQUEST, found=found) from None
+    return GivenRequest(content.der, file), content
+
+
 _SETTINGS: Final = {
     "ca": Key(_ca),
     "key": Key(choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
     "reuse_key": Key(flag),
     "profile": Key(_profile),
+    "lifetime": Key(lifetime),
     "preferred_chain": Key(text),
     "renew_before": Key(renew_before),
     "routes": Key(list_of(route, texts.ROUTES, least=1)),
@@ -122,9 +145,8 @@ _SETTINGS: Final = {
     "deploy": Key(_deploy),
     "notify": Key(flag),
 }
-_CERTIFICATE: Final = Table(
-    "certificate", {"name": Key(certificate_name), "domains": Key(_domains, required=True), **_SETTINGS}
-)
+_OWN: Final = {"name": Key(certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
+_CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS})
 
 
 def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
@@ -132,10 +154,17 @@ def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
 
 
 _DEFAULTS: Final = Table(
-    "fleet.defaults", {"name": Key(_no_default), "domains": Key(_no_default), **_SETTINGS}, offered=tuple(_SETTINGS)
+    "fleet.defaults", {**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS)
 )
 _DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
 """A document of a fleet; whoever reads it takes its tags out before."""
+
+
+def _fitting(table: Any, usual: Table) -> Table:
+    """Return the keys of a certificate: one with a request needs no domains."""
+    if not isinstance(table, Mapping) or "csr" not in table:
+        return usual
+    return Table(usual.name, {**usual.keys, "domains": Key(_domains)})
 
 
 class CertificateDraft(Frozen):
@@ -182,7 +211,7 @@ class CertificateTables:
         for index, table in enumerate(value):
             item_path = (*path, index)
             try:
-                values = _CERTIFICATE.read(table, scope, item_path)
+                values = _fitting(table, _CERTIFICATE).read(table, scope, item_path)
             except FieldError as error:
                 scope.mistake(item_path, error.found or kind(table), error.expected)
                 continue
@@ -196,7 +225,7 @@ class CertificateTables:
         :param defaults: values for what it does not say, from :meth:`read_defaults`.
         """
         self._accounts.absence_reported = False
-        values = _DOCUMENT.read(table, scope, ())
+        values = _fitting(table, _DOCUMENT).read(table, scope, ())
         self._read_one({**defaults, **values}, {**defaults, **table}, scope, ())
         return self.specs[0] if self.specs else None
 
@@ -229,6 +258,8 @@ class CertificateTables:
 
     def _read_one(self, values: dict[str, Any], table: Any, scope: FieldScope, path: KeyPath) -> None:
         read: list[tuple[str, str] | None] = values.pop("domains", None) or []
+        if "csr" in values:
+            read = _with_request(values, read, table, scope, path)
         domains = {index: one[0] for index, one in enumerate(read) if one}
         identifiers = {index: one[1] for index, one in enumerate(read) if one}
         name = values.pop("name", None)
@@ -280,6 +311,32 @@ class CertificateTables:
     def _check_doh(self, propagation: Propagation, scope: FieldScope, path: KeyPath) -> None:
         if propagation.check == "doh" and not self._doh:
             scope.mistake((*path, "propagation", "check"), quoted(propagation.check), texts.DOH_NEEDED)
+
+
+def _with_request(
+    values: dict[str, Any], read: list[tuple[str, str] | None], table: Any, scope: FieldScope, path: KeyPath
+) -> list[tuple[str, str] | None]:
+    """Take names and key from the request into the values; return the domains. What does not fit it is a mistake."""
+    values["csr"], content = values["csr"]
+    asked: list[tuple[str, str] | None] = []
+    for name in content.names:
+        try:
+            asked.append(domain(name, scope, path))
+        except FieldError as error:
+            scope.mistake((*path, "csr"), quoted(name), error.expected)
+            asked.append(None)
+    identifiers = {each[1] for each in asked if each}
+    if all(read) and "domains" in table and {each[1] for each in read if each} != identifiers:
+        found = describe_found([each[0] for each in read if each])
+        expected = texts.REQUEST_NAMES.format(names=", ".join(content.names))
+        scope.mistake((*path, "domains"), found, expected)
+    if values.get("key", content.kind) != content.kind:
+        scope.mistake((*path, "key"), quoted(values["key"]), texts.REQUEST_KIND.format(key=quoted(content.kind)))
+    for index, one in enumerate(values.get("deploy", ())):
+        if isinstance(one, Deployment) and needs_key(one):
+            scope.mistake((*path, "deploy", index), texts.NEEDS_KEY.format(to=quoted(one.to)), texts.WITHOUT_KEY)
+    values["key"] = content.kind
+    return read if "domains" in table else asked
 
 
 def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | None:

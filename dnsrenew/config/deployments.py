@@ -77,6 +77,14 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     return found
 
 
+def needs_key(one: Deployment) -> bool:
+    """Tell whether an entry takes the private key out of the store; of a deployer of another package it is unknown."""
+    from dnsrenew.deploy import entry
+
+    kind = entry.target(one.to)
+    return kind is not None and not kind.any_options and kind.needs_key(one.options)
+
+
 def _table(value: Any) -> Mapping[str, Any] | None:
     return {"to": value.to, **value.options} if isinstance(value, Deployment) else as_table(value)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base import texts as base_texts
-from dnsrenew.base.clock import unit_seconds
+from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
 from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
@@ -35,6 +35,8 @@ _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
 _DAY: Final = 86400
 _UNITS: Final = ("minute", "hour", "day", "week")
 """The units that a mistake proposes; the letters are read too."""
+_SHORTEST: Final = 300
+_TEN_YEARS: Final = 3653 * _DAY
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
@@ -240,6 +242,14 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
             return RenewBefore(seconds=float(time[1]) * unit)
         raise FieldError(texts.TIME_ABOVE_ZERO)
     raise FieldError(texts.RENEW_BEFORE)
+
+
+def lifetime(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
+    """Read the time for which a certificate is to be valid, in seconds; a number is in seconds too."""
+    found = seconds_of(value) if isinstance(value, str) else value
+    if isinstance(found, (int, float)) and not isinstance(found, bool) and _SHORTEST <= found <= _TEN_YEARS:
+        return float(found)
+    raise FieldError(texts.LIFETIME)
 
 
 def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:

@@ -90,6 +90,6 @@ def _canonical(value: Any) -> str:  # any value of a configuration
         return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in sorted(value, key=repr)) + "}"
     if isinstance(value, (tuple, list)):
         return "[" + ",".join(map(_canonical, value)) + "]"
-    if value is None or isinstance(value, (str, int, float, bool, PurePath)):
+    if value is None or isinstance(value, (str, bytes, int, float, bool, PurePath)):
         return repr(value)
     return type(value).__name__  # the caller's own driver: its repr differs in each process

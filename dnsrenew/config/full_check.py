@@ -44,14 +44,14 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
     :raises ConfigError: with all mistakes.
     """
     draft = read_file(path, found=found, insist=insist)
-    check_public_cas(draft)
+    refused = check_public_cas(draft)
     check_secrets(draft)
     for check in extensions.plugged(lambda each: each.check):
         check(draft)
     notices = check_accounts(draft, clock)
     fields = draft.fields()
     notices = [*domains_outside_zones(draft), *missing_things(draft), *metrics_warnings(fields["metrics"]), *notices]
-    return {**fields, "warnings": (*fields["warnings"], *notices)}
+    return {**fields, "warnings": (*fields["warnings"], *refused, *notices)}
 
 
 # ── account check ──────────────────────────────────────────────────────────────────────

@@ -148,6 +148,24 @@ INCLUDE_EMPTY: Final = Text(
     "No file matches {patterns} in include.",
     "Correct the pattern, mount the folder if it is missing, or remove the pattern.",
 )
+REFUSES_COUNT: Final = Text(
+    "ca-will-refuse",
+    "The CA {ca} will refuse the certificate of {domain}: with the profile {profile} it takes at most {most} names, "
+    "and there are {count}.",
+    "Split the certificate, or omit `profile`.",
+)
+REFUSES_ADDRESSES: Final = Text(
+    "ca-will-refuse",
+    "The CA {ca} will refuse the certificate of {domain}: it issues for IP addresses only with the profile "
+    "{wanted}, and not with {profile}.",
+    'Set profile = "{wanted}".',
+)
+SHORT_LIFE_ONE_CA: Final = Text(
+    "short-life-one-ca",
+    "The certificate of {domain} lives for six days, and {ca} is its only CA: an outage of more than three days there "
+    "lets it expire.",
+    "Add a route with another CA, such as Google or ZeroSSL.",
+)
 OUTSIDE_ALL_ZONES: Final = Text(
     "domain-outside-zones",
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
@@ -254,9 +272,17 @@ PORT: Final = Phrase("a port from 1 to 65535")
 MAIL: Final = Phrase('a mail address such as "me@example.com"')
 FILE_MODE: Final = Phrase('an octal file mode in quotes, such as "0640"')
 RENEW_BEFORE: Final = Phrase('a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"')
+LIFETIME: Final = Phrase('a time from 5 minutes to 10 years, such as "7 days"')
 FRACTION: Final = Phrase("a fraction of the lifetime between 0 and 1")
 TIME_UNIT: Final = Phrase("a time in {units}")
 TIME_ABOVE_ZERO: Final = Phrase("a time longer than zero")
+REQUEST: Final = Phrase("a certificate request (CSR, PEM or DER) for the domains of a server")
+REQUEST_INLINE: Final = Phrase("the request")
+REQUEST_BECAUSE: Final = Phrase("{file}: {reason}")
+REQUEST_NAMES: Final = Phrase("the names of `csr`, or none: {names}")
+REQUEST_KIND: Final = Phrase("{key}, the key of `csr`, or nothing")
+NEEDS_KEY: Final = Phrase("{to}, which needs the private key")
+WITHOUT_KEY: Final = Phrase("a deployment without the private key, which dnsrenew never has for a `csr`")
 FILE_EXISTS: Final = Phrase("the path of an existing file")
 
 # ── phrases: lists ──────────────────────────────────────────────────────────────────────
@@ -357,6 +383,8 @@ NO_ACME_LABEL: Final = Phrase("the domain itself, without _acme-challenge: dnsre
 NOT_ONE_LABEL: Final = Phrase("a public name with a dot: no public CA issues for a name of one word")
 NOT_PUBLIC_IP: Final = Phrase("a public IP address: no public CA issues for a private or reserved one")
 PROFILE_OF_IP: Final = Phrase('profile = "{profile}": {ca} issues for IP addresses only with this profile')
+MOST_NAMES: Final = Phrase("at most {most} domains: {ca} takes no more in one certificate")
+MOST_NAMES_OF_PROFILE: Final = Phrase('at most {most} domains: {ca} takes no more with profile = "{profile}"')
 NOT_LOCAL: Final = Phrase("a public name: no public CA issues for the name of a local network")
 NOT_A_SUFFIX: Final = Phrase("a domain below it: no public CA issues for a public suffix")
 

@@ -195,6 +195,8 @@ class _EntryRun(Frozen):
 
         :raises DeployError: ``deploy-pair``.
         """
+        if not self.certificate.has_private_key:
+            return
         try:
             self.certificate.ssl_context()
         except PermissionError:

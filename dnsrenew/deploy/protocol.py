@@ -198,6 +198,7 @@ class TargetKind(Frozen, kw_only=True):
     :ivar needs_https: whether ``url`` must be HTTPS or on this machine; otherwise it must with a ``user`` only.
     :ivar programs: the names of programs of this machine that it runs besides ``reload``; the deployer gets the path of
         each as one more option.
+    :ivar needs_key: tells from the options whether it uses the private key.
     :ivar any_options: whether any option is accepted (a deployer of another package).
     :ivar note: what else to know, for the documentation.
     :ivar example: an entry for the documentation.
@@ -215,6 +216,7 @@ class TargetKind(Frozen, kw_only=True):
     needs_login: bool = False
     needs_https: bool = True
     programs: tuple[str, ...] = ()
+    needs_key: Callable[[Mapping[str, Any]], bool] = lambda _options: True
     any_options: bool = False
     note: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)

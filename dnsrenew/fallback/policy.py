@@ -50,6 +50,7 @@ TABLE: Final = (
     PolicyRow("ca-eab-required", NextAction.LEAVE_CA, "it requires an external account binding"),
     PolicyRow("eab-invalid", NextAction.LEAVE_CA, "the external account binding cannot be used"),
     PolicyRow("ca-profile-unknown", NextAction.LEAVE_CA, "it does not offer the required profile"),
+    PolicyRow("lifetime-refused", NextAction.LEAVE_CA, "it does not issue for that time"),
     PolicyRow("ca-caa", NextAction.LEAVE_CA, "CAA forbids this CA"),
     PolicyRow("ca-bad-csr", NextAction.LEAVE_CA, "it does not accept this type of key or request"),
     PolicyRow("ca-unreachable", NextAction.LEAVE_CA, "this host cannot connect to it"),

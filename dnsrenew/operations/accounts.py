@@ -56,10 +56,16 @@ def show(cas: Iterable[str] | None, config: Config, services: Services, context:
     return [task.result() for task in tasks]
 
 
-def roll(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
+def roll(
+    cas: Iterable[str] | None, config: Config, services: Services, context: Context, *, compromised: bool
+) -> list[AccountStatus]:
     """See :meth:`dnsrenew.Renewer.roll_accounts`."""
+
+    def change(client: CAClient) -> object:
+        return client.replace_key(context) if compromised else client.roll_key(context)
+
     names = _chosen(cas, config, services.store, context)
-    return [_one(name, config, services, context, lambda client: client.roll_key(context)) for name in names]
+    return [_one(name, config, services, context, change) for name in names]
 
 
 def update_contacts(

@@ -10,17 +10,17 @@ from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, LockedError, StoreError
+from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, renewal_info
-from dnsrenew.renewal.outcomes import outcome, unexpected
+from dnsrenew.renewal.outcomes import outcome, stopped_by
 from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import CertificateFacts, PrivateKey
+    from dnsrenew.base.x509 import CertificateFacts, KeyHolder
     from dnsrenew.store import State, Store
 
 
@@ -55,6 +55,9 @@ def signing_request(
 ) -> SigningRequest:
     """See :meth:`dnsrenew.Renewer.csr`."""
     with store.lock(spec.name, context=context, wait=wait):
+        if spec.csr is not None:
+            pem = x509.request_to_pem(spec.csr.der)
+            return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
         kept = None if new else store.signing_requests.load(context, spec.name)
         if kept is not None:
             _warn_if_outdated(kept, spec, context)
@@ -126,18 +129,20 @@ def _check(
     pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
     if x509.key_hash(key) in state.compromised_keys:
         raise CAError.of(texts.KEY_COMPROMISED, name=spec.name, wrong="key")
-    return _Checked(pem, x509.key_to_pem(key), x509.key_kind(key), facts)
+    return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
 
 
 def _key(
     spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None, *, store: Store, state: State
-) -> PrivateKey:
-    """Return the key that is given, that beside the certificate, that of the CSR, or the one in force.
+) -> KeyHolder:
+    """Return the key that is given, the request of the configuration, the key beside the certificate, or of the CSR.
 
-    The last is for an installation that is repeated.
+    For an installation that is repeated, it is the one in force.
     """
     if given.key is not None:
         return x509.key_from_file(given.key)
+    if spec.csr is not None:
+        return x509.request_of(spec.csr.der)
     if x509.has_both(given.certificate):
         return x509.key_from_file(given.certificate)
     if request is not None:
@@ -249,11 +254,6 @@ def _deploy(
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
             return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
-    except LockedError as error:
-        return outcome(spec, store, state, "locked", context, error=error)
-    except Cancelled as error:
-        return outcome(spec, store, state, "interrupted", context, error=error)
-    except DnsRenewError as error:
-        return outcome(spec, store, state, "failed", context, error=error)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
-        return outcome(spec, store, state, "failed", context, error=unexpected(error, context))
+        status, cause = stopped_by(error, context)
+        return outcome(spec, store, state, status, context, error=cause)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # The lines are English in every language, as the messages of Python exceptions are.
 _OBTAINED: Final = "%s: obtained a certificate for %s, valid until %s"
 _RENEWED: Final = "%s: renewed the certificate for %s, valid until %s"
+_ROLLED_BACK: Final = "%s: rolled back to the certificate for %s, valid until %s"
 _REHEARSED: Final = "%s: the dry run succeeded for %s"
 _NOT_RENEWED: Final = "%s: %s: %s"
 _DEFERRED: Final = "%s: due, but not tried before %s: %s"
@@ -93,6 +94,8 @@ def _log_outcome(name: str | None, data: Mapping[str, Any], now: datetime) -> No
     status, domains, until = data["status"], ", ".join(data["domains"]), data["not_after"]
     if status == "renewed":
         _logger.info(_OBTAINED if data["reason"] == "missing" else _RENEWED, name, domains, until)
+    elif status == "rolled-back":
+        _logger.info(_ROLLED_BACK, name, domains, until)
     elif status == "rehearsed":
         _logger.info(_REHEARSED, name, domains)
     elif status not in {"not-due", "deferred"}:  # those are logged by log_idle()

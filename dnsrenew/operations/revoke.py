@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import texts as model_texts
 from dnsrenew.base.validation.mistakes import nearest, shown_key
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError, about
@@ -156,6 +157,8 @@ def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
     :raises StoreError: ``store-damaged``.
     """
     store, stored, state = revoked.store, revoked.stored, revoked.state
+    if signer == "certificate" and not stored.has_private_key:
+        raise StoreError.of(model_texts.NO_PRIVATE_KEY, name=stored.name)
     path = stored.fullchain_path or f"{store.place} ({stored.name}/fullchain.pem)"
     try:
         pem = store.read_chain(stored.name, state) or ""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, rfc3339
+from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, StoredVersion, rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
@@ -41,10 +41,18 @@ _STATES: Final[Mapping[str | None, CertificateState]] = {
 _NO_OPTIONS: Final = RunOptions()
 
 
-def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Iterable[Debt] = ()) -> CertificateStatus:
+def status_of(
+    spec: CertificateSpec,
+    store: Store,
+    context: Context,
+    owed: Iterable[Debt] = (),
+    *,
+    with_versions: bool = False,
+) -> CertificateStatus:
     """Return the status of a certificate from the store; contacts no CA and no DNS.
 
     :param owed: the programs that killed runs owe for it.
+    :param with_versions: also list the versions that are kept.
     """
     now, its = context.clock.now(), context.for_certificate(spec.name)
     known, read = True, None
@@ -59,7 +67,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Itera
         # Files that this user may not read stand all the same, as the state says.
         state = replace(read or in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
-    for notice in (*state.notices, *due.renew_before_warnings(spec, state)):
+    for notice in due.state_warnings(spec, state):
         its.warn(notice.code, notice.message, notice.fix)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:
@@ -86,6 +94,7 @@ def status_of(spec: CertificateSpec, store: Store, context: Context, owed: Itera
         deployed=deployed,
         deployment_pending=pending,
         csr_since=_awaited_since(spec.name, store, state),
+        versions=_versions(spec.name, state, store) if with_versions else (),
         known=known,
         after_owed=bool(debts),
         warnings=(*its.notices, *debts),
@@ -100,6 +109,24 @@ def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
     owed = [] if store.debts is None else store.debts.owed()
     names = {spec.name for spec in config.certificates} if owed else set()
     return lambda name: [debt for debt in owed if debt.certificate == name or debt.certificate not in names]
+
+
+def _versions(name: str, state: State, store: Store) -> tuple[StoredVersion, ...]:
+    """Return the versions that are kept; what is not readable is not among them."""
+    try:
+        kept = store.versions(name)
+    except StoreError:
+        return ()
+    return tuple(
+        StoredVersion(
+            version=number,
+            serial=meta.serial,
+            not_after=meta.not_after,
+            current=number == state.version,
+            revoked=meta.revoked or (number == state.version and state.revoked),
+        )
+        for number, meta in kept.items()
+    )
 
 
 def _due_at(at: datetime | None, reason: RenewalReason | None, now: datetime) -> datetime | None:
@@ -222,7 +249,7 @@ def _stored_state(state: State, now: datetime) -> CertificateState:
     return "revoked" if state.revoked else "valid"
 
 
-def unconfigured_status(name: str, state: State, store: Store) -> CertificateStatus:
+def unconfigured_status(name: str, state: State, store: Store, *, with_versions: bool = False) -> CertificateStatus:
     """Return the status of a certificate that is only in the store."""
     route = history.route_from_keys(state.worked)
     return CertificateStatus(
@@ -240,4 +267,5 @@ def unconfigured_status(name: str, state: State, store: Store) -> CertificateSta
         last_failure=None,
         next_attempt=None,
         path=store.current(name),
+        versions=_versions(name, state, store) if with_versions else (),
     )

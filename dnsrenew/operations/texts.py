@@ -340,3 +340,32 @@ ACME_DNS_UNWRITABLE: Final = Text(
 # Clauses for `answers`, one each.
 SERVER_SAYS: Final = "{server} ({address}) {reason}"
 NO_SERVERS: Final = Phrase("none of them has a known address")
+
+# ── rollback ────────────────────────────────────────────────────────────────────────────
+
+NO_OTHER_VERSION: Final = Text(
+    "rollback-refused",
+    "The store has no other version of {name}.",
+    "Get a new certificate: dnsrenew renew {name} --force",
+)
+VERSION_GONE: Final = Text(
+    "rollback-refused",
+    "Version {version} of {name} is not in the store, or its meta.json is damaged.",
+    "Run dnsrenew status {name} -v to list its versions.",
+)
+VERSION_REVOKED: Final = Text(
+    "rollback-refused",
+    "Version {version} of {name} was revoked, or another certificate with its key as compromised.",
+    "Get a new certificate: dnsrenew renew {name} --force",
+)
+VERSION_EXPIRED: Final = Text(
+    "rollback-refused",
+    "Version {version} of {name} is not valid now: it is from {not_before} to {not_after}.",
+    "Get a new certificate: dnsrenew renew {name} --force",
+)
+VERSION_UNFIT: Final = Text(
+    "rollback-refused",
+    "Version {version} of {name} cannot serve: {reason}",
+    "Get a new certificate: dnsrenew renew {name} --force",
+)
+KEY_UNREADABLE: Final = Phrase("its private key cannot be read.")

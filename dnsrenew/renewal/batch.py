@@ -183,7 +183,7 @@ class Batch(Frozen):
 
     def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
         # A context for each certificate takes time, and only a warning needs it.
-        has_warning = state.notices or due.ari_warnings(state) or due.renew_before_warnings(spec, state)
+        has_warning = due.ari_warnings(state) or due.state_warnings(spec, state)
         context = self.context.for_certificate(spec.name) if has_warning else self.context
         return check_due(spec, state, self.store, context, self.options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.fallback import history
 from dnsrenew.renewal import texts
+from dnsrenew.store.state import lacks_key
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
+_NEAR = timedelta(hours=1)
+"""So near an end that the CA has kept to ``lifetime``."""
 PAST_WINDOW_PAUSE = timedelta(days=1)
 """A certificate that replaced another one for a window in the past is not renewed for such a window before."""
 
@@ -44,6 +48,8 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
     if state is None or state.not_before is None or state.not_after is None:
         return None
     own = renewal_time(state.not_before, state.not_after, spec.renew_before)
+    if (back := state.rolled_back) is not None and own <= back["time"]:
+        own = renewal_time(back["time"], state.not_after, spec.renew_before)  # by what was left of it
     suggested = _suggested_time(state)
     return own if suggested is None or own <= suggested else suggested
 
@@ -54,7 +60,9 @@ def next_reason(state: State, at: datetime | None) -> RenewalReason:
 
 
 def _suggested_time(state: State) -> datetime | None:
-    """Return the time that was chosen in the CA's window; None without one."""
+    """Return the time that was chosen in the CA's window; None without one, or if it was over before a rollback."""
+    if state.ari and state.ari["end"] and state.rolled_back and state.ari["end"] <= state.rolled_back["time"]:
+        return None
     return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
 
 
@@ -105,11 +113,36 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
     return (Notice(*texts.RENEW_BEFORE_LONG.fill(begin=begin, end=end)),)
 
 
+def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
+    """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
+    wanted_end = state.lifetime["until"] if state.lifetime else None
+    return (
+        *state.notices,
+        *renew_before_warnings(spec, state),
+        *lifetime_warnings(spec, state.not_after, wanted_end),
+    )
+
+
+def lifetime_warnings(
+    spec: CertificateSpec, not_after: datetime | None, wanted_end: datetime | None
+) -> tuple[Notice, ...]:
+    """Return that the CA has not kept to ``lifetime``.
+
+    :param wanted_end: the end of the validity that the order asked for; None: it asked for none.
+    """
+    if spec.lifetime is None or not_after is None or wanted_end is None or abs(not_after - wanted_end) <= _NEAR:
+        return ()
+    return (Notice(*texts.LIFETIME_DIFFERS.fill(not_after=rfc3339(not_after), wanted=rfc3339(wanted_end))),)
+
+
 def has_changed(spec: CertificateSpec, state: State) -> bool:
     """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 
-    An unknown value (the store was damaged and repaired) does not count as a change.
+    An unknown value (the store was damaged and repaired) does not count as a change. A version that was put back into
+    force stays, however it differs, until the configuration wants another certificate than it did then.
     """
+    if state.rolled_back is not None:
+        return state.rolled_back["wanted"] != wanted(spec)
     profile = spec.profile.name if spec.profile else ""
     return (
         (state.identifiers != spec.identifiers and set(state.identifiers) != set(spec.identifiers))
@@ -117,8 +150,45 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
         or (state.ca not in {"", spec.ca} and state.ca not in {route.ca for route in spec.routes})
         or state.profile not in {"", profile}
         or bool(profile and state.ca and not state.profile)
+        or _is_of_other_lifetime(spec, state)
+        or _is_of_other_request(spec, state)
         or bool(spec.profile and spec.profile.required and state.without_profile)
     )
+
+
+def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
+    if state.lifetime is not None or spec.lifetime is None:
+        return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
+    if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
+        return False
+    lived = (state.not_after - state.not_before).total_seconds()
+    return abs(lived - spec.lifetime) > spec.lifetime / 10
+
+
+def _is_of_other_request(spec: CertificateSpec, state: State) -> bool:
+    """Tell whether the certificate was not ordered with the given request, or with one that is given no longer."""
+    if spec.csr is None:
+        return lacks_key(state.sizes)
+    if not state.ca:  # installed by hand: until it is due
+        return False
+    return state.request != request_mark(spec) if state.request else not lacks_key(state.sizes)
+
+
+def request_mark(spec: CertificateSpec) -> str | None:
+    """Return a text that stands for the given request; None: there is none."""
+    return None if spec.csr is None else hashlib.sha256(spec.csr.der).hexdigest()[:16]
+
+
+def wanted(spec: CertificateSpec) -> str:
+    """Return a text that stands for the certificate that the configuration wants; another one, another text."""
+    parts = (
+        (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain, spec.lifetime),
+        spec.profile and (spec.profile.name, spec.profile.required),
+        request_mark(spec),
+        (spec.ca, sorted(route.ca or "" for route in spec.routes)),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole: bool) -> RenewalReason | None:

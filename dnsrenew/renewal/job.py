@@ -12,6 +12,8 @@ from dnsrenew.renewal.outcomes import outcome
 from dnsrenew.renewal.port_programs import PortPrograms
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.acme import CAClient
     from dnsrenew.base import x509
     from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason
@@ -87,9 +89,11 @@ class Issued(Frozen, hidden=("key_pem",)):
     """A certificate that the CA issued, checked.
 
     :ivar profile: the profile of its order, if the CA took it.
+    :ivar wanted_end: the end of its validity that the order asked for, or None.
     """
 
     fullchain_pem: str
     key_pem: bytes
     facts: x509.CertificateFacts
     profile: str | None
+    wanted_end: datetime | None = None

@@ -11,10 +11,12 @@ from dnsrenew.base.model import Outcome, OutcomeStatus, rfc3339
 from dnsrenew.errors import (
     AttemptError,
     CAError,
+    Cancelled,
     ChallengeError,
     ConfigError,
     DnsError,
     DnsRenewError,
+    LockedError,
     PropagationError,
     ProviderError,
     SecretError,
@@ -155,10 +157,19 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
 def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
     stored: tuple[Notice, ...] = ()
     if state is not None:
-        stored = (*state.notices, *due.ari_warnings(state, before), *due.renew_before_warnings(spec, state))
+        stored = (*due.state_warnings(spec, state), *due.ari_warnings(state, before))
     for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)
+
+
+def stopped_by(error: Exception, context: Context) -> tuple[OutcomeStatus, DnsRenewError]:
+    """Return the status and the error of a certificate whose work an exception ended."""
+    if isinstance(error, LockedError):
+        return "locked", error
+    if isinstance(error, Cancelled):
+        return "interrupted", error
+    return "failed", error if isinstance(error, DnsRenewError) else unexpected(error, context)
 
 
 def unexpected(error: Exception, context: Context) -> DnsRenewError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from dnsrenew.renewal.outcomes import outcome, unexpected
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.acme import Authorization, Challenge, Order
     from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
     from dnsrenew.base.runtime.context import Context
@@ -93,6 +96,7 @@ def _renew(job: Job) -> tuple[Outcome, State]:
     :returns: the outcome, and what is stored now.
     """
     _check_store(job)
+    renewal_info.check_request(job)
     planner = FallbackPlanner(job.spec, job.state, job.context, job.services.effective_ca)
     for attempt in planner.next_attempts(resume.load_pending(job)):
         try:
@@ -226,7 +230,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
         chain = resume.issue(job, attempt, order, key, csr, on_finalized=withdraw)
 
     facts = x509.check_chain(chain, key, spec.identifiers, context.clock.now())
-    return Issued(chain, x509.key_to_pem(key), facts, order.profile)
+    return Issued(chain, x509.holder_to_pem(key), facts, order.profile, order.not_after)
 
 
 def _close_meanwhile(context: Context, published: contextlib.ExitStack) -> None:
@@ -251,16 +255,24 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
         )
         if blocked is not None:
             raise blocked
-    order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile)
+    end = _wanted_end(job)
+    order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile, not_after=end)
     attempt.orders += 1
     authorizations = ca.authorizations(context, order)
     if job.options.dry_run and any(one.status == "valid" for one in authorizations):
         # A dry run tests the validation, so it gives up what an earlier one validated.
         ca.deactivate_authorizations(context, order)
-        order = ca.new_order(context, spec.identifiers, profile=spec.profile)
+        order = ca.new_order(context, spec.identifiers, profile=spec.profile, not_after=end)
         attempt.orders += 1
         authorizations = ca.authorizations(context, order)
     return order, authorizations
+
+
+def _wanted_end(job: Job) -> datetime | None:
+    """Return the end of the validity that ``lifetime`` asks for now, in whole seconds."""
+    if job.spec.lifetime is None:
+        return None
+    return (job.context.clock.now() + timedelta(seconds=job.spec.lifetime)).replace(microsecond=0)
 
 
 def _challenge(authorization: Authorization, attempt: ActiveAttempt) -> Challenge:
@@ -288,6 +300,9 @@ def _identifiers(values: list[Value]) -> list[str]:
 def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> tuple[Outcome, State]:
     """Store the new certificate, switch to it, and remember which routes failed and which led to it."""
     clock, dry_run = job.context.clock, job.options.dry_run
+    if dry_run:  # otherwise the state says it
+        for notice in due.lifetime_warnings(job.spec, issued.facts.not_after, issued.wanted_end):
+            job.context.warn(notice.code, notice.message, notice.fix)
     state = job.state if dry_run else _store(job, planner, attempt, issued)
     attempts = (*planner.attempts, attempt.ended(None, clock.monotonic()))
     status: OutcomeStatus = "rehearsed" if dry_run else "renewed"
@@ -306,7 +321,8 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
 
     def remember(state: State) -> State:
         state = replace(state, without_profile=without_profile, past_window_until=until)
-        state = state.asked(job.options.asked_by, now)
+        state = state.asked(job.options.asked_by, now).ordered(spec.lifetime, issued.wanted_end)
+        state = state.requested(due.request_mark(spec))
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)

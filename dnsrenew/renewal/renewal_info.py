@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import threads
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.errors import Cancelled, LockedError, StoreError, as_clause
+from dnsrenew.errors import Cancelled, ConfigError, LockedError, StoreError, as_clause
 from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dnsrenew.acme.ari import NoWindow, Window
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import PrivateKey
+    from dnsrenew.base.x509 import KeyHolder, PrivateKey
     from dnsrenew.renewal.job import Job
     from dnsrenew.store import State, Store
     from dnsrenew.store.state import Ari
@@ -206,12 +206,26 @@ def previous_cert_id(store: Store, name: str, state: State) -> str | None:
         return None
 
 
-def key_for(job: Job) -> PrivateKey:
-    """Return the key for the new certificate: a new one, or the previous one if it is reused."""
+def key_for(job: Job) -> KeyHolder:
+    """Return the key for the new certificate: a new one, the previous one if it is reused, or that of a request."""
     from dnsrenew.base import x509
 
+    if job.spec.csr is not None:
+        return x509.request_of(job.spec.csr.der)
     reused = reused_key(job.spec, job.state, job.services.store, job.context)
     return x509.new_key(job.spec.key) if reused is None else reused
+
+
+def check_request(job: Job) -> None:
+    """Order nothing with a given request whose key a revocation has called compromised.
+
+    :raises ConfigError: ``csr-compromised``.
+    """
+    from dnsrenew.base import x509
+
+    csr = job.spec.csr
+    if csr is not None and x509.key_hash(x509.request_of(csr.der)) in job.state.compromised_keys:
+        raise ConfigError.of(texts.CSR_COMPROMISED, name=job.spec.name, path=csr.path or "csr")
 
 
 def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:

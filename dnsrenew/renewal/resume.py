@@ -18,7 +18,8 @@ from dnsrenew.renewal.job import Issued
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Order
-    from dnsrenew.base.x509 import PrivateKey
+    from dnsrenew.base.model import CertificateSpec
+    from dnsrenew.base.x509 import KeyHolder
     from dnsrenew.fallback.planner import ActiveAttempt
     from dnsrenew.renewal.job import Job
     from dnsrenew.store.pending_orders import PendingOrder
@@ -34,7 +35,7 @@ def issue(
     job: Job,
     attempt: ActiveAttempt,
     order: Order,
-    key: PrivateKey,
+    key: KeyHolder,
     csr: bytes,
     *,
     on_finalized: Callable[[], object],
@@ -57,7 +58,7 @@ def issue(
         raise
 
 
-def _save(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: bytes) -> None:
+def _save(job: Job, attempt: ActiveAttempt, order: Order, key: KeyHolder, csr: bytes) -> None:
     """Save what a later run needs to fetch the certificate, before the CSR is sent.
 
     :raises StoreError: it cannot be saved. Do not send the CSR.
@@ -75,7 +76,7 @@ def _save(job: Job, attempt: ActiveAttempt, order: Order, key: PrivateKey, csr: 
         routes=dict(attempt.selection.routes),
         version=job.state.version,
         written=job.context.clock.now().replace(microsecond=0),
-        key_pem=x509.key_to_pem(key),
+        key_pem=x509.holder_to_pem(key),
         csr_der=csr,
     )
     job.services.store.orders.save(job.spec.name, saved)
@@ -94,7 +95,7 @@ def load_pending(job: Job) -> PendingOrder | None:
     names = frozenset(spec.identifiers)  # CAs ignore the order of names
     fits = names == frozenset(pending.identifiers) and pending.profile == wanted and pending.ca in cas
     try:
-        key = x509.key_from_pem(pending.key_pem)
+        key = _holder(spec, pending)
         # A revocation may have called the key compromised since then.
         fits = fits and x509.key_kind(key) == spec.key and x509.key_hash(key) not in job.state.compromised_keys
     except ValueError:
@@ -103,6 +104,18 @@ def load_pending(job: Job) -> PendingOrder | None:
         return pending
     orders.clear(spec.name)
     return None
+
+
+def _holder(spec: CertificateSpec, pending: PendingOrder) -> KeyHolder:
+    """Return the key of an order, or the given request that it was finalized with.
+
+    :raises ValueError: it has no key, and was not finalized with the request that is given now.
+    """
+    if spec.csr is None:
+        return x509.key_from_pem(pending.key_pem)
+    if pending.csr_der != spec.csr.der:
+        raise ValueError
+    return x509.request_of(spec.csr.der)
 
 
 def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
@@ -119,7 +132,7 @@ def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
     context.emit("order-resumed", ca=attempt.selection.ca, url=order.url, domains=domains, status=order.status)
     try:
         chain = ca.issue(context, order, pending.csr_der, preferred_chain=job.spec.preferred_chain)
-        key = x509.key_from_pem(pending.key_pem)
+        key = _holder(job.spec, pending)
         facts = x509.check_chain(chain, key, job.spec.identifiers, context.clock.now())
     except CAError as error:
         dead = error.code == "certificate-wrong" or _is_hopeless(job, pending, error)
@@ -127,7 +140,9 @@ def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
             raise
         job.services.store.orders.clear(job.spec.name)
         raise Reselect from None
-    return Issued(chain, pending.key_pem, facts, pending.profile)
+    lifetime, ordered = job.spec.lifetime, pending.written
+    end = None if lifetime is None or ordered is None else ordered + timedelta(seconds=lifetime)
+    return Issued(chain, pending.key_pem, facts, pending.profile, end)
 
 
 def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:

@@ -101,6 +101,16 @@ RENEW_BEFORE_LONG: Final = Text(
     "`renew_before` is not shorter than the life of the certificate ({begin} to {end}), so it is not used.",
     'Write a shorter time, or a part of the lifetime such as "1/3".',
 )
+CSR_COMPROMISED: Final = Text(
+    "csr-compromised",
+    "The key of the request {path} was revoked as compromised, so no certificate for it is ordered.",
+    "Make a new key and a request with it, and write that to the same file.",
+)
+LIFETIME_DIFFERS: Final = Text(
+    "lifetime-differs",
+    "The certificate ends at {not_after}. `lifetime` asked for {wanted}, which the CA has not kept to.",
+    "Omit `lifetime`, or write one that the CA issues.",
+)
 ARI_PAST_WINDOW: Final = Text(
     "ari-past-window",
     "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. "

@@ -405,6 +405,8 @@ def _files(config: Config) -> Iterator[str]:
         if use.secret.reference.startswith(_FILE):
             yield use.secret.reference.removeprefix(_FILE)
     for spec in config.certificates:
+        if spec.csr is not None and spec.csr.path is not None:
+            yield spec.csr.path
         for entry in _deployments(spec):
             yield from (entry.options[key] for key in _READ_KEYS if key in entry.options)
 

@@ -383,6 +383,10 @@ class FolderStore(Store):
         self._versions(name).prune(number)
         return state
 
+    def versions(self, name: str) -> dict[int, Meta]:
+        """See :meth:`Store.versions`."""
+        return self._versions(name).recorded()
+
     def repair(self, name: str, state: State, context: Context) -> bool:
         """See :meth:`Store.repair`."""
         try:

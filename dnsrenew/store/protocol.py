@@ -301,6 +301,14 @@ class Store(Protocol):
         :raises StoreError: it cannot be written; the old one stays in force.
         """
 
+    def versions(self, name: str) -> dict[int, Meta]:
+        """Return what is recorded of each version that is kept, by its number, the oldest first.
+
+        A version is left out if its record is damaged or gone.
+
+        :raises StoreError: it cannot be read.
+        """
+
     def repair(self, name: str, state: State, context: Context) -> bool:
         """Make ``current``, state.json and the parts of the chain agree after a kill or a power cut.
 

@@ -27,6 +27,20 @@ class RouteFailure(TypedDict):
     code: str
 
 
+class RolledBack(TypedDict):
+    """The time at which a person put this version back into force, and what the configuration wanted then."""
+
+    time: datetime
+    wanted: str
+
+
+class OrderedLifetime(TypedDict):
+    """The seconds for which the version in force was ordered, and the end of its validity that the order asked for."""
+
+    seconds: float
+    until: datetime
+
+
 class Ari(TypedDict):
     """The ACME Renewal Information of the certificate in force (RFC 9773).
 
@@ -129,6 +143,11 @@ SCHEMA: Final = 1
 """Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
 
 _ASKED_AT: Final = "asked_at"
+_ROLLED_BACK: Final = "rolled_back"
+_LIFETIME: Final = "lifetime"
+_REQUEST: Final = "csr"
+_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST})
+"""Of ``extra``: what is said of the version in force alone."""
 
 
 class Meta(Frozen, kw_only=True):
@@ -200,6 +219,11 @@ def issued_meta(
         sizes=sizes,
         compromised_keys=state.compromised_keys,
     )
+
+
+def lacks_key(sizes: Mapping[str, int]) -> bool:
+    """Tell from the sizes of its files whether a version has no private key: it was ordered with a given request."""
+    return sizes.get("privkey.pem") == 0
 
 
 class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
@@ -275,6 +299,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
             without_profile=False,
             ari=None,
             past_window_until=None,
+            extra={name: value for name, value in self.extra.items() if name not in _OF_VERSION},
             **facts,
         )
 
@@ -314,6 +339,54 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         """Return the state after a configuration or a program (``""``) has asked for it."""
         extra = self.extra if asked_by else {**self.extra, _ASKED_AT: rfc3339(now)}
         return replace(self, asked_by=asked_by, extra=extra)
+
+    @property
+    def rolled_back(self) -> RolledBack | None:
+        """When a person put the version in force back; None: a renewal did. In ``extra``, as above."""
+        found = self.extra.get(_ROLLED_BACK)
+        try:
+            time = json_files.time(found.get("time")) if type(found) is dict else None
+            return None if time is None or found is None else {"time": time, "wanted": str(found.get("wanted"))}
+        except DamagedFile:
+            return None
+
+    @property
+    def lifetime(self) -> OrderedLifetime | None:
+        """What the order of the version in force asked for; None: nothing, or not known. In ``extra``, as above."""
+        found = self.extra.get(_LIFETIME)
+        if type(found) is not dict or type(found.get("seconds")) not in {int, float}:
+            return None
+        try:
+            until = json_files.time(found.get("until"))
+        except DamagedFile:
+            return None
+        return None if until is None else {"seconds": found["seconds"], "until": until}
+
+    def ordered(self, seconds: float | None, until: datetime | None) -> State:
+        """Return the state of a version whose order has asked for a lifetime; None: it has not."""
+        if seconds is None or until is None:
+            return self
+        return replace(self, extra={**self.extra, _LIFETIME: {"seconds": seconds, "until": rfc3339(until)}})
+
+    @property
+    def request(self) -> str | None:
+        """What stands for the given request of the version in force; None: there was none, or it is not known."""
+        found = self.extra.get(_REQUEST)
+        return found if isinstance(found, str) else None
+
+    def requested(self, mark: str | None) -> State:
+        """Return the state of a version that was ordered with a given request; None: it was not.
+
+        :param mark: stands for the request.
+        """
+        return self if mark is None else replace(self, extra={**self.extra, _REQUEST: mark})
+
+    def put_back(self, now: datetime, wanted: str) -> State:
+        """Return the state after a person has put its version back into force.
+
+        :param wanted: stands for what the configuration wants.
+        """
+        return replace(self, extra={**self.extra, _ROLLED_BACK: {"time": rfc3339(now), "wanted": wanted}})
 
     def to_json(self) -> bytes:
         """Return the bytes of ``state.json``."""

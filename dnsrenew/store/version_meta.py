@@ -11,7 +11,7 @@ from dnsrenew.store import damage, json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import META
-from dnsrenew.store.state import SCHEMA, Meta
+from dnsrenew.store.state import SCHEMA, Meta, lacks_key
 
 
 def read(disk: AtomicFiles, folder: str, *, repair: bool) -> tuple[Meta | None, Notice | None]:
@@ -21,7 +21,7 @@ def read(disk: AtomicFiles, folder: str, *, repair: bool) -> tuple[Meta | None, 
     :param repair: set a damaged file aside, and make it anew from the certificate.
     """
     chain, key = (disk.read(os.path.join(folder, file)) or b"" for file in ("fullchain.pem", "privkey.pem"))
-    found = from_pem(chain, key)
+    found = from_pem(chain, key if key or not has_no_key(disk, folder) else None)
     if found is None:
         return None, None
     path = os.path.join(folder, META)
@@ -89,13 +89,24 @@ def checked(data: bytes, found: Meta) -> Meta:
     return meta
 
 
-def from_pem(fullchain: bytes, key_pem: bytes) -> Meta | None:
-    """Return what a certificate and its key themselves say; None if they are damaged."""
+def has_no_key(disk: AtomicFiles, folder: str) -> bool:
+    """Tell whether meta.json says that the key of the version is elsewhere: it was ordered with a given request."""
+    try:
+        return lacks_key(Meta.from_json(json_files.read(disk, os.path.join(folder, META)) or b"").sizes)
+    except (DamagedFile, NewerSchema):
+        return False
+
+
+def from_pem(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
+    """Return what a certificate and its key themselves say; None if they are damaged.
+
+    :param key_pem: None: the key is elsewhere.
+    """
     from dnsrenew.base import x509  # slow to load, rarely needed
 
     try:
         facts = x509.read_certificate(fullchain)
-        key = x509.key_from_pem(key_pem)
+        key = None if key_pem is None else x509.key_from_pem(key_pem)
     except ValueError:
         return None
     return Meta(
@@ -105,7 +116,8 @@ def from_pem(fullchain: bytes, key_pem: bytes) -> Meta | None:
         not_after=facts.not_after,
         domains=facts.names,
         identifiers=facts.names,
-        key=x509.key_kind(key) or "",
+        key=(None if key is None else x509.key_kind(key)) or "",
+        sizes={} if key_pem is not None else {"privkey.pem": 0},
     )
 
 

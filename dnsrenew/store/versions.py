@@ -18,11 +18,14 @@ from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.store import damage, texts, version_meta
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
+from dnsrenew.store.state import Meta, lacks_key
 
 if TYPE_CHECKING:
-    from dnsrenew.store.state import Meta, State
+    from dnsrenew.store.state import State
 
+_KEY: Final = "privkey.pem"
 KEEP: Final = 3
 """The number of versions kept, including the one in force."""
 _MODES: Final = {
@@ -66,8 +69,9 @@ class Versions:
 
         :raises StoreError: permission denied.
         """
-        paths = {name: os.path.join(self.path(number), name) for name in FILES}
-        return self._disk.size(paths.pop("chain.pem")) is not None and all(map(self._disk.size, paths.values()))
+        sizes = {name: self._disk.size(os.path.join(self.path(number), name)) for name in FILES}
+        has_key = sizes.pop(_KEY) or version_meta.has_no_key(self._disk, self.path(number))
+        return sizes.pop("chain.pem") is not None and bool(has_key) and all(sizes.values())
 
     def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
         """Return the paths that are missing or damaged, each with the reason.
@@ -76,7 +80,7 @@ class Versions:
         """
         if not os.path.lexists(folder := self.path(number)):
             return [(folder, "it is missing")]
-        paths = {name: os.path.join(folder, name) for name in CHECKED}
+        paths = {name: os.path.join(folder, name) for name in CHECKED if name != _KEY or not lacks_key(sizes)}
         reasons = {path: self._damage(path, name, sizes) for name, path in paths.items()}
         return [(path, reason) for path, reason in reasons.items() if reason]
 
@@ -140,6 +144,8 @@ class Versions:
         temp = self._disk.new_folder(self._versions)
         try:
             for name, mode in _MODES.items():
+                if name == _KEY and not key_pem:  # it is elsewhere
+                    continue
                 # No fsync for meta.json: state.json and the certificate have the same data.
                 self._disk.create(os.path.join(temp, name), contents[name], mode, sync=name != META)
             self._disk.sync_folder(temp)
@@ -163,6 +169,14 @@ class Versions:
             if self.is_complete(number)
             else (None, None)
         )
+
+    def recorded(self) -> dict[int, Meta]:
+        """Return the data of the versions whose meta.json can be read, by number; no certificate is parsed."""
+        found = {}
+        for number in self.numbers():
+            with contextlib.suppress(DamagedFile, NewerSchema):
+                found[number] = Meta.from_json(self._disk.read(os.path.join(self.path(number), META)) or b"")
+        return found
 
     def is_by_hand(self, state: State) -> bool:
         """Tell whether the version in force was installed by hand: then it names no CA."""
@@ -207,7 +221,7 @@ class Versions:
             certificate_path=folder / "cert.pem",
             chain_path=folder / "chain.pem",
             fullchain_path=folder / "fullchain.pem",
-            private_key_path=folder / "privkey.pem",
+            private_key_path=None if lacks_key(state.sizes) else folder / _KEY,
         )
 
     def prune(self, in_force: int | None) -> None:
@@ -244,7 +258,8 @@ class Versions:
     def current_is(self, number: int) -> bool:
         """Tell whether ``current`` points to a version; one system call. On Windows: whether the copies exist."""
         if self._windows:
-            copies = (os.path.join(self._current, name) for name in (*CHECKED, "cert.pem"))
+            files = [name for name in (*CHECKED, "cert.pem") if os.path.lexists(os.path.join(self.path(number), name))]
+            copies = (os.path.join(self._current, name) for name in files)
             return not os.path.islink(self._current) and all(self._disk.size(copy) for copy in copies)
         try:
             return os.readlink(self._current) == f"versions/{number}"
@@ -269,6 +284,9 @@ class Versions:
         for name, mode in _MODES.items():
             source = os.path.join(self.path(number), name)
             data = self._disk.read(source)
+            if data is None and name == _KEY and version_meta.has_no_key(self._disk, self.path(number)):
+                self._disk.discard(os.path.join(self._current, name))  # that of the version before
+                continue
             if data is None and name != META:
                 raise StoreError.of(texts.VANISHED, path=source, errno="ENOENT")
             self._disk.write(os.path.join(self._current, name), data or b"", mode)
@@ -280,9 +298,12 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 
     :raises StoreError: permission denied.
     """
-    key, chain = disk.size(f"{folder}privkey.pem"), disk.size(f"{folder}fullchain.pem")
-    as_written = key == sizes.get("privkey.pem", key) and chain == sizes.get("fullchain.pem", chain)
-    return bool(key and chain and as_written)
+    chain = disk.size(f"{folder}fullchain.pem")
+    has_chain = bool(chain and chain == sizes.get("fullchain.pem", chain))
+    if lacks_key(sizes):
+        return has_chain
+    key = disk.size(f"{folder}{_KEY}")
+    return has_chain and bool(key and key == sizes.get(_KEY, key))
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:

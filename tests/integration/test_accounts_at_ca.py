@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.kit.ca_box import not_offered
 from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab import AcmeProxy
 
@@ -112,3 +113,54 @@ def test_an_account_that_was_closed_elsewhere(stage: Stage) -> None:
     status, document = workspace.run_json("account", "deactivate", "lab", "--yes")
     assert (status, document["accounts"][0]["status"]) == (0, "deactivated")
     assert not (folder(stage) / "key.pem").exists()
+
+
+def compromised(stage: Stage, changes: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Run `account roll --compromised`, which must succeed; return the account, and what else was said."""
+    stage.workspace.write(changes)
+    done = stage.workspace.run("account", "roll", "lab", "--compromised", "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["accounts"]
+    assert (found["status"], found["error"]) == ("valid", None)
+    return found, done.stderr
+
+
+def test_a_compromised_key_is_replaced_while_the_account_is_open(stage: Stage) -> None:
+    """While the CA has not closed the account, it keeps its URL and gets a new key."""
+    stage.renewed()
+    first, key = url(stage), (folder(stage) / "key.pem").read_bytes()
+    found, said = compromised(stage, {})
+    assert found["url"] == first == url(stage)
+    assert (folder(stage) / "key.pem").read_bytes() != key
+    assert first not in said
+    stage.renewed(force=True)
+
+
+def test_an_account_that_the_ca_closed_for_its_key_is_replaced(stage: Stage) -> None:
+    """If the CA has closed the account, one command makes a new one with a new key, and names both accounts."""
+    stage.renewed()
+    first, key = url(stage), (folder(stage) / "key.pem").read_bytes()
+    kept = {path: path.read_bytes() for path in (folder(stage) / "key.pem", folder(stage) / "account.json")}
+    assert stage.workspace.run_json("account", "deactivate", "lab", "--yes")[0] == 0
+    for path, content in kept.items():  # as if the CA had closed it by itself
+        path.write_bytes(content)
+        path.chmod(0o600)
+    assert "account roll" in stage.workspace.run("account", "show").stdout
+    assert "account roll lab --compromised" in stage.failed(force=True).fix
+    found, said = compromised(stage, {})
+    assert found["url"] == url(stage) != first
+    assert (folder(stage) / "key.pem").read_bytes() != key
+    assert first in said
+    assert "accounturi" in said
+    stage.renewed(force=True)
+
+
+def test_where_keys_cannot_be_changed_the_account_is_closed(stage: Stage) -> None:
+    """At a CA without key changes the old account is closed, so that its key is of no use, and a new one is made."""
+    with stage.lab.acme_proxy(on_response=not_offered("keyChange")) as proxy:
+        stage.renewed(through(proxy))
+        before = url(stage)
+        found, _ = compromised(stage, through(proxy))
+        assert {"status": "deactivated"} in [each.request.payload for each in proxy.of_kind("account")]
+        assert found["url"] == url(stage) != before
+        stage.renewed(through(proxy), force=True)

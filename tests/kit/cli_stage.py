@@ -82,6 +82,7 @@ class FakeStatus:
     deployment_pending: bool = False
     after_owed: bool = False
     csr_since: datetime | None = None
+    versions: tuple[Any, ...] = ()
     known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,12 +170,14 @@ class FakeRenewer:
         self.calls.append((cas, {"new_key": False}))
         return self.held
 
-    def roll_accounts(self, cas: Any = None, *, cancel: threading.Event) -> list[AccountStatus]:
+    def roll_accounts(
+        self, cas: Any = None, *, compromised: bool = False, cancel: threading.Event
+    ) -> list[AccountStatus]:
         """Record the call; return the given accounts."""
-        self.calls.append((cas, {"new_key": True}))
+        self.calls.append((cas, {"new_key": True, **({"compromised": True} if compromised else {})}))
         return self.held
 
-    def status(self, names: Any = None) -> list[FakeStatus]:
+    def status(self, names: Any = None, *, versions: bool = True) -> list[FakeStatus]:
         """Return the given statuses."""
         return self.statuses
 

@@ -127,7 +127,9 @@ def test_new_keys(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None
     """`account roll` replaces the keys of the named CA or of all."""
     assert shown("account roll lab", HELD)[0] == "✓ lab: key replaced"
     assert shown("account roll", HELD, HELD)[0] == "✓ lab: key replaced"
-    assert renewer.calls == [(["lab"], {"new_key": True}), (None, {"new_key": True})]
+    assert shown("account roll lab --compromised", HELD)[0] == "✓ lab: key replaced"
+    one, both = {"new_key": True}, {"new_key": True, "compromised": True}
+    assert renewer.calls == [(["lab"], one), (None, one), (["lab"], both)]
 
 
 def test_contacts(shown: Callable[..., list[str]], renewer: FakeRenewer) -> None:
@@ -146,7 +148,7 @@ def test_a_closed_account(shown: Callable[..., list[str]], renewer: FakeRenewer)
     lines = shown("account deactivate --yes", closed, SILENT, status=1)
     assert lines[0] == "✓ lab: closed permanently; the next order creates a new account"
     assert "✗ down: The CA lab cannot be reached." in lines
-    assert shown("account show", closed)[0] == "! lab: deactivated"
+    assert shown("account show", closed)[0].startswith("! lab: closed at the CA")
     assert renewer.calls[0] == (None, {"deactivate": True})
 
 

@@ -357,7 +357,7 @@ def test_what_no_database_keeps_is_a_mistake(tmp_path: Path) -> None:
 PLAIN = f'{STORE}[fleet]\ndocuments = "plain"\n'
 SAMPLES = tomllib.loads(DATA.read_text("utf-8"))
 """Each key of the configuration, with an example."""
-OUTSIDE = {"before", "after", "deploy", "routes.webroot"}
+OUTSIDE = {"before", "after", "csr", "deploy", "routes.webroot"}
 """The keys of a document that name a program, a file, a secret or a deployment."""
 
 
@@ -392,7 +392,7 @@ def test_every_key_is_plain_or_refused(tmp_path: Path) -> None:
     assert {shown for shown, one in found.items() if one.refused} == OUTSIDE
     assert {shown for shown, one in found.items() if not one.refused} == {
         *("name", "domains", "ca", "key", "reuse_key", "profile", "preferred_chain", "renew_before", "routes"),
-        *("propagation", "notify"),
+        *("propagation", "notify", "lifetime"),
         *("routes.challenge", "routes.ca", "routes.dns", "routes.alias", "routes.follow_cname", "routes.listen"),
         "routes.app",
     }

@@ -12,6 +12,7 @@ import pytest
 
 from dnsrenew.base.ground import Ground
 from dnsrenew.base.model import Eab
+from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from tests.kit.config_files import CERTIFICATE, GOOD, ROOTS, write
@@ -23,10 +24,11 @@ OWN_PROVIDER = (
 EVERYTHING = (
     'include = ["conf.d/*.toml"]\n'
     + GOOD.replace("[[", 'tsig_name = "k"\ntsig_secret = "file:token"\n[[')
+    + '[[certificate]]\nname = "site"\ncsr = "site.csr"\n'
     + '[ca.lab]\ndirectory = "https://h/d"\ntrust = "roots.pem"\n'
     + 'eab = { kid = "k", hmac = { command = ["./tell"] } }\n'
 )
-FILES = ("dnsrenew.toml", "conf.d/more.toml", "providers/rfc2136.toml", "roots.pem", "token", "tell")
+FILES = ("dnsrenew.toml", "conf.d/more.toml", "providers/rfc2136.toml", "roots.pem", "site.csr", "token", "tell")
 Weakening = Callable[[Path], None]
 
 
@@ -42,6 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(path, CERTIFICATE.replace("example", "b"), "conf.d/more.toml")
     write(path, OWN_PROVIDER, "providers/rfc2136.toml")
     write(path, ROOTS, "roots.pem")
+    (path / "site.csr").write_bytes(make_csr(new_key("ecdsa-p256"), ["site.example.test"]))
     write(path, "secret\n", "token")
     write(path, "#!/bin/sh\necho told\n", "tell").chmod(0o755)
     (path / "token").chmod(0o600)
@@ -92,7 +95,7 @@ def test_a_sound_folder_is_used_without_a_word(folder: Path) -> None:
         (folder / "token").chmod(0o660)
     for config in (Config.find(), Config.load("dnsrenew.toml"), Config.find(folder / "dnsrenew.toml")):
         assert [notice.code for notice in config.warnings] == []
-        assert len(config.certificates) == 2
+        assert len(config.certificates) == 3
         assert not config.insist
 
 
@@ -279,7 +282,7 @@ def test_a_folder_is_judged_once(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "lstat", counting)
     monkeypatch.setattr(os.path, "realpath", lambda path, **_: path)  # reads each path again
-    assert len(Config.find().certificates) == 52
+    assert len(Config.find().certificates) == 53
     assert sum("conf.d/" in path for path in looks) == 51
     assert looks.count(str(folder / "conf.d")) <= 3
 

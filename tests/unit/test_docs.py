@@ -12,6 +12,7 @@ from dnsrenew.acme import ari, order_polling, transport
 from dnsrenew.base import events, model
 from dnsrenew.base.runtime import retry, single_flight
 from dnsrenew.base.runtime.retry import RESEND
+from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
@@ -64,6 +65,7 @@ def test_a_configuration_in_the_documents_is_right(text: str, tmp_path: Path, mo
     """Each configuration in the documents has no mistake and no warning. All users and groups are assumed to exist."""
     for find in ("user_id", "group_id"):
         monkeypatch.setattr(deployments, find, lambda _: 1)
+    (tmp_path / "appliance.csr").write_bytes(make_csr(new_key("ecdsa-p256"), ["appliance.example.com"]))
     (tmp_path / "dnsrenew.toml").write_text(text, "utf-8")
     config = Config.load(tmp_path / "dnsrenew.toml")
     assert config.certificates

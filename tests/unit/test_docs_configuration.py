@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dnsrenew import CA, Config, Propagation, Resolver, Route
 from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config.fleet import CONCURRENCY
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError
@@ -82,6 +83,7 @@ def test_the_example_of_a_key_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "lab-ca.pem").write_text(ROOTS)
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "more.toml").write_text("")
+    (tmp_path / "site.csr").write_bytes(make_csr(new_key("ecdsa-p256"), ["example.duckdns.org"]))
     file = tmp_path / "dnsrenew.toml"
     refused = {}
     for table, key in ENTRIES:

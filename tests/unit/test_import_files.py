@@ -1,5 +1,6 @@
 """The import as a whole: the store, the configuration and its secret files, servers, timers, a second look."""
 
+import json
 import os
 import shlex
 import stat
@@ -254,6 +255,33 @@ def test_servers_are_led_to_new_files(machine: OldMachine) -> None:
     assert options["reload"][-1] == "systemctl reload nginx && postfix reload"
     assert options["verify"] in ("localhost:443", ("localhost:443",), ["localhost:443"])
     assert new.is_dir()
+
+
+CLIENTS = {
+    "etc/ejabberd/ejabberd.yml": "certfiles:\n  - {live}/fullchain.pem\n  - {live}/privkey.pem\n",
+    "etc/prosody/prosody.cfg.lua": 'ssl = {{ certificate = "{live}/fullchain.pem"; key = "{live}/privkey.pem" }}\n',
+    "etc/mumble-server.ini": "sslCert={live}/fullchain.pem\nsslKey={live}/privkey.pem\n",
+    "etc/murmur/murmur.ini": "sslCert={live}/fullchain.pem\n",
+    "etc/postfix/main.cf": "smtpd_tls_cert_file = {live}/fullchain.pem\nsmtp_tls_cert_file = $smtpd_tls_cert_file\n",
+}
+
+
+@pytest.mark.parametrize("file", CLIENTS)
+def test_software_that_was_a_client_is_named(machine: OldMachine, file: str) -> None:
+    """Servers that show the certificate to others, as clients, are named once: public CAs issue none for that now."""
+    live = machine.letsencrypt / "live/example.test"
+    machine.write(file, CLIENTS[file].format(live=live))
+    result = take_over(machine)
+    (note,) = [note for note in result.not_understood if note.code == "client-auth-gone"]
+    assert (note.file, note.loses) == (f"/{file}", False)
+    assert "client-auth-gone" in json.dumps(result.to_dict())
+
+
+def test_servers_that_were_no_clients_are_not(machine: OldMachine) -> None:
+    """A web server, and Postfix that only receives with the certificate, are not named."""
+    with_servers(machine)
+    machine.write("etc/prosody/other.cfg.lua", "-- nothing of it here\n")
+    assert not [note for note in take_over(machine).not_understood if note.code == "client-auth-gone"]
 
 
 def test_a_line_with_two_files_has_both_replaced(machine: OldMachine) -> None:

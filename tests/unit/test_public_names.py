@@ -52,6 +52,7 @@ PUBLIC = [
         "Eab",
         "Event",
         "Fleet",
+        "GivenRequest",
         "KeyKind",
         "LockedError",
         "Notice",
@@ -61,7 +62,8 @@ PUBLIC = [
     *("CaLimits", "FleetStatus", "WorkerStatus"),
     *("Profile", "Propagation", "PropagationCheck", "PropagationError", "ProviderError", "RenewBefore"),
     *("RenewalFailed", "RenewalReason", "Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "SavedFiles"),
-    *("Secret", "SecretError", "Served", "StoreAddress", "StoreError", "TxtRecord", "__version__", "obtain", "serve"),
+    *("Secret", "SecretError", "Served", "StoreAddress", "StoreError", "StoredVersion", "TxtRecord"),
+    *("__version__", "obtain", "serve"),
     *("aobtain", "follow", "ssl_context_factory"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]

@@ -282,6 +282,15 @@ def test_status_says_what_stands(stage: RenewerStage) -> None:
         "after_owed": False,
         "csr_since": None,
         "known": True,
+        "versions": [
+            {
+                "version": 1,
+                "serial": facts.serial,
+                "not_after": "2027-02-24T10:00:00Z",
+                "current": True,
+                "revoked": False,
+            }
+        ],
         "warnings": [],
     }
     json.dumps(stage.status().to_dict())

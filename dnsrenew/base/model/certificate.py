@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.model import texts
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import StoreError
 
 if TYPE_CHECKING:
     import ssl
@@ -19,7 +21,7 @@ class Certificate(Frozen, kw_only=True, public=True):
     """A certificate in the store. All its paths point into one version, so the certificate matches the key.
 
     A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
-    versions. After three renewals (half a year at Let's Encrypt) these paths no longer exist, and reading them raises
+    versions. After three renewals (some months) these paths no longer exist, and reading them raises
     ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
     other programs get the files in ``path``.
 
@@ -47,7 +49,9 @@ class Certificate(Frozen, kw_only=True, public=True):
     fullchain_path: Path | None
     """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later. Or None."""
     private_key_path: Path | None
-    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later. Or None."""
+    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later. None: the store is a
+    database, or the key is elsewhere (``csr``).
+    """
 
     @property
     def fullchain_pem(self) -> str:
@@ -62,17 +66,28 @@ class Certificate(Frozen, kw_only=True, public=True):
         """The private key, unencrypted PKCS#8; where there are files, read on every access.
 
         :raises OSError: the file cannot be read, or its version was deleted.
+        :raises StoreError: ``no-private-key``: it was ordered with a request of yours (``csr``).
         """
+        if not self.has_private_key:
+            raise StoreError.of(texts.NO_PRIVATE_KEY, name=self.name)
         return _read(self.private_key_path)
+
+    @property
+    def has_private_key(self) -> bool:
+        """Whether its private key is in the store; it is not if it was ordered with a request of yours (``csr``)."""
+        return self.private_key_path is not None
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a new server-side context with this certificate; a later renewal does not change it.
 
         :raises OSError: a file cannot be read, or its version was deleted.
         :raises ssl.SSLError: a file was modified: the certificate and the key do not match.
+        :raises StoreError: ``no-private-key``.
         """
         import ssl  # slow to import, and few programs need it
 
+        if not self.has_private_key:
+            raise StoreError.of(texts.NO_PRIVATE_KEY, name=self.name)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         if self.fullchain_path is not None:
             context.load_cert_chain(self.fullchain_path, self.private_key_path)
@@ -96,6 +111,11 @@ class DatabaseCertificate(Certificate, kw_only=True, hidden=("pems",)):
         super().__init__(**{**dict.fromkeys(_PATHS), **fields})
 
     @property
+    def has_private_key(self) -> bool:
+        """See :attr:`Certificate.has_private_key`."""
+        return bool(self.pems[1])
+
+    @property
     def fullchain_pem(self) -> str:
         """See :attr:`Certificate.fullchain_pem`."""
         return self.pems[0]
@@ -103,6 +123,8 @@ class DatabaseCertificate(Certificate, kw_only=True, hidden=("pems",)):
     @property
     def private_key_pem(self) -> str:
         """See :attr:`Certificate.private_key_pem`."""
+        if not self.has_private_key:
+            raise StoreError.of(texts.NO_PRIVATE_KEY, name=self.name)
         return self.pems[1]
 
 

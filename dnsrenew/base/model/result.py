@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from dnsrenew.base.model.spec import DeploymentResult
     from dnsrenew.errors import Text
 
-OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed"]
+OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed", "rolled-back"]
 """What happened to a certificate in a run.
 
 ``renewed``: there is a new one. ``not-due``: nothing had to be done. ``deferred``: it is due, but nothing was tried
 before ``next_attempt``. ``failed``: it was tried, and there is no new one. ``locked``: another run works on it.
-``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded.
+``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded. ``rolled-back``: an older one is in force
+again.
 """
 RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
 """Why a certificate is renewed.
@@ -299,6 +300,25 @@ the configuration that asked for it no longer names it, so nothing renews it.
 """
 
 
+class StoredVersion(Frozen, kw_only=True, public=True):
+    """A version of a certificate that the store keeps."""
+
+    version: int
+    """Its number; a newer one has a higher one."""
+    serial: str
+    """The serial number, hexadecimal in lower case."""
+    not_after: datetime
+    """The end of its validity, in UTC."""
+    current: bool
+    """Whether it is in force."""
+    revoked: bool
+    """Whether :meth:`Renewer.revoke` has revoked it, or it is to be replaced as revoked."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**vars(self), "not_after": rfc3339(self.not_after)}
+
+
 class CertificateStatus(Frozen, kw_only=True, public=True):
     """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
 
@@ -345,6 +365,8 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """False if the state, or the files of the certificate, cannot be read (``last_failure`` has the error). Without the
     state the other fields are read from the certificate in ``current``; ``missing``: it cannot be read either.
     """
+    versions: tuple[StoredVersion, ...] = ()
+    """The versions that the store keeps, the oldest first: those that :meth:`Renewer.rollback` can choose from."""
     warnings: tuple[Notice, ...] = ()
     """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
 
@@ -356,5 +378,6 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
         form["domains"] = list(self.domains)
         form["path"] = None if self.path is None else str(self.path)
         form["deployed"] = [result.to_dict() for result in self.deployed]
+        form["versions"] = [version.to_dict() for version in self.versions]
         form["warnings"] = [notice.to_dict() for notice in self.warnings]
         return form

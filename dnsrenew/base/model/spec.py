@@ -254,6 +254,15 @@ class Profile(Frozen, public=True):
     """Whether it is an error if the CA does not offer it; otherwise the certificate has its default profile."""
 
 
+class GivenRequest(Frozen, public=True):
+    """A certificate request (PKCS#10, RFC 2986) of yours, whose private key dnsrenew never sees."""
+
+    der: bytes
+    """The request, DER."""
+    path: str | None = None
+    """Its file; None: it stands in the configuration."""
+
+
 class CertificateSpec(Frozen, kw_only=True, public=True):
     """One ``[[certificate]]`` of the configuration."""
 
@@ -271,6 +280,10 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     """Whether a renewal keeps the private key."""
     profile: Profile | None = None
     """The certificate profile of the CA; None: the default of the CA."""
+    csr: GivenRequest | None = None
+    """The request that is ordered with; None: each order has a request of its own."""
+    lifetime: float | None = None
+    """The seconds from the order to the wanted end of the validity; None: as the CA likes."""
     preferred_chain: str | None = None
     """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
     renew_before: RenewBefore | None = None

@@ -31,7 +31,9 @@ from dnsrenew.base.x509.given import (
     to_pkcs12,
 )
 from dnsrenew.base.x509.keys import (
+    KeyHolder,
     PrivateKey,
+    holder_to_pem,
     is_rsa,
     key_from_jwk,
     key_from_pem,
@@ -42,12 +44,15 @@ from dnsrenew.base.x509.keys import (
     new_key,
     self_signed_pem,
 )
+from dnsrenew.base.x509.request import RequestContent, read_given_request, request_of
 
 __all__ = [
     "SKEW",
     "CertificateFacts",
     "CertificatePool",
+    "KeyHolder",
     "PrivateKey",
+    "RequestContent",
     "RequestFacts",
     "authority_and_serial",
     "chain_among",
@@ -57,6 +62,7 @@ __all__ = [
     "has_both",
     "has_ecdsa_key",
     "have_same_root",
+    "holder_to_pem",
     "is_issued_under",
     "is_rsa",
     "is_valid_at",
@@ -72,7 +78,9 @@ __all__ = [
     "pkcs12_holds",
     "pkcs12_leaf",
     "read_certificate",
+    "read_given_request",
     "read_request",
+    "request_of",
     "request_to_pem",
     "self_signed_pem",
     "split_chain",

@@ -18,7 +18,7 @@ from dnsrenew.errors import CAError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from dnsrenew.base.x509.keys import PrivateKey
+    from dnsrenew.base.x509.keys import KeyHolder
     from dnsrenew.base.x509.texts import ChainTexts
 
 _MAX_CHAIN: Final = 20
@@ -29,7 +29,7 @@ _MAX_NAMES: Final = 100
 
 def check_chain(
     fullchain_pem: str,
-    key: PrivateKey,
+    key: KeyHolder | None,
     identifiers: Sequence[str],
     now: datetime,
     wording: ChainTexts | None = None,
@@ -40,6 +40,7 @@ def check_chain(
     hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
+    :param key: None: it is elsewhere.
     :param now: the current time, in UTC.
     :param wording: what is said of it; None: what is said of one from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
@@ -55,7 +56,8 @@ def check_chain(
     except ValueError as error:
         code, message, fix = wording.pem.fill(reason=error.args[0])
         raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
-    _check_key(chain[0], key, wording)
+    if key is not None:
+        _check_key(chain[0], key, wording)
     _check_names(facts, identifiers, wording)
     _check_usage(chain[0], wording)
     _check_dates(chain, now, wording)
@@ -63,7 +65,7 @@ def check_chain(
     return facts
 
 
-def _check_key(leaf: x509.Certificate, key: PrivateKey, wording: ChainTexts) -> None:
+def _check_key(leaf: x509.Certificate, key: KeyHolder, wording: ChainTexts) -> None:
     try:
         fits = leaf.public_key() == key.public_key()
     except (ValueError, UnsupportedAlgorithm):

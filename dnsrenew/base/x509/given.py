@@ -29,7 +29,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import texts
 from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension, facts_of, load, names_of
 from dnsrenew.base.x509.chain_check import check_chain, is_issued_by
-from dnsrenew.base.x509.keys import PrivateKey, key_from_pem, key_kind, public_key_hash
+from dnsrenew.base.x509.keys import KeyHolder, PrivateKey, key_from_pem, key_kind, public_key_hash
 from dnsrenew.errors import CAError, ConfigError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _check_rsa(key: rsa.RSAPrivateKey, load_checked: Callable[[], object]) -> No
 
 
 def chain_from_file(
-    data: bytes, key: PrivateKey, identifiers: Sequence[str], now: datetime
+    data: bytes, key: KeyHolder, identifiers: Sequence[str], now: datetime
 ) -> tuple[str, CertificateFacts]:
     """Return the checked chain in a file, leaf first, and what the leaf says.
 
@@ -158,7 +158,7 @@ def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
     return found
 
 
-def _in_order(found: Sequence[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
+def _in_order(found: Sequence[x509.Certificate], key: KeyHolder) -> list[x509.Certificate]:
     """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
     leaf = _leaf(found, key)
     chain = _chain_up(leaf, _by_subject(found))
@@ -194,7 +194,7 @@ def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
     return name
 
 
-def _leaf(found: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
+def _leaf(found: Sequence[x509.Certificate], key: KeyHolder) -> x509.Certificate:
     """Return the certificate of the key; if there is none, that of no CA."""
     wanted = public_key_hash(key.public_key())
     fitting = [each for each in found if _key_hash(each) == wanted]

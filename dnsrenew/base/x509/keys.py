@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import KeyKind
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+KeyHolder: TypeAlias = PrivateKey | x509.CertificateSigningRequest
+"""A private key, or a request of a key that is elsewhere."""
 _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
 
@@ -43,6 +45,11 @@ def key_to_pem(key: PrivateKey) -> bytes:
     )
 
 
+def holder_to_pem(holder: KeyHolder) -> bytes:
+    """Return the key as :func:`key_to_pem`; nothing if it is elsewhere."""
+    return b"" if isinstance(holder, x509.CertificateSigningRequest) else key_to_pem(holder)
+
+
 def key_from_pem(pem: bytes) -> PrivateKey:
     """Read a private key that :func:`key_to_pem` wrote.
 
@@ -58,11 +65,13 @@ def key_from_pem(pem: bytes) -> PrivateKey:
     return key
 
 
-def key_kind(key: PrivateKey) -> KeyKind | None:
+def key_kind(key: KeyHolder) -> KeyKind | None:
     """Return the kind of a key, or None if the configuration has no name for it."""
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return next((kind for kind, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
-    return next((kind for kind, size in _SIZES.items() if key.key_size == size), None)
+    public = key.public_key()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return next((kind for kind, curve in _CURVES.items() if isinstance(public.curve, curve)), None)
+    size = public.key_size if isinstance(public, rsa.RSAPublicKey) else None
+    return next((kind for kind, bits in _SIZES.items() if bits == size), None)
 
 
 def is_rsa(key: PrivateKey) -> bool:
@@ -70,7 +79,7 @@ def is_rsa(key: PrivateKey) -> bool:
     return isinstance(key, rsa.RSAPrivateKey)
 
 
-def key_hash(key: PrivateKey) -> str:
+def key_hash(key: KeyHolder) -> str:
     """Return the SHA-256 of the public key (SubjectPublicKeyInfo), hexadecimal."""
     return public_key_hash(key.public_key())
 
@@ -81,11 +90,14 @@ def public_key_hash(key: CertificatePublicKeyTypes) -> str:
     return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
 
 
-def make_csr(key: PrivateKey, identifiers: Sequence[str]) -> bytes:
+def make_csr(key: KeyHolder, identifiers: Sequence[str]) -> bytes:
     """Return a signing request (PKCS#10, DER) for names and IP addresses, all in the SAN; the subject is empty.
 
-    A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A).
+    A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A). A request
+    that was given is returned as it is.
     """
+    if isinstance(key, x509.CertificateSigningRequest):
+        return key.public_bytes(serialization.Encoding.DER)
     names = alternative_names(identifiers)
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(names, critical=False)
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)

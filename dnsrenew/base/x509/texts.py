@@ -146,6 +146,16 @@ NO_KEY_IDENTIFIER: Final = Phrase("it has no authority key identifier")
 SERIAL: Final = Phrase("its serial number is not positive, or too long (RFC 5280 section 4.1.2.2)")
 TOO_MANY: Final = Phrase("it has more than {most} certificates")
 NOT_A_REQUEST: Final = Phrase("it is not a certificate request")
+REQUEST_LARGE: Final = Phrase("it has {size:,} bytes; at most {most:,} are read")
+REQUEST_HASH: Final = Phrase("it is not signed with SHA-256, SHA-384 or SHA-512, but with {algorithm}")
+REQUEST_SIGNATURE: Final = Phrase("its signature is wrong")
+REQUEST_KEY: Final = Phrase("its key is not one of those that `key` can name")
+REQUEST_CLIENT: Final = Phrase("it asks for clientAuth, which public CAs do not issue since 2026")
+REQUEST_USAGE: Final = Phrase("its extended key usage lacks serverAuth")
+REQUEST_NO_NAMES: Final = Phrase(
+    "its subject alternative name has no domain, has other things than domains and IP addresses, or lacks its common "
+    "name"
+)
 ANOTHER_KEY: Final = Phrase("it is that of another key")
 NOT_A_PRIVATE_KEY: Final = Phrase("not an unencrypted private key in PEM form")
 UNSUPPORTED_KEY: Final = Phrase("neither an ECDSA nor an RSA key")

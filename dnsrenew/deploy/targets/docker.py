@@ -177,6 +177,7 @@ TARGET = TargetKind(
     one_of=("signal", "run"),
     describe=_describe,
     make=DockerDeployer,
+    needs_key=lambda _options: False,
     can_inspect=False,
     note=(
         'Put an entry with to = "files" before it, which writes the certificate into a volume of the container. '

@@ -22,7 +22,8 @@ class FilesDeployer(ReloadedFiles):
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files of the options."""
-        fullchain, key = certificate.fullchain_pem, certificate.private_key_pem
+        fullchain = certificate.fullchain_pem
+        key = certificate.private_key_pem if needs_key(self._options) else ""
         leaf, chain = x509.split_chain(fullchain)
         contents = {
             "certificate": fullchain,
@@ -36,6 +37,11 @@ class FilesDeployer(ReloadedFiles):
             for name in _WRITTEN
             if name in self._options
         ]
+
+
+def needs_key(options: Mapping[str, Any]) -> bool:
+    """Tell whether one of the files has the private key."""
+    return "key" in options or "combined" in options
 
 
 def _describe(options: Mapping[str, Any]) -> str:
@@ -61,6 +67,7 @@ TARGET = TargetKind(
     writes=_WRITTEN,
     describe=_describe,
     make=FilesDeployer,
+    needs_key=needs_key,
     example={"certificate": "/etc/nginx/tls/cert.pem", "key": "/etc/nginx/tls/key.pem",
              "reload": ["systemctl", "reload", "nginx"], "verify": "localhost:443"},
 )  # fmt: skip

@@ -55,12 +55,9 @@ def _folder(certificate: Certificate) -> Iterator[Path]:
         yield certificate.path
         return
     leaf, chain = x509.split_chain(certificate.fullchain_pem)
-    contents = {
-        "fullchain.pem": certificate.fullchain_pem,
-        "privkey.pem": certificate.private_key_pem,
-        "cert.pem": leaf,
-        "chain.pem": chain,
-    }
+    contents = {"fullchain.pem": certificate.fullchain_pem, "cert.pem": leaf, "chain.pem": chain}
+    if certificate.has_private_key:
+        contents["privkey.pem"] = certificate.private_key_pem
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         for name, content in contents.items():
             handle = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -76,7 +73,7 @@ def _variables(certificate: Certificate, current: Path) -> dict[str, str]:
         "DNSRENEW_NAME": certificate.name,
         "DNSRENEW_DOMAINS": domains,
         "DNSRENEW_FULLCHAIN": str(current / "fullchain.pem"),
-        "DNSRENEW_PRIVKEY": str(current / "privkey.pem"),
+        "DNSRENEW_PRIVKEY": str(current / "privkey.pem") if certificate.has_private_key else "",
         "DNSRENEW_CERT": str(current / "cert.pem"),
         "DNSRENEW_CHAIN": str(current / "chain.pem"),
         "DNSRENEW_SERIAL": certificate.serial,
@@ -103,6 +100,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=RunDeployer,
+    needs_key=lambda _options: False,
     can_inspect=False,
     example={"run": ["/usr/local/bin/after-renewal"]},
 )

@@ -20,7 +20,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.aside import MOST, TargetFile
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
-from dnsrenew.deploy.targets.files import FilesDeployer
+from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ TARGET = TargetKind(
     programs=("ssh", "sftp"),
     describe=_describe,
     make=SshDeployer,
+    needs_key=needs_key,
     note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare it.",
     example={"host": "web1.example.com", "user": "deploy", "certificate": "/etc/nginx/tls/cert.pem",
              "key": "/etc/nginx/tls/key.pem", "reload": ["sudo", "systemctl", "reload", "nginx"],

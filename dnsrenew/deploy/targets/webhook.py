@@ -102,6 +102,7 @@ TARGET = TargetKind(
     },
     describe=_describe,
     make=WebhookDeployer,
+    needs_key=lambda options: options.get("include") == "key",
     can_inspect=False,
     example={"url": "https://deploy.example.com/certificates", "secret": "file:webhook-secret.txt"},
 )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Deployment, Profile, RenewBefore, Route
+from dnsrenew.base.model import Deployment, GivenRequest, Profile, RenewBefore, Route
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
@@ -272,7 +272,18 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (
-    *("ca", "key", "reuse_key", "profile", "preferred_chain", "renew_before", "routes", "propagation"),
+    *(
+        "ca",
+        "csr",
+        "key",
+        "reuse_key",
+        "profile",
+        "lifetime",
+        "preferred_chain",
+        "renew_before",
+        "routes",
+        "propagation",
+    ),
     *("before", "after", "deploy", "notify"),
 )
 _LARGEST: Final = 9999
@@ -330,6 +341,12 @@ def _route(route: Route) -> dict[str, Any]:
     return table
 
 
+def _request(request: GivenRequest) -> str:
+    from dnsrenew.base import x509  # slow to load, and few certificates have a request
+
+    return x509.request_to_pem(request.der)
+
+
 def _renew_before(value: RenewBefore) -> str:
     if value.seconds is not None:
         return f"{value.seconds / 60:.3f} minutes"
@@ -341,6 +358,7 @@ _VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
     Route: _route,
     RenewBefore: _renew_before,
     Profile: lambda profile: profile.name if profile.required else {"prefer": profile.name},
+    GivenRequest: _request,
     Deployment: lambda deployment: {"to": deployment.to, **deployment.options},
 }
 

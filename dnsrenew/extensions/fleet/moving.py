@@ -21,7 +21,7 @@ from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState
 from dnsrenew.store.opening import has_store, open_store
 from dnsrenew.store.snapshot import StoreSnapshot
-from dnsrenew.store.state import SCHEMA, Meta, State
+from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,8 +182,8 @@ class _Move:
                 self._kept.append(name)
                 return
             chain, key = self._source.read_chain(name, state), self._source.read_private_key(name, state)
-            if chain and key and self._source.is_whole(name, state):
-                self._move_version(name, state, there, (chain, key))
+            if chain and (key or lacks_key(state.sizes)) and self._source.is_whole(name, state):
+                self._move_version(name, state, there, (chain, key or b""))
                 return
         self._damaged.append(name)
 

@@ -6,6 +6,7 @@ certificate since, nothing is written.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
@@ -31,6 +32,7 @@ SELECT known.state::text, EXISTS (SELECT FROM dnsrenew_version AS stored WHERE s
 FROM (SELECT %s::text AS name) AS asked LEFT JOIN dnsrenew_certificate AS known USING (name)
 """
 _VERSIONS: Final = "SELECT number, chain, key, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number DESC"
+_METAS: Final = "SELECT number, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number"
 _ONE: Final = "FROM dnsrenew_version WHERE name = %s AND number = %s"
 _LENGTHS: Final = f"SELECT octet_length(chain), octet_length(key) {_ONE}"
 _PAIR: Final = f"SELECT chain, key {_ONE}"
@@ -161,7 +163,7 @@ class CertificateRows(DamageReports):
     def _meta(self, name: str, number: int, chain: str, key: bytes, text: str) -> Meta | None:
         """Return the data of a version; None if its certificate or key is damaged."""
         try:
-            found = version_meta.from_pem(chain.encode(), self._open(name, number, key))
+            found = version_meta.from_pem(chain.encode(), self._open(name, number, key) or None)
         except StoreError:
             return None
         if found is None:
@@ -210,6 +212,14 @@ class CertificateRows(DamageReports):
         """Return the CA that issued a version, "" for one that was installed by hand; None if there is none."""
         row = self._database.one(_CA, (check_name(name), number))
         return None if row is None else row[0]
+
+    def versions(self, name: str) -> dict[int, Meta]:
+        """Return what is recorded of each version, by its number."""
+        found = {}
+        for number, text in self._database.fetch(_METAS, (check_name(name),)):
+            with contextlib.suppress(DamagedFile, NewerSchema):
+                found[number] = Meta.from_json(text.encode())
+        return found
 
     def mark(self, name: str) -> object:
         """Return a value that differs after the state of a certificate was written."""

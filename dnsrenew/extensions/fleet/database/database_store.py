@@ -384,6 +384,10 @@ class DatabaseStore(Store):
         self._rows.activate(name, number, new)
         return replace(new, notices=self._rows.warnings(name))
 
+    def versions(self, name: str) -> dict[int, Meta]:
+        """See :meth:`Store.versions`; one statement."""
+        return self._rows.versions(name)
+
     def repair(self, name: str, state: State, context: Context) -> bool:
         """See :meth:`Store.repair`: only a state that is damaged or gone is written anew."""
         if not state.rebuilt:

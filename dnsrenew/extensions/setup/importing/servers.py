@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.found import FileRole, FoundDeployment, FoundFile, shell
 from dnsrenew.extensions.setup.importing.on_machine import shown
 
@@ -32,6 +33,9 @@ _TLS_PORTS: Final = {
     "Apache": re.compile(r"(?i)<VirtualHost\s+[^>]*:(\d+)\s*>"),
     "HAProxy": re.compile(r"\bbind\s+[^\s]*:(\d+)\s.*\bssl\b"),
 }
+_CLIENTS: Final = frozenset({"ejabberd", "Prosody", "Mumble"})
+"""Servers that show their certificate to other servers too."""
+_POSTFIX_CLIENT: Final = re.compile(r"\s*(?:smtp|lmtp)_tls_(?:cert|eccert|dcert|chain)_files?\s*=\s*\S")
 _GROUP_READ: Final = 0o040
 
 
@@ -101,6 +105,7 @@ def lines_that_name(
         # Behind a link: a copy beside a link would be one more file that the server reads.
         real = shown(Path(os.path.realpath(host.root / config.path.lstrip(os.sep))), host)
         found += [replace(line, folders=moved, real=real) for line in lines]
+        _note_client(config, [line.line for line in lines], notes)
     return found
 
 
@@ -122,6 +127,23 @@ def _other_folder(config: ConfigFile, lines: Sequence[ServerLine], new: str) -> 
         if text.strip().replace(old, new) != wanted and without_comment(text).strip():
             return None
     return old, new
+
+
+def _note_client(config: ConfigFile, named: Sequence[int], notes: Notes) -> None:
+    """Add a note if the program of a configuration also shows its certificate to other servers, as their client.
+
+    :param named: the numbers of the lines that name files of the certificates.
+    """
+    if config.server.name in _CLIENTS:
+        found = named
+    elif config.server.name == "Postfix":
+        code = (without_comment(line) for line in config.lines)
+        found = [number for number, line in enumerate(code, 1) if _POSTFIX_CLIENT.match(line)]
+    else:
+        return
+    for number in found[:1]:
+        text = config.lines[number - 1].strip()
+        notes.add(texts.CLIENT_AUTH_GONE, config.path, number, text, server=config.server.name)
 
 
 def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile, ...]]:
@@ -254,6 +276,11 @@ SERVERS: Final = (
     ServerKind("lighttpd", "lighttpd", ("systemctl", "reload", "lighttpd"), "", _HTTPS),
     ServerKind("Exim", "exim4", ("systemctl", "reload", "exim4"), "", _MAIL),
     ServerKind("Prosody", "prosody", ("prosodyctl", "reload")),
+    ServerKind("ejabberd", "ejabberd", ("ejabberdctl", "reload_config")),
+    *(
+        ServerKind("Mumble", folder, ("systemctl", "kill", "-s", "USR1", "mumble-server"))
+        for folder in ("mumble-server", "murmur", "mumble")
+    ),
     ServerKind("ProFTPD", "proftpd", ("systemctl", "reload", "proftpd")),
     ServerKind("vsftpd", "vsftpd", ("systemctl", "restart", "vsftpd")),
     ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn"), "", ((5349, None),)),

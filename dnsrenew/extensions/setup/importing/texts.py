@@ -162,6 +162,12 @@ HOOK_READS: Final = Text(
     "A program for new certificates of {name} names {path}, which the other tool no longer replaces.",
     "Make it read the files that RENEWED_LINEAGE or DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY name.",
 )
+CLIENT_AUTH_GONE: Final = Text(
+    "client-auth-gone",
+    "{server} ({file}) shows this certificate to other servers too, as their client. Public CAs issue no certificates "
+    "for clients since 2026-07-08.",
+    "Let it log in to other servers in another way, or give it a certificate of a CA of your own for that.",
+)
 SEVERAL_WEBROOTS: Final = Text(
     "import-not-understood",
     "The domains of {name} are proved by several webroots; dnsrenew tries them in order for each domain.",

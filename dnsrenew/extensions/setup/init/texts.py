@@ -62,7 +62,7 @@ HELP_DEPLOY: Final = Phrase(
 )
 ASK_SCHEDULE: Final = Phrase("Renew automatically from now on?")
 HELP_SCHEDULE: Final = Phrase(
-    "A certificate is valid for 90 days or less. A schedule of this machine then runs dnsrenew four times a day; "
+    "A certificate is valid for some weeks. A schedule of this machine then runs dnsrenew four times a day; "
     "`dnsrenew schedule remove` removes it."
 )
 ASK_REHEARSE: Final = Phrase("Rehearse at the CA's test server first? The certificate is obtained after that.")
