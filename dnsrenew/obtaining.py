@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.base import awaiting
 from dnsrenew.base.events import ProgramListener
 from dnsrenew.base.validation.callbacks import check_listener
-from dnsrenew.operations.not_obtained import OTHERS
+from dnsrenew.operations.fallback_to_stored import OTHERS
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:

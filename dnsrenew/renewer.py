@@ -395,7 +395,7 @@ class Renewer:
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> None:
         """Obtain what is missing, expired or revoked; raise unless each certificate is usable afterwards."""
-        from dnsrenew.operations.not_obtained import OTHERS
+        from dnsrenew.operations.fallback_to_stored import OTHERS
 
         missing = [name for name in names if self.usable_certificate(name) is None]
         for outcome in self.renew(missing, wait=OTHERS, cancel=cancel) if missing else ():
@@ -404,7 +404,7 @@ class Renewer:
 
     def _renew_served(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
         """Renew what is due; tell how long the certificates of failed renewals are kept."""
-        from dnsrenew.operations.not_obtained import keep
+        from dnsrenew.operations.fallback_to_stored import keep
 
         outcomes = self.renew(names, cancel=cancel)
         for outcome in outcomes:
@@ -414,7 +414,7 @@ class Renewer:
 
     def _usable(self, outcome: Outcome) -> Certificate:
         """Return the stored certificate although its renewal did not succeed, or raise what stopped the renewal."""
-        from dnsrenew.operations.not_obtained import usable
+        from dnsrenew.operations.fallback_to_stored import usable
 
         return usable(outcome, self.usable_certificate(outcome.name), self._emit)
 
@@ -652,7 +652,7 @@ class Renewer:
 
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:
-        """Give the services for one operation, and close their connections afterwards."""
+        """Yield the services for one operation, and close their connections afterwards."""
         services = make_services(self._config, self._checked_store(), context)
         try:
             with self._redactor.guard_logs(*DRIVEN):

@@ -87,7 +87,7 @@ class AccountSession:
             return signer_of(self._create(context, directory, stored))
 
     def has_changed(self, signer: Signer) -> bool:
-        """Tell whether another run changed the key of the account or is changing it; :meth:`find` returns the new one.
+        """Return whether another run changed the key of the account, or is changing it; :meth:`find` has the new one.
 
         :raises StoreError: the stored account cannot be read.
         """
@@ -125,7 +125,7 @@ class AccountSession:
         return AccountData(account.key_pem, url, account.contact, account.data)
 
     def holds(self, context: Context, account: AccountData) -> bool:
-        """Tell whether the CA accepts this key for the account with this URL.
+        """Return whether the CA accepts this key for the account with this URL.
 
         :raises CAError: the request to the CA failed.
         """
@@ -149,7 +149,7 @@ class AccountSession:
         return stored is not None and stored.data.get(_SLOW) is True
 
     def note_slow(self, context: Context) -> None:
-        """Note with the account that the CA refused to finalize an order. A failure costs a refused request more."""
+        """Record with the account that the CA refused to finalize an order. A failure costs a refused request more."""
         with contextlib.suppress(LockedError, StoreError), self._store.lock(context):
             stored = self._load()
             if stored is not None and _SLOW not in stored.data:
@@ -187,7 +187,7 @@ class AccountSession:
         return signer_of(created)
 
     def _is_closed(self, context: Context, signer: Signer) -> bool:
-        """Tell whether the CA has closed an account, as after its key was reported as compromised.
+        """Return whether the CA has closed an account, as after its key was reported as compromised.
 
         :raises CAError: the request to the CA failed.
         """
@@ -334,7 +334,7 @@ class AccountSession:
 
 
 def _is_ready(stored: AccountData | None) -> bool:
-    """Tell whether the account can be used without a request."""
+    """Return whether the account can be used without a request."""
     return stored is not None and stored.url is not None and stored.next_key_pem is None
 
 

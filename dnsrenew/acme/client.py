@@ -78,7 +78,7 @@ class CAClient:
         return self._session.directory(context).caa_identities
 
     def offers_renewal_info(self, context: Context) -> bool:
-        """Tell whether the CA offers ARI (RFC 9773); an order may then name the certificate that it replaces.
+        """Return whether the CA offers ARI (RFC 9773); an order may then name the certificate that it replaces.
 
         :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
@@ -315,7 +315,7 @@ class CAClient:
 
 
 def _is_valid(response: Response) -> bool:
-    """Tell whether the answer to a challenge response says that the validation has succeeded already."""
+    """Return whether the answer to a challenge response says that the validation has succeeded already."""
     try:
         return status_of(response.json()) == "valid"
     except ValueError:

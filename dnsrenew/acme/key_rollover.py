@@ -32,7 +32,7 @@ class AccountKeys(Protocol):
         """Return the account with this key, or None."""
 
     def holds(self, context: Context, account: AccountData) -> bool:
-        """Tell whether the key signs for the account."""
+        """Return whether the key signs for the account."""
 
 
 def roll(

@@ -159,14 +159,14 @@ def _identifier(name: str) -> dict[str, str]:
 
 
 def _is_gone(error: CAError) -> bool:
-    """Tell whether the CA itself has no such order for this account; the error page of a proxy does not count."""
+    """Return whether the CA itself has no such order for this account; the error page of a proxy does not count."""
     status = about(error).status
     bare = status in {404, 410} and about(error).content_type == ""  # Pebble sends no body; an error page has a type
     return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
 def _names_not_after(error: CAError) -> bool:
-    """Tell whether the CA names what it refuses (Boulder: "NotBefore and NotAfter are not supported")."""
+    """Return whether the CA names what it refuses (Boulder: "NotBefore and NotAfter are not supported")."""
     said = " ".join((error.detail or "", *(each["detail"] for each in error.subproblems)))
     return re.search(_NOT_AFTER, said) is not None
 
@@ -176,7 +176,7 @@ def _lifetime_refused(error: CAError, not_after: datetime) -> CAError:
 
 
 def _is_independent_of_replaces(error: CAError) -> bool:
-    """Tell whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
+    """Return whether an order would fail without ``replaces`` too (RFC 9773 section 5)."""
     unsent = error.code == "ca-unreachable" and about(error).stage not in {"reset", "timeout"}
     return unsent or error.code in {"ca-rate-limited", "ca-untrusted"} or error.type == "accountDoesNotExist"
 
@@ -306,7 +306,7 @@ def _text(chain: Response) -> str:
 
 
 def leads_to(chain: str, root: str) -> bool:
-    """Tell whether a chain leads to the root with this common name."""
+    """Return whether a chain leads to the root with this common name."""
     return (_root(chain) or "").casefold() == root.strip().casefold()
 
 

@@ -39,11 +39,11 @@ class OrderPoll:
         self._valid: set[str] = set()
 
     def note_responses(self, challenges: Sequence[Challenge]) -> None:
-        """Note the authorizations whose challenges get a response: only those become final."""
+        """Record the authorizations whose challenges get a response: only those become final."""
         self._responded.update(challenge.authorization_url for challenge in challenges)
 
     def note_valid(self, authorization_url: str) -> None:
-        """Note an authorization that the CA called valid."""
+        """Record an authorization that the CA called valid."""
         self._valid.add(authorization_url)
 
     def schedule(self, context: Context) -> PollSchedule:
@@ -171,12 +171,12 @@ class OrderPoll:
 
 
 def _is_open(authorization: Authorization) -> bool:
-    """Tell whether an authorization is pending without a problem so far."""
+    """Return whether an authorization is pending without a problem so far."""
     return authorization.status == "pending" and authorization.problem is None
 
 
 def _is_failed(authorization: Authorization) -> bool:
-    """Tell whether an authorization is final and not valid; an unknown status is not final."""
+    """Return whether an authorization is final and not valid; an unknown status is not final."""
     return authorization.status in {"invalid", "deactivated", "expired", "revoked"}
 
 

@@ -286,7 +286,7 @@ def _host_and_port(url: str) -> str:
 
 
 def _mentions(text: str, name: str) -> bool:
-    """Tell whether a text contains a name, and not only a longer name or a URL with it."""
+    """Return whether a text contains a name, and not only a longer name or a URL with it."""
     return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
 
 
@@ -327,7 +327,7 @@ def content_type(response: Response) -> str:
 
 
 def is_refusal(error: CAError) -> bool:
-    """Tell whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
+    """Return whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
     return 400 <= about(error).status < 500 and error.code != "ca-rate-limited"
 
 

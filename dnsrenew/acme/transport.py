@@ -486,7 +486,7 @@ def warn_if_unknown(context: Context, ca: str, chain: str, previous: str | None)
 
 
 def is_known(chain: str) -> bool | None:
-    """Tell whether a root of the system issued a chain; None if the system's roots cannot be listed."""
+    """Return whether a root of the system issued a chain; None if the system's roots cannot be listed."""
     listed = False
     for roots in _system_roots():
         if x509.is_issued_under(chain, roots):

@@ -26,7 +26,7 @@ def _attribute_docs(module: str) -> dict[tuple[str, str], str]:
 
 
 def docstrings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Give the annotated attributes that have a docstring, in order."""
+    """Yield the annotated attributes that have a docstring, in order."""
     for statement, following in pairwise(node.body):
         match statement, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):

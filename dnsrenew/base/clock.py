@@ -16,7 +16,7 @@ _DATES = ("is not yet valid", "has expired")
 
 
 def rejects_dates(text: str) -> bool:
-    """Tell whether OpenSSL rejected a certificate for its dates; then the local clock is usually wrong.
+    """Return whether OpenSSL rejected a certificate for its dates; then the local clock is usually wrong.
 
     :param text: an error message that contains OpenSSL's reason.
     """

@@ -181,7 +181,7 @@ def _drain(handle: int, seconds: float) -> bytes:
 
 
 def _was_closed(handle: int) -> bool:
-    """Tell whether an empty pipe was opened for writing and closed again; False while nothing has opened it."""
+    """Return whether an empty pipe was opened for writing and closed again; False while nothing has opened it."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
@@ -196,7 +196,7 @@ _OF_SCHEDULE: Final = re.compile(r"dnsrenew(?!-(?:run|worker|serve)\b)[\w.@-]*\.
 
 
 def is_closed_by_unit(error: OSError) -> bool:
-    """Tell whether the systemd unit of this process has made a path read-only: it names what may be written."""
+    """Return whether the systemd unit of this process has made a path read-only: it names what may be written."""
     return error.errno == errno.EROFS and "INVOCATION_ID" in os.environ
 
 

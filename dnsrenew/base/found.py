@@ -21,7 +21,7 @@ from typing import Any, Final
 import psutil
 
 from dnsrenew.base import files, subprocesses
-from dnsrenew.base.ground import Ground, Weakness
+from dnsrenew.base.path_trust import Ground, Weakness
 from dnsrenew.base.values import Frozen
 
 _UNIT: Final = re.compile(
@@ -84,7 +84,7 @@ class RunningProgram(Frozen):
     is_elsewhere: bool = False
 
     def is_called(self, *names: str) -> bool:
-        """Tell whether the program has one of some names."""
+        """Return whether the program has one of some names."""
         first = os.path.basename(self.command[0].split(" ")[0].rstrip(":")) if self.command else ""
         return self.name in names or first in names or re.sub(r"[\d.]+$", "", self.name) in names
 
@@ -100,7 +100,7 @@ def running_programs() -> list[RunningProgram]:
 
 
 def _sockets() -> Iterator[tuple[int, Any]]:
-    """Give each TCP socket with the number of its process."""
+    """Yield each TCP socket with the number of its process."""
     try:
         yield from ((one.pid, one) for one in psutil.net_connections("tcp") if one.pid is not None)
     except (psutil.Error, OSError):  # macOS shows all of them only to root
@@ -166,7 +166,7 @@ def unit_of(pid: int, proc: str = "/proc") -> str:
 
 
 def _is_elsewhere(pid: int) -> bool:
-    """Tell whether a process has its own mounts and another root folder. Some servers change that alone, as HAProxy."""
+    """Return whether a process has its own mounts and another root folder. HAProxy and others change that alone."""
     try:
         same = (os.path.samefile(f"/proc/{pid}/{part}", f"/proc/self/{part}") for part in ("root", "ns/mnt"))
         return not any(same)
@@ -184,7 +184,7 @@ def _control_groups(pid: int | str, proc: str = "/proc") -> str:
 
 
 def listening_sockets(port: int, proc: str = "/proc") -> Iterator[tuple[int, str]]:
-    """Give the user of each socket that listens on a TCP port, and its inode (Linux)."""
+    """Yield the user of each socket that listens on a TCP port, and its inode (Linux)."""
     for table in ("tcp", "tcp6"):
         try:
             with open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as stream:

@@ -37,7 +37,7 @@ def split(text: str, default: int = 0) -> tuple[str, int]:
 
 
 def has_host(text: str) -> bool:
-    """Tell whether a text is ``HOST[:PORT]``."""
+    """Return whether a text is ``HOST[:PORT]``."""
     try:
         return bool(split(text)[0])
     except ValueError:
@@ -58,12 +58,12 @@ def join(host: str, port: int) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Tell whether a host name or address is this machine: nobody on the way can read what is sent to it."""
+    """Return whether a host name or address is this machine: nobody on the way can read what is sent to it."""
     return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def is_ip(text: str) -> bool:
-    """Tell whether the text is an IPv4 or IPv6 address."""
+    """Return whether the text is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -77,7 +77,7 @@ def is_ip(text: str) -> bool:
 
 
 def is_web_address(text: str, schemes: Collection[str] = ("http", "https")) -> bool:
-    """Tell whether a text is a URL with one of these schemes and a host, in ASCII, and without a user name."""
+    """Return whether a text is a URL with one of these schemes and a host, in ASCII, and without a user name."""
     try:
         parts = urlsplit(text)
         complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
@@ -92,7 +92,7 @@ def is_web_address(text: str, schemes: Collection[str] = ("http", "https")) -> b
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is a public one: none of a special purpose (RFC 6890), of IPv6 one of 2000::/3.
+    """Return whether an IP address is a public one: none of a special purpose (RFC 6890), of IPv6 one of 2000::/3.
 
     Those for documentation are not public. A scope (``%eth0``) is ignored.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def memory_file(data: bytes) -> Iterator[str]:
-    """Give the path of a file with this content, which only this process can open; it is gone after the block.
+    """Yield the path of a file with this content, which only this process can open; it is gone after the block.
 
     On Linux it is never on a disk. Elsewhere it is a temporary file of the user.
 

@@ -26,7 +26,7 @@ def labels(name: str) -> list[str]:
 
 
 def is_at_or_below(name: str, ancestor: str) -> bool:
-    """Tell whether ``name`` is ``ancestor`` or a subdomain of it."""
+    """Return whether ``name`` is ``ancestor`` or a subdomain of it."""
     upper = labels(ancestor)
     return upper == [""] or labels(name)[-len(upper) :] == upper
 
@@ -42,7 +42,7 @@ def relative(name: str) -> str:
 
 
 def is_wildcard(domain: str) -> bool:
-    """Tell whether the domain is ``*.something``."""
+    """Return whether the domain is ``*.something``."""
     return domain.startswith("*.")
 
 
@@ -52,17 +52,17 @@ def base_domain(domain: str) -> str:
 
 
 def covers(certified: Collection[str], wanted: Iterable[str]) -> bool:
-    """Tell whether a certificate for some names is valid for all others; a wildcard stands for one label."""
+    """Return whether a certificate for some names is valid for all others; a wildcard stands for one label."""
     return all(name in certified or f"*.{name.partition('.')[2]}" in certified for name in wanted)
 
 
 def is_plain(name: str) -> bool:
-    """Tell whether every label has only letters, digits, ``_`` and, inside, ``-``: other names in DNS may have any."""
+    """Return whether every label has only letters, digits, ``_`` and, inside, ``-``; DNS itself allows any octet."""
     return all(_LABEL.fullmatch(label) for label in labels(name))
 
 
 def is_ip(identifier: str) -> bool:
-    """Tell whether an identifier is an IP address (RFC 8738), and not a domain: no top-level domain is a number."""
+    """Return whether an identifier is an IP address (RFC 8738), and not a domain: no top-level domain is a number."""
     return ":" in identifier or identifier.rpartition(".")[2].isdecimal()
 
 

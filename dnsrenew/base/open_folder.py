@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dnsrenew.base import files, os_calls, texts
-from dnsrenew.base.ground import MAX_LINKS, Ground, Weakness, parts_of
+from dnsrenew.base.path_trust import MAX_LINKS, Ground, Weakness, parts_of
 from dnsrenew.base.values import Frozen
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def is_public_suffix(name: str) -> bool:
-    """Tell whether a name is the public suffix of a registry, for which no public CA issues.
+    """Return whether a name is the public suffix of a registry, for which no public CA issues.
 
     The copy of the Public Suffix List that is installed with tldextract decides; nothing is sent. Its suffixes of
     companies (``duckdns.org``) are not meant: the company can have a certificate. Takes 0.2 s for the first name.

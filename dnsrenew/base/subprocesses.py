@@ -145,7 +145,7 @@ def _wait(
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether a program has exited, and kill the children that it left; its exit status can still be read.
+    """Return whether a program has exited, and kill the children that it left; its exit status can still be read.
 
     Until then the system gives its PID, which is also that of the process group, to no other process. True where the
     system cannot tell (Windows, and macOS before Python 3.13).

@@ -60,7 +60,7 @@ class LifeSign:
         self._until = monotonic()
 
     def give(self, seconds: float) -> None:
-        """Give a sign; the next one comes within so many seconds."""
+        """Send a sign of life; the next one comes within so many seconds."""
         self._until = self._monotonic() + seconds
 
     @property
@@ -115,7 +115,7 @@ _SEND_TIMEOUT: Final = 1.0
 
 
 def is_read_by_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Tell whether the journal reads what is written to a file descriptor.
+    """Return whether the journal reads what is written to a file descriptor.
 
     ``$JOURNAL_STREAM`` has its device and inode, unless it was inherited and the output goes elsewhere.
     """

@@ -192,7 +192,7 @@ class Together:
             raise error
 
     def is_shared(self, error: BaseException) -> bool:
-        """Tell whether :meth:`once` has raised this for several members: the fault may be that of another one."""
+        """Return whether :meth:`once` has raised this for several members: the fault may be that of another one."""
         return any(each is error for each in self._failed_for_several)
 
     @contextlib.contextmanager

@@ -46,7 +46,7 @@ def group_name(gid: int) -> str:
 
 
 def is_private_group(gid: int, uid: int) -> bool:
-    """Tell whether a group is the user's own: the primary group, named like the user, without another member.
+    """Return whether a group is the user's own: the primary group, named like the user, without another member.
 
     Debian and others create such a group for each user, with the umask 002.
     """

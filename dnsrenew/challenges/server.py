@@ -89,7 +89,7 @@ class ChallengeServer(ABC, Generic[T]):
         """
 
     def farewell(self, client: Client) -> None:
-        """Note that the client has its response; it now has two seconds to close."""
+        """Record that the client has its response; it now has two seconds to close."""
         client.answered = True
         client.until = min(client.until, self._monotonic() + _FAREWELL)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import ProviderError
-    from dnsrenew.store.parts import Journal
+    from dnsrenew.store.interfaces import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 
 # ── placements ─────────────────────────────────────────────────────────────────────────
@@ -82,7 +82,7 @@ class Placements:
         self._blocked: dict[str, AttemptError] = {}
 
     def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
-        """Note that a route cannot work for some identifiers."""
+        """Record that a route cannot work for some identifiers."""
         self._blocked.update(dict.fromkeys(identifiers, error))
         concerned = tuple(identifier for identifier in identifiers if identifier not in self.validated)
         if concerned:
@@ -215,7 +215,7 @@ class Solver(ABC):
         """Wait until no resolver of the CA caches an older value."""
 
     def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:  # noqa: B027  # optional
-        """Note that the CA queries the values from now on."""
+        """Record that the CA queries the values from now on."""
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
         """Return the error with a likely cause if one is found, else the same error."""
@@ -307,7 +307,7 @@ class Solvers:
             solver.wait_caches(context, ca, some)
 
     def note_answered(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Note that the CA queries the values from now on."""
+        """Record that the CA queries the values from now on."""
         for solver, some in self._each(values):
             solver.note_answered(context, ca, some)
 
@@ -324,7 +324,7 @@ class Solvers:
         return error
 
     def _each(self, items: Collection[_T]) -> Iterator[tuple[Solver, list[_T]]]:
-        """Give each solver with its items, in the order of :data:`CHALLENGES`."""
+        """Yield each solver with its items, in the order of :data:`CHALLENGES`."""
         for challenge in CHALLENGES:
             some = [item for item in items if item.challenge == challenge]
             if some:
@@ -352,7 +352,7 @@ class _LazySolvers(dict[str, Solver]):
 
 @contextlib.contextmanager
 def _about(values: Sequence[Value]) -> Iterator[None]:
-    """Note in an error of a solver which challenge type it is about."""
+    """Record in an error of a solver which challenge type it is about."""
     try:
         yield
     except AttemptError as error:

@@ -172,7 +172,7 @@ def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
 
 
 def _candidates(before: Sequence[str], current: str) -> Iterator[Candidate]:
-    """Give what can replace the word at the cursor."""
+    """Yield what can replace the word at the cursor."""
     typed = _typed(before)
     options = commands.options_of(typed.name)
     flag, equals, _ = current.partition("=")
@@ -218,7 +218,7 @@ def _values(option: Option) -> Iterable[Candidate]:
 
 
 def _arguments(typed: _Typed) -> Iterable[Candidate]:
-    """Give the commands, or what the next argument can be."""
+    """Yield the commands, or what the next argument can be."""
     if typed.name is None:
         return _commands()
     if typed.name in GROUPS:

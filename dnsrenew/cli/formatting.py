@@ -224,7 +224,7 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
 
 
 def _words(paragraph: str) -> Iterator[tuple[str, str]]:
-    """Give each word with the space that follows it. Chinese has none, and is broken between any two characters."""
+    """Yield each word with the space that follows it. Chinese has none, and is broken between any two characters."""
     for word in paragraph.split(" "):
         parts = re.findall(_CHINESE_WORD, word) if _is_chinese(word) else [word]
         yield from ((part, "") for part in parts[:-1])
@@ -232,7 +232,7 @@ def _words(paragraph: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_chinese(word: str) -> bool:
-    """Tell whether a word has a Chinese character or mark."""
+    """Return whether a word has a Chinese character or mark."""
     return not word.isascii() and any(ord(each) in some for each in word for some in _CHINESE)
 
 

@@ -34,7 +34,7 @@ _LONGEST: Final = 4096
 
 
 def can_edit() -> bool:
-    """Tell whether the terminal can move its cursor within a line."""
+    """Return whether the terminal can move its cursor within a line."""
     return termios is not None and os.environ.get("TERM", "dumb") != "dumb"
 
 

@@ -45,7 +45,7 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
 
 
 def _lacks(folder: str, file: str) -> bool:
-    """Tell whether a certificate is there without this file, as one whose private key is elsewhere."""
+    """Return whether a certificate is there without this file, as one whose private key is elsewhere."""
     return not os.path.lexists(os.path.join(folder, file)) and os.path.lexists(os.path.join(folder, _FILES[0]))
 
 

@@ -200,7 +200,7 @@ class RunWatch:
     # ── signs of life ───────────────────────────────────────────────────────────────────
 
     def asleep(self) -> None:
-        """Give a sign of life before or during the sleep."""
+        """Send a sign of life before or during the sleep."""
         self._life_sign.give(SLEEPING)
 
     def listening(self, listener: Callable[[Event], object]) -> Callable[[Event], object]:
@@ -231,7 +231,7 @@ class RunWatch:
         self._notifier.send(STATUS=texts.STATUS_RENEWING)
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
-        """Note the end of a round.
+        """Record the end of a round.
 
         :param outcomes: None if it failed as a whole.
         """

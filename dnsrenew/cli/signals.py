@@ -82,7 +82,7 @@ class SignalHandler:
             signal.signal(number, before)
 
     def reload_on_hangup(self, is_end: Callable[[], bool]) -> None:
-        """Note SIGHUP from now on, instead of stopping; where it was ignored (nohup), too.
+        """Record SIGHUP from now on, instead of stopping; where it was ignored (nohup), too.
 
         :param is_end: called at the signal; it returns True to stop nevertheless.
         """
@@ -93,7 +93,7 @@ class SignalHandler:
             self._is_end = is_end
 
     def allow(self, seconds: float) -> None:
-        """Give the command so many seconds from the first signal to the exit."""
+        """Allow the command so many seconds from the first signal to the exit."""
         self._timeout = seconds
 
     def take_hangup(self) -> bool:

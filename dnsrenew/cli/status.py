@@ -202,7 +202,7 @@ class ProblemText:
         return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self._now)) if times else ""
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
-        """Give a line with a command for each kind of problem."""
+        """Yield a line with a command for each kind of problem."""
         failing: list[str] = []
         held: list[str] = []
         pending, undeployed, forgotten = [], [], []

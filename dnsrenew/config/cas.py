@@ -170,13 +170,13 @@ class CaTables:
 
 
 def is_built_in(ca: CA) -> bool:
-    """Tell whether this is a built-in CA, and not another one under its name."""
+    """Return whether this is a built-in CA, and not another one under its name."""
     known = BUILT_IN.get(ca.name)
     return known is not None and known.directory == ca.directory
 
 
 def uses_stand_in(ca: CA) -> bool:
-    """Tell whether a dry run uses Let's Encrypt's staging CA because this CA has none and the user chose none."""
+    """Return whether a dry run uses Let's Encrypt's staging CA because this CA has none and the user chose none."""
     return ca.name in _WITHOUT_STAGING and ca.staging == _LE_STAGING
 
 

@@ -250,7 +250,7 @@ class CertificateTables:
         return sorted([*(f"ca.{name}" for name in self._cas.cas), *accounts, *(["dns"] if accounts else [])])
 
     def has(self, key: str) -> bool:
-        """Tell whether the configuration has the table ``dns.NAME`` or ``ca.NAME``; ``dns`` stands for any account."""
+        """Return whether the configuration has the table ``dns.NAME`` or ``ca.NAME``; ``dns`` means any account."""
         kind_of_table, _, name = key.partition(".")
         if kind_of_table == "ca":
             return name in self._cas.cas

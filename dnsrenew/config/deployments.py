@@ -78,7 +78,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
 
 
 def needs_key(one: Deployment) -> bool:
-    """Tell whether an entry takes the private key out of the store; of a deployer of another package it is unknown."""
+    """Return whether an entry takes the private key out of the store. False for deployers of other packages."""
     from dnsrenew.deploy import entry
 
     kind = entry.target(one.to)

@@ -133,7 +133,7 @@ class DnsAccountTables:
         return sorted(zones)
 
     def covers(self, names: Iterable[str], domain: str) -> bool:
-        """Tell whether one of these accounts can write the records of a domain; one without a limit can write all."""
+        """Return whether one of these accounts can write the records of a domain; one without a limit can write all."""
         for name in names:
             own, suffixes = self._limits(name)
             if own and any(is_at_or_below(domain, zone) for zone in own):

@@ -130,7 +130,7 @@ def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict
 
 
 def _needed(document: Mapping[str, Any]) -> Iterator[str]:
-    """Give the tables that a document needs; what is not valid in it needs none."""
+    """Yield the tables that a document needs; what is not valid in it needs none."""
     if isinstance(ca := document.get("ca"), str):
         yield f"ca.{ca}"
     routes = document.get("routes", DEFAULT_ROUTES)

@@ -1,7 +1,7 @@
 """Whether others can change the files that a configuration uses, and whether they can read its secrets.
 
 A configuration can run programs, and it decides whose certificate is obtained. The rule is that of
-:mod:`dnsrenew.base.ground`; here is what follows from it: an error or a warning.
+:mod:`dnsrenew.base.path_trust`; here is what follows from it: an error or a warning.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.ground import Ground, Weakness, is_read_only
 from dnsrenew.base.model import Notice
+from dnsrenew.base.path_trust import Ground, Weakness, is_read_only
 from dnsrenew.base.users import user_name
 from dnsrenew.config import texts
 from dnsrenew.errors import ConfigError, Text
 
 if TYPE_CHECKING:
-    from dnsrenew.base.ground import Fault
+    from dnsrenew.base.path_trust import Fault
 
 _FILE_TEXTS: Final[dict[Fault, Text]] = {
     "owner": texts.UNTRUSTED_FILE_OWNER,

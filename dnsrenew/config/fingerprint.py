@@ -57,7 +57,7 @@ def fingerprint(
 def _accounts(
     spec: CertificateSpec, accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]
 ) -> Iterator[str]:
-    """Give the names of the accounts that the routes use; a route that names none uses those whose zones fit."""
+    """Yield the names of the accounts that the routes use; a route that names none uses those whose zones fit."""
     for route in spec.routes:
         if route.dns:
             yield from route.dns

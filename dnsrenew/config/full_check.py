@@ -128,7 +128,7 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
 
 
 def _programs(spec: CertificateSpec) -> Iterator[tuple[str, str]]:
-    """Give the programs of this machine that a renewal runs, with their keys."""
+    """Yield the programs of this machine that a renewal runs, with their keys."""
     for key, command in (("before", spec.before), ("after", spec.after)):
         if command:
             yield key, command[0]

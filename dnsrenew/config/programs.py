@@ -77,12 +77,12 @@ def program_path(name: str, scope: FieldScope) -> str:
 
 
 def has_folder(name: str) -> bool:
-    """Tell whether a program is given as a path."""
+    """Return whether a program is given as a path."""
     return os.path.basename(name) != name
 
 
 def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
-    """Give the paths that a command names; for one that runs another program, also what it would find by name."""
+    """Yield the paths that a command names; for one that runs another program, also what it would find by name."""
     arguments = words[1:]
     yield from filter(os.path.isabs, arguments)
     if not _RUNS_ANOTHER.fullmatch(os.path.basename(words[0]).lower().removesuffix(".exe")):
@@ -97,7 +97,7 @@ def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Give the words of a command for a shell: as the shell reads them, and what is between its signs."""
+    """Yield the words of a command for a shell: as the shell reads them, and what is between its signs."""
     yield from _BETWEEN_WORDS.split(text)
     try:
         yield from shlex.split(text)

@@ -56,7 +56,7 @@ def check_public_cas(draft: Draft) -> list[Notice]:
 
 
 def is_public(draft: Draft, ca: str) -> bool:
-    """Tell whether this is a built-in CA, and not another one under its name."""
+    """Return whether this is a built-in CA, and not another one under its name."""
     known = draft.cas.cas.get(ca)
     return ca in BUILT_IN and known is not None and known.directory == BUILT_IN[ca].directory
 

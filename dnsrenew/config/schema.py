@@ -91,11 +91,11 @@ class MistakeReport:
         self._located.append(mistake)
 
     def has_mistake(self, path: KeyPath) -> bool:
-        """Tell whether there is a mistake at or below a key."""
+        """Return whether there is a mistake at or below a key."""
         return any(mistake.path[: len(path)] == path for mistake in self._mistakes)
 
     def mentions(self, key: str) -> bool:
-        """Tell whether a mistake is about a key, wherever it is, or about a key that was probably meant to be it."""
+        """Return whether a mistake is about a key, wherever it is, or about a key that was probably meant to be it."""
         return any(key in {mistake.path[-1], mistake.nearest} for mistake in self._mistakes)
 
     def shown(self, file: str, path: KeyPath) -> str:

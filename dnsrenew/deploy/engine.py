@@ -147,7 +147,7 @@ class _EntryRun(Frozen):
         return self._result(ok=True, changed=True, served=True if wanted else None)
 
     def _has_changed(self, deployer: Deployer, error: DnsRenewError) -> bool:
-        """Tell whether a deployment that failed may have written or activated anything.
+        """Return whether a deployment that failed may have written or activated anything.
 
         A deployer that knows has the attribute ``has_changed``.
         """
@@ -158,7 +158,7 @@ class _EntryRun(Frozen):
         return bool(getattr(deployer, "has_changed", False))
 
     def _is_in_use(self, wanted: verify.Wanted | None) -> bool:
-        """Tell whether the certificate that is there is served; a run may have been killed before it activated it."""
+        """Return whether the certificate that is there is served; a run may have been killed before it activated it."""
         return not self.saved.is_begun if wanted is None else verify.is_served(self.context, wanted)
 
     def _restore(self, deployer: Deployer) -> bool:

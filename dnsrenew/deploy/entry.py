@@ -85,7 +85,7 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
 
 
 def _folders(files: Iterable[str], above: str) -> Iterator[str]:
-    """Give the folders of files below another one, the upper ones first."""
+    """Yield the folders of files below another one, the upper ones first."""
     for file in files:
         parts = os.path.relpath(os.path.dirname(file), above).split(os.sep) if file.startswith(above + os.sep) else ()
         if os.pardir not in parts:

@@ -14,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base.users import group_id, user_id
-from dnsrenew.deploy import aside, programs, texts
-from dnsrenew.deploy.aside import TargetFile, inspect, read_file
+from dnsrenew.deploy import programs, staged_file, texts
 from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT
+from dnsrenew.deploy.staged_file import TargetFile, inspect, read_file
 from dnsrenew.errors import DeployError, as_clause
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.aside import Found
     from dnsrenew.deploy.protocol import DeployerContext, SavedFiles
+    from dnsrenew.deploy.staged_file import Found
     from dnsrenew.errors import Message
 
 __all__ = ["TargetFile", "complete_renames", "is_in_place", "read_file", "replace_files", "restore_files"]
@@ -34,7 +34,7 @@ _ATTRIBUTES: Final = "attributes"
 
 
 def is_in_place(files: Iterable[TargetFile]) -> bool:
-    """Tell whether every file has its content already; a link is not a file.
+    """Return whether every file has its content already; a link is not a file.
 
     :raises DeployError: ``deploy-unwritable``: a folder does not exist, or something else is in the place of a file.
     """
@@ -69,7 +69,7 @@ def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mappi
     """
     old = {file.path: inspect(file.path) for file in files}
     for path in old:
-        aside.remove_stale(path)
+        staged_file.remove_stale(path)
     changed = [file for file in files if not _has(old[file.path], file)]
     if changed or more:
         saved.keep({**(_kept(old) if changed else saved.kept()), **(more or {})})
@@ -108,16 +108,16 @@ def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
 
     :raises DeployError: ``deploy-unwritable``.
     """
-    pairs = [(temp, path) for temp, path in renames if aside.is_aside(temp, path)]
+    pairs = [(temp, path) for temp, path in renames if staged_file.is_aside(temp, path)]
     for temp, path in pairs:
         if os.path.lexists(temp):
-            aside.guard(path, partial(aside.rename, temp, path))
+            staged_file.guard(path, partial(staged_file.rename, temp, path))
     for folder in {os.path.dirname(path) for _, path in pairs}:
-        aside.sync_folder(folder)
+        staged_file.sync_folder(folder)
 
 
 def _has(found: Found | None, file: TargetFile) -> bool:
-    """Tell whether what is there is this file or link."""
+    """Return whether what is there is this file or link."""
     if found is None or found.link != file.link:
         return False
     if file.link:
@@ -144,7 +144,7 @@ def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
 
 
 def _can_come_back(found: Found) -> bool:
-    """Tell whether a link would be as before: only root can give one to another user, whose links are not followed."""
+    """Return whether a link can be restored: only root can give one to another user, whose links are not followed."""
     return not found.link or os.name == "nt" or os.geteuid() == 0 or found.uid in {0, os.geteuid()}
 
 
@@ -162,15 +162,15 @@ def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
     renames: list[tuple[str, str]] = []
     try:
         for file in files:
-            renames.append((aside.write_aside(file), file.path))  # noqa: PERF401  # it may fail half-way
+            renames.append((staged_file.write_aside(file), file.path))  # noqa: PERF401  # it may fail half-way
         for temp, path in renames:  # after all are written: most file systems then write them at once
-            aside.sync_file(temp, path)
+            staged_file.sync_file(temp, path)
         if len(renames) > 1:
             saved.note_renames(renames)
         complete_renames(renames)
     except Exception:  # of a kill, the next run completes the renames
         for temp, _ in renames:
-            aside.remove(temp)
+            staged_file.remove(temp)
         if len(renames) > 1:
             saved.clear_renames()
         raise
@@ -241,7 +241,7 @@ class FileDeployer(ABC):
     def deploy(self, certificate: Certificate) -> None:
         """Replace the files that differ, in folders of the configuration's own if need be, and activate them."""
         for folder in self._options.get(FOLDERS, ()):
-            aside.make_folder(folder)
+            staged_file.make_folder(folder)
         self._files = self.make(certificate)
         is_there = is_in_place(self._files)
         replace_files(self._context.saved, self._files, more={} if is_there else self.kept())

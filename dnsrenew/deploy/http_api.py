@@ -186,6 +186,6 @@ def _texts(document: Any) -> Iterator[str]:
 
 
 def is_safe(url: str) -> bool:
-    """Tell whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
+    """Return whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or host_port.is_here(parts.hostname or "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import subprocesses
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 

@@ -26,7 +26,7 @@ class SavedFiles(Protocol):
     """
 
     def begin(self) -> None:
-        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record that the target is being changed, and forget what an earlier change that ended has saved.
 
         After a change that did not end, what that one saved stays until ``keep``.
 
@@ -34,7 +34,7 @@ class SavedFiles(Protocol):
         """
 
     def end(self) -> None:
-        """Note that the change has ended: the target has the new certificate, or the old one again."""
+        """Record that the change has ended: the target has the new certificate, or the old one again."""
 
     @property
     def is_begun(self) -> bool:

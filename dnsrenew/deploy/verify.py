@@ -69,7 +69,7 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
 
 
 def is_served(context: Context, wanted: Wanted) -> bool:
-    """Tell whether every port serves the certificate now; ask once.
+    """Return whether every port serves the certificate now; ask once.
 
     :raises Cancelled: the run was cancelled.
     """

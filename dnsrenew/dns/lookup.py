@@ -181,7 +181,7 @@ _LOCAL: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80:
 
 
 def only_local(address: str) -> bool:
-    """Tell whether this machine would query a global IPv6 address from a local one; nothing is sent to find out.
+    """Return whether this machine would query a global IPv6 address from a local one; nothing is sent to find out.
 
     The address may still be reachable if a router translates addresses (RFC 6296): query it last, not never.
     """

@@ -171,7 +171,7 @@ class PollingRounds:
         return max(min([*due, self._start + self._timeout, now + _EVENT_INTERVAL]) - now, 0.0)
 
     def _drop_silent_in_zones(self) -> None:
-        """Give up silent addresses in zones whose other addresses are all updated or silent too."""
+        """Drop silent addresses in zones whose other addresses are all updated or silent too."""
         now = self._now()
         for zone, polls in self._waiting_by_zone().items():
             if any(poll.answered for poll in polls):
@@ -190,7 +190,7 @@ class PollingRounds:
                 poll.activate()
 
     def _drop_unreachable(self) -> bool:
-        """Give up the waiting addresses after the time-out, except those that are late; tell whether there are none."""
+        """Drop the waiting addresses after the time-out, except those that are late; return whether there are none."""
         for poll in self._polls:
             if poll.state == "waiting" and not poll.is_late:
                 poll.state = "unreachable"

@@ -69,7 +69,7 @@ class PendingQuery:
         return self.message
 
     def accepts(self, data: bytes) -> bool:
-        """Tell whether a message that belongs to the query can be used; over UDP it must repeat the case."""
+        """Return whether a message that belongs to the query can be used; over UDP it must repeat the case."""
         return self.is_tcp or not self.is_mixed or wire.repeats_question(data, self.message)
 
 

@@ -354,7 +354,7 @@ class SocketLimit:
         self._lock = threading.Lock()
 
     def allows(self, own: int) -> bool:
-        """Tell whether a caller with ``own`` open sockets may open another one."""
+        """Return whether a caller with ``own`` open sockets may open another one."""
         return own < _RESERVED or self._open < self._max
 
     def opened(self) -> None:
@@ -389,17 +389,17 @@ class LetterCase:
         self._without_tcp: set[Address] = set()
 
     def is_mixed(self, address: Address) -> bool:
-        """Tell whether questions to the server have random case."""
+        """Return whether questions to the server have random case."""
         return address not in self._without_tcp
 
     def needs_tcp(self, address: Address) -> bool:
-        """Tell whether the server is known to change the case."""
+        """Return whether the server is known to change the case."""
         return address in self._changing and address not in self._without_tcp
 
     def changed(self, address: Address) -> None:
-        """Note an answer in another case."""
+        """Record an answer in another case."""
         self._changing.add(address)
 
     def lacks_tcp(self, address: Address) -> None:
-        """Note that a server that changes the case does not answer over TCP."""
+        """Record that a server that changes the case does not answer over TCP."""
         self._without_tcp.add(address)

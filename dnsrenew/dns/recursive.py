@@ -170,7 +170,7 @@ class Doh:
         self._client: HttpClient | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether a server is configured."""
+        """Return whether a server is configured."""
         return bool(self.urls)
 
     def query(self, url: str, question: DnsQuestion) -> Message:

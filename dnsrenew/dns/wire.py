@@ -107,7 +107,7 @@ def shown(name: Name) -> str:
 
 
 def belongs(data: bytes, query: bytes) -> bool:
-    """Tell whether ``data`` is an answer to ``query``: same id and same question.
+    """Return whether ``data`` is an answer to ``query``: same id and same question.
 
     A server that cannot read the question may omit it from its answer (RFC 6891 section 7).
     """
@@ -120,18 +120,18 @@ def belongs(data: bytes, query: bytes) -> bool:
 
 
 def repeats_question(data: bytes, query: bytes) -> bool:
-    """Tell whether an answer that belongs to ``query`` has its question letter by letter."""
+    """Return whether an answer that belongs to ``query`` has its question letter by letter."""
     end = query.index(b"\0", _QUESTION_AT) + 5
     return data[_QUESTION_AT:end] == query[_QUESTION_AT:end]
 
 
 def is_truncated(data: bytes) -> bool:
-    """Tell whether the answer was truncated to fit into a datagram (TC)."""
+    """Return whether the answer was truncated to fit into a datagram (TC)."""
     return bool(data[2] & _TC_IN_BYTE_2)
 
 
 def needs_authority(kind: Type, data: bytes) -> bool:
-    """Tell whether the authority section must be parsed, which takes more than half of the time.
+    """Return whether the authority section must be parsed, which takes more than half of the time.
 
     Answers with TXT records and authoritative answers to CAA do not need it.
     """
@@ -154,7 +154,7 @@ def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> M
 
 
 def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
-    """Tell whether an answer is not parsed because it would cost too much."""
+    """Return whether an answer is not parsed because it would cost too much."""
     try:
         return has_too_many_records(_needed(data, authority=authority, additional=additional))
     except (ValueError, IndexError, struct.error):
@@ -177,32 +177,32 @@ def _needed(data: bytes, *, authority: bool, additional: bool) -> bytes:
 
 
 def is_authoritative(answer: Message) -> bool:
-    """Tell whether the server is authoritative for the zone (AA)."""
+    """Return whether the server is authoritative for the zone (AA)."""
     return bool(answer.flags & dns.flags.AA)
 
 
 def recurses(answer: Message) -> bool:
-    """Tell whether the server offers recursion (RA)."""
+    """Return whether the server offers recursion (RA)."""
     return bool(answer.flags & dns.flags.RA)
 
 
 def is_positive(answer: Message) -> bool:
-    """Tell whether the answer says that the name exists, or that it does not."""
+    """Return whether the answer says that the name exists, or that it does not."""
     return answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 
 
 def is_nxdomain(answer: Message) -> bool:
-    """Tell whether the answer says that the name does not exist."""
+    """Return whether the answer says that the name does not exist."""
     return answer.rcode() == dns.rcode.NXDOMAIN
 
 
 def wrong_owner(answer: Message, name: Name) -> bool:
-    """Tell whether the answer has records, but none of ``name``; such an answer is not trusted."""
+    """Return whether the answer has records, but none of ``name``; such an answer is not trusted."""
     return bool(answer.answer) and all(rrset.name != name for rrset in answer.answer)
 
 
 def is_referral(answer: Message) -> bool:
-    """Tell whether the answer only refers to other servers (RFC 2308 section 2.2)."""
+    """Return whether the answer only refers to other servers (RFC 2308 section 2.2)."""
     if answer.answer or answer.rcode() != dns.rcode.NOERROR:
         return False
     kinds = {rrset.rdtype for rrset in answer.authority}
@@ -322,7 +322,7 @@ _NAMES: Final = {
 
 
 def has_too_many_records(data: bytes) -> bool:
-    """Tell whether the sections after the question have too many records or labels.
+    """Return whether the sections after the question have too many records or labels.
 
     :raises ValueError, IndexError, struct.error: they are malformed.
     """

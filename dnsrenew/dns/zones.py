@@ -317,7 +317,7 @@ class NameServers:
         return self._servers.get(zone, ())
 
     def share(self, zone: Name, parent: Name) -> None:
-        """Note that a zone has the servers of its parent."""
+        """Record that a zone has the servers of its parent."""
         self._servers[zone] = self.of(parent)
 
     def addresses(self, zone: Name) -> list[Address]:

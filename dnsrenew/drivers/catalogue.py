@@ -253,7 +253,7 @@ def _is_names(value: object) -> bool:
 
 
 def _is_tools(value: object) -> bool:
-    """Tell whether it is a table for each tool, with a table for each of its names of the host."""
+    """Return whether it is a table for each tool, with a table for each of its names of the host."""
     if not isinstance(value, dict):
         return False
     tables = [names for tool in value.values() if isinstance(tool, dict) for names in tool.values()]

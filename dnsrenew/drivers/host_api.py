@@ -190,7 +190,7 @@ def described(body: bytes) -> str:
 
 
 def _messages(value: Any, depth: int = 0) -> Iterator[str]:
-    """Give each text in the JSON of an error that is a message for people."""
+    """Yield each text in the JSON of an error that is a message for people."""
     if depth > 5:
         return
     if isinstance(value, str):
@@ -230,7 +230,7 @@ def pick(value: Any, *path: str | int, kind: type[T]) -> T:
 
 
 def pages(read: Callable[[int], tuple[list[Any], bool]]) -> Iterator[Any]:
-    """Give the items of all pages.
+    """Yield the items of all pages.
 
     :param read: returns the items of a page (from 1) and whether another follows.
     :raises HostError: the host names another page without end.
@@ -254,7 +254,7 @@ def basic(user: str, password: str) -> str:
 
 
 def by_zone(records: Sequence[TxtRecord]) -> Iterator[tuple[str, list[TxtRecord]]]:
-    """Give each zone, without the final dot, with its records."""
+    """Yield each zone, without the final dot, with its records."""
     for zone, group in groupby(sorted(records, key=_zone), key=_zone):
         yield names.relative(zone), list(group)
 
@@ -288,7 +288,7 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def is_named(shown: str, zone: str) -> bool:
-    """Tell whether a name that a host shows, in Unicode or with a final dot, is that of a zone."""
+    """Return whether a name that a host shows, in Unicode or with a final dot, is that of a zone."""
     try:
         return names.to_a_labels(names.relative(shown)) == zone
     except names.InvalidName:

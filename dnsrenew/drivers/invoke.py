@@ -300,7 +300,7 @@ _SCHEME: Final = "http://"
 
 
 def plain_http(provider: Provider, account: DnsAccount) -> Iterator[tuple[str, str]]:
-    """Give each option that is an ``http://`` address of another machine, with its host."""
+    """Yield each option that is an ``http://`` address of another machine, with its host."""
     for key, value in {**provider.driver_options, **dict(option_values(account))}.items():
         if isinstance(value, str) and value.strip().lower().startswith(_SCHEME):
             host = _host(value.strip())
@@ -316,7 +316,7 @@ def _host(address: str) -> str:
 
 
 def _is_local(host: str) -> bool:
-    """Tell whether what is sent to a host stays on this machine; a name is not looked up."""
+    """Return whether what is sent to a host stays on this machine; a name is not looked up."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -142,11 +142,11 @@ class Provider(Frozen, kw_only=True):
         return pasted.fault(value, secret, is_key=self.is_key(option))
 
     def is_key(self, option: str) -> bool:
-        """Tell whether a secret is one that the host made, such as a token, and no password that a person chose."""
+        """Return whether a secret is one that the host made, such as a token, and no password that a person chose."""
         return option in self.options and _BY_A_PERSON.search(option) is None
 
     def is_secret(self, option: str) -> bool:
-        """Tell whether an option may be a secret; every option may, without a provider file."""
+        """Return whether an option may be a secret; every option may, without a provider file."""
         spec = self.options.get(option)
         return self.any_options if spec is None else spec.secret
 

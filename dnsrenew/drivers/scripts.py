@@ -92,7 +92,7 @@ class DnsScript(Frozen):
         return min(lacking, key=len, default=[])
 
     def defines(self, action: str) -> bool:
-        """Tell whether the script has the function for an action, ``add`` or ``rm``."""
+        """Return whether the script has the function for an action, ``add`` or ``rm``."""
         return (
             re.search(rf"^[ \t]*(?:function[ \t]+)?{re.escape(self.name)}_{action}\b", self.text, re.MULTILINE)
             is not None
@@ -143,7 +143,7 @@ def find_script(script: str, home: str = "") -> DnsScript | None:
 
 
 def found_scripts(home: str = "") -> Iterator[DnsScript]:
-    """Give the scripts on this machine, by name; of several with one name the first."""
+    """Yield the scripts on this machine, by name; of several with one name the first."""
     found: dict[str, str] = {}
     for place in (home, *map(os.path.expanduser, _PLACES)):
         for folder in (place, os.path.join(place, "dnsapi")) if place else ():
@@ -173,5 +173,5 @@ def shell_path(script: DnsScript) -> str | None:
 
 
 def is_private(variable: str, value: str) -> bool:
-    """Tell whether a value that stands in the configuration itself is kept out of messages; most are no secrets."""
+    """Return whether a value that stands in the configuration itself is kept out of messages; most are no secrets."""
     return _SECRET_NAME.search(variable) is not None and not os.path.exists(value)

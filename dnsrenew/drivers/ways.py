@@ -62,7 +62,7 @@ def find_other(name: str) -> OtherHost | None:
 
 
 def is_called(name: str, provider: Provider) -> bool:
-    """Tell whether a name is exactly one of a host's: its own, its title, or what another tool calls it."""
+    """Return whether a name is exactly one of a host's: its own, its title, or what another tool calls it."""
     tools = (each for table in provider.tools.values() for each in table)
     return _plain(name) in map(_plain, (provider.name, provider.title, *provider.names, *tools))
 
@@ -82,7 +82,7 @@ def without_driver() -> list[OtherHost]:
 
 
 def is_named(word: str, host: Provider | OtherHost) -> bool:
-    """Tell whether a word is in one of a host's names, whatever the case, the blanks and the punctuation."""
+    """Return whether a word is in one of a host's names, whatever the case, the blanks and the punctuation."""
     if isinstance(host, Provider):
         names = [host.name, host.title, host.website, *host.names, *host.tools.get("acme_sh", ())]
     else:

@@ -60,7 +60,7 @@ class FallbackPlanner:
         self._skip_useless(routes)
 
     def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
-        """Give the attempts one after the other, until no route is left; the caller stops after a success.
+        """Yield the attempts one after the other, until no route is left; the caller stops after a success.
 
         In between, the caller reports the result: :meth:`apply_preflight`, :meth:`failed`.
 
@@ -144,7 +144,7 @@ class FallbackPlanner:
             self._drop_routes(attempt, error, culprits)
 
     def _note_validated(self, attempt: ActiveAttempt, error: AttemptError) -> None:
-        """Note which names have a valid authorization at this CA."""
+        """Record which names have a valid authorization at this CA."""
         ca = attempt.selection.ca
         if not attempt.validated.isdisjoint(attempt.pending):  # the CA does not reuse authorizations
             self._without_reuse.add(ca)

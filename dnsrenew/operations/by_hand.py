@@ -154,7 +154,7 @@ def _key(
 
 
 def _is_in_force(checked: _Checked, name: str, state: State, store: Store) -> bool:
-    """Tell whether this certificate is in force already, with this key."""
+    """Return whether this certificate is in force already, with this key."""
     try:
         stored = store.read_chain(name, state), store.read_private_key(name, state)
     except StoreError:

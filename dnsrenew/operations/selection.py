@@ -59,7 +59,7 @@ def unknown_certificate(name: object, known: Sequence[str], *, patterns: bool = 
 
 
 def is_pattern(name: object) -> bool:
-    """Tell whether a name is a pattern."""
+    """Return whether a name is a pattern."""
     return isinstance(name, str) and not _PATTERN.isdisjoint(name)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate
     from dnsrenew.store import Store
-    from dnsrenew.store.parts import Debt
+    from dnsrenew.store.interfaces import Debt
 
 
 _STATES: Final[Mapping[str | None, CertificateState]] = {

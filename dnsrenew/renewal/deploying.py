@@ -49,7 +49,7 @@ _LAST_SECONDS: Final = 5.0
 
 
 def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
-    """Tell whether an entry has not succeeded yet with the certificate in force; no target is looked at."""
+    """Return whether an entry has not succeeded yet with the certificate in force; no target is looked at."""
     return _any_pending(spec, entry_ids(spec.deploy), state, store)
 
 
@@ -61,7 +61,7 @@ def _any_pending(spec: CertificateSpec, ids: Sequence[str], state: State, store:
 
 
 def _any_moved(ids: Sequence[str], state: State) -> bool:
-    """Tell whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
+    """Return whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
 
     It may be the same all the same, as after a restore: :func:`deploy_pending` looks.
     """
@@ -227,7 +227,7 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
 
 
 def _can_inspect(one: Entry) -> bool:
-    """Tell whether the target, or a port that it serves, shows what it has."""
+    """Return whether the target, or a port that it serves, shows what it has."""
     return one.can_inspect or bool(one.options.get("verify"))
 
 
@@ -281,7 +281,7 @@ def _is_pending(state: State, one: str, options: Mapping[str, Any], store: Store
 
 
 def _is_as_left(record: Mapping[str, Any]) -> bool:
-    """Tell whether the files of a deployment that has succeeded have their marks still."""
+    """Return whether the files of a deployment that has succeeded have their marks still."""
     if not record["ok"]:
         return True
     marks = record.get(_FILES)  # a record of an older version has none

@@ -157,7 +157,7 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
 
 
 def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
+    """Return whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
     if state.lifetime is not None or spec.lifetime is None:
         return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
     if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
@@ -167,7 +167,7 @@ def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
 
 
 def _is_of_other_request(spec: CertificateSpec, state: State) -> bool:
-    """Tell whether the certificate was not ordered with the given request, or with one that is given no longer."""
+    """Return whether the certificate was not ordered with the given request, or with one that is given no longer."""
     if spec.csr is None:
         return lacks_key(state.sizes)
     if not state.ca:  # installed by hand: until it is due

@@ -112,7 +112,7 @@ def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **kn
 
 
 def _is_for_a_server(attempts: Sequence[Attempt]) -> bool:
-    """Tell whether only the server whose app answers can renew: a failure of ours must not make that one wait."""
+    """Return whether only the server whose app answers can renew: a failure of ours must not make that one wait."""
     return bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
 
 

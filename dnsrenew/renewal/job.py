@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.dns import DnsView
     from dnsrenew.renewal.due import RunOptions
     from dnsrenew.store import State, Store
+    from dnsrenew.store.interfaces import LostAccount
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import LostAccount
 
 
 class Services(Frozen):

@@ -185,7 +185,7 @@ def unexpected(error: Exception, context: Context) -> DnsRenewError:
 
 
 def needs_attention(outcome: Outcome, now: datetime) -> bool:
-    """Tell whether a certificate failed, is not deployed, or is deferred.
+    """Return whether a certificate failed, is not deployed, or is deferred.
 
     It is not where the CA itself asked to wait, and a valid certificate stands.
     """
@@ -197,7 +197,7 @@ def needs_attention(outcome: Outcome, now: datetime) -> bool:
 
 
 def asked_by_ca(outcome: Outcome) -> bool:
-    """Tell whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
+    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
     errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
     by_ledger = any(error.code == "ca-ledger" and about(error).limit != "retry-after" for error in errors)
     return not by_ledger and getattr(outcome.error, "retry_after", None) is not None

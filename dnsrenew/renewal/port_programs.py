@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.deploy import programs as runner
@@ -25,7 +25,7 @@ from dnsrenew.renewal import texts
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.parts import Debt, Debts
+    from dnsrenew.store.interfaces import Debt, Debts
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -35,12 +35,12 @@ _AFTER_CANCEL: Final = 4.0
 
 
 def opens_port(route: Route) -> bool:
-    """Tell whether dnsrenew itself listens for the CA on this route."""
+    """Return whether dnsrenew itself listens for the CA on this route."""
     return CHALLENGES[route.challenge].port is not None and route.webroot is None and not route.app
 
 
 def stops_others(spec: CertificateSpec) -> bool:
-    """Tell whether a renewal of this certificate may stop a server that others need: they are not renewed meanwhile."""
+    """Return whether renewing this certificate may stop a server that others need."""
     return bool(spec.before or spec.after) and any(map(opens_port, spec.routes))
 
 

@@ -79,7 +79,7 @@ def renew_certificate(
 
 
 def may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
-    """Tell whether the pending deployments of a certificate are tried."""
+    """Return whether the pending deployments of a certificate are tried."""
     return bool(spec.deploy) and options.deploy and not options.dry_run
 
 

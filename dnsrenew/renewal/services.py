@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.renewal.job import Services
     from dnsrenew.store import Store
+    from dnsrenew.store.interfaces import LostAccount
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import LostAccount
 
 
 class LazyServices:

@@ -110,7 +110,7 @@ def _within_quotes(before: str, arguments: str) -> str:
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:
-    """Give the certificates and patterns that a command names; one in a variable is not known."""
+    """Yield the certificates and patterns that a command names; one in a variable is not known."""
     left = deque(words)
     while left:
         word = left.popleft()
@@ -247,7 +247,7 @@ def _script_renews(command: FoundCommand, machine: Machine, config: str, names: 
 
 
 def _script(command: str, machine: Machine) -> Iterator[str]:
-    """Give the lines of the script that a command runs: a person may have put the call of dnsrenew into one."""
+    """Yield the lines of the script that a command runs: a person may have put the call of dnsrenew into one."""
     for word in command.split()[:_MOST_WORDS]:
         path = word.lstrip("-@:+!\"'").rstrip("\"'")
         if path.startswith("/"):
@@ -282,7 +282,7 @@ RUN: Final = "run"
 
 
 def _systemd(machine: Machine) -> Iterator[FoundCommand]:
-    """Give the commands of the services that are enabled or running, or that such a timer starts."""
+    """Yield the commands of the services that are enabled or running, or that such a timer starts."""
     if not runs_systemd(machine):
         return  # its files are there, and it does not run
     system = [machine.root / folder for folder in UNIT_FOLDERS]
@@ -313,7 +313,7 @@ def _units(folder: Path) -> list[Path]:
 def _commands(
     unit: Path, folders: Sequence[Path], home: str, halt: Callable[[], Halt | None] = lambda: None
 ) -> Iterator[FoundCommand]:
-    """Give what a service runs, or the service that a timer starts.
+    """Yield what a service runs, or the service that a timer starts.
 
     :param home: of the user whose unit it is; "" for a unit of the system.
     :param halt: finds out why it does not run; not asked of a service that ends, as one at each start of the machine.
@@ -341,7 +341,7 @@ def _surroundings(unit: str, user_home: str) -> tuple[str | None, Mapping[str, s
 
 
 def _values(unit: str, key: str) -> Iterator[str]:
-    """Give the values of a key of a unit file."""
+    """Yield the values of a key of a unit file."""
     for line in unit.replace("\\\n", " ").splitlines():
         name, equals, value = line.partition("=")
         if equals and name.strip() == key:
@@ -352,7 +352,7 @@ def _values(unit: str, key: str) -> Iterator[str]:
 
 
 def _cron(machine: Machine) -> Iterator[FoundCommand]:
-    """Give the lines of the system's crontabs and scripts, and of the user's crontab."""
+    """Yield the lines of the system's crontabs and scripts, and of the user's crontab."""
     for crontab in (*(machine.root / each for each in _CRONTABS), *entries(machine.root / _CRON_FOLDERS[0])):
         yield from _entries(read(crontab), partial(halt_of_cron, machine, anacron=crontab.name.startswith(ANACRON)))
     for folder in _CRON_FOLDERS[1:]:
@@ -363,7 +363,7 @@ def _cron(machine: Machine) -> Iterator[FoundCommand]:
 
 
 def _entries(crontab: str, halt: Callable[[], Halt | None], user_home: str = "") -> Iterator[FoundCommand]:
-    """Give the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
+    """Yield the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
 
     :param user_home: of the user whose crontab it is; "": each line of it names a user.
     """
@@ -383,7 +383,7 @@ def _entries(crontab: str, halt: Callable[[], Halt | None], user_home: str = "")
 
 
 def _launchd(machine: Machine) -> Iterator[FoundCommand]:
-    """Give the commands of the agents and daemons that are not disabled."""
+    """Yield the commands of the agents and daemons that are not disabled."""
     import plistlib
 
     for folder in (*(machine.root / each for each in _AGENTS), machine.home / _AGENTS[1]):
@@ -409,7 +409,7 @@ def _job(machine: Machine, job: Mapping[str, Any], user_home: str) -> FoundComma
 
 
 def _windows(machine: Machine) -> Iterator[FoundCommand]:
-    """Give the commands of the tasks that this user can read."""
+    """Yield the commands of the tasks that this user can read."""
     import html
 
     folder = machine.root / _TASKS  # an ordinary user cannot list it, but can read his own tasks
@@ -428,7 +428,7 @@ def _windows(machine: Machine) -> Iterator[FoundCommand]:
 
 
 def _processes(machine: Machine) -> Iterator[FoundCommand]:
-    """Give the command lines of the processes of this user, and of root, that are a ``dnsrenew run``."""
+    """Yield the command lines of the processes of this user, and of root, that are a ``dnsrenew run``."""
     for process in entries(machine.root / "proc"):
         if process.name.isdecimal():
             yield from _of_process(read(process / "cmdline").rstrip("\0").split("\0"), int(process.name), machine)
@@ -452,7 +452,7 @@ def _of_process(words: Sequence[str], pid: int, machine: Machine) -> Iterator[Fo
 
 
 def _running(words: Sequence[str]) -> Iterator[str]:
-    """Give the command line of a process if it is a ``dnsrenew run``: the program itself, or Python with it."""
+    """Yield the command line of a process if it is a ``dnsrenew run``: the program itself, or Python with it."""
     for index, word in enumerate(words[:4]):
         if word.rpartition("/")[2] == "dnsrenew":
             if "run" in words[index:]:

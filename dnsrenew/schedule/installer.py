@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import host_port, subprocesses
-from dnsrenew.base.ground import Ground
 from dnsrenew.base.model import Deployment
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.subprocesses import environment
 from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.base.values import Frozen
@@ -432,7 +432,7 @@ def _programs(config: Config) -> Iterator[str]:
 
 
 def _is_unknown(entry: Deployment) -> bool:
-    """Tell whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
+    """Return whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
     if entry.to == _HFS:
         return _FOLDER not in entry.options
     command = entry.options.get(_RUN if entry.to == _RUN else "reload")
@@ -440,7 +440,7 @@ def _is_unknown(entry: Deployment) -> bool:
 
 
 def _asks_systemd(command: Sequence[str]) -> bool:
-    """Tell whether a command only lets systemd reload units: systemd does it, so no sandbox of ours stops it."""
+    """Return whether a command only lets systemd reload units: systemd does it, so no sandbox of ours stops it."""
     verb, *units = [word for word in command[1:] if word not in _NO_MATTER] or [""]
     is_plain = bool(units) and not any(unit.startswith("-") for unit in units)
     return os.path.basename(command[0]) == "systemctl" and verb in _RELOADS and is_plain

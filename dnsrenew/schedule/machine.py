@@ -93,7 +93,7 @@ def runs_systemd(machine: Machine) -> bool:
 
 
 def lines(text: str) -> Iterator[str]:
-    """Give the lines of a script or a crontab that are no comments."""
+    """Yield the lines of a script or a crontab that are no comments."""
     return (line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 

@@ -165,7 +165,7 @@ def note(job: ScheduledJob, *, system: bool) -> str:
 
 
 def _is_predictable(job: ScheduledJob) -> bool:
-    """Tell whether all is known that a run writes and does."""
+    """Return whether all is known that a run writes and does."""
     return bool(job.needs.store) and not job.needs.programs
 
 

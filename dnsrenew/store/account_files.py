@@ -18,8 +18,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.store import damage, json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
+from dnsrenew.store.interfaces import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.state import SCHEMA
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.directories import Directories
+from dnsrenew.store.interfaces import Debt
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.parts import Debt
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -19,7 +19,7 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 
 if TYPE_CHECKING:
-    from dnsrenew.store.parts import Documents
+    from dnsrenew.store.interfaces import Documents
     from dnsrenew.store.paths import Paths
 
 _SCHEMA: Final = 1
@@ -40,7 +40,7 @@ class DeploymentFiles:
         self._renames = os.path.join(paths.journal, f"{name}-{entry}{RENAMES}")
 
     def begin(self) -> None:
-        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record that the target is being changed, and forget what an earlier change that ended has saved.
 
         After a change that did not end (the run was killed), what that one saved stays until :meth:`keep`.
 
@@ -53,7 +53,7 @@ class DeploymentFiles:
         self._disk.write(self._begun, b"", PRIVATE, sync=False)  # after a power cut the server starts anew
 
     def end(self) -> None:
-        """Note that the change has ended: the target has the new certificate, or the old one again."""
+        """Record that the change has ended: the target has the new certificate, or the old one again."""
         self._disk.discard(self._begun)
 
     @property
@@ -62,7 +62,7 @@ class DeploymentFiles:
         return self._disk.size(self._begun) is not None
 
     def have_others_begun(self, known: Collection[str]) -> bool:
-        """Tell whether an entry that is not configured any more has begun a change that has not ended.
+        """Return whether an entry that is not configured any more has begun a change that has not ended.
 
         :param known: the ids of the entries that are configured.
         """

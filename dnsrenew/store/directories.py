@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.errors import StoreError
 from dnsrenew.store import os_errors
 from dnsrenew.store.atomic_io import FOLDER, AtomicFiles

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from dnsrenew.store.debts import DebtFiles
     from dnsrenew.store.deployment_files import DeploymentFiles, DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
+    from dnsrenew.store.interfaces import Journal, PendingOrders, SigningRequests
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import Journal, PendingOrders, SigningRequests
     from dnsrenew.store.protocol import ZonePurpose
     from dnsrenew.store.scheduled_runs import ScheduledRuns
 

@@ -144,7 +144,7 @@ class JournalFolder:
                     entry.keep()
 
     def _may_be_in_flight(self, context: Context, path: str, page: JournalPage) -> bool:
-        """Tell whether a DNS host may still carry out a request of a killed run."""
+        """Return whether a DNS host may still carry out a request of a killed run."""
         return os.path.lexists(in_flight_path(path)) and page.is_recent(context.clock.now())
 
     def unreadable(self) -> list[str]:

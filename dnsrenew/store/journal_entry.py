@@ -40,7 +40,7 @@ class JournalPage(Frozen):
     removed: tuple[WrittenValue, ...] = ()
 
     def is_recent(self, now: datetime) -> bool:
-        """Tell whether a DNS host may still carry out a request of this entry."""
+        """Return whether a DNS host may still carry out a request of this entry."""
         since = json_files.time(self.since)
         return since is not None and timedelta(0) <= now - since < LATEST
 
@@ -135,11 +135,11 @@ class JournalEntry(abc.ABC):
         self._excluded = frozenset(values)
 
     def is_recent(self, now: datetime) -> bool:
-        """Tell whether a DNS host may still carry out a request of this entry."""
+        """Return whether a DNS host may still carry out a request of this entry."""
         return self._page.is_recent(now)
 
     def wrote_to(self, account: str, host_fingerprint: int) -> bool:
-        """Tell whether an account wrote to the host with this fingerprint; True if unknown."""
+        """Return whether an account wrote to the host with this fingerprint; True if unknown."""
         return self._page.hosts.get(account, host_fingerprint) == host_fingerprint
 
     def mark_in_flight(self, values: Iterable[WrittenValue]) -> None:
@@ -196,11 +196,11 @@ class JournalEntry(abc.ABC):
 
     @abc.abstractmethod
     def _put_mark(self) -> None:
-        """Note that a request is in flight."""
+        """Record that a request is in flight."""
 
     @abc.abstractmethod
     def _drop_mark(self) -> None:
-        """Note that none is in flight any more, as far as possible."""
+        """Record that none is in flight any more, as far as possible."""
 
     @abc.abstractmethod
     def _end(self) -> None:

@@ -35,6 +35,6 @@ def open_store(
 
 
 def has_store(folder: Path) -> bool:
-    """Tell whether a folder is a store that has been used."""
+    """Return whether a folder is a store that has been used."""
     paths = Paths(str(folder))
     return os.path.isdir(paths.accounts) or os.path.isdir(paths.certificates)

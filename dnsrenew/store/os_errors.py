@@ -15,7 +15,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.base.ground import Weakness
+    from dnsrenew.base.path_trust import Weakness
     from dnsrenew.errors import Text
 
 TEMP_PREFIX: Final = ".tmp-"
@@ -171,7 +171,7 @@ def _denied_at(path: str, root: str, *, reading: bool) -> str:
 
 
 def _may_use(path: str, *, reading: bool) -> bool:
-    """Tell whether the user has the rights that we need; writing sets modes, which only the owner may do."""
+    """Return whether the user has the rights that we need; writing sets modes, which only the owner may do."""
     if reading:
         return os.access(path, os.R_OK)
     return os.access(path, os.W_OK) and (os.name == "nt" or os.stat(path).st_uid == os.geteuid())
@@ -196,7 +196,7 @@ def _ancestors(path: str) -> list[str]:
 
 
 def _leads_to_store(path: str, root: str) -> bool:
-    """Tell whether this is the folder of the store, or one above it, in a folder that exists."""
+    """Return whether this is the folder of the store, or one above it, in a folder that exists."""
     return path in _ancestors(root) and os.path.isdir(os.path.dirname(path))
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.store.deployment_files import DiagnosisRecords, NotifiedRecords, UnfinishedRenames
     from dnsrenew.store.http_responses import HttpResponses
+    from dnsrenew.store.interfaces import Debts, Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.parts import Debts, Journal, PendingOrders, SavedDeployment, SigningRequests, StoredAccount
     from dnsrenew.store.scheduled_runs import ScheduledRuns
     from dnsrenew.store.state import Meta, State
 
@@ -181,7 +181,7 @@ class Store(Protocol):
         """
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Tell whether the version in force exists, by the sizes of the files that other programs read.
+        """Return whether the version in force exists, by the sizes of the files that other programs read.
 
         Two system calls, or one statement.
 
@@ -257,7 +257,7 @@ class Store(Protocol):
         """
 
     def is_by_hand(self, name: str, state: State) -> bool:
-        """Tell whether the certificate in force was installed by hand, so that no CA of ours issued it."""
+        """Return whether the certificate in force was installed by hand, so that no CA of ours issued it."""
 
     def note_revocation(self, name: str, state: State) -> None:
         """Record in the version in force what its state says of revocation and compromised keys, durably.

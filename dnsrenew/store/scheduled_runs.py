@@ -62,11 +62,11 @@ class ScheduledRuns:
         return self._all().get(_key(config), ScheduledRun())
 
     def installed(self, config: Path, now: datetime) -> None:
-        """Note that a schedule is there from now on."""
+        """Record that a schedule is there from now on."""
         self._write(self._all() | {_key(config): ScheduledRun(since=now)})
 
     def ran(self, config: Path, now: datetime) -> None:
-        """Note a run."""
+        """Record a run."""
         found = self._all()
         before = found.get(_key(config), ScheduledRun())
         self._write(found | {_key(config): ScheduledRun(before.since, now)})

@@ -84,7 +84,7 @@ class StoreSnapshot:
         return self._store.names()
 
     def accounts(self) -> Iterator[list[StoredFile]]:
-        """Give the files of each account.
+        """Yield the files of each account.
 
         :raises StoreError: one cannot be read.
         """

@@ -477,7 +477,7 @@ _SKEW: Final = timedelta(days=1)
 
 
 def is_waiting(since: datetime, until: datetime, now: datetime) -> bool:
-    """Tell whether a wait from ``since`` to ``until`` is not over yet.
+    """Return whether a wait from ``since`` to ``until`` is not over yet.
 
     A clock that was set back since then prolongs the wait, which is accepted up to the length of the wait and up to
     a day. Beyond that, the clock was wrong when the wait was stored, and the wait is ignored.

@@ -9,7 +9,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
 
 if TYPE_CHECKING:
-    from dnsrenew.base.ground import Fault
+    from dnsrenew.base.path_trust import Fault
 
 # ── the time in which a CA counts ───────────────────────────────────────────────────────
 

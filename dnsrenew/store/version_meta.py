@@ -58,7 +58,7 @@ def _without_ca(meta: Meta) -> bytes:
 
 
 def is_by_hand(disk: AtomicFiles, folder: str) -> bool:
-    """Tell whether meta.json says that the version was installed by hand: that it has no CA."""
+    """Return whether meta.json says that the version was installed by hand: that it has no CA."""
     try:
         document = json_files.load(json_files.read(disk, os.path.join(folder, META)) or b"", SCHEMA)
     except (DamagedFile, NewerSchema):
@@ -90,7 +90,7 @@ def checked(data: bytes, found: Meta) -> Meta:
 
 
 def has_no_key(disk: AtomicFiles, folder: str) -> bool:
-    """Tell whether meta.json says that the key of the version is elsewhere: it was ordered with a given request."""
+    """Return whether meta.json says that the key of the version is elsewhere: it was ordered with a given request."""
     try:
         return lacks_key(Meta.from_json(json_files.read(disk, os.path.join(folder, META)) or b"").sizes)
     except (DamagedFile, NewerSchema):

@@ -65,7 +65,7 @@ class Versions:
         return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and name[0] != "0")
 
     def is_complete(self, number: int) -> bool:
-        """Tell whether every PEM file of a version exists and is not empty (chain.pem may be).
+        """Return whether every PEM file of a version exists and is not empty (chain.pem may be).
 
         :raises StoreError: permission denied.
         """
@@ -93,7 +93,7 @@ class Versions:
         return f"it has {size} bytes instead of {sizes[name]}" if size else "it is empty"
 
     def has_parts(self, number: int, sizes: Mapping[str, int]) -> bool:
-        """Tell whether cert.pem and chain.pem together have the size of fullchain.pem; two system calls."""
+        """Return whether cert.pem and chain.pem together have the size of fullchain.pem; two system calls."""
         folder = f"{self._versions}{os.sep}{number}{os.sep}"
         try:
             whole = sizes.get("fullchain.pem") or os.stat(f"{folder}fullchain.pem").st_size
@@ -179,7 +179,7 @@ class Versions:
         return found
 
     def is_by_hand(self, state: State) -> bool:
-        """Tell whether the version in force was installed by hand: then it names no CA."""
+        """Return whether the version in force was installed by hand: then it names no CA."""
         if state.version is None:
             return False
         meta, damaged = self.meta(state.version, repair=False)
@@ -256,7 +256,7 @@ class Versions:
     # ── current ─────────────────────────────────────────────────────────────────────────
 
     def current_is(self, number: int) -> bool:
-        """Tell whether ``current`` points to a version; one system call. On Windows: whether the copies exist."""
+        """Return whether ``current`` points to a version; one system call. On Windows: whether the copies exist."""
         if self._windows:
             files = [name for name in (*CHECKED, "cert.pem") if os.path.lexists(os.path.join(self.path(number), name))]
             copies = (os.path.join(self._current, name) for name in files)
@@ -294,7 +294,7 @@ class Versions:
 
 
 def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> bool:
-    """Tell whether the files that other programs read have the stored sizes; two system calls.
+    """Return whether the files that other programs read have the stored sizes; two system calls.
 
     :raises StoreError: permission denied.
     """
@@ -307,12 +307,12 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
-    """Tell whether a file is not empty and has the stored size, if that is known."""
+    """Return whether a file is not empty and has the stored size, if that is known."""
     return bool(size) and size == sizes.get(name, size)
 
 
 def _is_file(path: str) -> bool:
-    """Tell whether the path is a regular file, not a link to one."""
+    """Return whether the path is a regular file, not a link to one."""
     return os.path.isfile(path) and not os.path.islink(path)
 
 
@@ -348,7 +348,7 @@ def hold(folder: str) -> int | None:
 
 
 def is_held(folder: str) -> bool:
-    """Tell whether a live process holds a version."""
+    """Return whether a live process holds a version."""
     if sys.platform == "win32":
         return False
     try:

@@ -226,7 +226,7 @@ def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Conte
 
 
 def is_held(path: str) -> bool:
-    """Tell whether another run or thread holds a lock; nothing is written. Raises nothing."""
+    """Return whether another run or thread holds a lock; nothing is written. Raises nothing."""
     try:
         handle = os.open(path, _OPEN & ~os.O_CREAT)
     except OSError:

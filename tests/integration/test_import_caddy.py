@@ -11,7 +11,7 @@ from dnsrenew.base.model import CA
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.extensions.setup.importing import caddy
-from dnsrenew.extensions.setup.importing.found import FoundData, HostView
+from dnsrenew.extensions.setup.importing.model import FoundData, HostView
 from tests.kit.ca_box import Box
 from tests.lab import ports
 from tests.lab.process import ServerProcess, find_program

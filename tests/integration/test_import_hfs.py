@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.extensions.setup.importing import hfs as reader
-from dnsrenew.extensions.setup.importing.found import FoundData, HostView
+from dnsrenew.extensions.setup.importing.model import FoundData, HostView
 from tests.kit import hfs
 from tests.kit.certificates import issue
 from tests.kit.processes import wait_until

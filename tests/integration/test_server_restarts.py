@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.extensions.setup.importing.seen import has_loaded_since
+from dnsrenew.extensions.setup.importing.served_check import has_loaded_since
 from tests.kit import servers
 from tests.kit.deployments import make_certificate
 from tests.kit.processes import wait_until

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from dnsrenew.deploy import aside, programs
+from dnsrenew.deploy import programs, staged_file
 from tests.kit.dying import Death, serve
 
 
@@ -19,9 +19,9 @@ class DeployDeath(Death):
     def watch(self) -> None:
         """Let the operations on the target's files pass by here too."""
         super().watch()
-        write, rename, sync, run = aside.write_aside, aside.rename, aside.sync_folder, programs.run
+        write, rename, sync, run = staged_file.write_aside, staged_file.rename, staged_file.sync_folder, programs.run
 
-        def writes(file: aside.TargetFile) -> str:
+        def writes(file: staged_file.TargetFile) -> str:
             self.pass_by(f"file: write {os.path.basename(file.path)}")
             return write(file)
 
@@ -38,8 +38,8 @@ class DeployDeath(Death):
             run(*arguments, **options)
             self.pass_by("program: done")
 
-        functions: list[tuple[Any, str, Any]] = [(aside, "write_aside", writes), (aside, "rename", renames)]
-        functions += [(aside, "sync_folder", syncs), (programs, "run", runs)]
+        functions: list[tuple[Any, str, Any]] = [(staged_file, "write_aside", writes), (staged_file, "rename", renames)]
+        functions += [(staged_file, "sync_folder", syncs), (programs, "run", runs)]
         for owner, name, function in functions:
             setattr(owner, name, function)
 

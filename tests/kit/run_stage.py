@@ -28,8 +28,8 @@ from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.job import Services
 from dnsrenew.renewal.renew import renew_certificate
 from dnsrenew.store import FolderStore
+from dnsrenew.store.interfaces import LostAccount
 from dnsrenew.store.ledger import Ledger
-from dnsrenew.store.parts import LostAccount
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem, BoxAccount

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.ground import Ground
 from dnsrenew.base.model import Eab
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError

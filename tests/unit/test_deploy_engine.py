@@ -18,7 +18,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.deploy import aside, engine, file_set, programs
+from dnsrenew.deploy import engine, file_set, programs, staged_file
 from dnsrenew.deploy.entry import Entry, entry
 from dnsrenew.errors import DeployError
 from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
@@ -286,14 +286,14 @@ def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.Monkey
     """If a file cannot be replaced, such as a mount, the old pair is restored."""
     old, new = stage.make(), stage.make()
     stage.place(old)
-    real = aside.rename
+    real = staged_file.rename
 
     def refuse(source: str, target: str) -> None:
         if target == str(stage.key):
             raise OSError(16, "Device or resource busy")
         real(source, target)
 
-    monkeypatch.setattr(aside, "rename", refuse)
+    monkeypatch.setattr(staged_file, "rename", refuse)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
     assert (result.error.code, result.rolled_back) == ("deploy-unwritable", True)
@@ -352,7 +352,7 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(aside, "rename", refuse)
+    monkeypatch.setattr(staged_file, "rename", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     result = stage.deploy(stage.entry(), stage.make())
@@ -381,7 +381,7 @@ def test_the_advice_names_the_unit_that_runs(
 
     (tmp_path / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", str(tmp_path / "cgroup"))
-    monkeypatch.setattr(aside, "rename", refuse)
+    monkeypatch.setattr(staged_file, "rename", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     error = stage.deploy(stage.entry(), stage.make()).error
     assert error is not None
@@ -393,7 +393,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, m
     """The renames of a killed run are recorded, so that the next run completes them."""
     old, new = stage.make(), stage.make()
     stage.place(old)
-    real = aside.rename
+    real = staged_file.rename
     done: list[str] = []
 
     def kill(source: str, target: str) -> None:
@@ -402,7 +402,7 @@ def test_killed_between_the_renames_the_next_run_ends_them(stage: EngineStage, m
         done.append(target)
         real(source, target)
 
-    monkeypatch.setattr(aside, "rename", kill)
+    monkeypatch.setattr(staged_file, "rename", kill)
     with pytest.raises(KeyboardInterrupt):
         stage.deploy(stage.entry(), new)
     monkeypatch.undo()

@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base import files
 from dnsrenew.base.files import NotAFileError
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.path_trust import Ground
 from tests.kit.access_lists import let
 from tests.kit.namespaces import run_python
 from tests.kit.users import acting_as, open_way
@@ -229,7 +229,7 @@ def test_whether_others_can_read(tmp_path: Path, folder: int, file: int, group: 
 
 GROUPS = """if True:
     import os, subprocess, sys
-    from dnsrenew.base.ground import Ground
+    from dnsrenew.base.path_trust import Ground
     folder, passwd, group = sys.argv[1:]
     for name, more in (("passwd", passwd), ("group", group)):
         with open(f"/etc/{name}") as file:
@@ -266,7 +266,7 @@ def test_which_group_is_the_users_own(tmp_path: Path, passwd: str, group: str, s
 
 CONTAINER = """if True:
     import os, subprocess, sys
-    from dnsrenew.base.ground import Ground
+    from dnsrenew.base.path_trust import Ground
     above, volume = sys.argv[1:]
     def say(path):
         weakness = Ground().weakness(path, any_entry=True)

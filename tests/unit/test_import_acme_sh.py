@@ -13,7 +13,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import check_options, find_provider
 from dnsrenew.extensions.setup.importing import acme_sh
-from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData, FoundDnsAccount
+from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundData, FoundDnsAccount
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.reading import ShellSettings
 from tests.kit.acme_sh_folder import AcmeSh, in_base64

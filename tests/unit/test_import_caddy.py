@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.extensions.setup.importing import caddy, caddyfile
-from dnsrenew.extensions.setup.importing.found import FoundData
+from dnsrenew.extensions.setup.importing.model import FoundData
 from dnsrenew.extensions.setup.importing.reading import Notes
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine

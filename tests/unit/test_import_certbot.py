@@ -10,7 +10,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.catalogue import check_options, find_provider
 from dnsrenew.extensions.setup.importing import certbot
-from dnsrenew.extensions.setup.importing.found import FoundData, FoundRoute
+from dnsrenew.extensions.setup.importing.model import FoundData, FoundRoute
 from dnsrenew.extensions.setup.importing.plan import make_plan
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine, rsa_key
 

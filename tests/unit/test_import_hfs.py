@@ -7,7 +7,7 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.extensions.setup.importing import hfs
-from dnsrenew.extensions.setup.importing.found import FoundData
+from dnsrenew.extensions.setup.importing.model import FoundData
 from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 

@@ -6,8 +6,9 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.setup.importing import jobs, lego
-from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData
+from dnsrenew.extensions.setup.importing import lego
+from dnsrenew.extensions.setup.importing import timers as jobs
+from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundData
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
 

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from dnsrenew.base import x509
 from dnsrenew.extensions.setup.importing import pem
-from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundData
+from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundData
 from tests.kit.certificates import issue, issuer
 from tests.kit.tool_folders import OldMachine
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base import x509
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FoundAccount,
     FoundCertificate,
     FoundData,

@@ -16,7 +16,7 @@ from dnsrenew import Certificate
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
-from dnsrenew.extensions.setup.importing import seen
+from dnsrenew.extensions.setup.importing import served_check as seen
 from dnsrenew.extensions.setup.importing.importer import ImportResult
 from tests.kit.deployments import make_certificate
 from tests.kit.tls_stand_in import serving

@@ -41,7 +41,7 @@ for store in ("store", "new"):
             main([command, "--json", "--config", str(folder / "dnsrenew.toml")])
         found[f"{command} {store}"] = json.loads(out.getvalue())
     subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
-from dnsrenew.deploy.aside import write_aside
+from dnsrenew.deploy.staged_file import write_aside
 from dnsrenew.deploy.file_set import TargetFile
 from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.challenges.http01.app import FOLDERS, Webroot

@@ -26,10 +26,10 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
+from dnsrenew.store.interfaces import Journal
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalEntry, JournalPage, WrittenValue
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.parts import Journal
 from dnsrenew.store.paths import Paths
 from tests.kit.clock import FakeClock
 from tests.kit.store_sites import DatabaseSite, StoreSite

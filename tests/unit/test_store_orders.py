@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.parts import PendingOrders
+from dnsrenew.store.interfaces import PendingOrders
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.pending_orders import OrderFolders, PendingOrder
 from tests.kit.store_sites import DatabaseSite, StoreSite

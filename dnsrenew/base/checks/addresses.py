@@ -70,7 +70,7 @@ def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
 
 
 def is_local(address: str) -> bool:
-    """Tell whether nobody outside the local network reaches an address."""
+    """Return whether nobody outside the local network reaches an address."""
     return not is_public(address)
 
 

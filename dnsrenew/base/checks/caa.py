@@ -197,7 +197,7 @@ def _relevant(case: _Case) -> list[Record]:
 
 
 def _forbids_all(records: Sequence[Record]) -> bool:
-    """Tell whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
+    """Return whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
     issuers = [parse_issuer(record.value) for record in records]
     return not any(issuer is not None and issuer.domain for issuer in issuers)
 
@@ -219,7 +219,7 @@ def _grade(case: _Case, value: str) -> _Grade:
 
 
 def _is_ours(uri: str, account_url: str | None) -> bool | None:
-    """Tell whether the URI is that of this account; None if it may be an alias of it.
+    """Return whether the URI is that of this account; None if it may be an alias of it.
 
     Let's Encrypt has aliases: its older servers had the same accounts at other URLs, with the same number at the end.
     """

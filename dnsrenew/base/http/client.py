@@ -269,7 +269,7 @@ def _parsed(url: str) -> urllib3.util.Url:
 
 
 def _stays_here(url: str) -> bool:
-    """Tell whether a request is sent without TLS because it does not leave this machine: a proxy would read it."""
+    """Return whether a request is sent without TLS because it does not leave this machine: a proxy would read it."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     return parts.scheme == "http" and (host == "localhost" or (is_ip(host) and ip_address(host).is_loopback))

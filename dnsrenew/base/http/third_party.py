@@ -58,7 +58,7 @@ def _refusal(source: _Origin, destination: _Origin) -> str:
 
 
 def bound(adapter: Any) -> None:
-    """Give an adapter of requests a deadline and a size limit for every answer.
+    """Set on an adapter of requests a deadline and a size limit for every answer.
 
     Its read time-out becomes the time for the whole answer.
     """

@@ -337,7 +337,7 @@ class StoreAddress(Frozen, public=True, hidden=("password",)):
 
 
 def has_password(url: str) -> bool:
-    """Tell whether the URL of a database has a password in it, where logs and process lists show it."""
+    """Return whether the URL of a database has a password in it, where logs and process lists show it."""
     try:
         parts = urlsplit(url)
     except ValueError:  # it is not read by the rules of RFC 3986; a colon before an @ is enough

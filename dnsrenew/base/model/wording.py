@@ -29,5 +29,5 @@ def first_sentence(text: str) -> str:
 
 
 def is_skip(attempt: Attempt) -> bool:
-    """Tell whether the route was skipped: it was ruled out before an order."""
+    """Return whether the route was skipped: it was ruled out before an order."""
     return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

@@ -34,7 +34,7 @@ class CleanupDeadline:
         self._end: float | None = None
 
     def is_over(self, now: float) -> bool:
-        """Tell whether the time is over; it starts with the first call."""
+        """Return whether the time is over; it starts with the first call."""
         if self._end is None:
             self._end = now + self._seconds
         return now >= self._end

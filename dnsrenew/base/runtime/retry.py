@@ -170,6 +170,6 @@ class CircuitBreaker:
             self._open[endpoint] = _OpenCircuit(context.clock.monotonic(), copy.copy(error), probe)
 
     def is_open(self, endpoint: Hashable) -> bool:
-        """Tell whether the last recorded call to the endpoint timed out."""
+        """Return whether the last recorded call to the endpoint timed out."""
         with self._lock:
             return endpoint in self._open

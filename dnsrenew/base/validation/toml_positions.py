@@ -260,7 +260,7 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
 
 
 def _is_known(key: str, shown_keys: Container[str] | None) -> bool:
-    """Tell whether this is a key; a secret that was pasted as a line can look like one: ``Y2FuYXJ5LTQ3MTE=``."""
+    """Return whether this is a key; a secret that was pasted as a line can look like one: ``Y2FuYXJ5LTQ3MTE=``."""
     return shown_keys is None or key in shown_keys or _OPTION.fullmatch(key) is not None
 
 

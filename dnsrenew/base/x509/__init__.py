@@ -16,20 +16,6 @@ from dnsrenew.base.x509.certificates import (
     top_issuer,
 )
 from dnsrenew.base.x509.chain_check import check_chain, have_same_root, is_issued_under
-from dnsrenew.base.x509.given import (
-    CertificatePool,
-    RequestFacts,
-    chain_among,
-    chain_from_file,
-    ends_with_root,
-    has_both,
-    key_from_file,
-    pkcs12_holds,
-    pkcs12_leaf,
-    read_request,
-    request_to_pem,
-    to_pkcs12,
-)
 from dnsrenew.base.x509.keys import (
     KeyHolder,
     PrivateKey,
@@ -45,6 +31,20 @@ from dnsrenew.base.x509.keys import (
     self_signed_pem,
 )
 from dnsrenew.base.x509.request import RequestContent, read_given_request, request_of
+from dnsrenew.base.x509.user_files import (
+    CertificatePool,
+    RequestFacts,
+    chain_among,
+    chain_from_file,
+    ends_with_root,
+    has_both,
+    key_from_file,
+    pkcs12_holds,
+    pkcs12_leaf,
+    read_request,
+    request_to_pem,
+    to_pkcs12,
+)
 
 __all__ = [
     "SKEW",

@@ -94,7 +94,7 @@ def key_hash_of_certificate(pem: str) -> str:
 
 
 def has_ecdsa_key(pem: str | bytes) -> bool:
-    """Tell whether the key of the first certificate is an ECDSA key.
+    """Return whether the key of the first certificate is an ECDSA key.
 
     :raises ValueError: there is none, or it cannot be read.
     """
@@ -126,7 +126,7 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
 
 
 def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
-    """Tell whether a chain is valid at a time (in UTC) by its dates; an unreadable chain is not."""
+    """Return whether a chain is valid at a time (in UTC) by its dates; an unreadable chain is not."""
     try:
         return all(is_valid(load(block), now) for block in blocks(fullchain_pem))
     except ValueError:
@@ -134,7 +134,7 @@ def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
 
 
 def is_valid(certificate: x509.Certificate, now: datetime) -> bool:
-    """Tell whether a certificate is valid at a time, as a clock that is a little behind sees it."""
+    """Return whether a certificate is valid at a time, as a clock that is a little behind sees it."""
     return certificate.not_valid_before_utc - SKEW <= now < certificate.not_valid_after_utc
 
 

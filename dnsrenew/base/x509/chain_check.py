@@ -116,7 +116,7 @@ def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None
 
 
 def have_same_root(fullchain_pem: str, other_pem: str) -> bool:
-    """Tell whether two chains name the same issuer, by name and key identifier, of their last certificates.
+    """Return whether two chains name the same issuer, by name and key identifier, of their last certificates.
 
     A chain that cannot be read has no root.
     """
@@ -133,7 +133,7 @@ def _root_id(fullchain_pem: str) -> tuple[bytes, bytes | None]:
 
 
 def is_issued_under(fullchain_pem: str, roots: Sequence[bytes]) -> bool:
-    """Tell whether one of some roots (DER) issued a certificate of a chain: the last one, or one below a cross-sign.
+    """Return whether one of some roots (DER) issued a certificate of a chain: the last one, or one below a cross-sign.
 
     :raises ValueError: the chain cannot be read.
     """
@@ -152,7 +152,7 @@ def _is_issued_by_der(certificate: x509.Certificate, issuer: bytes) -> bool:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether a certificate carries the signature and the name of an issuer."""
+    """Return whether a certificate carries the signature and the name of an issuer."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -75,7 +75,7 @@ def key_kind(key: KeyHolder) -> KeyKind | None:
 
 
 def is_rsa(key: PrivateKey) -> bool:
-    """Tell whether a key is an RSA key, of any size."""
+    """Return whether a key is an RSA key, of any size."""
     return isinstance(key, rsa.RSAPrivateKey)
 
 

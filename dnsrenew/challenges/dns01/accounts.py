@@ -144,7 +144,7 @@ class AccountChoice:
             )
 
     def _is_in_own_zone(self, context: Context, placement: TxtPlacement) -> bool:
-        """Tell whether the TXT value goes into the zone of the identifier itself, or below it."""
+        """Return whether the TXT value goes into the zone of the identifier itself, or below it."""
         try:
             own = self._dns.challenge_targets(context, [placement.identifier], follow_cname=False)
         except DnsError:

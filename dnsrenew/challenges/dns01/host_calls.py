@@ -55,7 +55,7 @@ class HostCalls:
         self._breaker.check(context, account)
 
     def is_silent(self, account: str) -> bool:
-        """Tell whether the host of an account has timed out."""
+        """Return whether the host of an account has timed out."""
         return self._breaker.is_open(account)
 
     def add(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -187,8 +187,8 @@ def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtValue
+    from dnsrenew.store.interfaces import Journal
     from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
-    from dnsrenew.store.parts import Journal
 
     _Key = tuple[str | None, WrittenValue]
 
@@ -276,7 +276,7 @@ class PublishedValues:
         return self._states.get(_key(context, value))
 
     def release(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Note that the certificate no longer needs some values; they stay in DNS and in the journal."""
+        """Record that the certificate no longer needs some values; they stay in DNS and in the journal."""
         for value in values:
             self._users.get(value.written, set()).discard(context.certificate)
 

@@ -59,7 +59,7 @@ class DnsInstead(Frozen):
 
 
 def needs_port(spec: CertificateSpec) -> bool:
-    """Tell whether every route of a certificate needs an open port, and DNS could prove its names without one."""
+    """Return whether every route of a certificate needs an open port, and DNS could prove its names without one."""
     by_port = bool(spec.routes) and all(CHALLENGES[route.challenge].port is not None for route in spec.routes)
     return by_port and not any(map(is_ip, spec.identifiers))
 

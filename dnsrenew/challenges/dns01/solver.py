@@ -168,7 +168,7 @@ class Dns01(Solver):
         self._caches.wait(context, ca, values)
 
     def note_answered(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
-        """Note that the CA's resolvers cache these values from now on."""
+        """Record that the CA's resolvers cache these values from now on."""
         self._caches.note(context, ca, values)
 
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -276,7 +276,7 @@ class ResolverCaches:
             context.wait(seconds)
 
     def note(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
-        """Note that the CA queries the values now."""
+        """Record that the CA queries the values now."""
         for value in values:
             # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
             single = value.single_value_key is not None

@@ -69,12 +69,12 @@ class PersistRecord(Frozen):
         return "; ".join(parts)
 
     def is_valid_at(self, time: datetime) -> bool:
-        """Tell whether the record has not expired at a time."""
+        """Return whether the record has not expired at a time."""
         return self.until is None or time.timestamp() < self.until
 
 
 def is_uri(text: str) -> bool:
-    """Tell whether a record can hold the URI: visible ASCII without a semicolon (RFC 8659 section 4.2)."""
+    """Return whether a record can hold the URI: visible ASCII without a semicolon (RFC 8659 section 4.2)."""
     return _URI.fullmatch(text) is not None
 
 
@@ -121,7 +121,7 @@ class LostIdentity(Frozen):
     thumbprints: tuple[str, ...]
 
     def is_named_by(self, record: PersistRecord, domain: str) -> bool:
-        """Tell whether a record for a domain names the account."""
+        """Return whether a record for a domain names the account."""
         if self.issuers and record.issuer not in self.issuers:
             return False
         prefix = self.hash_prefix

@@ -129,12 +129,12 @@ def end_of(now: datetime) -> int:
 
 
 def may_be_there(texts_there: Collection[str] | None, now: datetime) -> bool:
-    """Tell whether one of the records may be the one that will be needed, before the CA says which."""
+    """Return whether one of the records may be the one that will be needed, before the CA says which."""
     return any(record.is_valid_at(now + RENEWED_BEFORE) for record in _parsed(texts_there or ()).values())
 
 
 def can_hold(writer: RecordWriter, *, attended: bool) -> bool:
-    """Tell whether an account can set a lasting record beside others.
+    """Return whether an account can set a lasting record beside others.
 
     :param attended: whether a person watches the run, who can set a record by hand.
     """

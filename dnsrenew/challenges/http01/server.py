@@ -60,7 +60,7 @@ class HttpServer(ChallengeServer[TokenResponse]):
 
 
 def _is_foreign(request: bytes, hosts: Collection[str]) -> bool:
-    """Tell whether a request is for a host that is not being validated, as after DNS rebinding.
+    """Return whether a request is for a host that is not being validated, as after DNS rebinding.
 
     A CA that followed a redirect to another host names the validated one as the referrer. A proxy may send an address,
     a name without a dot, or none.

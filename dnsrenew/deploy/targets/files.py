@@ -40,7 +40,7 @@ class FilesDeployer(ReloadedFiles):
 
 
 def needs_key(options: Mapping[str, Any]) -> bool:
-    """Tell whether one of the files has the private key."""
+    """Return whether one of the files has the private key."""
     return "key" in options or "combined" in options
 
 

@@ -201,7 +201,7 @@ def _owner_of(folder: str) -> tuple[str | None, str | None]:
 
 
 def is_hfs(program: RunningProgram) -> bool:
-    """Tell whether a process can be HFS, by its command line."""
+    """Return whether a process can be HFS, by its command line."""
     return "hfs" in " ".join(program.command).lower()
 
 
@@ -214,7 +214,7 @@ def _is_trusted(program: RunningProgram, discovery: Discovery) -> bool:
 
 
 def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[RunningProgram]) -> Iterator[int]:
-    """Give the ports at which HFS may answer: those of configurations found on this machine, then its default."""
+    """Yield the ports at which HFS may answer: those of configurations found on this machine, then its default."""
     files = [os.path.join(options["folder"], CONFIG)] if "folder" in options else []
     files += [_config_of(each) for each in programs if is_hfs(each) and each.folder and _is_trusted(each, discovery)]
     for file in (*files, os.path.join(os.path.expanduser("~"), ".hfs", CONFIG)):
@@ -275,7 +275,7 @@ class HfsApi:
         self.url = url.rstrip("/")
 
     def is_there(self) -> bool:
-        """Tell whether an HFS answers at this address."""
+        """Return whether an HFS answers at this address."""
         try:
             self.call("get_status")
         except DeployError:
@@ -301,7 +301,7 @@ class HfsApi:
         return {name: found.get(name) for name in names}
 
     def refuses(self) -> bool:
-        """Tell whether it answers, and does not let this program change its settings."""
+        """Return whether it answers, and does not let this program change its settings."""
         try:
             self.settings(_KEYS)
         except DeployError as error:

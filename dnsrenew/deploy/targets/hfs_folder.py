@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.aside import inspect
 from dnsrenew.deploy.file_set import TargetFile, write_file
+from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
 
 if TYPE_CHECKING:

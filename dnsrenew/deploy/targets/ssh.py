@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import subprocesses
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.aside import MOST, TargetFile
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
 from dnsrenew.errors import DeployError, as_clause
 
@@ -342,7 +342,7 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
 
 
 def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool) -> None:
-    """Give the files that were written aside to their users and groups; sftp itself knows only numbers."""
+    """Hand the files that were written aside to their users and groups; sftp itself knows only numbers."""
     owners: dict[str, list[str]] = {}
     for temp, file in temps.items():
         if file.owner or file.group:

@@ -42,7 +42,7 @@ class Active24Driver(RecordDriver):
         return pick(min(found, key=lambda item: item.get("serviceName") != "domain"), "id", kind=int)
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the domain: the filters that the API documents select none."""
+        """Yield all TXT records of the domain: the filters that the API documents select none."""
         del owners
 
         def read(number: int) -> tuple[list[Any], bool]:

@@ -57,7 +57,7 @@ class AliEsaDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the site: the API selects by one name only."""
+        """Yield all TXT records of the site: the API selects by one name only."""
         del owners
 
         def read(number: int) -> tuple[list[Any], bool]:

@@ -51,7 +51,7 @@ class AutoDnsDriver(BatchDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone: the API sends it as a whole."""
         del owners
         domain, path = zone
         for item in pick(_data(api.json("GET", path)), 0, "resourceRecords", kind=list):

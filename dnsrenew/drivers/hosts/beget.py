@@ -37,7 +37,7 @@ class BegetDriver(RecordSetDriver):
         return BegetApi(self.context)
 
     def record_sets(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Give the TXT values of each name, with its other records."""
+        """Yield the TXT values of each name, with its other records."""
         for owner in owners:
             found = api.ask("getData", fqdn=names.relative(owner))
             if not found.get("is_under_control") or not found.get("is_beget_dns"):

@@ -32,7 +32,7 @@ class BunnyDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone: the API sends it as a whole."""
         del owners
         number, domain = zone
         found = api.json("GET", f"/dnszone/{number}")

@@ -149,7 +149,7 @@ class CloudflareDriver:
         raise unknown_zone(zone) if may_read else self._error(texts.CLOUDFLARE_NO_ZONE_READ, zone)
 
     def _is_valid(self, api: CloudflareApi, refused: CloudflareRefusal) -> bool:
-        """Tell whether a token that may not list zones is valid: the code is the same for one that is not."""
+        """Return whether a token that may not list zones is valid: the code is the same for one that is not."""
         if _LISTING in str(refused):
             return True
         try:
@@ -222,7 +222,7 @@ class CloudflareRefusal(HostError):
 
 
 def _numbers(error: Any) -> Iterator[int]:
-    """Give the codes of an error, and of those that it is made of."""
+    """Yield the codes of an error, and of those that it is made of."""
     if not isinstance(error, dict):
         return
     if isinstance(error.get("code"), int):

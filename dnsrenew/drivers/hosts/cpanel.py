@@ -49,7 +49,7 @@ class CpanelDriver:
             api.edit(name, zone.serial, [("remove", str(index)) for index in lines])
 
     def _portions(self, records: Sequence[TxtRecord]) -> Iterator[tuple[CpanelApi, str, _Zone, list[TxtRecord]]]:
-        """Give each portion of the records, with the zone as it is before: a change moves its lines."""
+        """Yield each portion of the records, with the zone as it is before: a change moves its lines."""
         with CpanelApi(self._context) as api:
             for zone, group in by_zone(records):
                 unique = [*{_key(record): record for record in group}.values()]

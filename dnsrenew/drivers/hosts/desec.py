@@ -92,7 +92,7 @@ def _record_sets(api: HostApi, zone: str, records: Sequence[TxtRecord]) -> dict[
 
 
 def _pages(api: HostApi, zone: str, parameters: dict[str, str]) -> Iterator[Any]:
-    """Give the record sets of all pages; each page names the cursor of the next one in its header ``Link``."""
+    """Yield the record sets of all pages; each page names the cursor of the next one in its header ``Link``."""
     cursor = ""
     for _ in range(MAX_PAGES):
         path = f"/domains/{segment(zone)}/rrsets/"

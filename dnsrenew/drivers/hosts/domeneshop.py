@@ -33,7 +33,7 @@ class DomeneshopDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the domain."""
+        """Yield all TXT records of the domain."""
         del owners
         number, domain = zone
         for item in pick(api.json("GET", f"/domains/{number}/dns", params={"type": "TXT"}), kind=list):

@@ -40,7 +40,7 @@ class DynadotDriver(BatchDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the domain, and remember its TTL: it has one for all records."""
+        """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
         del owners
         glue = pick(_send(api, "GET", zone), "data", "glue_info", kind=dict)
         self.context.remembered["ttl", zone] = glue.get("ttl")

@@ -53,7 +53,7 @@ class EdgeOneDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the site: the API selects by 20 names at most."""
+        """Yield all TXT records of the site: the API selects by 20 names at most."""
         del owners
         filters = [{"Name": "type", "Values": ["TXT"]}]
 

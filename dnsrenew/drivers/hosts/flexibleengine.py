@@ -33,7 +33,7 @@ class FlexibleEngineDriver(RecordSetDriver):
         raise unknown_zone(zone)
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Give the TXT record sets of the zone, or at one name."""
+        """Yield the TXT record sets of the zone, or at one name."""
         parameters = {"type": "TXT", **({"name": next(iter(owners)).lower()} if len(owners) == 1 else {})}
         for item in _pages(api, _path(zone), parameters, "recordsets"):
             # The API may know the parameters in another form.
@@ -56,7 +56,7 @@ class FlexibleEngineDriver(RecordSetDriver):
 
 
 def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
-    """Give the items of all pages. The link to the next one is not followed: it may lead to another host."""
+    """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
     marker: dict[str, str] = {}
     for _ in range(MAX_PAGES):
         answer = api.json("GET", path, params={**parameters, "limit": _PAGE, **marker})

@@ -31,7 +31,7 @@ class GlesysDriver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the domain: the API selects none."""
+        """Yield all TXT records of the domain: the API selects none."""
         del owners
         for item in pick(_call(api, "listrecords", domainname=zone), "records", kind=list):
             if pick(item, "type", kind=str) == "TXT":

@@ -19,7 +19,7 @@ class HostingerDriver(RecordSetDriver):
         return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('api_token')}"})
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Give all TXT record sets of the zone: the API sends it as a whole."""
+        """Yield all TXT record sets of the zone: the API sends it as a whole."""
         del owners
         for item in pick(api.json("GET", _path(zone)), kind=list):
             if pick(item, "type", kind=str) == "TXT":

@@ -31,7 +31,7 @@ class IonosDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone."""
+        """Yield all TXT records of the zone."""
         del owners
         answer = api.json("GET", f"/v1/zones/{segment(zone)}", params={"recordType": "TXT"})
         for item in pick(answer, "records", kind=list):

@@ -37,7 +37,7 @@ class Ipv64Driver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give the TXT records of all domains of the account."""
+        """Yield the TXT records of all domains of the account."""
         del zone, owners
         found = _send(api, "GET", params={"get_domains": ""}).get("subdomains") or {}  # an empty one is a list
         if not isinstance(found, dict):

@@ -37,7 +37,7 @@ class IspConfigDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone; their names are absolute, or relative to it."""
+        """Yield all TXT records of the zone; their names are absolute, or relative to it."""
         del owners
         for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}) or [], kind=list):
             if pick(item, "type", kind=str).upper() == "TXT":

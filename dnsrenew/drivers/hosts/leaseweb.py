@@ -22,7 +22,7 @@ class LeasewebDriver(RecordSetDriver):
         return HostApi(self.context, ADDRESS, headers={"X-LSW-Auth": self.context.text("api_key")})
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Give all TXT record sets of the domain."""
+        """Yield all TXT record sets of the domain."""
         del owners
         for item in pick(api.json("GET", _path(zone)), "resourceRecordSets", kind=list):
             if pick(item, "type", kind=str) == "TXT":

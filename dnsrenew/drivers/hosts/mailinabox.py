@@ -29,7 +29,7 @@ class MailInABoxDriver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give the custom TXT records of all zones: those that the box makes itself are not in the list."""
+        """Yield the custom TXT records of all zones: those that the box makes itself are not in the list."""
         del zone, owners
         for item in pick(api.json("GET", "/admin/dns/custom"), kind=list):
             if pick(item, "rtype", kind=str) == "TXT":

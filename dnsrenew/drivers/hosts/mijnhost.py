@@ -40,7 +40,7 @@ class MijnHostDriver(BatchDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone: the API sends it as a whole."""
         del owners
         for item in _records(api, zone):
             if pick(item, "type", kind=str) == "TXT":

@@ -93,14 +93,14 @@ class NetcupDriver:
 
 
 def _additions(records: Sequence[TxtRecord], existing: Existing) -> Iterable[Any]:
-    """Give a new record for each value that does not exist; one without an identifier is created."""
+    """Yield a new record for each value that does not exist; one without an identifier is created."""
     for name, value in dict.fromkeys(map(_key, records)):
         if (name, value) not in existing:
             yield {"hostname": name, "type": "TXT", "destination": value}
 
 
 def _deletions(records: Sequence[TxtRecord], existing: Existing) -> Iterable[Any]:
-    """Give each record to delete; the API needs all its fields."""
+    """Yield each record to delete; the API needs all its fields."""
     for name, value in dict.fromkeys(map(_key, records)):
         for identifier in existing.get((name, value), ()):
             yield {"id": identifier, "hostname": name, "type": "TXT", "destination": value, "deleterecord": True}

@@ -31,7 +31,7 @@ class NetlifyDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone, which have absolute names: the API selects none."""
+        """Yield all TXT records of the zone, which have absolute names: the API selects none."""
         del owners
         for item in _pages(api, _path(zone)):
             if pick(item, "type", kind=str) == "TXT":
@@ -53,7 +53,7 @@ def _path(zone: str) -> str:
 
 
 def _pages(api: HostApi, path: str) -> Iterator[Any]:
-    """Give the items of all pages; the header Link (RFC 8288) tells whether another follows."""
+    """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
 
     def read(number: int) -> tuple[list[Any], bool]:
         response = api.request("GET", path, params={"page": number, "per_page": _PAGE})

@@ -52,7 +52,7 @@ class NicRuDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone, committed or not: the API selects none."""
+        """Yield all TXT records of the zone, committed or not: the API selects none."""
         del owners
         root = api.ask("GET", f"{zone[0]}/records")
         if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):

@@ -57,7 +57,7 @@ class OpenproviderDriver(BatchDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API selects by a pattern only."""
+        """Yield all TXT records of the zone: the API selects by a pattern only."""
         del owners
 
         def read(number: int) -> tuple[list[Any], bool]:

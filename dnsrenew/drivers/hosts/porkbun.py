@@ -39,7 +39,7 @@ class PorkbunDriver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API selects by one name only."""
+        """Yield all TXT records of the zone: the API selects by one name only."""
         del owners
         for item in pick(self._post(api, "retrieve", zone), "records", kind=list):
             if pick(item, "type", kind=str) == "TXT":

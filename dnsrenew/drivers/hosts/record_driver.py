@@ -58,7 +58,7 @@ class RecordDriver(_ZoneDriver):
 
     @abstractmethod
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
-        """Give the TXT records at some absolute names; those at other names too where the API selects none."""
+        """Yield the TXT records at some absolute names; those at other names too where the API selects none."""
 
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it.
@@ -165,7 +165,7 @@ class RecordSetDriver(_ZoneDriver):
         raise NotImplementedError
 
     def record_sets(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[RecordSet]:
-        """Give the TXT record sets at some absolute names, one by one.
+        """Yield the TXT record sets at some absolute names, one by one.
 
         A driver of a host that lists them defines this instead of :meth:`record_set`; others may be among them.
         """

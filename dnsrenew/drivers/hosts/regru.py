@@ -35,7 +35,7 @@ class RegRuDriver(RecordDriver):
         return RegRuApi(self.context)
 
     def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the domain: the API selects none."""
+        """Yield all TXT records of the domain: the API selects none."""
         del owners
         for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
             if pick(item, "rectype", kind=str) == "TXT":

@@ -40,7 +40,7 @@ class SelectelDriver(RecordSetDriver):
         raise unknown_zone(zone)
 
     def record_sets(self, api: HostApi, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Give all TXT record sets of the zone."""
+        """Yield all TXT record sets of the zone."""
         del owners
         for item in _pages(api, _path(zone), rrset_types="TXT"):
             if pick(item, "type", kind=str) == "TXT":
@@ -85,7 +85,7 @@ def _token(context: DriverContext) -> str:
 
 
 def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:
-    """Give the items of all pages."""
+    """Yield the items of all pages."""
 
     def read(number: int) -> tuple[list[Any], bool]:
         offset = {"limit": _PAGE, "offset": (number - 1) * _PAGE}

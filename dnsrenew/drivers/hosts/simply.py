@@ -29,7 +29,7 @@ class SimplyDriver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Give all TXT records of the zone: the API selects none."""
+        """Yield all TXT records of the zone: the API selects none."""
         del owners
         for item in pick(_send(api, "GET", zone), "records", kind=list):
             if pick(item, "type", kind=str) == "TXT":

@@ -48,7 +48,7 @@ class SpaceshipDriver:
 
 
 def _existing(api: HostApi, zone: str) -> Iterator[dict[str, str]]:
-    """Give the TXT records of a zone, in the form in which they are removed."""
+    """Yield the TXT records of a zone, in the form in which they are removed."""
 
     def read(number: int) -> tuple[list[Any], bool]:
         skipped = (number - 1) * _MOST

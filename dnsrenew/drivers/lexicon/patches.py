@@ -188,7 +188,7 @@ def _imported_later(name: str) -> ModuleType:
 
 
 def patch_boto3(limits: RequestLimits) -> None:
-    """Give boto3 time-outs and few retries. It sends without requests; botocore follows no redirect."""
+    """Set time-outs and few retries in boto3. It sends without requests; botocore follows no redirect."""
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
 

@@ -120,7 +120,7 @@ def jobs(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> dict[Key, pa
 
 
 def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
-    """Give the checks that have to do with the routes of a certificate."""
+    """Yield the checks that have to do with the routes of a certificate."""
     challenges, has_names = facts.challenges(spec), not all(map(is_ip, spec.identifiers))
     for entry in TABLE:
         is_made = (facts.probe or not entry.only_probe) and (has_names or not entry.only_names)
@@ -129,7 +129,7 @@ def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
 
 
 def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """Give what the check is made about, for one certificate."""
+    """Yield what the check is made about, for one certificate."""
     scope = entry.scope
     certificate = {"spec": spec} if scope.startswith("certificate") else {}
     name = (spec.name,) if certificate else ()
@@ -238,7 +238,7 @@ def _choose(options: Options, against: Collection[Check]) -> Selection | None:
 
 
 def stops(check: Check, route: Route, identifier: str) -> bool:
-    """Tell whether a check is about a route of a name, and stops its challenge."""
+    """Return whether a check is about a route of a name, and stops its challenge."""
     evidence = check.evidence
     if "all" not in check.blocks and route.challenge not in check.blocks:
         return False
@@ -291,13 +291,13 @@ def _with_dns_first(found: Diagnosis, advice: Callable[[str], str]) -> Diagnosis
 
 
 def _is_absent(check: Check) -> bool:
-    """Tell whether there is no certificate yet, so that obtaining it comes first."""
+    """Return whether there is no certificate yet, so that obtaining it comes first."""
     evidence = check.evidence
     return check.code == _EXPIRY and "not_after" in evidence and evidence["not_after"] is None
 
 
 def _concerns(check: Check, options: Options) -> bool:
-    """Tell whether a check stops a route of a name; a name without any route is stopped by what leaves it none."""
+    """Return whether a check stops a route of a name; a name without any route is stopped by what leaves it none."""
     return bool(check.blocks) and any(
         not its or any(stops(check, route, identifier) for route in its) for identifier, its in options.items()
     )
@@ -346,7 +346,7 @@ def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
 
 
 def _expanded(facts: Facts, route: Route, identifier: str, found: AccountPlacements) -> Iterator[Route]:
-    """Give the routes that a route stands for, for one name."""
+    """Yield the routes that a route stands for, for one name."""
     if route.challenge not in DNS:
         yield route
     elif identifier in found.placements:

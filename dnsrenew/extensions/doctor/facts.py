@@ -128,7 +128,7 @@ class Facts:
         return self._store
 
     def may_write(self, account: str, identifier: str) -> bool:
-        """Tell whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
+        """Return whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
         zones = self.its.accounts[account].zones
         if names.is_ip(identifier):
             return False

@@ -157,7 +157,7 @@ class Masks:
         return "".join([*shown, text[position:]])
 
     def _disjoint(self, text: str) -> Iterator[_Span]:
-        """Give what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
+        """Yield what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
         current: _Span | None = None
         for span in sorted(self._spans(text), key=lambda each: (each.start, -each.end)):
             if current is None or span.start >= current.end:
@@ -242,7 +242,7 @@ class Masks:
 
 
 def is_public(word: str) -> bool:
-    """Tell whether a word in lower case is no secret of anybody: a built-in CA, a code, a word that all hosts have."""
+    """Return whether a word in lower case is public: a built-in CA, a code, a word that all hosts have."""
     return word in _PUBLIC or word.rstrip(".") in _PUBLIC_HOSTS
 
 
@@ -360,7 +360,7 @@ _KEYS: Final[Mapping[str, Kind]] = {
 
 
 def of_host() -> Iterator[Private]:
-    """Give the names of this host and of its user."""
+    """Yield the names of this host and of its user."""
     host = socket.gethostname()
     yield from (("host", name) for name in (host, host.partition(".")[0]))
     yield "path", os.path.expanduser("~")
@@ -370,7 +370,7 @@ def of_host() -> Iterator[Private]:
 
 
 def of_config(config: Config) -> Iterator[Private]:
-    """Give the names in a configuration."""
+    """Yield the names in a configuration."""
     yield "path" if config.fleet is None else "url", str(config.store)
     if config.path is not None:
         yield "path", str(config.path)
@@ -406,7 +406,7 @@ def _of_certificate(spec: CertificateSpec) -> Iterator[Private]:
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> Iterator[Private]:
-    """Give what a diagnosis itself tells to be private."""
+    """Yield what a diagnosis itself tells to be private."""
     if diagnosis.name:
         yield "name", diagnosis.name
     if diagnosis.route is not None:
@@ -416,7 +416,7 @@ def of_diagnosis(diagnosis: Diagnosis) -> Iterator[Private]:
 
 
 def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSON values
-    """Give the strings under keys that tell their kind."""
+    """Yield the strings under keys that tell their kind."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             # Values stand by the name and the server that has them; other kinds end at the next mapping.
@@ -429,5 +429,5 @@ def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSO
 
 
 def _is_state(kind: Kind, value: str) -> bool:
-    """Tell whether a word under the key of a path is none: ``"store": "read-only"``."""
+    """Return whether a word under the key of a path is none: ``"store": "read-only"``."""
     return kind == "path" and "/" not in value and "\\" not in value

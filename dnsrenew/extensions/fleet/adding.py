@@ -172,7 +172,7 @@ class _Gathered:
         return AddedCounts(0, 0, 0)
 
     def refuse(self, mistakes: Iterable[Mistake], number: int | None) -> None:
-        """Note mistakes.
+        """Record mistakes.
 
         :param number: of the line; None: they know it.
         :raises ConfigError: there are many by now.

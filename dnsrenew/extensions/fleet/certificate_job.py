@@ -283,7 +283,7 @@ class SharedServices:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[WorkerRun]:
-        """Give the run of now; its connections stay open until the last job that got it has ended."""
+        """Yield the run of now; its connections stay open until the last job that got it has ended."""
         with self._guard:
             if self._run is not None and self._monotonic() - self._run.started >= LIFE:
                 self._retire()

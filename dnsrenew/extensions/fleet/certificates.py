@@ -222,7 +222,7 @@ def _must_be_readable(found: _Read) -> CertificateSpec:
 
 
 def _is_meant(name: str, wanted: str) -> bool:
-    """Tell whether a name is the one that is wanted, or matches that pattern."""
+    """Return whether a name is the one that is wanted, or matches that pattern."""
     return name == wanted or (is_pattern(wanted) and fnmatchcase(name, wanted.lower()))
 
 

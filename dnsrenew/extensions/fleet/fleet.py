@@ -123,7 +123,7 @@ class Fleet:
         raise StoreError.of(CERTIFICATE_MISSING, name=name)
 
     def certificates(self, tag: str | None = None) -> Iterator[Certificate]:
-        """Give the current certificates in the order of their names, reading as it goes.
+        """Yield the current certificates in the order of their names, reading as it goes.
 
         Those that have not been obtained yet are left out; those that are only stored, which no worker renews, are not.
 

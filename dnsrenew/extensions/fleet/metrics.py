@@ -185,7 +185,7 @@ class FleetNumbers:
 
 
 def fleet_lines(found: FleetReading | None) -> Iterator[str]:
-    """Give the lines of the exposition.
+    """Yield the lines of the exposition.
 
     :param found: None: the database does not answer.
     """

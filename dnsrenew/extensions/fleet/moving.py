@@ -215,7 +215,7 @@ class _Move:
 
 
 def _is_newer(there: State, here: State) -> bool:
-    """Tell whether the target has this version already, or a newer one."""
+    """Return whether the target has this version already, or a newer one."""
     if there.version is None or there.not_before is None or here.not_before is None:
         return False
     return there.serial == here.serial or there.not_before >= here.not_before

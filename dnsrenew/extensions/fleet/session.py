@@ -206,7 +206,7 @@ class WorkerSession:
             _logger.debug("a look beside the jobs failed: %r", error)
 
     def _note_tables(self) -> None:
-        """Note which accounts and CAs this worker has; the configuration may be another one by now."""
+        """Record which accounts and CAs this worker has; the configuration may be another one by now."""
         holder, fleet = self._store.locks.holder, self._settings.config().fleet
         if fleet is not None:
             note_tables(self._store.database, holder, fleet.documents)

@@ -319,7 +319,7 @@ class _File(Frozen):
 
 
 def note_tables(database: Database, holder: int, documents: CertificateDocuments) -> None:
-    """Note what the file of a worker has.
+    """Record what the file of a worker has.
 
     :param holder: the id of the worker's process.
     """

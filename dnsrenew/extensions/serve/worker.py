@@ -278,7 +278,7 @@ class _LoopWatch:
         self._told = False
 
     async def beat(self) -> None:
-        """Note that the loop runs; uvicorn calls it every second."""
+        """Record that the loop runs; uvicorn calls it every second."""
         self._loop = asyncio.get_running_loop()
         self._beat = time.monotonic()
         self._told = False

@@ -52,7 +52,7 @@ def _value(use: SecretUse) -> str | None:
 
 
 def _is_known(address: str) -> bool:
-    """Tell whether apprise understands an address; what it logs meanwhile holds no part of the address."""
+    """Return whether apprise understands an address; what it logs meanwhile holds no part of the address."""
     import apprise  # slow to load
 
     redactor = Redactor()

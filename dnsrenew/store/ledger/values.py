@@ -178,7 +178,7 @@ def _available_at(limit: Limit | None, full_at: datetime | None, now: datetime) 
 
 
 def _is_plausible(limit: Limit, full_at: datetime, now: datetime) -> bool:
-    """Tell whether a time is plausible: one too far ahead was stored by a wrong clock."""
+    """Return whether a time is plausible: one too far ahead was stored by a wrong clock."""
     return full_at - now <= 2 * limit.window - limit.each + _SECOND  # times are rounded up
 
 

@@ -389,7 +389,7 @@ class Proof(Frozen):
         return f"_acme-challenge.{base_domain(self.identifier)}."
 
     def is_met_by(self, values: Collection[str]) -> bool:
-        """Tell whether the published values validate the name."""
+        """Return whether the published values validate the name."""
         return self.expected in values
 
 

@@ -159,7 +159,7 @@ class _Probe:
         return ProbeResult(tuple(self._zones.values()), kept=kept, removes=removes, remove_seconds=removal, **found)
 
     def _is_in_use(self, context: Context, name: str) -> bool:
-        """Tell whether a host that keeps one value may have one: the test would replace it."""
+        """Return whether a host that keeps one value may have one: the test would replace it."""
         try:
             return any(self._facts.dns.values(context, name))
         except AttemptError:

@@ -116,7 +116,7 @@ def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
 
 
 def is_refused(facts: Facts, name: str) -> bool:
-    """Tell whether a DNS server of this host refuses a zone because of its signatures."""
+    """Return whether a DNS server of this host refuses a zone because of its signatures."""
 
     def find(context: Context) -> bool:
         return NameSurvey(survey(facts)).is_refused(context, name)

@@ -94,7 +94,7 @@ def _is_parking(server: str) -> bool:
 
 
 def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
-    """Tell whether every CA of a certificate is a built-in one, and not another one under its name."""
+    """Return whether every CA of a certificate is a built-in one, and not another one under its name."""
     return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
 
 

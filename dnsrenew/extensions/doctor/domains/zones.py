@@ -116,7 +116,7 @@ def _works(server: ZoneServer) -> bool:
 
 
 def _is_dead(server: ZoneServer, *, resolves: bool) -> bool:
-    """Tell whether it certainly does not serve the zone.
+    """Return whether it certainly does not serve the zone.
 
     A firewall may refuse connections in its place, which is likely if a resolver gets answers.
     """
@@ -129,7 +129,7 @@ def _is_lame(server: ZoneServer) -> bool:
 
 
 def _is_out_of_reach(server: ZoneServer, servers: Iterable[ZoneServer]) -> bool:
-    """Tell whether this host cannot ask a server. If no server answers by IPv6, the IPv6 of this host may not work."""
+    """Return whether this host cannot query a server. If no server answers by IPv6, IPv6 may not work here."""
     if server.udp in _UNASKED and server.tcp in _UNASKED:
         return True
     is_silent = ":" in server.address and {server.udp, server.tcp} <= _UNSURE | _UNASKED

@@ -129,7 +129,7 @@ def _shared_changes(diagnoses: Sequence[Diagnosis]) -> list[Change]:
 
 
 def alike(sections: Iterable[Section]) -> Iterator[list[Section]]:
-    """Give the sections in runs; those with nothing to say and the same route are one run."""
+    """Yield the sections in runs; those with nothing to say and the same route are one run."""
     runs: dict[str, list[Section]] = {}
     for number, section in enumerate(sections):
         key = repr(section.diagnosis.route) if section.is_quiet else str(number)

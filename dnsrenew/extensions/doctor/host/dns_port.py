@@ -139,7 +139,7 @@ def _unanswered(
 
 
 def _is_redirected(servers: Sequence[ServerPort], roots: Sequence[ServerPort]) -> bool:
-    """Tell whether something on the path answers: one zone alone may have servers that do not serve it."""
+    """Return whether something on the path answers: one zone alone may have servers that do not serve it."""
     if any(one.is_authority for one in [*servers, *roots]):
         return False
     zones = {one.zone for one in servers if one.answers}

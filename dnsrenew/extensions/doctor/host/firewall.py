@@ -275,7 +275,7 @@ def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
 
 
 def can_read() -> bool:
-    """Tell whether this system has a firewall that is read here."""
+    """Return whether this system has a firewall that is read here."""
     return sys.platform == "linux"
 
 

@@ -110,7 +110,7 @@ def _action(option: str, target: str, chains: dict[str, list[FirewallRule]]) -> 
 
 
 def _applies(option: str, values: Sequence[str], packet: Packet) -> Applies:
-    """Tell whether one option of a rule applies to the packet."""
+    """Return whether one option of a rule applies to the packet."""
     value = values[0] if values else ""
     if option in _NO_MATTER:
         return Applies.YES

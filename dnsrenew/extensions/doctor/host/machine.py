@@ -140,7 +140,7 @@ class ThisHost:
         return None
 
     def accepts(self, address: str, port: int) -> bool:
-        """Tell whether this host accepts connections at one of its own addresses."""
+        """Return whether this host accepts connections at one of its own addresses."""
         try:
             socket.create_connection((address, port), timeout=_CONNECT_SECONDS).close()
         except OSError:
@@ -190,12 +190,12 @@ def family_of(address: str) -> Family:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this host reaches an address."""
+    """Return whether only this host reaches an address."""
     return host_port.is_ip(address) and ipaddress.ip_address(address).is_loopback
 
 
 def is_global_ipv6(address: str) -> bool:
-    """Tell whether an address is a public one of IPv6."""
+    """Return whether an address is a public one of IPv6."""
     return ":" in address and host_port.is_ip(address) and is_public(address)
 
 
@@ -218,7 +218,7 @@ def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Pat
 
 
 def _has_pppoe(proc: Path) -> bool:
-    """Tell whether this host dials in to its provider itself: its PPP is then no VPN."""
+    """Return whether this host dials in to its provider itself: its PPP is then no VPN."""
     return len(list(_lines(proc / "pppoe"))) > 1
 
 

@@ -137,7 +137,7 @@ class _RuleReader:
         return {Applies.NO: Applies.YES, Applies.YES: Applies.NO}.get(is_it, is_it)
 
     def _is(self, left: Any, right: Any) -> Applies:
-        """Tell whether a property of the packet (``left``) has a value, or one of several."""
+        """Return whether a property of the packet (``left``) has a value, or one of several."""
         key = _key(left)
         if key == "tcp flags" and "&" in left:
             return _flags_are(left["&"], right)
@@ -226,7 +226,7 @@ def _one(key: str, known: Collection[Any] | None, value: Any, packet: Packet) ->
 
 
 def _flags_are(operands: Any, right: Any) -> Applies:
-    """Tell whether the flags of the packet (SYN alone) are, under a mask, those of a rule."""
+    """Return whether the flags of the packet (SYN alone) are, under a mask, those of a rule."""
     mask, wanted = set(_flags(operands[1])), set(_flags(right)) - {0}
     return Applies.YES if mask & {"syn"} == wanted else Applies.NO
 
@@ -253,7 +253,7 @@ def _network(value: Any) -> str:
 
 
 def interface_is(name: str, packet: Packet) -> Applies:
-    """Tell whether the packet arrives on an interface; ``eth*`` and iptables' ``eth+`` stand for several."""
+    """Return whether the packet arrives on an interface; ``eth*`` and iptables' ``eth+`` stand for several."""
     if name == "lo":
         return Applies.NO
     if not packet.interface:
@@ -262,7 +262,7 @@ def interface_is(name: str, packet: Packet) -> Applies:
 
 
 def is_public_sender(network: str) -> Applies:
-    """Tell whether a sender on the Internet is in a network; nobody knows the addresses of a CA."""
+    """Return whether a sender on the Internet is in a network; nobody knows the addresses of a CA."""
     try:
         parsed = ipaddress.ip_network(network, strict=False)
     except ValueError:  # a range, or a name

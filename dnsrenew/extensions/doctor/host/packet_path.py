@@ -102,7 +102,7 @@ def _through(chain: Chain, chains: Mapping[str, Chain]) -> Judgement:
 
 
 def _changes(rule: FirewallRule, action: Action) -> bool:
-    """Tell whether a rule that may apply leaves the end of the path uncertain.
+    """Return whether a rule that may apply leaves the end of the path uncertain.
 
     A port that is open except to some senders (a ban list, a rate limit) is open.
     """

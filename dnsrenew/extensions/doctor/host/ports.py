@@ -200,7 +200,7 @@ def judge_own(
 
 
 def _is_direct(facts: Facts, spec: CertificateSpec | None) -> bool:
-    """Tell whether a name has an address of this host, so that no router can change the port."""
+    """Return whether a name has an address of this host, so that no router can change the port."""
     own = own_addresses(facts)
     found = [address for its in records(facts, spec).values() for address in its]
     return any(address in own and not is_loopback(address) for address in found)

@@ -98,7 +98,7 @@ def ca_reachable(facts: Facts, ca: str) -> Check:
 
 
 def _has_ended(context: Context, task: threads.Task[DirectoryAnswer]) -> bool:
-    """Tell whether the request for the directory ends at once, as with most CAs."""
+    """Return whether the request for the directory ends at once, as with most CAs."""
     try:
         context.within(_AT_ONCE).wait_for(task.done)
     except Cancelled:

@@ -109,7 +109,7 @@ def _cas(facts: Facts) -> list[CA]:
 
 
 def _is_doubted(answer: DirectoryAnswer) -> bool:
-    """Tell whether the certificate of the CA is not valid by the clock of this host."""
+    """Return whether the certificate of the CA is not valid by the clock of this host."""
     error = answer.error
     return error is not None and error.code == "ca-untrusted" and rejects_dates(error.evidence.get("reason", ""))
 
@@ -176,6 +176,6 @@ def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | No
 
 
 def _offers_renewal_info(facts: Facts, ca: str) -> bool:
-    """Tell whether an order can name the certificate that it replaces (RFC 9773): limits do not count then."""
+    """Return whether an order can name the certificate that it replaces (RFC 9773): limits do not count then."""
     found = ask(facts, facts.its.cas[ca]).directory
     return found is None or found.resource("renewalInfo") is not None

@@ -108,7 +108,7 @@ def _title(arranged: Arranged) -> str:
 
 
 def _runs(arranged: Arranged) -> Iterator[list[Section]]:
-    """Give the certificates that have a section together: many that can be renewed by the same route, else one."""
+    """Yield the certificates that have a section together: many that can be renewed by the same route, else one."""
     for run in alike(arranged.sections):
         if len(run) > _MOST_ALIKE:
             yield run
@@ -141,7 +141,7 @@ def _tone(run: Sequence[Section]) -> str:
 
 
 def _placed(arranged: Arranged, runs: Sequence[Sequence[Section]]) -> Iterator[tuple[int, Check]]:
-    """Give every check with the number of its section."""
+    """Yield every check with the number of its section."""
     yield from ((0, finding.check) for finding in arranged.shared)
     for number, run in enumerate(runs, 1):
         yield from ((number, check) for section in run for check in section.checks)

@@ -72,12 +72,12 @@ class OutsideView(Frozen):
 
 
 def port_80_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
-    """Tell whether a CA can reach port 80."""
+    """Return whether a CA can reach port 80."""
     return _check(facts, spec, 80)
 
 
 def port_443_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
-    """Tell whether a CA can reach port 443."""
+    """Return whether a CA can reach port 443."""
     return _check(facts, spec, 443)
 
 

@@ -24,7 +24,7 @@ _NO_CONNECTION: Final = {
 
 
 def nat(facts: Facts) -> Check:
-    """Tell whether connections from the Internet can reach this host by IPv4."""
+    """Return whether connections from the Internet can reach this host by IPv4."""
     here = surroundings(facts)
     seen = [] if here.is_public else outside.seen_addresses(facts)
     return judge_nat(here, [address for address in seen if kind_of(address) == "public"])
@@ -59,7 +59,7 @@ def judge_nat(here: Surroundings, seen: list[str]) -> Check:
 
 
 def port_80_forwarded(facts: Facts, spec: CertificateSpec | None) -> Check:
-    """Tell whether the router forwards port 80 to this host."""
+    """Return whether the router forwards port 80 to this host."""
     here = surroundings(facts)
     proven = [] if here.is_public else outside.view(facts, spec, 80).proven
     return judge_forwarded(here, _listen_port(spec), [each.address for each in proven])

@@ -73,7 +73,7 @@ class Surroundings(Frozen):
         }
 
     def forwards_here(self, port: int) -> bool:
-        """Tell whether it is certain that a TCP port of the public address leads to this host."""
+        """Return whether it is certain that a TCP port of the public address leads to this host."""
         mapping = self.mapping(port)
         return self.is_public or (mapping is not None and mapping.host in self.own)
 

@@ -102,7 +102,7 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
 
 
 def _connections(client: HttpClient, root: ElementTree.Element, location: str, gateway: str) -> Iterator[_Connection]:
-    """Give the services of the description that know the address and the mappings."""
+    """Yield the services of the description that know the address and the mappings."""
     base = _text(root, "URLBase").strip()
     services = islice((each for each in root.iter() if _name(each) == "service"), _MOST_LISTED)
     found = 0
@@ -303,7 +303,7 @@ def _answers(context: Context, link: socket.socket, seconds: float) -> Iterator[
 
 
 def is_at(url: str, gateway: str) -> bool:
-    """Tell whether a URL leads to the router itself, and to nothing else of this network."""
+    """Return whether a URL leads to the router itself, and to nothing else of this network."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "http" and parts.hostname == gateway and parts.port != 0 and parts.username is None

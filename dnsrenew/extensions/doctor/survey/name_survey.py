@@ -115,7 +115,7 @@ class NameSurvey:
         return {name: _resolved(start, replies) for name, start in starts.items()}
 
     def is_refused(self, context: Context, zone: str) -> bool:
-        """Tell whether a recursive server that validates refuses a zone because of its signatures.
+        """Return whether a recursive server that validates refuses a zone because of its signatures.
 
         It then answers the same question if it need not validate (CD).
         """
@@ -223,7 +223,7 @@ def _resolved(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> ResolvedN
 
 
 def _is_denied(answer: Message) -> bool:
-    """Tell whether the answer is a negative one of the zone, with its SOA record (RFC 2308 section 2)."""
+    """Return whether the answer is a negative one of the zone, with its SOA record (RFC 2308 section 2)."""
     return wire.is_nxdomain(answer) or any(rrset.rdtype == dns.rdatatype.SOA for rrset in answer.authority)
 
 
@@ -355,14 +355,14 @@ def _answer(reply: Reply | None) -> Message | None:
 
 
 def _is_usable(ds: DsRecord) -> bool:
-    """Tell whether digest and algorithm of a DS record can be checked here."""
+    """Return whether digest and algorithm of a DS record can be checked here."""
     return ds.algorithm in _ALGORITHMS and ds.digest_type in _DIGESTS
 
 
 def _check(
     name: Name, ds: Sequence[DsRecord], given: Mapping[ProbeQuestion, Message], now: datetime
 ) -> Iterator[SignatureFault]:
-    """Give the first fault of one server."""
+    """Yield the first fault of one server."""
     try:
         keys = _keys(name, ds, next(answer for probe, answer in given.items() if probe.type == _DNSKEY), now)
         for probe, answer in given.items():

@@ -150,7 +150,7 @@ def state(reply: Reply | None, zone: Name) -> str:
 
 
 def is_servfail(reply: Reply | None) -> bool:
-    """Tell whether a server could not answer (SERVFAIL)."""
+    """Return whether a server could not answer (SERVFAIL)."""
     return reply is not None and reply.answer is not None and reply.answer.rcode() == dns.rcode.SERVFAIL
 
 

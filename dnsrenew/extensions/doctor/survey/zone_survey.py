@@ -246,7 +246,7 @@ def _path(start: Name, known: Mapping[Name, Message]) -> NamePath:
 
 
 def _is_broken(start: Name, path: NamePath, known: Mapping[Name, Message]) -> bool:
-    """Tell whether the recursive servers have no answer for the name, or one below its last known zone."""
+    """Return whether the recursive servers have no answer for the name, or one below its last known zone."""
     zone = path.zone or path.above
     return any(each not in known for each in _upwards(start) if texts_of_names.is_at_or_below(_shown(each), zone))
 

@@ -326,7 +326,7 @@ def _states(found: FleetStatus, columns: int | None) -> Iterator[str]:
 
 
 def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
-    """Give the sections: the key of each heading, and rows of label and text."""
+    """Yield the sections: the key of each heading, and rows of label and text."""
     yield (
         "overdue",
         [(name, texts.FLEET_SINCE.format(span=formatting.span(now - since))) for name, since in found.most_overdue],

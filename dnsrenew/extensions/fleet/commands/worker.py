@@ -118,7 +118,7 @@ class _Work:
         self._watch.ready(line)
 
     def alive(self) -> None:
-        """Give a sign of life."""
+        """Send a sign of life."""
         self._watch.asleep()
 
     def waiting(self, error: DnsRenewError, seconds: float) -> None:  # noqa: ARG002  # less than a minute

@@ -11,8 +11,8 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store import damage, texts
+from dnsrenew.store.interfaces import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.parts import WAIT, LostAccount, check_key, from_json, lost_account, to_json
 from dnsrenew.store.state import SCHEMA
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
             raise
 
     def has_input(self, seconds: float = 0.0) -> bool:
-        """Tell whether the server has sent something to the idle connection; wait for it some seconds."""
+        """Return whether the server has sent something to the idle connection; wait for it some seconds."""
         if not hasattr(select, "poll"):  # Windows
             return bool(select.select([self.fileno()], [], [], seconds)[0])
         poll = select.poll()  # select() knows no file number above 1023

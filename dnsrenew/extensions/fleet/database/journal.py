@@ -130,7 +130,7 @@ class JournalRows:
             self._given_up.add(number)
 
     def has_left_over(self) -> bool:
-        """Tell whether a dead run has left an entry, or renames on this machine; one statement."""
+        """Return whether a dead run has left an entry, or renames on this machine; one statement."""
         try:
             self._release()
             return self._ask(_ANY_LEFT, (renames_kind(),))
@@ -175,7 +175,7 @@ class JournalRows:
 
     @contextlib.contextmanager
     def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
-        """Give the entries of dead runs, and exclude other cleanups meanwhile, on all machines.
+        """Yield the entries of dead runs, and exclude other cleanups meanwhile, on all machines.
 
         :param wait: seconds to wait for another cleanup.
         :raises LockedError: another cleanup runs.
@@ -230,7 +230,7 @@ class JournalRows:
         return self.database.one(question, params) == (True,)
 
     def _release(self) -> None:
-        """Give up what could not be removed from the journal when the database did not answer.
+        """Hand back what could not be removed from the journal when the database did not answer.
 
         :raises StoreError: it still does not.
         """

@@ -133,7 +133,7 @@ class LockSession:
             self._release(key, held)
 
     def is_held(self, key: str) -> bool:
-        """Tell whether anybody holds a lock.
+        """Return whether anybody holds a lock.
 
         :raises StoreError: the database cannot be asked.
         """

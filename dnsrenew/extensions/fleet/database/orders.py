@@ -185,7 +185,7 @@ class DeploymentRows(Frozen):
     entry: str
 
     def begin(self) -> None:
-        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record that the target is being changed, and forget what an earlier change that ended has saved.
 
         :raises StoreError: it cannot be written; change nothing.
         """
@@ -195,7 +195,7 @@ class DeploymentRows(Frozen):
         self.documents.write(self.name, _BEGUN + self.entry, b"")
 
     def end(self) -> None:
-        """Note that the change has ended: the target has the new certificate, or the old one again."""
+        """Record that the change has ended: the target has the new certificate, or the old one again."""
         with contextlib.suppress(StoreError):
             self.documents.remove(self.name, [_BEGUN + self.entry])
 
@@ -205,7 +205,7 @@ class DeploymentRows(Frozen):
         return self.documents.made(self.name, _BEGUN + self.entry) is not None
 
     def have_others_begun(self, known: Collection[str]) -> bool:
-        """Tell whether an entry that is not configured any more has begun a change that has not ended."""
+        """Return whether an entry that is not configured any more has begun a change that has not ended."""
         return any(kind.startswith(_BEGUN) for kind in self._others(known))
 
     def forget_others(self, known: Collection[str]) -> None:

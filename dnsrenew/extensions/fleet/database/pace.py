@@ -177,7 +177,7 @@ class DemandRate(Frozen):
     limit: Limit
 
     def is_wanted(self, name: str) -> bool:
-        """Tell whether the fleet wants a certificate for a name already."""
+        """Return whether the fleet wants a certificate for a name already."""
         fields = {"name": name, "wildcard": f"*.{name.partition('.')[2]}"}
         return bool(self.database.fetch(_WANTED, fields))
 

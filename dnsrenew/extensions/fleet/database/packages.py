@@ -55,7 +55,7 @@ def check_fleet(draft: Draft) -> None:
 
 
 def _is_understood(url: str) -> bool:
-    """Tell whether libpq can read an address; its message is not shown: it can have any part of the address."""
+    """Return whether libpq can read an address; its message is not shown: it can have any part of the address."""
     import psycopg  # slow to load
     from psycopg.conninfo import conninfo_to_dict
 

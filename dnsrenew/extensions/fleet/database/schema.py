@@ -273,7 +273,7 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str],
 
 
 def _has_only(database: Database, prefix: bytes) -> bool:
-    """Tell whether every key of a version begins with a prefix, from both ends of the index: no row is read."""
+    """Return whether every key of a version begins with a prefix, from both ends of the index: no row is read."""
     ends = """
       (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) LIMIT 1) UNION ALL
       (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) DESC LIMIT 1)

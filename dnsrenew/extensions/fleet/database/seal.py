@@ -95,7 +95,7 @@ class Seals:
         return self.seal(_PROOF, _place_of_proof(self.ids[0])) if self._keys else b""
 
     def proves(self, name: bytes, proof: bytes) -> bool:
-        """Tell whether a proof was made by the seal of ours that has this name."""
+        """Return whether a proof was made by the seal of ours that has this name."""
         try:
             return proof[1 : 1 + _ID] == name and self.open(proof, _place_of_proof(name)) == _PROOF
         except StoreError:

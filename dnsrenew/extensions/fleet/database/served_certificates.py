@@ -96,7 +96,7 @@ class ServedCertificates(Frozen, hidden=("seals",)):
     seals: Seals
 
     def all(self) -> Iterator[ServedCertificate]:
-        """Give every certificate in force, by a cursor of the server: constant memory."""
+        """Yield every certificate in force, by a cursor of the server: constant memory."""
         return map(_served, self.database.stream(_ALL))
 
     def named(self, certificates: Sequence[str]) -> list[ServedCertificate]:
@@ -104,7 +104,7 @@ class ServedCertificates(Frozen, hidden=("seals",)):
         return [_served(row) for row in self.database.fetch(_NAMED, (list(certificates),))]
 
     def changed_since(self, number: int) -> Iterator[ServedCertificate]:
-        """Give the certificates that have changed after the change with this number."""
+        """Yield the certificates that have changed after the change with this number."""
         return map(_served, self.database.stream(_CHANGED, (number,)))
 
     def missing(self, certificates: Sequence[str]) -> list[str]:
@@ -275,7 +275,7 @@ class DueDates(Frozen):
         return self.database.execute(_SETTLE, (at, name, since, mark)) > 0
 
     def note(self, name: str, kind: Why, words: Sequence[str]) -> None:
-        """Note why no worker takes a certificate, for the status of the fleet."""
+        """Record why no worker takes a certificate, for the status of the fleet."""
         self.database.execute(_NOTE, {"name": name, "kind": kind, "words": json.dumps(list(words)).encode()})
 
     def forget(self, name: str, kind: Why) -> None:

@@ -199,7 +199,7 @@ class WantedCertificates(Frozen):
         return None if row is None else _wanted(row)
 
     def all(self, tag: str | None = None) -> Iterator[WantedCertificate]:
-        """Give all certificates in the order of their names, a thousand at a time.
+        """Yield all certificates in the order of their names, a thousand at a time.
 
         :param tag: only those with this tag.
         """
@@ -225,7 +225,7 @@ class WantedCertificates(Frozen):
         return [name for (name,) in self.database.fetch(_OBTAINED, (list(names),))]
 
     def stored(self) -> Iterator[str]:
-        """Give the names of all certificates that were obtained, wanted or not, a thousand at a time."""
+        """Yield the names of all certificates that were obtained, wanted or not, a thousand at a time."""
         after = ""
         while rows := self.database.fetch(_STORED, (after,)):
             yield from (name for (name,) in rows)
@@ -301,7 +301,7 @@ class _Adding:
 
 
 def _parts(items: Iterable[T]) -> Iterator[Sequence[T]]:
-    """Give the items in parts for one statement each."""
+    """Yield the items in parts for one statement each."""
     left = iter(items)
     while part := list(islice(left, _AT_ONCE)):
         yield part

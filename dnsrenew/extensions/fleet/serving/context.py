@@ -110,7 +110,7 @@ class FleetContext(RecordedContext):
 
 
 def is_event_loop() -> bool:
-    """Tell whether an event loop (asyncio, uvloop, Trio) runs in this thread: then nothing in it may wait."""
+    """Return whether an event loop (asyncio, uvloop, Trio) runs in this thread: then nothing in it may wait."""
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001  # exported for this purpose
         return True
@@ -187,7 +187,7 @@ class CachedContext:
         self.is_asked = True
 
     def covers(self, name: str) -> bool:
-        """Tell whether the certificate is valid for a name."""
+        """Return whether the certificate is valid for a name."""
         return covers(self.names, [name])
 
 

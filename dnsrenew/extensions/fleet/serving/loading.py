@@ -221,7 +221,7 @@ class NameIndex:
                 self._table.executemany(_DROP, self._known(certificate))
 
     def pages(self, size: int) -> Iterator[list[str]]:
-        """Give the names of all certificates, some of them several times, so many rows at once."""
+        """Yield the names of all certificates, some of them several times, so many rows at once."""
         after = ("", "")
         while True:
             with self._lock:

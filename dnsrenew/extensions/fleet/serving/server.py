@@ -356,7 +356,7 @@ class ChangeFeed:
             self._drop_missing(pulse)
 
     def _is_moving(self, pulse: Pulse) -> bool:
-        """Note the number of the last change; return whether changes have to be read.
+        """Record the number of the last change; return whether changes have to be read.
 
         They are read while the number moves, some seconds longer, and once more when all up to it are visible for
         certain; each until :attr:`_settled` has passed it.

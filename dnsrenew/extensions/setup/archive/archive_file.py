@@ -122,7 +122,7 @@ class ArchiveWriter:
 
 
 def is_sealed(file: BinaryIO) -> bool:
-    """Tell whether an archive is sealed by a passphrase.
+    """Return whether an archive is sealed by a passphrase.
 
     :raises StoreError: ``restore-damaged``: it is no archive.
     :raises OSError: it cannot be read.
@@ -137,7 +137,7 @@ def is_sealed(file: BinaryIO) -> bool:
 
 
 def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
-    """Give the files of an archive, the header first. At the end it is known that all are as they were written.
+    """Yield the files of an archive, the header first. At the end it is known that all are as they were written.
 
     :param file: a regular file.
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.

@@ -153,7 +153,7 @@ class _Collector:
         )
 
     def _references(self) -> Iterator[SecretReference]:
-        """Give the secrets that are in no file, in the order of the files."""
+        """Yield the secrets that are in no file, in the order of the files."""
         report = self._draft.report
         texts_of_files = {file.name: file.data for file in self._files}
         lines: dict[str, dict[KeyPath, int]] = {}
@@ -194,7 +194,7 @@ class _Collector:
             self._files.append(Member(name, data, executable))
 
     def _is_harmless(self, path: str, data: bytes) -> bool:
-        """Tell whether a file holds no secret: a provider file, or certificates without a private key."""
+        """Return whether a file holds no secret: a provider file, or certificates without a private key."""
         if path in self._draft.report.secret_files or _PRIVATE in data:
             return False
         is_provider = os.path.basename(os.path.dirname(path)) == "providers" and path.endswith(".toml")
@@ -240,7 +240,7 @@ def _redact_long(redactor: Redactor, secret: Secret) -> None:
 
 
 def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
-    """Give the keys of options that only a plug-in knows: they can be secrets."""
+    """Yield the keys of options that only a plug-in knows: they can be secrets."""
     for name, account in table.get("dns", {}).items():
         provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)
         if provider is not None and provider.any_options:
@@ -257,7 +257,7 @@ def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
 
 
 def _is_installed(path: str) -> bool:
-    """Tell whether a program is found by its name: then the system it is restored on is to have its own.
+    """Return whether a program is found by its name: then the system it is restored on is to have its own.
 
     What stands in ``/usr/local``, somebody has put there by hand.
     """
@@ -276,7 +276,7 @@ _WEBHOOK: Final = "webhook"
 
 
 def with_arguments(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Give the keys in a TOML document whose arguments or addresses could hold a secret."""
+    """Yield the keys in a TOML document whose arguments or addresses could hold a secret."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from with_arguments(item, (*path, index))
@@ -336,7 +336,7 @@ def masked(text: str, secret_keys: Collection[KeyPath], *, redact: Callable[[str
 
 
 def plain_texts(table: Mapping[str, Any], path: KeyPath, known: Collection[str]) -> Iterator[KeyPath]:
-    """Give the keys of the texts in a table that are no references.
+    """Yield the keys of the texts in a table that are no references.
 
     :param known: keys that hold no secret.
     """

@@ -64,7 +64,7 @@ class NewFiles:
             sync(file)
 
     def commit(self) -> None:
-        """Give all files their names, in the order in which they were written.
+        """Rename all files to their names, in the order in which they were written.
 
         :raises FileExistsError: there is a file of that name by now; ``filename2`` is its path.
         :raises OSError: it cannot be written.
@@ -116,7 +116,7 @@ def sync(file: BinaryIO) -> None:
 
 
 def _put(folder: OpenFolder, temp: str, name: str) -> None:
-    """Give a file its name, unless another one has it."""
+    """Rename a file to its name, unless another one has it."""
     here, relative = folder.handle, dict[str, Any]()
     if here is not None:
         relative = {"src_dir_fd": here, "dst_dir_fd": here, "follow_symlinks": False}

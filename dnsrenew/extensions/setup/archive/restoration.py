@@ -36,7 +36,7 @@ _PUBLIC: Final = frozenset({"cert.pem", "chain.pem", "fullchain.pem", "csr.pem"}
 
 
 def is_store_file(name: str) -> bool:
-    """Tell whether a file with this path in the store's folder is one that a snapshot has."""
+    """Return whether a file with this path in the store's folder is one that a snapshot has."""
     found = _NAME.fullmatch(name)
     if found is None:
         return False

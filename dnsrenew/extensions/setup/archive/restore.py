@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.ground import Ground
+from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import locate
 from dnsrenew.config.file_checks import FileChecks
@@ -99,7 +99,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_sealed(path: Path) -> bool:
-    """Tell whether an archive is sealed by a passphrase.
+    """Return whether an archive is sealed by a passphrase.
 
     :raises StoreError: ``restore-unreadable``, ``restore-damaged``.
     """
@@ -423,7 +423,7 @@ def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Archi
 
 
 def _is_plain(part: str) -> bool:
-    """Tell whether a part of a path leads to nothing but a file or folder of that name, on every system."""
+    """Return whether a part of a path leads to nothing but a file or folder of that name, on every system."""
     if not part or part.strip(".") == "" or len(part) > _LONGEST or not part.isprintable():
         return False
     return not _REFUSED & set(part)

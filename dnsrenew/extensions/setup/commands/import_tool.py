@@ -17,14 +17,14 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import locate
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.importing.found import HostView
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
+from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.extensions.setup.importing.found import NotUnderstood
     from dnsrenew.extensions.setup.importing.importer import ImportResult
+    from dnsrenew.extensions.setup.importing.model import NotUnderstood
 
 
 def import_tool(invocation: Invocation) -> int:

@@ -450,7 +450,7 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
 
 
 def _is_of_others(path: str) -> bool:
-    """Tell whether this is the configuration of the machine, which this user cannot change: his own lies elsewhere."""
+    """Return whether this is the configuration of the machine and this user cannot change it."""
     return os.path.dirname(path) == locate.SYSTEM_FOLDER and not os.access(path, os.W_OK)
 
 

@@ -192,7 +192,7 @@ def _reserved(module: str) -> Phrase | None:
 
 
 def _is_importable(module: str) -> bool:
-    """Tell whether a module of this name is installed; a file in the current folder is refused as an existing file."""
+    """Return whether a module of this name is installed, not counting files in the current folder."""
     if module in sys.stdlib_module_names:
         return True
     here = Path.cwd()

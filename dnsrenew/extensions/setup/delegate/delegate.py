@@ -315,7 +315,7 @@ def _probe(context: Context, solver: Dns01, batch: list[TxtValue], how: Propagat
 
 
 def _is_in_use(context: Context, services: Services, placement: TxtPlacement) -> bool:
-    """Tell whether a value is served that the test value would replace, and that has to be removed once."""
+    """Return whether a value is served that the test value would replace, and that has to be removed once."""
     for writer, _zone in placement.writers:
         behaviour = writer.provider.behaviour
         if behaviour.most_values == 1 and behaviour.removes and services.dns.values(context, placement.name):

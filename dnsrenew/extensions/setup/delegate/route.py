@@ -52,12 +52,12 @@ class RoutesWritten(Frozen):
 
 
 def has_route(spec: CertificateSpec, wanted: Route) -> bool:
-    """Tell whether a certificate has a route to its own CA, at any place."""
+    """Return whether a certificate has a route to its own CA, at any place."""
     return any(replace(route, ca=None) == wanted for route in spec.routes if route.ca in {None, spec.ca})
 
 
 def takes_account(spec: CertificateSpec, wanted: Route, chosen: Callable[[Route], Iterable[tuple[str, ...]]]) -> bool:
-    """Tell whether the first route of a certificate is one without accounts that takes the wanted ones.
+    """Return whether the first route of a certificate is one without accounts that takes the wanted ones.
 
     :param chosen: returns the accounts that a route without any takes first for each domain.
     """
@@ -134,7 +134,7 @@ def replace_file(path: str, before: bytes, content: bytes) -> None:
 
 
 def _is_right(config: Config, instead: Mapping[str, bytes], spec: CertificateSpec, route: Route) -> bool:
-    """Tell whether new contents are the configuration with the route, and nothing else is different."""
+    """Return whether new contents are the configuration with the route, and nothing else is different."""
     new = Config(**read_file(str(config.path), found=False, insist=True, instead=instead).fields())
     return new.certificates == _with_route(config, spec, route) and new.accounts == config.accounts
 

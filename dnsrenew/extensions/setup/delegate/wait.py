@@ -154,7 +154,7 @@ class CnameWait:
         return states == {"agrees"}
 
     def _leads_there(self, record: CnameRecord) -> bool:
-        """Tell whether a CNAME record to another name leads to the right one in the end."""
+        """Return whether a CNAME record to another name leads to the right one in the end."""
         try:
             target = self._dns.challenge_targets(self._context, [record.domain])[record.domain]
         except DnsError:
@@ -331,7 +331,7 @@ class CnameSurvey:
 
 
 def _usable(servers: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """Give each address once; those that this host can only reach in its own network are left out."""
+    """Yield each address once; those that this host can only reach in its own network are left out."""
     seen = set[str]()
     for name, addresses in servers.items():
         for address in addresses:

@@ -17,7 +17,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FoundAccount,
     FoundCertificate,
     FoundData,
@@ -71,7 +71,7 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder is one of acme.sh's."""
+    """Return whether a folder is one of acme.sh's."""
     if os.path.isfile(folder / "account.conf") or os.path.isfile(folder / "acme.sh"):
         return True
     return any(os.path.isfile(file) for _, _, file in _folders(folder))
@@ -122,7 +122,7 @@ def _shared_key(common: ShellSettings | None, host: HostView) -> Path | None:
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
-    """Give the folder of each certificate, its first name, and the file of its settings."""
+    """Yield the folder of each certificate, its first name, and the file of its settings."""
     for name in reading.names(folder):
         domain = name.removesuffix(_ECC)
         file = folder / name / f"{domain}.conf"
@@ -258,7 +258,7 @@ def dns_accounts(root: Path, servers: Sequence[str], shared_key: Path | None, no
 
 
 def _acme_sh_accounts_folders(root: Path, shared_key: Path | None) -> Iterator[Path]:
-    """Give the folders of the accounts; those of deactivated ones are left out."""
+    """Yield the folders of the accounts; those of deactivated ones are left out."""
     for here, names in reading.walk(root):
         if "deactivated" in here.relative_to(root).parts:
             continue

@@ -16,11 +16,11 @@ from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import aws, reading
-from dnsrenew.extensions.setup.importing.found import FoundDnsAccount
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount
 from dnsrenew.extensions.setup.importing.on_machine import inside
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import ShellSettings
     from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost
 

@@ -14,14 +14,14 @@ from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, texts, webroots
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
-from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundRoute, shell
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, shell
 from dnsrenew.extensions.setup.importing.on_machine import inside, script
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings
 
 ABSENT: Final = frozenset({"", "no"})
@@ -225,7 +225,7 @@ def _run(command: str, settings: ShellSettings, host: HostView) -> FoundDeployme
 
 
 def _uses_variables(command: str, host: HostView) -> bool:
-    """Tell whether a command, or a script that it runs, uses a variable of acme.sh."""
+    """Return whether a command, or a script that it runs, uses a variable of acme.sh."""
     words = command.replace("'", " ").replace('"', " ").split()
     scripts = [script(word, host) for word in words if word.startswith("/")]
     return any(_VARIABLE.search(text) for text in (command, *scripts))

@@ -14,7 +14,7 @@ from dnsrenew.extensions.setup.importing import reading
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, HostView
+    from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
 
 _KEYS: Final = {"aws_access_key_id": "auth_access_key", "aws_secret_access_key": "auth_access_secret"}
 

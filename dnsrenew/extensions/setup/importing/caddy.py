@@ -16,7 +16,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.extensions.setup.importing import caddyfile, reading, texts
 from dnsrenew.extensions.setup.importing.caddy_sites import SiteTls, sites
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FoundAccount,
     FoundCertificate,
     FoundData,
@@ -66,7 +66,7 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder is a data folder of Caddy, or has a Caddyfile; or whether a file is one."""
+    """Return whether a folder is a data folder of Caddy, or has a Caddyfile; or whether a file is one."""
     if _is_caddyfile(folder):
         return True
     if os.path.isfile(folder / _FILE) or os.path.isfile(folder / "instance.uuid"):
@@ -109,7 +109,7 @@ def _data_folder(folder: Path, host: HostView) -> Path:
 
 
 def _is_caddyfile(path: Path) -> bool:
-    """Tell whether a path is a file with a name that Caddy takes for a Caddyfile's."""
+    """Return whether a path is a file with a name that Caddy takes for a Caddyfile's."""
     name = path.name.lower()
     return (name.startswith(_FILE.lower()) or name.endswith(f".{_FILE.lower()}")) and os.path.isfile(path)
 
@@ -149,7 +149,7 @@ def _directory(folder: str, servers: Iterable[str]) -> str | None:
 
 
 def _account_keys(data: Path) -> Iterator[Path]:
-    """Give the files ``acme/CA/users/EMAIL/NAME.key``."""
+    """Yield the files ``acme/CA/users/EMAIL/NAME.key``."""
     for issuer in reading.names(data / "acme"):
         users = data / "acme" / issuer / "users"
         for user in reading.names(users):
@@ -183,7 +183,7 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
 
 
 def _certificate_folders(data: Path) -> Iterator[Path]:
-    """Give the folders ``certificates/CA/NAME``."""
+    """Yield the folders ``certificates/CA/NAME``."""
     for issuer in reading.names(data / "certificates"):
         for name in reading.names(data / "certificates" / issuer):
             folder = data / "certificates" / issuer / name
@@ -286,7 +286,7 @@ def _deployments(
 
 
 def _has_group() -> bool:
-    """Tell whether the group of the service exists, whose members must read the key."""
+    """Return whether the group of the service exists, whose members must read the key."""
     try:
         import grp
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import aws, jobs, reading, texts
-from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, FoundEab
+from dnsrenew.extensions.setup.importing import aws, reading, texts
+from dnsrenew.extensions.setup.importing import timers as jobs
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundEab
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.model import KeyKind
     from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line, Site
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import Notes
 
 _UNIT: Final = "caddy.service"

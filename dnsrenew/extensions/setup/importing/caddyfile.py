@@ -113,7 +113,7 @@ def _is_snippet(line: Line) -> bool:
 
 
 def _sites(lines: Sequence[Line]) -> Iterator[Site]:
-    """Give the site blocks; a file with one site may have no braces: its first line has the addresses."""
+    """Yield the site blocks; a file with one site may have no braces: its first line has the addresses."""
     addresses: list[str] = []
     for index, line in enumerate(lines):
         addresses += [name for word in line.words for name in word.split(",") if name]
@@ -141,7 +141,7 @@ class _Imports:
             raise _TooMuch
 
     def filled(self, lines: Sequence[Line], depth: int, blocks: int) -> Iterator[Line]:
-        """Give the lines with what they import.
+        """Yield the lines with what they import.
 
         :param depth: how many more imports there may be within each other.
         :param blocks: the same for blocks.
@@ -164,7 +164,7 @@ class _Imports:
                     yield from self.filled(_lines(file, text), depth - 1, blocks)
 
     def _files(self, line: Line) -> Iterator[tuple[Path, str]]:
-        """Give the files that a line imports; Caddy allows one wildcard."""
+        """Yield the files that a line imports; Caddy allows one wildcard."""
         name = line.words[1]
         if "\0" in name or name.count("*") > 1 or name.count("?") > 1 or name.count("[") > 1:
             return
@@ -221,7 +221,7 @@ def _lines(file: Path, text: str) -> list[Line]:
 
 
 def _words(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Give the words of each line that has some, with the number of the line."""
+    """Yield the words of each line that has some, with the number of the line."""
     words: list[str] = []
     number = begin = 1
     for part in _PART.finditer(text):

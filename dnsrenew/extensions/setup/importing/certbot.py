@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import x509
 from dnsrenew.extensions.setup.importing import certbot_hooks, certbot_routes, reading, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FileRole,
     FoundAccount,
     FoundCertificate,
@@ -50,7 +50,7 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder is one of certbot's."""
+    """Return whether a folder is one of certbot's."""
     return os.path.isdir(folder / "renewal") or bool(_account_folders(folder))
 
 
@@ -109,7 +109,7 @@ def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) 
 
 
 def _is_at(folder: Path, root: Path, server: str) -> bool:
-    """Tell whether an account is at a server, whose folder can be a link to that of an older one.
+    """Return whether an account is at a server, whose folder can be a link to that of an older one.
 
     Accounts at two servers can have one id: it is a digest of the key.
     """

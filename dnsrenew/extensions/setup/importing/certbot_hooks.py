@@ -13,8 +13,8 @@ from typing import Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundRoute, shell
-from dnsrenew.extensions.setup.importing.jobs import LONGEST
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundRoute, shell
+from dnsrenew.extensions.setup.importing.timers import LONGEST
 
 _WITHOUT_MEANING: Final = frozenset(
     {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.extensions.setup.importing import aws, certbot_hooks, reading, texts, webroots
-from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, FoundRoute, HostView
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundRoute, HostView
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.found import FoundDeployment, FoundDnsAccount, FoundRoute
+    from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute
     from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
 
 MARK: Final = "# Written by `dnsrenew import`"
@@ -73,7 +73,7 @@ class _Writer:
         self._default = default_ca or (used.most_common(1)[0][0] if used else _DEFAULT_CA)
 
     def head(self) -> Iterator[str]:
-        """Give the lines above the first table."""
+        """Yield the lines above the first table."""
         yield ""
         if self._plan.contact:
             yield from assignment("contact", list(self._plan.contact))
@@ -85,7 +85,7 @@ class _Writer:
             yield from assignment("default_ca", self._default)
 
     def cas(self) -> Iterator[str]:
-        """Give the tables of the CAs that need one."""
+        """Yield the tables of the CAs that need one."""
         for ca in self._plan.cas:
             lines = list(self._ca(ca))
             if lines:
@@ -105,7 +105,7 @@ class _Writer:
             yield from assignment("eab", {"kid": ca.eab.kid, "hmac": reference})
 
     def dns_accounts(self) -> Iterator[str]:
-        """Give the tables of the DNS accounts."""
+        """Yield the tables of the DNS accounts."""
         for name, account in self._plan.dns.items():
             yield from ("", f"[dns.{key(name)}]", comment(f"from {account.source}"))
             yield from assignment("provider", account.provider)
@@ -142,7 +142,7 @@ class _Writer:
     # ── certificates ────────────────────────────────────────────────────────────────────
 
     def certificate(self, planned: PlannedCertificate, deployments: list[FoundDeployment]) -> Iterator[str]:
-        """Give the table of a certificate."""
+        """Yield the table of a certificate."""
         found = planned.found
         yield from ("[[certificate]]", comment(f"from {found.source}"))
         yield from assignment("name", planned.name)

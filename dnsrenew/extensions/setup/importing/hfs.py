@@ -13,7 +13,7 @@ from typing import Final
 
 from dnsrenew.base.found import Discovery
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FoundCertificate,
     FoundData,
     FoundDeployment,
@@ -43,7 +43,7 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder has a configuration of HFS."""
+    """Return whether a folder has a configuration of HFS."""
     file = folder / _FILE
     return os.path.isfile(file) and not _OWN.isdisjoint(
         _settings(reading.Notes(Discovery(insist=True)).text(file) or "")

@@ -19,7 +19,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps
 from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
-from dnsrenew.extensions.setup.importing.seen import ServerWatch
+from dnsrenew.extensions.setup.importing.served_check import ServerWatch
 from dnsrenew.extensions.setup.importing.writing import LIVE, ImportWriter
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.errors import Message, Text
-    from dnsrenew.extensions.setup.importing.found import FoundData, FoundDeployment, HostView, NotUnderstood
     from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
+    from dnsrenew.extensions.setup.importing.model import FoundData, FoundDeployment, HostView, NotUnderstood
     from dnsrenew.extensions.setup.importing.next_steps import StopCommand
     from dnsrenew.extensions.setup.importing.plan import PlannedCa, PlannedCertificate
     from dnsrenew.extensions.setup.importing.servers import ServerLine
@@ -180,7 +180,7 @@ def _titles(found: Sequence[FoundData]) -> list[str]:
 
 
 def _was_imported(config: Path) -> bool:
-    """Tell whether an import wrote the configuration; then it stays as it is, and is compared with the tools.
+    """Return whether an import wrote the configuration; then it stays as it is, and is compared with the tools.
 
     :raises ConfigError: ``import-config-exists``: somebody else wrote it.
     """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.x509 import CertificateFacts, PrivateKey
-    from dnsrenew.extensions.setup.importing.found import FoundCertificate, FoundDeployment, FoundDnsAccount
+    from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundDeployment, FoundDnsAccount
     from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
     from dnsrenew.extensions.setup.importing.reading import Notes
     from dnsrenew.store import State, Store
@@ -380,7 +380,7 @@ class _Names:
 
 
 def _is_same(table: Mapping[str, Any], account: FoundDnsAccount, taken: Mapping[str, str]) -> bool:
-    """Tell whether the table of a configuration is that of an account: options and secrets are equal."""
+    """Return whether the table of a configuration is that of an account: options and secrets are equal."""
     plain = _flat({**account.options, "provider": account.provider})
     ignored = {"zones", *account.secrets, *reading.missing_options(account)}
     written = _flat(table)

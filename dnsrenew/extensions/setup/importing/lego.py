@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.extensions.setup.importing import jobs, reading, texts
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing import reading, texts
+from dnsrenew.extensions.setup.importing import timers as jobs
+from dnsrenew.extensions.setup.importing.model import (
     FileRole,
     FoundAccount,
     FoundCertificate,
@@ -30,9 +31,9 @@ from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.found import FoundDnsAccount
-    from dnsrenew.extensions.setup.importing.jobs import FoundJob
+    from dnsrenew.extensions.setup.importing.model import FoundDnsAccount
     from dnsrenew.extensions.setup.importing.reading import Notes
+    from dnsrenew.extensions.setup.importing.timers import FoundJob
 
 _FILES: Final[tuple[tuple[str, FileRole], ...]] = (
     (".crt", "certificate"),
@@ -54,7 +55,7 @@ def usual(host: HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder is one of lego's."""
+    """Return whether a folder is one of lego's."""
     if _accounts(folder):
         return True
     names = reading.names(folder / "certificates")
@@ -259,7 +260,7 @@ class LegoCall(Frozen):
         return next(reversed(self.options.get(name, ("",))))
 
     def has(self, name: str) -> bool:
-        """Tell whether an option is given."""
+        """Return whether an option is given."""
         return name in self.options
 
     @property

@@ -15,7 +15,8 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01.instead import DnsInstead, needs_port
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
-from dnsrenew.extensions.setup.importing import jobs, reading, texts
+from dnsrenew.extensions.setup.importing import reading, texts
+from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
 from dnsrenew.extensions.setup.importing.on_machine import script
 
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import DnsAccount
-    from dnsrenew.extensions.setup.importing.found import (
+    from dnsrenew.extensions.setup.importing.model import (
         FoundDeployment,
         FoundDnsAccount,
         FoundFile,
         HostView,
         NotUnderstood,
     )
-    from dnsrenew.extensions.setup.importing.jobs import FoundJob
     from dnsrenew.extensions.setup.importing.plan import Kind, Plan
     from dnsrenew.extensions.setup.importing.servers import ServerLine
+    from dnsrenew.extensions.setup.importing.timers import FoundJob
 
 
 _IN_PATTERN: Final = r"[#.*\[\]^$\\]"
@@ -123,7 +124,7 @@ def _stop(stop: StopCommand) -> Message:
 
 
 def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
-    """Give what a person has to add to the configuration before it works."""
+    """Yield what a person has to add to the configuration before it works."""
     try:
         check_config(config, clock=clock)
     except ConfigError as error:
@@ -153,7 +154,7 @@ def _by_hand(config: Path, plan: Plan) -> list[str]:
 
 
 def _to_dns(config: Path, by_hand: Sequence[str]) -> Iterator[Message]:
-    """Give the way that needs neither an open port nor a person, for each certificate without such a route.
+    """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.
     """
@@ -296,7 +297,7 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
 
 
 def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
-    """Tell whether a call works in a folder; one that names it by a variable may work in the usual one."""
+    """Return whether a call works in a folder; one that names it by a variable may work in the usual one."""
     named = [value for key in _FOLDER_VARIABLES[kind] if (value := job.environment.get(key))]
     for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
         option, equals, value = word.partition("=")

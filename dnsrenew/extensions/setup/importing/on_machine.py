@@ -11,10 +11,10 @@ from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.found import decoded
+from dnsrenew.extensions.setup.importing.model import decoded
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import Notes
 
 _LARGEST: Final = 1 << 16

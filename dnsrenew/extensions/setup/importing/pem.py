@@ -14,7 +14,7 @@ from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.found import FileRole, FoundCertificate, FoundData, FoundFile, HostView
+from dnsrenew.extensions.setup.importing.model import FileRole, FoundCertificate, FoundData, FoundFile, HostView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def usual(host: HostView) -> list[Path]:  # noqa: ARG001  # every tool has this 
 
 
 def is_here(folder: Path) -> bool:
-    """Tell whether a folder, or that of a file, has a certificate and a key."""
+    """Return whether a folder, or that of a file, has a certificate and a key."""
     found = _pem_files(folder, reading.Notes(Discovery(insist=True)))
     return any(each.has_certificate for each in found) and any(each.has_key for each in found)
 
@@ -119,7 +119,7 @@ def _is_pem(data: bytes) -> bool:
 
 
 def _certificates(found: Sequence[_PemFile], notes: reading.Notes) -> Iterator[FoundCertificate]:
-    """Give a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
+    """Yield a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
     seen, pools = set(), _Pools(found)
     for file in found:
         key = private_key(file.data, file.path, notes) if file.has_key else None
@@ -174,7 +174,7 @@ def _pool(found: Sequence[_PemFile]) -> CertificatePool:
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[FoundFile]:
-    """Give what each file has of a chain and its key."""
+    """Yield what each file has of a chain and its key."""
     leaf = x509.to_der(chain)
     issuers = set(_ders(chain)) - {leaf}
     for path, ders in found.items():
@@ -192,7 +192,7 @@ def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[
 
 
 def _ders(text: str) -> Iterator[bytes]:
-    """Give the certificates of a PEM text as DER, without those that cannot be read."""
+    """Yield the certificates of a PEM text as DER, without those that cannot be read."""
     begin = BEGIN_CERTIFICATE.decode()
     for part in text.split(begin)[1:]:
         with contextlib.suppress(ValueError):

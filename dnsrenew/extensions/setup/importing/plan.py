@@ -13,7 +13,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.found import (
+from dnsrenew.extensions.setup.importing.model import (
     FoundCertificate,
     FoundData,
     FoundDeployment,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.found import FoundAccount, FoundDnsAccount, FoundEab
+    from dnsrenew.extensions.setup.importing.model import FoundAccount, FoundDnsAccount, FoundEab
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -274,13 +274,13 @@ def free_name(name: str, taken: Iterable[str]) -> str:
 
 
 class ToolReader(Protocol):
-    """The functions of a reader's module; see :mod:`dnsrenew.extensions.setup.importing.found`."""
+    """The functions of a reader's module; see :mod:`dnsrenew.extensions.setup.importing.model`."""
 
     def usual(self, host: HostView) -> list[Path]:
         """Return the folders where the tool keeps its data by default, whether they exist or not."""
 
     def is_here(self, folder: Path) -> bool:
-        """Tell whether a folder is one of this tool's."""
+        """Return whether a folder is one of this tool's."""
 
     def read(self, folder: Path, host: HostView) -> FoundData:
         """Return everything in the folder."""

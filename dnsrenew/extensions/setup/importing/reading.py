@@ -19,7 +19,7 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.found import FoundDnsAccount, NotUnderstood, decoded
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, NotUnderstood, decoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,7 +172,7 @@ def names(folder: Path) -> list[str]:
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
+    """Return whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -181,7 +181,7 @@ def is_unicode(text: str) -> bool:
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Give a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
+    """Yield a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
     left, todo = _MOST_FOLDERS, [(top, _DEEPEST)]
     while todo and left:
         folder, depth = todo.pop()
@@ -193,7 +193,7 @@ def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def is_missing(path: Path) -> bool:
-    """Tell whether nothing has this path; not so if a folder above it must not be searched."""
+    """Return whether nothing has this path; not so if a folder above it must not be searched."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -241,7 +241,7 @@ class Setting(Frozen):
 
 
 def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator[Setting]:
-    """Give the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them.
+    """Yield the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them.
 
     :param broken: gets the number of each line that is neither a section nor a setting.
     """
@@ -299,7 +299,7 @@ def missing_options(account: FoundDnsAccount) -> list[str]:
 
 
 def is_secret(provider: str, option: str) -> bool:
-    """Tell whether an option of a provider is a secret."""
+    """Return whether an option of a provider is a secret."""
     known = find_provider(provider)
     return known is None or known.is_secret(option)
 
@@ -381,7 +381,7 @@ def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSett
 
 
 def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
-    """Give the assignments; a later one of the same name wins, as in a shell."""
+    """Yield the assignments; a later one of the same name wins, as in a shell."""
     number, position = 1, 0
     for match in _LINE.finditer(text):
         number += match.string.count("\n", position, match.start("key"))

@@ -12,12 +12,12 @@ from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.found import FileRole, FoundDeployment, FoundFile, shell
+from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, shell
 from dnsrenew.extensions.setup.importing.on_machine import shown
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Deployment
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
     from dnsrenew.extensions.setup.importing.reading import Notes
 
@@ -302,7 +302,7 @@ class ConfigFile(Frozen):
 def config_files(
     host: HostView, words: tuple[str, ...], notes: Notes, leave_out: tuple[Path, ...] = ()
 ) -> Iterator[ConfigFile]:
-    """Give the configuration files below ``/etc`` and its like that have one of some words.
+    """Yield the configuration files below ``/etc`` and its like that have one of some words.
 
     :param notes: get a note for each that others can change; it is left out.
     :param leave_out: folders that are not looked into.

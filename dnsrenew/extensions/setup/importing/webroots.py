@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.extensions.setup.importing.servers import config_files, without_comment
 
 if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import Notes
 
 _NAMES: Final = {

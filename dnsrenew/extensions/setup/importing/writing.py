@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.setup.importing import reading
-    from dnsrenew.extensions.setup.importing.found import FoundDeployment
     from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
+    from dnsrenew.extensions.setup.importing.model import FoundDeployment
     from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
     from dnsrenew.store import Store
 

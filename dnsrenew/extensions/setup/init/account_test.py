@@ -34,7 +34,7 @@ REFERENCES: Final = ("env", "file", "keyring")
 
 
 def is_reference(value: Any) -> bool:
-    """Tell whether the value of a secret option is a reference."""
+    """Return whether the value of a secret option is a reference."""
     if isinstance(value, Mapping):
         return True
     scheme, colon, rest = str(value).partition(":")

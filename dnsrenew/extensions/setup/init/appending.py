@@ -31,10 +31,10 @@ class TableWriter(Protocol):
     """Writes the tables of complete answers."""
 
     def account(self) -> Iterator[str]:
-        """Give the lines of the DNS account."""
+        """Yield the lines of the DNS account."""
 
     def certificate(self) -> Iterator[str]:
-        """Give the lines of the certificate."""
+        """Yield the lines of the certificate."""
 
 
 def completed(existing: ExistingConfig, answers: Answers) -> Answers:

@@ -53,7 +53,7 @@ def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[Configured
 
 
 def covers_any(names: Sequence[str], domains: Sequence[str]) -> bool:
-    """Tell whether one of the names of a server is in the certificate, or one of its domains is served."""
+    """Return whether one of the names of a server is in the certificate, or one of its domains is served."""
     lowered = [name.lower() for name in names]
     return any(covers(domains, [name]) or covers([name], domains[:1]) for name in lowered)
 
@@ -73,7 +73,7 @@ def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
 
 
 def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
-    """Tell whether the files of a pair are another program's, their names not fixed, or their folder open to others."""
+    """Return whether another program owns the pair, its names are not fixed, or its folder is open to others."""
     paths = [path for path in (pair.certificate, pair.key) if path]
     named = any("$" in path or not os.path.isabs(path) or any(part in path for part in _FOREIGN) for path in paths)
     return named or any(

@@ -177,7 +177,7 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
 
 
 def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
-    """Give the checks of the form of a given host and its options, which are kept; nothing is run or sent.
+    """Yield the checks of the form of a given host and its options, which are kept; nothing is run or sent.
 
     Each raises a :class:`ConfigError`.
     """
@@ -305,7 +305,7 @@ def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains
 
 
 def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
-    """Tell whether one of some name servers is a host's."""
+    """Return whether one of some name servers is a host's."""
     servers = [server.lower().removesuffix(".") for server in name_servers]
     return any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
 
@@ -372,7 +372,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
 
 
 def may_write(draft: InitDraft) -> bool:
-    """Tell whether the account writes the records of the domains itself, as far as its zones say. Pure."""
+    """Return whether the account writes the records of the domains itself, as far as its zones say. Pure."""
     assert draft.provider is not None  # noqa: S101  # the caller has set it
     if draft.provider.behaviour.delegated:
         return False

@@ -45,7 +45,7 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
 
 
 def _is_given(answers: Answers, key: str) -> bool:
-    """Tell whether an answer is given; the table about the DNS host can be there without it."""
+    """Return whether an answer is given; the table about the DNS host can be there without it."""
     return key in answers.given and (key != PROVIDER or PROVIDER in answers.given[key])
 
 

@@ -12,7 +12,7 @@ from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
     from dnsrenew.base.found import RunningProgram
-    from dnsrenew.base.ground import Weakness
+    from dnsrenew.base.path_trust import Weakness
 
 _LARGEST: Final = 1 << 18
 """Bytes that are read of a configuration."""

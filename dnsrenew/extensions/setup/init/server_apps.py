@@ -91,7 +91,7 @@ _HASS_PORT: Final = 8123
 
 
 def is_home_assistant(program: RunningProgram) -> bool:
-    """Tell whether the command line is that of Home Assistant: Python can run anything."""
+    """Return whether the command line is that of Home Assistant: Python can run anything."""
     return any(os.path.basename(word) in {"hass", "homeassistant"} for word in words(program)[:4])
 
 

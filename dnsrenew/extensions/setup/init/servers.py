@@ -65,7 +65,7 @@ def find_servers(host: ServerHost) -> list[FoundServer]:
 
 
 def _found(host: ServerHost, kind: _KnownServer) -> Iterator[FoundServer]:
-    """Give the servers of a kind."""
+    """Yield the servers of a kind."""
     programs = [one for one in host.programs if not one.is_elsewhere and one.is_called(*kind.names)]
     its = {one.pid: one for one in programs if kind.is_one(one)}
     for program in its.values():

@@ -80,7 +80,7 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair],
 
 
 def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
-    """Give the directives of each ``server`` block; those that it has from blocks around it come last."""
+    """Yield the directives of each ``server`` block; those that it has from blocks around it come last."""
     left, size = _MOST_FILES, _MOST
     tokens: list[str] = []
 
@@ -258,7 +258,7 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
 
 
 def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
-    """Tell whether only root and the running user, or root and HAProxy's own user, can put a socket at a path."""
+    """Return whether only root and the running user, or root and HAProxy's own user, can put a socket at a path."""
     folder, user = os.path.dirname(path), _USER.search(text)
     uid = user_id(user[1]) if user is not None else None
     its = [host.discovery, *([Discovery(uid=uid)] if uid is not None else [])]

@@ -120,7 +120,7 @@ class _ConfigText:
         self.secrets: dict[str, str] = {}
 
     def top(self) -> Iterator[str]:
-        """Give the lines above the first table."""
+        """Yield the lines above the first table."""
         draft = self._draft
         plain = {key: value for key, value in draft.tables.items() if not isinstance(value, Mapping)}
         if draft.contact:
@@ -132,13 +132,13 @@ class _ConfigText:
             yield from config_file.assignment(key, value)
 
     def tables(self) -> Iterator[str]:
-        """Give the tables that were given, as they are."""
+        """Yield the tables that were given, as they are."""
         for key, value in self._draft.tables.items():
             if isinstance(value, Mapping):
                 yield from _table((key,), value)
 
     def account(self) -> Iterator[str]:
-        """Give the table of the DNS account."""
+        """Yield the table of the DNS account."""
         draft, provider = self._draft, self._draft.provider
         assert provider is not None  # noqa: S101  # the questions come in this order
         yield f"[dns.{draft.account}]"
@@ -156,7 +156,7 @@ class _ConfigText:
                 yield config_file.comment(f"{key}: {spec.help}")
 
     def certificate(self) -> Iterator[str]:
-        """Give the table of the certificate."""
+        """Yield the table of the certificate."""
         draft = self._draft
         yield "[[certificate]]"
         yield from config_file.assignment("domains", list(draft.domains))
@@ -184,7 +184,7 @@ class _ConfigText:
 
 
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
-    """Give a table with those below it."""
+    """Yield a table with those below it."""
     plain = {key: value for key, value in table.items() if not _is_table_of_tables(path, value)}
     if plain:
         yield from ("", f"[{'.'.join(map(config_file.key, path))}]")
@@ -196,5 +196,5 @@ def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_table_of_tables(path: tuple[str, ...], value: object) -> bool:
-    """Tell whether a value is a table of its own, such as ``[ca.lab]``; deeper ones stand on one line."""
+    """Return whether a value is a table of its own, such as ``[ca.lab]``; deeper ones stand on one line."""
     return path == ("ca",) and isinstance(value, Mapping)

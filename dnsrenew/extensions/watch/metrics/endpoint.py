@@ -147,7 +147,7 @@ class MetricsSource:
             self._found: tuple[float, list[CertificateNumbers] | None, DnsRenewError | None] | None = None
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
-        """Note the end of a round.
+        """Record the end of a round.
 
         :param outcomes: None if it failed as a whole.
         """

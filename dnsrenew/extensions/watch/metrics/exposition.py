@@ -61,7 +61,7 @@ def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None)
 
 
 def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Give the lines of one metric; all are gauges."""
+    """Yield the lines of one metric; all are gauges."""
     yield f"# HELP dnsrenew_{name} {meaning}"
     yield f"# TYPE dnsrenew_{name} gauge"
     for labelled, value in samples:

@@ -84,7 +84,7 @@ def _block(news: News, translator: Translator, now: datetime) -> str:
 
 
 def _lines(news: News, now: datetime) -> Iterator[Message]:
-    """Give the sentences about one certificate."""
+    """Yield the sentences about one certificate."""
     outcome = news.outcome
     fields = {"name": outcome.name, "domains": _domains(outcome)}
     if "failed" in news.kinds or "expiring" in news.kinds:
@@ -109,7 +109,7 @@ def _domains(outcome: Outcome) -> list[str]:
 
 
 def _failure(outcome: Outcome, now: datetime) -> Iterator[Message]:
-    """Give the reason of a failure, until when the old certificate can be used, and when the next attempt is made."""
+    """Yield the reason of a failure, until when the old certificate can be used, and when the next attempt is made."""
     error = outcome.error
     if error is not None:
         # A deferred renewal has the error of the earlier one; its own words are for a person at a prompt.
@@ -214,7 +214,7 @@ def _changes_failure(news: News, on: Collection[ChangeKind], now: datetime) -> N
 
 
 def _has_failed(outcome: Outcome) -> bool:
-    """Tell whether the renewal fails: now, or in an earlier run that defers this one. A limit of the CA is no failure.
+    """Return whether the renewal failed, now or in an earlier run that defers this one. Limits of the CA do not count.
 
     An earlier run may have been killed before it sent a message.
     """

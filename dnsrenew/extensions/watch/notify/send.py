@@ -268,7 +268,7 @@ class Notifier(Frozen):
         return found
 
     def _is_safe(self) -> bool:
-        """Tell whether the store is private; no record of messages is read from another one."""
+        """Return whether the store is private; no record of messages is read from another one."""
         try:
             self.store.check_ground()
         except StoreError:  # the outcomes have it, and so has the heartbeat

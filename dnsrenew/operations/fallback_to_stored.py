@@ -69,7 +69,7 @@ def _error(outcome: Outcome) -> DnsRenewError:
 
 
 def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
-    """Give one sentence for each failed attempt, and the whole message of the cause."""
+    """Yield one sentence for each failed attempt, and the whole message of the cause."""
     shown: list[DnsRenewError] = []
     for attempt in outcome.attempts:
         error = attempt.error

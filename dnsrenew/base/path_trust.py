@@ -110,7 +110,7 @@ class Ground:
         return None if _WINDOWS else self._walk(_CheckedPath(os.sep, None), os.fspath(path), only_links=True).weakness
 
     def can_others_read(self, path: str | os.PathLike[str]) -> bool:
-        """Tell whether other users can read a file, by its mode and the modes of all folders above it (POSIX)."""
+        """Return whether other users can read a file, by its mode and the modes of all folders above it (POSIX)."""
         if _WINDOWS:
             return False
         everybody, group = stat.S_IROTH, stat.S_IRGRP
@@ -125,11 +125,11 @@ class Ground:
         return True
 
     def is_own_group(self, gid: int) -> bool:
-        """Tell whether nobody but the running user, or nobody but root, is in a group (POSIX)."""
+        """Return whether nobody but the running user, or nobody but root, is in a group (POSIX)."""
         return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
 
     def _is_shared(self, path: str, info: os.stat_result, bit: int) -> bool:
-        """Tell whether others are in the group of a file or folder, or are allowed something by its access list."""
+        """Return whether others are in the group of a file or folder, or are allowed something by its access list."""
         return not self.is_own_group(info.st_gid) or self._is_listed(path, bit)
 
     def _is_listed(self, path: str, bit: int) -> bool:
@@ -205,7 +205,7 @@ class Ground:
         return None if fault is None or is_read_only(path) else self._weak(path, info, fault)
 
     def _is_host_root(self, path: str, info: os.stat_result) -> bool:
-        """Tell whether a folder belongs to root outside the user namespace of this process (rootless containers).
+        """Return whether a folder belongs to root outside the user namespace of this process (rootless containers).
 
         There every user that is not mapped has the overflow id. Nobody can replace a folder above a mount point.
         """
@@ -229,7 +229,7 @@ class Ground:
 
 
 def is_read_only(path: str) -> bool:
-    """Tell whether a path is on a read-only file system (POSIX).
+    """Return whether a path is on a read-only file system (POSIX).
 
     Kubernetes mounts configurations so, from a folder with mode 0777, and secrets that everybody can read.
     """
@@ -315,7 +315,7 @@ def overflow_uid() -> int | None:
 
 
 def is_above_mount(path: str) -> bool:
-    """Tell whether something is mounted below a folder."""
+    """Return whether something is mounted below a folder."""
     below = os.path.join(path, "")
     return any(point.startswith(below) and point != path for point in _mount_points())
 

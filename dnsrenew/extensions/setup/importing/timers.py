@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.found import UntrustedError
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.reading import Notes
 
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
@@ -103,7 +103,7 @@ def _users(folder: Path) -> frozenset[int]:
 
 
 def is_folder(path: str, folder: Path, host: HostView) -> bool:
-    """Tell whether the path in a call is that of a folder."""
+    """Return whether the path in a call is that of a folder."""
     paths = (host.cwd / os.path.expanduser(path), host.root / path.lstrip("/"))
     return any(os.path.realpath(each) == os.path.realpath(folder) for each in paths)
 
@@ -119,14 +119,14 @@ class _JobSearch(Frozen):
     users: frozenset[int]
 
     def systemd(self) -> Iterator[FoundJob]:
-        """Give the calls in services."""
+        """Yield the calls in services."""
         for service in services(self.host):
             for command in service.commands if self._counts(service.user) else ():
                 place = JobPlace(shown(command.file, self.host), command.line, "systemd", service.starter, service.weak)
                 yield from self._calls(command.text, service.environment, place)
 
     def cron(self) -> Iterator[FoundJob]:
-        """Give the calls in crontabs, and in the scripts that cron runs."""
+        """Yield the calls in crontabs, and in the scripts that cron runs."""
         root = self.host.root
         names = [users.user_name(each) for each in sorted(self.users)] if os.name == "posix" else []
         spools = [root / spool / name for spool in _SPOOLS for name in names]
@@ -137,7 +137,7 @@ class _JobSearch(Frozen):
                 yield from self.script(file, {}, JobPlace("", 0, "cron"))
 
     def _crontab(self, file: Path, *, has_users: bool) -> Iterator[FoundJob]:
-        """Give the calls in a crontab.
+        """Yield the calls in a crontab.
 
         :param has_users: whether each line names the user that it runs as.
         """
@@ -150,14 +150,14 @@ class _JobSearch(Frozen):
                 yield from self._calls(line.replace("\\%", "%"), environment, place)
 
     def _counts(self, user: str) -> bool:
-        """Tell whether the jobs of a user count; a word that is no user's name says nothing."""
+        """Return whether the jobs of a user count; a word that is no user's name says nothing."""
         number = users.user_id(user)
         return number is None or number in self.users
 
     # ── shell ───────────────────────────────────────────────────────────────────────────
 
     def _calls(self, command: str, environment: Environment, place: JobPlace) -> Iterator[FoundJob]:
-        """Give the calls in a command line, and in the scripts that it runs.
+        """Yield the calls in a command line, and in the scripts that it runs.
 
         :raises UntrustedError: others can change what leads to a call.
         """
@@ -181,7 +181,7 @@ class _JobSearch(Frozen):
     def script(
         self, file: Path, environment: Environment, place: JobPlace, notes: Notes | None = None, *, only: bytes = b""
     ) -> Iterator[FoundJob]:
-        """Give the calls in a shell script.
+        """Yield the calls in a shell script.
 
         :param only: what it must begin with.
         """
@@ -209,7 +209,7 @@ class _JobSearch(Frozen):
     # ── beside the folder of the tool ───────────────────────────────────────────────────
 
     def near(self, folder: Path, notes: Notes | None) -> Iterator[FoundJob]:
-        """Give the calls in the scripts and compose files of a folder."""
+        """Yield the calls in the scripts and compose files of a folder."""
         files = [file for file in entries(folder) if file.suffix == ".sh" or file.name in _COMPOSE]
         for file in files[:_MOST_SCRIPTS]:
             if file.suffix == ".sh":
@@ -326,7 +326,7 @@ def unit_folders(host: HostView) -> list[Path]:
 
 
 def services(host: HostView) -> Iterator[Service]:
-    """Give the services of the system, and those of the user."""
+    """Yield the services of the system, and those of the user."""
     for manager in _managers(host):
         yield from manager.services()
 
@@ -379,7 +379,7 @@ class _Manager:
                 self._found.setdefault(each.name, []).append(each)
 
     def services(self) -> Iterator[Service]:
-        """Give the services that have a unit; of a template its instances, if there are any."""
+        """Yield the services that have a unit; of a template its instances, if there are any."""
         names = self._names()
         starters = {name: name for name in names if name.endswith(".service")}
         starters |= {self._started_by(name): name for name in names if name.endswith(".timer")}
@@ -506,7 +506,7 @@ LONGEST: Final = 8192
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Give the lines that are no comments, each with its number; a backslash joins the next one."""
+    """Yield the lines that are no comments, each with its number; a backslash joins the next one."""
     joined: list[str] = []
     length = first = 0
     for number, line in enumerate(text.splitlines(), 1):

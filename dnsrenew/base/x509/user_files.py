@@ -56,7 +56,7 @@ _PKCS12: Final = b"\x02\x01\x03\x30"
 
 
 def has_both(data: bytes) -> bool:
-    """Tell whether a PEM file has a certificate and a private key."""
+    """Return whether a PEM file has a certificate and a private key."""
     return _CERTIFICATE in data and _key_in(data) is not None
 
 
@@ -255,7 +255,7 @@ def chain_among(pem: str, key: PrivateKey) -> str | None:
 
 
 def ends_with_root(fullchain_pem: str) -> bool:
-    """Tell whether the last certificate of a chain was issued by itself."""
+    """Return whether the last certificate of a chain was issued by itself."""
     return _is_self_signed(load(blocks(fullchain_pem)[-1]))
 
 
@@ -324,7 +324,7 @@ def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, 
 
 
 def pkcs12_holds(data: bytes, password: str, fullchain_pem: str, key_pem: bytes) -> bool:
-    """Tell whether a PKCS#12 file opens with a password and has this certificate, its chain and this key."""
+    """Return whether a PKCS#12 file opens with a password and has this certificate, its chain and this key."""
     if not _opens_soon(data):
         return False
     try:
@@ -349,7 +349,7 @@ def pkcs12_leaf(data: bytes, password: str) -> str:
 
 
 def _opens_soon(data: bytes) -> bool:
-    """Tell whether a file is DER, as ours are, and asks for few rounds of key derivation."""
+    """Return whether a file is DER, as ours are, and asks for few rounds of key derivation."""
     try:
         return sum(_rounds(data, _DEEPEST)) <= _MOST_ROUNDS
     except (IndexError, ValueError):
@@ -357,7 +357,7 @@ def _opens_soon(data: bytes) -> bool:
 
 
 def _rounds(data: bytes, depth: int) -> Iterator[int]:
-    """Give the numbers of rounds in DER: each follows a salt (RFC 7292 section 4, RFC 8018 appendix A).
+    """Yield the numbers of rounds in DER: each follows a salt (RFC 7292 section 4, RFC 8018 appendix A).
 
     Octets with more DER in them stand alone in their tag; behind an algorithm they are what it encrypted.
 

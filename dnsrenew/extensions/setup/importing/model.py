@@ -264,7 +264,7 @@ def shell(command: str) -> tuple[str, ...]:
 
 
 def _is_program(command: str) -> bool:
-    """Tell whether a command is the path of a program that needs no shell: a script names its interpreter."""
+    """Return whether a command is the path of a program that needs no shell: a script names its interpreter."""
     if not _PLAIN_PATH.fullmatch(command) or not os.access(command, os.X_OK):
         return False
     try:

@@ -29,7 +29,7 @@ from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.setup.importing.found import HostView
+    from dnsrenew.extensions.setup.importing.model import HostView
     from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
     from dnsrenew.extensions.setup.importing.reading import Notes
     from dnsrenew.store import State, Store
@@ -166,7 +166,7 @@ def _changed(host: HostView, config: ConfigFile) -> float:
 def _wrong(
     served: ServedFiles, address: str, starttls: str | None, changed: float, context: Context
 ) -> Iterator[Message]:
-    """Give why a port does not prove it.
+    """Yield why a port does not prove it.
 
     :param changed: when the configuration was changed last, seconds since 1970.
     """
@@ -182,7 +182,7 @@ def _wrong(
 
 
 def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
-    """Tell whether the server on a port has read its configuration since it was changed."""
+    """Return whether the server on a port has read its configuration since it was changed."""
     host, port = host_port.split(address)
     if host in _LOOPBACK and has_loaded_since(port, changed):
         return True
@@ -208,7 +208,7 @@ _LEAVING: Final = "shutting down"
 
 
 def has_loaded_since(port: int, moment: float) -> bool:
-    """Tell whether the server on a TCP port has read its configuration after a time, for certain.
+    """Return whether the server on a TCP port has read its configuration after a time, for certain.
 
     False also where nothing shows it: for a server that reads its files again in the same process, and for a process
     that this user may not see.

@@ -90,7 +90,7 @@ class Journal(Protocol):
         """
 
     def left_over(self, context: Context, *, wait: float = 0) -> AbstractContextManager[list[JournalEntry]]:
-        """Give the entries of dead runs, and exclude other cleanups meanwhile.
+        """Yield the entries of dead runs, and exclude other cleanups meanwhile.
 
         Values that the caller does not remove stay for the next cleanup. There is a warning about a damaged entry, and
         about one of a newer dnsrenew.
@@ -165,7 +165,7 @@ class SavedDeployment(Protocol):
     """What is kept for one entry of ``deploy``: the ``SavedFiles`` of a deployer. The caller holds the lock."""
 
     def begin(self) -> None:
-        """Note that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record that the target is being changed, and forget what an earlier change that ended has saved.
 
         After a change that did not end (the run was killed), what that one saved stays until :meth:`keep`.
 
@@ -173,14 +173,14 @@ class SavedDeployment(Protocol):
         """
 
     def end(self) -> None:
-        """Note that the change has ended: the target has the new certificate, or the old one again."""
+        """Record that the change has ended: the target has the new certificate, or the old one again."""
 
     @property
     def is_begun(self) -> bool:
         """Whether a change of the target was begun and has not ended."""
 
     def have_others_begun(self, known: Collection[str]) -> bool:
-        """Tell whether an entry that is not configured any more has begun a change that has not ended.
+        """Return whether an entry that is not configured any more has begun a change that has not ended.
 
         :param known: the ids of the entries that are configured.
         """

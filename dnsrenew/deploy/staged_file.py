@@ -247,7 +247,7 @@ def remove_stale(path: str) -> None:
 
 
 def is_aside(path: str, target: str) -> bool:
-    """Tell whether :func:`write_aside` gives this path to the new content of a target."""
+    """Return whether :func:`write_aside` gives this path to the new content of a target."""
     return (
         os.path.dirname(path) == os.path.dirname(target) and path.startswith(_prefix(target)) and path.endswith(_SUFFIX)
     )
