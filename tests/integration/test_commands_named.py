@@ -15,8 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.integration.test_schedule_cron import configure
-from tests.kit.cron_machine import ANNA, CronMachine, cron_machine
+from tests.kit.cron_machine import ANNA, CronMachine, configure, cron_machine
 from tests.kit.users import as_root
 from tests.lab import Lab
 

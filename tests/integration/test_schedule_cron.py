@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.kit.cron_machine import ANNA, CronMachine, cron_machine, program
+from tests.kit.cron_machine import CronMachine, configure, cron_machine, program
 from tests.kit.processes import wait_until
 from tests.kit.users import as_root
 from tests.lab import Lab
-from tests.lab.settings import to_toml
 
 USERS: Final = ("root", "anna")
 OFF: Final = "no cron daemon runs here"
@@ -28,17 +25,6 @@ def machine() -> Iterator[CronMachine]:
     """A machine with cron, which does not run, and two users."""
     with cron_machine() as made:
         yield made
-
-
-def configure(machine: CronMachine, lab: Lab, user: str, name: str = "dnsrenew.toml", **changes: Any) -> Path:
-    """Write a configuration into the home folder of a user."""
-    path, trust = machine.folder / user / name, machine.folder / user / "ca.pem"
-    trust.write_bytes(lab.ca.trust_pem.read_bytes())
-    path.write_text(to_toml(lab.config({"store": f"{path.stem}-state", "ca.lab.trust": str(trust), **changes})))
-    path.chmod(0o600)
-    for each in (path, trust):
-        os.chown(each, *((0, 0) if user == "root" else (ANNA, ANNA)))
-    return path
 
 
 def aged(machine: CronMachine, user: str, age: timedelta) -> None:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.kit.users import shown
+from tests.lab import Lab
+from tests.lab.settings import to_toml
 
 ANNA: Final = 4711
 _SET_UP: Final = """
@@ -119,3 +121,14 @@ def _started(folder: Path) -> Iterator[CronMachine]:
         assert process.stdout.readline() == "ready\n"
         (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield CronMachine(folder, int(child))
+
+
+def configure(machine: CronMachine, lab: Lab, user: str, name: str = "dnsrenew.toml", **changes: Any) -> Path:
+    """Write a configuration into the home folder of a user."""
+    path, trust = machine.folder / user / name, machine.folder / user / "ca.pem"
+    trust.write_bytes(lab.ca.trust_pem.read_bytes())
+    path.write_text(to_toml(lab.config({"store": f"{path.stem}-state", "ca.lab.trust": str(trust), **changes})))
+    path.chmod(0o600)
+    for each in (path, trust):
+        os.chown(each, *((0, 0) if user == "root" else (ANNA, ANNA)))
+    return path

@@ -21,6 +21,8 @@ FREE = ("challenges/", "extensions/setup/", "testing/", "base/translation/")
 EXCEPTIONS = {
     "config/certificates.py": "the default route",
     "config/routes.py": "the schema: the name of each type, and the keys that have a meaning with it",
+    "extensions/doctor/folding.py": "what follows from a network that blocks DNS",
+    "extensions/serve/source.py": "the routes of a certificate that options name",
     "extensions/doctor/host/machine.py": "the error codes of the http-01 listener, which tries any port",
     "extensions/doctor/facts.py": "a check about what only dns-persist-01 has: a record that stays",
     "store/paths.py": "the name of a folder, in stores that exist",
