@@ -20,6 +20,7 @@ _HOMES: Final[dict[str, str]] = {
     **dict.fromkeys(["datetime", "timedelta"], "datetime"),
     "Path": "pathlib",
     "TracebackType": "types",
+    "About": "dnsrenew.errors",
     "AppResponses": "dnsrenew.challenges.http01.app",
     "CertificateSource": "dnsrenew.serving.follower",
     "Context": "dnsrenew.base.runtime.context",

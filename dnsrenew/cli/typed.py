@@ -21,7 +21,7 @@ _NAME: Final = "dnsrenew"
 _COMMAND: Final = re.compile(
     r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew (?P<words>"
     r"(?:schedule|account|fleet|notify) [a-z]+|renew|status|check|doctor|cleanup|providers|schedule|run|revoke|deploy|"
-    r"csr|install|delegate|account|remove|export|worker|serve)(?![\w-])"
+    r"csr|install|delegate|account|remove|export|worker|serve|rollback)(?![\w-])"
 )
 _REST: Final = re.compile(r"(?:(?!dnsrenew )[^`，。；（\n])*")
 """What follows a command: its arguments, or words of the sentence."""

@@ -71,6 +71,11 @@ EXCEPTIONS: Final = {
         "socket",
     ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("base/awaiting.py", "wait"): "an await: its task is cancelled from outside, and the call then ends in time",
+    ("base/threads.py", "wait"): "for other tasks of the run, each of which ends",
+    ("extensions/serve/sockets.py", "getaddrinfo"): "of what the user has this machine listen on",
+    ("extensions/serve/sockets.py", "socket"): "it listens, and the event loop accepts from it",
+    ("extensions/serve/supervisor.py", "wait"): "for its processes, until a signal arrives",
     (
         "base/http/stages.py",
         "getaddrinfo",

@@ -229,7 +229,7 @@ def test_a_missing_package(address: DatabaseAddress, monkeypatch: pytest.MonkeyP
 
     error = failure(lambda: _ask(address), "store-extra-missing")
 
-    assert "psycopg[binary,pool]" in error.fix
+    assert "dnsrenew[fleet]" in error.fix
 
 
 def test_no_rights(database: Database, postgres: Postgres, address: DatabaseAddress) -> None:

@@ -210,7 +210,8 @@ def test_doctor_looks_at_what_fails(
     fleet.add(*({"name": f"c{n}", "domains": [f"c{n}.duckdns.org"]} for n in range(25)))
     database.execute("UPDATE dnsrenew_certificate SET due = now() + interval '1 hour'")
     database.execute("""UPDATE dnsrenew_certificate SET state = '{"failures": 2}' WHERE name = 'c24'""")
-    out, _ = shown(fleet, "doctor", capsys)
+    main(["doctor", "--config", str(fleet.path)])  # what it finds about this machine depends on the machine
+    out = " ".join(capsys.readouterr().out.split())
     assert seen[0] == "c24"
     assert len(seen) == 20
     assert "No certificates are configured" not in out

@@ -56,7 +56,7 @@ CODES: Final = {
     errno.EIO: {"store-io-error"},
     errno.EROFS: {"store-read-only"},
     errno.EACCES: {"store-not-writable", "store-unreadable", "store-not-private"},
-    errno.ENOENT: {"store-vanished"},
+    errno.ENOENT: {"store-vanished", "store-failed"},
 }
 """The codes for each error of the operating system."""
 READING: Final = {"read", "list", "stat"}

@@ -128,7 +128,7 @@ class ProcessStage:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _log_from: int = 0
     _deadly: str = ""
-    _number: int = signal.SIGKILL
+    _number: int = getattr(signal, "SIGKILL", 9)  # not on Windows
     _run: Run | None = None
     _known: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)

@@ -42,7 +42,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a configuration, whose first target exists and whose second does not."""
-    write(tmp_path, CONFIG)
+    write(tmp_path, CONFIG.replace("gone/", f"{tmp_path}-gone/"))  # no folder of ours: it is not made
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
     (tmp_path / "served").mkdir()
@@ -94,14 +94,14 @@ def test_deployed_or_not(kept: Path, capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "home"
     assert lines[1] == f"  ✓ deployed: files {kept}/served/home.pem"
-    assert lines[2].startswith(f"  ✗ not deployed: files {kept}/gone/home.pem: ")
+    assert lines[2].startswith(f"  ✗ not deployed: files {kept}-gone/home.pem: ")
     assert lines[3].startswith("    → ")
-    (kept / "gone").mkdir()
+    Path(f"{kept}-gone").mkdir()
     (kept / "served/home.pem").unlink()
     assert main(["deploy"]) == 0
     out = capsys.readouterr().out
     assert f"  ✓ deployed: files {kept}/served/home.pem\n" in out
-    assert f"  ✓ deployed: files {kept}/gone/home.pem\n" in out
+    assert f"  ✓ deployed: files {kept}-gone/home.pem\n" in out
     assert (kept / "served/home.pem").exists()
     assert main(["deploy"]) == 0
     assert f"  · deployed before: files {kept}/served/home.pem\n" in capsys.readouterr().out
@@ -125,7 +125,7 @@ def test_only_failures_with_q(kept: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["deploy", "-q"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"✗ home: not deployed: files {kept}/gone/home.pem")
+    assert err.startswith(f"✗ home: not deployed: files {kept}-gone/home.pem")
     assert "served" not in err
 
 
@@ -133,7 +133,7 @@ def test_what_has_nothing_to_deploy_is_said(kept: Path, capsys: pytest.CaptureFi
     """A named certificate without deployments is reported. It is not a failure."""
     assert main(["deploy", "shop"]) == 0
     assert capsys.readouterr().out == f"Nothing to deploy for shop: {kept}/dnsrenew.toml has no deploy there.\n"
-    (kept / "gone").mkdir()
+    Path(f"{kept}-gone").mkdir()
     assert main(["deploy"]) == 0
     assert "shop" not in capsys.readouterr().out
 
@@ -217,7 +217,7 @@ def test_from_the_csr_to_the_server(here: Path, capsys: pytest.CaptureFixture[st
     assert Path("served/home.pem").exists()
     assert main(["revoke", "home"]) == 2  # not even asked whether: no CA of the configuration could do it
     assert "was issued by Bought Root and installed by hand" in " ".join(capsys.readouterr().err.split())
-    (here / "gone").mkdir()
+    Path(f"{here}-gone").mkdir()
     assert main(["install", "home", "--certificate", "home.crt", "--key", "served/home.pem"]) == 0
     assert capsys.readouterr().out.startswith("· home has this certificate already\n")
     assert main(["status", "--check", "-q", "home"]) == 0

@@ -60,7 +60,7 @@ class ForeignHome:
 @pytest.fixture(autouse=True)
 def nothing_to_examine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the doctor find nothing: its looks at this host take seconds."""
-    monkeypatch.setattr("dnsrenew.extensions.doctor.command._examine", lambda *_: ([], None))
+    monkeypatch.setattr("dnsrenew.extensions.doctor.command._examine", lambda *_, **__: ([], None))
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_another_root_folder(folder: Path) -> None:
 
 _IN_A_CONTAINER = """
 import os, subprocess, sys, time
-from dnsrenew.base import ground, users
+from dnsrenew.base import path_trust, users
 from dnsrenew.base.found import Discovery, running_program
 import psutil
 

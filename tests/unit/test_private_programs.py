@@ -269,7 +269,7 @@ def test_no_program_outlives_us_after_a_kill(witness: Witness) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing watches a program there")
 def test_what_watches_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What watches a program has no environment and ends with the program. It is not needed to run one."""
+    """What watches a program has a search path alone and ends with the program. It is not needed to run one."""
     started: list[subprocess.Popen[bytes]] = []
     given: list[object] = []
 
@@ -282,7 +282,7 @@ def test_what_watches_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", Popen)
     run([sys.executable, "-c", ""], env=environment(), seconds=30, limit=10)
     assert [each.returncode for each in started] == [0, 0]
-    assert given[1] == {}
+    assert given[1] == {"PATH": "/bin:/usr/bin"}
     monkeypatch.setattr(subprocesses, "_SHELL", "/nonexistent/sh")
     assert run([sys.executable, "-c", "print(1)"], env=environment(), seconds=30, limit=10).output == b"1\n"
 
