@@ -59,7 +59,7 @@ _REFUSED: Final = "The CA {ca} refused {request}: {reason}"
 ACCOUNT_REFUSED: Final = Text(
     "ca-account-refused",
     _REFUSED,
-    "Check `contact` and `agree_terms`; if the CA has closed the account, run `dnsrenew account roll {ca} --compromised`.",
+    "Check `contact` and `agree_terms`; if the CA closed the account, run `dnsrenew account roll {ca} --compromised`.",
 )
 CONTACT_INVALID: Final = Text(
     "ca-account-refused",
