@@ -3,7 +3,10 @@
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+
+from dnsrenew.cli import formatting
 
 pytest_plugins = ["tests.kit.postgres_fixtures", "tests.kit.secrecy", "tests.kit.store_sites"]
 
@@ -17,3 +20,9 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 # In CI the same examples every time, so that a red run can be repeated.
 settings.register_profile("dnsrenew", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("dnsrenew")
+
+
+@pytest.fixture(autouse=True)
+def _commands_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what a call of the program does to the commands in messages: it is for a whole process."""
+    monkeypatch.setattr(formatting, "typed", formatting.typed)

@@ -239,7 +239,8 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.extend(spec.name for spec in specs)
         return [Diagnosis(name=spec.name, renewable=True, route=None, next_action=None, checks=()) for spec in specs]
 
-    monkeypatch.setattr("dnsrenew.extensions.doctor.examine.examine", examine)
+    for place in ("command", "examine"):  # where the command has it, and where the diagnosis of a program finds it
+        monkeypatch.setattr(f"dnsrenew.extensions.doctor.{place}.examine", examine)
     return seen
 
 

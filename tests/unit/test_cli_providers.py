@@ -153,7 +153,7 @@ def test_a_check_that_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return AccountCheck(arguments[3], provider_of("hook"), "example.test", ())
 
     install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
-    monkeypatch.setattr("dnsrenew.testing.account_check.check_account", waiting)
+    monkeypatch.setattr("dnsrenew.extensions.setup.commands.providers_check.check_account", waiting)
     for quiet in ([], ["-q"]):
         assert main(["providers", "--check", "home", *quiet]) == 0
         err = " ".join(capsys.readouterr().err.split())
