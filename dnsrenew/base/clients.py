@@ -43,7 +43,7 @@ def plain_address(address: str) -> str:
 class Clients(Generic[T]):
     """What the clients of a listener hold, such as connections. Not thread-safe.
 
-    :param most: how much that is at most; beyond that, who holds the most loses the oldest.
+    :param most: the limit for all clients together; above it, the network with the most loses its oldest.
     """
 
     def __init__(self, most: int) -> None:
