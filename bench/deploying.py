@@ -11,7 +11,7 @@ from dnsrenew.base.model import Deployment
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.renewal import deploying
-from dnsrenew.renewal.outcomes import outcome
+from dnsrenew.renewal.due import outcome
 from dnsrenew.store import FolderStore
 from tests.kit.stores import SPEC, keep
 

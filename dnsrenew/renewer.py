@@ -32,9 +32,8 @@ from dnsrenew.operations.status import (
     unconfigured_status,
     unreadable_status,
 )
-from dnsrenew.renewal.batch import DRIVEN, Batch
+from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
-from dnsrenew.renewal.services import LazyServices, make_services
 from dnsrenew.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from dnsrenew.operations.listeners import DiagnosisMaker, RunListener
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.operations.selection import SharedCertificates
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.services import Services
     from dnsrenew.serving.served import Served
     from dnsrenew.store import Store
 
@@ -132,9 +131,7 @@ class Renewer:
             use.secret.forget()
         services = LazyServices(
             partial(
-                make_services,
-                self._config,
-                self._store,
+                self._make_services,
                 context,
                 dry_run=dry_run,
                 wait=wait,
@@ -653,12 +650,18 @@ class Renewer:
     @contextlib.contextmanager
     def _working(self, context: Context) -> Iterator[Services]:
         """Yield the services for one operation, and close their connections afterwards."""
-        services = make_services(self._config, self._checked_store(), context)
+        self._checked_store()
+        services = self._make_services(context)
         try:
             with self._redactor.guard_logs(*DRIVEN):
                 yield services
         finally:
             services.close()
+
+    def _make_services(self, context: Context, **options: Any) -> Services:
+        from dnsrenew.renewal.services import make_services  # slow to load, and not needed while nothing is due
+
+        return make_services(self._config, self._store, context, **options)
 
     def _checked_store(self) -> Store:
         """Return the store for one operation.

@@ -19,7 +19,6 @@ CORE: Final[tuple[tuple[str, ...], ...]] = (
     ("renewer",),
     ("serving", "operations", "schedule"),
     ("renewal",),
-    ("fallback",),
     ("config",),
     ("challenges", "deploy"),
     ("acme", "dns", "drivers", "store"),

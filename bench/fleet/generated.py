@@ -20,7 +20,7 @@ from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
-from dnsrenew.fallback.history import route_key
+from dnsrenew.renewal.planner import route_key
 from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.testing.box.order_server import LIFETIME
 from tests.kit.certificates import issuer

@@ -14,7 +14,8 @@ from dnsrenew.extensions.fleet.certificate_job import WorkerRun, next_check, spr
 from dnsrenew.extensions.fleet.database.documents import json_text
 from dnsrenew.extensions.fleet.database.seal import OPEN
 from dnsrenew.renewal import due
-from dnsrenew.renewal.renewal_info import is_poll_due, with_renewal_info
+from dnsrenew.renewal.due import is_poll_due
+from dnsrenew.renewal.renewal_info import with_renewal_info
 from dnsrenew.store.state import State, issued_meta
 
 if TYPE_CHECKING:

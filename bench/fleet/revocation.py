@@ -33,8 +33,8 @@ from dnsrenew.extensions.fleet.database.pace import SharedBuckets
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QUEUE, QueueTasks, WorkQueue
+from dnsrenew.renewal.batch import LazyServices
 from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.services import LazyServices
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome

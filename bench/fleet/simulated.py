@@ -20,7 +20,9 @@ from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.renewal import renew as renewal
 from dnsrenew.renewal import renewal_info
-from dnsrenew.renewal.job import Issued, Job, Services
+from dnsrenew.renewal.due import Job
+from dnsrenew.renewal.resume import Issued
+from dnsrenew.renewal.services import Services
 from dnsrenew.testing.box.order_server import LIFETIME, suggest
 from tests.kit.acme_server import Limits
 from tests.kit.certificates import issue

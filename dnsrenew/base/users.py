@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 
 def this_user() -> str:
@@ -18,29 +23,23 @@ def this_user() -> str:
 def home_of(name: str) -> str:
     """Return the home folder of a user by login name; "" if it is not known."""
     try:
-        import pwd
-
-        return pwd.getpwnam(name).pw_dir
-    except (ImportError, KeyError, ValueError):  # Windows has no such users
+        return "" if sys.platform == "win32" else pwd.getpwnam(name).pw_dir
+    except (KeyError, ValueError):
         return ""
 
 
 def user_name(uid: int) -> str:
     """Return the login name of a user, or the number as text if the system knows none."""
-    import pwd  # POSIX only, and needed only for messages
-
     try:
-        return pwd.getpwuid(uid).pw_name
+        return str(uid) if sys.platform == "win32" else pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
 def group_name(gid: int) -> str:
     """Return the name of a group, or the number as text if the system knows none."""
-    import grp  # POSIX only, and needed only for messages
-
     try:
-        return grp.getgrgid(gid).gr_name
+        return str(gid) if sys.platform == "win32" else grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
 
@@ -50,9 +49,8 @@ def is_private_group(gid: int, uid: int) -> bool:
 
     Debian and others create such a group for each user, with the umask 002.
     """
-    import grp
-    import pwd
-
+    if sys.platform == "win32":
+        return False
     try:
         user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
     except KeyError:
@@ -67,10 +65,8 @@ def user_id(name: str) -> int | None:
     try:
         if name.isdecimal():
             return int(name)
-        import pwd
-
-        return pwd.getpwnam(name).pw_uid
-    except (ImportError, KeyError, ValueError):  # Windows has no such users; ValueError: no user has such a name
+        return None if sys.platform == "win32" else pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # ValueError: no user has such a name
         return None
 
 
@@ -79,8 +75,6 @@ def group_id(name: str) -> int | None:
     if name.isdecimal():
         return int(name)
     try:
-        import grp
-
-        return grp.getgrnam(name).gr_gid
-    except (ImportError, KeyError):
+        return None if sys.platform == "win32" else grp.getgrnam(name).gr_gid
+    except KeyError:
         return None

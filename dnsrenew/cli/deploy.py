@@ -11,7 +11,7 @@ from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.renewal.outcomes import exit_status
+from dnsrenew.renewal.after_run import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime

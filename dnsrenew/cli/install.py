@@ -15,7 +15,7 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
-from dnsrenew.renewal.outcomes import exit_status
+from dnsrenew.renewal.after_run import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime

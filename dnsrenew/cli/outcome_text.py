@@ -12,7 +12,7 @@ from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import here
-from dnsrenew.renewal.outcomes import asked_by_ca
+from dnsrenew.renewal.after_run import asked_by_ca
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -27,7 +27,7 @@ from dnsrenew.cli.terminal import INFO, WARNING, LineFields, dim, outcome_fields
 from dnsrenew.config import config_to_renew
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.operations.selection import selected
-from dnsrenew.renewal.outcomes import exit_status
+from dnsrenew.renewal.after_run import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime

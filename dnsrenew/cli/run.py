@@ -20,7 +20,7 @@ from dnsrenew.cli.service_log import (
 )
 from dnsrenew.config import config_to_renew
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
-from dnsrenew.renewal.next_run import NextRun, next_run
+from dnsrenew.renewal.after_run import NextRun, next_run
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event

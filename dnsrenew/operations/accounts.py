@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dnsrenew.acme import CAClient
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import Store
 
 _WORKERS: Final = 8

@@ -13,7 +13,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, renewal_info
-from dnsrenew.renewal.outcomes import outcome, stopped_by
+from dnsrenew.renewal.due import outcome, stopped_by
 from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.renewal.services import LazyServices
+    from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.store import Store
 
 

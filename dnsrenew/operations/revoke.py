@@ -13,9 +13,9 @@ from dnsrenew.base.model import texts as model_texts
 from dnsrenew.base.validation.mistakes import nearest, shown_key
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError, about
-from dnsrenew.fallback import history
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.renewal import history
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.x509 import PrivateKey
     from dnsrenew.config import Config
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import Store
 
 REASONS: Final = {

@@ -9,7 +9,7 @@ from dnsrenew.base.model import rfc3339
 from dnsrenew.errors import CAError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, due
-from dnsrenew.renewal.outcomes import outcome, stopped_by
+from dnsrenew.renewal.due import outcome, stopped_by
 from dnsrenew.store.state import lacks_key
 
 if TYPE_CHECKING:

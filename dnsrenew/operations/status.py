@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
-from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, StoredVersion, rfc3339
+from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, RouteTaken, StoredVersion, rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.fallback import history
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
-from dnsrenew.renewal import due
+from dnsrenew.renewal import due, history
 from dnsrenew.renewal import texts as renewal_texts
-from dnsrenew.renewal.check_due import why
-from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.outcomes import in_current
+from dnsrenew.renewal.due import RunOptions, in_current, why
 from dnsrenew.store import State
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def status_of(
     for notice in debts:
         context.warn(notice.code, notice.message, notice.fix)  # once for all certificates
     exists = reason != "missing"
-    route = history.route_from_keys(state.worked)
+    route = route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
     deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
     return CertificateStatus(
@@ -251,7 +250,7 @@ def _stored_state(state: State, now: datetime) -> CertificateState:
 
 def unconfigured_status(name: str, state: State, store: Store, *, with_versions: bool = False) -> CertificateStatus:
     """Return the status of a certificate that is only in the store."""
-    route = history.route_from_keys(state.worked)
+    route = route_from_keys(state.worked)
     return CertificateStatus(
         name=name,
         domains=state.domains,
@@ -269,3 +268,25 @@ def unconfigured_status(name: str, state: State, store: Store, *, with_versions:
         path=store.current(name),
         versions=_versions(name, state, store) if with_versions else (),
     )
+
+
+@lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes
+def route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
+    """Return the routes that some keys (:func:`dnsrenew.renewal.planner.route_key`) describe; None: unreadable.
+
+    The keys do not say which name took which route, so the result has no ``names``.
+    """
+    routes = [key.split("/") for key in keys if "/" in key]
+    if not routes:
+        return None
+    challenges = {_read(challenge) for _, challenge, *_ in routes}
+    writers = [part.removeprefix("dns=") for _, _, *rest in routes for part in rest[:1] if part.startswith("dns=")]
+    accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
+    challenge = challenges.pop() if len(challenges) == 1 else "mixed"
+    return RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
+
+
+def _read(text: str) -> str:
+    if "%" not in text:
+        return text
+    return unquote(text)  # never fails, even on an edited file

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import threads
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError
-from dnsrenew.fallback import history
-from dnsrenew.renewal import due
-from dnsrenew.renewal.check_due import Due, check_due, why
-from dnsrenew.renewal.renewal_info import is_poll_due, poll
+from dnsrenew.renewal import due, history
+from dnsrenew.renewal.due import Due, check_due, why
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.due import RunOptions
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.renewals import Renewals
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import State, Store
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
@@ -35,10 +32,27 @@ _DAY: Final = timedelta(days=1)
 
 _logger = logging.getLogger("dnsrenew.renewal.batch")
 
-_PATIENCE: Final = 60.0
-"""Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
-_LAST_SECONDS: Final = 5.0
-"""Seconds that each certificate has to withdraw what it published after a cancel."""
+
+class LazyServices:
+    """Makes the services when they are first needed, once for all threads."""
+
+    def __init__(self, make: Callable[[], Services]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._value: Services | None = None
+
+    def get(self) -> Services:
+        """Return the services."""
+        with self._lock:
+            if self._value is None:
+                self._value = self._make()
+            return self._value
+
+    def close(self) -> None:
+        """Close all connections, if there are any."""
+        with self._lock:
+            if self._value is not None:
+                self._value.close()
 
 
 class Batch(Frozen):
@@ -70,7 +84,7 @@ class Batch(Frozen):
             return [one for one in found if isinstance(one, Outcome)]
         self.context.emit("run-started", certificates=[spec.name for spec, _ in waiting])
         with self.context.redactor.guard_logs(*DRIVEN):
-            renewed = iter(self._renew_all(waiting, limit))
+            renewed = iter(self._renewals().go(waiting, limit))
         outcomes = [one if isinstance(one, Outcome) else next(renewed) for one in found]
         self.context.emit("run-finished", statuses=dict(Counter(one.status for one in outcomes)))
         return outcomes
@@ -94,26 +108,21 @@ class Batch(Frozen):
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
-            done = self._renew(spec, found, None, self.options)
+            done = self._renewals().renew(spec, found, None, self.options)
         if done.status != "locked":  # the caller looks again and again
             self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
         return done
 
     def clean_up(self) -> None:
         """Pay what killed runs owe, and remove their TXT values, before anything else; an error stops no renewal."""
-        if not self.store.has_journal:
-            return
-        from dnsrenew.challenges.dns01 import leftovers  # rarely needed
-        from dnsrenew.renewal import deploying, port_programs
-        from dnsrenew.store.zone_locks import ZoneLocks
+        if self.store.has_journal:
+            with self.context.redactor.guard_logs(*DRIVEN):
+                self._renewals().clean_up()
 
-        port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
-        deploying.complete_renames_of_killed_runs(self.store, self.context)
-        locks = ZoneLocks(self.store)
-        with self.context.redactor.guard_logs(*DRIVEN):
-            served = self.services().dns.values
-            accounts, providers = self.config.accounts, self.config.providers
-            leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, served=served)
+    def _renewals(self) -> Renewals:
+        from dnsrenew.renewal.renewals import Renewals  # slow to load, and not needed while nothing is due
+
+        return Renewals(self.config, self.store, self.services, self.context, self.options)
 
     # ── what is due, before the locks ───────────────────────────────────────────────────
 
@@ -195,11 +204,13 @@ class Batch(Frozen):
             for spec in specs
             if (state := states[spec.name]) is not None
             and state.ca in self.config.cas
-            and is_poll_due(state, now)
+            and due.is_poll_due(state, now)
             and not self._is_due(spec, state)
         }
         if not polled:
             return {}
+        from dnsrenew.renewal.renewal_info import poll  # as Renewals
+
         try:
             return poll(polled, self.store, self.services().ca, self.context)
         except Exception as error:  # noqa: BLE001  # it stops no renewal: a real problem is met again, and reported
@@ -212,103 +223,3 @@ class Batch(Frozen):
             return why(spec, state, self.store, self.context, self.options) is not None
         except StoreError:
             return True  # unknown
-
-    # ── the renewals ────────────────────────────────────────────────────────────────────
-
-    def _renew_all(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
-        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
-        from dnsrenew.renewal.port_programs import stops_others  # slow to load, and not needed while nothing is due
-
-        groups: dict[object, list[tuple[CertificateSpec, Due | None]]] = {None: []}
-        for each in waiting:
-            key = (each[0].before, each[0].after) if stops_others(each[0]) else None
-            groups.setdefault(key, []).append(each)
-        done: dict[str, Outcome] = {}
-        for programs, group in groups.items():
-            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
-            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
-        return [done[spec.name] for spec, _ in waiting]
-
-    def _renew_group(
-        self, group: Sequence[tuple[CertificateSpec, Due | None]], limit: int, *, patience: float
-    ) -> dict[str, Outcome]:
-        """Renew certificates at the same time, and deploy them together.
-
-        :param patience: seconds to wait for the others; those that have ended are deployed then.
-        """
-        pool = threads.ThreadPool(limit)
-        options = replace(self.options, deploy=False)
-        tasks = pool.start([partial(self._renew, spec, before, pool, options) for spec, before in group])
-        left = dict(zip((spec for spec, _ in group), tasks, strict=True))
-        outcomes: dict[str, Outcome] = {}
-        try:
-            while left:
-                waited = 0.0
-                for task in left.values():
-                    while waited < patience and not task.done.wait(threads.SLICE):
-                        waited += threads.SLICE
-                ended = [spec for spec, task in left.items() if task.done.is_set()]
-                outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
-        except BaseException:
-            # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
-            clock = self.context.clock
-            self.context.cancel.set()
-            end = clock.monotonic() + _LAST_SECONDS
-            for task in tasks:
-                task.done.wait(max(0.0, end - clock.monotonic()))
-            raise
-        return outcomes
-
-    def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
-        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
-        from dnsrenew.renewal import deploying
-        from dnsrenew.renewal.renew import may_deploy
-
-        done = {spec.name: outcome for spec, outcome in renewed}
-        some = [
-            spec
-            for spec, outcome in renewed
-            if may_deploy(spec, self.options)
-            and outcome.status not in {"locked", "interrupted"}
-            and not isinstance(outcome.error, StoreError)
-        ]
-        jobs = [partial(self._deploy_one, spec, done[spec.name]) for spec in some]
-        done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
-        for spec, _ in renewed:
-            if may_deploy(spec, self.options):
-                self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
-        return done
-
-    def _deploy_one(self, spec: CertificateSpec, outcome: Outcome, together: threads.Together) -> Outcome:
-        from dnsrenew.renewal import deploying
-
-        context, wait = self.context.for_certificate(spec.name), self.options.wait
-        return deploying.deploy_after_renewal(spec, outcome, self.store, context, wait=wait, together=together)
-
-    def _renew(
-        self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None, options: RunOptions
-    ) -> Outcome:
-        self._warm_up(spec)
-        from dnsrenew.renewal.renew import may_deploy, renew_certificate  # not needed while nothing is due
-
-        context = replace(self.context.for_certificate(spec.name), pool=pool)
-        done = renew_certificate(spec, before, self.services, self.store, context, options=options)
-        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
-            context.emit("certificate-finished", **done.to_dict())
-        return done
-
-    def _warm_up(self, spec: CertificateSpec) -> None:
-        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
-
-        Nothing is done for a route that leaves the choice between several accounts.
-        """
-        from dnsrenew.challenges import CHALLENGES  # slow to load
-
-        route = spec.routes[0] if spec.routes else None
-        accounts = self.config.accounts
-        if route is None or not CHALLENGES[route.challenge].writes_dns or not (route.dns or len(accounts) == 1):
-            return
-        from dnsrenew.drivers.loading import warm_up  # not needed while nothing is due
-
-        for name in route.dns or accounts:
-            warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))

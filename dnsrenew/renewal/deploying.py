@@ -24,7 +24,7 @@ from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
 from dnsrenew.deploy.protocol import FOLDERS
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
-from dnsrenew.renewal.outcomes import unexpected
+from dnsrenew.renewal.due import unexpected
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import logging
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Notice, rfc3339
+from dnsrenew.base.model import Notice, Outcome, OutcomeStatus, rfc3339
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import StoreError
-from dnsrenew.fallback import history
-from dnsrenew.renewal import texts
-from dnsrenew.store.state import lacks_key
+from dnsrenew.errors import (
+    AttemptError,
+    CAError,
+    Cancelled,
+    ChallengeError,
+    ConfigError,
+    DnsError,
+    DnsRenewError,
+    LockedError,
+    PropagationError,
+    ProviderError,
+    SecretError,
+    StoreError,
+    internal,
+)
+from dnsrenew.renewal import history, texts
+from dnsrenew.store.state import State, lacks_key
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import Store
-    from dnsrenew.store.state import State
 
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
 _NEAR = timedelta(hours=1)
 """So near an end that the CA has kept to ``lifetime``."""
+LONGEST_POLL = timedelta(days=1)
+"""Longest time between two queries (RFC 9773 section 4.3.2). A later time means that the clock has jumped."""
 PAST_WINDOW_PAUSE = timedelta(days=1)
 """A certificate that replaced another one for a window in the past is not renewed for such a window before."""
 
@@ -72,6 +90,13 @@ def _waits_until(state: State) -> datetime | None:
         return None
     was_past = state.ari["chosen"] == state.ari["end"]
     return state.past_window_until if was_past else None
+
+
+def is_poll_due(state: State, now: datetime) -> bool:
+    """Return whether it is time to ask the CA about a certificate; an expired one is never due."""
+    if state.not_after is None or not state.ca or now >= state.not_after:
+        return False
+    return state.ari is None or not now < state.ari["next_poll"] <= now + LONGEST_POLL
 
 
 def end_of_pause(replaced: State, reason: RenewalReason, now: datetime) -> datetime | None:
@@ -263,3 +288,255 @@ class RunOptions(Frozen, kw_only=True):
     wait: float = 0
     asked_by: str = ""
     fingerprint: Callable[[CertificateSpec, State], int | None] = _unknown_fingerprint
+
+
+# ── check due ──────────────────────────────────────────────────────────────────────────
+
+# Decides whether to renew a certificate now; called before and after taking the lock.
+
+
+class Due(Frozen):
+    """A certificate to be renewed now.
+
+    :ivar state: what is stored.
+    :ivar reason: why it is due.
+    """
+
+    state: State
+    reason: RenewalReason
+
+
+def check_due(
+    spec: CertificateSpec, state: State, store: Store, context: Context, options: RunOptions
+) -> Due | Outcome:
+    """Return why to renew now, or the final outcome if there is nothing to do now.
+
+    :raises StoreError: the certificate cannot be looked at.
+    """
+    reason = why(spec, state, store, context, options)
+    if reason is None:
+        return outcome(spec, store, state, "not-due", context)
+    held = None if _is_tried_at_once(spec, state, context, options) else deferred(spec, store, state, reason, context)
+    return held or Due(state, reason)
+
+
+def why(
+    spec: CertificateSpec, state: State, store: Store, context: Context, options: RunOptions
+) -> RenewalReason | None:
+    """Return why the certificate is due, or None.
+
+    :raises StoreError: the certificate cannot be looked at.
+    """
+    reason = why_due(spec, state, context.clock.now(), whole=store.is_whole(spec.name, state))
+    return reason or ("forced" if options.force or options.dry_run else None)
+
+
+def _is_tried_at_once(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
+    """Return whether no earlier failure defers it.
+
+    A person at a terminal, or an edit, has probably fixed the cause. A wait that a CA asked for still applies.
+    """
+    if options.force or options.now or options.dry_run or history.deferred_until(state, context.clock.now()) is None:
+        return True
+    if not (options.attended or _was_edited(spec, state, options)):
+        return False
+    return not history.was_asked_to_wait(state) or _has_other_ca(spec, state, context)
+
+
+def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> bool:
+    """Return whether what the last failure depended on has changed."""
+    return state.tried_with is not None and options.fingerprint(spec, state) not in {None, state.tried_with}
+
+
+def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool:
+    """Return whether another CA than those that asked to wait can be tried, and no certificate can be used meanwhile.
+
+    The ledger still holds back an order at the CAs that asked to wait.
+    """
+    if state.not_after is not None and context.clock.now() < state.not_after:
+        return False
+    attempts = (state.last_failure or {}).get("attempts") or ()
+    asked = {(attempt.get("route") or {}).get("ca") for attempt in attempts}
+    return any((route.ca or spec.ca) not in asked for route in spec.routes)
+
+
+# ── outcomes ───────────────────────────────────────────────────────────────────────────
+
+# Makes the outcome of one certificate.
+
+_logger = logging.getLogger("dnsrenew.renewal.renew")
+_KINDS: Final[Mapping[str, type[DnsRenewError]]] = {
+    kind.__name__: kind
+    for kind in (ProviderError, DnsError, PropagationError, ChallengeError, CAError, SecretError, ConfigError)
+}
+"""The classes that the error of a failed run may have."""
+
+
+def outcome(
+    spec: CertificateSpec,
+    store: Store,
+    state: State | None,
+    status: OutcomeStatus,
+    context: Context,
+    *,
+    reason: RenewalReason | None = None,
+    before: State | None = None,
+    **more: Any,
+) -> Outcome:
+    """Return the outcome of one certificate: its current state, and what happened.
+
+    :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
+    """
+    warnings = _warnings(spec, state, before, context)
+    more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
+    if state is None:
+        return _unread(spec, store, context, more)
+    # A damaged certificate counts as missing. Where nothing is due, it was checked before.
+    if state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
+        return Outcome(reason=reason or "missing", **more)
+    return _with_facts(spec, store, state, reason, more)
+
+
+def _exists(name: str, store: Store, state: State) -> bool:
+    """Return whether the files of the current certificate exist; True if that cannot be checked."""
+    try:
+        return store.is_whole(name, state)
+    except StoreError:
+        return True
+
+
+def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[str, Any]) -> Outcome:
+    """Return the outcome of a certificate whose state cannot be read. It may exist, so it is not called missing."""
+    found = in_current(spec.name, store)
+    if found is None:
+        return Outcome(reason=None, **more)
+    return _with_facts(spec, store, found, why_due(spec, found, context.clock.now(), whole=True), more)
+
+
+def _with_facts(
+    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason | None, more: dict[str, Any]
+) -> Outcome:
+    at = next_renewal(spec, state)
+    return Outcome(
+        reason=reason or next_reason(state, at),
+        issuer=state.issuer,
+        serial=state.serial,
+        not_before=state.not_before,
+        not_after=state.not_after,
+        next_renewal=at,
+        path=store.current(spec.name),
+        **more,
+    )
+
+
+def in_current(name: str, store: Store) -> State | None:
+    """Return the state according to the certificate in ``current``, for a state file that cannot be read.
+
+    Other programs use this certificate in any case. None: it does not exist, or cannot be read either.
+    """
+    from dnsrenew.base import x509  # slow to load, and rarely needed
+
+    try:
+        facts = x509.read_certificate(store.read_current(name) or b"")
+    except (StoreError, ValueError):
+        return None
+    return State(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=facts.names,
+        identifiers=facts.names,
+    )
+
+
+def deferred(
+    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason, context: Context
+) -> Outcome | None:
+    """Return the outcome of a certificate that an earlier failure defers, or None."""
+    now = context.clock.now()
+    until = history.deferred_until(state, now)
+    if until is None:
+        return None
+    after = (until - now).total_seconds() if history.was_asked_to_wait(state) else None
+    error = _last_error(state.last_failure, until, after)
+    return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
+
+
+def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> DnsRenewError:
+    """Return the error of the last failure, of its class, which says how to try again before the time.
+
+    :param after: the seconds for which the CA has asked to wait, or None.
+    """
+    if failure is None or not failure.get("message"):
+        code, message, fix = texts.FAILED_BEFORE.fill()
+        evidence = {}
+    else:
+        cause, cause_fix = failure["message"], failure.get("fix") or texts.FAILED_BEFORE.fill()[2]
+        _, message, fix = texts.DEFERRED.fill(cause=cause, cause_fix=cause_fix, until=rfc3339(until))
+        evidence = {key: value for key, value in failure.items() if key in {"time", "url"}}
+        evidence["failure"] = cause
+        code = failure.get("code") or texts.FAILED_BEFORE.code
+    if after is None:
+        kind = _KINDS.get((failure or {}).get("class", ""), AttemptError)
+        return kind(code, message, fix=fix, evidence=evidence)
+    return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
+
+
+def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
+    stored: tuple[Notice, ...] = ()
+    if state is not None:
+        stored = (*state_warnings(spec, state), *ari_warnings(state, before))
+    for notice in stored:  # the others were emitted when they were noted
+        context.emit("warning", **notice.to_dict())
+    return (*stored, *context.run_notices, *context.notices)
+
+
+def stopped_by(error: Exception, context: Context) -> tuple[OutcomeStatus, DnsRenewError]:
+    """Return the status and the error of a certificate whose work an exception ended."""
+    if isinstance(error, LockedError):
+        return "locked", error
+    if isinstance(error, Cancelled):
+        return "interrupted", error
+    return "failed", error if isinstance(error, DnsRenewError) else unexpected(error, context)
+
+
+def unexpected(error: Exception, context: Context) -> DnsRenewError:
+    """Translate an unexpected exception. The traceback, without secrets, goes only to the debug log."""
+    redact = context.redactor.redact
+    _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
+    return internal(error, f"{type(error).__name__}: {redact(str(error))}")
+
+
+# ── the renewal of one certificate ─────────────────────────────────────────────────────
+
+
+class Job(Frozen):
+    """One certificate to be renewed now.
+
+    :ivar state: what is stored, read under the lock.
+    :ivar reason: why it is due.
+    """
+
+    spec: CertificateSpec
+    services: Services
+    state: State
+    reason: RenewalReason
+    context: Context
+    options: RunOptions
+
+    @property
+    def is_only_forced(self) -> bool:
+        """Whether the certificate is not due: a failure then says nothing about its next renewal."""
+        return self.reason == "forced"
+
+    def may_replace(self, ca: str) -> bool:
+        """Return whether the stored certificate is valid and this CA's: no limit applies to its replacement."""
+        ends, ours = self.state.not_after, self.state.ca == ca
+        return ours and not self.options.dry_run and ends is not None and self.context.clock.now() < ends
+
+    def outcome(self, status: OutcomeStatus, *, state: State | None = None, **more: Any) -> Outcome:
+        """Return the outcome of this renewal."""
+        stored = state or self.state
+        more |= {"reason": self.reason, "before": self.state}
+        return outcome(self.spec, self.services.store, stored, status, self.context, **more)

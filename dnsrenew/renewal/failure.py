@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.checks.caa import denials, parse_issuer
 from dnsrenew.base.values import replace
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
-from dnsrenew.fallback import history
-from dnsrenew.renewal import due, texts
+from dnsrenew.renewal import due, history, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
     from dnsrenew.dns.caa_lookup import CaaAnswer
-    from dnsrenew.fallback.planner import ActiveAttempt, FallbackPlanner, Selection
-    from dnsrenew.renewal.job import Job
+    from dnsrenew.renewal.due import Job
+    from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Selection
     from dnsrenew.store import State
 
 _NO_APP: Final = "http-no-app"

@@ -1,7 +1,7 @@
 """The renewal of one certificate (RFC 8555 section 7.1). Read it top to bottom.
 
 :func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
-route selection after another; :mod:`dnsrenew.fallback.planner` decides which. :func:`_preflight` finds out before an
+route selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds out before an
 order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
 finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
 :func:`_keep` stores the result.
@@ -21,12 +21,11 @@ from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
-from dnsrenew.fallback.planner import FallbackPlanner, Reselect
-from dnsrenew.renewal import due, failure, renewal_info, resume, texts
-from dnsrenew.renewal.check_due import Due, check_due
-from dnsrenew.renewal.job import Issued, Job, Services
-from dnsrenew.renewal.outcomes import outcome, unexpected
+from dnsrenew.renewal import deploying, due, failure, renewal_info, resume, texts
+from dnsrenew.renewal.due import Due, Job, check_due, outcome, unexpected
+from dnsrenew.renewal.planner import FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
+from dnsrenew.renewal.resume import Issued
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,8 +34,9 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.solver import Placements, Value
-    from dnsrenew.fallback.planner import ActiveAttempt
     from dnsrenew.renewal.due import RunOptions
+    from dnsrenew.renewal.planner import ActiveAttempt
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import State, Store
 
 
@@ -85,8 +85,6 @@ def may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
 
 def _deploy(spec: CertificateSpec, done: Outcome, state: State, store: Store, context: Context) -> Outcome:
     """Run the deployments that have not succeeded yet, also after a failed renewal."""
-    from dnsrenew.renewal import deploying  # few certificates are deployed
-
     return deploying.deploy_pending(spec, done, state, store, context)
 
 
@@ -193,7 +191,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
     """
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     solvers, ca = job.services.solvers, job.services.ca(ca_name)
-    context.emit("route-started", **attempt.taken().to_dict())
+    context.emit("route-started", **attempt.taken.to_dict())
     new_key = threads.start(partial(renewal_info.key_for, job))  # an RSA key takes up to a second
 
     order, authorizations = _order(job, attempt)
@@ -306,7 +304,7 @@ def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Is
     state = job.state if dry_run else _store(job, planner, attempt, issued)
     attempts = (*planner.attempts, attempt.ended(None, clock.monotonic()))
     status: OutcomeStatus = "rehearsed" if dry_run else "renewed"
-    return job.outcome(status, state=state, route=attempt.taken(), attempts=attempts), state
+    return job.outcome(status, state=state, route=attempt.taken, attempts=attempts), state
 
 
 def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> State:

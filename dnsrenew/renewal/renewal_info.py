@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base import threads
+from dnsrenew.acme import ari, transport
+from dnsrenew.acme.ari import DEFAULT, Window
+from dnsrenew.base import threads, x509
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Cancelled, ConfigError, LockedError, StoreError, as_clause
@@ -20,11 +22,11 @@ from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient
-    from dnsrenew.acme.ari import NoWindow, Window
+    from dnsrenew.acme.ari import NoWindow
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.x509 import KeyHolder, PrivateKey
-    from dnsrenew.renewal.job import Job
+    from dnsrenew.renewal.due import Job
     from dnsrenew.store import State, Store
     from dnsrenew.store.state import Ari
 
@@ -32,8 +34,6 @@ PATIENCE: Final = 5.0
 """Seconds to wait for the responses to all queries of one moment."""
 SOON: Final = timedelta(hours=1)
 """When to ask again if the CA has no window right after issuance: its servers may not know the certificate yet."""
-_LONGEST: Final = timedelta(days=1)
-"""Longest time between two queries (RFC 9773 section 4.3.2). A later time means that the clock has jumped."""
 
 
 # ── right after issuance ──────────────────────────────────────────────────────────
@@ -87,8 +87,6 @@ class RenewalInfoQuery:
 
 
 def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
-    from dnsrenew.acme import ari
-
     try:
         cert_id = ari.cert_id(fullchain_pem)
     except ValueError:
@@ -98,13 +96,6 @@ def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWin
 
 
 # ── stored certificates ──────────────────────────────────────────────────────
-
-
-def is_poll_due(state: State, now: datetime) -> bool:
-    """Return whether it is time to ask the CA about a certificate; an expired one is never due."""
-    if state.not_after is None or not state.ca or now >= state.not_after:
-        return False
-    return state.ari is None or not now < state.ari["next_poll"] <= now + _LONGEST
 
 
 def poll(
@@ -163,8 +154,6 @@ def with_renewal_info(
     :param answer: the response of the CA; None: there was none.
     :param otherwise: when to ask again if there is no window and no Retry-After; None: as RFC 9773 recommends.
     """
-    from dnsrenew.acme.ari import DEFAULT, Window
-
     now = context.clock.now()
     after = None if answer is None else answer.retry_after
     pause = timedelta(seconds=after) if after is not None else otherwise or timedelta(seconds=DEFAULT)
@@ -197,8 +186,6 @@ def previous_cert_id(store: Store, name: str, state: State) -> str | None:
 
     None if it cannot be read: ARI is only a hint, and without ``replaces`` a renewal counts like any other order.
     """
-    from dnsrenew.acme import ari
-
     try:
         pem = store.read_chain(name, state)
         return None if pem is None else ari.cert_id(pem)
@@ -208,8 +195,6 @@ def previous_cert_id(store: Store, name: str, state: State) -> str | None:
 
 def key_for(job: Job) -> KeyHolder:
     """Return the key for the new certificate: a new one, the previous one if it is reused, or that of a request."""
-    from dnsrenew.base import x509
-
     if job.spec.csr is not None:
         return x509.request_of(job.spec.csr.der)
     reused = reused_key(job.spec, job.state, job.services.store, job.context)
@@ -221,8 +206,6 @@ def check_request(job: Job) -> None:
 
     :raises ConfigError: ``csr-compromised``.
     """
-    from dnsrenew.base import x509
-
     csr = job.spec.csr
     if csr is not None and x509.key_hash(x509.request_of(csr.der)) in job.state.compromised_keys:
         raise ConfigError.of(texts.CSR_COMPROMISED, name=job.spec.name, path=csr.path or "csr")
@@ -230,8 +213,6 @@ def check_request(job: Job) -> None:
 
 def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:
     """Return the key of the certificate in force, if the configuration wants it to be used again and it can be."""
-    from dnsrenew.base import x509
-
     # The key of a revoked certificate may be compromised, and some CAs refuse it.
     wanted = spec.reuse_key and state.key == spec.key and not state.revoked
     stored = store.certificate(spec.name, state) if wanted else None
@@ -249,8 +230,6 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
 
 def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
     """Warn if a built-in CA issued under a root that neither the system nor the certificate in force knows."""
-    from dnsrenew.acme import transport
-
     built_in = BUILT_IN.get(ca)
     if built_in is None or built_in.staging == ca:
         return

@@ -12,23 +12,39 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.acme.problems import is_refusal
 from dnsrenew.base import x509
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
-from dnsrenew.fallback.planner import Reselect
-from dnsrenew.renewal.job import Issued
+from dnsrenew.renewal.planner import Reselect
+from dnsrenew.store.pending_orders import PendingOrder
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.acme import CAClient, Order
     from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.x509 import KeyHolder
-    from dnsrenew.fallback.planner import ActiveAttempt
-    from dnsrenew.renewal.job import Job
-    from dnsrenew.store.pending_orders import PendingOrder
+    from dnsrenew.renewal.due import Job
+    from dnsrenew.renewal.planner import ActiveAttempt
 
 _PATIENCE: Final = timedelta(days=1)
 """How long refusals are waited out while the order may be alive; after that a new one is made.
 
 CAs count certificates by the week: one more does less harm than none.
 """
+
+
+class Issued(Frozen, hidden=("key_pem",)):
+    """A certificate that the CA issued, checked.
+
+    :ivar profile: the profile of its order, if the CA took it.
+    :ivar wanted_end: the end of its validity that the order asked for, or None.
+    """
+
+    fullchain_pem: str
+    key_pem: bytes
+    facts: x509.CertificateFacts
+    profile: str | None
+    wanted_end: datetime | None = None
 
 
 def issue(
@@ -63,8 +79,6 @@ def _save(job: Job, attempt: ActiveAttempt, order: Order, key: KeyHolder, csr: b
 
     :raises StoreError: it cannot be saved. Do not send the CSR.
     """
-    from dnsrenew.store.pending_orders import PendingOrder  # not needed while nothing is due
-
     if job.options.dry_run:  # keeps nothing
         return
     saved = PendingOrder(

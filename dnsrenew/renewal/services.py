@@ -1,4 +1,7 @@
-"""Makes the services of a run: one view of DNS, one client and one ledger for each CA, the solvers."""
+"""The services of a run: one view of DNS, one client and one ledger for each CA, the solvers.
+
+Loaded when something is to be renewed, because it is slow to load.
+"""
 
 from __future__ import annotations
 
@@ -6,44 +9,57 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from dnsrenew.acme import CAClient
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.challenges.dns01.instead import DnsInstead
+from dnsrenew.challenges.solver import SolverResources, Solvers, make_solvers
 from dnsrenew.config.cas import uses_stand_in
+from dnsrenew.dns import DnsView
 from dnsrenew.errors import ConfigError
 from dnsrenew.renewal import texts
+from dnsrenew.renewal.port_programs import PortPrograms
+from dnsrenew.store.zone_locks import ZoneLocks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.acme import CAClient
     from dnsrenew.base.model import CA
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
-    from dnsrenew.renewal.job import Services
     from dnsrenew.store import Store
     from dnsrenew.store.interfaces import LostAccount
     from dnsrenew.store.ledger import Ledger
 
 
-class LazyServices:
-    """Makes the services when they are first needed, once for all threads."""
+class Services(Frozen):
+    """What renewals use; made once a run and shared by all certificates.
 
-    def __init__(self, make: Callable[[], Services]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._value: Services | None = None
+    :ivar ca: returns the client for a CA, by name.
+    :ivar ledger: returns the ledger of our account there.
+    :ivar lost_account: returns our account there if its key is damaged or gone, else None.
+    :ivar effective_ca: for the name of a CA, the one that is really asked: itself, or in a dry run its staging CA.
+    :ivar close: closes all connections.
+    :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
+    :ivar locks: held by certificates for the same names.
+    :ivar ports: the programs ``before`` and ``after``.
+    :ivar instead: the DNS accounts, for a certificate with no route for them.
+    """
 
-    def get(self) -> Services:
-        """Return the services."""
-        with self._lock:
-            if self._value is None:
-                self._value = self._make()
-            return self._value
-
-    def close(self) -> None:
-        """Close all connections, if there are any."""
-        with self._lock:
-            if self._value is not None:
-                self._value.close()
+    store: Store
+    dns: DnsView
+    solvers: Solvers
+    ca: Callable[[str], CAClient]
+    ledger: Callable[[str], Ledger]
+    lost_account: Callable[[str], LostAccount | None]
+    effective_ca: Mapping[str, str]
+    close: Callable[[], None]
+    unresponsive: set[str] = field(default_factory=set)
+    locks: FairLock = field(default_factory=FairLock)
+    ports: PortPrograms = field(default_factory=PortPrograms)
+    instead: DnsInstead = field(default_factory=DnsInstead)
 
 
 def make_services(
@@ -62,15 +78,6 @@ def make_services(
     :param responses: the http-01 responses that an app of this program serves.
     :param attended: whether a person watches the run.
     """
-    from dnsrenew.acme import CAClient  # slow to import, and not needed while nothing is due
-    from dnsrenew.base.http import HttpClient
-    from dnsrenew.challenges.dns01.instead import DnsInstead
-    from dnsrenew.challenges.solver import SolverResources, make_solvers
-    from dnsrenew.dns import DnsView
-    from dnsrenew.renewal.job import Services
-    from dnsrenew.renewal.port_programs import PortPrograms
-    from dnsrenew.store.zone_locks import ZoneLocks
-
     clients: dict[str, CAClient] = {}
     lost: dict[str, LostAccount | None] = {}
     connections: list[HttpClient] = []

@@ -117,3 +117,11 @@ ARI_PAST_WINDOW: Final = Text(
     "A certificate is renewed for that once a day at most, so this one not before {until}.",
     "Ask the CA why it suggests windows in the past for new certificates.",
 )
+NO_ROUTE_LEFT: Final = Text(
+    "no-route-left",
+    "No route is left for {identifiers}.",
+    "Add a route for it, or a DNS account that can write its TXT record.",
+)
+SAME_FOR: Final = Text("", "{first} Same for {others}.", "{first_fix}")
+"""An error that several names of a route share."""
+SAME_FOR_MORE: Final = Text("", "{first} Same for {others} and {more} more.", "{first_fix}")

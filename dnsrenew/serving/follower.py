@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, as_clause, stopped
-from dnsrenew.renewal.next_run import next_run
+from dnsrenew.renewal.after_run import next_run
 from dnsrenew.serving import texts
 from dnsrenew.serving.live_context import LiveContext, Pair, PairInMemory, ServedPair
 from dnsrenew.serving.server_warnings import ServerWarnings

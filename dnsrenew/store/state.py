@@ -237,7 +237,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     :ivar next_attempt: the earliest time of the next attempt.
     :ivar attempt_set_at: when ``next_attempt`` was set; used to detect a wrong clock.
     :ivar tried_with: fingerprint of what failed, or None; after an edit, the certificate is tried at once.
-    :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.fallback.history.route_key`).
+    :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.renewal.planner.route_key`).
     :ivar worked: keys of the routes of the last certificate.
     :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
     :ivar past_window_until: before this time a suggested window in the past is not obeyed, because this certificate

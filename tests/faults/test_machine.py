@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from dnsrenew.challenges.dns01 import leftovers
-from dnsrenew.renewal import check_due, resume
+from dnsrenew.renewal import due, resume
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalEntry
@@ -98,7 +98,7 @@ BROKEN: Final[list[Broken]] = [
     (values_stay, JournalFolder, "enter", write_nothing, "in DNS and not in the journal"),
     (values_stay, leftovers, "cleanup_before_run", do_nothing, "left behind"),
     (killed_anywhere, AtomicFiles, "put", put_in_two_steps, "was in force and is gone"),
-    (seen_nowhere_yet, check_due, "deferred", do_nothing, "rests until"),
+    (seen_nowhere_yet, due, "deferred", do_nothing, "rests until"),
     (seen_nowhere, Ledger, "may_order", do_nothing, "beyond what le allows"),
     (answer_is_lost, resume, "load_pending", do_nothing, "a second certificate"),
 ]

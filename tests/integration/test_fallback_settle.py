@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.fallback import planner
+from dnsrenew.renewal import planner
 from tests.kit.api_server import Api
 from tests.kit.fallback_stage import DNS, attempt_rows, codes
 from tests.kit.renew_stage import Stage

@@ -43,9 +43,9 @@ from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.database.server import DatabaseClock
-from dnsrenew.renewal.batch import Batch
+from dnsrenew.renewal.batch import Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
-from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.renewal.services import make_services
 from dnsrenew.store.journal_entry import LATEST
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem

@@ -25,8 +25,8 @@ from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.job import Services
 from dnsrenew.renewal.renew import renew_certificate
+from dnsrenew.renewal.services import Services
 from dnsrenew.store import FolderStore
 from dnsrenew.store.interfaces import LostAccount
 from dnsrenew.store.ledger import Ledger

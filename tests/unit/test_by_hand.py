@@ -26,7 +26,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.operations import by_hand
-from dnsrenew.renewal.renewal_info import is_poll_due
+from dnsrenew.renewal.due import is_poll_due
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.pending_orders import RequestFolders
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer

@@ -14,7 +14,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01 import solver
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
-from dnsrenew.fallback.planner import Selection, describe_error
+from dnsrenew.renewal.planner import Selection, describe_error
 
 NAME, WILD = "x.test", "*.x.test"
 PUBLIC, PRIVATE, ROUTER = "8.8.4.4", "192.168.1.7", "8.8.8.8"

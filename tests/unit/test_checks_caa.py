@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dnsrenew.base.checks import caa
 from dnsrenew.base.checks.caa import Issuer, parse_issuer, parse_methods
 from dnsrenew.base.model import Route
-from dnsrenew.fallback.policy import NextAction, next_action
+from dnsrenew.renewal.policy import NextAction, next_action
 
 CA = ("letsencrypt.org", "le.test")
 ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/7"

@@ -21,7 +21,7 @@ from dnsrenew.base.model import Attempt, DeploymentResult, DnsAccount, Notice, O
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import main, terminal
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, DeployError, LockedError, StoreError
-from dnsrenew.renewal.outcomes import exit_status
+from dnsrenew.renewal.after_run import exit_status
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from dnsrenew.schedule.running import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.fallback.history import route_key
+from dnsrenew.renewal.planner import route_key
 from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 

@@ -17,8 +17,8 @@ from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.extensions.doctor import table
-from dnsrenew.fallback import history, planner, policy
-from dnsrenew.renewal import due, next_run, renewal_info
+from dnsrenew.renewal import after_run as next_run
+from dnsrenew.renewal import due, history, planner, policy, renewal_info
 from dnsrenew.schedule import plan
 from dnsrenew.store import state
 from dnsrenew.store.ledger.values import FAILED_ORDERS, LIMITS

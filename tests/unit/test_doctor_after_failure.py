@@ -15,7 +15,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import CAError, DnsRenewError
 from dnsrenew.extensions.doctor import after_failure
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
-from dnsrenew.renewal.services import LazyServices
+from dnsrenew.renewal.batch import LazyServices
 from dnsrenew.store import FolderStore
 from tests.kit.clock import FakeClock
 from tests.kit.folders import here

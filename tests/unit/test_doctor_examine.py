@@ -21,7 +21,7 @@ from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.host import internet
 from dnsrenew.extensions.doctor.table import CheckEntry
-from dnsrenew.fallback import history
+from dnsrenew.renewal import planner
 from dnsrenew.store import FolderStore, State
 from tests.kit.doctor_stage import doctor_stage
 from tests.kit.folders import here
@@ -173,8 +173,8 @@ def test_the_routes_are_in_the_order_of_a_run(tmp_path: Path) -> None:
             "dns-01",
         ]
         now = stage.clock.now()
-        known = history.remember_failures(State(), {history.route_key(http, "lab"): "http-unreachable"}, now)
-        known = history.remember_success(known, [history.route_key(dns, "lab")], now)
+        known = planner.remember_failures(State(), {planner.route_key(http, "lab"): "http-unreachable"}, now)
+        known = planner.remember_success(known, [planner.route_key(dns, "lab")], now)
         stage.facts.store.update("home", lambda _: known, known=State())
         assert [route.challenge for route in examine.options(stage.facts, stage.spec)["a.test"]] == [
             "dns-01",

@@ -20,7 +20,7 @@ from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.forms import arranged
 from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.redaction import of_host
-from dnsrenew.fallback import history
+from dnsrenew.renewal import planner
 from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.schedule.host import this_host
 from dnsrenew.store import FolderStore
@@ -192,9 +192,9 @@ def test_what_a_run_recorded_about_dns_persist_01(tmp_path: Path, code: str | No
     obtain(found)
     state, key, then = found.state(NAME), "letsencrypt/dns-persist-01", clock.now() - timedelta(hours=hours)
     if code is None:
-        state = history.remember_success(state, [key], then)
+        state = planner.remember_success(state, [key], then)
     else:
-        state = history.remember_failures(state, {key: code}, then)
+        state = planner.remember_failures(state, {key: code}, then)
     found.store.write_state(NAME, state)
     check = persist(found)
     assert (check.result, check.evidence.get("code")) == (result, code)

@@ -27,8 +27,8 @@ from dnsrenew.drivers import loading
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.drivers.lexicon import process
 from dnsrenew.errors import Cancelled, ProviderError
-from dnsrenew.renewal.batch import Batch
 from dnsrenew.renewal.due import RunOptions
+from dnsrenew.renewal.renewals import Renewals
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import CANARY, provider_of
@@ -156,8 +156,10 @@ def test_it_starts_with_the_certificate(context: Context, routes: tuple[Route, .
         accounts=accounts, providers={"powerdns": PROVIDER, "rfc2136": provider_of("rfc2136")}
     )
     nothing: Any = None
-    batch = Batch(config, nothing, nothing, context, RunOptions())
-    batch._warm_up(CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab", routes=routes))
+    renewals = Renewals(config, nothing, nothing, context, RunOptions())
+    renewals._warm_up(
+        CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab", routes=routes)
+    )
     assert len(running()) == count
     start(context, ACCOUNT)
     assert len(running()) == 1

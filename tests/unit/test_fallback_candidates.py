@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import Route
-from dnsrenew.fallback.planner import Candidates, Selection
+from dnsrenew.renewal.planner import Candidates, Selection
 
 HTTP = Route("http-01", listen=":80", ca="one")
 DNS = Route("dns-01", dns=("a",), ca="one")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.fallback import planner
+from dnsrenew.renewal import planner
 from tests.kit.fallback_stage import (
     DNS,
     AttemptRow,

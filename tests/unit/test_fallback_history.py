@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.model import Attempt, Route, RouteTaken
 from dnsrenew.errors import CAError, DnsError, DnsRenewError
-from dnsrenew.fallback import history
-from dnsrenew.fallback.history import DAY, PAUSES
+from dnsrenew.operations import status
+from dnsrenew.renewal import history, planner
+from dnsrenew.renewal.history import DAY, PAUSES
 from dnsrenew.store import State
 from dnsrenew.store.state import RouteFailure
 
@@ -193,7 +194,7 @@ def test_without_the_time_of_writing_two_days_are_believed() -> None:
 HTTP = Route("http-01", listen=":80")
 DNS = Route("dns-01", dns=("cloudflare",))
 BACKUP = Route("dns-01", dns=("ovh",), ca="zerossl")
-KEYS = {route: history.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
+KEYS = {route: planner.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ KEYS = {route: history.route_key(route, "lab") for route in (HTTP, DNS, BACKUP)}
 )
 def test_the_key_can_be_read(route: Route, key: str) -> None:
     """The key names the CA, the challenge and the options of the route; it is stable between releases."""
-    assert history.route_key(route, "lab") == key
+    assert planner.route_key(route, "lab") == key
 
 
 words = st.text(st.sampled_from("ab/=+%:. \udcff"), min_size=1, max_size=3)
@@ -230,63 +231,63 @@ any_route = st.builds(
 @given(any_route, any_route)
 def test_two_routes_never_share_a_key(one: Route, other: Route) -> None:
     """Keys are unique for any names and paths, and any key can be written to the file."""
-    assert (history.route_key(one, "lab") == history.route_key(other, "lab")) == (one == other)
-    assert history.route_key(one, "lab").isascii()
+    assert (planner.route_key(one, "lab") == planner.route_key(other, "lab")) == (one == other)
+    assert planner.route_key(one, "lab").isascii()
 
 
 @given(any_route)
 def test_a_key_is_read_back(route: Route) -> None:
     """route_from_keys() returns the values that route_key() was given."""
-    key = history.route_key(route, "lab")
+    key = planner.route_key(route, "lab")
     assume("%ED" not in key)  # half a character, which no configuration file can hold
-    way = history.route_from_keys([key])
+    way = status.route_from_keys((key,))
     assert way is not None
     assert (way.ca, way.challenge, way.dns) == (route.ca, route.challenge, tuple(dict.fromkeys(route.dns)))
-    assert history.route_from_keys([f"{key}/%ff", "%ff/%ff/dns=%ff"]) is not None
+    assert status.route_from_keys((f"{key}/%ff", "%ff/%ff/dns=%ff")) is not None
 
 
 def test_after_a_failure_the_one_that_worked_comes_first() -> None:
     """Failed routes come last for a day; then the order of the configuration applies again."""
-    state = history.remember_success(State(), [KEYS[DNS]], NOW)
-    state = read(history.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
+    state = planner.remember_success(State(), [KEYS[DNS]], NOW)
+    state = read(planner.remember_failures(state, {KEYS[HTTP]: "http-port-taken"}, NOW))
     listed = [HTTP, DNS, BACKUP]
-    assert history.order_routes(listed, "lab", state, NOW + timedelta(hours=23)) == [DNS, BACKUP, HTTP]
-    assert history.order_routes(listed, "lab", state, NOW + DAY) == listed
-    assert history.order_routes(listed, "lab", state, NOW - 2 * DAY) == listed
+    assert planner.order_routes(listed, "lab", state, NOW + timedelta(hours=23)) == [DNS, BACKUP, HTTP]
+    assert planner.order_routes(listed, "lab", state, NOW + DAY) == listed
+    assert planner.order_routes(listed, "lab", state, NOW - 2 * DAY) == listed
 
 
 def test_where_nothing_worked_the_users_order_holds() -> None:
     """The order of the configuration applies if the route that worked is gone or has failed since."""
     failed = {KEYS[HTTP]: "http-port-taken"}
     listed = [HTTP, DNS]
-    new = history.remember_failures(State(), failed, NOW)
-    gone = history.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
-    since = history.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
+    new = planner.remember_failures(State(), failed, NOW)
+    gone = planner.remember_failures(State(worked=(KEYS[BACKUP],)), failed, NOW)
+    since = planner.remember_failures(State(worked=(KEYS[DNS],)), {**failed, KEYS[DNS]: "provider-refused"}, NOW)
     for state in (State(), new, gone, since):
-        assert history.order_routes(listed, "lab", state, NOW) == listed
+        assert planner.order_routes(listed, "lab", state, NOW) == listed
 
 
 def test_a_mix_remembers_all_its_routes() -> None:
     """The apex used http-01 and the wildcard dns-01: each name tries its own route first."""
-    state = history.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
-    state = history.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
+    state = planner.remember_failures(State(), {KEYS[BACKUP]: "ca-unreachable"}, NOW)
+    state = planner.remember_success(state, [KEYS[HTTP], KEYS[DNS], KEYS[HTTP]], NOW)
     assert state.worked == (KEYS[HTTP], KEYS[DNS])
-    assert history.order_routes([BACKUP, HTTP], "lab", state, NOW) == [HTTP, BACKUP]
-    assert history.order_routes([BACKUP, DNS], "lab", state, NOW) == [DNS, BACKUP]
+    assert planner.order_routes([BACKUP, HTTP], "lab", state, NOW) == [HTTP, BACKUP]
+    assert planner.order_routes([BACKUP, DNS], "lab", state, NOW) == [DNS, BACKUP]
 
 
 def test_success_forgets_the_failure_of_a_route() -> None:
     """A success deletes the failure of the same route."""
-    state = history.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
-    assert set(history.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
+    state = planner.remember_failures(State(), {KEYS[HTTP]: "x", KEYS[DNS]: "y"}, NOW)
+    assert set(planner.remember_success(state, [KEYS[HTTP]], NOW).routes) == {KEYS[DNS]}
 
 
 def test_old_failures_are_forgotten() -> None:
     """Failures older than a day are deleted, so that the file does not grow."""
-    state = history.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
+    state = planner.remember_failures(State(), {KEYS[HTTP]: "x"}, NOW)
     for later in (DAY, -DAY):
-        assert set(history.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
-        assert history.remember_success(state, [KEYS[DNS]], NOW + later).routes == {}
+        assert set(planner.remember_failures(state, {KEYS[DNS]: "y"}, NOW + later).routes) == {KEYS[DNS]}
+        assert planner.remember_success(state, [KEYS[DNS]], NOW + later).routes == {}
 
 
 routes = st.permutations([HTTP, DNS, BACKUP]).flatmap(lambda listed: st.integers(0, 3).map(lambda n: listed[:n]))
@@ -303,7 +304,7 @@ def test_any_memory_orders_any_routes(listed: list[Route], worked: tuple[str, ..
         key: {"failed": NOW - timedelta(hours=hours), "code": "x"} for key, hours in failed.items()
     }
     state = State(worked=worked, routes=routes)
-    found = history.order_routes(listed, "lab", state, NOW)
+    found = planner.order_routes(listed, "lab", state, NOW)
     lately = {route for route in listed if abs(failed.get(KEYS[route], 99)) < 24}
     good = [route for route in listed if KEYS[route] in worked and route not in lately]
     assert sorted(map(str, found)) == sorted(map(str, listed))

@@ -14,8 +14,7 @@ from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.solver import Blocker, Placements
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
-from dnsrenew.fallback.history import route_key
-from dnsrenew.fallback.planner import SETTLE_AGAIN, ActiveAttempt, FallbackPlanner
+from dnsrenew.renewal.planner import SETTLE_AGAIN, ActiveAttempt, FallbackPlanner, route_key
 from dnsrenew.store import State
 from tests.kit.clock import START, FakeClock
 
@@ -103,7 +102,7 @@ def refused(account: str) -> ProviderError:
 def test_a_mix_is_reported_with_its_names() -> None:
     """The routes of different names are listed by domain; equal routes have no names."""
     stage = PlannerStage(HTTP, A)
-    assert stage.next().taken().to_dict() == {
+    assert stage.next().taken.to_dict() == {
         "ca": "one",
         "challenge": "mixed",
         "dns": ["a"],
@@ -112,14 +111,14 @@ def test_a_mix_is_reported_with_its_names() -> None:
             WILD: {"challenge": "dns-01", "dns": ["a"]},
         },
     }
-    assert PlannerStage(A).next().taken().to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
+    assert PlannerStage(A).next().taken.to_dict() == {"ca": "one", "challenge": "dns-01", "dns": ["a"]}
 
 
 def test_a_mix_of_accounts_is_reported_with_its_names() -> None:
     """Two accounts for two names are listed by name: otherwise they would look like one zone at both hosts."""
     stage = PlannerStage(A, B, names=[APEX, OTHER])
     stage.look(Blocker(A, (OTHER,), DnsError("dns-no-account", "No.", fix="Add it.")))
-    assert stage.next().taken().to_dict() == {
+    assert stage.next().taken.to_dict() == {
         "ca": "one",
         "challenge": "dns-01",
         "dns": ["a", "b"],
@@ -129,7 +128,7 @@ def test_a_mix_of_accounts_is_reported_with_its_names() -> None:
         },
     }
     both = Route("dns-01", dns=("a", "b"), ca="one")
-    assert PlannerStage(both).next().taken().names is None
+    assert PlannerStage(both).next().taken.names is None
 
 
 def test_a_route_that_no_name_can_take_is_reported_as_skipped() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew.errors import AttemptError, DnsError
-from dnsrenew.fallback.policy import TABLE, UNREACHABLE, NextAction, next_action
+from dnsrenew.renewal.policy import TABLE, UNREACHABLE, NextAction, next_action
 
 
 def error(code: str) -> AttemptError:
@@ -75,7 +75,7 @@ def test_every_line_is_reached() -> None:
 def test_every_code_in_the_table_is_one_that_is_raised() -> None:
     """Every code in the table is raised somewhere; the documentation is made from the table."""
     root = Path(dnsrenew.__file__).parent
-    itself = root / "fallback" / "policy.py"
+    itself = root / "renewal" / "policy.py"
     assert itself.is_file()
     sources = [path.read_text("utf-8") for path in root.rglob("*.py") if path != itself]
     codes = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', "\n".join(sources)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.fallback import planner
+from dnsrenew.renewal import planner
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.fallback_stage import DNS, attempt_rows, codes, dns, http, site

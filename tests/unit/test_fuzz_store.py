@@ -22,8 +22,7 @@ from dnsrenew.challenges.dns01.leftovers import cleanup
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
-from dnsrenew.fallback import history
-from dnsrenew.renewal import due
+from dnsrenew.renewal import due, history, planner
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.journal_entry import JournalPage
@@ -120,7 +119,7 @@ def use_state(state: State) -> Iterator[State]:
     due.ari_warnings(state)
     yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1))
     yield history.after_failure(state, StoreError("x", "y", fix="z"), now, random.Random(1), ordered=False)
-    yield history.remember_failures(state, {"lab/dns-01": "x"}, now)
+    yield planner.remember_failures(state, {"lab/dns-01": "x"}, now)
 
 
 def use_ledger(ledger: LedgerState) -> Iterator[LedgerState]:

@@ -21,7 +21,7 @@ from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
 from dnsrenew.challenges.tls_alpn01.solver import TlsAlpnValue
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError
-from dnsrenew.fallback.planner import Selection, describe_error
+from dnsrenew.renewal.planner import Selection, describe_error
 from tests.kit.certificates import issuer
 from tests.kit.clock import START
 from tests.kit.config_files import AGREED, GOOD, HOME, check, load, mistake, mistakes

@@ -20,7 +20,6 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.watch.metrics.endpoint import write_text
-from dnsrenew.renewal import renew
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
@@ -66,8 +65,7 @@ def play(monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     def done(spec: CertificateSpec, *_: Any, **__: Any) -> Outcome:
         return Outcome(**{"name": spec.name, "status": "renewed", "reason": "missing", "domains": spec.domains} | more)
 
-    monkeypatch.setattr("dnsrenew.renewal.batch.renew_certificate", done, raising=False)
-    monkeypatch.setattr(renew, "renew_certificate", done)
+    monkeypatch.setattr("dnsrenew.renewal.renewals.renew_certificate", done)
 
 
 def test_each_run_writes_it_for_everybody(stage: TextfileStage) -> None:

@@ -12,8 +12,8 @@ import pytest
 from dnsrenew.base.model import Notice
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError, DnsError
-from dnsrenew.fallback import history
-from dnsrenew.renewal.outcomes import deferred, outcome, unexpected
+from dnsrenew.renewal import history
+from dnsrenew.renewal.due import deferred, outcome, unexpected
 from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep

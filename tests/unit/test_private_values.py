@@ -23,7 +23,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config, single_certificate
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.renewal.job import Issued
+from dnsrenew.renewal.resume import Issued
 from dnsrenew.renewer import Renewer
 from dnsrenew.store.pending_orders import PendingOrder
 

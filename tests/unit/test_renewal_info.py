@@ -16,7 +16,8 @@ from dnsrenew.acme import CAClient
 from dnsrenew.acme.ari import NoWindow, Window, cert_id
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.renewal import due
-from dnsrenew.renewal.renewal_info import is_poll_due, poll
+from dnsrenew.renewal.due import is_poll_due
+from dnsrenew.renewal.renewal_info import poll
 from dnsrenew.store import FolderStore, State
 from dnsrenew.store.state import Ari
 from tests.kit.certificates import issue

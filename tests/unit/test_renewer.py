@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from dnsrenew import renewer as module
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import (
     CA,
@@ -32,8 +31,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.fallback import history
-from dnsrenew.renewal import renew
+from dnsrenew.renewal import planner
 from dnsrenew.renewal.services import StagingCAs
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore, State, Store
@@ -93,7 +91,7 @@ def no_services(monkeypatch: pytest.MonkeyPatch) -> None:
     def made(*_: Any, **__: Any) -> Any:
         pytest.fail("services were made")
 
-    monkeypatch.setattr(module, "make_services", made)
+    monkeypatch.setattr("dnsrenew.renewal.services.make_services", made)
 
 
 def named(name: str, **changes: Any) -> CertificateSpec:
@@ -350,8 +348,8 @@ def test_status_has_the_route_that_worked(
     stage: RenewerStage, worked: list[Route], route: dict[str, Any] | None
 ) -> None:
     """The status shows the route as in an outcome, or None if it is unknown or no certificate exists."""
-    keys = [history.route_key(one, "lab") for one in worked]
-    stage.store.update("home", lambda state: history.remember_success(state, keys, BEGIN))
+    keys = [planner.route_key(one, "lab") for one in worked]
+    stage.store.update("home", lambda state: planner.remember_success(state, keys, BEGIN))
     assert stage.status().to_dict()["route"] == route
     shutil.rmtree(stage.path / "certificates/home/versions")
     assert stage.status().route is None
@@ -413,7 +411,7 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
     """Replace the renewal of one certificate."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
-        monkeypatch.setattr(renew, "renew_certificate", lambda spec, *_, **__: play(spec))
+        monkeypatch.setattr("dnsrenew.renewal.renewals.renew_certificate", lambda spec, *_, **__: play(spec))
 
     return put
 
@@ -531,7 +529,7 @@ def test_an_error_of_our_own_making_is_one_failed_certificate(
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(module, "make_services", broken)
+    monkeypatch.setattr("dnsrenew.renewal.services.make_services", broken)
     outcomes = stage.renewer(named("new"), SPEC).renew()
     assert [outcome.status for outcome in outcomes] == ["failed", "not-due"]
     error = outcomes[0].error

@@ -16,8 +16,8 @@ from dnsrenew.base.model import Attempt, CertificateSpec, Outcome, Route
 from dnsrenew.base.names import is_wildcard
 from dnsrenew.base.runtime.retry import RESEND
 from dnsrenew.errors import AttemptError, CAError
-from dnsrenew.fallback.history import route_key
-from dnsrenew.fallback.policy import NextAction, action_for_code, next_action
+from dnsrenew.renewal.planner import route_key
+from dnsrenew.renewal.policy import NextAction, action_for_code, next_action
 from tests.kit.acme_server import CHALLENGES as KINDS
 from tests.kit.acme_server import AcmeServer, CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.renewal.services import LazyServices
+    from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.store import Store
     from dnsrenew.store.deployment_files import Record
 

@@ -22,8 +22,8 @@ from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
-from dnsrenew.fallback import history
-from dnsrenew.fallback.planner import Candidates, Selection
+from dnsrenew.renewal import planner
+from dnsrenew.renewal.planner import Candidates, Selection
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
@@ -333,7 +333,7 @@ def _order(facts: Facts, spec: CertificateSpec) -> Callable[[Iterable[Route]], l
         state = facts.state(spec.name)
     except (Cancelled, DnsRenewError, LookupError):  # the checks of the store say so
         return list
-    return lambda routes: history.order_routes(routes, spec.ca, state, facts.context.clock.now())
+    return lambda routes: planner.order_routes(routes, spec.ca, state, facts.context.clock.now())
 
 
 def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:

@@ -12,7 +12,8 @@ from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.dns import DnsView
-from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.renewal.batch import LazyServices
+from dnsrenew.renewal.services import make_services
 
 if TYPE_CHECKING:
     from dnsrenew.acme import CAClient
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.errors import StoreError
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import State, Store
 
 T = TypeVar("T")

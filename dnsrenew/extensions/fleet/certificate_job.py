@@ -16,7 +16,7 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.fleet.queue import HandedBack
 from dnsrenew.renewal import due
 from dnsrenew.renewal.batch import DRIVEN, Batch
-from dnsrenew.renewal.outcomes import unexpected
+from dnsrenew.renewal.due import unexpected
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.extensions.fleet.database.served_certificates import DueDates, WantedRow
+    from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.renewal.due import RunOptions
-    from dnsrenew.renewal.services import LazyServices
     from dnsrenew.store import State
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")

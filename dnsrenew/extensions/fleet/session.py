@@ -29,9 +29,9 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.operations.event_log import EventLog
-from dnsrenew.renewal.batch import DRIVEN, Batch
+from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
-from dnsrenew.renewal.services import LazyServices, make_services
+from dnsrenew.renewal.services import make_services
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome

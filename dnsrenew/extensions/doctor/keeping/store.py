@@ -16,10 +16,11 @@ from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError, StoreError
 from dnsrenew.extensions.doctor.facts import ALL, PERSIST
 from dnsrenew.extensions.doctor.keeping import texts
-from dnsrenew.fallback.history import DAY, route_key
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.operations.status import port_debts
 from dnsrenew.renewal import deploying, due
+from dnsrenew.renewal.history import DAY
+from dnsrenew.renewal.planner import route_key
 from dnsrenew.schedule.detect import detect, has_scheduler
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY

@@ -25,15 +25,13 @@ from dnsrenew.extensions.setup.delegate.account import (
 )
 from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
-from dnsrenew.fallback import history
-from dnsrenew.fallback.planner import Selection
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
-from dnsrenew.renewal import failure
+from dnsrenew.renewal import failure, history
 from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.batch import DRIVEN
-from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.job import Job
+from dnsrenew.renewal.due import Job, RunOptions
+from dnsrenew.renewal.planner import Selection
 from dnsrenew.renewal.services import make_services
 from dnsrenew.store.zone_locks import ZoneLocks
 
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     from dnsrenew.dns import Target
     from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
     from dnsrenew.extensions.setup.delegate.route import RouteToAdd
-    from dnsrenew.renewal.job import Services
+    from dnsrenew.renewal.services import Services
     from dnsrenew.store import Store
     from dnsrenew.store.state import State
 

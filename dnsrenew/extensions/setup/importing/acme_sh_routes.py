@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
+from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, texts, webroots
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
@@ -261,13 +262,8 @@ def _rights(paths: Mapping[str, str], host: HostView, settings: ShellSettings, n
 
 def _owner(found: os.stat_result) -> tuple[str, str]:
     """Return the names of an owner and a group; "" where there are none, as on Windows."""
-    try:
-        import grp
-        import pwd
-
-        return pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name
-    except (ImportError, KeyError):
-        return "", ""
+    names = user_name(found.st_uid), group_name(found.st_gid)
+    return ("", "") if any(name.isdecimal() for name in names) else names
 
 
 # ── the scripts in deploy/ ──────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import x509
+from dnsrenew.base.users import group_id
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.extensions.setup.importing import caddyfile, reading, texts
@@ -287,10 +288,4 @@ def _deployments(
 
 def _has_group() -> bool:
     """Return whether the group of the service exists, whose members must read the key."""
-    try:
-        import grp
-
-        grp.getgrnam(_GROUP)
-    except (ImportError, KeyError):
-        return False
-    return True
+    return group_id(_GROUP) is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
+from dnsrenew.base.users import group_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, shell
@@ -189,18 +190,14 @@ def deployment_for(certificate: PlannedCertificate, lines: Sequence[ServerLine])
 
 def _group(files: Sequence[FoundFile]) -> dict[str, object]:
     """Return the options for a group that may read the old key: a server that does not start as root needs it."""
-    if os.name != "posix":
-        return {}
-    import grp
-
     for file in files:
         if file.role == "key":
             try:
                 info = os.stat(file.path)
-                name = grp.getgrgid(info.st_gid).gr_name
-            except (OSError, KeyError):
+            except OSError:
                 continue
-            if info.st_mode & _GROUP_READ and info.st_gid:
+            name = group_name(info.st_gid)
+            if info.st_mode & _GROUP_READ and info.st_gid and not name.isdecimal():
                 return {"group": name, "key_mode": "0640"}
     return {}
 

@@ -10,7 +10,7 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import StoreError
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
-from dnsrenew.renewal.outcomes import exit_status
+from dnsrenew.renewal.after_run import exit_status
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
 
-from dnsrenew.base.model import RouteTaken
 from dnsrenew.base.values import replace
 from dnsrenew.errors import about
 from dnsrenew.store.state import LONGEST, SHARE, is_waiting
@@ -16,9 +13,9 @@ from dnsrenew.store.state import LONGEST, SHARE, is_waiting
 if TYPE_CHECKING:
     import random
 
-    from dnsrenew.base.model import Attempt, Route
+    from dnsrenew.base.model import Attempt
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.store.state import RouteFailure, State
+    from dnsrenew.store.state import State
 
 DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
@@ -118,103 +115,3 @@ def accounts_tried(state: State) -> set[str]:
     attempts = (state.last_failure or {}).get("attempts") or ()
     routes = [attempt.get("route") or {} for attempt in attempts]
     return {name for route in routes for name in route.get("dns") or ()}
-
-
-# ── which route first ───────────────────────────────────────────────────────────────────
-
-
-def route_key(route: Route, ca: str) -> str:
-    """Return the unique key of a route in the state, such as ``letsencrypt/dns-01/dns=cloudflare``.
-
-    :param ca: the CA of the certificate, for a route that names none.
-    """
-    parts = [_plain(route.ca or ca), _plain(route.challenge)]
-    if route.dns:
-        parts.append("dns=" + "+".join(map(_plain, route.dns)))
-    if route.alias:
-        parts.append("alias=" + _plain(route.alias))
-    if not route.follow_cname:
-        parts.append("no-cname")
-    if route.listen:
-        parts.append("listen=" + _plain(route.listen))
-    if route.app:
-        parts.append("app")
-    if route.webroot:
-        parts.append(
-            "webroot=" + _plain(str(route.webroot), safe="/")
-        )  # last, because a path may contain the separator
-    return "/".join(parts)
-
-
-def route_from_keys(keys: Iterable[str]) -> RouteTaken | None:
-    """Return the routes that some keys describe, or None if they are unreadable.
-
-    The keys do not say which name took which route, so the result has no ``names``.
-    """
-    return _route_from_keys(tuple(keys))
-
-
-@lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes
-def _route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
-    routes = [key.split("/") for key in keys if "/" in key]
-    if not routes:
-        return None
-    challenges = {_read(challenge) for _, challenge, *_ in routes}
-    writers = [part.removeprefix("dns=") for _, _, *rest in routes for part in rest[:1] if part.startswith("dns=")]
-    accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
-    challenge = challenges.pop() if len(challenges) == 1 else "mixed"
-    return RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
-
-
-def _plain(text: str, safe: str = "") -> str:
-    return quote(text, safe=":[]" + safe, errors="surrogatepass")
-
-
-def _read(text: str) -> str:
-    if "%" not in text:
-        return text
-    return unquote(text)  # never fails, even on an edited file
-
-
-def remember_failures(state: State, failures: Mapping[str, str], now: datetime) -> State:
-    """Return the state after routes have failed. Skipped routes are not recorded, because they cost no time.
-
-    :param failures: the code of the error, by route key.
-    """
-    routes = {key: entry for key, entry in state.routes.items() if _is_fresh(entry, now)}
-    for key, code in failures.items():
-        routes[key] = {"failed": now, "code": code}
-    return replace(state, routes=routes)
-
-
-def remember_success(state: State, keys: Collection[str], now: datetime) -> State:
-    """Return the state after routes have led to a certificate.
-
-    :param keys: the keys of these routes.
-    """
-    left = {key: entry for key, entry in state.routes.items() if key not in keys and _is_fresh(entry, now)}
-    return replace(state, routes=left, worked=tuple(dict.fromkeys(keys)))
-
-
-def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) -> list[Route]:
-    """Return the routes of one name in the order of their attempts.
-
-    This is the order of the configuration. If one of them led to the last certificate and has not failed since, routes
-    that failed within a day come last.
-
-    :param ca: the CA of the certificate, for routes that name none.
-    """
-    listed = list(routes)
-    known = state.routes
-
-    def has_failed(key: str) -> bool:
-        return key in known and _is_fresh(known[key], now)
-
-    keys = [route_key(route, ca) for route in listed]
-    if not any(key in state.worked and not has_failed(key) for key in keys):
-        return listed
-    return [listed[index] for index in sorted(range(len(listed)), key=lambda index: has_failed(keys[index]))]
-
-
-def _is_fresh(entry: RouteFailure, now: datetime) -> bool:
-    return abs(now - entry["failed"]) < DAY  # abs: a clock may have jumped back

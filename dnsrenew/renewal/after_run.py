@@ -1,4 +1,4 @@
-"""When a program that goes on running renews again: ``dnsrenew run``, and ``serve``."""
+"""What follows from the outcomes of a run: the exit status of the command, and the next run of one that goes on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import about
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
@@ -71,3 +72,38 @@ def _pause(outcome: Outcome) -> timedelta:
         return _SHORTEST
     part = (outcome.not_after - outcome.not_before) / _PART_OF_LIFETIME
     return min(max(part, _SOONEST), _SHORTEST)
+
+
+# ── exit status ────────────────────────────────────────────────────────────────────────
+
+
+def needs_attention(outcome: Outcome, now: datetime) -> bool:
+    """Return whether a certificate failed, is not deployed, or is deferred.
+
+    It is not where the CA itself asked to wait, and a valid certificate stands.
+    """
+    if outcome.status == "failed" or any(not result.ok for result in outcome.deployed):
+        return True
+    if outcome.status != "deferred":
+        return False
+    return not (asked_by_ca(outcome) and outcome.not_after is not None and outcome.not_after > now)
+
+
+def asked_by_ca(outcome: Outcome) -> bool:
+    """Return whether the CA asked to wait. The ledger also defers orders that the CA would refuse."""
+    errors = [error for error in (outcome.error, *(attempt.error for attempt in outcome.attempts)) if error is not None]
+    by_ledger = any(error.code == "ca-ledger" and about(error).limit != "retry-after" for error in errors)
+    return not by_ledger and getattr(outcome.error, "retry_after", None) is not None
+
+
+def exit_status(outcomes: Sequence[Outcome], now: datetime, interrupted: int | None = None) -> int:
+    """Return the exit status for the outcomes.
+
+    :param interrupted: the exit status for the signal that interrupted the run.
+    """
+    statuses = {outcome.status for outcome in outcomes}
+    if "interrupted" in statuses:
+        return interrupted or 130
+    if any(needs_attention(outcome, now) for outcome in outcomes):
+        return 1
+    return 3 if "locked" in statuses else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from dnsrenew.base.model import Attempt, Route, RouteTaken
 from dnsrenew.base.names import is_ip
@@ -11,8 +12,9 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.challenges import texts as challenge_texts
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, about
-from dnsrenew.fallback import history, texts
-from dnsrenew.fallback.policy import MIXED, NextAction, action_for_code, is_before_ca, next_action
+from dnsrenew.renewal import texts
+from dnsrenew.renewal.history import DAY
+from dnsrenew.renewal.policy import MIXED, NextAction, action_for_code, is_before_ca, next_action
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.errors import Text
     from dnsrenew.store import State
     from dnsrenew.store.pending_orders import PendingOrder
+    from dnsrenew.store.state import RouteFailure
 
 SETTLE_AGAIN: Final = 15.0
 """More seconds to wait if the CA did not see values that every name server showed us: anycast, vantage points."""
@@ -105,7 +108,7 @@ class FallbackPlanner:
         return bool(blockers) or self._candidates.choose() != attempt.selection
 
     def _in_order(self, routes: Sequence[Route]) -> list[Route]:
-        return history.order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
+        return order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
 
     def _skip_useless(self, routes: Sequence[Route]) -> None:
         """Skip the routes that can validate none of the names."""
@@ -125,12 +128,12 @@ class FallbackPlanner:
     # ── what a failure changes ──────────────────────────────────────────────────────────
 
     def failed(self, attempt: ActiveAttempt, error: AttemptError) -> None:
-        """Drop what a failed attempt rules out, by the table in :mod:`dnsrenew.fallback.policy`."""
+        """Drop what a failed attempt rules out, by the table in :mod:`dnsrenew.renewal.policy`."""
         culprits = attempt.culprits(error)
         error = describe_error(error, attempt.selection, culprits)
         self.attempts.append(attempt.ended(error, self._now()))
         self.has_ordered |= attempt.orders_at_ca(error) > 0 and not is_before_ca(error)
-        self._emit_failed(attempt.taken(), error)
+        self._emit_failed(attempt.taken, error)
         self._note_validated(attempt, error)
         codes = codes_by_identifier(error)
         for route in culprits:
@@ -224,11 +227,11 @@ class FallbackPlanner:
                 failed[route] = failed[several[-1]]
         works = [*worked, *(route for route, several in self._opened if not set(worked).isdisjoint(several))]
         keys = {self._key(route): code for route, code in failed.items() if route not in works}
-        state = history.remember_failures(state, keys, now)
-        return history.remember_success(state, [self._key(route) for route in works], now) if works else state
+        state = remember_failures(state, keys, now)
+        return remember_success(state, [self._key(route) for route in works], now) if works else state
 
     def _key(self, route: Route) -> str:
-        return history.route_key(route, self._spec.ca)
+        return route_key(route, self._spec.ca)
 
     def _emit_failed(self, taken: RouteTaken, error: AttemptError) -> None:
         self._context.emit("route-failed", **taken.to_dict(), error=error.to_dict())
@@ -310,8 +313,9 @@ class ActiveAttempt:
         self.visible = False
         self.answered = False
 
+    @property
     def taken(self) -> RouteTaken:
-        """Return the routes as in an outcome."""
+        """The routes as in an outcome."""
         routes = self.selection.distinct()
         accounts = tuple(dict.fromkeys(account for route in routes for account in route.dns))
         kinds = {route.challenge for route in routes}
@@ -332,7 +336,7 @@ class ActiveAttempt:
         :param error: the error that ended it; None: it led to a certificate.
         :param now: monotonic second.
         """
-        return Attempt(route=self.taken(), orders=self.orders, seconds=now - self.started, error=error)
+        return Attempt(route=self.taken, orders=self.orders, seconds=now - self.started, error=error)
 
     def orders_at_ca(self, error: AttemptError) -> int:
         """Return the number of orders that reached the CA: those that it took, and one that it refused."""
@@ -518,3 +522,77 @@ class Candidates:
         for routes in self._left.values():
             routes[:] = [route for route in routes if route.ca != ca]
         return dropped
+
+
+# ── which route first ───────────────────────────────────────────────────────────────────
+
+
+def route_key(route: Route, ca: str) -> str:
+    """Return the unique key of a route in the state, such as ``letsencrypt/dns-01/dns=cloudflare``.
+
+    :param ca: the CA of the certificate, for a route that names none.
+    """
+    parts = [_plain(route.ca or ca), _plain(route.challenge)]
+    if route.dns:
+        parts.append("dns=" + "+".join(map(_plain, route.dns)))
+    if route.alias:
+        parts.append("alias=" + _plain(route.alias))
+    if not route.follow_cname:
+        parts.append("no-cname")
+    if route.listen:
+        parts.append("listen=" + _plain(route.listen))
+    if route.app:
+        parts.append("app")
+    if route.webroot:
+        parts.append(
+            "webroot=" + _plain(str(route.webroot), safe="/")
+        )  # last, because a path may contain the separator
+    return "/".join(parts)
+
+
+def _plain(text: str, safe: str = "") -> str:
+    return quote(text, safe=":[]" + safe, errors="surrogatepass")
+
+
+def remember_failures(state: State, failures: Mapping[str, str], now: datetime) -> State:
+    """Return the state after routes have failed. Skipped routes are not recorded, because they cost no time.
+
+    :param failures: the code of the error, by route key.
+    """
+    routes = {key: entry for key, entry in state.routes.items() if _is_fresh(entry, now)}
+    for key, code in failures.items():
+        routes[key] = {"failed": now, "code": code}
+    return replace(state, routes=routes)
+
+
+def remember_success(state: State, keys: Collection[str], now: datetime) -> State:
+    """Return the state after routes have led to a certificate.
+
+    :param keys: the keys of these routes.
+    """
+    left = {key: entry for key, entry in state.routes.items() if key not in keys and _is_fresh(entry, now)}
+    return replace(state, routes=left, worked=tuple(dict.fromkeys(keys)))
+
+
+def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) -> list[Route]:
+    """Return the routes of one name in the order of their attempts.
+
+    This is the order of the configuration. If one of them led to the last certificate and has not failed since, routes
+    that failed within a day come last.
+
+    :param ca: the CA of the certificate, for routes that name none.
+    """
+    listed = list(routes)
+    known = state.routes
+
+    def has_failed(key: str) -> bool:
+        return key in known and _is_fresh(known[key], now)
+
+    keys = [route_key(route, ca) for route in listed]
+    if not any(key in state.worked and not has_failed(key) for key in keys):
+        return listed
+    return [listed[index] for index in sorted(range(len(listed)), key=lambda index: has_failed(keys[index]))]
+
+
+def _is_fresh(entry: RouteFailure, now: datetime) -> bool:
+    return abs(now - entry["failed"]) < DAY  # abs: a clock may have jumped back
