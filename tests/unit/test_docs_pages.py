@@ -118,6 +118,30 @@ def test_the_documents_know_no_machine_and_no_index() -> None:
     assert [name for name, text in texts.items() if _ELSEWHERE.search(text)] == []
 
 
+# ── the pages in Chinese ────────────────────────────────────────────────────────────────
+
+
+def shape_of(page: Path) -> list[str]:
+    """The levels of the headings of a page, and its blocks without comments; of a terminal only what is typed."""
+    text, found = page.read_text("utf-8"), list[str]()
+    for level, language, block in re.findall(r"^(#+) |^ *```(\w+)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        lines = [re.sub(r"\s+# .*", "", line) for line in block.splitlines()]
+        typed = [line for line in lines if language != "console" or line.startswith("$ ")]
+        found += [level] if level else [language, *typed]
+    return found
+
+
+def test_a_page_in_chinese_has_what_the_english_one_has() -> None:
+    """Both have the same headings and the same code, and link to each other."""
+    chinese = [page for page in PAGES if page.name.endswith(".zh.md")]
+    assert len(chinese) == 5
+    for page in chinese:
+        english = page.with_name(page.name.replace(".zh.md", ".md"))
+        assert shape_of(page) == shape_of(english), name_of(page)
+        assert f"]({english.name})" in page.read_text("utf-8")
+        assert f"]({page.name})" in english.read_text("utf-8")
+
+
 # ── the README ──────────────────────────────────────────────────────────────────────────
 
 
