@@ -82,6 +82,8 @@ _MAX_AUTHORIZATIONS = 1000
 """Authorizations of an order: each is one request, and no CA accepts so many identifiers."""
 _MAX_CHALLENGES = 50
 """Challenges of an authorization that are read; CAs offer three or four."""
+_ISSUER_FIELDS: Final = {"issuerDomainNames": True, "issuer-domain-names": False}
+"""Fields of a dns-persist-01 challenge, and whether its record has a hash of the account: draft 02, and 00 and 01."""
 _MAX_ISSUERS = 10
 _MAX_DOMAIN = 253
 _DOMAIN = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*(?:\.[a-z0-9]+(?:-+[a-z0-9]+)*)*")
@@ -136,7 +138,8 @@ class Challenge(Frozen):
     :ivar error: the problem of the last validation; the CA may still retry.
     :ivar issuer_names: the issuer domain names that a dns-persist-01 record may have; empty if the CA names none, or
         not by the rules (draft-ietf-acme-dns-persist section 3.1).
-    :ivar hashes_account: whether such a record has a hash of the account (since draft 02), and not the account URL.
+    :ivar hashes_account: whether such a record has a hash of the account (since draft 02), or the account URL; None:
+        the challenge has the form of no draft that is known.
     :ivar account_uri: the URI of the account in such a record (draft 01).
     """
 
@@ -147,7 +150,7 @@ class Challenge(Frozen):
     error: Problem | None
     authorization_url: str
     issuer_names: tuple[str, ...] = ()
-    hashes_account: bool = False
+    hashes_account: bool | None = None
     account_uri: str | None = None
 
 
@@ -233,7 +236,7 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     url = address(authorization_url, body.get("url")) if isinstance(body, dict) else None
     if url is None or not isinstance(body.get("type"), str):
         return None  # of an unknown form: not a failure
-    names = body.get("issuerDomainNames", body.get("issuer-domain-names"))
+    names = next((body[key] for key in _ISSUER_FIELDS if key in body), None)
     account_uri = body.get("accounturi")
     return Challenge(
         type=one_line(body["type"], MAX_WORD),
@@ -243,7 +246,7 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
         error=parse_problem(body.get("error")),
         authorization_url=authorization_url,
         issuer_names=issuer_names(names),
-        hashes_account="issuerDomainNames" in body,
+        hashes_account=next((new for key, new in _ISSUER_FIELDS.items() if key in body), None),
         account_uri=account_uri if isinstance(account_uri, str) and account_uri else None,
     )
 

@@ -51,6 +51,7 @@ KINDS: Final[dict[str, str]] = {
     "cname-needed": "a person has to set CNAME records once; data: records (name, type, value, zone), account",
     "cname-waiting": "the name servers do not all show them; data: seconds, servers (name, server, address, state, "
     "detail)",
+    "txt-needed": "the TXT records of dns-persist-01 that the CA will accept; data: records (name, type, value), ca",
     "cname-visible": "every name server shows the CNAME records; data: seconds",
     "warning": "a warning that does not stop the run; data: code, message, fix",
     "message": "the command line says something; only in the lines of `--events`; data: message",

@@ -229,6 +229,10 @@ class Solvers:
     def __init__(self, solvers: Mapping[str, Solver]) -> None:
         self._solvers = solvers
 
+    def of_type(self, challenge: str) -> Any:  # what only this type can do
+        """Return the solver of a challenge type."""
+        return self._solvers[challenge]
+
     def preflight(
         self,
         context: Context,

@@ -597,6 +597,12 @@ ROUTES_TO_ADD: Final = {
     "table": "Add this before the first [[certificate.routes]] of the certificate {certificate} in {path}:",
 }
 """What a person does with the lines of a route, by the form of the certificate."""
+PERSIST_WANTED: Final = "The CA {ca} wants, at the DNS host of the domain:"
+PERSIST_ACCEPTED: Final = "{name}: the CA {ca} would accept the TXT record there"
+PERSIST_REFUSED: Final = "{name}: the CA {ca} would not accept it: the TXT record {reason}"
+PERSIST_UNTIL: Final = "It is valid until {until}."
+PERSIST_SOON: Final = "It is valid only until {until}: the next renewal writes a new one, or says which one to set."
+PERSIST_CNAME: Final = "A CNAME record leads from there to {alias}."
 DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
 
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────

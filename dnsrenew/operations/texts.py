@@ -302,6 +302,11 @@ DELEGATE_IN_USE: Final = Text(
 DELEGATE_PERSIST_AGAIN: Final = Phrase(
     "Set once at the DNS host of the domain, and run dnsrenew delegate {name} --to dns-persist-01 again: {lines}"
 )
+DELEGATE_CHECK: Final = Text(
+    _TO,
+    "Only the record of dns-persist-01 can be checked, not {to}.",
+    "Run: dnsrenew delegate {name} --to dns-persist-01 --check",
+)
 DELEGATE_VALIDATED: Final = Text(
     "delegate-validated",
     "The CA {ca} still accepts an earlier validation of {identifier}, so it does not show which TXT record it "

@@ -328,6 +328,13 @@ class AcmeServer(OrderServer):
 
     # ── dns-persist-01 ──────────────────────────────────────────────────────────────────
 
+    def speak(self, dialect: str) -> None:
+        """Change the dialect of dns-persist-01."""
+        self.dialect = dialect
+        fields = dict.fromkeys(("issuerDomainNames", "accountHashPrefix"))
+        self.meta = {key: value for key, value in self.meta.items() if key not in fields}
+        self.meta |= persist_ca.meta_fields(dialect, self.issuers, self.base)
+
     def _challenge_fields(self, kind: str, account: str) -> Json:
         if kind == _PERSIST:
             return persist_ca.challenge_fields(self.dialect, self.issuers, account)
@@ -339,7 +346,8 @@ class AcmeServer(OrderServer):
         account, name = self.accounts[authorization.account], authorization.identifier
         keys = [account.thumbprint, *account.former]
         uris = persist_ca.account_uris(self.dialect, self.base, base_domain(name), account.url, keys)
-        return persist_ca.PersistProof(kind, name, "", "", self.issuers, uris, self._clock.now())
+        has_policy = self.dialect != "sc-088"
+        return persist_ca.PersistProof(kind, name, "", "", self.issuers, uris, self._clock.now(), has_policy)
 
 
 class Internet:

@@ -1,6 +1,7 @@
 """How a CA validates dns-persist-01: a reading of the drafts of its own, so that a mistake in ours is seen.
 
-The dialects are the drafts ``"00"``, ``"01"`` and ``"02"`` of draft-ietf-acme-dns-persist.
+The dialects are draft-ietf-acme-dns-persist ``"00"`` (2025-11), ``"01"`` and ``"02"`` (2026-09-20), and ``"sc-088"``:
+the record of ballot SC-088 (Baseline Requirements 2.2.6, 3.2.2.4.22), which knows no policy, in the challenge of 00.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class PersistProof(Proof):
     issuers: Collection[str]
     uris: Collection[str]
     now: datetime
+    has_policy: bool
 
     @property
     def txt_name(self) -> str:
@@ -43,7 +45,7 @@ class PersistProof(Proof):
             until = tags.get("persistuntil")
             if until is not None and (not until.isdecimal() or int(until) < self.now.timestamp()):
                 continue
-            if not is_wildcard(self.identifier) or tags.get("policy", "").lower() == "wildcard":
+            if not self.has_policy or not is_wildcard(self.identifier) or tags.get("policy", "").lower() == "wildcard":
                 return True
         return False
 
@@ -52,6 +54,8 @@ def challenge_fields(dialect: str, issuers: Sequence[str], account_url: str) -> 
     """The fields of a challenge; there is no token."""
     if dialect == "02":
         return {"issuerDomainNames": list(issuers)}
+    if dialect == "03":  # there is no such draft yet
+        return {}
     return {"issuer-domain-names": list(issuers), **({"accounturi": account_url} if dialect == "01" else {})}
 
 

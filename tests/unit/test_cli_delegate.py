@@ -9,10 +9,12 @@ import pytest
 
 from dnsrenew.base.model import Route
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns_persist01.texts import OTHER_FORM
 from dnsrenew.cli import main
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.commands.delegate import record_lines
-from dnsrenew.extensions.setup.delegate.delegate import Delegated
+from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 from dnsrenew.extensions.setup.delegate.route import RouteToAdd
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
@@ -186,3 +188,80 @@ def test_a_narrow_terminal(columns: int) -> None:
     assert all(len(line) <= columns or " " not in line.strip() for line in parts)
     if columns == 60:
         assert VALUE in [line.removeprefix("VALUE").strip() for line in parts]
+
+
+# ── dns-persist-01 ──────────────────────────────────────────────────────────────────────
+
+WANTED = "ca.test; accounturi=https://ca.test/acct/1; policy=wildcard; persistUntil=1827360000"
+CHECK = PersistCheck(
+    domain="x.test",
+    name="_validation-persist.x.test",
+    value=WANTED,
+    ca="lab",
+    seen=(),
+    alias=None,
+    until="2027-11-27T00:00:00Z",
+    soon=False,
+    reason=None,
+)
+REFUSED = replace(CHECK, reason=OTHER_FORM.format(), seen=("ca.test; accounturi=x",), alias="x.far.test", until=None)
+
+
+ACCEPTED = ["✓ _validation-persist.x.test: the CA lab would accept the TXT record there"]
+LED = ["  A CNAME record leads from there to x.far.test.", f'  x.far.test TXT "{WANTED}"']
+
+
+@pytest.mark.parametrize(("checks", "status", "lines"), [((CHECK,), 0, ACCEPTED), ((CHECK, REFUSED), 1, LED)])
+def test_a_check_says_what_the_ca_would_do(
+    checks: tuple[PersistCheck, ...],
+    status: int,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The exit status is 1 if the CA would not accept a record; its line can be copied."""
+    install(FakeRenewer(), FakeConfig(), monkeypatch.setattr)
+    monkeypatch.setattr("dnsrenew.extensions.setup.delegate.delegate.check_persist", lambda *_: list(checks))
+    command = ["delegate", "home", "--to", "dns-persist-01", "--check"]
+    assert main(command) == status
+    out = capsys.readouterr().out
+    assert all(line in out.splitlines() for line in lines)
+    assert main([*command, "--json"]) == status
+    document = json.loads(capsys.readouterr().out)
+    assert document["accepted"] == (status == 0)
+    assert document["records"][-1]["accepted"] == (status == 0)
+    assert document["records"][0] == {
+        "name": "_validation-persist.x.test",
+        "type": "TXT",
+        "value": WANTED,
+        "domain": "x.test",
+        "ca": "lab",
+        "seen": [],
+        "cname": None,
+        "until": "2027-11-27T00:00:00Z",
+        "accepted": True,
+        "reason": None,
+    }
+
+
+@pytest.mark.usefixtures("operation")
+def test_only_the_lasting_record_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    """An account has no record to check: the message has the command that is meant."""
+    assert main(["delegate", "home", "--to", "acme", "--check"]) == 2
+    assert "dnsrenew delegate home --to dns-persist-01 --check" in capsys.readouterr().err
+
+
+def test_the_record_is_shown_as_soon_as_it_is_known(
+    operation: Delegator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands on standard output, in one piece, also if the command fails after that."""
+
+    def failing(context: Context, *_: object) -> Delegated:
+        record = {"name": "_validation-persist.x.test", "type": "TXT", "value": WANTED}
+        context.for_certificate("home").emit("txt-needed", records=[record], ca="lab")
+        return operation.delegate(context, None, None, "home", "dns-persist-01")
+
+    operation.result = DnsRenewError("ca-no-challenge", "The CA does not offer it.", fix="Take another route.")
+    monkeypatch.setattr("dnsrenew.extensions.setup.delegate.delegate.delegate", failing)
+    assert main(["delegate", "home", "--to", "dns-persist-01"]) == 1
+    assert f'  _validation-persist.x.test TXT "{WANTED}"' in capsys.readouterr().out.splitlines()

@@ -22,6 +22,7 @@ from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
 from dnsrenew.extensions.setup.delegate import account
+from dnsrenew.extensions.setup.delegate import delegate as operation
 from dnsrenew.extensions.setup.delegate import wait as cname_survey
 from dnsrenew.extensions.setup.delegate.account import (
     DelegatedDomains,
@@ -31,7 +32,7 @@ from dnsrenew.extensions.setup.delegate.account import (
     target_name,
     writers_of,
 )
-from dnsrenew.extensions.setup.delegate.delegate import _end_waits, _persist, persist
+from dnsrenew.extensions.setup.delegate.delegate import PersistCheck, _end_waits, _persist, check_persist, persist
 from dnsrenew.extensions.setup.delegate.route import (
     RoutesWritten,
     has_route,
@@ -587,11 +588,11 @@ def test_another_run_is_at_it(tmp_path: Path) -> None:
 PERSIST_NAME = "_validation-persist.x.test."
 
 
-def persisted(stage: RunStage) -> list[dict[str, str]]:
+def persisted(stage: RunStage, ca: str = "one") -> list[dict[str, Any]]:
     """Have the record set for a certificate of the stage; return the records."""
     names = ("x.test", "*.x.test")
     spec = CertificateSpec(
-        name="home", domains=names, identifiers=names, ca="one", routes=(Route("http-01"), Route("dns-01"))
+        name="home", domains=names, identifiers=names, ca=ca, routes=(Route("http-01"), Route("dns-01"))
     )
     with threads_at_once():
         return [
@@ -602,8 +603,8 @@ def persisted(stage: RunStage) -> list[dict[str, str]]:
 
 def stage_of(folder: Path, *, offers: tuple[str, ...] = ("dns-01", "dns-persist-01"), **world: Any) -> RunStage:
     """A stage whose CA offers dns-persist-01."""
-    behaviour = CaBehaviour(offers=offers, dialect="01")
-    return RunStage(folder / "state", RunWorld({"one": behaviour}, {"a": "ok"}, **world))
+    behaviour = CaBehaviour(offers=offers, dialect=world.pop("dialect", "01"), named=world.pop("named", True))
+    return RunStage(folder / "state", RunWorld({"one": behaviour, "two": behaviour}, {"a": "ok"}, **world))
 
 
 def test_what_to_do_names_the_command(tmp_path: Path) -> None:
@@ -643,3 +644,127 @@ def test_a_lasting_record_that_cannot_be_written(tmp_path: Path, world: dict[str
     assert caught.value.code == code
     assert stage.hosts["a"].look(PERSIST_NAME) == set()
     assert (code == "dns-persist-missing") == ("_validation-persist.x.test TXT" in str(caught.value.fix))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "ca", "named", "orders"),
+    [("02", "one", True, 0), ("02", "two", False, 0), ("01", "one", True, 0), ("00", "two", False, 1)],
+    ids=["directory", "directory-without-caa", "caa", "order"],
+)
+def test_the_record_is_shown_before_any_order(tmp_path: Path, dialect: str, ca: str, named: bool, orders: int) -> None:
+    """A record that the directory tells costs no order; one that only a challenge tells costs one."""
+    stage = stage_of(tmp_path, dialect=dialect, named=named, zones={"a": ("elsewhere.test",)})
+    with pytest.raises(DnsError) as caught:
+        persisted(stage, ca)
+    value = caught.value.evidence["value"]
+    assert value.startswith(f"{ca}.test; accounturi=")
+    assert stage.cas[ca].counts["accepted"] == orders
+    shown = [each["value"] for data in stage.event_data("txt-needed") for each in data["records"]]
+    assert shown == ([] if orders else [value])
+    stage.hosts["a"].values[PERSIST_NAME] = [value]
+    assert [each["value"] for each in persisted(stage, ca)] == [value]
+
+
+def test_the_issuer_of_a_known_ca_is_built_in(tmp_path: Path) -> None:
+    """Let's Encrypt's directory is known by its host, should it not name itself."""
+    stage = stage_of(tmp_path, dialect="00", named=False, zones={"a": ("elsewhere.test",)})
+    with pytest.raises(DnsError) as caught:
+        persisted(stage)
+    assert caught.value.evidence["value"].startswith(
+        "letsencrypt.org; accounturi=https://acme-v02.api.letsencrypt.org/"
+    )
+
+
+# ── dns-persist-01: is the record still right? ──────────────────────────────────────────
+
+
+def checked(stage: RunStage, patch: pytest.MonkeyPatch, ca: str = "one", *, domain: str = "x.test") -> PersistCheck:
+    """Check the record of a domain and its wildcard; nothing may be written, and no certificate obtained."""
+    known = {name: {"directory": url} for name, url in (("one", "https://one.test"), ("two", "https://two.test"))}
+    certificate = {"name": "home", "domains": [domain, f"*.{domain}"], "ca": ca}
+    given = {"certificate": [certificate], "dns": {"a": ANY}, "ca": known, "store": "state"}
+    patch.setattr(operation, "make_services", lambda *_: stage._services({}))
+    with threads_at_once():
+        (check,) = check_persist(stage.context, Config.from_dict(given, base="/nonexistent"), stage.store, domain)
+    assert stage.event_data("txt-writing") == []
+    assert stage.cas[ca].counts["issued"] == 0
+    return check
+
+
+@pytest.mark.parametrize("dialect", ["00", "01", "02", "sc-088"])
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda value: value, None),
+        (lambda value: f"{value}; later=yes", None),
+        (lambda value: value.replace("/", "/x", 1), "is for another account"),
+        (lambda value: value.replace("; policy=wildcard", ""), "has no policy=wildcard"),
+        (lambda value: value.rpartition("=")[0] + "=1700000000", "was valid until 2023-11-14"),
+        (lambda value: f"{value}; policy=wildcard", "is malformed"),
+        (lambda value: value.replace("one.test", "other.test", 1), "is missing"),
+    ],
+    ids=["right", "unknown-tag", "account", "policy", "expired", "tag-twice", "issuer"],
+)
+def test_the_check_compares_what_is_served_with_what_the_ca_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str, edit: Callable[[str], str], reason: str | None
+) -> None:
+    """It says what drifted, and which record the CA wants, in the dialect of the CA."""
+    stage = stage_of(tmp_path, dialect=dialect)
+    (record,) = persisted(stage)
+    stage.hosts["a"].values[PERSIST_NAME] = [edit(record["value"])]
+    stage.events.clear()
+    check = checked(stage, monkeypatch)
+    assert check.value == record["value"]
+    assert (check.reason is None) == (reason is None)
+    assert reason is None or str(check.reason).startswith(reason)
+    assert check.to_dict()["accepted"] == (reason is None)
+
+
+def test_the_check_sees_a_ca_that_has_changed_its_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of draft 01 is not accepted any more by a CA of draft 02; a new account key changes nothing."""
+    stage = stage_of(tmp_path, dialect="01")
+    persisted(stage)
+    stage.cas["one"].speak("02")
+    stage.events.clear()
+    assert "form of another draft" in str(checked(stage, monkeypatch).reason)
+    persisted(stage)
+    stage._client("one").roll_key(stage.context)
+    stage.events.clear()
+    assert checked(stage, monkeypatch).reason is None
+
+
+def test_the_check_follows_a_cname(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record counts where the CNAME leads; the check says where that is."""
+    stage = stage_of(tmp_path, dialect="02")
+    (record,) = persisted(stage)
+    stage.dns.cnames = {PERSIST_NAME: "x.far.test."}
+    stage.events.clear()
+    check = checked(stage, monkeypatch)
+    assert (check.name, check.alias, str(check.reason)) == ("_validation-persist.x.test", "x.far.test", "is missing")
+    stage.hosts["a"].values["x.far.test."] = [record["value"]]
+    assert checked(stage, monkeypatch).reason is None
+
+
+def test_the_check_spends_an_order_only_where_nothing_else_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a CA of draft 00 that does not name itself, one order tells; without an account there is nothing to check."""
+    stage = stage_of(tmp_path, dialect="00", named=False)
+    with pytest.raises(StoreError) as caught:
+        checked(stage, monkeypatch, "two")
+    assert caught.value.code == "account-missing"
+    assert stage.accounts["two"] == {}
+    stage._client("two").open(stage.context)
+    assert str(checked(stage, monkeypatch, "two").reason) == "is missing"
+    assert stage.cas["two"].counts["accepted"] == 1
+
+
+def test_the_check_says_that_a_record_expires_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that expires within 30 days is accepted, and named."""
+    stage = stage_of(tmp_path, dialect="02")
+    persisted(stage)
+    stage.clock.elapsed += 350 * 86400.0
+    stage.events.clear()
+    check = checked(stage, monkeypatch)
+    assert (check.reason, check.soon) == (None, True)
+    assert check.until is not None

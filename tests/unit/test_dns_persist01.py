@@ -21,7 +21,7 @@ DNS = Route("dns-01", dns="a", ca="one")
 NAME = "_validation-persist.x.test."
 OFFERED = ("http-01", "dns-01", "dns-persist-01")
 ELSEWHERE = {"a": ("other.test",)}
-DIALECTS = ("00", "01", "02")
+DIALECTS = ("00", "01", "02", "sc-088")
 MakeStage = Callable[..., RunStage]
 
 
@@ -35,7 +35,7 @@ def make(tmp_path: Path) -> MakeStage:
     """Return a function that makes a stage whose CA offers dns-persist-01."""
 
     def stage(dialect: str = "01", offers: tuple[str, ...] = OFFERED, **world: Any) -> RunStage:
-        behaviour = CaBehaviour(offers=offers, dialect=dialect)
+        behaviour = CaBehaviour(offers=offers, dialect=dialect, reuses=world.pop("reuses", True))
         hosts = world.pop("hosts", {"a": "ok"})
         return RunStage(tmp_path / "state", RunWorld({"one": behaviour, "stage": behaviour}, hosts, **world))
 
@@ -303,8 +303,9 @@ def test_the_error_holds_the_record_of_every_name(make: MakeStage) -> None:
         ((0.001,), None, ("x.test",), "was valid until"),
         ((), "https://acme-v02.api.letsencrypt.org/account/77", ("x.test",), "is for another account"),
         ((), None, ("*.x.test",), "has no policy=wildcard"),
+        ((300.0, 300.0), None, ("x.test",), "is malformed"),
     ],
-    ids=["expired", "expires-at-once", "account", "policy"],
+    ids=["expired", "expires-at-once", "account", "policy", "tag-twice"],
 )
 def test_a_record_that_does_not_do_is_explained(
     make: MakeStage, parameters: tuple[float, ...], url: str | None, domains: tuple[str, ...], said: str
@@ -410,6 +411,7 @@ def test_without_another_route_the_error_says_what_the_ca_offers(make: MakeStage
 @pytest.mark.parametrize(
     ("dialect", "change", "said"),
     [
+        ("03", {"issuers": ["one.test"]}, "draft that this version of dnsrenew does not know"),
         ("01", {"issuer-domain-names": []}, "issuer domain names is missing or malformed"),
         ("01", {"issuer-domain-names": ["a.test"] * 11}, "issuer domain names is missing or malformed"),
         ("01", {"issuer-domain-names": ["UPPER.test"]}, "issuer domain names is missing or malformed"),
@@ -483,6 +485,42 @@ def test_a_run_that_is_stopped_keeps_the_record(make: MakeStage) -> None:
     stage.events.clear()
     assert stage.run(spec(PERSIST)).status == "renewed"
     assert written(stage) == []
+
+
+# ── a CA that changes, and a record that drifts ─────────────────────────────────────────
+
+
+@pytest.mark.parametrize("after", DIALECTS)
+@pytest.mark.parametrize("before", DIALECTS)
+def test_the_dialect_is_what_the_challenge_says_at_each_renewal(make: MakeStage, before: str, after: str) -> None:
+    """A CA may change its dialect, and the account its key: a renewal writes what is missing, and no more."""
+    stage = make(before, reuses=False)
+    assert stage.run(spec(BY_A)).status == "renewed"
+    (first,) = there(stage)
+    stage.cas["one"].speak(after)
+    stage._client("one").roll_key(stage.context)
+    stage.events.clear()
+    assert rows(stage.run(spec(BY_A), force=True)) == [("dns-persist-01", 1, None)]
+    has_changed = (before == "02") != (after == "02")
+    assert written(stage) == sorted(there(stage) - {first})
+    assert len(there(stage)) == 1 + has_changed
+
+
+def test_without_an_account_the_error_says_that_the_form_has_changed(make: MakeStage) -> None:
+    """A record of an earlier draft is no record for another account."""
+    stage = make("01", zones=ELSEWHERE)
+    put(stage, record(stage))
+    stage.cas["one"].speak("02")
+    error = error_of(stage.run(spec(PERSIST)))
+    assert "names an account in the form of another draft" in error.message
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_unknown_tag_does_no_harm(make: MakeStage, dialect: str) -> None:
+    """Tags that no draft knows are ignored, as the CA ignores them."""
+    stage = make(dialect, zones=ELSEWHERE)
+    put(stage, f"{error_of(stage.run(spec(PERSIST))).evidence['value']}; later=yes")
+    assert stage.run(spec(PERSIST), now=True).status == "renewed"
 
 
 # ── a lost account ──────────────────────────────────────────────────────────────────────

@@ -32,6 +32,13 @@ ANY_DOMAIN: Final = "*"
 _WILDCARD: Final = "wildcard"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _URI: Final = re.compile(r"[!-:<-~]+")
+_ISSUERS: Final = {
+    "acme-v02.api.letsencrypt.org": "letsencrypt.org",
+    "acme-staging-v02.api.letsencrypt.org": "letsencrypt.org",
+    "dv.acme-v02.api.pki.goog": "pki.goog",
+    "dv.acme-v02.test-api.pki.goog": "pki.goog",
+}
+"""The issuer domain name of a CA, by the host of its directory, for directories that do not say it."""
 
 
 class PersistRecord(Frozen):
@@ -197,9 +204,28 @@ def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> P
     return PersistOffer(account.ca, account.url, challenge.issuer_names, uris)
 
 
+def expected_offer(account: AccountIdentity, domain: str) -> PersistOffer | None:
+    """Return what the CA will probably accept, known without an order; None if only a challenge can tell.
+
+    Directories of draft 02 have the issuer names. For those before, it is the one name of the CA in CAA records, or the
+    one in a built-in table.
+
+    :param domain: without ``*.``.
+    """
+    directory = account.directory
+    if directory.issuer_names and directory.account_hash_prefix is not None:
+        uris = hashed_uris(directory.account_hash_prefix, domain, account.thumbprints, account.url)
+        return PersistOffer(account.ca, account.url, directory.issuer_names, uris)
+    known = _ISSUERS.get(urlsplit(directory.url).hostname or "")
+    issuers = directory.issuer_names or directory.caa_identities or ((known,) if known else ())
+    return PersistOffer(account.ca, account.url, issuers, (account.url,)) if len(issuers) == 1 else None
+
+
 def _issuer_problem(challenge: Challenge, account: AccountIdentity) -> Message | None:
     """Return what is wrong with the issuer domain names (draft-ietf-acme-dns-persist-02 sections 3.1 and 3.2)."""
     offered, directory = challenge.issuer_names, account.directory
+    if challenge.hashes_account is None:
+        return texts.UNKNOWN_FORM
     if not offered:
         return texts.NO_ISSUER
     if not challenge.hashes_account:  # older drafts have no further rule

@@ -164,8 +164,7 @@ class DnsPersist01(Solver):
         """
         groups = by_record(values)
         with self._alone(context, {value.placement.name for value in values}):
-            there = self.look_up(context, {value.placement.name for value in values})
-            decision = decide(context, groups, there)
+            decision, there = self.decide(context, values)
             use, write = decision.use, decision.write
             if write:
                 try:
@@ -179,6 +178,14 @@ class DnsPersist01(Solver):
             written = group in write
             text = str(group[0].wanted) if written else use[group[0].key]
             self._used[context.certificate, group[0].key] = text, written
+
+    def decide(self, context: Context, values: Sequence[PersistValue]) -> tuple[Decision, There]:
+        """Look for the records, and return what is to be done for each, and what is there. Write nothing.
+
+        :raises DnsError: ``dns-persist-missing``: a person has to set a record.
+        """
+        there = self.look_up(context, {value.placement.name for value in values})
+        return decide(context, by_record(values), there), there
 
     @contextlib.contextmanager
     def _alone(self, context: Context, owners: Collection[str]) -> Iterator[None]:

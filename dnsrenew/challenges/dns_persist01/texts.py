@@ -54,10 +54,15 @@ MALFORMED: Final = Text(
 # Clauses for the field {reason} of NOT_VALID.
 EXPIRED: Final = Phrase("was valid until {until}")
 OTHER_ACCOUNT: Final = Phrase("is for another account of this CA")
+OTHER_FORM: Final = Phrase("names an account in the form of another draft than the CA requires now")
 NO_WILDCARD: Final = Phrase("has no policy=wildcard, which a wildcard needs")
+BROKEN: Final = Phrase("is malformed, so the CA ignores it")
+NOT_THERE: Final = Phrase("is missing")
+NOT_TOLD: Final = Phrase("cannot be read, because no DNS server answers for it")
 
 # Clauses for the field {reason} of MALFORMED.
 NO_ISSUER: Final = Phrase("its list of issuer domain names is missing or malformed")
+UNKNOWN_FORM: Final = Phrase("it does so in the form of a draft that this version of dnsrenew does not know")
 NO_PREFIX: Final = Phrase("its directory has no accountHashPrefix")
 LEFT_OUT: Final = Phrase("it does not accept the issuer domain name {issuer} of its directory")
 NOT_IN_CAA: Final = Phrase("the issuer domain name {issuer} is not one of its names in CAA records")

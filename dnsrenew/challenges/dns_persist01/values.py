@@ -23,6 +23,8 @@ RENEWED_BEFORE: Final = timedelta(days=30)
 _VALIDATION: Final = timedelta(minutes=10)
 """A record that expires within this time may have expired when the CA looks."""
 _DAY: Final = 86400
+_HASHED: Final = "/sha-256/"
+"""Is in the URI of an account since draft 02."""
 _LONGEST: Final = 255
 """Octets of a value that every driver can write."""
 
@@ -104,13 +106,19 @@ class PersistValue(Frozen):
 
     def problem(self, texts_there: Collection[str]) -> Message | None:
         """Return why a record of this CA does not validate the identifier, as a clause; None if there is none."""
-        ours = [record for record in _parsed(texts_there).values() if record.issuer in self.offer.issuers]
+        parsed, offer = _parsed(texts_there), self.offer
+        ours = [record for record in parsed.values() if record.issuer in offer.issuers]
         for record in ours:
             if self._is_ours(record) and self.placement.wildcard and not record.wildcard:
                 return texts.NO_WILDCARD
             if self._is_ours(record) and record.until is not None:  # otherwise it would fit
                 return texts.EXPIRED.format(until=time_text(record.until))
-        return texts.OTHER_ACCOUNT if ours else None
+        broken = [text for text in texts_there if text not in parsed and text.lower().startswith(offer.issuers)]
+        if not ours:
+            return texts.BROKEN if broken else None
+        is_hashed = _HASHED in offer.account_uris[0]
+        has_other_form = any((_HASHED in record.account_uri) != is_hashed for record in ours)
+        return texts.OTHER_FORM if has_other_form else texts.OTHER_ACCOUNT
 
     def _fits(self, record: PersistRecord, now: datetime) -> bool:
         covers = record.wildcard or not self.placement.wildcard

@@ -77,10 +77,14 @@ _COMMANDS: Final = {
                 "ZONE|ACCOUNT",
                 "text",
             ),
+            Option(
+                "--check", "say whether the CA would accept the record of dns-persist-01 that is there; set nothing"
+            ),
         ),
         (
             ("dnsrenew delegate home", "register at the acme-dns server, once, and say what to set"),
             ("dnsrenew delegate home --to example.net", "with the account that writes to that zone"),
+            ("dnsrenew delegate home --to dns-persist-01 --check", "is the lasting record still right?"),
         ),
         "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
         "server shows it. Ctrl-C stops the wait; the same command continues it. Then it tests the account with a "

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns_persist01.record import line as record_line
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.delegate import delegate as operation
+from dnsrenew.operations import texts as operation_texts
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.cli.terminal import Terminal
-    from dnsrenew.extensions.setup.delegate.delegate import Delegated
+    from dnsrenew.config import Config
+    from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 
 _REPEAT_AFTER: Final = 60.0
 """Seconds after which an unchanged wait is shown again: a person may be at a form in a browser."""
@@ -34,6 +38,8 @@ def delegate(invocation: Invocation) -> int:
     """
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
+    if options.check:
+        return _check(invocation, config)
     context = replace(invocation.context(), emitter=Emitter(invocation.clock, DelegateProgress(terminal)))
     terminal.redact = context.redactor.redact
     work = partial(operation.delegate, context, config, invocation.store(config), options.name, options.to)
@@ -44,6 +50,38 @@ def delegate(invocation: Invocation) -> int:
     elif result.to_add:
         terminal.write_message("\n".join(_to_add(result, terminal.err.size()[0])))
     return int(bool(result.to_add))
+
+
+def _check(invocation: Invocation, config: Config) -> int:
+    """Say whether the CA would accept the record of each domain; return 1 if it would not."""
+    terminal, options = invocation.terminal, invocation.options
+    if options.to not in {None, operation.PERSIST}:
+        raise ConfigError.of(operation_texts.DELEGATE_CHECK, to=options.to, name=options.name)
+    context = invocation.context()
+    terminal.redact = context.redactor.redact
+    work = partial(operation.check_persist, context, config, invocation.store(config), options.name)
+    checks = invocation.signals.run(work, cleans_up=True)
+    is_good = all(each.reason is None for each in checks)
+    terminal.write_document({"records": [each.to_dict() for each in checks], "accepted": is_good})
+    if not terminal.quiet:
+        columns = terminal.out.size()[0]
+        terminal.write_result("\n".join(each_line for each in checks for each_line in _check_lines(each, columns)))
+    return int(not is_good)
+
+
+def _check_lines(check: PersistCheck, columns: int | None) -> list[str]:
+    is_good = check.reason is None
+    head = texts.PERSIST_ACCEPTED if is_good else texts.PERSIST_REFUSED
+    mark = green("✓") if is_good else red("✗")
+    lines = formatting.wrap(
+        head.format(name=check.name, ca=check.ca, reason=check.reason or ""), columns, f"{mark} ", "  "
+    )
+    until = texts.PERSIST_SOON if check.soon else texts.PERSIST_UNTIL
+    more = [texts.PERSIST_CNAME.format(alias=check.alias)] if check.alias else []
+    more += [until.format(until=check.until)] if check.until else []
+    more += [] if is_good else [texts.PERSIST_WANTED.format(ca=check.ca)]
+    lines += [line for text in more for line in formatting.wrap(text, columns, "  ", "  ")]
+    return lines if is_good else [*lines, f"  {record_line(check.alias or check.name, check.value)}"]
 
 
 class DelegateProgress(PlainProgress):
@@ -59,6 +97,10 @@ class DelegateProgress(PlainProgress):
             return
         if event.kind == "cname-needed":
             self._show_records(event.data["records"])
+        elif event.kind == "txt-needed":
+            head = texts.PERSIST_WANTED.format(ca=event.data["ca"])
+            lines = [f"  {record_line(each['name'], each['value'])}" for each in event.data["records"]]
+            self._say([*formatting.wrap(head, self._columns), *lines])
         elif event.kind == "cname-waiting":
             self._show_servers(event.data["servers"], float(event.data["seconds"]))
         elif event.kind == "cname-visible":
@@ -68,15 +110,17 @@ class DelegateProgress(PlainProgress):
             super().__call__(event)
 
     def _show_records(self, records: Sequence[Mapping[str, str]]) -> None:
-        """Write the records to standard output; with ``--json`` to standard error, for a person is to set them."""
-        terminal = self.terminal
-        columns = (terminal.err if terminal.json else terminal.out).size()[0]
-        lines = record_lines(records, columns)
-        if terminal.json:
-            terminal.write_message("\n".join(lines))
-        else:
-            terminal.write_result("\n".join(lines))
-        terminal.write_info("\n".join(formatting.wrap(texts.CNAME_WAIT, terminal.err.size()[0])))
+        self._say(record_lines(records, self._columns))
+        self.terminal.write_info("\n".join(formatting.wrap(texts.CNAME_WAIT, self.terminal.err.size()[0])))
+
+    @property
+    def _columns(self) -> int | None:
+        return (self.terminal.err if self.terminal.json else self.terminal.out).size()[0]
+
+    def _say(self, lines: Sequence[str]) -> None:
+        """Write to standard output; with ``--json`` to standard error, for a person is to set the records."""
+        write = self.terminal.write_message if self.terminal.json else self.terminal.write_result
+        write("\n".join(lines))
 
     def _show_servers(self, servers: Sequence[Mapping[str, str]], seconds: float) -> None:
         """Write a line for each record that is not everywhere, if something changed or for a while nothing was said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from dnsrenew.base import names
 from dnsrenew.base.model import Route
@@ -13,9 +13,17 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.records import OWN_LABEL
 from dnsrenew.challenges.dns01.solver import make_solver
-from dnsrenew.challenges.dns_persist01.values import PersistValue
+from dnsrenew.challenges.dns_persist01 import texts as persist_texts
+from dnsrenew.challenges.dns_persist01.record import LABEL, expected_offer
+from dnsrenew.challenges.dns_persist01.values import (
+    RENEWED_BEFORE,
+    PersistPlacement,
+    PersistValue,
+    by_record,
+    time_text,
+)
 from dnsrenew.challenges.solver import SolverResources
-from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError
+from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, StoreError
 from dnsrenew.extensions.setup.delegate.account import (
     choose_account,
     choose_domains,
@@ -36,6 +44,8 @@ from dnsrenew.renewal.services import make_services
 from dnsrenew.store.zone_locks import ZoneLocks
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.acme import Authorization, CAClient, Challenge
     from dnsrenew.base.model import CertificateSpec, Propagation
     from dnsrenew.base.runtime.context import Context
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.solver import Placements
     from dnsrenew.config import Config
     from dnsrenew.dns import Target
+    from dnsrenew.errors import Message
     from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
     from dnsrenew.extensions.setup.delegate.route import RouteToAdd
     from dnsrenew.renewal.services import Services
@@ -61,7 +72,7 @@ class DelegatedRecord(Protocol):
     def domain(self) -> str:
         """The domain that is validated by it."""
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
 
 
@@ -333,7 +344,8 @@ def _random_value(context: Context) -> str:
 
 # Has the one TXT record of dns-persist-01 set, by an account that can hold it. It is never removed.
 #
-# The CA says in an order which record it accepts. So that costs one order, of which nothing becomes.
+# The record is shown before any order where the CA can be known to accept it. Whether the CA offers the challenge is
+# only said in an order: that costs one, of which nothing becomes.
 
 _ROUTE: Final = Route("dns-persist-01")
 
@@ -348,9 +360,37 @@ class PersistText(Frozen):
     name: str
     value: str
 
-    def to_dict(self) -> dict[str, str]:
+    @classmethod
+    def of(cls, value: PersistValue) -> Self:
+        """Return the record to set."""
+        return cls(names.base_domain(value.identifier), names.relative(value.placement.name), str(value.wanted))
+
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {"name": self.name, "type": "TXT", "value": self.value}
+
+
+class PersistCheck(PersistText):
+    """What DNS serves, beside the record that the CA wants for a domain.
+
+    :ivar seen: the TXT values there.
+    :ivar alias: the name that a CNAME record leads to; None without one.
+    :ivar until: when the record expires that is valid for longest; None: it does not, or there is none.
+    :ivar soon: whether that is soon.
+    :ivar reason: why the CA would not accept what is there, as a clause; None: it would.
+    """
+
+    ca: str
+    seen: tuple[str, ...]
+    alias: str | None
+    until: str | None
+    soon: bool
+    reason: Message | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        more = {"domain": self.domain, "ca": self.ca, "seen": list(self.seen), "cname": self.alias, "until": self.until}
+        return {**super().to_dict(), **more, "accepted": self.reason is None, "reason": self.reason}
 
 
 def persist(context: Context, services: Services, chosen: DelegatedDomains) -> list[PersistText]:
@@ -361,21 +401,93 @@ def persist(context: Context, services: Services, chosen: DelegatedDomains) -> l
     :raises AttemptError: the account cannot write it, or it is not seen in time.
     """
     spec = chosen.specs[0]
+    placements = _placed(context, services, chosen, spec.ca)
+    ca = services.ca(spec.ca)
+    ca.open(context)
+    expected = _expected(ca, placements)
+    if expected:
+        shown = [PersistText.of(group[0]).to_dict() for group in by_record(expected)]
+        context.emit("txt-needed", records=shown, ca=spec.ca)
+        services.solvers.of_type(PERSIST).decide(context, expected)
+    services.solvers.prepare(context, placements.needed())
+    values = _wanted(context, services, placements, spec.ca)
+    with services.solvers.exclusive(context, placements.needed()):
+        services.solvers.publish(context, values)
+        services.solvers.wait_visible(context, values, spec.propagation, 0.0)
+    return [_shown(context, services, value) for value in {value.placement.name: value for value in values}.values()]
+
+
+def check_persist(context: Context, config: Config, store: Store, name: str) -> list[PersistCheck]:
+    """Compare what DNS serves with the record that the CA wants for each domain; change nothing in either.
+
+    An order is spent, and given up, only for a CA whose record is not known without.
+
+    :param name: a certificate, or a domain of one.
+    :raises ConfigError: ``certificate-unknown``, ``delegate-not-needed``.
+    :raises StoreError: ``account-missing``: a record would name the account, and there is none.
+    :raises AttemptError: DNS or the CA cannot be asked, or the CA does not offer the challenge.
+    """
+    chosen = choose_domains(config, name)
+    spec = chosen.specs[0]
+    its = context.for_certificate(spec.name)
+    ca_name = next((each.ca for each in spec.routes if each.challenge == PERSIST and each.ca), spec.ca)
+    services = make_services(config, store, its)
+    try:
+        with context.redactor.guard_logs(*DRIVEN):
+            placements = _placed(its, services, chosen, ca_name)
+            ca = services.ca(ca_name)
+            if ca.account_info(its) is None:
+                raise StoreError.of(texts.ACCOUNT_MISSING, ca=ca_name)
+            ca.open(its)
+            values = _expected(ca, placements) or _wanted(its, services, placements, ca_name)
+            there = services.solvers.of_type(PERSIST).look_up(its, {value.placement.name for value in values})
+            groups = by_record(values)
+            return [_checked(group[0], there[group[0].placement.name], its.clock.now()) for group in groups]
+    finally:
+        services.close()
+
+
+def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> PersistCheck:
+    wanted = PersistText.of(value)
+    label = f"{LABEL}.{wanted.domain}"
+    newest = value.newest(seen or (), now)
+    reason = persist_texts.NOT_TOLD if seen is None else value.problem(seen) or persist_texts.NOT_THERE
+    until = None if newest is None else newest[1].until
+    return PersistCheck(
+        domain=wanted.domain,
+        name=label,
+        value=wanted.value,
+        ca=value.offer.ca,
+        seen=tuple(sorted(seen or ())),
+        alias=None if names.labels(wanted.name) == names.labels(label) else wanted.name,
+        until=None if until is None else time_text(until),
+        soon=newest is not None and not newest[1].is_valid_at(now + RENEWED_BEFORE),
+        reason=reason if newest is None else None,
+    )
+
+
+def _placed(context: Context, services: Services, chosen: DelegatedDomains, ca: str) -> Placements:
+    """Find out where the record of each domain stands, before anything is created at the CA."""
+    spec = chosen.specs[0]
     identifiers = [each for each in spec.identifiers if names.base_domain(each) in chosen.domains]
-    selection = Selection(spec.ca, dict.fromkeys(identifiers, _ROUTE))
+    selection = Selection(ca, dict.fromkeys(identifiers, _ROUTE))
     state = services.store.read_state(spec.name)
     failure.check_pinned(Job(spec, services, state, "missing", context, RunOptions()), selection)
     placements = services.solvers.preflight(context, selection.routes, spec.propagation.check)
     if placements.blockers:
         raise placements.blockers[0].error
-    services.solvers.prepare(context, placements.needed())
-    ca = services.ca(spec.ca)
-    challenges = _offered(context, services, ca, spec, identifiers)
-    values = _values(services, ca, placements, challenges)
-    with services.solvers.exclusive(context, placements.needed()):
-        services.solvers.publish(context, values)
-        services.solvers.wait_visible(context, values, spec.propagation, 0.0)
-    return [_shown(context, services, value) for value in {value.placement.name: value for value in values}.values()]
+    return placements
+
+
+def _expected(ca: CAClient, placements: Placements) -> list[PersistValue]:
+    """Return the values that the CA will probably want; empty if only an order can tell."""
+    values = []
+    for identifier, placement in placements.placements.items():
+        offer = expected_offer(ca.identity, names.base_domain(identifier))
+        if offer is None or not isinstance(placement, PersistPlacement):
+            return []
+        values.append(PersistValue(identifier, placement, offer))
+    return values
 
 
 def _shown(context: Context, services: Services, value: PersistValue) -> PersistText:
@@ -386,19 +498,17 @@ def _shown(context: Context, services: Services, value: PersistValue) -> Persist
     return PersistText(names.base_domain(value.identifier), names.relative(name), text)
 
 
-def _offered(
-    context: Context, services: Services, ca: CAClient, spec: CertificateSpec, identifiers: Sequence[str]
-) -> Mapping[str, Challenge]:
-    """Order once, and return the challenge of each identifier; give up the order."""
-    blocked = services.ledger(spec.ca).may_order(identifiers, attended=True)
+def _wanted(context: Context, services: Services, placements: Placements, ca_name: str) -> list[PersistValue]:
+    """Order once, and return the value that each challenge wants; give up the order."""
+    ca, identifiers = services.ca(ca_name), list(placements.placements)
+    blocked = services.ledger(ca_name).may_order(identifiers, attended=True)
     if blocked is not None:
         raise blocked
-    ca.open(context)
     order = ca.new_order(context, identifiers)
     authorizations = ca.authorizations(context, order)
-    challenges = {each.identifier: _challenge(each, spec.ca) for each in authorizations}
+    challenges = {each.identifier: _challenge(each, ca_name) for each in authorizations}
     ca.deactivate_authorizations(context, order)  # a CA limits how many are pending
-    return challenges
+    return _values(services, ca, placements, challenges)
 
 
 def _challenge(authorization: Authorization, ca: str) -> Challenge:
