@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import texts as dns01_texts
+from dnsrenew.challenges.dns_account01 import texts as dns_account01_texts
 from dnsrenew.challenges.dns_persist01 import texts as dns_persist01_texts
 from dnsrenew.challenges.http01 import texts as http01_texts
 from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
@@ -80,6 +81,12 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         unfit=dns_persist01_texts.NO_IP,
         propagates=True,
         has_token=False,
+    ),
+    "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
+        "dnsrenew.challenges.dns_account01.solver",
+        is_unfit=is_ip,
+        unfit=dns_account01_texts.NO_IP,
+        writes_dns=True,
     ),
     "dns-01": ChallengeType(
         "dnsrenew.challenges.dns01.solver",

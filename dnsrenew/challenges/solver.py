@@ -70,11 +70,15 @@ class Placements:
     :ivar routes: the route of each identifier; the first one if its route was expanded.
     :ivar validated: identifiers with a validation that the CA probably still accepts; their blockers are ignored
         until the CA wants a new validation.
+    :ivar account_url: returns the URL of the account at the CA, which it may have to create.
     :ivar opened: identifiers whose route names no account and was expanded: that route, and one for each account.
     """
 
-    def __init__(self, routes: dict[str, Route], validated: Collection[str] = ()) -> None:
+    def __init__(
+        self, routes: dict[str, Route], validated: Collection[str] = (), account_url: Callable[[], str] = str
+    ) -> None:
         self.routes = routes
+        self.account_url = account_url
         self.validated = validated
         self.placements: dict[str, Placement] = {}
         self.blockers: list[Blocker] = []
@@ -239,12 +243,14 @@ class Solvers:
         routes: Mapping[str, Route],
         check: PropagationCheck,
         validated: Collection[str] = (),
+        account_url: Callable[[], str] = str,
     ) -> Placements:
         """Find out where the response for each identifier goes. Publish nothing.
 
         :param validated: identifiers with a validation that the CA probably still accepts.
+        :param account_url: returns the URL of the account at the CA.
         """
-        placements = Placements(dict(routes), validated)
+        placements = Placements(dict(routes), validated, account_url)
         for route in dict.fromkeys(routes.values()):
             identifiers = [identifier for identifier, its in routes.items() if its == route]
             self._solvers[route.challenge].preflight(context, identifiers, route, check, placements)

@@ -90,18 +90,13 @@ def time_limit(value: Any, scope: FieldScope, path: KeyPath) -> float:
     raise FieldError(texts.TIME_LIMIT.format(most=_DAY))
 
 
-def choice(*words: str, reserved: tuple[str, ...] = ()) -> ReadField:
-    """Return a reader of one of these words.
-
-    :param reserved: words of a later version.
-    """
+def choice(*words: str) -> ReadField:
+    """Return a reader of one of these words."""
     valid = frozenset(words)
 
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
         if isinstance(value, str) and value in valid:
             return value
-        if isinstance(value, str) and value in reserved:
-            raise FieldError(texts.RESERVED.format(words=one_of(words)))
         raise FieldError(one_of(words), nearest=nearest(value, words))
 
     return read

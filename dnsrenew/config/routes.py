@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from dnsrenew.config.cas import CaTables
     from dnsrenew.config.dns_accounts import DnsAccountTables
 
-NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01")
+NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01")
 """In the order in which a mistake lists them."""
-_RESERVED: Final = ("dns-account-01",)
 
 
 def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
@@ -40,7 +39,7 @@ def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 _ROUTE: Final = Table(
     "route",
     {
-        "challenge": Key(choice(*NAMES, reserved=_RESERVED), required=True),
+        "challenge": Key(choice(*NAMES), required=True),
         "ca": Key(plain_name),
         "dns": Key(_accounts),
         "alias": Key(zone),
@@ -51,9 +50,9 @@ _ROUTE: Final = Table(
     },
 )
 _CHALLENGES_OF: Final = {
-    "dns": ("dns-01", "dns-persist-01"),
-    "alias": ("dns-01",),
-    "follow_cname": ("dns-01",),
+    "dns": ("dns-01", "dns-persist-01", "dns-account-01"),
+    "alias": ("dns-01", "dns-account-01"),
+    "follow_cname": ("dns-01", "dns-account-01"),
     "listen": ("http-01", "tls-alpn-01"),
     "webroot": ("http-01",),
     "app": ("http-01",),

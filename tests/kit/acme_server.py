@@ -7,7 +7,9 @@ requests and responses as those of the proxy before Pebble (tests/lab/acmeproxy.
 
 from __future__ import annotations
 
+import base64
 import copy
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,6 +146,8 @@ class CaBehaviour:
     :ivar reuses: whether valid authorizations are reused.
     :ivar offers: the kinds of challenge.
     :ivar dialect: the draft of dns-persist-01.
+    :ivar label: how the name of dns-account-01 begins: as in draft-ietf-acme-dns-account-label-02, or in a draft before
+        (draft-ietf-acme-dns-account-01-01, scope ``host``).
     :ivar named: whether its directory says what CAA records call it.
     """
 
@@ -158,6 +162,7 @@ class CaBehaviour:
     offers: Collection[str] = CHALLENGES
     dialect: str = "01"
     named: bool = True
+    label: str = "_acme-challenge"
 
 
 # ── the server ──────────────────────────────────────────────────────────────────────────
@@ -341,6 +346,12 @@ class AcmeServer(OrderServer):
         return super()._challenge_fields(kind, account)
 
     def _proof(self, authorization: BoxAuthorization, kind: str) -> Proof:
+        if kind == "dns-account-01":
+            account, token = self.accounts[authorization.account], authorization.challenges[kind]["token"]
+            proof = Proof.of("dns-01", authorization.identifier, token, account.thumbprint)
+            digest = hashlib.sha256(account.url.encode()).digest()[:10]
+            first = f"_{base64.b32encode(digest).decode().lower()}.{self.behaviour.label}"
+            return AccountProof(kind, proof.identifier, token, proof.expected, first)
         if kind != _PERSIST:
             return super()._proof(authorization, kind)
         account, name = self.accounts[authorization.account], authorization.identifier
@@ -348,6 +359,20 @@ class AcmeServer(OrderServer):
         uris = persist_ca.account_uris(self.dialect, self.base, base_domain(name), account.url, keys)
         has_policy = self.dialect != "sc-088"
         return persist_ca.PersistProof(kind, name, "", "", self.issuers, uris, self._clock.now(), has_policy)
+
+
+class AccountProof(Proof):
+    """A proof of dns-account-01.
+
+    :ivar first: the labels before the domain.
+    """
+
+    first: str
+
+    @property
+    def txt_name(self) -> str:
+        """The absolute name of the TXT record."""
+        return f"{self.first}.{base_domain(self.identifier)}."
 
 
 class Internet:

@@ -18,6 +18,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01.solver import Dns01
+from dnsrenew.challenges.dns_account01.solver import DnsAccount01
 from dnsrenew.challenges.dns_persist01.solver import DnsPersist01
 from dnsrenew.challenges.http01.server import HttpListeners
 from dnsrenew.challenges.http01.solver import Http01
@@ -175,7 +176,10 @@ class RunStage:
         resources = SolverResources(dns, accounts, providers, ZoneLocks(self.store), self.store.journal)
         http01 = Http01(dns, cast("HttpListeners", self.ports))
         persist = DnsPersist01(replace(resources, dry_run=bool(options.get("dry_run"))))
-        solvers = Solvers({"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist})
+        by_account = DnsAccount01(resources)
+        solvers = Solvers(
+            {"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist, "dns-account-01": by_account}
+        )
         effective_ca = dict.fromkeys(DIRECTORIES, "stage") if options.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}
         return Services(

@@ -71,7 +71,8 @@ class RouteTaken(Frozen, kw_only=True, public=True):
     ca: str
     """The name of the CA in the configuration."""
     challenge: str
-    """``dns-01``, ``http-01``, ``tls-alpn-01`` or ``dns-persist-01``; ``mixed`` if the domains used several."""
+    """``dns-01``, ``http-01``, ``tls-alpn-01``, ``dns-persist-01`` or ``dns-account-01``; ``mixed`` if the domains used
+    several."""
     dns: tuple[str, ...] = ()
     """The names of the DNS accounts that wrote records; empty for other challenges than dns-01."""
     names: Mapping[str, Mapping[str, Any]] | None = None

@@ -179,8 +179,8 @@ class Route(Frozen, public=True):
     """One way to a certificate: a challenge, what solves it, and a CA."""
 
     challenge: str
-    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737) or ``"dns-persist-01"``
-    (draft-ietf-acme-dns-persist).
+    """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737), ``"dns-persist-01"``
+    (draft-ietf-acme-dns-persist) or ``"dns-account-01"`` (draft-ietf-acme-dns-account-label).
     """
     dns: tuple[str, ...]
     """Names of the accounts that all write the TXT values; empty: the accounts with a matching zone."""

@@ -118,7 +118,7 @@ class AccountChoice:
                 record, account = names.relative(target.name), writer.account.name
                 raise ChallengeError.of(texts.BY_HAND_UNATTENDED, identifier=identifier, record=record, account=account)
         zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
-        return TxtPlacement(identifier, target.name, target.served_zone, zones)
+        return TxtPlacement(identifier, target.name, target.served_zone, zones, route.challenge)
 
     def _warn_elsewhere(self, context: Context, placement: TxtPlacement) -> None:
         """Warn if a CNAME alone decides in which zone, and beside which records, an account writes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.values import Frozen
@@ -67,7 +67,7 @@ class RecordWriter(Frozen):
 
     def may_write(self, owner: str) -> bool:
         """Return whether the account's zones, or the suffixes of its host, allow the name."""
-        if self.provider.behaviour.delegated and names.labels(owner)[:1] == [OWN_LABEL]:
+        if self.provider.behaviour.delegated and OWN_LABEL in names.labels(owner)[:2]:
             return False
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
@@ -80,12 +80,11 @@ class TxtPlacement(Frozen):
     :ivar writers: the accounts that write it, each with its zone (absolute); several if several hosts serve the zone.
     """
 
-    challenge: ClassVar[str] = "dns-01"
-
     identifier: str
     name: str
     served_zone: str
     writers: tuple[tuple[RecordWriter, str], ...]
+    challenge: str = "dns-01"
 
     @property
     def single_value_key(self) -> set[str]:
@@ -97,11 +96,10 @@ class TxtPlacement(Frozen):
 class TxtValue(Frozen):
     """One TXT value, written by one account."""
 
-    challenge: ClassVar[str] = "dns-01"
-
     identifier: str
     writer: RecordWriter
     record: TxtRecord
+    challenge: str = "dns-01"
 
     @property
     def described(self) -> dict[str, str]:

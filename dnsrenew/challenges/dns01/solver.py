@@ -14,7 +14,7 @@ from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.foreign import ForeignValues
 from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, batches
+from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, TxtValue, batches
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
@@ -65,10 +65,15 @@ class Dns01(Solver):
         placements: Placements,
     ) -> None:
         """Follow CNAMEs, find zones, and choose the accounts that write."""
-        targets, refused = self._accounts.targets(context, identifiers, route, check)
+        targets, refused = self._accounts.targets(context, identifiers, route, check, self.label(placements))
         for identifier, error in refused.items():
             placements.block(route, [identifier], error)
         self._accounts.place_all(context, targets, route, placements)
+
+    def label(self, placements: Placements) -> str:
+        """Return the labels before the domain at which the CA looks."""
+        del placements
+        return OWN_LABEL
 
     def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
         """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
@@ -95,7 +100,9 @@ class Dns01(Solver):
     def values(self, placement: TxtPlacement, text: str) -> list[TxtValue]:
         """Return the finished TXT value for a placement, once for each account that writes it."""
         return [
-            TxtValue(placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl))
+            TxtValue(
+                placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl), placement.challenge
+            )
             for writer, zone in placement.writers
         ]
 

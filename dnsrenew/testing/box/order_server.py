@@ -132,7 +132,7 @@ def _general_name(name: str) -> x509.GeneralName:
 # ── order server ───────────────────────────────────────────────────────────────────────
 
 _SHORT: Final = timedelta(days=10)
-_UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_ip}
+_UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_ip, "dns-account-01": is_ip}
 """For each challenge type, whether it cannot validate a name."""
 
 Suggest = Callable[[datetime, datetime], tuple[datetime, datetime]]
