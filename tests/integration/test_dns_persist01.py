@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.kit.fallback_stage import attempt_rows
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab import Lab
 from tests.lab.acme2certifier import INSTALLED, ISSUER, Acme2Certifier
+from tests.lab.workspace import Workspace
 
 pytestmark = pytest.mark.leaves_txt  # the record stays
 PERSIST = {"challenge": "dns-persist-01"}
@@ -117,6 +119,27 @@ def test_a_ca_validates_the_record_that_the_error_shows(other_ca: Stage) -> None
     lab.update("persist-hand.test", add=[("_validation-persist", "TXT", f'"{error.evidence["value"]}"')])
     assert other_ca.renewed(changes, now=True).status == "renewed"
     assert lab.txt("_validation-persist.persist-hand.test") == {TEXT, error.evidence["value"]}
+
+
+@offered
+def test_the_command_shows_the_record_before_any_order_and_checks_it(other_ca: Stage, workspace: Workspace) -> None:
+    """`delegate` shows it and orders nothing; set as it is, the CA validates it, and `--check` sees what drifts."""
+    lab, changes = other_ca.lab, zone(other_ca.lab, "persist-first.test", PERSIST, mine=False, wild=True)
+    workspace.write({"ca.a2c": other_ca.base["ca.a2c"], "default_ca": "a2c", **changes})
+    command = ("delegate", "persist-first.test", "--to", "dns-persist-01")
+    assert "account-missing" in json.dumps(workspace.run_json(*command, "--check"))
+    status, failed = workspace.run_json(*command)
+    assert (status, failed["error"]["code"]) == (1, "dns-persist-missing")
+    value = failed["error"]["evidence"]["value"]
+    status, found = workspace.run_json(*command, "--check")
+    assert (status, found["accepted"], found["records"][0]["value"]) == (1, False, value)
+    lab.update("persist-first.test", add=[("_validation-persist", "TXT", f'"{value.replace("/acct/", "/other/")}"')])
+    assert "another account" in workspace.run_json(*command, "--check")[1]["records"][0]["reason"]
+    lab.update("persist-first.test", add=[("_validation-persist", "TXT", f'"{value}"')])
+    assert workspace.run_json(*command, "--check")[0] == 0
+    lab.flush()
+    assert workspace.run_json(*command)[0] == 0
+    assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "renewed"
 
 
 @offered
