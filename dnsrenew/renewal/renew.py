@@ -157,8 +157,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
     # Some round trips, during which DNS is asked.
     opening = threads.start(partial(ca.open, context, requests=len(job.spec.identifiers)))
     check = job.spec.propagation.check
-    account_url = partial(context.join, opening)
-    placements = solvers.preflight(context, attempt.selection.routes, check, attempt.validated, account_url)
+    url_of_account = partial(context.join, opening)
+    placements = solvers.preflight(context, attempt.selection.routes, check, attempt.validated, url_of_account)
     if placements.blockers:
         return placements
     caa = threads.start(partial(job.services.dns.caa, context, list(placements.routes)))

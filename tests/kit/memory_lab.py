@@ -167,7 +167,7 @@ class MemoryLab:
 
         :param authz_reuse: per cent of the valid authorizations that the next order of the account uses.
         """
-        with self._ca(reuses=authz_reuse == 100) as made:
+        with self._ca(authorization_reuse=timedelta(days=1000 if authz_reuse == 100 else 0)) as made:
             yield made
 
     @contextlib.contextmanager

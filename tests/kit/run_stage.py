@@ -131,7 +131,7 @@ class RunStage:
             name=name,
             accounts=self.accounts[name],
             offers=(*behaviour.offers, UNKNOWN),
-            reuses=behaviour.reuses,
+            authorization_reuse=timedelta(days=1000 if behaviour.reuses else 0),
             meta={"caaIdentities": [f"{name}.test"]} if behaviour.named else {},
             dialect=behaviour.dialect,
             issuers=[f"{name}.test"],

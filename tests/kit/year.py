@@ -1,6 +1,6 @@
 """A year of one certificate, simulated in a second: the host, the CA and port 80 fail, and every run is recorded.
 
-The host is off for a week and the CA is down for three days, each at the worst moment: when the renewal has just become
+The host is off for a week and the CA is down for four days, each at the worst moment: when the renewal has just become
 due. In the middle of the year port 80 closes for good.
 """
 
@@ -23,7 +23,7 @@ HALF: Final = START + 182 * DAY
 SIX_DAYS: Final = 160 * HOUR
 """The lifetime of Let's Encrypt's six-day certificates."""
 OFF: Final = 7 * DAY
-DOWN: Final = 3 * DAY
+DOWN: Final = 4 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Scene:
     """The parameters of a year.
 
     :ivar lifetime: of the certificates.
+    :ivar reuse: how long the CA accepts an earlier validation.
     :ivar ari: whether the CAs offer ARI.
     :ivar second: whether there is a second CA.
     """
 
     lifetime: timedelta
+    reuse: timedelta
     ari: bool = True
     second: bool = False
     seed: int = 1
@@ -124,6 +126,13 @@ class Year:
         ended = [(run.until, run.time) for run in self.renewals if run.until is not None and run.until < run.time]
         return [Gap(start, end, tuple(self._missed(start))) for start, end in ended]
 
+    @property
+    def avoidable(self) -> list[Gap]:
+        """The gaps that went on, or began, after the host and the CA were back for a run and our pause."""
+        pause = 2 * DAY / self.scene.runs_a_day
+        spans = [each for each in (self.off, self.down) if each is not None]
+        return [gap for gap in self.gaps if not any(a <= gap.start < b and gap.end - b <= pause for a, b in spans)]
+
     def _missed(self, end: datetime) -> Iterator[Run]:
         """Yield the runs that could have replaced the certificate with this end, and did not."""
         for run in self.runs:
@@ -139,7 +148,9 @@ class Year:
 @functools.cache
 def live(scene: Scene) -> Year:
     """Simulate a year; the same seed gives the same year."""
-    with world(scene.lifetime, ari=suggest if scene.ari else None, seed=scene.seed, port_closes=HALF) as here:
+    with world(
+        scene.lifetime, ari=suggest if scene.ari else None, seed=scene.seed, port_closes=HALF, reuse=scene.reuse
+    ) as here:
         year = Year(scene, here.limits)
         for moment in _moments(scene, here):
             here.set_time(moment)

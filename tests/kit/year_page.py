@@ -11,26 +11,32 @@ from tests.kit.acme_server import DAY, FAILED, HOUR, ORDERS, SAME_SET
 from tests.kit.year import HALF, SIX_DAYS, Gap, Run, Scene, Year, live
 
 SCENES: Final = (
-    Scene(90 * DAY),
-    Scene(90 * DAY, ari=False),
-    Scene(45 * DAY),
-    Scene(45 * DAY, ari=False),
-    Scene(SIX_DAYS),
-    Scene(SIX_DAYS, ari=False),
-    Scene(SIX_DAYS, second=True),
+    Scene(90 * DAY, 30 * DAY),
+    Scene(90 * DAY, 30 * DAY, ari=False),
+    Scene(64 * DAY, 10 * DAY),
+    Scene(64 * DAY, 10 * DAY, ari=False),
+    Scene(45 * DAY, 7 * HOUR),
+    Scene(45 * DAY, 7 * HOUR, ari=False),
+    Scene(SIX_DAYS, 7 * HOUR),
+    Scene(SIX_DAYS, 7 * HOUR, ari=False),
+    Scene(SIX_DAYS, 7 * HOUR, second=True),
 )
+"""Let's Encrypt until 2027-02-10, until 2028-02-16, after that, and its profile `shortlived`."""
 
 _INTRO: Final = """\
 # A year of renewals
 
 What becomes of one certificate in a year in which everything goes wrong that can. The year is simulated: the renewer
 and the store are the real ones, the clock, DNS, the web server and the CA are not. The CA keeps the limits of
-Let's Encrypt and counts. This page is made by `make docs` from `tests/kit/year.py`; a test compares it.
+Let's Encrypt and counts. Certificates and validations last as long as there: 90 days and 30 days, from 2027-02-10 on
+64 days and 10 days, from 2028-02-16 on 45 days and 7 hours; with the profile `shortlived` 160 hours and 7 hours.
+
+This page is made by `make docs` from `tests/kit/year.py`; a test compares it.
 
 - The certificate has two routes: `http-01` first, `dns-01` second.
 - The program runs once a day, for certificates of six days (160 hours) four times, each time up
   to an hour later by chance: as `dnsrenew schedule` does it.
-- **The host is switched off for a week** and **the CA is down for three days**, each at the worst moment: when the
+- **The host is switched off for a week** and **the CA is down for four days**, each at the worst moment: when the
   renewal has just become due.
 - **Port 80 closes** half-way through the year, for good, and nobody changes the configuration.
 
@@ -40,12 +46,11 @@ Let's Encrypt and counts. This page is made by `make docs` from `tests/kit/year.
 _OUTRO: Final = """\
 ## What to learn from it
 
-- Certificates of 45 and of 90 days stand all of it: no day without a valid one.
+- Certificates of 45, 64 and 90 days stand all of it: no day without a valid one.
 - A certificate of six days is renewed with 80 hours left. A host that is off for a week when it is due comes back to an
-  expired certificate, whatever the program does; what can be had is a new one at the first run. There is no other gap.
-- Three days without the CA leave eight of those 80 hours, and the runs are seven apart at most: the first one after the
-  outage renews in time. Runs twice a day would not do. **Name a second CA** for certificates of six days (last column):
-  the outage then costs nothing.
+  expired certificate, whatever the program does; what can be had is a new one at the first run.
+- Four days without the only CA are more than those 80 hours too: the first run after it renews. **Name a second
+  CA** for certificates of six days (last column): the outage then costs nothing.
 - A route that fails for good costs one order and one failed proof at each renewal, because it is tried again after a
   day. Far from every limit; but take it out of the configuration, or put the one that works first.
 """
@@ -72,6 +77,7 @@ def _figures(years: list[Year]) -> list[str]:
         "runs without a certificate": lambda year: sum(run.status == "failed" for run in year.runs),
         "runs deferred by an earlier failure": lambda year: sum(run.status == "deferred" for run in year.runs),
         "least time left at a renewal": _least,
+        "gaps that could have been avoided": lambda year: len(year.avoidable),
         "time without a valid certificate": lambda year: _added([gap.end - gap.start for gap in year.gaps]),
         "… why": lambda year: "<br>".join(_why(year, gap) for gap in year.gaps) or "–",
         f"orders left of {ORDERS[0]} in 3 hours, at least": lambda year: min(

@@ -45,11 +45,19 @@ class YearWorld:
     """One host, its DNS and two CAs, on one clock.
 
     :param path: the folder of the store.
+    :param reuse: how long the CAs accept an earlier validation.
     :param port_closes: from when on the CAs cannot reach port 80.
     """
 
     def __init__(
-        self, path: Path, lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime
+        self,
+        path: Path,
+        lifetime: timedelta,
+        *,
+        ari: Suggest | None,
+        seed: int,
+        port_closes: datetime,
+        reuse: timedelta,
     ) -> None:
         self.clock = FakeClock(START)
         self.chance = random.Random(seed)
@@ -63,6 +71,7 @@ class YearWorld:
                 self._validate,
                 name=name,
                 lifetime=lifetime,
+                authorization_reuse=reuse,
                 suggest=ari,
                 limits=self.limits[name],
             )
@@ -111,7 +120,9 @@ class SeededRenewer(Renewer):
 
 
 @contextmanager
-def world(lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime) -> Iterator[YearWorld]:
+def world(
+    lifetime: timedelta, *, ari: Suggest | None, seed: int, port_closes: datetime, reuse: timedelta = timedelta(0)
+) -> Iterator[YearWorld]:
     """Make a world with an empty store; fsync does nothing, because the disk is not tested here."""
     with quick_folder() as folder, mock.patch.object(os, "fsync"):
-        yield YearWorld(folder, lifetime, ari=ari, seed=seed, port_closes=port_closes)
+        yield YearWorld(folder, lifetime, ari=ari, seed=seed, port_closes=port_closes, reuse=reuse)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import urllib.request
 import warnings
 from collections.abc import Iterator
@@ -362,6 +363,29 @@ def test_the_lifetime(tmp_path: Path) -> None:
     with acme_box(lifetime=timedelta(hours=2)) as box:
         certificate = dnsrenew.obtain(["example.com"], **{**box.arguments, "store": tmp_path / "store"})
         assert certificate.not_after - certificate.not_before == timedelta(hours=2)
+
+
+@pytest.mark.parametrize("lifetime", ["2 days", "400 days"])
+def test_an_order_may_ask_for_another_lifetime(lifetime: str) -> None:
+    """The CA keeps to `notAfter`, shorter or longer than its own lifetime, as Pebble does."""
+    with acme_box(lifetime=timedelta(days=10)) as box:
+        given = tomllib.loads(f'default_ca = "box"\nagree_terms = true\n{box.toml()}')
+        given |= {"store": str(box.store), "certificate": [{"domains": ["example.com"], "lifetime": lifetime}]}
+        (outcome,) = dnsrenew.Renewer(dnsrenew.Config.from_dict(given)).renew()
+        wanted = timedelta(days=int(lifetime.split(maxsplit=1)[0]))
+        (issued,) = box.issued
+        assert issued.not_after == outcome.not_after
+        assert abs(issued.not_after - issued.not_before - wanted) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("reuse", "orders"), [(timedelta(0), 2), (timedelta(hours=7), 1)])
+def test_how_long_a_validation_counts(reuse: timedelta, orders: int) -> None:
+    """Without reuse each order validates anew; within its time a validation counts for the next order too."""
+    validated: list[dnsrenew.Event] = []
+    with acme_box(authorization_reuse=reuse) as box:
+        for _ in range(2):
+            dnsrenew.obtain(["example.com"], on_event=validated.append, force=True, **box.arguments)
+    assert sum(event.kind == "txt-written" for event in validated) == orders
 
 
 PLUGIN = """

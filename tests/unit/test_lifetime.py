@@ -12,6 +12,7 @@ import pytest
 
 from dnsrenew import CAError
 from dnsrenew.store import State
+from dnsrenew.testing.box import order_server
 from tests.kit.config_files import GOOD, load, mistake
 from tests.kit.fallback_stage import second_ca
 from tests.kit.memory_lab import MemoryStage
@@ -24,8 +25,9 @@ BOULDER = "NotBefore and NotAfter are not supported"
 
 
 @pytest.fixture
-def stage(stage: MemoryStage, ca: AcmeProxy) -> MemoryStage:
+def stage(stage: MemoryStage, ca: AcmeProxy, monkeypatch: pytest.MonkeyPatch) -> MemoryStage:
     """Runs at a CA that ignores `notAfter`, behind a proxy."""
+    monkeypatch.setattr(order_server, "_end", lambda *_: None)
     stage.base = {**stage.base, "ca.lab.directory": ca.directory_url}
     return stage
 

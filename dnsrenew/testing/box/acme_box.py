@@ -67,7 +67,9 @@ class AcmeBox:
     store: Path
     """A folder for certificates, which is removed at the end."""
 
-    def __init__(self, folder: Path, *, lifetime: timedelta, http_port: int | None) -> None:
+    def __init__(
+        self, folder: Path, *, lifetime: timedelta, authorization_reuse: timedelta, http_port: int | None
+    ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
@@ -79,7 +81,14 @@ class AcmeBox:
         server_pem = folder / "server.pem"
         server_pem.write_text(issuer.server_pem(now), "ascii")
         validation = BoxValidation(self._values, http_port)
-        self._orders = OrderServer("", issuer, validation.validate, lifetime=lifetime, offers=validation.offers)
+        self._orders = OrderServer(
+            "",
+            issuer,
+            validation.validate,
+            lifetime=lifetime,
+            authorization_reuse=authorization_reuse,
+            offers=validation.offers,
+        )
         self._orders.meta["termsOfService"] = _TERMS
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
@@ -186,19 +195,23 @@ def _check_known(argument: str, word: str, known: Collection[str]) -> None:
 
 
 @contextlib.contextmanager
-def acme_box(*, lifetime: timedelta = LIFETIME, http_port: int | None = None) -> Iterator[AcmeBox]:
+def acme_box(
+    *, lifetime: timedelta = LIFETIME, authorization_reuse: timedelta = timedelta(0), http_port: int | None = None
+) -> Iterator[AcmeBox]:
     """Run a CA and DNS in this process, for the tests of a program that obtains certificates.
 
     Nothing leaves this machine, and no privileges are needed. The CA signs real certificates and validates what is
     published, in the DNS of the box or at ``http_port``. In that DNS every domain exists, as a zone of its last two
     labels, with the address 127.0.0.1.
 
-    :param lifetime: of the certificates.
+    :param lifetime: of the certificates; an order that asks for another end (``notAfter``) gets that.
+    :param authorization_reuse: how long the CA accepts an earlier validation of a name; 0: each order needs a new one.
     :param http_port: the port on loopback where the CA looks for http-01; None: it offers dns-01 only.
     """
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:
-        with AcmeBox(Path(folder).resolve(), lifetime=lifetime, http_port=http_port) as box:
+        place, how = Path(folder).resolve(), {"lifetime": lifetime, "authorization_reuse": authorization_reuse}
+        with AcmeBox(place, **how, http_port=http_port) as box:
             yield box
     finally:
         if process == os.getpid():  # not at the end of a forked process

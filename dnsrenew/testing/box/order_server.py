@@ -152,10 +152,10 @@ class OrderServer(AccountServer):
     :param base: the address that its URLs begin with.
     :param validate: looks at what is published.
     :param verifies: whether it checks the signatures of requests and CSRs.
-    :param lifetime: of its certificates.
+    :param lifetime: of its certificates, unless an order has ``notAfter``.
     :param suggest: suggests a window for a renewal; None: the CA has no ARI.
     :param offers: the challenge types.
-    :param reuses: whether what is valid stays valid in the next order of the account.
+    :param authorization_reuse: how long what was validated stays valid for later orders of the account.
     :param accounts: by URL; the CA adds new ones.
     :param meta: what the directory says beside the resources.
     :ivar age: how old a certificate is when it is issued.
@@ -174,7 +174,7 @@ class OrderServer(AccountServer):
         lifetime: timedelta = LIFETIME,
         suggest: Suggest | None = suggest,
         offers: Collection[str] = ("dns-01",),
-        reuses: bool = False,
+        authorization_reuse: timedelta = timedelta(0),
         accounts: dict[str, BoxAccount] | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
@@ -183,9 +183,9 @@ class OrderServer(AccountServer):
         self.orders: dict[str, BoxOrder] = {}
         self.issued: dict[str, IssuedCertificate] = {}
         self._issuer, self._validate, self._clock = issuer, validate, clock or SystemClock()
-        self._lifetime, self._offers, self._reuses = lifetime, offers, reuses
+        self._lifetime, self._offers, self._reuse = lifetime, offers, authorization_reuse
         self._authorizations: dict[str, BoxAuthorization] = {}
-        self._valid: dict[tuple[str, str], BoxAuthorization] = {}
+        self._valid: dict[tuple[str, str], tuple[BoxAuthorization, datetime]] = {}
         self._replaced: set[str] = set()
         self._revoked: set[str] = set()
         self._public |= {} if suggest is None else {"renewalInfo": partial(self._renewal_info, suggest)}
@@ -209,7 +209,9 @@ class OrderServer(AccountServer):
         replaces = payload.get("replaces")
         if replaces not in self.issued or replaces in self._replaced:
             replaces = None
+        end = _end(payload.get("notAfter"), self._clock.now())
         order = self._make_order(request.header["kid"], names, replaces, payload.get("profile"))
+        order.not_after = end
         return self._shown(order, 201)
 
     def _make_order(self, account: str, names: tuple[str, ...], replaces: str | None, profile: str | None) -> BoxOrder:
@@ -226,8 +228,9 @@ class OrderServer(AccountServer):
 
     def _authorize(self, url: str, account: str, name: str) -> BoxAuthorization:
         """Return what is valid and may be reused, else a new authorization."""
-        known = self._valid.get((account, name)) if self._reuses else None
-        if known is not None and known.status == "valid":
+        now = self._clock.now()
+        known, until = self._valid.get((account, name), (None, now))
+        if known is not None and known.status == "valid" and now < until:
             return known
         types = [kind for kind in self._offers if kind not in _UNFIT or not _UNFIT[kind](name)]
         if not types:
@@ -290,7 +293,8 @@ class OrderServer(AccountServer):
         authorization.answered, authorization.error = kind, error
         authorization.status = "valid" if error is None else "invalid"
         if error is None:
-            self._valid[authorization.account, authorization.identifier] = authorization
+            until = self._clock.now() + self._reuse
+            self._valid[authorization.account, authorization.identifier] = authorization, until
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
@@ -314,8 +318,9 @@ class OrderServer(AccountServer):
 
     def _issue(self, order: BoxOrder, csr: x509.CertificateSigningRequest) -> None:
         begin = (self._clock.now() - self.age).replace(microsecond=0)
-        order.chain = self._issuer.sign(csr.public_key(), order.names, begin, self._lifetime)
-        issued = IssuedCertificate(order.names, begin, begin + self._lifetime, order.chain, order.replaces)
+        end = order.not_after or begin + self._lifetime
+        order.chain = self._issuer.sign(csr.public_key(), order.names, begin, end - begin)
+        issued = IssuedCertificate(order.names, begin, end, order.chain, order.replaces)
         self.issued[cert_id(order.chain)] = issued
         if order.replaces is not None:
             self._replaced.add(order.replaces)
@@ -346,6 +351,19 @@ class OrderServer(AccountServer):
         begin, end = suggest(issued.not_before, issued.not_after)
         window = {"start": rfc3339(begin), "end": rfc3339(end)}
         return json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
+
+
+def _end(asked: Any, now: datetime) -> datetime | None:
+    """Return the end of the validity that an order asks for, if it does."""
+    if asked is None:
+        return None
+    try:
+        end = datetime.fromisoformat(asked)
+        if end > now:
+            return end.replace(microsecond=0)
+    except (TypeError, ValueError):
+        pass
+    raise AcmeProblem("malformed", "notAfter is no time to come")
 
 
 def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:

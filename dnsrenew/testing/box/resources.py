@@ -107,6 +107,7 @@ class BoxOrder:
     """An order.
 
     :ivar account: the URL of its account.
+    :ivar not_after: the end of the validity that was asked for.
     :ivar chain: the certificate, once it is issued.
     :ivar processing: whether the CA says that it is still at it.
     :ivar error: why the CA gave it up after the CSR came.
@@ -119,6 +120,7 @@ class BoxOrder:
     created: datetime
     replaces: str | None = None
     profile: str | None = None
+    not_after: datetime | None = None
     chain: str | None = field(default=None, repr=False)
     processing: bool = False
     error: AcmeProblem | None = None
@@ -148,6 +150,7 @@ class BoxOrder:
         }
         body |= {} if self.replaces is None else {"replaces": self.replaces}
         body |= {} if self.profile is None else {"profile": self.profile}
+        body |= {} if self.not_after is None else {"notAfter": rfc3339(self.not_after)}
         body |= {} if self.error is None else {"error": self.error.document()}
         return body | ({"certificate": self.url.replace("/order/", "/certificate/")} if self.status == "valid" else {})
 
