@@ -134,7 +134,7 @@ class HttpApi:
                 break
         # Outside an `except`: the original error, whose traceback has the headers, must not hang on to this one.
         assert failed is not None  # noqa: S101  # there is a client
-        raise self._failure(failed.with_traceback(None))
+        raise self.failure(failed.with_traceback(None))
 
     def _request(self, client: HttpClient, method: str, path: str, payload: Payload | None) -> Response:
         """Send the request; only this frame has all headers, which are secret."""
@@ -145,7 +145,8 @@ class HttpApi:
         url = f"{self.url}{path}"
         return client.request(method, url, data=data, headers=headers, timeout=self._timeout)
 
-    def _failure(self, failure: HttpFailure) -> DeployError:
+    def failure(self, failure: HttpFailure) -> DeployError:
+        """Return the error for a server that could not be asked."""
         reason = self._run.redactor.redact(failure.detail)
         if failure.untrusted:
             return self.error(texts.API_UNTRUSTED, reason=reason)

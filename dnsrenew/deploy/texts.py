@@ -319,10 +319,22 @@ SYNOLOGY_REFUSED: Final = Text(
     "{name} at {url} refused the call {call} (error {number}).",
     "Read the log of DSM, correct what it reports, and run dnsrenew deploy {certificate}.",
 )
-TRUENAS_NO_REST: Final = Text(
+TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
-    "{name} at {url} has no REST API, which version 26 removed.",
-    'Use to = "ssh" in the `deploy` entry, with a `reload` that imports the files by midclt.',
+    "{name} at {url} has neither its WebSocket API nor its REST API.",
+    'Set `url` in the `deploy` entry to the address of {name}, or use to = "ssh" with a `reload` that imports the '
+    "files by midclt.",
+)
+TRUENAS_LOGIN: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused the API key or the password ({reason}).",
+    "Set `token` and `user`, the user of the API key, in the `deploy` entry. A `password` works without two-factor "
+    "authentication.",
+)
+TRUENAS_REFUSED: Final = Text(
+    "deploy-refused",
+    "{name} at {url} refused {method}: {reason}.",
+    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
 )
 TRUENAS_JOB: Final = Text(
     "deploy-refused",

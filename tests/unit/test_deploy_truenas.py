@@ -1,16 +1,24 @@
-"""The target ``truenas`` against a stand-in, which was written from the REST reference of TrueNAS (/api/docs).
+"""The target ``truenas`` against stand-ins, which were written from the public references of TrueNAS.
 
-Certificates, jobs and the general settings of API 2.0, as TrueNAS CORE 13 and SCALE up to 25.10 have it.
+Certificates, jobs and the general settings of REST API 2.0 (/api/docs), as TrueNAS CORE 13 and SCALE up to 25.10 have
+it, and of JSON-RPC 2.0 over WebSocket (https://api.truenas.com/v25.10/jsonrpc.html and v26.0).
 """
 
 from __future__ import annotations
 
 import json
+import socketserver
+import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Ping, RejectConnection, Request, TextMessage
 
 from dnsrenew import Certificate, Secret
 from dnsrenew.base.model import Deployment, DeploymentResult
@@ -20,6 +28,7 @@ from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.truenas import TruenasDeployer
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api, Asked
+from tests.kit.certificates import issuer
 from tests.kit.clock import FakeClock
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 
@@ -197,3 +206,241 @@ def test_the_old_one_comes_back(nas: TrueNas, url: str, tmp_path: Path) -> None:
     assert (result.ok, result.rolled_back, served(nas), nas.restarts) == (False, True, "old", 2)
     deployer(url).deploy(certificate)
     assert (served(nas), len(nas.certificates)) == (certificate.fullchain_pem, 2)
+
+
+# ── by WebSocket ────────────────────────────────────────────────────────────────────────
+
+USER, PASSWORD = "truenas_admin", "password-of-truenas"
+
+
+class RpcNas(TrueNas):
+    """A TrueNAS with JSON-RPC at /api/current, whose WebSocket is that of wsproto.
+
+    :ivar methods: that it does not have.
+    :ivar login: how the session logged in, once it did.
+    :ivar response: what ``auth.login_ex`` answers to a wrong login, or to any; None: as it should be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: set[str] = set()
+        self.login = ""
+        self.response: str | None = None
+        self.called: list[str] = []
+
+    def call(self, method: str, params: list[Any]) -> dict[str, Any]:
+        """Return the result or the error of a call."""
+        self.called.append(method)
+        if method in self.missing:
+            return {"error": {"code": -32601, "message": "Method does not exist", "data": None}}
+        if method == "auth.login_ex":
+            return {"result": {"response_type": self._login_ex(**params[0])}}
+        if method == "auth.login_with_api_key":
+            self.login = "key" if params == [KEY] else ""
+            return {"result": bool(self.login)}
+        if not self.login:
+            return self._error(207, "Not authenticated", "ENOTAUTHENTICATED")
+        status, found = self._do(method, params)
+        return {"result": found} if status == 200 else self._error(22, f"[EINVAL] {json.dumps(found)}", "EINVAL")
+
+    def _login_ex(self, mechanism: str, username: str, api_key: str = "", password: str = "") -> str:
+        fits = (mechanism, username, api_key or password)
+        if self.response is None and fits in {("API_KEY_PLAIN", USER, KEY), ("PASSWORD_PLAIN", USER, PASSWORD)}:
+            self.login = mechanism
+            return "SUCCESS"
+        return self.response or "AUTH_ERR"
+
+    def _error(self, number: int, reason: str, name: str) -> dict[str, Any]:
+        data = {"error": number, "errname": name, "reason": reason, "trace": None, "extra": None}
+        return {"error": {"code": -32001, "message": "Method call error", "data": data}}
+
+    def _do(self, method: str, params: list[Any]) -> tuple[int, Any]:
+        match method, params:
+            case "system.general.config", []:
+                return self._general()
+            case "system.general.update", [change]:
+                return self._use(change)
+            case "system.general.ui_restart", []:
+                return self._restart()
+            case "certificate.query", [[["id", "=", number]]]:
+                return 200, [one for one in self.certificates.values() if one["id"] == number]
+            case "certificate.query", []:
+                return 200, list(self.certificates.values())
+            case "certificate.create", [new]:
+                return self._import(new)
+            case "certificate.delete", [number]:
+                del self.certificates[number]
+                return 200, 78
+            case "core.get_jobs", [[["id", "=", 77]]]:
+                return self._state()
+        return 422, {"message": "Invalid params"}
+
+    @contextmanager
+    def running(self, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+        """Run the server, and yield its URL."""
+        nas = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                socket = self.request if tls is None else tls.wrap_socket(self.request, server_side=True)
+                connection = WSConnection(ConnectionType.SERVER)
+                while data := socket.recv(4096):
+                    connection.receive_data(data)
+                    for event in connection.events():
+                        socket.sendall(nas._answered(connection, event))
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def _answered(self, connection: WSConnection, event: object) -> bytes:
+        if isinstance(event, Request):
+            ends = event.target == "/api/current"
+            return connection.send(AcceptConnection() if ends else RejectConnection(status_code=404))
+        if not isinstance(event, TextMessage):
+            return b""
+        asked = json.loads(event.data)
+        answer = {"jsonrpc": "2.0", "id": asked["id"], **self.call(asked["method"], asked["params"])}
+        news = {"jsonrpc": "2.0", "method": "collection_update", "params": {"msg": "changed"}}
+        text = json.dumps(answer)
+        half = len(text) // 2
+        return (
+            connection.send(TextMessage(json.dumps(news)))
+            + connection.send(TextMessage(text[:half], message_finished=False))
+            + connection.send(Ping(b"are you there?"))
+            + connection.send(TextMessage(text[half:]))
+        )
+
+
+def by_key(url: str, **options: Any) -> TruenasDeployer:
+    """A deployer with the API key of a user."""
+    return deployer(url, user=USER, token=Secret(KEY), **options)
+
+
+def test_a_certificate_is_imported_by_websocket(tmp_path: Path) -> None:
+    """Where there is a WebSocket it is used; frames in parts, pings and notifications between them do no harm."""
+    nas, certificates = RpcNas(), [make_certificate(tmp_path / "store") for _ in range(4)]
+    with nas.running() as url:
+        for number, certificate in enumerate(certificates, start=1):
+            assert not by_key(url).check(certificate)
+            by_key(url).deploy(certificate)
+            assert (served(nas), nas.restarts) == (certificate.fullchain_pem, number)
+            assert by_key(url).check(certificate)
+    left = [one["certificate"] for one in nas.certificates.values()]
+    assert left == ["old", *(one.fullchain_pem for one in certificates[-2:])]
+    assert nas.login == "API_KEY_PLAIN"
+    assert nas.called[-1] != "system.general.ui_restart"
+
+
+def test_the_old_one_comes_back_by_websocket(tmp_path: Path) -> None:
+    """The old certificate is used again, and the web interface restarts for it."""
+    nas, kept = RpcNas(), KeptFiles()
+    with nas.running() as url:
+        options = {"url": url, "user": USER, "token": Secret(KEY)}
+        failing = TruenasDeployer(deployer_context(options, kept, clock=FakeClock()))
+        failing.deploy(make_certificate(tmp_path))
+        assert failing.restore()
+    assert (served(nas), nas.restarts) == ("old", 2)
+
+
+@pytest.mark.parametrize(
+    ("login", "missing", "expected"),
+    [
+        ({"user": USER, "token": Secret(KEY)}, set(), "API_KEY_PLAIN"),
+        ({"user": USER, "token": Secret(KEY)}, {"auth.login_ex"}, "key"),
+        ({"token": Secret(KEY)}, set(), "key"),
+        ({"user": USER, "password": Secret(PASSWORD)}, set(), "PASSWORD_PLAIN"),
+    ],
+    ids=["login_ex", "without login_ex", "without user", "password"],
+)
+def test_the_ways_to_log_in(tmp_path: Path, login: dict[str, Any], missing: set[str], expected: str) -> None:
+    """A key with its user by `auth.login_ex`, else by `auth.login_with_api_key`; or a password."""
+    nas = RpcNas()
+    nas.missing = missing
+    with nas.running() as url:
+        assert not deployer(url, **login).check(make_certificate(tmp_path))
+    assert nas.login == expected
+
+
+@pytest.mark.parametrize(
+    ("response", "login", "words"),
+    [
+        (None, {"user": USER, "token": Secret("1-another-key")}, "AUTH_ERR"),
+        (None, {"token": Secret("1-another-key")}, "AUTH_ERR"),
+        ("OTP_REQUIRED", {"user": USER, "password": Secret(PASSWORD)}, "OTP_REQUIRED"),
+        ("<b>1-another-key</b>", {"user": USER, "token": Secret("1-another-key")}, "AUTH_ERR"),
+    ],
+)
+def test_a_login_that_is_refused(tmp_path: Path, response: str | None, login: dict[str, Any], words: str) -> None:
+    """Nothing is changed, and the error has no secret."""
+    nas = RpcNas()
+    nas.response = response
+    with nas.running() as url, pytest.raises(DeployError) as refused:
+        deployer(url, **login).deploy(make_certificate(tmp_path))
+    assert (refused.value.code, served(nas)) == ("deploy-refused", "old")
+    assert words in refused.value.message
+    assert "another-key" not in repr(refused.value.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [(["RUNNING", "FAILED"], ("deploy-refused", "too weak")), (["RUNNING"], ("deploy-timeout", "still importing"))],
+)
+def test_an_import_that_fails_by_websocket(tmp_path: Path, states: list[str], expected: tuple[str, str]) -> None:
+    """If the import fails, the old certificate stays in use."""
+    nas = RpcNas()
+    nas.job = states
+    with nas.running() as url, pytest.raises(DeployError) as failed:
+        by_key(url).deploy(make_certificate(tmp_path))
+    assert (failed.value.code, expected[1] in failed.value.message) == (expected[0], True)
+    assert (served(nas), nas.restarts) == ("old", 0)
+
+
+def test_a_call_that_is_refused(tmp_path: Path) -> None:
+    """The reason of TrueNAS is in the message."""
+    nas = RpcNas()
+    nas.missing = {"certificate.create"}
+    with nas.running() as url, pytest.raises(DeployError) as refused:
+        by_key(url).deploy(make_certificate(tmp_path))
+    assert refused.value.code == "deploy-refused"
+    assert "certificate.create: Method does not exist" in refused.value.message
+
+
+def test_the_key_is_sent_to_whom_it_is_for(tmp_path: Path) -> None:
+    """By TLS only to a server that `trust` knows; never unencrypted to another machine, which would revoke it."""
+    root = issuer("TrueNAS")
+    (tmp_path / "server.pem").write_text(root.server_pem(datetime.now(UTC)))
+    (tmp_path / "root.pem").write_text(root.pem)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "server.pem")
+    nas, certificate = RpcNas(), make_certificate(tmp_path / "store")
+    with nas.running(tls) as url:
+        assert not by_key(url, trust=str(tmp_path / "root.pem")).check(certificate)
+        with pytest.raises(DeployError) as unknown:
+            by_key(url).check(certificate)
+    assert "was not asked" in unknown.value.message
+    with pytest.raises(DeployError) as plain:
+        by_key("http://nas.example.com")
+    assert "not encrypted" in plain.value.message
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [b"", b"\x88\x00", b"\x81\x05hello", b"\x81\xff" + bytes(9), b"\x81\x7f\x7f" + bytes(7), b"\x01\x00" * 40],
+    ids=["end", "close", "no JSON", "masked", "endless", "in parts"],
+)
+def test_an_answer_that_is_none(tmp_path: Path, frames: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that ends, and frames that no server sends, are one error."""
+    nas = RpcNas()
+    accept = RpcNas._answered
+    monkeypatch.setattr(
+        RpcNas, "_answered", lambda its, at, event: accept(its, at, event) if isinstance(event, Request) else frames
+    )
+    with nas.running() as url, pytest.raises(DeployError) as strange:
+        by_key(url, timeout=0.5).check(make_certificate(tmp_path))
+    assert strange.value.code in {"deploy-unreachable", "deploy-timeout"}

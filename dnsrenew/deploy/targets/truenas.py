@@ -1,18 +1,24 @@
-"""``truenas``: the certificate of the web interface of TrueNAS, by its REST API 2.0.
+"""``truenas``: the certificate of the web interface of TrueNAS, by JSON-RPC over WebSocket; of older ones by REST.
 
-Written from the REST reference that every TrueNAS serves at ``/api/docs``. TrueNAS 26 has none any more.
+Written from https://api.truenas.com (25.10 and 26.0), and from the REST reference that every TrueNAS up to 25.10 serves
+at ``/api/docs``.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import x509
+from dnsrenew.base.http import HttpFailure
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, as_json
+from dnsrenew.deploy.json_rpc import METHOD_MISSING, JsonRpc, RpcError
 from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
@@ -31,6 +37,9 @@ _PAUSE: Final = 0.5
 _ENDED: Final = {"FAILED", "ABORTED"}
 _OLD: Final = "certificate"
 _ID: Final = "id"
+_SUCCESS: Final = "SUCCESS"
+_WRONG: Final = "AUTH_ERR"
+_WORD: Final = re.compile(r"[A-Z_]{1,40}")
 
 
 class TruenasDeployer:
@@ -40,84 +49,81 @@ class TruenasDeployer:
         self._context = context
         self.has_changed = False
         options = context.options
-        self._api = HttpApi(
-            context.run,
-            _NAME,
-            f"{options['url'].rstrip('/')}/api/v2.0",
-            trust=options.get("trust"),
-            seconds=options.get("timeout"),
+        url = options["url"].rstrip("/")
+        self._http = HttpApi(
+            context.run, _NAME, f"{url}/api/v2.0", trust=options.get("trust"), seconds=options.get("timeout")
         )
+        self._rpc = JsonRpc(f"{url}/api/current", options.get("trust"), options.get("timeout") or ANSWER_SECONDS)
+        self._api: _Rest | _Rpc = _Rest(self._http)
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the web interface uses this certificate; TrueNAS refuses one whose key does not fit."""
-        self._log_in()
-        return _is_same(self._certificate(self._in_use()).get("certificate"), certificate)
+        with self._logged_in():
+            return _is_same(self._api.certificate(self._in_use()).get("certificate"), certificate)
 
     def deploy(self, certificate: Certificate) -> None:
         """Import the certificate, set it, and restart the web interface; our older ones are deleted."""
-        self._log_in()
-        old = self._in_use()
-        if not self._context.saved.kept():
-            pem = str(self._certificate(old).get("certificate") or "")
-            self._context.saved.keep({_ID: str(old).encode(), _OLD: pem.encode("ascii", "replace")})
-        name = _import_name(certificate)
-        new = self._find(name)
-        self.has_changed = True
-        if new is None:
-            self._import(name, certificate)
+        with self._logged_in():
+            old = self._in_use()
+            if not self._context.saved.kept():
+                pem = str(self._api.certificate(old).get("certificate") or "")
+                self._context.saved.keep({_ID: str(old).encode(), _OLD: pem.encode("ascii", "replace")})
+            name = _import_name(certificate)
             new = self._find(name)
-        if new is None:
-            raise self._api.error(texts.TRUENAS_JOB, reason="it is not in the list of certificates")
-        self._use(new)
-        self._delete_others(certificate, {old, new, int(self._context.saved.kept()[_ID])})
+            self.has_changed = True
+            if new is None:
+                self._import(name, certificate)
+                new = self._find(name)
+            if new is None:
+                raise self._http.error(texts.TRUENAS_JOB, reason="it is not in the list of certificates")
+            self._api.use(new)
+            self._delete_others(certificate, {old, new, int(self._context.saved.kept()[_ID])})
+            self._api.restart()
 
     def restore(self) -> bool:
         """Have the web interface use the old certificate again, which TrueNAS still has."""
         old = self._context.saved.kept().get(_ID)
-        if old is None or self._in_use() == int(old):
-            return False
-        self._use(int(old))
-        return True
+        with self._logged_in():
+            if old is None or self._in_use() == int(old):
+                return False
+            self._api.use(int(old))
+            self._api.restart()
+            return True
 
-    def _use(self, number: int) -> None:
-        self._api.ask("PUT", _GENERAL, as_json({"ui_certificate": number}))
+    @contextlib.contextmanager
+    def _logged_in(self) -> Iterator[None]:
+        """Find out which API there is, and log in: by WebSocket where TrueNAS has that, else by REST."""
+        options = self._context.options
+        if "token" not in options and not {"user", "password"} <= options.keys():
+            raise self._http.error(texts.API_NO_LOGIN)
+        self._api = _Rpc(self._http, self._rpc, self._context)
         try:
-            self._api.ask("POST", _RESTART, as_json({}))
-        except DeployError as error:
-            if error.evidence.get("status") != _NO_METHOD:
-                raise
-            self._api.ask("GET", _RESTART)  # in older versions
+            if not self._api.open():
+                self._api = _Rest(self._http)
+            self._api.log_in(self._context)
+            yield
+        finally:
+            self._rpc.close()
 
     def _in_use(self) -> int:
-        try:
-            general = self._api.ask("GET", _GENERAL)
-        except DeployError as error:
-            if error.evidence.get("status") == _NOT_FOUND:
-                raise self._api.error(texts.TRUENAS_NO_REST) from None
-            raise
+        general = self._api.general()
         found = general.get("ui_certificate") if isinstance(general, dict) else None
         number = found.get("id") if isinstance(found, dict) else found
         if not isinstance(number, int):
-            raise self._api.error(texts.API_STRANGE, reason="no `ui_certificate`")
+            raise self._http.error(texts.API_STRANGE, reason="no `ui_certificate`")
         return number
 
-    def _certificate(self, number: int) -> Mapping[str, Any]:
-        found = self._api.ask("GET", f"/certificate/id/{number}", missing=(_NOT_FOUND,))
-        return found if isinstance(found, dict) else {}
-
     def _all(self) -> list[Mapping[str, Any]]:
-        found = self._api.ask("GET", "/certificate?limit=0")
+        found = self._api.certificates()
         if not isinstance(found, list):
-            raise self._api.error(texts.API_STRANGE, reason="no list of certificates")
+            raise self._http.error(texts.API_STRANGE, reason="no list of certificates")
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), int)]
 
     def _find(self, name: str) -> int | None:
         return next((int(one["id"]) for one in self._all() if one.get("name") == name), None)
 
     def _import(self, name: str, certificate: Certificate) -> None:
-        job = self._api.ask("POST", "/certificate", as_json({
-            "create_type": "CERTIFICATE_CREATE_IMPORTED", "name": name,
-            "certificate": certificate.fullchain_pem, "privatekey": certificate.private_key_pem}))  # fmt: skip
+        job = self._api.create(name, certificate)
         if isinstance(job, int):  # otherwise it is the certificate, of older versions
             self._wait(job)
 
@@ -125,16 +131,15 @@ class TruenasDeployer:
         run, seconds = self._context.run, self._context.options.get("timeout", ANSWER_SECONDS)
         end = run.clock.monotonic() + seconds
         while run.clock.monotonic() < end:
-            found = self._api.ask("GET", f"/core/get_jobs?id={job}")
+            found = self._api.jobs(job)
             state = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
             if state.get("state") == "SUCCESS":
                 return
             if state.get("state") in _ENDED:
-                raise self._api.error(
-                    texts.TRUENAS_JOB, reason=self._api.reason(str(state.get("error") or "").encode())
-                )
+                reason = self._http.reason(str(state.get("error") or "").encode())
+                raise self._http.error(texts.TRUENAS_JOB, reason=reason)
             run.wait(_PAUSE)
-        raise self._api.error(texts.TRUENAS_JOB_LATE, seconds=round(seconds))
+        raise self._http.error(texts.TRUENAS_JOB_LATE, seconds=round(seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
         """Delete the imports of earlier renewals; TrueNAS keeps those that another service uses."""
@@ -142,17 +147,160 @@ class TruenasDeployer:
         with contextlib.suppress(DeployError):
             for one in self._all():
                 if str(one.get("name", "")).startswith(prefix) and one["id"] not in kept:
-                    self._api.ask("DELETE", f"/certificate/id/{one['id']}")
+                    self._api.delete(int(one["id"]))
 
-    def _log_in(self) -> None:
-        options, reveal = self._context.options, self._context.reveal
+
+class _Rest:
+    """The REST API 2.0 (``/api/docs`` of each TrueNAS before 26)."""
+
+    def __init__(self, api: HttpApi) -> None:
+        self._api = api
+
+    def log_in(self, context: DeployerContext) -> None:
+        options = context.options
         if "token" in options:
-            self._api.headers["Authorization"] = f"Bearer {reveal(options['token'])}"
-        elif "user" in options and "password" in options:
-            login = base64.b64encode(f"{options['user']}:{reveal(options['password'])}".encode()).decode("ascii")
-            self._api.headers["Authorization"] = f"Basic {self._context.run.redactor.add(login)}"
+            self._api.headers["Authorization"] = f"Bearer {context.reveal(options['token'])}"
         else:
-            raise self._api.error(texts.API_NO_LOGIN)
+            login = base64.b64encode(f"{options['user']}:{context.reveal(options['password'])}".encode()).decode(
+                "ascii"
+            )
+            self._api.headers["Authorization"] = f"Basic {context.run.redactor.add(login)}"
+
+    def general(self) -> Any:
+        try:
+            return self._api.ask("GET", _GENERAL)
+        except DeployError as error:
+            if error.evidence.get("status") == _NOT_FOUND:
+                raise self._api.error(texts.TRUENAS_NO_API) from None
+            raise
+
+    def certificate(self, number: int) -> Mapping[str, Any]:
+        found = self._api.ask("GET", f"/certificate/id/{number}", missing=(_NOT_FOUND,))
+        return found if isinstance(found, dict) else {}
+
+    def certificates(self) -> Any:
+        return self._api.ask("GET", "/certificate?limit=0")
+
+    def create(self, name: str, certificate: Certificate) -> Any:
+        return self._api.ask("POST", "/certificate", as_json(_new(name, certificate)))
+
+    def jobs(self, number: int) -> Any:
+        return self._api.ask("GET", f"/core/get_jobs?id={number}")
+
+    def use(self, number: int) -> None:
+        self._api.ask("PUT", _GENERAL, as_json({"ui_certificate": number}))
+
+    def restart(self) -> None:
+        try:
+            self._api.ask("POST", _RESTART, as_json({}))
+        except DeployError as error:
+            if error.evidence.get("status") != _NO_METHOD:
+                raise
+            self._api.ask("GET", _RESTART)  # in older versions
+
+    def delete(self, number: int) -> None:
+        self._api.ask("DELETE", f"/certificate/id/{number}")
+
+
+class _Rpc:
+    """JSON-RPC 2.0 over WebSocket (https://api.truenas.com/v25.10/jsonrpc.html)."""
+
+    def __init__(self, api: HttpApi, rpc: JsonRpc, context: DeployerContext) -> None:
+        self._api, self._rpc, self._run = api, rpc, context.run
+
+    def open(self) -> bool:
+        return bool(self._asked(self._rpc.open))
+
+    def log_in(self, context: DeployerContext) -> None:
+        options, reveal = context.options, context.reveal
+        user = options.get("user")
+        if "token" in options:
+            outcome = _outcome(self._with_key(user, partial(reveal, options["token"])))
+        else:
+            secret = partial(reveal, options["password"])
+            outcome = _outcome(self._login_ex(user, "PASSWORD_PLAIN", "password", secret))
+        if outcome != _SUCCESS:
+            raise self._api.error(texts.TRUENAS_LOGIN, reason=outcome)
+
+    def _with_key(self, user: str | None, key: Callable[[], str]) -> Any:
+        """Log in with an API key, which belongs to a user since version 25.04."""
+        try:
+            if user is not None:
+                return self._login_ex(user, "API_KEY_PLAIN", "api_key", key)
+        except DeployError as error:
+            if error.evidence.get("status") != METHOD_MISSING:
+                raise
+        return self._guarded("auth.login_with_api_key", lambda: [key()])
+
+    def _login_ex(self, user: object, mechanism: str, name: str, secret: Callable[[], str]) -> Any:
+        login = {"mechanism": mechanism, "username": user}
+        return self._guarded("auth.login_ex", lambda: [{**login, name: secret()}])
+
+    def general(self) -> Any:
+        return self._call("system.general.config")
+
+    def certificate(self, number: int) -> Mapping[str, Any]:
+        found = self._call("certificate.query", [["id", "=", number]])
+        return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+
+    def certificates(self) -> Any:
+        return self._call("certificate.query")
+
+    def create(self, name: str, certificate: Certificate) -> Any:
+        return self._guarded("certificate.create", lambda: [_new(name, certificate)])
+
+    def jobs(self, number: int) -> Any:
+        return self._call("core.get_jobs", [["id", "=", number]])
+
+    def use(self, number: int) -> None:
+        self._call("system.general.update", {"ui_certificate": number})
+
+    def restart(self) -> None:
+        self._call("system.general.ui_restart")
+
+    def delete(self, number: int) -> None:
+        self._call("certificate.delete", number)
+
+    def _call(self, method: str, *params: Any) -> Any:
+        return self._guarded(method, lambda: params)
+
+    def _guarded(self, method: str, params: Callable[[], Sequence[Any]]) -> Any:
+        """Call a method; what is secret in its parameters is made in the call, so that no error holds it."""
+        return self._asked(lambda: self._rpc.call(method, *params()), method)
+
+    def _asked(self, call: Callable[[], Any], method: str = "") -> Any:
+        try:
+            return self._run.call(call)
+        except HttpFailure as failure:
+            failed = self._api.failure(failure.with_traceback(None))
+        except RpcError as refused:
+            reason, status = self._api.reason(json.dumps(_reason(refused.error)).encode()), refused.code
+            failed = self._api.error(texts.TRUENAS_REFUSED, method=method, status=status, reason=reason)
+        raise failed  # outside the `except`: the first error holds what was sent
+
+
+def _outcome(answer: Any) -> str:
+    """Return the word for what became of a login; no other text of the answer."""
+    if isinstance(answer, dict):
+        word = str(answer.get("response_type"))
+        return word if _WORD.fullmatch(word) else _WRONG
+    return _SUCCESS if answer is True else _WRONG
+
+
+def _reason(error: Mapping[str, Any]) -> Any:
+    """Return what an error says: the reason of TrueNAS, or the message of JSON-RPC."""
+    data = error.get("data")
+    return (data.get("reason") if isinstance(data, dict) else None) or error.get("message")
+
+
+def _new(name: str, certificate: Certificate) -> dict[str, Any]:
+    """Return what imports a certificate."""
+    return {
+        "create_type": "CERTIFICATE_CREATE_IMPORTED",
+        "name": name,
+        "certificate": certificate.fullchain_pem,
+        "privatekey": certificate.private_key_pem,
+    }
 
 
 def _prefix(certificate: Certificate) -> str:
@@ -176,11 +324,11 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="truenas",
-    title="The web interface of TrueNAS, by its REST API 2.0.",
+    title="The web interface of TrueNAS, by its WebSocket API; of older ones by REST.",
     options={
         "url": TargetOption("url", "The address of TrueNAS, by a name of the certificate.", required=True),
         "token": TargetOption("secret", "An API key."),
-        "user": TargetOption("text", "Without an API key: an administrator."),
+        "user": TargetOption("text", "The user of the API key (needed since 25.04), or an administrator."),
         "password": TargetOption("secret", "The password of that user."),
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
         "timeout": waits(ANSWER_SECONDS),
@@ -189,9 +337,10 @@ TARGET = TargetKind(
     make=TruenasDeployer,
     needs_login=True,
     note=(
-        "TrueNAS 26 and later have no REST API. Tested with a stand-in that was written from the public API reference, "
-        "not with TrueNAS itself."
+        "JSON-RPC over WebSocket, which TrueNAS has since 25.04, is used where it is there, and REST where it is not. "
+        "Give the API key over HTTPS only: TrueNAS revokes a key that it sees unencrypted. "
+        "Tested with stand-ins that were written from the public API references, not with TrueNAS itself."
     ),
-    example={"url": "https://nas.example.com", "token": "file:truenas-key.txt",
+    example={"url": "https://nas.example.com", "user": "truenas_admin", "token": "file:truenas-key.txt",
              "verify": "nas.example.com:443"},
 )  # fmt: skip
