@@ -401,6 +401,21 @@ def test_an_import_that_fails_by_websocket(tmp_path: Path, states: list[str], ex
     assert (served(nas), nas.restarts) == ("old", 0)
 
 
+def test_a_restart_that_ends_the_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ends with the web interface that restarts; that is no failure."""
+    nas, certificate = RpcNas(), make_certificate(tmp_path)
+    answered = RpcNas._answered
+
+    def ended(its: RpcNas, connection: WSConnection, event: object) -> bytes:
+        frames = answered(its, connection, event)
+        return b"\x88\x00" if its.restarts and its.called[-1].endswith("ui_restart") else frames
+
+    monkeypatch.setattr(RpcNas, "_answered", ended)
+    with nas.running() as url:
+        by_key(url).deploy(certificate)
+    assert (served(nas), nas.restarts) == (certificate.fullchain_pem, 1)
+
+
 def test_a_call_that_is_refused(tmp_path: Path) -> None:
     """The reason of TrueNAS is in the message."""
     nas = RpcNas()

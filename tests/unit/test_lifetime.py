@@ -61,6 +61,8 @@ def test_the_order_asks_for_the_end(stage: MemoryStage, ca: AcmeProxy) -> None:
 
 def test_a_ca_that_does_not_keep_to_it(stage: MemoryStage) -> None:
     """A certificate that ends more than an hour off has the warning `lifetime-differs`, also later and in a dry run."""
+    longer = stage.renewed({"certificate.0.lifetime": "200 days"})  # than this CA issues for
+    assert [notice.code for notice in longer.warnings] == ["lifetime-differs"]
     for outcome in (stage.renewed(WEEK), stage.one(WEEK)):
         assert [notice.code for notice in outcome.warnings] == ["lifetime-differs"]
     assert [notice.code for notice in stage.renewer(WEEK).status()[0].warnings] == ["lifetime-differs"]

@@ -256,7 +256,11 @@ class _Rpc:
         self._call("system.general.update", {"ui_certificate": number})
 
     def restart(self) -> None:
-        self._call("system.general.ui_restart")
+        try:
+            self._call("system.general.ui_restart")
+        except DeployError as error:
+            if error.code != "deploy-unreachable":  # otherwise it has restarted, and this connection is gone
+                raise
 
     def delete(self, number: int) -> None:
         self._call("certificate.delete", number)
