@@ -19,7 +19,7 @@ from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts
+from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
 from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
@@ -240,7 +240,7 @@ def _choose(options: Options, against: Collection[Check]) -> Selection | None:
 def stops(check: Check, route: Route, identifier: str) -> bool:
     """Return whether a check is about a route of a name, and stops its challenge."""
     evidence = check.evidence
-    if "all" not in check.blocks and route.challenge not in check.blocks:
+    if {"all", route.challenge, kind_of(route.challenge)}.isdisjoint(check.blocks):
         return False
     if "ca" in evidence and evidence["ca"] != route.ca:
         return False
@@ -347,7 +347,7 @@ def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
 
 def _expanded(facts: Facts, route: Route, identifier: str, found: AccountPlacements) -> Iterator[Route]:
     """Yield the routes that a route stands for, for one name."""
-    if route.challenge not in DNS:
+    if kind_of(route.challenge) not in DNS:
         yield route
     elif identifier in found.placements:
         for accounts in (tuple(accounts_of(each)) for each in found.placements[identifier]):

@@ -32,10 +32,16 @@ _END_SECONDS: Final = 4.5
 HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
 TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
 INBOUND: Final = tuple(name for name, its in CHALLENGES.items() if its.port is not None)
-DNS: Final = tuple(name for name, its in CHALLENGES.items() if its.writes_dns)
+DNS: Final = ("dns-01",)
+"""In checks, it stands for all types whose TXT values accounts write."""
 PERSIST: Final = ("dns-persist-01",)
 """Its check is about what only this type has: a record that stays."""
 ALL: Final = ("all",)
+
+
+def kind_of(challenge: str) -> str:
+    """Return the type that stands for a challenge type in checks."""
+    return DNS[0] if CHALLENGES[challenge].writes_dns else challenge
 
 
 class Facts:
@@ -137,8 +143,8 @@ class Facts:
         return not zones or any(names.is_at_or_below(owner, names.absolute(zone)) for zone in zones)
 
     def challenges(self, spec: CertificateSpec) -> set[str]:
-        """Return the challenges of the routes of a certificate."""
-        return {route.challenge for route in spec.routes}
+        """Return the challenges of the routes of a certificate, as checks name them."""
+        return {kind_of(route.challenge) for route in spec.routes}
 
     def cas(self, spec: CertificateSpec) -> list[str]:
         """Return the names of the CAs of a certificate, in the order of its routes."""

@@ -11,7 +11,7 @@ from dnsrenew.base.model import Check
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import DNS
+from dnsrenew.extensions.doctor.facts import DNS, kind_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
@@ -69,7 +69,7 @@ def judge_cnames(results: Sequence[Targets]) -> Check:
 
 
 def _cname_options(spec: CertificateSpec) -> list[CnameOptions]:
-    routes = [route for route in spec.routes if route.challenge in DNS]
+    routes = [route for route in spec.routes if kind_of(route.challenge) in DNS]
     return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
 
 
