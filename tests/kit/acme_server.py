@@ -27,6 +27,7 @@ from dnsrenew.base.names import base_domain
 from dnsrenew.testing.box.order_server import OrderServer, Proof, Validate
 from dnsrenew.testing.box.resources import (
     AcmeProblem,
+    BoxAccount,
     BoxAnswer,
     BoxAuthorization,
     BoxOrder,
@@ -347,11 +348,8 @@ class AcmeServer(OrderServer):
 
     def _proof(self, authorization: BoxAuthorization, kind: str) -> Proof:
         if kind == "dns-account-01":
-            account, token = self.accounts[authorization.account], authorization.challenges[kind]["token"]
-            proof = Proof.of("dns-01", authorization.identifier, token, account.thumbprint)
-            digest = hashlib.sha256(account.url.encode()).digest()[:10]
-            first = f"_{base64.b32encode(digest).decode().lower()}.{self.behaviour.label}"
-            return AccountProof(kind, proof.identifier, token, proof.expected, first)
+            proof = super()._proof(authorization, kind)
+            return AccountProof.by(self.accounts[authorization.account], proof, self.behaviour.label)
         if kind != _PERSIST:
             return super()._proof(authorization, kind)
         account, name = self.accounts[authorization.account], authorization.identifier
@@ -368,6 +366,14 @@ class AccountProof(Proof):
     """
 
     first: str
+
+    @classmethod
+    def by(cls, account: BoxAccount, proof: Proof, label: str = "_acme-challenge") -> AccountProof:
+        """Return the proof of an account (draft-ietf-acme-dns-account-label-02), from that of http-01."""
+        digest = hashlib.sha256(account.url.encode()).digest()[:10]
+        value = base64.urlsafe_b64encode(hashlib.sha256(proof.expected.encode()).digest()).decode().rstrip("=")
+        first = f"_{base64.b32encode(digest).decode().lower()}.{label}"
+        return cls(proof.challenge, proof.identifier, proof.token, value, first)
 
     @property
     def txt_name(self) -> str:

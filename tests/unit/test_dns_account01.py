@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dnsrenew import Config, Renewer
 from dnsrenew.base.model import CertificateSpec, DnsAccount, Outcome, Route
 from dnsrenew.challenges.dns01.records import RecordWriter
 from dnsrenew.challenges.dns_account01.solver import account_label
 from dnsrenew.drivers.provider import Behaviour, Provider
-from tests.kit.acme_server import CaBehaviour
+from dnsrenew.testing import acme_box
+from dnsrenew.testing.box import acme_box as box_module
+from dnsrenew.testing.box.order_server import OrderServer, Proof
+from dnsrenew.testing.box.resources import BoxAuthorization
+from tests.kit.acme_server import AccountProof, CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld
 
 OFFERED = ("dns-01", "dns-account-01")
@@ -98,3 +105,28 @@ def test_an_address_has_no_record(tmp_path: Path) -> None:
     error = stage.run(spec).error
     assert error is not None
     assert error.code == "dns-account-ip-address"
+
+
+class AccountOrders(OrderServer):
+    """The CA of a box, with this challenge instead of others."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "offers": ("dns-account-01",)})
+
+    def _proof(self, authorization: BoxAuthorization, kind: str) -> Proof:
+        proof = AccountProof.by(self.accounts[authorization.account], super()._proof(authorization, kind))
+        return AccountProof("dns-01", proof.identifier, proof.token, proof.expected, proof.first)
+
+
+def test_over_https_and_with_a_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the configuration to the certificate, with real requests and queries on loopback; nothing stays in DNS."""
+    monkeypatch.setattr(box_module, "OrderServer", AccountOrders)
+    with acme_box() as box:
+        given = tomllib.loads(f'default_ca = "box"\nagree_terms = true\n{box.toml()}')
+        routes = [{"challenge": "dns-account-01", "dns": "box"}]
+        given |= {"store": str(box.store), "certificate": [{"domains": ["example.com"], "routes": routes}]}
+        (outcome,) = Renewer(Config.from_dict(given)).renew()
+        assert outcome.error is None, outcome.error
+        assert outcome.route is not None
+        assert (outcome.route.challenge, outcome.route.dns) == ("dns-account-01", ("box",))
+        assert not any(box.driver.values.values())
