@@ -10,14 +10,12 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.http.connections import tls_context
 from dnsrenew.base.http.failures import failure
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
+from dnsrenew.deploy.http_api import time_limit
 
 METHOD_MISSING: Final = -32601
 """The code of an error: there is no such method (JSON-RPC 2.0 section 5.1)."""
@@ -63,11 +61,11 @@ class JsonRpc:
             if trust is not None:
                 context.load_verify_locations(cafile=trust)
             self._http: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, parts.port, timeout=seconds, context=context
+                host, parts.port, timeout=time_limit(seconds)[0], context=context
             )
         else:
-            self._http = http.client.HTTPConnection(host, parts.port, timeout=seconds)
-        self._input: BinaryIO | None = None
+            self._http = http.client.HTTPConnection(host, parts.port, timeout=time_limit(seconds)[0])
+        self._answer: http.client.HTTPResponse | None = None
 
     def open(self) -> bool:
         """Connect, and return whether the server speaks WebSocket there.
@@ -77,18 +75,20 @@ class JsonRpc:
         key = base64.b64encode(os.urandom(16))
         head = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
         with _as_failure(self._seconds):
+            self._http.connect()
+            self._http.sock.settimeout(self._seconds)
             self._http.request("GET", self._path, headers={**head, "Sec-WebSocket-Key": key.decode("ascii")})
             answer = self._http.getresponse()
         accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()).decode("ascii")
         if answer.status != _SWITCHING or answer.headers.get("Sec-WebSocket-Accept") != accept:
             self.close()
             return False
-        self._input = answer.fp
+        self._answer = answer
         return True
 
     def close(self) -> None:
         """End the connection."""
-        self._input = None
+        self._answer = None
         self._http.close()
 
     def call(self, method: str, *params: Any) -> Any:
@@ -136,13 +136,13 @@ class JsonRpc:
         raise ValueError("a frame that no server sends")
 
     def _read(self, count: int) -> bytes:
-        content = b"" if self._input is None else self._input.read(count)
+        content = b"" if self._answer is None else self._answer.fp.read(count)
         if len(content) < count:
             raise EOFError
         return content
 
     def _send(self, kind: int, content: bytes) -> None:
-        if self._input is None or self._http.sock is None:
+        if self._answer is None or self._http.sock is None:
             raise EOFError
         size, mask = len(content), os.urandom(4)
         if size < _SHORT:
