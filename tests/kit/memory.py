@@ -62,6 +62,7 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
     internet, real = Internet(servers), http01.Http01
     listeners: Any = ports or Ports()
     with (
+        mock.patch("dnsrenew.base.http.HttpClient", return_value=internet),
         mock.patch("dnsrenew.renewal.services.HttpClient", return_value=internet),
         mock.patch("dnsrenew.renewal.services.DnsView", return_value=dns),
         mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network

@@ -203,6 +203,7 @@ class MemoryLab:
         real = loading._driver_class
         updates = functools.partial(MemoryUpdates, self)
         with (
+            mock.patch("dnsrenew.base.http.HttpClient", return_value=self),
             mock.patch("dnsrenew.renewal.services.HttpClient", return_value=self),
             mock.patch("dnsrenew.renewal.services.DnsView", return_value=self.dns),
             mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network
