@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ from dnsrenew.errors import SecretError, StoreError
 from dnsrenew.extensions.fleet.database.connection import Address, Database
 from tests.kit.load import allowed
 from tests.kit.postgres import LOOPBACK, PASSWORD, DatabaseAddress, Postgres, Proxy
-from tests.kit.postgres_pooler import Pooler
+from tests.kit.postgres_pooler import pgbouncer
+from tests.lab.certs import LabCA
 
 SHORT = 0.2
 """Seconds that a test waits for a server that does not answer."""
@@ -434,20 +436,47 @@ def test_a_fork_uses_connections_of_its_own(database: Database) -> None:
     parent.close()
 
 
-# ── poolers ─────────────────────────────────────────────────────────────────────────────
+# ── poolers and TLS ─────────────────────────────────────────────────────────────────────
 
 
 def test_a_pooler_by_transaction_is_refused(address: DatabaseAddress, postgres: Postgres) -> None:
-    """A pooler in transaction mode is refused at the first connection, because it does not keep locks."""
-    with Pooler(postgres, address.name, by_transaction=True) as pooler:
+    """PgBouncer in transaction mode is refused at the first connection, because it does not keep locks."""
+    with pgbouncer(postgres, "transaction") as pooler:
         for _ in range(3):
-            assert "session" in failure(lambda: _ask(address.at(pooler.port)), "store-pooler").fix
+            assert "pool_mode = session" in failure(lambda: _ask(address.at(pooler.port)), "store-pooler").fix
+
+
+def test_a_pooler_that_takes_one_statement_at_a_time_is_refused(address: DatabaseAddress, postgres: Postgres) -> None:
+    """PgBouncer in statement mode, which knows no transactions, is refused in the same way."""
+    with pgbouncer(postgres, "statement") as pooler:
+        assert "pool_mode = session" in failure(lambda: _ask(address.at(pooler.port)), "store-pooler").fix
 
 
 def test_a_pooler_by_session_is_used(address: DatabaseAddress, postgres: Postgres) -> None:
-    """A pooler in session mode is accepted."""
-    with Pooler(postgres, address.name, by_transaction=False) as pooler:
-        assert _ask(address.at(pooler.port)) == [(1,)]
+    """PgBouncer in session mode is accepted, and passes notifications on."""
+    with (
+        pgbouncer(postgres, "session") as pooler,
+        contextlib.closing(Database(address.at(pooler.port))) as database,
+        database.notifications("c") as feed,
+    ):
+        feed.wait(0)
+        database.fetch("SELECT pg_notify('c', 'heard')")
+        assert feed.wait(SOON) == ["heard"]
+
+
+def test_tls(tmp_path: Path) -> None:
+    """A server that wants TLS is used with its own root, is not with another root, and never without TLS."""
+    own, other = LabCA(tmp_path / "own"), LabCA(tmp_path / "other")
+    with Postgres.running(tls=own) as server:
+        address = server.new_database()
+        trusted = f"sslmode=verify-full&sslrootcert={own.trust_pem}"
+        with contextlib.closing(Database(replace(address, query=trusted))) as database:
+            used = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            assert database.fetch(used) == [("TLSv1.3",)]
+        wrong = replace(address, query=trusted.replace(str(own.trust_pem), str(other.trust_pem)))
+        assert "certificate" in failure(lambda: _ask(wrong), "store-unreachable").evidence["reason"]
+        plain = failure(lambda: _ask(replace(address, query="sslmode=disable")), "store-refused")
+        assert "no encryption" in plain.evidence["reason"]
 
 
 # ── notifications ───────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
+from tests.kit.postgres_pooler import PgBouncer, pgbouncer
 from tests.lab import AcmeProxy
+from tests.lab.certs import LabCA
 from tests.lab.process import find_program
 from tests.lab.workspace import Workspace
 
@@ -30,6 +33,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
     monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 
 
 @pytest.fixture
@@ -184,3 +188,31 @@ def test_a_fail_over_to_another_server(stage: FleetStage, ca: AcmeProxy) -> None
     stage.write(ca__lab__directory=ca.directory_url, store={"url": url, "password": "env:DATABASE_PASSWORD"})
     obtain(stage, "shop")
     run(stage, "fleet", "status")
+
+
+def test_a_pooler_with_tls(stage: FleetStage, ca: AcmeProxy, postgres: Postgres, tmp_path: Path) -> None:
+    """Behind PgBouncer with TLS, a worker refuses transaction mode, works in session mode, and outlives its end."""
+    tls = LabCA(tmp_path / "tls")
+
+    def behind(pooler: PgBouncer) -> None:
+        query = f"sslmode=verify-full&sslrootcert={tls.trust_pem}"
+        url = replace(stage.address, port=pooler.port, query=query).url
+        stage.write(ca__lab__directory=ca.directory_url, store={"url": url, "password": "env:DATABASE_PASSWORD"})
+
+    with pgbouncer(postgres, "transaction", tls=tls) as pooler:
+        behind(pooler)
+        done = stage.workspace.run("worker")
+        assert (done.returncode, "pool_mode = session" in done.stderr) == (1, True), done.stderr
+    with pgbouncer(postgres, "session", tls=tls) as pooler:
+        behind(pooler)
+        with stage.crew(2) as crews:
+            stage.add("first", "second")
+            wait_until(lambda: stage.versions() == {"first": 1, "second": 1})
+            pooler.stop()
+            wait_until(lambda: all(crew.heard.waits for crew in crews))
+            stage.add("third")
+            pooler.ready()
+            wait_until(lambda: stage.versions() == {"first": 1, "second": 1, "third": 1})
+            wait_until(lambda: not stage.jobs() and not stage.journal())
+    assert [crew.error for crew in crews] == [None, None]
+    assert orders(ca) == {"first": 1, "second": 1, "third": 1}

@@ -34,6 +34,7 @@ import psycopg
 from tests.kit import postgres_fixtures
 from tests.kit.tcp_proxy import LOOPBACK, Proxy
 from tests.lab import ports
+from tests.lab.certs import LabCA
 from tests.lab.process import ServerProcess, find_program
 
 __all__ = ["LOOPBACK", "PASSWORD", "SUPERUSER", "USER", "DatabaseAddress", "Postgres", "Proxy", "address", "postgres"]
@@ -64,6 +65,7 @@ class DatabaseAddress:
     """The address of a database as in the configuration: the password is not part of the URL.
 
     :ivar port: the port of the server, or of a proxy in front of it.
+    :ivar query: libpq's parameters, such as ``sslmode=require``.
     """
 
     name: str
@@ -71,11 +73,14 @@ class DatabaseAddress:
     user: str = USER
     password: str | None = field(default=PASSWORD, repr=False)
     host: str = LOOPBACK
+    query: str = ""
 
     @property
     def url(self) -> str:
         """The URL, without the password."""
-        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}"
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{self.name}" + (
+            f"?{self.query}" if self.query else ""
+        )
 
     def read_password(self) -> str | None:
         """Return the password."""
@@ -93,32 +98,39 @@ class Postgres:
     :ivar port: its port on 127.0.0.1.
     """
 
-    def __init__(self, folder: Path, port: int, *, small_disk: int = 0, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, small_disk: int = 0, tls: LabCA | None = None, **settings: str
+    ) -> None:
         """Prepare a server; nothing is started yet.
 
         :param folder: an empty folder that the user postgres can reach (pytest's ``tmp_path`` is not).
+        :param tls: clients have to use TLS, with the certificate of this CA for 127.0.0.1.
         :param small_disk: MiB of a file system of its own at :attr:`small_disk`, for a tablespace; root only.
         :param settings: settings of the server, such as ``max_connections="10"``.
         """
         self.folder = folder
         self.port = port
-        self._settings = {**_SETTINGS, **settings}
+        self._tls = tls
+        self._settings = {**_SETTINGS, **({"ssl": "on"} if tls else {}), **settings}
         self._small_disk = small_disk
         self._process = ServerProcess("postgres", self._command(), folder)
         self._names = iter(range(1, 1_000_000))
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, *, standby: bool = False, small_disk: int = 0, **settings: str) -> Iterator[Self]:
+    def running(
+        cls, *, standby: bool = False, small_disk: int = 0, tls: LabCA | None = None, **settings: str
+    ) -> Iterator[Self]:
         """Make a server in a temporary folder, and stop and remove it at the end.
 
         :param standby: start it as a replica, which can only be read.
         :param small_disk: MiB of a file system that fills up: see :attr:`small_disk`; root only.
+        :param tls: clients have to use TLS.
         """
         folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pg-", dir=_memory()))
         try:
             with ports.reserve(LOOPBACK) as port:
-                server = cls(folder, port.number, small_disk=small_disk, **settings)
+                server = cls(folder, port.number, small_disk=small_disk, tls=tls, **settings)
                 server.initialize(standby=standby)
                 try:
                     yield server.start()
@@ -131,20 +143,20 @@ class Postgres:
         """Make the data folder and the role."""
         self.folder.chmod(0o700)
         self.small_disk.mkdir()
-        if os.geteuid() == 0:
-            for folder in (self.folder, self.small_disk):
-                os.chown(folder, *_ids())
+        give_to_postgres(self.folder, self.small_disk)
         options = ["-U", SUPERUSER, "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C", "-A", "trust"]
         subprocess.run(
-            _as_postgres([_program("initdb"), "-D", str(self._data), *options]),
+            as_postgres([_program("initdb"), "-D", str(self._data), *options]),
             check=True,
             capture_output=True,
             cwd=self.folder,
         )
-        (self._data / "pg_hba.conf").write_text(_HBA)
+        (self._data / "pg_hba.conf").write_text(_HBA.replace("host ", "hostssl ") if self._tls else _HBA)
+        if self._tls:
+            write_certificate(self._tls, self._data / "server.crt", self._data / "server.key")
         role = f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'"
         subprocess.run(
-            _as_postgres([_program("postgres"), "--single", "-F", "-D", str(self._data), "postgres"]),
+            as_postgres([_program("postgres"), "--single", "-F", "-D", str(self._data), "postgres"]),
             check=True,
             capture_output=True,
             cwd=self.folder,
@@ -260,7 +272,7 @@ class Postgres:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         # A second time: the kernel forgets the signal for the death of the parent when the user changes.
         dying = [find_program("setpriv"), "--pdeathsig", "KILL", "--"]
-        command = _as_postgres([*dying, _program("postgres"), "-D", str(self._data), *options])
+        command = as_postgres([*dying, _program("postgres"), "-D", str(self._data), *options])
         if not self._small_disk:
             return command
         uid, gid = _ids()
@@ -309,7 +321,23 @@ def _ids() -> tuple[int, int]:
     return user.pw_uid, user.pw_gid
 
 
-def _as_postgres(command: list[str]) -> list[str]:
+def give_to_postgres(*paths: Path) -> None:
+    """Let the user postgres own files, if the tests run as root."""
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, *_ids())
+
+
+def write_certificate(ca: LabCA, certificate: Path, key: Path) -> None:
+    """Write the certificate of 127.0.0.1, and its key, for a server that runs as the user postgres."""
+    certificate.write_bytes(ca.certificate_pem.read_bytes())
+    key.touch(0o600)
+    key.write_bytes(ca.key_pem.read_bytes())
+    give_to_postgres(certificate, key)
+
+
+def as_postgres(command: list[str]) -> list[str]:
+    """Return the command line that runs a command as the user postgres, if the tests run as root."""
     if os.geteuid() != 0:
         return command
     uid, gid = _ids()

@@ -1,131 +1,70 @@
-"""A connection pooler like PgBouncer: each client gets a session of the server for a transaction, or until its end.
-
-It speaks PostgreSQL's protocol 3.0 (the chapters "Message Flow" and "Message Formats" of PostgreSQL's manual): it
-answers the login itself, with a process number of its own, and passes everything else on.
-"""
+"""PgBouncer (Debian's), a connection pooler before a server of :mod:`tests.kit.postgres`."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
-import threading
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self
 
-from tests.kit.postgres import LOOPBACK, SUPERUSER, Postgres
-
-_PROTOCOL: Final = 196608
-_SSL_REQUEST: Final = (80877103, 80877104)
-_HEAD: Final = 5
-PROCESS: Final = 4242
+from tests.kit.postgres import LOOPBACK, PASSWORD, USER, Postgres, as_postgres, give_to_postgres, write_certificate
+from tests.lab import ports
+from tests.lab.certs import LabCA
+from tests.lab.process import ServerProcess, find_program
 
 
-def _read(source: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = source.recv(size - len(data))
-        if not more:
-            raise ConnectionError
-        data += more
-    return data
+class PgBouncer(ServerProcess):
+    """PgBouncer; it listens on :attr:`port` of 127.0.0.1."""
+
+    port = 0
+
+    def ready(self) -> None:
+        """Wait until it takes connections; killed and started again, it takes up nothing of before."""
+        ups = self.log().count("process up")
+        self.start()
+        self.wait_ready(lambda: self.log().count("process up") > ups)
 
 
-def _message(source: socket.socket) -> bytes:
-    head = _read(source, _HEAD)
-    return head + _read(source, struct.unpack(">I", head[1:])[0] - 4)
+@contextlib.contextmanager
+def pgbouncer(server: Postgres, mode: str, *, tls: LabCA | None = None) -> Iterator[PgBouncer]:
+    """Run PgBouncer.
 
-
-class _Session:
-    """A session of the server, as the superuser; ``greeting`` is the server's answer to the login."""
-
-    def __init__(self, path: Path, database: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        body = struct.pack(">I", _PROTOCOL) + f"user\0{SUPERUSER}\0database\0{database}\0\0".encode()
-        self.socket.sendall(struct.pack(">I", len(body) + 4) + body)
-        self.greeting = b""
-        while not self.greeting.endswith(b"Z\0\0\0\5I"):
-            message = _message(self.socket)
-            if message[:1] != b"K":
-                self.greeting += message
-
-    def ask(self, message: bytes, client: socket.socket) -> bool:
-        """Pass a message on, and the answers if it ends a round; return whether the session is free afterwards."""
-        self.socket.sendall(message)
-        if message[:1] not in b"QS":
-            return False
-        while True:
-            answer = _message(self.socket)
-            client.sendall(answer)
-            if answer[:1] == b"Z":
-                return answer.endswith(b"I")
-
-
-class Pooler:
-    """The pooler; it listens on :attr:`port` of 127.0.0.1.
-
-    :param by_transaction: a client keeps a session for a transaction only, not until its own end.
+    :param mode: ``session`` or ``transaction``: how long a client keeps its session of the server.
+    :param tls: clients have to use TLS, with a certificate of this CA for 127.0.0.1.
     """
-
-    def __init__(self, server: Postgres, database: str, *, by_transaction: bool) -> None:
-        self._path = server.folder / f".s.PGSQL.{server.port}"
-        self._database = database
-        self._by_transaction = by_transaction
-        self._free: list[_Session] = []
-        self._every: list[socket.socket] = []
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.port: int = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for each in self._every:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._every.append(client)
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _take(self) -> _Session:
-        if self._free:
-            return self._free.pop()
-        session = _Session(self._path, self._database)
-        self._every.append(session.socket)
-        return session
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            self._log_in(client)
-            session = None
-            while True:
-                message = _message(client)
-                if message[:1] == b"X":
-                    return
-                session = session or self._take()
-                if session.ask(message, client) and self._by_transaction:
-                    self._free.append(session)
-                    session = None
-
-    def _log_in(self, client: socket.socket) -> None:
-        while True:
-            (size,) = struct.unpack(">I", _read(client, 4))
-            (code,) = struct.unpack(">I", _read(client, size - 4)[:4])
-            if code not in _SSL_REQUEST:
-                break
-            client.sendall(b"N")
-        session = self._take()
-        self._free.append(session)
-        end = len(b"Z\0\0\0\5I")
-        key = b"K" + struct.pack(">III", 12, PROCESS, 0)
-        client.sendall(session.greeting[:-end] + key + session.greeting[-end:])
+    folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pgbouncer-"))
+    try:
+        with ports.reserve(LOOPBACK) as port:
+            (folder / "users").write_text(f'"{USER}" "{PASSWORD}"\n')
+            settings = {
+                "listen_addr": LOOPBACK,
+                "listen_port": str(port.number),
+                "unix_socket_dir": "",
+                "pool_mode": mode,
+                "auth_type": "scram-sha-256",
+                "auth_file": str(folder / "users"),
+                "default_pool_size": "100",
+            }
+            if tls:
+                certificate, key = folder / "server.crt", folder / "server.key"
+                write_certificate(tls, certificate, key)
+                settings |= {
+                    "client_tls_sslmode": "require",
+                    "client_tls_cert_file": str(certificate),
+                    "client_tls_key_file": str(key),
+                }
+            lines = [f"[databases]\n* = host={LOOPBACK} port={server.port}\n[pgbouncer]"]
+            lines += [f"{name} = {value}" for name, value in settings.items()]
+            (folder / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
+            give_to_postgres(folder, *folder.iterdir())
+            command = as_postgres([find_program("pgbouncer"), str(folder / "pgbouncer.ini")])
+            process = PgBouncer("pgbouncer", command, folder)
+            process.port = port.number
+            try:
+                process.ready()
+                yield process
+            finally:
+                process.stop()
+    finally:
+        shutil.rmtree(folder)
