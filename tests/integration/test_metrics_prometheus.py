@@ -17,7 +17,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
-from tests.kit.prometheus import Prometheus, promtool, running_prometheus, until
+from tests.kit.prometheus import alert_names, promtool, running_node_exporter, running_prometheus, until
 from tests.kit.watching import get, parsed, value
 from tests.lab import ports
 from tests.lab.process import find_program
@@ -58,11 +58,17 @@ class Scene:
             to = "files"
             certificate = "cert.pem"
             key = "key.pem"
+            [[certificate.deploy]]
+            run = ["/bin/false"]
+            [[certificate]]
+            name = "missing"
+            domains = ["missing.test"]
+            routes = [{{ challenge = "http-01", listen = "127.0.0.1:{closed}" }}]
             """,
             "utf-8",
         )
         store = FolderStore(folder / "state")
-        (spec,) = Config.load(self.config).certificates
+        spec = Config.load(self.config).certificates[0]
         pem, key, facts = issue(spec.identifiers, datetime.now(UTC) - 85 * DAY)
         with store.lock("home", context=Context()):
             store.prove_writable("home")
@@ -89,30 +95,33 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(tmp_path, f"127.0.0.1:{port.number}", closed.number)
 
 
-@pytest.fixture
-def prometheus(scene: Scene) -> Iterator[Prometheus]:
-    """Prometheus, running."""
-    with running_prometheus(scene.folder / "prometheus", scene.listen, ALERTS, "dnsrenew") as server:
-        yield server
-
-
-def test_prometheus_fires_the_alerts(scene: Scene, prometheus: Prometheus) -> None:
-    """Prometheus fires for a certificate that expires and is not renewed, and for a service that has ended."""
-    with scene.run() as process:
-        until(lambda: prometheus.query("up == 1"))
-        expected = {
-            "DnsrenewCertificateExpiresSoon",
-            "DnsrenewCertificateNotRenewed",
-            "DnsrenewRenewalFailing",
-            "DnsrenewLastRunFailed",
-        }
-        until(lambda: expected <= prometheus.firing())
-        assert prometheus.firing() - expected <= {"DnsrenewNotDeployed", "DnsrenewDown", "DnsrenewWithoutMetrics"}
-        until(lambda: not prometheus.firing() & {"DnsrenewDown", "DnsrenewWithoutMetrics"})
-        prometheus.ask_for_every_panel(DASHBOARD, lambda expression: "deployed" in expression)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 143
-    until(lambda: "DnsrenewDown" in prometheus.firing())
+def test_prometheus_fires_every_alert(scene: Scene, tmp_path: Path) -> None:
+    """Prometheus fires each rule: by the endpoint, by a text file that grows old, and when the service has ended."""
+    collected = tmp_path / "collected"
+    collected.mkdir()
+    with running_node_exporter(collected) as exporter:
+        targets = {"dnsrenew": scene.listen, "node": exporter}
+        with running_prometheus(scene.folder / "prometheus", targets, ALERTS) as prometheus:
+            prometheus.await_firing("DnsrenewDown", "DnsrenewWithoutMetrics")
+            with scene.run() as process:
+                prometheus.await_firing(
+                    "DnsrenewCertificateExpiresSoon",
+                    "DnsrenewCertificateNotRenewed",
+                    "DnsrenewCertificateUnusable",
+                    "DnsrenewRenewalFailing",
+                    "DnsrenewNotDeployed",
+                    "DnsrenewLastRunFailed",
+                )
+                until(lambda: not prometheus.firing() & {"DnsrenewDown", "DnsrenewWithoutMetrics"})
+                prometheus.ask_for_every_panel(DASHBOARD, lambda _: False)
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=10) == 143
+            prometheus.await_firing("DnsrenewDown")
+            written = scene.textfile.read_text("utf-8")
+            at = value(parsed(written), "last_run_timestamp_seconds")
+            (collected / "dnsrenew.prom").write_text(written.replace(f"{at:.0f}", f"{at - 27 * 3600:.0f}"), "utf-8")
+            prometheus.await_firing("DnsrenewLastRunTooOld")
+            assert prometheus.fired() == alert_names(ALERTS)
 
 
 def test_promtool_has_nothing_to_say(scene: Scene) -> None:
@@ -120,7 +129,7 @@ def test_promtool_has_nothing_to_say(scene: Scene) -> None:
     with scene.run():
         until(scene.textfile.exists)
         served = until(lambda: "last_run" in (text := get(scene.listen, "/metrics")[1]) and text)
-        assert get(scene.listen, "/healthz") == (200, "ok\n")
+        assert get(scene.listen, "/healthz") == (503, "missing: missing\n")
     written = scene.textfile.read_text("utf-8")
     for text in (served, written):
         assert promtool("check", "metrics", text=text) == ""
@@ -134,7 +143,7 @@ def _target(scene: Scene) -> str:
     """Return the name of the deployment's target: the folder of its files, or the first of them."""
     from dnsrenew.deploy.entry import entry
 
-    (spec,) = Config.load(scene.config).certificates
+    spec = Config.load(scene.config).certificates[0]
     return entry(spec.deploy[0]).target
 
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -40,25 +40,18 @@ def promtool(*arguments: str | Path, text: str = "") -> str:
 class Prometheus:
     """A Prometheus that scrapes every second, with the alerts of the docs but without their waits.
 
-    :param target: HOST:PORT that it scrapes.
-    :param job: what it calls that.
+    :param targets: HOST:PORT of all that it scrapes, by job.
     :ivar address: HOST:PORT of its API.
     """
 
-    def __init__(self, folder: Path, target: str, port: int, alerts: Path, job: str) -> None:
+    def __init__(self, folder: Path, targets: Mapping[str, str], port: int, alerts: Path) -> None:
         self.address = f"127.0.0.1:{port}"
         rules = re.sub(r"\n +for: .*", "", alerts.read_text("utf-8"))
         (folder / "alerts.yml").write_text(rules, "utf-8")
-        (folder / "prometheus.yml").write_text(
-            f"""
-global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}
-rule_files: [alerts.yml]
-scrape_configs:
-  - job_name: {job}
-    static_configs: [{{ targets: ["{target}"] }}]
-""",
-            "utf-8",
-        )
+        jobs = [{"job_name": job, "static_configs": [{"targets": [each]}]} for job, each in targets.items()]
+        every = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "500ms")
+        config = {"global": every, "rule_files": ["alerts.yml"], "scrape_configs": jobs}
+        (folder / "prometheus.yml").write_text(json.dumps(config), "utf-8")  # which is YAML
         self.process = ServerProcess(
             "prometheus",
             [
@@ -91,6 +84,18 @@ scrape_configs:
                 found = self.query(re.sub(r"\$(job|instance)", ".*", target["expr"]))
                 assert found or may_be_empty(target["expr"]), target["expr"]
 
+    def await_firing(self, *names: str) -> None:
+        """Wait until all these alerts fire."""
+        end = time.monotonic() + WITHIN
+        while missing := set(names) - (found := self.firing()):
+            assert time.monotonic() < end, f"not within {WITHIN} s: {missing}; these fire: {found}"
+            time.sleep(0.1)
+
+    def fired(self) -> set[str]:
+        """Return the alerts that have fired since the start."""
+        series = self.query('count by (alertname) (last_over_time(ALERTS{alertstate="firing"}[1h]))')
+        return {each["metric"]["alertname"] for each in series}
+
     def firing(self) -> set[str]:
         """Return the alerts that fire."""
         alerts = self.api("alerts")["alerts"]
@@ -105,14 +110,34 @@ scrape_configs:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str, alerts: Path, job: str) -> Iterator[Prometheus]:
+def running_prometheus(folder: Path, targets: Mapping[str, str], alerts: Path) -> Iterator[Prometheus]:
     """Run a Prometheus in a new folder; the arguments are those of :class:`Prometheus`."""
     folder.mkdir()
     with ports.reserve("127.0.0.1") as port:
-        server = Prometheus(folder, target, port.number, alerts, job)
+        server = Prometheus(folder, targets, port.number, alerts)
         server.process.start()
         try:
             server.process.wait_ready(server.is_ready, timeout=WITHIN)
             yield server
         finally:
             server.process.stop()
+
+
+def alert_names(alerts: Path) -> set[str]:
+    """Return the names of all alerts of a file of rules."""
+    return set(re.findall(r"- alert: (\w+)", alerts.read_text("utf-8")))
+
+
+@contextmanager
+def running_node_exporter(folder: Path) -> Iterator[str]:
+    """Run a node exporter that collects the text files of a folder; return its HOST:PORT."""
+    with ports.reserve("127.0.0.1") as port:
+        address = f"127.0.0.1:{port.number}"
+        only = ["--collector.disable-defaults", "--collector.textfile", f"--collector.textfile.directory={folder}"]
+        argv = [find_program("prometheus-node-exporter"), *only, f"--web.listen-address={address}"]
+        process = ServerProcess("node-exporter", argv, folder).start()
+        try:
+            process.wait_ready(lambda: "Listening on" in process.log(), timeout=WITHIN)
+            yield address
+        finally:
+            process.stop()
