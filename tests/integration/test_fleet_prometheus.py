@@ -16,7 +16,7 @@ from tests.kit.fleet_stage import FleetStage
 from tests.kit.postgres import DatabaseAddress, Postgres
 from tests.kit.prometheus import alert_names, promtool, running_prometheus, until
 from tests.kit.watching import get, parsed, value
-from tests.lab import AcmeProxy, ports
+from tests.lab import AcmeProxy, Request, ports
 from tests.lab.process import find_program
 from tests.lab.workspace import Workspace
 
@@ -76,7 +76,11 @@ def fleet(workspace: Workspace, address: DatabaseAddress, listen: str, ca: AcmeP
 def test_prometheus_fires_every_alert(fleet: FleetStage, listen: str, ca: AcmeProxy, postgres: Postgres) -> None:
     """Prometheus fires each rule about a fleet; every panel of the dashboard has data."""
     answer = threading.Event()
-    ca.on_request = lambda _: answer.wait(60) and None  # the worker is busy, and "late" waits
+
+    def hold(_: Request) -> None:
+        answer.wait(60)
+
+    ca.on_request = hold  # the worker is busy, and "late" waits
     argv = [sys.executable, "-c", _WORKER, "worker", "--concurrency", "1"]
     env = {**fleet.workspace.env, "DNSRENEW_CONFIG": str(fleet.workspace.config_path)}
     folder = fleet.workspace.path

@@ -119,6 +119,7 @@ def test_prometheus_fires_every_alert(scene: Scene, tmp_path: Path) -> None:
             prometheus.await_firing("DnsrenewDown")
             written = scene.textfile.read_text("utf-8")
             at = value(parsed(written), "last_run_timestamp_seconds")
+            assert at is not None
             (collected / "dnsrenew.prom").write_text(written.replace(f"{at:.0f}", f"{at - 27 * 3600:.0f}"), "utf-8")
             prometheus.await_firing("DnsrenewLastRunTooOld")
             assert prometheus.fired() == alert_names(ALERTS)
