@@ -95,6 +95,34 @@ def test_the_runs_of_cron_are_remembered(machine: CronMachine, lab: Lab) -> None
 
 
 @as_root
+def test_anacron_catches_up(machine: CronMachine, lab: Lab) -> None:
+    """After days off, anacron runs a daily script once; the run is remembered, and `status` names what renews."""
+    config = configure(machine, lab, "root")
+    assert machine.dnsrenew("root", "renew")[0] == 0
+    assert machine.run("root", "/etc/init.d/cron", "start").returncode == 0
+    script = f"#!/bin/sh\nexec {program()} renew -q --scheduled --config {shlex.quote(str(config))}\n"
+    write = [
+        "sh",
+        "-c",
+        f"printf %s {shlex.quote(script)} >/etc/cron.daily/dnsrenew; chmod 755 /etc/cron.daily/dnsrenew",
+    ]
+    assert machine.run("root", *write).returncode == 0
+    old = (datetime.now() - timedelta(days=3)).strftime("%Y%m%d")  # noqa: DTZ005  # anacron counts local days
+    assert machine.run("root", "sh", "-c", f"echo {old} >/var/spool/anacron/cron.daily").returncode == 0
+
+    def last_run() -> object:
+        return json.loads(machine.run("root", program(), "status", "--json", "-q").stdout)["schedule"]["last_run"]
+
+    assert last_run() is None
+    for jobs in (1, 0):  # and not again on the same day
+        done = machine.run("root", "anacron", "-d", "-n", "-s", "cron.daily")
+        assert (done.returncode, f"({jobs} job" in done.stdout) == (0, True), done.stdout
+    assert last_run() is not None
+    status, said = machine.dnsrenew("root", "status", "--check")
+    assert (status, "cron renews automatically." in said) == (0, True), said
+
+
+@as_root
 def test_a_schedule_that_never_ran_is_noticed(machine: CronMachine, lab: Lab) -> None:
     """A schedule that has not run within two days of its installation is reported, until it is removed."""
     configure(machine, lab, "anna")

@@ -21,11 +21,12 @@ from tests.lab.settings import to_toml
 
 ANNA: Final = 4711
 _SET_UP: Final = """
-mount --bind "$1/cron.d" /etc/cron.d
+for each in cron.d cron.daily; do mount --bind "$1/$each" "/etc/$each"; done
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/group" /etc/group
 mount -t tmpfs none /run
 mount -t tmpfs none /var/spool/cron
+mount -t tmpfs none /var/spool/anacron
 install -d -m 1730 -g crontab /var/spool/cron/crontabs
 echo ready
 exec cat
@@ -104,7 +105,8 @@ def cron_machine() -> Iterator[CronMachine]:
 @contextmanager
 def _started(folder: Path) -> Iterator[CronMachine]:
     etc = folder / "etc"
-    (etc / "cron.d").mkdir(parents=True)
+    for each in ("cron.d", "cron.daily"):
+        (etc / each).mkdir(parents=True)
     for user, number in (("root", 0), ("anna", ANNA)):
         (folder / user).mkdir(mode=0o700)
         os.chown(folder / user, number, number)
