@@ -138,4 +138,9 @@ makes `fleet status`, which counts all rows, as fast as it is above.
   are: the clock (also that of the database), the CA and DNS. In their place, an order takes eight requests of the
   pace and the time that one core needs for it, and is counted against a model of the limits of Let's Encrypt, which
   exempts orders that say what they replace.
+- **The bad night** is real time. Each of {renewed} certificates has a key and dates of its own, and the CA says by
+  renewal information that all were to be replaced yesterday. Two workers do it; every 30 seconds one of them is killed,
+  and another one started. When a quarter is replaced, the CA answers each order for a minute with 429 and a
+  `Retry-After`; when a half is, PostgreSQL is restarted. In the end each certificate is replaced, no TXT value is left,
+  and those that were ordered more than once are those that a killed worker had under way.
 """

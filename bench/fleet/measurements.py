@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.figures import COUNT, MILLISECONDS, Figure, Unit
+from bench.figures import COUNT, MILLISECONDS, SECONDS, Figure, Unit
 from bench.fleet import memory, renewing, revocation
 from bench.fleet.generated import figure, fleet, postgres
 from bench.fleet.looking import looking
 from bench.fleet.renewing import STATEMENTS, Done
 from bench.fleet_handshakes import fleet_handshakes
+from tests.kit.bad_night import Plan, bad_night
+from tests.lab import Lab
 
 _KILOBYTES: Final = Unit(" kB", 1, 1 / 1000)
 _RATE: Final = Unit(" a second", 1)
@@ -103,10 +105,29 @@ def mass_revocation(scale: Scale) -> list[Figure]:
         return revocation.revocation(server, scale.certificates, _REVOKED_RATE)
 
 
+def night(scale: Scale) -> list[Figure]:
+    """A mass revocation in real time, with workers, a database and a CA that fail."""
+    plan = Plan(count=scale.renewed)
+    with Lab.start(second=False) as lab:
+        course = bad_night(plan, lab)
+    what = f"a bad night: {plan.count:,} certificates replaced by {plan.workers} workers"
+    faults = (
+        f"one of them killed every {plan.kill_every:.0f} s, {course.killed} times; PostgreSQL restarted; "
+        f"the CA refused {course.refused} orders in a minute by 429"
+    )
+    order = f"the order is that of remaining life with a rank correlation of {course.order:.2f}"
+    return [
+        figure("night", what, (SECONDS, course.seconds), detail=faults),
+        figure("night-orders", "its orders beyond one for each", (COUNT, float(course.beside)), detail=order),
+        figure("night-early", "its orders before the Retry-After was over", (COUNT, float(course.early)), 0.0),
+    ]
+
+
 MEASUREMENTS: Final[dict[str, Callable[[Scale], list[Figure]]]] = {
     "database": database,
     "renewals": renewals,
     "memory": workers_memory,
     "handshakes": handshakes,
     "revocation": mass_revocation,
+    "night": night,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import psutil
@@ -11,9 +13,11 @@ import pytest
 
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
+from tests.kit.bad_night import Plan, bad_night
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_killed import NAMES, WorkerProcesses
 from tests.kit.fleet_stage import PATIENCE, wait_until
+from tests.lab import Lab
 from tests.lab.acmemessages import Request
 
 EVENTS = (
@@ -120,6 +124,35 @@ def test_a_worker_that_wakes_up_sends_nothing_more(workers: WorkerProcesses, duc
     assert duck.values["home"] == ""
     assert stage.database.fetch(NEWEST) == newest
     assert workers.ordered() == {"home.duckdns.org": 2}
+
+
+SMALL = Plan(count=60, concurrency=3, kill_every=None, kills=(0.4, 0.8), busy=4.0, quick=True)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("plan", [SMALL, pytest.param(Plan(count=2000), marks=pytest.mark.slow)], ids=["60", "2000"])
+def test_a_bad_night(lab: Lab, plan: Plan) -> None:
+    """All certificates are revoked at once, and all are replaced, those with the least time left first.
+
+    Meanwhile workers are killed, the database is restarted, and the CA answers with 429, which is obeyed.
+    """
+    course = bad_night(plan, lab)
+    assert course.order > 0.8, course
+    assert (course.restarts, course.early) == (1, 0)
+    assert course.killed >= 2
+
+
+def test_the_threads_of_a_worker_load_no_package() -> None:
+    """Whatever package a job needs, the worker has it: two threads that load one at the same moment can fail."""
+    code = """
+import sys
+import dnsrenew.extensions.fleet.worker
+before = {*sys.modules}
+import dnsrenew.renewal.renewal_info, dnsrenew.renewal.renewals, dnsrenew.renewal.services
+print([name for name in {*sys.modules} - before if hasattr(sys.modules[name], "__path__")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 class Gate:

@@ -31,7 +31,7 @@ from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
-from dnsrenew.renewal.services import make_services
+from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Outcome
