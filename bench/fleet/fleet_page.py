@@ -142,5 +142,5 @@ makes `fleet status`, which counts all rows, as fast as it is above.
   renewal information that all were to be replaced yesterday. Two workers do it; every 30 seconds one of them is killed,
   and another one started. When a quarter is replaced, the CA answers each order for a minute with 429 and a
   `Retry-After`; when a half is, PostgreSQL is restarted. In the end each certificate is replaced, no TXT value is left,
-  and those that were ordered more than once are those that a killed worker had under way.
+  and at most as many were ordered once more as the killed workers and the lost connections had under way.
 """
