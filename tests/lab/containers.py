@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from contextlib import contextmanager
@@ -147,7 +149,6 @@ def _podman_settings(folder: Path) -> dict[str, str]:
         f'default_ulimits = ["nofile=1024:1024", "nproc={processes}:{processes}"]\n'
         '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
     )
-    (folder / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     return {
         "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         "CONTAINERS_CONF": str(folder / "containers.conf"),
@@ -194,30 +195,33 @@ def image_archive() -> Path:
 
 
 def _build(target: Path, context: Path) -> None:
-    wheels = made("wheels", [(context / _LOCK).read_bytes()], _download)
+    wheels = made("wheels", [_PACKAGES, (context / _LOCK).read_bytes()], _download)
     pip = context / "pip.conf"
     pip.write_text("[install]\nno-index = true\nfind-links = /wheels\n")
     with _folder() as folder:
         environment = {**os.environ, **_podman_settings(folder)}
         volumes = [f"--volume={wheels}:/wheels:ro", f"--volume={pip}:/etc/pip.conf:ro"]
-        limits = [f"--ulimit=nofile={1024}:{1024}", f"--ulimit=nproc={_hard_limit()}:{_hard_limit()}"]
-        policy = f"--signature-policy={folder / 'policy.json'}"
+        limits = ["--ulimit=nofile=1024:1024", f"--ulimit=nproc={_hard_limit()}:{_hard_limit()}"]
         for arguments in (
             ["import", "--quiet", str(base_archive()), BASE],
             [
-                *("build", "--quiet", policy, "--format=docker", "--isolation=chroot", "--network=host"),
+                *("build", "--quiet", "--format=docker", "--isolation=chroot", "--network=host"),
                 *(*limits, *volumes, f"--build-arg=BASE={BASE}", f"--tag={IMAGE}"),
                 *(f"--file={context / 'Containerfile'}", str(context)),
             ],
             ["save", "--quiet", f"--output={target}", IMAGE],
         ):
-            done = subprocess.run(["podman", *arguments], env=environment, capture_output=True, text=True, check=False)
+            command = [*_OWN, "podman", *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
 
 
 def _download(target: Path) -> None:
+    """Download what the image's lock has, for the Python of its base."""
+    with tarfile.open(base_archive()) as base:
+        version = next(found[1] for name in base.getnames() if (found := re.search(r"/bin/python(3\.\d+)$", name)))
     wanted = ["--only-binary=:all:", "--require-hashes", f"--requirement={CHECKOUT / _LOCK}", f"--dest={target}"]
-    _pip("download", "--python-version=3.13", *wanted)
+    _pip("download", f"--python-version={version}", *wanted)
 
 
 def _pip(*arguments: str) -> None:
