@@ -137,7 +137,7 @@ def test_a_bad_night(lab: Lab, plan: Plan) -> None:
     Meanwhile workers are killed, the database is restarted, and the CA answers with 429, which is obeyed.
     """
     course = bad_night(plan, lab)
-    assert course.order > 0.8, course
+    assert course.order > (0.7 if plan.quick else 0.95), course  # few are much disturbed by those that are under way
     assert (course.restarts, course.early) == (1, 0)
     assert course.killed >= 2
 
