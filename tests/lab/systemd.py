@@ -27,7 +27,7 @@ from .process import find_program
 
 _T = TypeVar("_T")
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
-_PACKAGES: Final = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,nginx-light,python3"
+_PACKAGES: Final = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,nginx-light,procps,python3"
 _MASKED: Final = (
     *("systemd-modules-load.service", "systemd-journald-audit.socket", "tmp.mount", "getty@.service"),
     *("console-getty.service", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "dpkg-db-backup.timer"),
@@ -220,11 +220,10 @@ class SystemdMachine:
         return " ".join(done.stdout.split())
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Write a file of root there."""
-        file = self.disk / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        file.chmod(mode)
+        """Write a file of root there, on or off; a link is followed there, not from here."""
+        into = 'mkdir -p "${0%/*}"; cat >"$0"; chmod "$1" "$0"'
+        inside = ["nsenter", f"--target={self._holder}", "--mount", "chroot", str(self._folder / "root")]
+        subprocess.run([*inside, "sh", "-ec", into, path, f"{mode:o}"], input=text, text=True, check=True)
 
     def shown(self, unit: str, name: str) -> str:
         """Return a property of a unit."""
