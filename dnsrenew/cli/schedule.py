@@ -50,9 +50,10 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for other in found:
         if other.plan.kind != plan.kind:
             raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
-    active = UNKNOWN if found else detect(job.config, names=[spec.name for spec in config.certificates])
-    if active.kind not in (None, "run"):  # a running `dnsrenew run` may well be there for the test
-        _warn(invocation, texts.SCHEDULE_TWICE.format(kind=texts.SCHEDULERS[active.kind]))
+    ours = {name for path in schedule_note.paths(plan) for name in (path, os.path.basename(path))} if found else set()
+    running = schedule_note.active_schedule(config, beside=True).running
+    for line in schedule_note.stop_others(each for each in running if each.name not in ours):
+        _warn(invocation, line)
     _warn_of_environment(invocation, config)
     before = installer.installed_state(plan, installer.read_installed(plan, installer.run_program))
     ran = before == "same" and not installer.why_inactive(plan, installer.run_program)

@@ -13,7 +13,13 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand, schedule_note
+from dnsrenew.cli.schedule_note import (
+    needs_person,
+    nothing_renews,
+    renewed_by_hand,
+    schedule_note,
+    stop_others,
+)
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 
@@ -323,7 +329,11 @@ class StatusText:
             lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
         lines += broken
         if self._schedule.kind and not broken:
-            lines += self._wrap(dim(texts.RENEWED_BY[self._schedule.kind]))
+            renewed_by = texts.RENEWED_BY[self._schedule.kind]
+            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self._schedule.name)
+            lines += self._wrap(dim(named if self._schedule.name else renewed_by))
+        for line in stop_others(self._schedule.others()):
+            lines += formatting.wrap(line, self._columns, f"{yellow('!')} ", "  ")
         return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────

@@ -8,7 +8,6 @@ import re
 import ssl
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -131,18 +130,19 @@ def test_a_failed_run_starts_what_on_failure_names(machine: SystemdMachine, lab:
 
 
 def test_a_run_that_was_missed_is_made_up_for(machine: SystemdMachine) -> None:
-    """After two days without power the timer is due within the hour of the start, and without a delay at once."""
+    """After two days without power the timer is due within the hour of the start; without a delay, at once."""
     machine.good("dnsrenew", "schedule", "install")
     stamp = machine.disk / "var/lib/systemd/timers" / f"stamp-{TIMER}"
-    now, left = [], []
     for drop_in in ("", "[Timer]\nRandomizedDelaySec=0\n"):
         machine.write(f"/etc/systemd/system/{TIMER}.d/own.conf", drop_in)
         machine.cut()
         os.utime(stamp, (time.time() - 2 * 86400,) * 2)
-        machine.boot()
-        now.append(time.time())
-        left.append(machine.shown(TIMER, "NextElapseUSecRealtime"))
-    assert left
+        machine.boot()  # it waits for what is started at the start
+        if not drop_in:
+            at = machine.good("date", "+%s", "-d", machine.shown(TIMER, "NextElapseUSecRealtime"))
+            assert 0 <= int(at) - time.time() + 60 <= 3700
+            assert status(machine)["certificates"][0]["state"] == "missing"
+    assert status(machine)["certificates"][0]["state"] == "valid"
 
 
 def test_run_tells_systemd_how_it_is(machine: SystemdMachine, lab: Lab) -> None:
@@ -167,3 +167,67 @@ def test_run_tells_systemd_how_it_is(machine: SystemdMachine, lab: Lab) -> None:
     wait_until(lambda: machine.shown(RUN, "NRestarts") == "1" and machine.shown(RUN, "ActiveState") == "active")
     machine.good("systemctl", "stop", RUN)
     assert machine.shown(RUN, "Result") == "success"
+
+
+def test_advice_names_the_unit_that_really_runs(machine: SystemdMachine, lab: Lab) -> None:
+    """A folder that a unit closes comes with the command for that unit; where all is allowed, it works."""
+    machine.good("install", "-d", "-m", "700", TLS)
+    files = {"to": "files", "certificate": f"{TLS}/fullchain.pem", "key": f"{TLS}/privkey.pem"}
+    machine.good("dnsrenew", "schedule", "install")
+    configure(machine, lab, **{"certificate.0.deploy": [files]})
+    machine.run("systemctl", "start", SERVICE)
+    assert "Run `dnsrenew schedule install` again" in machine.journal(SERVICE)
+    machine.good("dnsrenew", "schedule", "install")
+    machine.good("systemctl", "start", SERVICE)
+    machine.good("dnsrenew", "schedule", "remove")
+    machine.good("rm", "-r", "/var/lib/dnsrenew")
+    machine.write(f"/etc/systemd/system/{RUN}", (ROOT / "docs/monitoring" / RUN).read_text())
+    machine.good("systemctl", "daemon-reload")
+    machine.good("systemctl", "start", RUN)
+    wait_until(lambda: f"Run `systemctl edit {RUN}`" in machine.journal(RUN))
+    machine.write(f"/etc/systemd/system/{RUN}.d/override.conf", f"[Service]\nReadWritePaths={TLS}\n")
+    machine.good("systemctl", "daemon-reload")
+    machine.good("systemctl", "restart", RUN)
+    wait_until(lambda: [each["ok"] for each in status(machine)["certificates"][0]["deployed"]] == [True])
+
+
+def test_who_renews_is_said_by_name_and_state(machine: SystemdMachine) -> None:
+    """`status` names what renews, or what is stopped, and what runs beside it: a second schedule, certbot's timer."""
+    machine.write(f"/etc/systemd/system/{RUN}", (ROOT / "docs/monitoring" / RUN).read_text())
+    machine.good("systemctl", "enable", "--now", RUN)
+    assert f"Active: {RUN}." in machine.good("dnsrenew", "status")
+    machine.good("systemctl", "stop", RUN)
+    stopped = machine.run("dnsrenew", "status", "--check")
+    assert (stopped.returncode, f"systemd has stopped {RUN}" in stopped.stdout) == (1, True), stopped.stdout
+    machine.good("systemctl", "start", RUN)
+    stop = f"{RUN} runs dnsrenew for them too. One schedule is enough. To stop it, run: systemctl disable --now {RUN}"
+    assert stop in machine.good("dnsrenew", "schedule", "install")
+    said = machine.good("dnsrenew", "status")
+    assert (f"Active: {TIMER}." in said) != (f"Active: {RUN}." in said), said
+    assert len(status(machine)["schedule"]["others"]) == 1
+    machine.good("systemctl", "disable", "--now", RUN)
+    for unit in ("certbot.timer", "certbot.service"):
+        machine.write(f"/etc/systemd/system/{unit}", Path("/usr/lib/systemd/system", unit).read_text())
+    machine.write("/etc/letsencrypt/renewal/home.conf", "")
+    machine.good("systemctl", "enable", "--now", "certbot.timer")
+    certbot = {"kind": "systemd", "name": "certbot.timer", "program": "certbot"}
+    assert status(machine)["schedule"]["others"] == [certbot]
+    machine.good("systemctl", "disable", "--now", "certbot.timer")
+    assert status(machine)["schedule"]["others"] == []
+
+
+def test_a_user_without_root_reloads_by_the_rule_of_the_guide(machine: SystemdMachine, lab: Lab, nginx: str) -> None:
+    """The timer of a user renews while nobody is logged in, and polkit lets it reload nginx, and do nothing else."""
+    machine.write("/etc/polkit-1/rules.d/50-dnsrenew.rules", RULE)
+    machine.good("systemctl", "restart", "polkit")
+    machine.good("chown", "-R", "certs:", TLS)
+    configure(machine, lab, "certs", **deployed(nginx))
+    config = ["--config", "/var/lib/certs/certificates/dnsrenew.toml"]
+    machine.good("loginctl", "enable-linger", "certs")
+    wait_until(lambda: machine.run("systemctl", "--user", "is-system-running", user="certs").stdout == "running\n")
+    assert "now runs automatically" in machine.good("dnsrenew", "schedule", "install", *config, user="certs")
+    assert exposure(machine, SERVICE, "--user") == "6.4"
+    old = served(nginx)
+    machine.good("systemctl", "--user", "start", SERVICE, user="certs")
+    assert served(nginx) != old
+    assert machine.run("systemctl", "restart", "nginx.service", user="certs").returncode != 0
