@@ -409,7 +409,7 @@ class StatusText:
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self._now):
             return f"{red('✗')} {texts.STATES['overdue']}"
-        if is_unreadable(certificate):
+        if is_unreadable(certificate) or has_obstacle(certificate):
             return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
@@ -525,6 +525,8 @@ def _padded(cells: Sequence[str]) -> list[str]:
 
 BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
 """The states of a certificate that no server can use."""
+_OBSTACLES: Final = ("store-", "secret-")
+"""How the codes begin of what would stop the next renewal."""
 _GRACE: Final = timedelta(days=1)
 """A renewal is overdue this long after its time, so that a daily run has had its chance."""
 
@@ -532,7 +534,12 @@ _GRACE: Final = timedelta(days=1)
 def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
     """Return whether ``status --check`` reports the certificate."""
     failed = certificate.last_failure is not None or is_undeployed(certificate) or certificate.after_owed
-    return certificate.state in BAD or failed or is_overdue(certificate, now)
+    return certificate.state in BAD or failed or has_obstacle(certificate) or is_overdue(certificate, now)
+
+
+def has_obstacle(certificate: CertificateStatus) -> bool:
+    """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
+    return any(notice.code.startswith(_OBSTACLES) for notice in certificate.warnings)
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

@@ -125,6 +125,17 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
     for route in spec.routes:
         if route.webroot and not os.path.isdir(route.webroot):
             yield texts.WEBROOT_MISSING, str(route.webroot), "webroot"
+    for each in spec.deploy:
+        for file in _files_of(each) if isinstance(each, Deployment) else ():
+            if not os.path.isdir(os.path.dirname(file)):
+                yield texts.DEPLOY_FOLDER_MISSING, os.path.dirname(file), "deploy"
+
+
+def _files_of(entry: Deployment) -> tuple[str, ...]:
+    """Return the files of this machine that a deployment writes."""
+    from dnsrenew.deploy import entry as catalogue  # few configurations deploy
+
+    return catalogue.entry(entry).files if catalogue.target(entry.to) is not None else ()
 
 
 def _programs(spec: CertificateSpec) -> Iterator[tuple[str, str]]:

@@ -84,6 +84,7 @@ class FakeStatus:
     csr_since: datetime | None = None
     versions: tuple[Any, ...] = ()
     known: bool = True
+    warnings: tuple[Notice, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
