@@ -69,6 +69,9 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     if not terminal.quiet:
         head = "" if inactive else (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=say(plan.title))
         terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
+    for command in plan.enable:
+        if command.done and command not in failed and not terminal.quiet:
+            _warn(invocation, say(command.done))
     for command in failed:
         if command.fix:
             line = texts.COMMAND_FAILED.format(command=" ".join(command.arguments), fix=say(command.fix))
@@ -161,6 +164,8 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
                 title=say(plan.title), paths=texts.SEPARATOR.join(schedule_note.paths(plan))
             )
             terminal.write_result(f"{green('✓')} {line}")
+            if plan.left:
+                _warn(invocation, say(plan.left))
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
             _show_others(invocation, host, job, kind)

@@ -268,6 +268,19 @@ def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.
     assert "TSIG_SECRET is read from the environment" in err
 
 
+def test_lingering_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lingering is more than a schedule: it is said when it is turned on, and that a removal leaves it."""
+    machine()
+    assert main(["schedule", "install"]) == 0
+    assert "All services of joe now run while joe is logged out too. To undo that: loginctl" in said(capsys)
+    run = machine(replace(DEBIAN_USER, lingers=True))
+    assert main(["schedule", "install"]) == 0
+    assert "logged out" not in said(capsys)
+    assert not [line for line in run.ran if "loginctl" in line]
+    assert main(["schedule", "remove"]) == 0
+    assert "Other services of joe still run while joe is logged out. To end that: loginctl" in said(capsys)
+
+
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """If lingering cannot be enabled, the schedule is installed with a warning.
 
