@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import ssl
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from dnsrenew.base import x509
 from tests.kit.child import ROOT
 from tests.kit.processes import wait_until
+from tests.kit.tool_folders import OldMachine, rsa_key
 from tests.lab import Lab
 from tests.lab.settings import to_toml
 from tests.lab.systemd import SystemdMachine, systemd_machine
@@ -41,7 +43,8 @@ def machine(booted: SystemdMachine, lab: Lab) -> Iterator[SystemdMachine]:
     yield booted
     installed = [path for unit in UNITS for path in (booted.disk / "etc/systemd/system").rglob(unit)]
     booted.run("systemctl", "stop", *{path.name for path in installed if path.is_file() and "@" not in path.name})
-    booted.good("rm", "-rf", *(f"/{path.relative_to(booted.disk)}" for path in installed), "/var/lib/dnsrenew", TLS)
+    made = [f"/{path.relative_to(booted.disk)}" for path in installed]
+    booted.good("rm", "-rf", *made, "/var/lib/dnsrenew", "/etc/letsencrypt", TLS)
     booted.good("systemctl", "daemon-reload")
     booted.run("systemctl", "reset-failed")
 
@@ -75,6 +78,13 @@ def deployed(verify: str) -> dict[str, Any]:
     """Return the deployment of docs/guides/systemd.md."""
     files = {"to": "files", "certificate": f"{TLS}/fullchain.pem", "key": f"{TLS}/privkey.pem"}
     return {"certificate.0.deploy": [{**files, "reload": RELOAD, "verify": verify}]}
+
+
+def enable_certbot(machine: SystemdMachine) -> None:
+    """Enable the timer of Debian's certbot, which is installed here."""
+    for unit in ("certbot.timer", "certbot.service"):
+        machine.write(f"/etc/systemd/system/{unit}", Path("/usr/lib/systemd/system", unit).read_text())
+    machine.good("systemctl", "enable", "--now", "certbot.timer")
 
 
 def served(address: str) -> str:
@@ -207,14 +217,29 @@ def test_who_renews_is_said_by_name_and_state(machine: SystemdMachine) -> None:
     assert (f"Active: {TIMER}." in said) != (f"Active: {RUN}." in said), said
     assert len(status(machine)["schedule"]["others"]) == 1
     machine.good("systemctl", "disable", "--now", RUN)
-    for unit in ("certbot.timer", "certbot.service"):
-        machine.write(f"/etc/systemd/system/{unit}", Path("/usr/lib/systemd/system", unit).read_text())
     machine.write("/etc/letsencrypt/renewal/home.conf", "")
-    machine.good("systemctl", "enable", "--now", "certbot.timer")
+    enable_certbot(machine)
     certbot = {"kind": "systemd", "name": "certbot.timer", "program": "certbot"}
     assert status(machine)["schedule"]["others"] == [certbot]
     machine.good("systemctl", "disable", "--now", "certbot.timer")
     assert status(machine)["schedule"]["others"] == []
+
+
+def test_an_import_lists_only_what_is_left_to_do(machine: SystemdMachine, tmp_path: Path) -> None:
+    """The steps of a second import leave out the schedule, and the stop of certbot, once these are done."""
+    old, config = OldMachine(tmp_path / "old"), ["--config", "/etc/dnsrenew/imported.toml"]
+    old.certbot_account(rsa_key())
+    conf = old.certbot_certificate("home.test")
+    conf.write_text(conf.read_text().replace(str(old.root), ""))
+    shutil.copytree(old.letsencrypt, machine.disk / "etc/letsencrypt", symlinks=True)
+    enable_certbot(machine)
+    steps = ("dnsrenew schedule install", "systemctl disable --now certbot.timer")
+    said = machine.good("dnsrenew", "import", *config)
+    assert [step in said for step in steps] == [True, True], said
+    machine.good("dnsrenew", "schedule", "install", *config)
+    machine.good(*steps[1].split())
+    said = machine.good("dnsrenew", "import", *config)
+    assert [step in said for step in steps] == [False, False], said
 
 
 def test_a_user_without_root_reloads_by_the_rule_of_the_guide(machine: SystemdMachine, lab: Lab, nginx: str) -> None:
@@ -224,7 +249,7 @@ def test_a_user_without_root_reloads_by_the_rule_of_the_guide(machine: SystemdMa
     machine.good("chown", "-R", "certs:", TLS)
     configure(machine, lab, "certs", **deployed(nginx))
     config = ["--config", "/var/lib/certs/certificates/dnsrenew.toml"]
-    machine.good("loginctl", "enable-linger", "certs")
+    wait_until(lambda: machine.run("loginctl", "enable-linger", "certs").returncode == 0)  # logind may just start
     wait_until(lambda: machine.run("systemctl", "--user", "is-system-running", user="certs").stdout == "running\n")
     assert "now runs automatically" in machine.good("dnsrenew", "schedule", "install", *config, user="certs")
     assert exposure(machine, SERVICE, "--user", user="certs") == "6.6"
