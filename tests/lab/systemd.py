@@ -167,9 +167,8 @@ class SystemdMachine:
         self._cgroup.mkdir(exist_ok=True)
         enter = ["nsenter", f"--target={self._holder}", "--mount"]
         unshare = ["unshare", *(f"--{each}" for each in ("mount", "pid", "uts", "ipc", "cgroup", "fork", "kill-child"))]
-        into = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
         boot = ["sh", "-ec", _BOOT, "sh", str(self._folder / "root")]
-        argv = ["setpriv", "--pdeathsig=KILL", "sh", "-c", into, str(self._cgroup), *enter, *unshare, *boot]
+        argv = ["setpriv", "--pdeathsig=KILL", *_inside(self._cgroup), *enter, *unshare, *boot]
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True)
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         self._first = int(_eventually(lambda: children.read_text().split())[0])
@@ -190,7 +189,7 @@ class SystemdMachine:
 
     def argv(self, *command: str, user: str = "root") -> list[str]:
         """Return the command line that runs a command there, as if its user were logged in."""
-        enter = ["nsenter", f"--target={self._first}", "--all", "--root", "--wd"]
+        enter = [*_inside(self._cgroup / "init.scope"), "nsenter", f"--target={self._first}", "--all", "--root", "--wd"]
         given = ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", f"USER={user}"]
         if user == "root":
             return [*enter, "env", "-i", *given, "HOME=/root", *command]
@@ -232,6 +231,11 @@ class SystemdMachine:
     def journal(self, unit: str) -> str:
         """Return what a unit has written."""
         return self.good("journalctl", "--quiet", "--output=cat", "--unit", unit)
+
+
+def _inside(cgroup: Path) -> list[str]:
+    """Return the first words of a command line that runs a command in a cgroup: systemd refuses those of others."""
+    return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup)]
 
 
 def _is_removed(folder: Path) -> bool:
