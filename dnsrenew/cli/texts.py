@@ -504,8 +504,8 @@ RENEWED_BY: Final = {
 """What renews, by the kind of schedule."""
 RENEWED_BY_NAME: Final = "{renewed_by} Active: {name}."
 OTHER_SCHEDULES: Final = {
-    "dnsrenew": "{name} runs dnsrenew for them too. One schedule is enough.",
-    "certbot": "{name} renews them with certbot too, and both order and deploy.",
+    "dnsrenew": "{name} renews these certificates too. One schedule is enough.",
+    "certbot": "{name} renews these certificates too, with certbot.",
 }
 """What runs beside the schedule, by its program."""
 OTHER_STOP: Final = "{other} To stop it, run: {command}"

@@ -211,7 +211,9 @@ def test_who_renews_is_said_by_name_and_state(machine: SystemdMachine) -> None:
     stopped = machine.run("dnsrenew", "status", "--check")
     assert (stopped.returncode, f"systemd has stopped {RUN}" in stopped.stdout) == (1, True), stopped.stdout
     machine.good("systemctl", "start", RUN)
-    stop = f"{RUN} runs dnsrenew for them too. One schedule is enough. To stop it, run: systemctl disable --now {RUN}"
+    stop = (
+        f"{RUN} renews these certificates too. One schedule is enough. To stop it, run: systemctl disable --now {RUN}"
+    )
     assert stop in machine.good("dnsrenew", "schedule", "install")
     said = machine.good("dnsrenew", "status")
     assert (f"Active: {TIMER}." in said) != (f"Active: {RUN}." in said), said

@@ -160,7 +160,7 @@ def test_a_job_written_by_hand(
     assert out.startswith("✓ cron renews automatically. It was not installed by dnsrenew schedule install.\n")
     assert "Nothing renews" not in out
     assert main(["schedule", "install"]) == 0
-    warning = "runs dnsrenew for them too. One schedule is enough. To stop it, remove its line."
+    warning = "renews these certificates too. One schedule is enough. To stop it, remove its line."
     assert f"! /etc/cron.d/certs {warning}" in said(capsys)
     found = replace(found, running=tuple(jobs))
     assert main(["schedule", "install"]) == 0

@@ -330,8 +330,8 @@ def test_what_runs_beside_is_named(show: Show) -> None:
     found = ActiveSchedule(True, "systemd", name=timer.name, running=(timer, second, certbot))
     assert show(valid(), schedule=found)[-3:] == [
         "systemd renews automatically. Active: dnsrenew.timer.",
-        "! /etc/cron.d/certs runs dnsrenew for them too. One schedule is enough. To stop it, remove its line.",
-        f"! certbot.timer renews them with certbot too, and both order and deploy. To stop it, run: {certbot.stop}",
+        "! /etc/cron.d/certs renews these certificates too. One schedule is enough. To stop it, remove its line.",
+        f"! certbot.timer renews these certificates too, with certbot. To stop it, run: {certbot.stop}",
     ]
     schedule = json.loads(show(valid(), line="status --json", schedule=found)[0])["schedule"]
     assert (schedule["name"], schedule["others"][1]) == (
