@@ -319,9 +319,9 @@ class Renewer:
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
-        owed, found = port_debts(self._config, store), obstacles(self._config, store, context)
+        owed, notices = port_debts(self._config, store), obstacles(self._config, store, context)
         configured = [status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs]
-        configured = [replace(each, warnings=(*each.warnings, *found)) for each in configured]
+        configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]
         configured += [unreadable_status(each, store, context) for each in unreadable]
         forgotten = [unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
         return [*configured, *forgotten]

@@ -69,8 +69,8 @@ def test_power_cuts_at_any_moment_lose_nothing(machine: SystemdMachine, lab: Lab
         empty(machine)
         lab.flush()
         before = issued(lab)
+        after = chance.uniform(0.3, 1) * longest  # before that, Python starts
         try:
-            after = chance.uniform(0.3, 1) * longest  # before that, Python starts
             subprocess.run(machine.argv("systemctl", "start", SERVICE), timeout=after, check=False)
         except subprocess.TimeoutExpired:
             unfinished += 1

@@ -120,7 +120,7 @@ def root_folder() -> Path:
     with (build / "systemd.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            for old in build.glob("systemd-*"):
+            for old in build.glob("systemd-????????*"):
                 shutil.rmtree(old)
             _install(folder.with_suffix(".new"))
             folder.with_suffix(".new").rename(folder)

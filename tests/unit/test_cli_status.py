@@ -215,7 +215,7 @@ def test_json(show: Show) -> None:
     (line,) = show(*mine, line="status --json --failing", schedule=ActiveSchedule(True, "cron"))
     document: dict[str, Any] = json.loads(line)
     assert [certificate["name"] for certificate in document["certificates"]] == ["old"]
-    rest = {"name": None, "others": [], "last_run": None}
+    rest: dict[str, Any] = {"name": None, "others": [], "last_run": None}
     assert document["schedule"] == {"installed": True, "kind": "cron", "running": True, **rest}
     assert document["counts"] == {"valid": 1, "due": 2, "unconfigured": 1}
     assert json.loads(show(line="status --json")[0])["schedule"] == {
