@@ -69,7 +69,7 @@ class FoundCommand(Frozen):
     :ivar folder: where it starts; None if that is not known.
     :ivar environ: its environment, as far as it decides about the configuration; None if that is not known.
     :ivar halt: finds out why the machine does not run it; None if it does, or if that is not known.
-    :ivar name: of the unit, the file, the job or the task that has it, or the number of the process; "" if not known.
+    :ivar name: of the unit, the file, the job or the task that has it; "" if not known.
     :ivar stop: the command that stops its unit; "" for others.
     """
 
@@ -208,7 +208,7 @@ class ActiveSchedule(Frozen, uncompared=("remembered", "name", "running")):
     :ivar kind: ``systemd``, ``cron``, ``launchd``, ``windows``, or ``run`` for a running ``dnsrenew run``.
     :ivar halt: why it does not run although it is installed; None if it runs, or if that is not known.
     :ivar remembered: whether the store remembers its runs: it calls ``renew --scheduled``, or may do so.
-    :ivar name: of its unit, its file, its job or its task, or the number of its process; "" if not known.
+    :ivar name: of its unit, its file, its job or its task; "" for a running ``dnsrenew run``.
     :ivar running: all that run, if that was asked for.
     """
 
@@ -516,7 +516,7 @@ def _of_process(words: Sequence[str], pid: int, machine: Machine) -> Iterator[Fo
         environ = seen.environ
         if environ is not None and not environ.get("HOME"):
             environ = {**environ, "HOME": home_of(seen.user)} if home_of(seen.user) else None
-        yield FoundCommand(line, seen.folder, environ, name=str(pid))
+        yield FoundCommand(line, seen.folder, environ)
 
 
 def _running(words: Sequence[str]) -> Iterator[str]:
