@@ -202,6 +202,23 @@ def test_advice_names_the_unit_that_really_runs(machine: SystemdMachine, lab: La
     wait_until(lambda: [each["ok"] for each in status(machine)["certificates"][0]["deployed"]] == [True])
 
 
+def test_what_would_stop_the_next_run_is_said_by_one_with_nothing_to_do(machine: SystemdMachine, lab: Lab) -> None:
+    """A unit that closes the store, and a secret that is gone, are in the journal while nothing is due."""
+    machine.write("/etc/dnsrenew/tsig", lab.key.secret, 0o600)
+    configure(machine, lab, **{"dns.home.tsig_secret": "file:/etc/dnsrenew/tsig"})
+    machine.good("dnsrenew", "schedule", "install")
+    machine.good("systemctl", "start", SERVICE)
+    machine.write(f"/etc/systemd/system/{SERVICE}.d/own.conf", "[Service]\nReadWritePaths=\n")
+    machine.good("systemctl", "daemon-reload")
+    machine.good("rm", "/etc/dnsrenew/tsig")
+    machine.good("systemctl", "start", SERVICE)
+    said = machine.journal(SERVICE)
+    assert "/var/lib/dnsrenew cannot be written: its file system is read-only. Run `dnsrenew schedule install`" in said
+    assert "file:/etc/dnsrenew/tsig cannot be read" in said
+    checked = machine.run("dnsrenew", "status", "--check")
+    assert (checked.returncode, "1 needs attention" in checked.stdout) == (1, True), checked.stdout
+
+
 def test_who_renews_is_said_by_name_and_state(machine: SystemdMachine) -> None:
     """`status` names what renews, or what is stopped, and what runs beside it: a second schedule, certbot's timer."""
     machine.write(f"/etc/systemd/system/{RUN}", (ROOT / "docs/monitoring" / RUN).read_text())
