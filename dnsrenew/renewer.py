@@ -26,6 +26,7 @@ from dnsrenew.operations.listeners import FinishedRun
 from dnsrenew.operations.selection import selected, shared_certificates, unknown_certificate
 from dnsrenew.operations.status import (
     asker,
+    obstacles,
     port_debts,
     status_of,
     unconfigured,
@@ -148,6 +149,12 @@ class Renewer:
                         diagnosis.explain(context, config, self._store, outcomes, services)
         finally:
             services.close()
+        if any(outcome.status == "not-due" for outcome in outcomes):
+            found = obstacles(self._config, self._store, context)
+            outcomes = [
+                replace(each, warnings=(*each.warnings, *found)) if each.status == "not-due" else each
+                for each in outcomes
+            ]
         log_idle(outcomes)
         if dry_run:
             return outcomes
@@ -312,8 +319,9 @@ class Renewer:
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
-        owed = port_debts(self._config, store)
+        owed, notices = port_debts(self._config, store), obstacles(self._config, store, context)
         configured = [status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs]
+        configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]
         configured += [unreadable_status(each, store, context) for each in unreadable]
         forgotten = [unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
         return [*configured, *forgotten]

@@ -50,9 +50,10 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for other in found:
         if other.plan.kind != plan.kind:
             raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
-    active = UNKNOWN if found else detect(job.config, names=[spec.name for spec in config.certificates])
-    if active.kind not in (None, "run"):  # a running `dnsrenew run` may well be there for the test
-        _warn(invocation, texts.SCHEDULE_TWICE.format(kind=texts.SCHEDULERS[active.kind]))
+    ours = {name for path in schedule_note.paths(plan) for name in (path, os.path.basename(path))} if found else set()
+    running = schedule_note.active_schedule(config, beside=True).running
+    for line in schedule_note.stop_others(each for each in running if each.name not in ours):
+        _warn(invocation, line)
     _warn_of_environment(invocation, config)
     before = installer.installed_state(plan, installer.read_installed(plan, installer.run_program))
     ran = before == "same" and not installer.why_inactive(plan, installer.run_program)
@@ -68,6 +69,9 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     if not terminal.quiet:
         head = "" if inactive else (texts.SCHEDULE_ALREADY if ran else texts.SCHEDULE_NOW).format(title=say(plan.title))
         terminal.write_result("\n".join(_installed(invocation, plan, job, head)))
+    for command in plan.enable:
+        if command.done and command not in failed and not terminal.quiet:
+            _warn(invocation, say(command.done))
     for command in failed:
         if command.fix:
             line = texts.COMMAND_FAILED.format(command=" ".join(command.arguments), fix=say(command.fix))
@@ -160,6 +164,8 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
                 title=say(plan.title), paths=texts.SEPARATOR.join(schedule_note.paths(plan))
             )
             terminal.write_result(f"{green('✓')} {line}")
+            if plan.left:
+                _warn(invocation, say(plan.left))
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
             _show_others(invocation, host, job, kind)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import rfc3339
@@ -24,20 +24,25 @@ if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.schedule import ScheduledJob, SchedulePlan
-    from dnsrenew.schedule.detect import ActiveSchedule
+    from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
     from dnsrenew.store.scheduled_runs import ScheduledRuns
 
 _MANUAL: Final = "manual"
 """The provider with which a person writes the TXT records."""
 
 
-def active_schedule(config: Config) -> ActiveSchedule:
-    """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere."""
+def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
+    """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere.
+
+    :param beside: also look for what runs beside it.
+    """
     from dnsrenew.schedule.detect import UNKNOWN, detect
 
     if config.path is None or config.fleet is not None:
         return UNKNOWN
-    return detect(config.path, names=[spec.name for spec in config.certificates])
+    names = [spec.name for spec in config.certificates]
+    domains = [name for spec in config.certificates for name in (spec.name, *spec.domains)] if beside else []
+    return detect(config.path, names=names, beside=domains)
 
 
 class ScheduleNote(Frozen):
@@ -63,7 +68,7 @@ class ScheduleNote(Frozen):
             return halt_text(self.active)
         return (texts.MISSED_RUN if self.run.last else texts.NEVER_RAN).format(ago=formatting.distance(time, now))
 
-    def to_dict(self) -> dict[str, bool | str | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {**self.active.to_dict(), "last_run": rfc3339(self.run.last) if self.run.last else None}
 
@@ -76,9 +81,19 @@ def halt_text(active: ActiveSchedule) -> str:
     return texts.HALTED.format(kind=kind, reason=say(active.halt.reason), fix=say(active.halt.fix))
 
 
+def stop_others(others: Iterable[RunningSchedule]) -> list[str]:
+    """Return a sentence for each schedule that runs beside another one, with the command that stops it."""
+    found = []
+    for each in others:
+        other = texts.OTHER_SCHEDULES[each.program].format(name=each.name)
+        template = texts.OTHER_STOP if each.stop else texts.OTHER_LINE
+        found.append(template.format(other=other, command=each.stop))
+    return found
+
+
 def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
     """Find out what renews the certificates of the configuration by itself, and when it last did."""
-    active, runs = active_schedule(config), scheduled_runs(invocation, config)
+    active, runs = active_schedule(config, beside=True), scheduled_runs(invocation, config)
     run = runs.read(config.path) if runs is not None and config.path is not None else ScheduledRun()
     missed = active.halt is None and active.remembered and run.is_missing(invocation.clock.now())
     return ScheduleNote(active, run, missed)

@@ -13,7 +13,13 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand, schedule_note
+from dnsrenew.cli.schedule_note import (
+    needs_person,
+    nothing_renews,
+    renewed_by_hand,
+    schedule_note,
+    stop_others,
+)
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 
@@ -323,7 +329,11 @@ class StatusText:
             lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
         lines += broken
         if self._schedule.kind and not broken:
-            lines += self._wrap(dim(texts.RENEWED_BY[self._schedule.kind]))
+            renewed_by = texts.RENEWED_BY[self._schedule.kind]
+            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self._schedule.name)
+            lines += self._wrap(dim(named if self._schedule.name else renewed_by))
+        for line in stop_others(self._schedule.others()):
+            lines += formatting.wrap(line, self._columns, f"{yellow('!')} ", "  ")
         return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────
@@ -399,7 +409,7 @@ class StatusText:
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self._now):
             return f"{red('✗')} {texts.STATES['overdue']}"
-        if is_unreadable(certificate):
+        if is_unreadable(certificate) or has_obstacle(certificate):
             return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
@@ -515,6 +525,8 @@ def _padded(cells: Sequence[str]) -> list[str]:
 
 BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
 """The states of a certificate that no server can use."""
+_OBSTACLES: Final = ("store-", "secret-")
+"""How the codes begin of what would stop the next renewal."""
 _GRACE: Final = timedelta(days=1)
 """A renewal is overdue this long after its time, so that a daily run has had its chance."""
 
@@ -522,7 +534,12 @@ _GRACE: Final = timedelta(days=1)
 def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
     """Return whether ``status --check`` reports the certificate."""
     failed = certificate.last_failure is not None or is_undeployed(certificate) or certificate.after_owed
-    return certificate.state in BAD or failed or is_overdue(certificate, now)
+    return certificate.state in BAD or failed or has_obstacle(certificate) or is_overdue(certificate, now)
+
+
+def has_obstacle(certificate: CertificateStatus) -> bool:
+    """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
+    return any(notice.code.startswith(_OBSTACLES) for notice in certificate.warnings)
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

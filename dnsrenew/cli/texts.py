@@ -502,6 +502,14 @@ RENEWED_BY: Final = {
     "run": "A running dnsrenew run renews automatically.",
 }
 """What renews, by the kind of schedule."""
+RENEWED_BY_NAME: Final = "{renewed_by} Active: {name}."
+OTHER_SCHEDULES: Final = {
+    "dnsrenew": "{name} renews these certificates too. One schedule is enough.",
+    "certbot": "{name} renews these certificates too, with certbot.",
+}
+"""What runs beside the schedule, by its program."""
+OTHER_STOP: Final = "{other} To stop it, run: {command}"
+OTHER_LINE: Final = "{other} To stop it, remove its line."
 HALTED: Final = "Nothing renews automatically: {kind} has a job for it, but {reason}. {fix}"
 MISSED_RUN: Final = "The last scheduled run was {ago}. To see its schedule and its log, run: dnsrenew schedule show"
 NEVER_RAN: Final = "The schedule was installed {ago} and has not run since. To see it, run: dnsrenew schedule show"
@@ -734,7 +742,6 @@ SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
 SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}; adapt the paths."
 SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by dnsrenew schedule install."
-SCHEDULE_TWICE: Final = "{kind} already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job."
 SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
 """What runs a schedule, by its kind."""
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."

@@ -119,32 +119,31 @@ def missing_things(draft: Draft) -> list[Notice]:
 
 
 def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
-    for key, program in _programs(spec):
-        if not _can_be_run(program):
-            yield texts.PROGRAM_MISSING, program, key
+    for key, command in (("before", spec.before), ("after", spec.after)):
+        if command and not _can_be_run(command[0]):
+            yield texts.PROGRAM_MISSING, command[0], key
+    for entry in spec.deploy:
+        if isinstance(entry, Deployment):
+            yield from _of_deployment(entry)
     for route in spec.routes:
         if route.webroot and not os.path.isdir(route.webroot):
             yield texts.WEBROOT_MISSING, str(route.webroot), "webroot"
 
 
-def _programs(spec: CertificateSpec) -> Iterator[tuple[str, str]]:
-    """Yield the programs of this machine that a renewal runs, with their keys."""
-    for key, command in (("before", spec.before), ("after", spec.after)):
-        if command:
-            yield key, command[0]
-    for entry in spec.deploy:
-        if isinstance(entry, Deployment):
-            yield from _of_deployment(entry)
-
-
-def _of_deployment(entry: Deployment) -> Iterator[tuple[str, str]]:
+def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
+    """Yield the programs of this machine that a deployment runs, and the folders that it writes to, if missing."""
     from dnsrenew.deploy import entry as catalogue  # few configurations deploy
     from dnsrenew.deploy.protocol import all_options
 
     kind = catalogue.target(entry.to)
-    for key, option in all_options(kind).items() if kind is not None else ():
-        if option.kind == _LOCAL_PROGRAM and (command := entry.options.get(key)):
-            yield key, command[0]
+    if kind is None:
+        return
+    for key, option in all_options(kind).items():
+        if option.kind == _LOCAL_PROGRAM and (command := entry.options.get(key)) and not _can_be_run(command[0]):
+            yield texts.PROGRAM_MISSING, command[0], key
+    for folder in map(os.path.dirname, catalogue.entry(entry).files):
+        if not os.path.isdir(folder):
+            yield texts.DEPLOY_FOLDER_MISSING, folder, "deploy"
 
 
 def _can_be_run(program: str) -> bool:

@@ -186,6 +186,11 @@ WEBROOT_MISSING: Final = Text(
     "The folder {path} of {names} does not exist on this machine.",
     "Correct `{key}` or create the folder, unless the configuration is for another machine.",
 )
+DEPLOY_FOLDER_MISSING: Final = Text(
+    "deploy-folder-missing",
+    "The folder {path} for the deployment of {names} does not exist on this machine.",
+    "Run mkdir -p {path}, or correct `{key}`, unless the configuration is for another machine.",
+)
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
     "Private keys are stored in the database unencrypted.",

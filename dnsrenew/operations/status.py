@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -11,13 +12,14 @@ from urllib.parse import unquote
 
 from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, RouteTaken, StoredVersion, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import due, history
 from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.due import RunOptions, in_current, why
 from dnsrenew.store import State
+from dnsrenew.store.os_errors import translate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,6 +100,31 @@ def status_of(
         after_owed=bool(debts),
         warnings=(*its.notices, *debts),
     )
+
+
+def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
+    """Return what would stop a renewal though none is due, and warn of it: a store that is read-only, a missing secret.
+
+    Only files are looked at: no program runs, and what this user may not read says nothing about the next run.
+    """
+    found: list[DnsRenewError] = []
+    if store.path is not None and os.path.isdir(store.path):
+        if not os.access(store.path, os.R_OK | os.X_OK):
+            return []
+        if not os.access(store.path, os.W_OK):
+            is_mount = hasattr(os, "statvfs") and os.statvfs(store.path).f_flag & os.ST_RDONLY
+            number = errno.EROFS if is_mount else errno.EACCES
+            found.append(translate(OSError(number, os.strerror(number)), str(store.path), "write", str(store.path)))
+    for use in config.secrets:
+        if use.secret.reference.startswith("file:"):
+            try:
+                use.secret.reveal()
+            except SecretError as error:
+                found.append(error)
+    notices = [Notice(error.code, error.message, error.fix) for error in found]
+    for notice in notices:
+        context.warn(notice.code, notice.message, notice.fix)
+    return notices
 
 
 def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:

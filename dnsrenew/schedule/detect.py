@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.clock import unit_seconds
 from dnsrenew.base.users import home_of
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.locate import VARIABLE, search
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd, this_machine
@@ -27,6 +27,7 @@ from dnsrenew.schedule.running import (
     ANACRON,
     UNIT_FOLDERS,
     Halt,
+    as_root,
     halt_of_agent,
     halt_of_cron,
     halt_of_task,
@@ -68,12 +69,16 @@ class FoundCommand(Frozen):
     :ivar folder: where it starts; None if that is not known.
     :ivar environ: its environment, as far as it decides about the configuration; None if that is not known.
     :ivar halt: finds out why the machine does not run it; None if it does, or if that is not known.
+    :ivar name: of the unit, the file, the job or the task that has it; "" if not known.
+    :ivar stop: the command that stops its unit; "" for others.
     """
 
     line: str
     folder: str | None = None
     environ: Mapping[str, str] | None = None
     halt: Callable[[], Halt | None] = lambda: None
+    name: str = ""
+    stop: str = ""
 
     def renews(self, config: str, names: Collection[str] = ()) -> bool | None:
         """Return whether it renews the certificates of a configuration; None: it renews, perhaps those of another.
@@ -181,31 +186,60 @@ _MOST_WORDS: Final = 10
 """The first words of a command that can be a script; a line of a crontab begins with a time and a user."""
 
 
-class ActiveSchedule(Frozen, uncompared=("remembered",)):
+class RunningSchedule(Frozen):
+    """A schedule that runs: one of dnsrenew, or of certbot for the same names.
+
+    :ivar kind: as of :class:`ActiveSchedule`.
+    :ivar name: of its unit, or its file.
+    :ivar program: ``dnsrenew`` or ``certbot``.
+    :ivar stop: the command that stops it; "" if a line has to be removed.
+    """
+
+    kind: str
+    name: str
+    program: str
+    stop: str
+
+
+class ActiveSchedule(Frozen, uncompared=("remembered", "name", "running")):
     """What runs dnsrenew by itself.
 
     :ivar installed: None if that is not known.
     :ivar kind: ``systemd``, ``cron``, ``launchd``, ``windows``, or ``run`` for a running ``dnsrenew run``.
     :ivar halt: why it does not run although it is installed; None if it runs, or if that is not known.
     :ivar remembered: whether the store remembers its runs: it calls ``renew --scheduled``, or may do so.
+    :ivar name: of its unit, its file, its job or its task; "" for a running ``dnsrenew run``.
+    :ivar running: all that run, if that was asked for.
     """
 
     installed: bool | None
     kind: str | None = None
     halt: Halt | None = None
     remembered: bool = True
+    name: str = ""
+    running: tuple[RunningSchedule, ...] = ()
 
-    def to_dict(self) -> dict[str, bool | str | None]:
+    def others(self) -> list[RunningSchedule]:
+        """Return what runs beside it."""
+        return [each for each in self.running if each.name != self.name]
+
+    def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         running = None if self.installed is None else self.installed and self.halt is None
-        return {"installed": self.installed, "kind": self.kind, "running": running}
+        others = [{"kind": each.kind, "name": each.name, "program": each.program} for each in self.others()]
+        name = self.name or None
+        return {"installed": self.installed, "kind": self.kind, "name": name, "running": running, "others": others}
 
 
 UNKNOWN: Final = ActiveSchedule(None)
 
 
 def detect(
-    config: str | os.PathLike[str], machine: Machine | None = None, *, names: Collection[str] = ()
+    config: str | os.PathLike[str],
+    machine: Machine | None = None,
+    *,
+    names: Collection[str] = (),
+    beside: Collection[str] = (),
 ) -> ActiveSchedule:
     """Return what runs ``dnsrenew renew`` for a configuration by itself, or keeps ``dnsrenew run`` running.
 
@@ -214,24 +248,48 @@ def detect(
     as any number of them may run.
 
     :param names: of the certificates of the configuration; empty: not known.
+    :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
     """
     machine, path = machine or this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
-    halted: ActiveSchedule | None = None
+    found: list[ActiveSchedule] = []
+    running: list[RunningSchedule] = []
     for kind, commands in sources(machine.platform):
         try:
             for command in commands(machine):
                 answer = command.renews(path, names)
                 if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path, names))):
                     remembered = kind != RUN and (_SCHEDULED in command.line or "dnsrenew" not in command.line)
-                    found = ActiveSchedule(True, kind, command.halt(), remembered)
-                    if found.halt is None:
-                        return found
-                    halted = halted or found
+                    found.append(ActiveSchedule(True, kind, command.halt(), remembered, command.name))
+                    if found[-1].halt is None and not beside:
+                        return found[-1]
+                    if found[-1].halt is None and kind != RUN:  # a person may let that one run for a test
+                        running.append(RunningSchedule(kind, command.name, "dnsrenew", command.stop))
+                elif beside and _is_certbots(command, machine, beside):
+                    running.append(RunningSchedule(kind, command.name, "certbot", command.stop))
                 is_known = is_known and answer is not None
         except Exception:  # noqa: BLE001  # a hint only: nothing on a machine may stop the command that gives it
             is_known = False
-    return halted or (ActiveSchedule(False) if is_known else UNKNOWN)
+    first = min(found, key=lambda each: each.halt is not None, default=ActiveSchedule(False) if is_known else UNKNOWN)
+    return replace(first, running=tuple(dict.fromkeys(running)))
+
+
+_CERTBOT: Final = re.compile(r"""(?:^|[\s/"'])certbot["']?(?:\.renew|\s+(?:-\S+\s+)*renew)(?!\S)""")
+_LINEAGES: Final = "etc/letsencrypt/renewal"
+_UNLESS_SYSTEMD: Final = "-d /run/systemd/system"
+"""In Debian's entry of certbot at cron, which does nothing where systemd runs."""
+_COPY: Final = re.compile(r"-\d{4}$")
+"""What certbot adds to a name that it has already."""
+
+
+def _is_certbots(command: FoundCommand, machine: Machine, names: Collection[str]) -> bool:
+    """Return whether a command lets certbot renew a certificate of one of these names, and is not stopped."""
+    if len(command.line) > _LONGEST or not _CERTBOT.search(command.line):
+        return False
+    if _UNLESS_SYSTEMD in command.line and runs_systemd(machine):
+        return False
+    lineages = {_COPY.sub("", each.stem) for each in entries(machine.root / _LINEAGES) if each.suffix == ".conf"}
+    return bool(lineages & set(names)) and command.halt() is None
 
 
 def has_scheduler(machine: Machine | None = None) -> bool:
@@ -327,7 +385,9 @@ def _commands(
     ends = unit.suffix == ".service" and "oneshot" in _values(text, "Type")
     for command in _values(text, "ExecStart"):
         line = command.replace("%%", "%").replace("$$", "$")
-        yield FoundCommand(line, folder, environ, (lambda: None) if ends else halt)
+        control = f"systemctl {'--user ' if home else ''}disable --now {unit.name}"
+        stop = control if home else as_root(control)
+        yield FoundCommand(line, folder, environ, (lambda: None) if ends else halt, unit.name, stop)
 
 
 def _surroundings(unit: str, user_home: str) -> tuple[str | None, Mapping[str, str] | None]:
@@ -354,17 +414,25 @@ def _values(unit: str, key: str) -> Iterator[str]:
 def _cron(machine: Machine) -> Iterator[FoundCommand]:
     """Yield the lines of the system's crontabs and scripts, and of the user's crontab."""
     for crontab in (*(machine.root / each for each in _CRONTABS), *entries(machine.root / _CRON_FOLDERS[0])):
-        yield from _entries(read(crontab), partial(halt_of_cron, machine, anacron=crontab.name.startswith(ANACRON)))
+        halt = partial(halt_of_cron, machine, anacron=crontab.name.startswith(ANACRON))
+        yield from _entries(read(crontab), halt, _shown(crontab, machine))
     for folder in _CRON_FOLDERS[1:]:
         halt = partial(halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
         for script in entries(machine.root / folder):
-            yield from (FoundCommand(line, halt=halt) for line in lines(read(script)))
-    yield from _entries(machine.output("crontab", "-l"), partial(halt_of_cron, machine), str(machine.home))
+            name = _shown(script, machine)
+            yield from (FoundCommand(line, halt=halt, name=name) for line in lines(read(script)))
+    yield from _entries(machine.output("crontab", "-l"), partial(halt_of_cron, machine), "crontab", str(machine.home))
 
 
-def _entries(crontab: str, halt: Callable[[], Halt | None], user_home: str = "") -> Iterator[FoundCommand]:
+def _shown(file: Path, machine: Machine) -> str:
+    """Return the path of a file as the machine knows it."""
+    return f"/{file.relative_to(machine.root).as_posix()}"
+
+
+def _entries(crontab: str, halt: Callable[[], Halt | None], name: str, user_home: str = "") -> Iterator[FoundCommand]:
     """Yield the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
 
+    :param name: the path of the crontab, or ``crontab`` for the user's own.
     :param user_home: of the user whose crontab it is; "": each line of it names a user.
     """
     given: dict[str, str] = {}
@@ -376,7 +444,7 @@ def _entries(crontab: str, halt: Callable[[], Halt | None], user_home: str = "")
         user = fields[_CRON_TIMES if line.lstrip()[:1] in _CRON_DIGITS else 1 :][:1]
         home = given.get("HOME") or user_home or (home_of(user[0]) if user else "")
         environ = {**given, "HOME": home} if home else None
-        yield FoundCommand(line.replace("\\%", "%"), home or None, environ, halt)
+        yield FoundCommand(line.replace("\\%", "%"), home or None, environ, halt, name)
 
 
 # ── launchd, Task Scheduler ─────────────────────────────────────────────────────────────
@@ -405,7 +473,7 @@ def _job(machine: Machine, job: Mapping[str, Any], user_home: str) -> FoundComma
     home = user_home or home_of(job.get("UserName", _ROOT))
     environ = {"HOME": home, **job.get("EnvironmentVariables", {})} if home else None
     halt = partial(halt_of_agent, machine, str(job.get("Label", "")), user=bool(user_home))
-    return FoundCommand(line, str(job.get("WorkingDirectory", "/")), environ, halt)
+    return FoundCommand(line, str(job.get("WorkingDirectory", "/")), environ, halt, str(job.get("Label", "")))
 
 
 def _windows(machine: Machine) -> Iterator[FoundCommand]:
@@ -421,7 +489,7 @@ def _windows(machine: Machine) -> Iterator[FoundCommand]:
         settings = re.search(r"<Settings>.*?</Settings>", task, re.DOTALL)
         halt = partial(halt_of_task, file.name, enabled=not (settings and "<Enabled>false" in settings[0]))
         for command, given in zip(commands, arguments, strict=False):
-            yield FoundCommand(f"{command.strip(chr(34))} {given}", halt=halt)
+            yield FoundCommand(f"{command.strip(chr(34))} {given}", halt=halt, name=file.name)
 
 
 # ── a running dnsrenew run ──────────────────────────────────────────────────────────────

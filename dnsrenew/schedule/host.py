@@ -60,6 +60,7 @@ def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platf
         cron_folder=os.path.isdir("/etc/cron.d"),
         crontab=shutil.which("crontab") is not None,
         cron_halt=halt_of_cron(this_machine()),
+        lingers=os.path.exists(f"/var/lib/systemd/linger/{this_user()}"),
     )
 
 

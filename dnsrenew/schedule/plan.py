@@ -42,6 +42,7 @@ class Host(Frozen, kw_only=True):
     :ivar systemd: whether systemd runs this machine.
     :ivar cron_folder: whether ``/etc/cron.d`` exists.
     :ivar crontab: whether the program ``crontab`` exists.
+    :ivar lingers: whether systemd runs the services of the user while nobody is logged in.
     :ivar cron_halt: why no crontab is run; None if one is, or if that is not known.
     """
 
@@ -56,6 +57,7 @@ class Host(Frozen, kw_only=True):
     cron_folder: bool = False
     crontab: bool = False
     cron_halt: Halt | None = None
+    lingers: bool = False
 
 
 class JobNeeds(Frozen, kw_only=True):
@@ -139,11 +141,13 @@ class PlannedCommand(Frozen):
     :ivar arguments: the program and its arguments.
     :ivar required: whether a failure stops the installation.
     :ivar fix: a sentence for a failure that does not.
+    :ivar done: a sentence for a success that a person would not expect; "" for others.
     """
 
     arguments: tuple[str, ...]
     required: bool = True
     fix: str = ""
+    done: str = ""
 
 
 class SchedulePlan(Frozen, kw_only=True):
@@ -159,6 +163,7 @@ class SchedulePlan(Frozen, kw_only=True):
     :ivar status: commands that succeed while the schedule is active; none for cron.
     :ivar halt: why it would not run here; None if it would, if that is not known, or if ``status`` tells it.
     :ivar note: a limitation of this kind, or "".
+    :ivar left: what is left after a removal, or "".
     :ivar inspect: commands for users that show the next run and the log of the last runs.
     """
 
@@ -175,4 +180,5 @@ class SchedulePlan(Frozen, kw_only=True):
     after_removal: tuple[PlannedCommand, ...] = ()
     halt: Halt | None = None
     note: str = ""
+    left: str = ""
     inspect: tuple[str, ...] = ()

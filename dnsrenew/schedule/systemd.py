@@ -26,6 +26,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
         ("loginctl", "enable-linger", host.user),
         required=False,
         fix=texts.LINGER_FIX.format(user=host.user),
+        done=texts.LINGER_ON.format(user=host.user),
     )
     return SchedulePlan(
         kind="systemd",
@@ -37,7 +38,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
             PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
         ),
         enable=(
-            *(() if host.admin else (linger,)),
+            *(() if host.admin or host.lingers else (linger,)),
             PlannedCommand((*control, "daemon-reload")),
             PlannedCommand((*control, "enable", "--now", f"{job.name}.timer")),
         ),
@@ -45,6 +46,7 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
         disable=(PlannedCommand((*control, "disable", "--now", f"{job.name}.timer"), required=False),),
         after_removal=(PlannedCommand((*control, "daemon-reload"), required=False),),
         note=note(job, system=host.admin),
+        left=texts.LINGER_LEFT.format(user=host.user) if host.lingers and not host.admin else "",
         inspect=(f"{' '.join(control)} list-timers {job.name}.timer", f"{log} -u {job.name}.service"),
     )
 

@@ -68,6 +68,12 @@ WINDOWS_NOTE: Final = Phrase(
 LINGER_FIX: Final = Phrase(
     "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
 )
+LINGER_ON: Final = Phrase(
+    "All services of {user} now run while {user} is logged out too. To undo that: loginctl disable-linger {user}"
+)
+LINGER_LEFT: Final = Phrase(
+    "Other services of {user} still run while {user} is logged out. To end that: loginctl disable-linger {user}"
+)
 UNRESTRICTED_PROGRAMS: Final = Phrase(
     "The service has no sandbox, because that could stop the programs in your configuration: {settings}."
 )

@@ -46,13 +46,15 @@ def test_cron_that_does_not_run_is_said_until_it_does(machine: CronMachine, lab:
     assert (status, "Nothing renews this yet" in said) == (0, True), said
     status, said = machine.dnsrenew(user, "schedule", "install")
     assert (status, OFF in said, "now runs automatically" in said) == (0, True, False), said
-    for command, expected in (("schedule show", 0), ("status", 0), ("status --check", 1), ("status -q --check", 1)):
+    for command, ends in (("schedule show", 0), ("status", 0), ("status --check", 1), ("status -q --check", 1)):
         status, said = machine.dnsrenew(user, *command.split())
-        assert (status, OFF in said, "renews automatically." in said) == (expected, True, False), said
+        assert (status, OFF in said, "renews automatically." in said) == (ends, True, False), said
     status, said = machine.dnsrenew(user, "doctor")
     assert OFF in said, said
     document = json.loads(machine.run(user, program(), "status", "--json", "-q").stdout)
-    assert document["schedule"] == {"installed": True, "kind": "cron", "running": False, "last_run": None}
+    name = "/etc/cron.d/dnsrenew" if user == "root" else "crontab"
+    expected = {"installed": True, "kind": "cron", "name": name, "running": False, "others": [], "last_run": None}
+    assert document["schedule"] == expected
     started = re.search(r"Start it: (?:sudo )?(/etc/init.d/cron start)", machine.dnsrenew(user, "status")[1])
     assert started is not None
     assert machine.run("root", *started[1].split()).returncode == 0  # what `sudo` would do

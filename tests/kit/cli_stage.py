@@ -84,6 +84,7 @@ class FakeStatus:
     csr_since: datetime | None = None
     versions: tuple[Any, ...] = ()
     known: bool = True
+    warnings: tuple[Notice, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -104,7 +105,7 @@ def valid(name: str = "home", **more: Any) -> FakeStatus:
 class FakeConfig:
     """The part of a configuration that the command reads."""
 
-    certificates: tuple[Any, ...] = (SimpleNamespace(name="home", routes=()),)
+    certificates: tuple[Any, ...] = (SimpleNamespace(name="home", domains=(), routes=(), deploy=()),)
     accounts: Mapping[str, Any] = None  # type: ignore[assignment]
     path: Path = Path("/etc/dnsrenew/dnsrenew.toml")
     store: Path = Path("/nonexistent/state")
@@ -318,7 +319,7 @@ def install(
         renewer.on_event = on_event
         return renewer
 
-    put(detect, "detect", lambda _config, *, names: schedule)
+    put(detect, "detect", lambda _config, **_: schedule)
     put(Invocation, "config", fake_config)
     put(Invocation, "renewer", fake_renewer)
 

@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from dnsrenew import schedule
+from dnsrenew.base.values import replace
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli import schedule as schedule_command
-from dnsrenew.cli import schedule as schedule_preview
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, installer
-from dnsrenew.schedule.detect import ActiveSchedule
+from dnsrenew.schedule import Host, detect, installer
+from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 CONFIGURATION = """
@@ -150,17 +150,23 @@ def test_a_job_written_by_hand(
 ) -> None:
     """`show` recognizes a job written by hand. `install` warns that two jobs would run."""
     machine()
-    for module in (schedule_command, schedule_preview):
-        monkeypatch.setattr(module, "detect", lambda _config, *, names: ActiveSchedule(True, "cron"))
+    names = {"cron": "/etc/cron.d/certs", "systemd": "dnsrenew.timer"}
+    jobs = [RunningSchedule(kind, name, "dnsrenew", "") for kind, name in names.items()]
+    found = ActiveSchedule(True, "cron", name="/etc/cron.d/certs", running=tuple(jobs[:1]))
+    for module in (schedule_command, detect):
+        monkeypatch.setattr(module, "detect", lambda _config, **_: found)
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
     assert out.startswith("✓ cron renews automatically. It was not installed by dnsrenew schedule install.\n")
     assert "Nothing renews" not in out
     assert main(["schedule", "install"]) == 0
-    warning = "! cron already runs dnsrenew renew, by a job that dnsrenew did not write. Remove that job."
-    assert warning in said(capsys)
+    warning = "renews these certificates too. One schedule is enough. To stop it, remove its line."
+    assert f"! /etc/cron.d/certs {warning}" in said(capsys)
+    found = replace(found, running=tuple(jobs))
     assert main(["schedule", "install"]) == 0
-    assert warning not in said(capsys)  # the running job is dnsrenew's
+    out = said(capsys)
+    assert f"! /etc/cron.d/certs {warning}" in out
+    assert out.count(warning) == 1  # dnsrenew.timer is what was installed
 
 
 def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,6 +266,19 @@ def test_secrets_of_the_terminal_are_warned_of(machine: Machine, capsys: pytest.
     out, err = capsys.readouterr()
     assert out == ""
     assert "TSIG_SECRET is read from the environment" in err
+
+
+def test_lingering_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lingering is more than a schedule: it is said when it is turned on, and that a removal leaves it."""
+    machine()
+    assert main(["schedule", "install"]) == 0
+    assert "All services of joe now run while joe is logged out too. To undo that: loginctl" in said(capsys)
+    run = machine(replace(DEBIAN_USER, lingers=True))
+    assert main(["schedule", "install"]) == 0
+    assert "logged out" not in said(capsys)
+    assert not [line for line in run.ran if "loginctl" in line]
+    assert main(["schedule", "remove"]) == 0
+    assert "Other services of joe still run while joe is logged out. To end that: loginctl" in said(capsys)
 
 
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

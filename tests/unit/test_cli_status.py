@@ -13,7 +13,7 @@ from dnsrenew.base.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
-from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
+from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, RunningSchedule
 from dnsrenew.schedule.running import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
@@ -215,10 +215,11 @@ def test_json(show: Show) -> None:
     (line,) = show(*mine, line="status --json --failing", schedule=ActiveSchedule(True, "cron"))
     document: dict[str, Any] = json.loads(line)
     assert [certificate["name"] for certificate in document["certificates"]] == ["old"]
-    assert document["schedule"] == {"installed": True, "kind": "cron", "running": True, "last_run": None}
+    rest: dict[str, Any] = {"name": None, "others": [], "last_run": None}
+    assert document["schedule"] == {"installed": True, "kind": "cron", "running": True, **rest}
     assert document["counts"] == {"valid": 1, "due": 2, "unconfigured": 1}
     assert json.loads(show(line="status --json")[0])["schedule"] == {
-        "installed": None, "kind": None, "running": None, "last_run": None
+        "installed": None, "kind": None, "running": None, **rest
     }  # fmt: skip
 
 
@@ -321,12 +322,30 @@ def test_a_damaged_record_of_runs_is_none(show: Show, tmp_path: Path, content: b
     show(valid(), line="status --check", schedule=ActiveSchedule(True, "cron"), config=FakeConfig(store=tmp_path))
 
 
+def test_what_runs_beside_is_named(show: Show) -> None:
+    """What renews is named, and what runs beside it, with the command that stops it."""
+    timer = RunningSchedule("systemd", "dnsrenew.timer", "dnsrenew", "systemctl disable --now dnsrenew.timer")
+    second = RunningSchedule("cron", "/etc/cron.d/certs", "dnsrenew", "")
+    certbot = RunningSchedule("systemd", "certbot.timer", "certbot", "systemctl disable --now certbot.timer")
+    found = ActiveSchedule(True, "systemd", name=timer.name, running=(timer, second, certbot))
+    assert show(valid(), schedule=found)[-3:] == [
+        "systemd renews automatically. Active: dnsrenew.timer.",
+        "! /etc/cron.d/certs renews these certificates too. One schedule is enough. To stop it, remove its line.",
+        f"! certbot.timer renews these certificates too, with certbot. To stop it, run: {certbot.stop}",
+    ]
+    schedule = json.loads(show(valid(), line="status --json", schedule=found)[0])["schedule"]
+    assert (schedule["name"], schedule["others"][1]) == (
+        "dnsrenew.timer",
+        {"kind": "systemd", "name": "certbot.timer", "program": "certbot"},
+    )
+
+
 @pytest.mark.parametrize("names", [["home"], ["home", "other"]])
 def test_what_needs_a_person_is_reported(show: Show, names: list[str]) -> None:
     """The command that installs a schedule is shown only if a certificate can be renewed without a person."""
     person, api = DnsAccount("manual", name="person"), DnsAccount("duckdns", name="api")
     specs = [
-        SimpleNamespace(name=name, routes=[Route("dns-01", dns=["person" if name == "home" else "api"])])
+        SimpleNamespace(name=name, domains=(), routes=[Route("dns-01", dns=["person" if name == "home" else "api"])])
         for name in names
     ]
     config = FakeConfig(tuple(specs), {"person": person, "api": api})

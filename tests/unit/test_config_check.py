@@ -196,6 +196,8 @@ def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
         ('deploy = [{ to = "files", key = "k", reload = ["./gone"] }]', "program-missing", "reload"),
         ('routes = [{ challenge = "http-01", webroot = "gone" }]', "webroot-missing", "webroot"),
         ('routes = [{ challenge = "http-01", webroot = "plain" }]', "webroot-missing", "webroot"),
+        ('deploy = [{ to = "files", key = "gone/key.pem" }]', "deploy-folder-missing", "deploy"),
+        ('deploy = [{ to = "ssh", host = "h", key = "/gone/key.pem" }]', None, ""),
         ('before = ["./there"]', None, ""),
         ('deploy = [{ run = ["sh", "-c", "exit"] }]', None, ""),
         ('deploy = [{ to = "docker", container = "c", run = ["no-such-program-at-all"] }]', None, ""),
@@ -203,7 +205,7 @@ def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_missing_on_this_machine(tmp_path: Path, line: str, code: str | None, key: str) -> None:
-    """A missing program or webroot is a warning: the configuration may be meant for another machine."""
+    """A missing program or folder is a warning: the configuration may be meant for another machine."""
     (tmp_path / "plain").write_text("")
     (tmp_path / "there").write_text("#!/bin/sh\n")
     (tmp_path / "there").chmod(0o700)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,8 +29,11 @@ from dnsrenew.base.model import (
     Route,
 )
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
+from dnsrenew.cli.status import needs_attention
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.config.schema import SecretUse
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.services import StagingCAs
@@ -56,7 +60,7 @@ class RenewerStage:
         self.events: list[Event] = []
         keep(self.store, ISSUED)
 
-    def renewer(self, *specs: CertificateSpec, days: float = 1) -> Renewer:
+    def renewer(self, *specs: CertificateSpec, days: float = 1, secrets: tuple[SecretUse, ...] = ()) -> Renewer:
         """Return a renewer, a number of days after the certificate's start."""
         config = Config(
             path=None,
@@ -69,6 +73,7 @@ class RenewerStage:
             providers={},
             resolver=Resolver(),
             certificates=specs or (SPEC,),
+            secrets=secrets,
         )
         return Renewer(config, on_event=self.events.append, clock=FakeClock(BEGIN + days * DAYS))
 
@@ -127,6 +132,25 @@ def test_a_store_that_stood_open_is_closed_where_nothing_is_due(stage: RenewerSt
     assert outcome.status == "not-due"
     assert stage.path.stat().st_mode & 0o777 == 0o700
     assert stage.events == []
+
+
+@pytest.mark.usefixtures("no_services")
+@pytest.mark.parametrize("code", ["secret-missing", "store-read-only"])
+def test_what_would_stop_a_renewal_is_said_while_nothing_is_due(
+    stage: RenewerStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str
+) -> None:
+    """A secret that is gone, and a store that is read-only, are a warning of `renew` and `status` long before."""
+    gone = SecretUse("", ("dns", "a", "token"), Secret.file(str(tmp_path / "gone")))
+    renewer = stage.renewer(secrets=(gone,) if code == "secret-missing" else ())
+    if code == "store-read-only":
+        monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
+        monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY), raising=False)
+    (outcome,) = renewer.renew()
+    assert (outcome.status, [warning.code for warning in outcome.warnings]) == ("not-due", [code])
+    (found,) = renewer.status()
+    assert [warning.code for warning in found.warnings] == [code]
+    assert needs_attention(found, BEGIN)
+    assert [event.kind for event in stage.events] == ["warning", "warning"]
 
 
 @pytest.mark.usefixtures("no_services")

@@ -186,6 +186,47 @@ def test_what_was_started_by_hand_is_asked_for(machine: Machine, answer: str) ->
     assert asked[: len(units)] == [("systemctl", "--user", "is-active", unit) for unit in units]
 
 
+CERTBOT = "test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew --no-random-sleep-on-renew"
+
+
+@pytest.mark.parametrize(
+    ("lineage", "state", "counts"),
+    [
+        ("home.test", "active", True),
+        ("home.test-0001", "active", True),
+        ("other.test", "active", False),
+        ("home.test", "inactive", False),
+    ],
+)
+def test_what_runs_beside_is_found(machine: Machine, lineage: str, state: str, *, counts: bool) -> None:
+    """All that runs is found by its name, and certbot's timer if certbot has one of the names and it is not stopped."""
+    for path, text in {
+        "/etc/systemd/system/dnsrenew.timer": "[Timer]\nOnCalendar=daily\n",
+        "/etc/systemd/system/dnsrenew.service": f"[Service]\nExecStart=dnsrenew renew --config {CONFIG}\n",
+        "/etc/systemd/system/second.service": f"[Service]\nExecStart=dnsrenew run --config {CONFIG}\n",
+        "/etc/systemd/system/certbot.timer": "[Timer]\nOnCalendar=daily\n",
+        "/usr/lib/systemd/system/certbot.service": "[Service]\nExecStart=/usr/bin/certbot -q renew --no-random-sleep\n",
+        "/etc/cron.d/certbot": f"0 */12 * * * root {CERTBOT}\n",
+        "/etc/cron.d/certs": f"0 4 * * * root dnsrenew renew --config {CONFIG}\n",
+        f"/etc/letsencrypt/renewal/{lineage}.conf": "",
+    }.items():
+        put(machine, path, text)
+    for unit in ("dnsrenew.timer", "second.service", "certbot.timer"):
+        enable(machine, f"/etc/systemd/system/{unit}", "timers.target")
+    shown = {"certbot.timer": state}
+    machine = replace(machine, output=lambda *words: shown.get(words[-1], "active") if "show" in words else "")
+    found = detect(CONFIG, machine, beside=["home.test"])
+    certbot = ("certbot.timer", "certbot", "systemctl disable --now certbot.timer")
+    expected = [
+        *([certbot] if counts else []),
+        ("second.service", "dnsrenew", "systemctl disable --now second.service"),
+        ("/etc/cron.d/certs", "dnsrenew", ""),
+    ]
+    assert found.name == "dnsrenew.timer"
+    assert [(each.name, each.program, each.stop.removeprefix("sudo ")) for each in found.others()] == expected
+    assert detect(CONFIG, machine).others() == []
+
+
 def test_a_service_that_stays(machine: Machine) -> None:
     """`dnsrenew run` as an enabled system service counts."""
     put(machine, "/etc/systemd/system/dnsrenew.service", f"[Service]\nExecStart=dnsrenew run --config {CONFIG}\n")
@@ -349,7 +390,7 @@ def test_this_machine_is_looked_at_quickly() -> None:
     """The detection on this machine takes less than half a second."""
     detect(CONFIG)  # loads what it needs
     before = time.perf_counter()
-    assert detect(CONFIG).to_dict().keys() == {"installed", "kind", "running"}
+    assert detect(CONFIG).to_dict().keys() == {"installed", "kind", "name", "running", "others"}
     assert time.perf_counter() - before < allowed(0.5)  # 0.01 s on an idle machine
 
 

@@ -19,6 +19,8 @@ from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
 from dnsrenew.extensions.setup.importing.on_machine import script
+from dnsrenew.schedule.detect import detect
+from dnsrenew.schedule.machine import program_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +87,8 @@ def steps(
     found = [*_to_dns(config, by_hand), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
-    found.append(texts.STEP_SCHEDULE.format(config=option))
+    if not _is_scheduled(config):
+        found.append(texts.STEP_SCHEDULE.format(config=option))
     withheld: list[Message] = []
     named: list[StopCommand] = []
     if lines:
@@ -106,6 +109,12 @@ def steps(
         found += [*map(_stop, stops), *withheld]
         named = [*stops]
     return NextSteps(found, withheld if stops or unstopped else [], named)
+
+
+def _is_scheduled(config: Path) -> bool:
+    """Return whether this machine renews the certificates of a configuration by itself already."""
+    active = detect(config)
+    return active.installed is True and active.halt is None
 
 
 def _to_fix(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
@@ -271,10 +280,19 @@ def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> tuple[list
     for kind, folder in sources:
         is_usual = os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
         its = stop_commands(kind.name, host, folder, is_usual=is_usual)
-        found += its
+        found += [each for each in its if not _is_off(each, host)]
         if not (its or is_usual) and kind.name in _PROGRAMS:
             unknown.append(UnknownStop(kind.name, str(folder)))
     return list(dict.fromkeys(found)), unknown
+
+
+def _is_off(stop: StopCommand, host: HostView) -> bool:
+    """Return whether systemd says that a unit is stopped for good; of a copied folder it knows nothing."""
+    control, _, unit = stop.command.partition(" disable --now ")
+    if not unit or host.root != host.root.parent:
+        return False
+    shown = program_output(*control.split(), "show", "--property=UnitFileState,ActiveState", "--value", unit).split()
+    return "inactive" in shown and not {"disabled", "masked"}.isdisjoint(shown)
 
 
 def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) -> list[StopCommand]:

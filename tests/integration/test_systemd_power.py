@@ -1,0 +1,88 @@
+"""The power fails in a run of twenty certificates, at any moment; process 1 is systemd, and is killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.lab import Lab
+from tests.lab.systemd import SystemdMachine, systemd_machine
+
+from .test_systemd import RELOAD, SERVICE, configure, status
+
+MANY: Final = 20
+LIVE: Final = "/etc/nginx/live"
+
+
+@pytest.fixture(scope="module")
+def machine(running_lab: Lab) -> Iterator[SystemdMachine]:
+    """A machine with nginx, and the schedule of twenty certificates that it gets."""
+    with systemd_machine() as made:
+        made.good("install", "-d", "-m", "700", LIVE)
+        files = [(f"{LIVE}/{number}.pem", f"{LIVE}/{number}.key") for number in range(MANY)]
+        deploy = [{"to": "files", "certificate": one, "key": other, "reload": RELOAD} for one, other in files]
+        tables = [
+            {"name": f"c{number}", "domains": [f"c{number}.example.test"], "deploy": [deploy[number]]}
+            for number in range(MANY)
+        ]
+        configure(made, running_lab, certificate=tables)
+        made.write("/etc/nginx/conf.d/tls.conf", f"server {{ listen unix:/run/nginx.socket; root {LIVE}; }}\n")
+        made.good("rm", "/etc/nginx/sites-enabled/default")
+        made.good("systemctl", "enable", "--now", "nginx")
+        made.good("dnsrenew", "schedule", "install")
+        yield made
+
+
+def empty(machine: SystemdMachine) -> None:
+    """Forget all certificates, and what was deployed."""
+    machine.good("sh", "-c", f"rm -rf /var/lib/dnsrenew/* {LIVE}/*")
+
+
+def issued(lab: Lab) -> int:
+    """Return how many certificates the CA has issued."""
+    return lab.pebble.process.log().count("Issued certificate serial")
+
+
+def stored(machine: SystemdMachine) -> dict[str, str]:
+    """Return the certificates in force, by name: the text of each."""
+    folder = machine.disk / "var/lib/dnsrenew/certificates"
+    return {path.parts[-3]: path.read_text() for path in folder.glob("*/current/fullchain.pem")}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("times", [10, pytest.param(200, marks=pytest.mark.slow)])
+def test_power_cuts_at_any_moment_lose_nothing(machine: SystemdMachine, lab: Lab, times: int) -> None:
+    """The next run completes what a power cut stopped: twenty certificates, deployed, of twenty that were issued."""
+    seed = time.time_ns()
+    chance = random.Random(seed)
+    empty(machine)
+    begin = time.monotonic()
+    machine.good("systemctl", "start", SERVICE)
+    longest = time.monotonic() - begin
+    unfinished = 0
+    for number in range(times):
+        empty(machine)
+        lab.flush()
+        before = issued(lab)
+        after = chance.uniform(0.3, 1) * longest  # before that, Python starts
+        try:
+            subprocess.run(machine.argv("systemctl", "start", SERVICE), timeout=after, check=False)
+        except subprocess.TimeoutExpired:
+            unfinished += 1
+        machine.cut()
+        kept = stored(machine)
+        machine.boot()
+        lab.flush()
+        machine.good("systemctl", "start", SERVICE)
+        now, here = stored(machine), f"cut {number} after {after:.3f} s, of the seed {seed}"
+        assert (len(now), issued(lab) - before) == (MANY, MANY), here
+        assert kept.items() <= now.items(), here
+        deployed = {f"c{path.stem}": path.read_text() for path in (machine.disk / LIVE[1:]).glob("*.pem")}
+        assert deployed == now, here
+    assert {each["state"] for each in status(machine)["certificates"]} == {"valid"}
+    assert unfinished
