@@ -7,10 +7,7 @@ power cut. The network is that of the tests, so that the lab can be reached. Not
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +20,9 @@ from typing import Final, TypeVar
 
 import pytest
 
-from .process import find_program
+from .debian import CHECKOUT, SOURCES, bootstrap, made
 
 _T = TypeVar("_T")
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _PACKAGES: Final = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,nginx-light,procps,python3"
 _MASKED: Final = (
     *("systemd-modules-load.service", "systemd-journald-audit.socket", "tmp.mount", "getty@.service"),
@@ -37,15 +33,6 @@ _MASKED: Final = (
     *("systemd-journal-catalog-update.service", "systemd-update-done.service"),
 )
 """What a machine of a minute does not need, or what would change the kernel of this one."""
-_MAKE: Final = """
-new=$1
-shift
-mount -t tmpfs tmpfs /mnt
-"$@" /mnt/root -
-cp -a /mnt/root "$new"
-"""
-"""Runs mmdebstrap in memory: dpkg waits for the disk after each package."""
-_SOURCES: Final = ("sources.list.d/debian.sources", "sources.list.d/ubuntu.sources", "sources.list")
 _HOLD: Final = """
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
@@ -100,7 +87,7 @@ def _why_not() -> str:
     """Return why no such machine can be made here; "" if it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "only root of Linux can start systemd as process 1"
-    if not any((Path("/etc/apt") / each).exists() for each in _SOURCES):
+    if not any((Path("/etc/apt") / each).exists() for each in SOURCES):
         return "no packages of Debian can be had here"
     try:
         if _cgroups() is None:
@@ -112,36 +99,9 @@ def _why_not() -> str:
 
 
 def root_folder() -> Path:
-    """Return the root folder; make it if it is not there, which takes a minute. Workers wait for each other."""
-    recipe = hashlib.sha256(_PACKAGES.encode()).hexdigest()[:8]
-    build = _CHECKOUT / "build"
-    build.mkdir(exist_ok=True)
-    folder = build / f"systemd-{recipe}"
-    with (build / "systemd.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            for old in build.glob("systemd-????????*"):
-                shutil.rmtree(old)
-            _install(folder.with_suffix(".new"))
-            folder.with_suffix(".new").rename(folder)
-    return folder
-
-
-def _install(folder: Path) -> None:
-    sources = next(path for each in _SOURCES if (path := Path("/etc/apt") / each).exists())
-    options = folder.with_suffix(".apt")  # such as a proxy
-    options.write_bytes(subprocess.run(["apt-config", "dump", "Acquire"], check=True, capture_output=True).stdout)
-    command = [
-        *("unshare", "--mount", "sh", "-ec", _MAKE, "sh", str(folder)),
-        *(find_program("mmdebstrap"), "--mode=root", "--variant=minbase", "--format=directory", "--quiet"),
-        *(f"--include={_PACKAGES}", f"--aptopt={options}"),
-        *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "locale", "man")),
-        '--customize-hook=chroot "$1" useradd --create-home --home-dir /var/lib/certs --shell /bin/sh certs',
-        "",
-    ]
-    done = subprocess.run(command, input=sources.read_text(), capture_output=True, text=True, check=False)
-    options.unlink()
-    assert done.returncode == 0, done.stderr
+    """Return the root folder; make it if it is not there, which takes a minute."""
+    user = '--customize-hook=chroot "$1" useradd --create-home --home-dir /var/lib/certs --shell /bin/sh certs'
+    return made("systemd", [_PACKAGES, user], lambda new: bootstrap(new, _PACKAGES, user))
 
 
 class SystemdMachine:
@@ -267,8 +227,8 @@ def systemd_machine() -> Iterator[SystemdMachine]:
         site = Path(pytest.__file__).parents[1]
         binds = {
             str(site): "packages",
-            str(_CHECKOUT / "dnsrenew"): "code/dnsrenew",
-            str(_CHECKOUT / "providers"): "code/providers",
+            str(CHECKOUT / "dnsrenew"): "code/dnsrenew",
+            str(CHECKOUT / "providers"): "code/providers",
         }
         if sys.base_prefix != "/usr":
             binds[sys.base_prefix] = "python"
