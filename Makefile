@@ -27,7 +27,7 @@ SITE := build/site-tools
 SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
+.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel publishable image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -87,6 +87,10 @@ wheel: $(SET_UP) $(TOOLS_SET_UP) ## the wheel, with that list in it, in dist/
 	@rm -f dist/dnsrenew-*.whl
 	@sbom=$$($(MAKE) --silent --no-print-directory sbom) && DNSRENEW_SBOM="$$sbom" $(BIN)/python -m build --wheel --no-isolation
 	@$(BIN)/python .ci/check_wheel.py dist/dnsrenew-*.whl
+
+publishable: wheel ## the sdist beside that wheel, and a check of both: same bytes, metadata, types, every Python
+	@rm -f dist/dnsrenew-*.tar.gz
+	@$(BIN)/python .ci/publishable.py $(TOOLS)/bin
 
 # The format: OCI's own has no health check.
 image: wheel ## the container image dnsrenew, from that wheel, with podman, docker or buildah
