@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -158,6 +159,68 @@ class Purging(InMemoryDriver):
 def test_a_driver_that_removes_other_records_is_found() -> None:
     """SPF and DKIM are TXT records too: what is not a challenge is not its own."""
     assert "MUST keep the TXT values at all other names of the zone" in says(Purging())
+
+
+class Doubling(InMemoryDriver):
+    """A driver that adds a value again that exists already."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add without a look."""
+        for record in records:
+            self.values.setdefault(record.name, []).append(record.value)
+
+
+def test_a_value_that_exists_twice_is_found() -> None:
+    """A ``look`` that returns a list shows it; a set cannot."""
+    driver = Doubling()
+    with pytest.raises(AssertionError, match=r"add MUST succeed for a value that already exists.* twice"):
+        check_driver(lambda: driver, "example.test", look=lambda name: driver.values.get(name, []), clock=FakeClock())
+
+
+@pytest.mark.parametrize("ttl", [60, 300])
+def test_a_wrong_ttl_is_found(ttl: int) -> None:
+    """A ``look`` that returns a mapping shows the TTL of each value."""
+    driver = InMemoryDriver()
+
+    def check() -> None:
+        check_driver(
+            lambda: driver, "example.test", look=lambda name: dict.fromkeys(driver.look(name), ttl), clock=FakeClock()
+        )
+
+    if ttl == 60:
+        check()
+        return
+    with pytest.raises(AssertionError, match="add MUST write the values with the TTL as given"):
+        check()
+
+
+class Slow(InMemoryDriver):
+    """A driver whose add takes three seconds."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Take time."""
+        self.clock.wait(3, threading.Event())
+        super().add(records)
+
+
+def test_a_slow_driver_is_warned_of() -> None:
+    """It keeps the contract, but a run with it takes long."""
+    driver = Slow(FakeClock())
+    with pytest.warns(UserWarning, match=r"took 3\.0 s"):
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=driver.clock)
+
+
+def test_a_driver_that_ignores_its_cancel_is_found() -> None:
+    """A driver whose caller has gone must write nothing more, or the value stays for ever."""
+    good, none = InMemoryDriver(), InMemoryDriver()
+    check_driver(lambda: good, "example.test", look=good.look, cancelled=lambda: none, clock=FakeClock())
+    with pytest.raises(AssertionError, match=r"write nothing after its context was cancelled.* check\(\)"):
+        check_driver(lambda: good, "example.test", look=good.look, cancelled=lambda: good, clock=FakeClock())
+    assert good.values == {}
 
 
 class ChallengesOnly(InMemoryDriver):
