@@ -149,6 +149,8 @@ async def aobtain(  # public: the arguments of obtain()
 
     Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in the
     thread of the loop.
+
+    :raises DnsRenewError: as :func:`obtain`; not :class:`Cancelled`, but the error of a cancelled task.
     """
     check_listener(on_event)
     cancel, listener = threading.Event(), on_event

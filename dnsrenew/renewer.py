@@ -62,6 +62,7 @@ class Renewer:
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
     :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: that of the environment.
+    :raises ConfigError: ``config-invalid``: ``on_event`` cannot be called; ``extension-missing``.
     """
 
     __module__ = "dnsrenew"
@@ -170,6 +171,8 @@ class Renewer:
 
         Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in
         the thread of the loop.
+
+        :raises ConfigError: as :meth:`renew`.
         """
         cancel, own = threading.Event(), self._telling(awaiting.poster())
         renew = partial(own.renew, names, force=force, now=now, attended=attended, dry_run=dry_run, workers=workers)
@@ -486,6 +489,8 @@ class Renewer:
         """Send the configured contact to the CAs now (RFC 8555 section 7.3.2); arguments as for :meth:`accounts`.
 
         Without this, the next order at a CA does it.
+
+        :raises ConfigError: ``ca-unknown``.
         """
         from dnsrenew.operations import accounts
 
@@ -499,6 +504,8 @@ class Renewer:
         """Close the accounts for ever (RFC 8555 section 7.3.6); arguments as for :meth:`accounts`.
 
         Certificates stay valid. The keys are deleted, and the next order at a CA creates a new account.
+
+        :raises ConfigError: ``ca-unknown``.
         """
         from dnsrenew.operations import accounts
 
@@ -535,6 +542,7 @@ class Renewer:
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: twenty, those that
             fail first, then those that are due first.
+        :raises ConfigError: as :meth:`diagnose`.
         """
         diagnosis: DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
         if diagnosis is None:

@@ -52,9 +52,7 @@ def maker(
         cancel.set()
     provider = provider or provider_of(account.provider)
     run: dict[Any, Any] | None = {} if provider.driver == "lexicon" else None  # its process is for all of them
-    return lambda: make_driver(
-        provider, account, seconds_left=lambda: seconds, cancel=cancel, remembered=run
-    )
+    return lambda: make_driver(provider, account, seconds_left=lambda: seconds, cancel=cancel, remembered=run)
 
 
 class LogTexts(logging.Handler):
