@@ -30,6 +30,7 @@ class TlsLoad:
     :param hello: what the page holds.
     :param client: the certificate of the clients; None: they have none.
     :ivar failures: every handshake or answer that was not as it should be.
+    :ivar seen: the others.
     """
 
     def __init__(self, port: int, name: str, trusted: str, hello: str, *, client: Certificate | None = None) -> None:
@@ -40,13 +41,17 @@ class TlsLoad:
         self.context = ssl.create_default_context(cadata=trusted)
         if client is not None:
             self.context.load_cert_chain(here(client.fullchain_path), here(client.private_key_path))
-        self._seen: list[Seen] = []
+        self.seen: list[Seen] = []
         self._stop = threading.Event()
 
     @contextmanager
-    def running(self, clients: int) -> Iterator[None]:
-        """Make handshakes during the block, one after the other in each client."""
-        threads = [threading.Thread(target=self._load, daemon=True) for _ in range(clients)]
+    def running(self, clients: int, rate: float | None = None) -> Iterator[None]:
+        """Make handshakes during the block, one after the other in each client.
+
+        :param rate: so many a second at most; None: as many as there are answers.
+        """
+        pause = 0.0 if rate is None else clients / rate
+        threads = [threading.Thread(target=self._load, args=(pause,), daemon=True) for _ in range(clients)]
         for thread in threads:
             thread.start()
         try:
@@ -96,12 +101,13 @@ class TlsLoad:
         return [seen for seen in self._after(since) if seen.serial != serial]
 
     def _after(self, moment: float) -> list[Seen]:
-        return [seen for seen in list(self._seen) if seen.began > moment]
+        return [seen for seen in list(self.seen) if seen.began > moment]
 
-    def _load(self) -> None:
+    def _load(self, pause: float) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                self._seen.append(Seen(began, self.get()))
+                self.seen.append(Seen(began, self.get()))
             except Exception as error:  # noqa: BLE001  # the test reports every failure
                 self.failures.append(repr(error))
+            self._stop.wait(max(0.0, began + pause - time.monotonic()))
