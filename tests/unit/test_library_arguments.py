@@ -84,6 +84,7 @@ def test_a_value_that_cannot_be_is_refused_at_the_call(box: AcmeBox, argument: s
     with pytest.raises(dnsrenew.ConfigError) as caught:
         dnsrenew.obtain([NAME], **{**box.arguments, argument: value})
     assert [mistake["key"] for mistake in caught.value.evidence["mistakes"]] == [key]
+    assert " a object" not in str(caught.value)
     assert box.issued == []
 
 
