@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -110,6 +111,97 @@ class Stopping(InMemoryDriver):
 def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) -> None:
     """A driver that breaks a MUST fails with the sentence that names it."""
     assert sentence in says(kind())
+
+
+def rewritten(change: Callable[[TxtRecord], TxtRecord]) -> type[InMemoryDriver]:
+    """A driver that writes and removes other records than those it was given."""
+
+    class Rewriting(InMemoryDriver):
+        """A driver that changes what it is given."""
+
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            """Add something else."""
+            super().add([change(record) for record in records])
+
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            """Remove something else."""
+            super().remove([change(record) for record in records])
+
+    return Rewriting
+
+
+class OneOfTwo(InMemoryDriver):
+    """A driver that writes a value again that exists, and removes one of the two."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add without a look."""
+        for record in records:
+            self.values.setdefault(record.name, []).append(record.value)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the first one."""
+        for record in records:
+            if record.value in self.look(record.name):
+                self.values[record.name].remove(record.value)
+
+
+class FirstPage(InMemoryDriver):
+    """A driver that reads the first page of a list only, which has two records."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove what stands there."""
+        page = [(name, value) for name, values in sorted(self.values.items()) for value in values][:2]
+        super().remove([record for record in records if (record.name, record.value) in page])
+
+
+class Greedy(InMemoryDriver):
+    """A driver whose remove takes all challenges of the zone."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove too much."""
+        for name in [name for name in self.values if name.startswith("_acme-challenge")]:
+            del self.values[name]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        rewritten(lambda record: replace(record, value=f'"{record.value}"')),
+        rewritten(lambda record: replace(record, value=record.value.lstrip("-"))),
+        rewritten(lambda record: replace(record, name=record.name.removeprefix("_"))),
+        rewritten(lambda record: replace(record, name=f"{record.name}{record.zone}")),
+        OneOfTwo,
+        FirstPage,
+        Greedy,
+    ],
+    ids=["quotes", "hyphens", "owner", "zone", "one of two", "first page", "other names"],
+)
+def test_a_wrong_driver_is_found(kind: type[InMemoryDriver]) -> None:
+    """What other drivers have done wrong is found with a MUST that is broken."""
+    assert "MUST" in says(kind())
+
+
+def test_identifiers_in_the_instance_are_found() -> None:
+    """A driver is made for each call, so what it remembers in itself is gone."""
+    host = InMemoryDriver()
+
+    class Remembering:
+        """A driver that knows only what it has written itself."""
+
+        def __init__(self) -> None:
+            self.own: list[TxtRecord] = []
+
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            """Add, and remember."""
+            host.add(records)
+            self.own += records
+
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            """Remove what is remembered."""
+            host.remove([record for record in records if record in self.own])
+
+    with pytest.raises(AssertionError, match="remove MUST remove the value, and only it"):
+        check_driver(Remembering, "example.test", look=host.look, clock=FakeClock(), patience=1)
 
 
 class Telling(InMemoryDriver):
