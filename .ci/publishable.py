@@ -2,7 +2,7 @@
 
 It makes ``dist/`` anew: the sdist, and the wheel that ``make wheel`` made. Both are the same if they are built from the
 sdist, in another place; twine finds nothing wrong; and each Python of this machine installs the wheel into an empty
-environment, obtains a certificate with it from the box, and knows the type of every public name (pyright, strict).
+environment, obtains a certificate with it from the box, and knows the type of every public name (pyright and mypy, strict).
 """
 
 import json
@@ -71,6 +71,7 @@ def check_types(pyright: Path, python: Path, names: list[str]) -> None:
     (BUILD / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "include": ["public_api.py"]}')
     env = {**os.environ, "PATH": os.pathsep.join((str(python.parent), os.environ["PATH"]))}
     run(pyright, env=env)
+    run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "public_api.py")
     command = [str(pyright), "--verifytypes", "dnsrenew", "--ignoreexternal", "--outputjson"]
     done = subprocess.run(command, cwd=BUILD, env=env, capture_output=True, text=True, check=False)  # 1: of all modules
     symbols = json.loads(done.stdout)["typeCompleteness"]["symbols"]

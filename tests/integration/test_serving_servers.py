@@ -106,7 +106,7 @@ def running(folder: Path, name: str, port: int, *, seconds: float = 0.0) -> Iter
     (folder / "sitecustomize.py").write_text(IN_EVERY_PROCESS.format(folder=str(folder), seconds=seconds))
     current = folder / "state" / "certificates" / DOMAIN / "current"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "RECIPE_PORT": str(port)}
-    env["CERTIFICATE"] = str(current)
+    env |= {"CERTIFICATE": str(current), "PYTHONASYNCIODEBUG": "1"}
     words = [word.replace("443", str(port)) for word in SERVERS.get(name, ())]
     command = [sys.executable, *(["-m", *words] if words else [name])]
     if name == "systemd_app.py":  # it gets its socket as from systemd
