@@ -1,8 +1,8 @@
 """Check what would be published: ``publishable.py TOOLS``, the folder of the programs twine and pyright.
 
-It makes ``dist/`` anew: the sdist, and the wheel that ``make wheel`` made. Both are the same if they are built from the
-sdist, in another place; twine finds nothing wrong; and each Python of this machine installs the wheel into an empty
-environment, obtains a certificate with it from the box, and knows the type of every public name (pyright and mypy, strict).
+It makes the sdist anew, and checks it and the wheel that ``make wheel`` made: a build from the sdist, in another place,
+is the same; twine finds nothing wrong; and each Python of this machine installs the wheel into an empty environment and
+obtains a certificate with it from the box. pyright and mypy, strict, know the type of every public name there.
 """
 
 import json
