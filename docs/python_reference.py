@@ -50,7 +50,7 @@ def section() -> str:
     parts += ["## `dnsrenew.testing`", "", _prose(testing.__doc__), ""]
     for name in testing.__all__:
         parts += [f"### `testing.{name}`", "", *_entry(name, getattr(testing, name), is_created=True), ""]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
+    return re.sub(r"\n{3,}(?=[#`|A-Z-])", "\n\n", "\n".join(parts))
 
 
 def groups() -> dict[str, list[str]]:
@@ -74,7 +74,8 @@ def _entry(name: str, thing: Any, *, is_created: bool) -> Iterator[str]:
 def _example(name: str) -> list[str]:
     """Return the example of a name: the body of its function."""
     source = inspect.getsource(getattr(python_examples, name.lower()))
-    return ["", "```python", textwrap.dedent(source.partition(":\n")[2]).strip(), "```", ""]
+    body = textwrap.dedent(source.partition(":\n")[2]).strip()
+    return ["", "```python", re.sub(r"(?<=\n)( .*\n)\n(?=\S)", r"\1\n\n", body), "```", ""]  # as ruff formats it
 
 
 def _function(name: str, function: Any) -> Iterator[str]:
