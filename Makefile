@@ -27,7 +27,7 @@ SITE := build/site-tools
 SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel image audit clean debian
+.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel publishable image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -50,8 +50,9 @@ check: $(SET_UP) ## lint, format, types, import layers, public names
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
-soak: debian $(SET_UP) ## the tests marked slow, then 500 renewals at real servers while everything goes wrong; it prints its seed
+soak: debian $(SET_UP) ## the tests marked slow, 1,000 renewals of a server under load, then 500 at real servers while everything goes wrong; it prints its seed
 	DNSRENEW_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -m slow -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m tests.kit.serving_soak
 	@$(BIN)/python -m tests.kit.soak $(SOAK_ARGS)
 
 bench: debian $(SET_UP) ## the figures in docs/, measured on this machine
@@ -87,6 +88,10 @@ wheel: $(SET_UP) $(TOOLS_SET_UP) ## the wheel, with that list in it, in dist/
 	@rm -f dist/dnsrenew-*.whl
 	@sbom=$$($(MAKE) --silent --no-print-directory sbom) && DNSRENEW_SBOM="$$sbom" $(BIN)/python -m build --wheel --no-isolation
 	@$(BIN)/python .ci/check_wheel.py dist/dnsrenew-*.whl
+
+publishable: wheel ## the sdist beside that wheel, and a check of both: same bytes, metadata, types, every Python
+	@rm -f dist/dnsrenew-*.tar.gz
+	@$(BIN)/python .ci/publishable.py $(TOOLS)/bin
 
 # The format: OCI's own has no health check.
 image: wheel ## the container image dnsrenew, from that wheel, with podman, docker or buildah

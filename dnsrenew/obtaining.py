@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         DnsAccount,
         KeyKind,
         Propagation,
+        RenewBefore,
         Resolver,
         Route,
     )
@@ -45,7 +47,7 @@ def obtain(  # public: one argument for each key of a configuration file
     key: KeyKind = "ecdsa-p256",
     profile: str | Mapping[str, str] | None = None,
     preferred_chain: str | None = None,
-    renew_before: str | None = None,
+    renew_before: str | RenewBefore | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
     deploy: Deployment
@@ -79,7 +81,7 @@ def obtain(  # public: one argument for each key of a configuration file
     :param key: ``ecdsa-p256``, ``ecdsa-p384``, ``rsa2048``, ``rsa3072`` or ``rsa4096``.
     :param profile: a certificate profile of the CA: its name, or ``{"prefer": NAME}`` if it is optional.
     :param preferred_chain: the common name of the wanted root, if the CA offers several chains.
-    :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``.
+    :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``; or a :class:`RenewBefore`.
     :param routes: the routes to try, in order; None: dns-01 with the accounts that fit.
     :param propagation: how to wait for DNS, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
         seconds until it is an error, seconds to wait after all name servers agree, and what is queried (also ``doh``,
@@ -107,7 +109,7 @@ def obtain(  # public: one argument for each key of a configuration file
         "propagation": propagation, "deploy": deploy, "resolver": resolver,
     }  # fmt: skip
     config = _config(domains, **settings)
-    renewer = Renewer(config, on_event=on_event)
+    renewer = Renewer(config, on_event=on_event)._telling(failures=logging.INFO)  # noqa: SLF001  # raised or told here
     (spec,) = config.certificates
     wait = OTHERS if renewer.usable_certificate(spec.name) is None else 0.0
     (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
@@ -131,7 +133,7 @@ async def aobtain(  # public: the arguments of obtain()
     key: KeyKind = "ecdsa-p256",
     profile: str | Mapping[str, str] | None = None,
     preferred_chain: str | None = None,
-    renew_before: str | None = None,
+    renew_before: str | RenewBefore | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
     deploy: Deployment
@@ -147,6 +149,8 @@ async def aobtain(  # public: the arguments of obtain()
 
     Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in the
     thread of the loop.
+
+    :raises DnsRenewError: as :func:`obtain`; not :class:`Cancelled`, but the error of a cancelled task.
     """
     check_listener(on_event)
     cancel, listener = threading.Event(), on_event
@@ -176,7 +180,7 @@ def serve(  # public: the arguments of obtain()
     key: KeyKind = "ecdsa-p256",
     profile: str | Mapping[str, str] | None = None,
     preferred_chain: str | None = None,
-    renew_before: str | None = None,
+    renew_before: str | RenewBefore | None = None,
     routes: Sequence[Route] | None = None,
     propagation: Propagation | Mapping[str, Any] | None = None,
     deploy: Deployment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,6 +63,7 @@ class Renewer:
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
     :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: that of the environment.
+    :raises ConfigError: ``config-invalid``: ``on_event`` cannot be called; ``extension-missing``.
     """
 
     __module__ = "dnsrenew"
@@ -176,6 +178,8 @@ class Renewer:
 
         Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in
         the thread of the loop.
+
+        :raises ConfigError: as :meth:`renew`.
         """
         cancel, own = threading.Event(), self._telling(awaiting.poster())
         renew = partial(own.renew, names, force=force, now=now, attended=attended, dry_run=dry_run, workers=workers)
@@ -369,7 +373,8 @@ class Renewer:
         """
         chosen = self._in_order(names)
         self._served_responses = self._responses  # before the copy, which shares them
-        return self._telling(None)._serve(chosen)  # noqa: SLF001  # a copy, so that its events can go into an event loop
+        own = self._telling(failures=logging.INFO)  # a copy, so that its events can go into an event loop
+        return own._serve(chosen)  # noqa: SLF001  # as above
 
     def _serve(self, names: Sequence[str]) -> Served:
         from dnsrenew.serving.follower import CertificateSource  # not needed by other calls
@@ -413,8 +418,8 @@ class Renewer:
 
         outcomes = self.renew(names, cancel=cancel)
         for outcome in outcomes:
-            if outcome.status == "failed" and (stored := self.usable_certificate(outcome.name)) is not None:
-                keep(outcome, stored, self._emit)
+            if outcome.status == "failed":
+                keep(outcome, self.usable_certificate(outcome.name), self._emit)
         return outcomes
 
     def _usable(self, outcome: Outcome) -> Certificate:
@@ -492,6 +497,8 @@ class Renewer:
         """Send the configured contact to the CAs now (RFC 8555 section 7.3.2); arguments as for :meth:`accounts`.
 
         Without this, the next order at a CA does it.
+
+        :raises ConfigError: ``ca-unknown``.
         """
         from dnsrenew.operations import accounts
 
@@ -505,6 +512,8 @@ class Renewer:
         """Close the accounts for ever (RFC 8555 section 7.3.6); arguments as for :meth:`accounts`.
 
         Certificates stay valid. The keys are deleted, and the next order at a CA creates a new account.
+
+        :raises ConfigError: ``ca-unknown``.
         """
         from dnsrenew.operations import accounts
 
@@ -541,6 +550,7 @@ class Renewer:
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: twenty, those that
             fail first, then those that are due first.
+        :raises ConfigError: as :meth:`diagnose`.
         """
         diagnosis: DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
         if diagnosis is None:
@@ -580,15 +590,17 @@ class Renewer:
         """Return a text without the secrets that were used so far, for a traceback or a log."""
         return self._redactor.redact(text)
 
-    def _telling(self, post: Post | None) -> Self:
-        """Return the same renewer, except that ``on_event`` is called as ``post`` says."""
-        own, (listener, emitter) = copy.copy(self), self._new_emitter(post)
+    def _telling(self, post: Post | None = None, *, failures: int = logging.WARNING) -> Self:
+        """Return the same renewer, except that ``on_event`` is called as ``post`` says, and for the log of failures."""
+        own, (listener, emitter) = copy.copy(self), self._new_emitter(post, failures)
         vars(own).update(_listener=listener, _emitter=emitter)
         return own
 
-    def _new_emitter(self, post: Post | None = None) -> tuple[ProgramListener | None, Emitter]:
+    def _new_emitter(
+        self, post: Post | None = None, failures: int = logging.WARNING
+    ) -> tuple[ProgramListener | None, Emitter]:
         listener = None if self._on_event is None else ProgramListener(self._on_event, self._event_lock, post)
-        return listener, Emitter(self._clock, EventLog(), *([listener] if listener else []))
+        return listener, Emitter(self._clock, EventLog(failures), *([listener] if listener else []))
 
     def _post_events(self, post: Post | None) -> None:
         if self._listener is not None:

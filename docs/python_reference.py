@@ -6,12 +6,14 @@ import ast
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args
 
 import dnsrenew
 from dnsrenew import testing
 from dnsrenew.base.attribute_docs import docstrings
+from docs import codes, python_examples
 
 NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {
     "Config": frozenset(
@@ -36,7 +38,10 @@ _RESULTS: Final = "Results"
 
 def section() -> str:
     """Return the reference of all public names, group by group."""
-    parts: list[str] = []
+    parts = ["| names | |", "|---|---|"]
+    for title, names in {**groups(), "`dnsrenew.testing`": [f"testing.{name}" for name in testing.__all__]}.items():
+        parts.append(f"| {', '.join(f'[`{name}`](#{_anchor(name)})' for name in names)} | {title} |")
+    parts.append("")
     for title, names in groups().items():
         parts += [f"## {title}", ""]
         for name in names:
@@ -45,7 +50,7 @@ def section() -> str:
     parts += ["## `dnsrenew.testing`", "", _prose(testing.__doc__), ""]
     for name in testing.__all__:
         parts += [f"### `testing.{name}`", "", *_entry(name, getattr(testing, name), is_created=True), ""]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
+    return re.sub(r"\n{3,}(?=[#`|A-Z-])", "\n\n", "\n".join(parts))
 
 
 def groups() -> dict[str, list[str]]:
@@ -56,12 +61,21 @@ def groups() -> dict[str, list[str]]:
 def _entry(name: str, thing: Any, *, is_created: bool) -> Iterator[str]:
     if inspect.isfunction(thing):
         yield from _function(name, thing)
+        yield from _example(name)
     elif inspect.isclass(thing):
         yield from _class(name, thing, is_created=is_created)
     else:
         values = ", ".join(f'"{value}"' for value in get_args(thing))
         yield from _code(f"{name} = Literal[{values}]")
         yield _prose(_literal_doc(name))
+        yield from _example(name)
+
+
+def _example(name: str) -> list[str]:
+    """Return the example of a name: the body of its function."""
+    source = inspect.getsource(getattr(python_examples, name.lower()))
+    body = textwrap.dedent(source.partition(":\n")[2]).strip()
+    return ["", "```python", re.sub(r"(?<=\n)( .*\n)\n(?=\S)", r"\1\n\n", body), "```", ""]  # as ruff formats it
 
 
 def _function(name: str, function: Any) -> Iterator[str]:
@@ -77,6 +91,11 @@ def _class(name: str, cls: type, *, is_created: bool) -> Iterator[str]:
     elif is_created and not getattr(cls, "_is_protocol", False) and not hidden & set(inspect.signature(cls).parameters):
         yield from _code(f"{name}{_shown(inspect.signature(cls))}")
     yield from _described(cls)
+    if issubclass(cls, dnsrenew.DnsRenewError):
+        yield from (_codes(name), "")
+    elif name in groups()["Arguments"] and ":raises" not in (cls.__doc__ or ""):
+        yield from (f"- Raises nothing: a wrong value is a {_link('ConfigError')} of the call that takes it.", "")
+    yield from _example(name)
     fields = [(field, kind, text) for field, kind, text in _fields(cls) if field not in hidden]
     if fields:
         yield "| attribute | type | |"
@@ -91,6 +110,12 @@ def _class(name: str, cls: type, *, is_created: bool) -> Iterator[str]:
             yield from (f"#### `{name}.{method}`", "")
             yield from _code(f"{bound}{_shown(_without_first(inspect.signature(function)))}")
             yield from _described(function)
+
+
+def _codes(name: str) -> str:
+    """Return the codes of an error class, each with its place on the page of errors."""
+    found = sorted(entry.code for entry in codes.errors().values() if name in entry.classes)
+    return f"Codes: {', '.join(f'[`{code}`](errors.md#{code})' for code in found)}." if found else ""
 
 
 def _fields(cls: type) -> Iterator[tuple[str, str, str]]:
@@ -178,9 +203,9 @@ def _described(thing: Any) -> Iterator[str]:
     fields = list(zip(rest[::3], rest[1::3], rest[2::3], strict=True))
     yield from (f"- `{name}`: {_inline(text)}" for field, name, text in fields if field == "param")
     yield from (f"- Returns {_inline(text)}" for field, _, text in fields if field == "returns")
-    yield from (f"- Raises {_link(name)}: {_inline(text)}" for field, name, text in fields if field == "raises")
-    if fields:
-        yield ""
+    raised = [f"- Raises {_link(name)}: {_inline(text)}" for field, name, text in fields if field == "raises"]
+    yield from raised or (["- Raises nothing."] if inspect.isfunction(thing) else [])
+    yield ""
 
 
 def _prose(text: str | None) -> str:
@@ -198,7 +223,8 @@ def _cell(kind: str) -> str:
 
 def _link(name: str) -> str:
     name = name.removeprefix("dnsrenew.")
-    top, _, method = name.partition(".")
-    if top not in dnsrenew.__all__:
-        return f"`{name}`"
-    return f"[`{name}`](#{top.lower()}{method.lower()})"
+    return f"[`{name}`](#{_anchor(name)})" if name.partition(".")[0] in dnsrenew.__all__ else f"`{name}`"
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(".", "")

@@ -99,8 +99,8 @@ class Frozen:
     __dataclass_fields__: ClassVar[dict[str, Any]] = _OfClass(  # type: ignore[assignment]
         lambda cls: _as_dataclass(cls).__dataclass_fields__
     )
-    __dataclass_params__ = _OfClass(lambda cls: _as_dataclass(cls).__dataclass_params__)
-    __signature__ = _OfClass(_signature)
+    __dataclass_params__: ClassVar[Any] = _OfClass(lambda cls: _as_dataclass(cls).__dataclass_params__)
+    __signature__: ClassVar[Any] = _OfClass(_signature)
     __match_args__: ClassVar[tuple[str, ...]]
 
     _dataclass: ClassVar[type]

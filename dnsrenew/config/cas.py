@@ -102,7 +102,7 @@ class CaTables:
 
     def __init__(self, *, has_contact: bool) -> None:
         self._has_contact = has_contact
-        self.cas = dict(BUILT_IN)
+        self.cas: dict[str, CA] = dict(BUILT_IN)
         self._origins: dict[str, tuple[FieldScope, KeyPath]] = {}
 
     def detached(self) -> CaTables:

@@ -196,7 +196,7 @@ class CertificateTables:
     def __init__(self, default_ca: str, *, accounts: DnsAccountTables, cas: CaTables, doh: bool) -> None:
         self.specs: list[CertificateSpec] = []
         self.drafts: list[CertificateDraft] = []
-        self.default_ca_used = False
+        self.default_ca_used: bool = False
         self.default_ca = default_ca
         self.places: dict[str, tuple[FieldScope, KeyPath]] = {}
         self._accounts = accounts

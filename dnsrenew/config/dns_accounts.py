@@ -110,7 +110,7 @@ class DnsAccountTables:
         self.accounts: dict[str, DnsAccount] = {}
         self.providers: dict[str, Provider] = {}
         self.files: dict[str, str] = {}
-        self.absence_reported = False
+        self.absence_reported: bool = False
         self._folders = folders
         self._broken: set[str] = set()
 

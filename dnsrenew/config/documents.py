@@ -58,7 +58,7 @@ class CertificateDocuments:
     ) -> None:
         self._tables = certificates.empty()
         self._folder, self._checks, self._plain = main.folder, main.checks, plain
-        self.defaults = dict(defaults)
+        self.defaults: dict[str, Any] = dict(defaults)
 
     def read(self, document: object, *, python: bool = False) -> ReadDocument:
         """Read a document with all its mistakes. A key that is null is not there, and has no default either.

@@ -217,9 +217,13 @@ def file_mode(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     raise FieldError(texts.FILE_MODE)
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float}
+
+
 def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
     """Read a fraction of the lifetime, or a time."""
-    if isinstance(value, RenewBefore):
+    if isinstance(value, RenewBefore) and _is_number(value.fraction) != _is_number(value.seconds):
         return value
     if not isinstance(value, str):
         raise FieldError(texts.RENEW_BEFORE)

@@ -47,7 +47,10 @@ class SavedFiles(Protocol):
         """
 
     def kept(self) -> dict[str, bytes]:
-        """Return what this change has saved; empty if there was nothing."""
+        """Return what this change has saved; empty if there was nothing.
+
+        :raises StoreError: it cannot be read.
+        """
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
         """Write down the renames that put a pair in place, before the first one; the next run completes them.

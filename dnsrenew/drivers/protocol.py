@@ -103,7 +103,10 @@ class DriverContext(Frozen, public=True):
     """
 
     def text(self, option: str, default: str = "") -> str:
-        """Return an option as text without blanks around it; a secret is revealed."""
+        """Return an option as text without blanks around it; a secret is revealed.
+
+        :raises SecretError: ``secret-missing``.
+        """
         value: str | Secret = self.options.get(option, default)
         return (value if isinstance(value, str) else value.reveal()).strip()
 
@@ -136,10 +139,16 @@ class Driver(Protocol):
     """
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values in addition to the existing ones."""
+        """Write the values in addition to the existing ones.
+
+        :raises ProviderError: the host refuses, or does not answer; any of the values may have been written.
+        """
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values, and nothing else."""
+        """Remove the values, and nothing else.
+
+        :raises ProviderError: as ``add``.
+        """
 
 
 Driver.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol

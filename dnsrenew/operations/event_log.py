@@ -39,9 +39,12 @@ class EventLog:
     """A listener that logs what a person wants to know later (INFO), and what needs one (WARNING).
 
     A warning that is repeated is logged once. The events come one at a time.
+
+    :param failures: the level of a failed renewal that needs a person; lower where the caller tells or raises it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = logging.WARNING) -> None:
+        self._failures = failures
         self._waiting: set[str | None] = set()
         self._warned: set[tuple[str | None, str, str]] = set()
 
@@ -51,7 +54,7 @@ class EventLog:
         match event.kind:
             case "certificate-finished":
                 self._waiting.discard(name)
-                _log_outcome(name, data, event.time)
+                _log_outcome(name, data, self._failures if _needs_person(data, event.time) else logging.INFO)
             case "dns-waiting":
                 self._log_servers(name, data)
             case "dns-visible" | "route-failed":
@@ -90,7 +93,7 @@ def log_idle(outcomes: Iterable[Outcome]) -> None:
             _logger.info(_DEFERRED, outcome.name, rfc3339(outcome.next_attempt), outcome.error)
 
 
-def _log_outcome(name: str | None, data: Mapping[str, Any], now: datetime) -> None:
+def _log_outcome(name: str | None, data: Mapping[str, Any], failed: int) -> None:
     status, domains, until = data["status"], ", ".join(data["domains"]), data["not_after"]
     if status == "renewed":
         _logger.info(_OBTAINED if data["reason"] == "missing" else _RENEWED, name, domains, until)
@@ -99,7 +102,7 @@ def _log_outcome(name: str | None, data: Mapping[str, Any], now: datetime) -> No
     elif status == "rehearsed":
         _logger.info(_REHEARSED, name, domains)
     elif status not in {"not-due", "deferred"}:  # those are logged by log_idle()
-        level = logging.WARNING if status == "failed" and _needs_person(data, now) else logging.INFO
+        level = failed if status == "failed" else logging.INFO
         _logger.log(level, _NOT_RENEWED, name, status, _text(data["error"]))
 
 

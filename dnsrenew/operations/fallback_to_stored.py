@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("dnsrenew")
 _NO_APP: Final = "http-no-app"
 _KEPT: Final = "%s could not be renewed and is kept until %s%s: %s"
+_NOT_KEPT: Final = "%s could not be renewed%s: %s"
 OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
 
@@ -44,10 +45,15 @@ def usable(outcome: Outcome, stored: Certificate | None, emit: Callable[..., Non
     return stored
 
 
-def keep(outcome: Outcome, stored: Certificate, emit: Callable[..., None]) -> None:
+def keep(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> None:
     """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
-    error, until, again = _error(outcome), rfc3339(stored.not_after), rfc3339(outcome.next_attempt)
-    _logger.warning(_KEPT, outcome.name, until, f"; it is tried again at {again}" if again else "", error)
+    error, again = _error(outcome), rfc3339(outcome.next_attempt)
+    next_try = f"; it is tried again at {again}" if again else ""
+    if stored is None:  # it has expired, is revoked, or lacks a name; a server goes on with it all the same
+        _logger.warning(_NOT_KEPT, outcome.name, next_try, error)
+        return
+    until = rfc3339(stored.not_after)
+    _logger.warning(_KEPT, outcome.name, until, next_try, error)
     emit("kept", outcome.name, error=error.to_dict(), not_after=until, next_attempt=again)
 
 

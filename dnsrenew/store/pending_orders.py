@@ -237,7 +237,7 @@ def _route(document: object, ca: str) -> Route:
         raise DamagedFile("a route is not an object")
     listen, webroot, alias = (json_files.string(document.get(name)) or None for name in ("listen", "webroot", "alias"))
     return Route(
-        json_files.string(document.get("challenge")),
+        json_files.string(document.get("challenge")),  # type: ignore[arg-type]  # a resumed order looks for its solver
         dns=json_files.strings(document.get("dns")),
         ca=ca,
         listen=listen,

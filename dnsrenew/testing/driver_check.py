@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
@@ -12,7 +13,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
-from dnsrenew.testing.watching import Bystander, SecretWatch
+from dnsrenew.testing.watching import Bystander, CallWatch
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -22,16 +23,21 @@ if TYPE_CHECKING:
     from dnsrenew.testing.script import Needs, ValuesKept
 
     Make = Callable[[], Driver]
+    Look = Callable[[str], Collection[str]]
+
+_SLOW: Final = 2.0
+"""Seconds of a call above which there is a warning."""
 
 
 def check_driver(
     make: Callable[[], Driver],
     zone: str,
     *,
-    look: Callable[[str], set[str]] | None = None,
+    look: Callable[[str], Collection[str]] | None = None,
     ttl: int = 60,
     patience: float = 60.0,
     wrong: Callable[[], Driver] | None = None,
+    cancelled: Callable[[], Driver] | None = None,
     parallel: bool = False,
     values: Literal["many", "one"] = "many",
     clock: Clock | None = None,
@@ -42,21 +48,25 @@ def check_driver(
 
     :param make: returns a new driver for each call, as dnsrenew does.
     :param zone: a zone that the driver may edit.
-    :param look: returns the TXT values served at an absolute name; default: queries the name servers of the zone, and
-        compares the TTL too.
+    :param look: returns the TXT values served at an absolute name: a set; a list, in which a value that exists twice is
+        found; or a mapping to the TTL of each, which is then compared. Default: queries the name servers of the zone,
+        and compares the TTL too.
     :param ttl: TTL of the records in seconds; some hosts require more than 60.
     :param patience: seconds until ``look`` must show a change.
     :param wrong: returns a driver with wrong credentials, which must be refused as such.
+    :param cancelled: returns a driver whose context is cancelled: it must write nothing.
     :param parallel: also call two drivers at the same time; not for a host whose provider file says ``exclusive``.
     :param values: ``"one"``: the host keeps one value at a name, so nothing is tested that needs two.
     :param clock: for tests of this function.
-    :raises AssertionError: names the MUST that the driver violates.
+    :raises AssertionError: names the MUST that the driver violates. A call that takes more than two seconds is only
+        a ``UserWarning``.
     :raises ValueError: ``zone`` is not a domain name.
     """
     __tracebackhide__ = True  # pytest shows the test and the sentence, not this code
     run_check(
-        make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, parallel=parallel, values=values, clock=clock
-    )
+        make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, cancelled=cancelled, parallel=parallel,
+        values=values, clock=clock,
+    )  # fmt: skip
 
 
 check_driver.__module__ = "dnsrenew.testing"
@@ -66,10 +76,11 @@ def run_check(
     make: Make,
     zone: str,
     *,
-    look: Callable[[str], set[str]] | None = None,
+    look: Look | None = None,
     ttl: int = 60,
     patience: float = 60.0,
     wrong: Make | None = None,
+    cancelled: Make | None = None,
     parallel: bool = False,
     values: ValuesKept = "many",
     clock: Clock | None = None,
@@ -89,12 +100,12 @@ def run_check(
     if names.is_wildcard(zone):
         raise ValueError(f"zone={zone!r} is a wildcard, not a zone")
     context = Context(clock=clock or SystemClock())
-    served, served_ttl = (look, None) if look is not None else _zone_servers(context)
+    served, served_ttl = _seen_by(look, zone) if look is not None else _zone_servers(context)
     lacks: dict[Needs, Phrase] = {}
     lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
     lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if wrong is None else {}
     lacks |= {} if parallel else {"parallel": texts.NOT_PARALLEL}
-    watch = SecretWatch()
+    watch = CallWatch(context.clock)
     host = DriverHost(
         watch.watched(lambda records: _made(make).add(records)),
         watch.watched(lambda records: _made(make).remove(records)),
@@ -106,21 +117,33 @@ def run_check(
     )
     with watch:
         try:
-            results = _run(context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only)
+            results = _run(
+                context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only, cancelled=cancelled
+            )
         except AssertionError as error:
             if watch.leak:
                 error.add_note(watch.leak)
             raise
     if watch.leak:
         raise AssertionError(watch.leak)
+    if watch.slowest > _SLOW:
+        warnings.warn(texts.SLOW.format(seconds=f"{watch.slowest:.1f}"), stacklevel=3)
     return results
 
 
 def _run(
-    context: Context, host: DriverHost, zone: str, *, ttl: int, patience: float, only: str | None
+    context: Context,
+    host: DriverHost,
+    zone: str,
+    *,
+    ttl: int,
+    patience: float,
+    only: str | None,
+    cancelled: Make | None,
 ) -> list[MustResult]:
     __tracebackhide__ = True  # as above
-    bystander = Bystander(host, zone, ttl)
+    late = None if cancelled is None else lambda records: _made(cancelled).add(records)
+    bystander = Bystander(host, zone, ttl, late)
     has_bystander = only is None and host.values == "many"  # else the host keeps one value, perhaps for the whole zone
     run = ConformanceRun(context, host, zone, ttl=ttl, patience=patience, only=only)
     results: list[MustResult] = []
@@ -150,6 +173,24 @@ def _made(make: Make) -> Driver:
         return make()
     except (Exception, SystemExit) as error:
         raise DriverNotMadeError from error
+
+
+def _seen_by(look: Look, zone: str) -> tuple[Callable[[str], set[str]], Callable[[str], int] | None]:
+    """Return the functions that ask the author's ``look``; None: it knows no TTL."""
+
+    def served(name: str) -> set[str]:
+        found = list(look(name))
+        return {*found, *(texts.TWICE.format(value=value) for value in found if found.count(value) > 1)}
+
+    def ttl(name: str) -> int:
+        found = look(name)
+        return next(iter(found.values()), 0) if isinstance(found, Mapping) else 0
+
+    try:
+        knows_ttl = isinstance(look(names.absolute(zone)), Mapping)
+    except Exception:  # noqa: BLE001  # it may need that something was written
+        knows_ttl = False
+    return served, ttl if knows_ttl else None
 
 
 def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable[[str], int]]:

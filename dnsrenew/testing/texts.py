@@ -39,6 +39,16 @@ BYSTANDER_GONE: Final = Phrase(
     "A driver MUST keep the TXT values at all other names of the zone, but that at {name} is gone"
 )
 
+LATE_WRITTEN: Final = Phrase(
+    "A driver MUST write nothing after its context was cancelled, but a value exists at {name}: "
+    "call check() of the context before each write"
+)
+SLOW: Final = Phrase(
+    "A call of the driver took {seconds} s, and a run makes several: keep one connection in a call, "
+    "and remember the identifiers of zones in the context."
+)
+TWICE: Final = Phrase("{value} twice")
+
 ONE_VALUE: Final = Phrase("The host keeps one value at a name.")
 TWO_VALUES: Final = Phrase("The host keeps the two newest values of a name.")
 ONE_NAME: Final = Phrase("The account writes one name.")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +26,7 @@ from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
+from tests.kit.deployments import make_certificate
 from tests.kit.recipes import DOMAIN, IN_EVERY_PROCESS, recipe_files
 from tests.kit.tls_load import TlsLoad
 from tests.lab.ports import reserve
@@ -48,8 +51,30 @@ SERVERS = {
     "gunicorn_asgi": ("gunicorn", "-k", "asgi", "-c", "gunicorn_conf.py", "uvicorn_app:app"),
     "gunicorn_uvicorn": ("gunicorn", "-c", "gunicorn_uvicorn_conf.py", "uvicorn_app:app"),
     "hypercorn_conf": ("hypercorn", "-c", "python:hypercorn_conf", "hypercorn_app:app"),
+    "granian": (
+        *(
+            "granian",
+            "--interface",
+            "asgi",
+            "uvicorn_app:app",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "443",
+            "--workers",
+            "2",
+        ),
+        *("--ssl-certificate", "tls/cert.pem", "--ssl-keyfile", "tls/key.pem"),
+    ),
 }
 """Commands that load files of the guide."""
+FROM_SYSTEMD = """
+import os, socket, sys
+opened = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.dup2(opened.fileno(), 3)
+os.set_inheritable(3, True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca="lab")
 SECONDS = 2.0
 """How long after a new certificate is in the store the old one may be served."""
@@ -74,15 +99,18 @@ def running(folder: Path, name: str, port: int, *, seconds: float = 0.0) -> Iter
 
     :param seconds: how long it takes until a TXT value is seen.
     """
-    for file, text in {**FILES, **DJANGO}.items():
+    for file, text in {**FILES, **DJANGO, "clients.pem": issuer("Stage CA 1").pem}.items():
         (folder / file).parent.mkdir(exist_ok=True)
         own = text.replace("443", str(port)).replace("0.0.0.0", "127.0.0.1").replace(", 80,", f", {port},")
         (folder / file).write_text(own)
     (folder / "sitecustomize.py").write_text(IN_EVERY_PROCESS.format(folder=str(folder), seconds=seconds))
     current = folder / "state" / "certificates" / DOMAIN / "current"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))), "RECIPE_PORT": str(port)}
-    env["CERTIFICATE"] = str(current)
-    command = [sys.executable, *(["-m", *SERVERS[name]] if name in SERVERS else [name])]
+    env |= {"CERTIFICATE": str(current), "PYTHONASYNCIODEBUG": "1"}
+    words = [word.replace("443", str(port)) for word in SERVERS.get(name, ())]
+    command = [sys.executable, *(["-m", *words] if words else [name])]
+    if name == "systemd_app.py":  # it gets its socket as from systemd
+        command = [sys.executable, "-c", FROM_SYSTEMD, str(port), *command]
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
@@ -105,6 +133,10 @@ EXAMPLES = {
     "gunicorn_uvicorn": "Hello from uvicorn",
     "uvicorn_app.py": "Hello from uvicorn",
     "uvicorn_workers.py": "Hello from uvicorn",
+    "fastapi_app.py": "Hello from FastAPI",
+    "starlette_app.py": "Hello from Starlette",
+    "systemd_app.py": "Hello from uvicorn",
+    "mtls_app.py": "Hello from uvicorn",
     "serve.py": "Hello from Django",
     "hypercorn_app.py": "Hello from hypercorn",
     "hypercorn_conf": "Hello from hypercorn",
@@ -120,8 +152,10 @@ def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_pat
     """No handshake fails during three renewals, and every worker serves the last certificate within two seconds."""
     keep(tmp_path)
     with reserve("127.0.0.1") as port, running(tmp_path, name, port.number):
-        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, hello)
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, hello, client=make_certificate(tmp_path))
         load.wait_until_open()
+        if name == "mtls_app.py":
+            refuses_others(port.number)
         with load.running(clients=2):
             serial, moment = "", 0.0
             for _ in range(3):
@@ -129,6 +163,56 @@ def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_pat
                 load.wait_for(serial, since=moment, count=STARTED)
             load.wait_for(serial, since=moment + SECONDS, count=STARTED)  # by now no worker has the old one
             assert load.others(serial, since=moment + SECONDS) == []
+    assert load.failures == []
+
+
+def refuses_others(port: int) -> None:
+    """Check that a server wants TLS 1.3 and a certificate of the client."""
+    strangers = TlsLoad(port, DOMAIN, issuer("Stage CA 1").pem, "Hello")
+    for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+        strangers.context.maximum_version = version
+        with pytest.raises(OSError, match=r"(?i)ssl|reset|broken"):  # asyncio ends the connection, some servers say why
+            strangers.get()
+
+
+def test_granian_serves_the_files_that_are_deployed(tmp_path: Path) -> None:
+    """After SIGHUP its workers read the new files, one after the other, and it serves on."""
+
+    def deploy() -> str:
+        serial, folder = keep(tmp_path), tmp_path / "state" / "certificates" / DOMAIN / "current"
+        for mine, theirs in {"fullchain.pem": "cert.pem", "privkey.pem": "key.pem"}.items():
+            shutil.copy(folder / mine, tmp_path / "tls" / f"new-{theirs}")
+            (tmp_path / "tls" / f"new-{theirs}").replace(tmp_path / "tls" / theirs)
+        return serial
+
+    (tmp_path / "tls").mkdir()
+    deploy()
+    with reserve("127.0.0.1") as port, running(tmp_path, "granian", port.number) as process:
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, "Hello from uvicorn")
+        load.wait_until_open()
+        with load.running(clients=2):
+            serial, moment = deploy(), time.monotonic()
+            process.send_signal(signal.SIGHUP)
+            load.wait_for(serial, since=moment, count=STARTED)
+            while load.others(serial, since=time.monotonic() - 1):  # the second worker
+                assert time.monotonic() < moment + PATIENCE
+                time.sleep(0.1)
+
+
+def test_gunicorn_restarts_its_workers_without_a_gap(tmp_path: Path) -> None:
+    """SIGHUP replaces every worker by one with the new code, and no connection is refused."""
+    keep(tmp_path)
+    with reserve("127.0.0.1") as port, running(tmp_path, "gunicorn_flask", port.number) as process:
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, "Hello from")
+        load.wait_until_open()
+        with load.running(clients=2):
+            app = tmp_path / "flask_app.py"
+            app.write_text(app.read_text().replace("Hello from Flask", "Hello from new code"))
+            process.send_signal(signal.SIGHUP)
+            newer = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, "new code")
+            newer.wait_until_open()
+            serial, moment = keep(tmp_path), time.monotonic()
+            load.wait_for(serial, since=moment + SECONDS, count=STARTED)
     assert load.failures == []
 
 

@@ -43,13 +43,16 @@ def provider_of(name: str) -> Provider:
     return provider
 
 
-def maker(account: DnsAccount, seconds: float = 30.0, provider: Provider | None = None) -> Callable[[], Driver]:
+def maker(
+    account: DnsAccount, seconds: float = 30.0, provider: Provider | None = None, *, cancelled: bool = False
+) -> Callable[[], Driver]:
     """Return a function that makes a new driver each time, as check_driver needs it."""
+    cancel = threading.Event()
+    if cancelled:
+        cancel.set()
     provider = provider or provider_of(account.provider)
     run: dict[Any, Any] | None = {} if provider.driver == "lexicon" else None  # its process is for all of them
-    return lambda: make_driver(
-        provider, account, seconds_left=lambda: seconds, cancel=threading.Event(), remembered=run
-    )
+    return lambda: make_driver(provider, account, seconds_left=lambda: seconds, cancel=cancel, remembered=run)
 
 
 class LogTexts(logging.Handler):

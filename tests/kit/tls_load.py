@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from dnsrenew import Certificate
+from tests.kit.folders import here
+
 PATIENCE = 60.0
 
 
@@ -25,22 +28,30 @@ class TlsLoad:
 
     :param trusted: the root of the server's certificate, PEM.
     :param hello: what the page holds.
+    :param client: the certificate of the clients; None: they have none.
     :ivar failures: every handshake or answer that was not as it should be.
+    :ivar seen: the others.
     """
 
-    def __init__(self, port: int, name: str, trusted: str, hello: str) -> None:
+    def __init__(self, port: int, name: str, trusted: str, hello: str, *, client: Certificate | None = None) -> None:
         self.port = port
         self.failures: list[str] = []
         self._name = name
         self._hello = hello
-        self._context = ssl.create_default_context(cadata=trusted)
-        self._seen: list[Seen] = []
+        self.context = ssl.create_default_context(cadata=trusted)
+        if client is not None:
+            self.context.load_cert_chain(here(client.fullchain_path), here(client.private_key_path))
+        self.seen: list[Seen] = []
         self._stop = threading.Event()
 
     @contextmanager
-    def running(self, clients: int) -> Iterator[None]:
-        """Make handshakes during the block, one after the other in each client."""
-        threads = [threading.Thread(target=self._load, daemon=True) for _ in range(clients)]
+    def running(self, clients: int, rate: float | None = None) -> Iterator[None]:
+        """Make handshakes during the block, one after the other in each client.
+
+        :param rate: so many a second at most; None: as many as there are answers.
+        """
+        pause = 0.0 if rate is None else clients / rate
+        threads = [threading.Thread(target=self._load, args=(pause,), daemon=True) for _ in range(clients)]
         for thread in threads:
             thread.start()
         try:
@@ -65,7 +76,7 @@ class TlsLoad:
         """Ask for the page; return the serial number of the certificate, which is checked."""
         with (
             socket.create_connection(("127.0.0.1", self.port), 20) as connection,
-            self._context.wrap_socket(connection, server_hostname=self._name) as tls,
+            self.context.wrap_socket(connection, server_hostname=self._name) as tls,
         ):
             serial = str((tls.getpeercert() or {})["serialNumber"])
             tls.sendall(f"GET / HTTP/1.1\r\nHost: {self._name}\r\nConnection: close\r\n\r\n".encode())
@@ -77,21 +88,26 @@ class TlsLoad:
     def wait_for(self, serial: str, *, since: float, count: int) -> None:
         """Wait until this number of handshakes that began after a moment got a certificate."""
         end = time.monotonic() + PATIENCE
-        while sum(seen.serial == serial for seen in self._after(since)) < count:
+        while self.count(serial, since=since) < count:
             assert time.monotonic() < end, self.failures
             time.sleep(0.02)
+
+    def count(self, serial: str, *, since: float) -> int:
+        """Return how many handshakes that began after a moment got a certificate."""
+        return sum(seen.serial == serial for seen in self._after(since))
 
     def others(self, serial: str, *, since: float) -> list[Seen]:
         """Return the handshakes that began after a moment and got another certificate."""
         return [seen for seen in self._after(since) if seen.serial != serial]
 
     def _after(self, moment: float) -> list[Seen]:
-        return [seen for seen in list(self._seen) if seen.began > moment]
+        return [seen for seen in list(self.seen) if seen.began > moment]
 
-    def _load(self) -> None:
+    def _load(self, pause: float) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                self._seen.append(Seen(began, self.get()))
+                self.seen.append(Seen(began, self.get()))
             except Exception as error:  # noqa: BLE001  # the test reports every failure
                 self.failures.append(repr(error))
+            self._stop.wait(max(0.0, began + pause - time.monotonic()))

@@ -90,7 +90,7 @@ async def many() -> list[str]:
     renewer = dnsrenew.Renewer(dnsrenew.Config.load("dnsrenew.toml"), on_event=print)
     outcomes = await asyncio.to_thread(renewer.renew)
     assert_type(outcomes, list[dnsrenew.Outcome])
-    lines = []
+    lines: list[str] = []
     for outcome in renewer.renew(["home"], force=True, now=False, workers=4, wait=30.0):
         lines.append(f"{outcome.name}: {outcome.status} {outcome.reason} until {outcome.not_after}")
         assert_type(outcome.attempts, tuple[dnsrenew.Attempt, ...])

@@ -170,7 +170,7 @@ def test_without_a_loop_events_come_as_before(box: AcmeBox) -> None:
             seen.clear()
 
     box.age = timedelta(days=80)  # it is due at once
-    asyncio.run(main())
+    asyncio.run(main(), debug=True)
     with served:
         served.check_now()
     assert seen
@@ -188,7 +188,7 @@ def test_after_the_loop_events_come_as_before(box: AcmeBox) -> None:
             served.__enter__()
         seen.clear()
 
-    asyncio.run(main())
+    asyncio.run(main(), debug=True)
     served.check_now()
     served.close()
     assert "certificate-stored" in seen
@@ -269,7 +269,7 @@ def test_a_time_limit_is_kept(box: AcmeBox) -> None:
             await dnsrenew.aobtain([NAME], **to_the_wait(box, driver))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(main())
+        asyncio.run(main(), debug=True)
     assert driver.values == set()
 
 
@@ -285,7 +285,7 @@ def test_a_second_cancel_waits_too(box: AcmeBox) -> None:
             await asyncio.sleep(0)
         return set(driver.values)
 
-    assert asyncio.run(main()) == set()
+    assert asyncio.run(main(), debug=True) == set()
 
 
 def test_a_call_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +300,7 @@ def test_a_call_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(main())
+    asyncio.run(main(), debug=True)
     assert cancel.is_set()
     assert not go_on.is_set()
     go_on.set()
@@ -323,7 +323,7 @@ def test_a_cancel_just_after_entering_leaves(box: AcmeBox, monkeypatch: pytest.M
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(main())
+    asyncio.run(main(), debug=True)
     assert followers() == 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +113,97 @@ def test_each_broken_must_is_named(kind: type[InMemoryDriver], sentence: str) ->
     assert sentence in says(kind())
 
 
+def rewritten(change: Callable[[TxtRecord], TxtRecord]) -> type[InMemoryDriver]:
+    """A driver that writes and removes other records than those it was given."""
+
+    class Rewriting(InMemoryDriver):
+        """A driver that changes what it is given."""
+
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            """Add something else."""
+            super().add([change(record) for record in records])
+
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            """Remove something else."""
+            super().remove([change(record) for record in records])
+
+    return Rewriting
+
+
+class OneOfTwo(InMemoryDriver):
+    """A driver that writes a value again that exists, and removes one of the two."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add without a look."""
+        for record in records:
+            self.values.setdefault(record.name, []).append(record.value)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the first one."""
+        for record in records:
+            if record.value in self.look(record.name):
+                self.values[record.name].remove(record.value)
+
+
+class FirstPage(InMemoryDriver):
+    """A driver that reads the first page of a list only, which has two records."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove what stands there."""
+        page = [(name, value) for name, values in sorted(self.values.items()) for value in values][:2]
+        super().remove([record for record in records if (record.name, record.value) in page])
+
+
+class Greedy(InMemoryDriver):
+    """A driver whose remove takes all challenges of the zone."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove too much."""
+        for name in [name for name in self.values if name.startswith("_acme-challenge")]:
+            del self.values[name]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        rewritten(lambda record: replace(record, value=f'"{record.value}"')),
+        rewritten(lambda record: replace(record, value=record.value.lstrip("-"))),
+        rewritten(lambda record: replace(record, name=record.name.removeprefix("_"))),
+        rewritten(lambda record: replace(record, name=f"{record.name}{record.zone}")),
+        OneOfTwo,
+        FirstPage,
+        Greedy,
+    ],
+    ids=["quotes", "hyphens", "owner", "zone", "one of two", "first page", "other names"],
+)
+def test_a_wrong_driver_is_found(kind: type[InMemoryDriver]) -> None:
+    """What other drivers have done wrong is found with a MUST that is broken."""
+    assert "MUST" in says(kind())
+
+
+def test_identifiers_in_the_instance_are_found() -> None:
+    """A driver is made for each call, so what it remembers in itself is gone."""
+    host = InMemoryDriver()
+
+    class Remembering:
+        """A driver that knows only what it has written itself."""
+
+        def __init__(self) -> None:
+            self.own: list[TxtRecord] = []
+
+        def add(self, records: Sequence[TxtRecord]) -> None:
+            """Add, and remember."""
+            host.add(records)
+            self.own += records
+
+        def remove(self, records: Sequence[TxtRecord]) -> None:
+            """Remove what is remembered."""
+            host.remove([record for record in records if record in self.own])
+
+    with pytest.raises(AssertionError, match="remove MUST remove the value, and only it"):
+        check_driver(Remembering, "example.test", look=host.look, clock=FakeClock(), patience=1)
+
+
 class Telling(InMemoryDriver):
     """A driver with a secret, that shows it in one way.
 
@@ -158,6 +251,68 @@ class Purging(InMemoryDriver):
 def test_a_driver_that_removes_other_records_is_found() -> None:
     """SPF and DKIM are TXT records too: what is not a challenge is not its own."""
     assert "MUST keep the TXT values at all other names of the zone" in says(Purging())
+
+
+class Doubling(InMemoryDriver):
+    """A driver that adds a value again that exists already."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add without a look."""
+        for record in records:
+            self.values.setdefault(record.name, []).append(record.value)
+
+
+def test_a_value_that_exists_twice_is_found() -> None:
+    """A ``look`` that returns a list shows it; a set cannot."""
+    driver = Doubling()
+    with pytest.raises(AssertionError, match=r"add MUST succeed for a value that already exists.* twice"):
+        check_driver(lambda: driver, "example.test", look=lambda name: driver.values.get(name, []), clock=FakeClock())
+
+
+@pytest.mark.parametrize("ttl", [60, 300])
+def test_a_wrong_ttl_is_found(ttl: int) -> None:
+    """A ``look`` that returns a mapping shows the TTL of each value."""
+    driver = InMemoryDriver()
+
+    def check() -> None:
+        check_driver(
+            lambda: driver, "example.test", look=lambda name: dict.fromkeys(driver.look(name), ttl), clock=FakeClock()
+        )
+
+    if ttl == 60:
+        check()
+        return
+    with pytest.raises(AssertionError, match="add MUST write the values with the TTL as given"):
+        check()
+
+
+class Slow(InMemoryDriver):
+    """A driver whose add takes three seconds."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Take time."""
+        self.clock.wait(3, threading.Event())
+        super().add(records)
+
+
+def test_a_slow_driver_is_warned_of() -> None:
+    """It keeps the contract, but a run with it takes long."""
+    driver = Slow(FakeClock())
+    with pytest.warns(UserWarning, match=r"took 3\.0 s"):
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=driver.clock)
+
+
+def test_a_driver_that_ignores_its_cancel_is_found() -> None:
+    """A driver whose caller has gone must write nothing more, or the value stays for ever."""
+    good, none = InMemoryDriver(), InMemoryDriver()
+    check_driver(lambda: good, "example.test", look=good.look, cancelled=lambda: none, clock=FakeClock())
+    with pytest.raises(AssertionError, match=r"write nothing after its context was cancelled.* check\(\)"):
+        check_driver(lambda: good, "example.test", look=good.look, cancelled=lambda: good, clock=FakeClock())
+    assert good.values == {}
 
 
 class ChallengesOnly(InMemoryDriver):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,45 @@ def test_what_cannot_be_one_is_refused_at_the_call(box: AcmeBox, argument: str, 
         assert mistake["key"] == argument
         assert found in mistake["found"]
     assert box.issued == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "key"),
+    [
+        ("routes", [dnsrenew.Route("dns-02")], "routes[0].challenge"),  # type: ignore[arg-type]  # a type checker finds it
+        ("renew_before", dnsrenew.RenewBefore("1/3"), "renew_before"),  # type: ignore[arg-type]  # as above
+        ("renew_before", dnsrenew.RenewBefore(), "renew_before"),
+        ("propagation", dnsrenew.Propagation(check="foo"), "propagation.check"),  # type: ignore[arg-type]  # as above
+        ("propagation", {"chek": "doh"}, "propagation.chek"),
+        ("dns", object(), "dns"),
+    ],
+    ids=["challenge", "text for a number", "neither", "check", "unknown key", "no driver"],
+)
+def test_a_value_that_cannot_be_is_refused_at_the_call(box: AcmeBox, argument: str, value: Any, key: str) -> None:
+    """A value with a word that does not exist is a mistake of the call, and mypy finds it before that."""
+    with pytest.raises(dnsrenew.ConfigError) as caught:
+        dnsrenew.obtain([NAME], **{**box.arguments, argument: value})
+    assert [mistake["key"] for mistake in caught.value.evidence["mistakes"]] == [key]
+    assert " a object" not in str(caught.value)
+    assert box.issued == []
+
+
+def test_a_failure_is_told_once(box: AcmeBox, caplog: pytest.LogCaptureFixture) -> None:
+    """What is raised is no warning in the log too, and what is kept is one warning, with its expiry."""
+
+    def warnings() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    box.fail_next("rateLimited", retry_after=60)
+    with pytest.raises(dnsrenew.RenewalFailed):
+        dnsrenew.obtain([NAME], **box.arguments)
+    assert warnings() == []
+    box.age = timedelta(days=80)
+    dnsrenew.obtain([NAME], **box.arguments, now=True)
+    box.fail_next("rateLimited", retry_after=60)
+    kept = dnsrenew.obtain([NAME], **box.arguments)
+    (line,) = warnings()
+    assert f"is kept until {kept.not_after:%Y-%m-%dT%H:%M:%SZ}" in line
 
 
 def test_any_event_of_threads_is_taken(box: AcmeBox) -> None:

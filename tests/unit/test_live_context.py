@@ -73,6 +73,11 @@ def test_new_handshakes_get_the_new_certificate(server: Server, keys: tuple[str,
         assert server.serial(None) == certificate.serial
 
 
+def test_the_lowest_version_does_not_depend_on_openssl(server: Server) -> None:
+    """Some builds of Python leave it to OpenSSL; here it is TLS 1.2, until the program sets another one."""
+    assert server.context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
 def test_a_certificate_of_the_program_is_refused(server: Server) -> None:
     """load_cert_chain() raises TypeError, because no connection would get that certificate."""
     old, own = server.make(), server.make()

@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / ".ci"
@@ -24,16 +25,16 @@ VERSIONS = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if re.sea
 # ── the wheel ───────────────────────────────────────────────────────────────────────────
 
 
-def build(folder: Path, source: Path) -> Path:
-    """Build a wheel with an SBOM, as `make wheel` does."""
+def build(folder: Path, source: Path, kind: str = "wheel") -> Path:
+    """Build a wheel with an SBOM, as `make wheel` does, or an sdist."""
     list_ = source / "dnsrenew-1.cdx.json"
     list_.write_text("{}\n")
     subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder],
         cwd=source, env={**os.environ, "DNSRENEW_SBOM": str(list_)}, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    (built,) = folder.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +66,33 @@ def check(wheel: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_wheel_is_the_same_wherever_it_is_built(wheel: Path, copy: Path, tmp_path: Path) -> None:
-    """The wheel is identical byte for byte, regardless of the age and mode of the files."""
+def test_what_is_published_is_the_same_wherever_it_is_built(wheel: Path, copy: Path, tmp_path: Path) -> None:
+    """Wheel and sdist are identical byte for byte, regardless of the age and mode of the files."""
+    sdist = build(tmp_path / "before", copy, "sdist")
     for path in copy.rglob("*.py"):
         path.chmod(0o644)
         os.utime(path)
     assert build(tmp_path, copy).read_bytes() == wheel.read_bytes()
+    assert build(tmp_path, copy, "sdist").read_bytes() == sdist.read_bytes()
+
+
+def test_the_metadata_is_what_an_index_takes(wheel: Path) -> None:
+    """It is valid, has the README as Markdown, and each classifier of a Python is one that it can be installed for."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = Metadata.from_email(archive.read(name))
+    assert metadata.description == (ROOT / "README.md").read_text("utf-8")
+    assert metadata.description_content_type == "text/markdown"
+    assert metadata.requires_python is not None
+    assert [version for version in VERSIONS if version not in metadata.requires_python] == []
+    assert set(metadata.provides_extra or ()) == PROJECT["optional-dependencies"].keys()
+    assert len(PROJECT["dependencies"]) <= 11  # each one is a risk: take one out for one that comes
+
+
+@pytest.mark.parametrize("extra", PROJECT["optional-dependencies"])
+def test_every_extra_is_on_a_page(extra: str) -> None:
+    """The page of Python says what each extra is for."""
+    assert f"| `dnsrenew[{extra}]` |" in (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
 
 
 def test_a_wheel_is_checked(wheel: Path, tmp_path: Path) -> None:

@@ -67,8 +67,17 @@ PUBLIC = [
     *("aobtain", "follow", "ssl_context_factory"),
 ]
 CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(dnsrenew, name))]
+FUNCTIONS = [
+    thing
+    for space in (dnsrenew, testing)
+    for name in space.__all__
+    if inspect.isfunction(thing := getattr(space, name))
+]
 VALUES = [name for name in CLASSES if issubclass(getattr(dnsrenew, name), Frozen)]
-STANDARD = {"Any", "Callable", "Iterable", "Iterator", "Literal", "Mapping", "Path", "Self", "Sequence", "datetime"}
+STANDARD = {
+    *("Any", "Callable", "Collection", "Iterable", "Iterator", "Literal", "Mapping", "Path", "Self", "Sequence"),
+    *("datetime", "timedelta"),
+}
 """Names in signatures that a reader knows from the standard library, beside modules."""
 MODULES = {"logging", "os", "ssl", "threading"}
 
@@ -199,7 +208,7 @@ def unknown_types(kind: str) -> set[str]:
         for each in ast.walk(node.slice)
     }
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in literals}
-    return names - set(dnsrenew.__all__) - STANDARD - MODULES - set(dir(builtins))
+    return names - set(dnsrenew.__all__) - set(testing.__all__) - STANDARD - MODULES - set(dir(builtins))
 
 
 def test_every_type_in_a_class_has_a_public_name() -> None:
@@ -215,7 +224,7 @@ def test_every_type_in_a_class_has_a_public_name() -> None:
     } == {}
 
 
-@pytest.mark.parametrize("function", [dnsrenew.obtain, dnsrenew.serve])
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_type_of_a_function_has_a_public_name(function: Callable[..., object]) -> None:
     """Every type in a public function's annotations has a public name."""
     kinds = inspect.get_annotations(function).values()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
 import dnsrenew
 from dnsrenew import testing
-from docs import python_reference
+from docs import python_examples, python_reference
 
 PACKAGE = Path(dnsrenew.__file__).parent
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "python.md"
@@ -67,7 +73,7 @@ def test_every_link_leads_to_a_heading() -> None:
         ("Secret", ["Secret.env(name: str) -> Secret", "reveal(*, cancel"]),
         ("OutcomeStatus", ['Literal["renewed", "not-due"', "`deferred`: it is due"]),
         ("CAError", ["Derived from [`AttemptError`](#attempterror).", "| `retry_after` | `float | None` |"]),
-        ("testing.check_driver", ["- `patience`: seconds", "look: Callable[[str], set[str]] | None = None"]),
+        ("testing.check_driver", ["- `patience`: seconds", "look: Callable[[str], Collection[str]] | None = None"]),
     ],
 )
 def test_a_section_has_what_a_reader_looks_for(name: str, parts: list[str]) -> None:
@@ -100,3 +106,90 @@ def test_signatures_have_their_stars() -> None:
     assert "| `options` | `dict[str, Any]` |" in entry("DnsAccount")
     assert "| `reference` | `str` |" in entry("Secret")
     assert "CertificateSource" not in entry("Served")
+
+
+# ── examples and errors ─────────────────────────────────────────────────────────────────
+
+NAMES = [name for name in dnsrenew.__all__ if name != "__version__"] + [f"testing.{name}" for name in testing.__all__]
+EXAMPLES = dict(inspect.getmembers(python_examples, inspect.isfunction))
+
+
+def test_every_section_has_an_example() -> None:
+    """Each public name has a program beside its signature, and no program is without a name."""
+    assert [name for name in NAMES if "```python\n" not in entry(name)] == []
+    assert set(EXAMPLES) == {name.removeprefix("testing.").lower() for name in NAMES}
+
+
+def test_every_call_says_what_it_raises() -> None:
+    """Each function, method, class that a user creates, and error class says what is raised, or its codes."""
+    bodies = re.findall(r"^#{3,4} `([\w.]+)`\n(.*?)(?=^#{2,4} |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    no_calls = {*python_reference.groups()["Results"], *python_reference.groups()["Types of single values"]}
+    kept = {"DnsRenewError", "AttemptError", "Driver", "Deployer", "DriverContext", "DeployerContext", "TxtRecord"}
+    values = {"SavedFiles", "Config", *(f"testing.{name}" for name in testing.__all__ if name[0].isupper())}
+    assert [
+        name
+        for name, body in bodies
+        if name not in no_calls | kept | values and not re.search(r"^- Raises |^Codes: \[", body, re.MULTILINE)
+    ] == []
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[testing.AcmeBox]:
+    """A CA and DNS for all examples."""
+    with testing.acme_box() as running:
+        yield running
+
+
+@pytest.fixture
+def given(box: testing.AcmeBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The parameters of examples, in a folder with a configuration for the box."""
+    table = '[[certificate]]\nname = "home"\ndomains = ["home.example.com"]\n'
+    (tmp_path / "dnsrenew.toml").write_text(f'default_ca = "box"\nagree_terms = true\n{box.toml()}{table}')
+    (tmp_path / "desec-token.txt").write_text("t0ken")
+    (tmp_path / "site").mkdir()
+    for name in ("dnsrenew.toml", "desec-token.txt"):
+        (tmp_path / name).chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    for name in ("DESEC_TOKEN", "EAB_HMAC", "PGPASSWORD"):
+        monkeypatch.setenv(name, "aGVsbG8")
+    own = {**box.arguments, "store": tmp_path / "obtained"}
+    for function in (dnsrenew.obtain, dnsrenew.aobtain, dnsrenew.serve):
+        monkeypatch.setattr(dnsrenew, function.__name__, partial(leading, function, own))
+    config = dnsrenew.Config.load(tmp_path / "dnsrenew.toml")
+    renewer = dnsrenew.Renewer(config)
+    failed = dnsrenew.RenewalFailed("renewal-failed", "No.", fix="Ask.")
+    account = dnsrenew.DnsAccount("desec", name="home", auth_token="…")
+    fleet = mock.Mock(**{"status.return_value.counts": {"valid": 1}, "status.return_value.limits": {}})
+    fleet.status.return_value.workers = []
+    given = {"config": config, "renewer": renewer, "account": account, "error": failed, "fleet": fleet}
+    return {**given, "token": dnsrenew.Secret("t0ken"), **dict.fromkeys(("app", "uvicorn", "server"), mock.Mock())}
+
+
+def leading(function: Any, own: dict[str, Any], *domains: Any, **arguments: Any) -> Any:
+    """Call a function with its arguments, except for those that lead out of this process."""
+    inspect.signature(function).bind(*domains, **arguments)
+    mine = {key: value for key, value in arguments.items() if key not in own or key == "routes"}
+    if not isinstance(arguments.get("dns", ()), dnsrenew.DnsAccount):
+        mine["dns"] = own["dns"]
+    if "routes" in mine:
+        mine["routes"] = None
+    return function(*domains, **{**own, **mine})
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_an_example_runs(name: str, given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """The program does not fail, where the CA and DNS are those of the box, and servers and the fleet stand-ins."""
+    example = EXAMPLES[name]
+    if name in {"certificate", "served", "revocation"}:
+        given["renewer"].renew()
+    with contextlib.ExitStack() as stack:
+        if name == "fleet":
+            stack.enter_context(mock.patch.object(dnsrenew, "Fleet", mock.MagicMock()))
+        if name == "follow":
+            stack.enter_context(mock.patch.object(dnsrenew, "follow", mock.Mock()))
+        if name == "cancelled":
+            stack.enter_context(mock.patch("threading.Timer"))
+        if name == "outcomestatus":
+            stack.enter_context(pytest.raises(SystemExit, match="False"))
+        example(**{key: given[key] for key in inspect.signature(example).parameters})
+    capsys.readouterr()

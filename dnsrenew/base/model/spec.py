@@ -178,7 +178,7 @@ def _unpickled_account(
 class Route(Frozen, public=True):
     """One way to a certificate: a challenge, what solves it, and a CA."""
 
-    challenge: str
+    challenge: Literal["dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01"]
     """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737), ``"dns-persist-01"``
     (draft-ietf-acme-dns-persist) or ``"dns-account-01"`` (draft-ietf-acme-dns-account-label).
     """
@@ -199,7 +199,7 @@ class Route(Frozen, public=True):
 
     def __init__(
         self,
-        challenge: str,
+        challenge: Literal["dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01"],
         *,
         dns: str | Sequence[str] = (),
         ca: str | None = None,

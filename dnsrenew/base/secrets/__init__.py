@@ -28,6 +28,8 @@ class Secret:
 
     It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call. A copy is the same
     secret. A pickle has the reference and never the value: :meth:`reveal` of an unpickled secret fails.
+
+    :raises ConfigError: ``config-invalid``: the value is no ``str``.
     """
 
     __module__ = "dnsrenew"
@@ -67,14 +69,20 @@ class Secret:
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
-        """Refer to a file (UTF-8); one final newline is removed."""
+        """Refer to a file (UTF-8); one final newline is removed.
+
+        :raises ConfigError: ``config-invalid``: the path is empty.
+        """
         name = os.fspath(path)
         _check_text("Secret.file", name, texts.FILE)
         return cls._reference(f"file:{name}", lambda _: sources.from_file(Path(name)))
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
-        """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs the package keyring)."""
+        """Refer to ``SERVICE/USER`` in the system's keyring (split at the last ``/``; needs the package keyring).
+
+        :raises ConfigError: ``config-invalid``: service or user is missing.
+        """
         _check_text("Secret.keyring", service_and_user, texts.KEYRING)
         service, _, user = service_and_user.rpartition("/")
         if not (service and user):
@@ -89,6 +97,7 @@ class Secret:
 
         :param env: names of environment variables for the program, such as the token of a password store, in addition
             to those that every program needs (``PATH``, ``HOME`` …).
+        :raises ConfigError: ``config-invalid``: there is no program.
         """
         arguments = _texts("Secret.command", arguments, texts.ARGUMENTS)
         names = _texts("Secret.command(env=…)", env, texts.NAMES)

@@ -41,7 +41,8 @@ def host(request: pytest.FixtureRequest) -> Iterator[HostStandIn]:
 
 def test_the_contract_of_drivers(host: HostStandIn) -> None:
     """Every MUST of the protocol holds."""
-    check_driver(maker(host.account()), ZONE, look=host.look, patience=0.1)
+    late = maker(host.account(), cancelled=True)
+    check_driver(maker(host.account()), ZONE, look=host.look, patience=0.1, cancelled=late)
 
 
 def test_values_of_somebody_else_stay(host: HostStandIn) -> None:
