@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import traceback
@@ -82,11 +83,14 @@ class Bystander:
 
     def write(self) -> None:
         """Write it; a host that writes challenges only has none."""
-        try:
+        with contextlib.suppress(*_ANYTHING):
             self._host.add([self._record])
-            self._is_there = self._record.value in self._host.served(self._record.name)
-        except _ANYTHING:
-            self._is_there = False
+            self.see()
+
+    def see(self) -> None:
+        """Look whether it is served; name servers may show it later."""
+        with contextlib.suppress(*_ANYTHING):
+            self._is_there = self._is_there or self._record.value in self._host.served(self._record.name)
 
     def check(self) -> str:
         """Return a sentence if it is gone, else nothing."""
@@ -96,7 +100,5 @@ class Bystander:
 
     def remove(self) -> None:
         """Remove it."""
-        try:
+        with contextlib.suppress(*_ANYTHING):  # a value that stays does no harm, and its name says what it is
             self._host.remove([self._record])
-        except _ANYTHING:  # a value that stays does no harm, and its name says what it is
-            return
