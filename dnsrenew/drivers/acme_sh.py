@@ -124,7 +124,10 @@ class AcmeShDriver:
             logger.debug("%s: %s", script.name, line)
         if done.status != 0:
             code = "acme-sh-timeout" if done.status is None else "acme-sh-failed"
-            raise HostError(_reason(lines), code=code)
+            reason = _reason(lines)
+            if reason and (lacking := script.lacking(self._variables)):
+                reason = texts.VARIABLES_LACKING.format(reason=reason.rstrip("."), variables=", ".join(lacking))
+            raise HostError(reason, code=code)
 
     def _environment(self, home: str, *, debug: bool) -> dict[str, str]:
         work = os.path.join(home, ".acme.sh")

@@ -302,6 +302,7 @@ _MEND_SCRIPT: Final = (
     "Mend what the script reports: `dnsrenew renew -vv` shows all that it prints, `dnsrenew providers acme.sh` the "
     "variables that it asks for."
 )
+VARIABLES_LACKING: Final = Phrase("{reason} (`env` has no {variables}, which it asks for)")
 WEB_PAGE: Final = Phrase("it got a web page in place of an answer, {words}")
 
 SCRIPT_MISSING: Final = Text(

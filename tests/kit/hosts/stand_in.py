@@ -147,9 +147,9 @@ class HostStandIn(Api):
         """Return how to look at name servers that show what the zone had some seconds ago."""
         past = [(-seconds, self._copy())]
         self.on_answer = lambda: past.append((clock.monotonic(), self._copy()))
-        return lambda name: next(
-            zone for time, zone in reversed(past) if time <= clock.monotonic() - seconds
-        ).look(name)
+        return lambda name: next(zone for time, zone in reversed(past) if time <= clock.monotonic() - seconds).look(
+            name
+        )
 
 
 def record(value: str, name: str = f"_acme-challenge.{ZONE}.", zone: str = f"{ZONE}.", ttl: int = 60) -> TxtRecord:
