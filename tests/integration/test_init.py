@@ -662,6 +662,47 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
     assert newcomer.config.read_text() == after
 
 
+@pytest.mark.parametrize(
+    ("change", "given", "said"),
+    [
+        pytest.param("", {"contact": ["other@example.test"]}, "another contact", id="contact"),
+        pytest.param("", {"default_ca": "zerossl"}, "another default_ca", id="default-ca"),
+        pytest.param(
+            "", {"ca.letsencrypt.directory": "https://x.test/dir"}, "another ca.letsencrypt.directory", id="ca"
+        ),
+        pytest.param("agree_terms = true", {}, "the terms of no CA", id="terms"),
+    ],
+)
+def test_what_stands_otherwise_is_not_passed_over(
+    newcomer: Newcomer, change: str, given: dict[str, Any], said: str
+) -> None:
+    """An answer that the configuration has otherwise is refused with its key; nothing is changed, nothing obtained."""
+    assert answered(newcomer, f"www.{ZONE}", contact=["me@example.test"])[0] == 0
+    text = newcomer.config.read_text()
+    newcomer.config.write_text(text.replace(change, f"# {change}") if change else text)
+    before = newcomer.config.read_text()
+    if "ca.letsencrypt.directory" in given:
+        newcomer.given["ca"]["letsencrypt"] |= {"directory": given.pop("ca.letsencrypt.directory")}
+    status, document = answered(newcomer, ZONE, **{"contact": ["me@example.test"], **given})
+    assert (status, document["error"]["code"]) == (2, "init-config-exists")
+    assert said in document["error"]["message"]
+    assert newcomer.config.read_text() == before
+
+
+def test_an_account_of_the_same_name_at_another_host(newcomer: Newcomer) -> None:
+    """[dns.rfc2136] stands for another host: the new account gets a name of its own, and the old one stays."""
+    assert answered(newcomer, f"www.{ZONE}")[0] == 0
+    text = newcomer.config.read_text()
+    old = 'zones = ["other.test"]\nprovider = "duckdns"\ntoken = "literal:11111111-2222-3333-4444-555555555555"\n'
+    before, _, after = text.partition("[dns.rfc2136]\n")
+    table, _, rest = after.partition("\n[[")
+    newcomer.config.write_text(f"{before}[dns.first]\n{table}\n[dns.rfc2136]\n{old}\n[[{rest}")
+    status, document = answered(newcomer, ZONE)
+    assert status == 0, document
+    assert old in newcomer.config.read_text()
+    assert newcomer.workspace.run("renew").returncode == 0
+
+
 def test_a_second_domain_at_another_host(newcomer: Newcomer, lab: Lab) -> None:
     """An account that the configuration lacks is added with its zones, under a name that is free."""
     lab.add_zone("second-init.test", "@ A 192.0.2.1\n", key=lab.other_key)

@@ -21,7 +21,7 @@ from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import Text
 from tests.kit.memory_lab import MemoryWorkspace
 
-ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search"}
+ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
 """Commands whose name a sentence says without what they need."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 _COMMANDS: Final = "|".join(sorted(map(re.escape, COMMANDS), key=len, reverse=True))
