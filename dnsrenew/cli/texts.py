@@ -323,6 +323,7 @@ DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
 EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
 EXPECTED_ADDRESSES: Final = Phrase("a table [notify] with addresses")
+NO_HEARTBEAT: Final = "The heartbeat gets no test; each run over all certificates sends it."
 MESSAGE_SENT: Final = "A test message was sent to {address}."
 USING: Final = "Using {path}"
 OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
@@ -524,6 +525,7 @@ DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
 RETRY_HELD: Final = "{names}: to retry now, run: {command} (but the CA asked to wait)"
 START_WORKER: Final = "{names}: no worker runs. Start one: dnsrenew worker"
+RUNNING_NOW: Final = "{names}: a run is working on it now; look again when it has ended"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
 FAILURES: Final = {
     (True, True): "{name} failed {ago} by {route}: {message}",

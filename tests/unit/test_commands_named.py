@@ -44,7 +44,8 @@ def named() -> set[str]:
 def test_each_is_understood() -> None:
     """No message names a command, an option or a number of arguments that there is not."""
     for form in named():
-        words = shlex.split(re.sub(r"\{\w+\}", "home", re.sub("--config$", "--config x", form)))
+        filled = form.replace("{tool}", "hfs").replace("remove --config", "remove --config x")
+        words = shlex.split(re.sub(r"\{\w+\}", "home", filled.replace(" x PATH", " PATH")))
         words += ["x"] if form in ALONE else []  # names, in a sentence, without FILE
         arguments.parse(words)
 
@@ -75,6 +76,22 @@ def stands(place: str) -> bool:
     """Tell whether there is a test, as ``integration/test_x:part of its name``."""
     file, _, name = place.partition(":")
     return re.search(rf"^def test_\w*{name}", (ROOT / f"tests/{file}.py").read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
+    """While another run obtains a certificate, `status` names that run, and not the command that would be refused."""
+    place, said = Place(workspace), list[str]()
+    host = workspace.lab.host
+
+    def around(call: Callable[[], None]) -> None:
+        said.append(place.type("status")[1])
+        call()
+
+    host._around = around
+    assert place.type("renew")[0] == 0
+    assert "home: a run is working on it now" in said[0]
+    assert "dnsrenew renew" not in said[0]
+    assert "working on it" not in place.type("status")[1]
 
 
 # ── typed where the message is shown ────────────────────────────────────────────────────
@@ -159,6 +176,7 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
     "delegate NAME": (lambda place: place.type("providers nowhere")[1], {0, 1, 2}),
     "providers NAME": (lambda place: place.type("providers")[1], {0, 2}),
     "init": (lambda place: place.empty("status"), {2}),
+    "import --from {tool}": (lambda place: place.empty("import hfs"), {2}),
     "import PATH": (lambda place: place.empty("import"), {1, 2}),
 }
 
