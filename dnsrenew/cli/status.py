@@ -217,11 +217,10 @@ class ProblemText:
         """Yield a line with a command for each kind of problem."""
         failing: list[str] = []
         held: list[str] = []
-        pending, undeployed, forgotten, running = [], [], [], []
-        for one in found:
-            if one.state != "valid" and self._locks is not None and is_held(self._locks.lock(f"certificate-{one.name}")):
-                running.append(one.name)
-            elif one.state == "unconfigured":
+        pending, undeployed, forgotten = [], [], []
+        running = [one.name for one in found if one.state != "valid" and self._is_running(one.name)]
+        for one in (one for one in found if one.name not in running):
+            if one.state == "unconfigured":
                 forgotten.append(one.name)
             elif one.last_failure is not None:
                 if not is_unreadable(one) and one.state != "valid":
@@ -248,6 +247,9 @@ class ProblemText:
         if forgotten:
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
             yield template.format(names=formatting.listed(forgotten), path=self._path)
+
+    def _is_running(self, name: str) -> bool:
+        return self._locks is not None and is_held(self._locks.lock(f"certificate-{name}"))
 
 
 def _is_held_by_ca(certificate: CertificateStatus) -> bool:

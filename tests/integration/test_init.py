@@ -228,11 +228,13 @@ def test_in_chinese(newcomer: Newcomer) -> None:
         talk.answer("DNS 服务商处", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text
+    assert "主域名服务器的地址" in talk.text
     wide = [
         line for line in talk.text.splitlines() if sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) > 60
     ]
     assert [line for line in wide if " " in line.strip() and str(newcomer.workspace.path)[:20] not in line] == []
-    assert not re.search(r"\b(Which|Do you|The company|Wrote|valid until)\b", talk.text)
+    english = r"\b(Which|Do you|The company|Wrote|valid until|Address of|Name of|Algorithm|secret in)\b"
+    assert not re.search(english, talk.text)
     assert newcomer.account["tsig_secret"] not in talk.text
 
 
