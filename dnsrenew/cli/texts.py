@@ -653,6 +653,10 @@ REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private 
 OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
 RECENTLY_USED: Final = "A Python program used {name} {ago}: it may still need it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
+STILL_DEPLOYED: Final = (
+    "What was deployed stays, and is served until {not_after}, then as an expired certificate: {targets}. "
+    "Give it another one, or switch HTTPS off there."
+)
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {cas} permanently? Certificates stay valid."
 DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} permanently? Certificates stay valid."
