@@ -28,6 +28,7 @@ _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
 _SAME: Final = {
     "dns-no-zone": "domain",
+    "dns-no-account": "dns-account",
     "http-port-forbidden": "port-80-free",
     "tls-alpn-port-forbidden": "port-443-free",
 }
