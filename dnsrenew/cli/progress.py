@@ -227,7 +227,9 @@ class EventText:
             return []
         fields = {**fields_of(event.data), "ca": self._ca, **fields}
         is_of_ca = "{ca}" in sentence.activity
-        if sentence.activity and not (is_of_ca and self._ca is texts.THE_CA):  # without a CA, as in a test of an account
+        if sentence.activity and not (
+            is_of_ca and self._ca is texts.THE_CA
+        ):  # without a CA, as in a test of an account
             self.activity = sentence.activity.format_map(fields)
         if not sentence.line or (sentence.verbose and not self.verbose):
             return []
