@@ -189,6 +189,7 @@ ELSEWHERE: Final = {
     "delegate {domain}": "integration/test_delegate:from_the_record",
     "delegate {identifier}": "integration/test_delegate:from_the_record",
     "delegate {name} --to dns-persist-01": "integration/test_dns_persist01:",
+    "delegate {name} --to dns-persist-01 --check": "integration/test_dns_persist01: unit/test_cli_delegate:",
     "deploy": "integration/test_deploy_hfs: integration/test_deploy_servers:",
     "deploy --force": "integration/test_restore_renew:with_keys",
     "deploy --force {name}": "unit/test_import_seen:",
