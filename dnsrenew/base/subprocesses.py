@@ -31,9 +31,16 @@ _POLL: Final = 0.02
 _LINGER: Final = 2.0
 """Seconds to read the rest of the output after the end: a child of the program may still hold the pipe open."""
 _SHELL: Final = "/bin/sh"
-_WATCH: Final = 'read -r end || { kill -s KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2"; }'
-"""What watches a program: it kills the process group, and removes a folder, if its input ends before a line came, as
-after ``kill -9``.
+_WATCH: Final = """read -r end && exit
+kill -s KILL -- "-$1"
+[ -n "$2" ] || exit
+for each in /proc/[0-9]*; do
+  grep -qsF -- "HOME=$2" "$each/environ" && kill -s KILL "${each#/proc/}"
+done
+rm -rf -- "$2"
+"""
+"""What watches a program: it kills the process group, then (Linux) what the program started elsewhere, and removes a
+folder, if its input ends before a line came, as after ``kill -9``.
 """
 _BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
 """What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
@@ -89,9 +96,9 @@ def run(
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
     Killing the program kills its process group. A child in a session of its own (a daemon) keeps running, and so does
-    every child if the program exits by itself, unless there is a ``scratch``. The group is also killed if this process
-    is killed: a shell waits beside the program for that. Windows, and a system without ``/bin/sh``, have nothing like
-    it.
+    every child if the program exits by itself, unless there is a ``scratch``; of the daemons, Linux finds those that
+    kept its ``HOME``. The group is also killed if this process is killed: a shell waits beside the program for that.
+    Windows, and a system without ``/bin/sh``, have nothing like it.
 
     :param seconds: the time limit; then the program is killed.
     :param limit: the maximum number of bytes of output; then the program is killed.
@@ -99,7 +106,7 @@ def run(
     :param only_end: return the end of standard output and standard error together; the program may print more.
     :param largest: the bytes of a file that it may write; a larger one kills it. Windows, and a system without
         ``/bin/sh``, have no such limit.
-    :param scratch: the folder of the program, which its caller removes afterwards: children that it left are killed
+    :param scratch: the ``HOME`` of the program, which its caller removes afterwards: children that it left are killed
         before, and the folder is also removed if this process is killed.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
@@ -116,6 +123,8 @@ def run(
         status = _wait(process, reader, time.monotonic() + seconds, cancel, with_children=bool(scratch))
     finally:
         RUNNING.end(process)
+        if scratch:
+            _kill_strays(scratch)
     if status is not None:
         reader.wait(_LINGER)
     return Completed(status=status, output=reader.read())
@@ -157,6 +166,24 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
     return True
+
+
+def _kill_strays(home: str) -> None:
+    """Kill the processes whose ``HOME`` is a folder, in whatever session they are; Linux alone tells which they are.
+
+    A descriptor stands for each while it is judged, so no other process with its PID is killed.
+    """
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        return
+    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        with contextlib.suppress(OSError):  # it has ended, or is of another user
+            process = os.pidfd_open(int(pid))
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if f"HOME={home}".encode() in file.read().split(b"\0"):
+                        signal.pidfd_send_signal(process, signal.SIGKILL)
+            finally:
+                os.close(process)
 
 
 class _OutputReader:

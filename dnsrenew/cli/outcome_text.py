@@ -26,6 +26,13 @@ _MOST_FOUND: Final = 3
 _MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
+_SAME: Final = {
+    "dns-no-zone": "domain",
+    "dns-no-account": "dns-account",
+    "http-port-forbidden": "port-80-free",
+    "tls-alpn-port-forbidden": "port-443-free",
+}
+"""The check that says the same as an error, in other words."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
@@ -39,7 +46,9 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     bad = [
         check
         for check in checks
-        if check["result"] == "bad" and check["code"] != error.code and check["summary"] not in error.message
+        if check["result"] == "bad"
+        and check["code"] not in {error.code, _SAME.get(error.code)}
+        and check["summary"] not in error.message
     ]
     return [(LABELS["found"], sentences(check["summary"], check["fix"])) for check in bad[:_MOST_FOUND]]
 

@@ -226,7 +226,10 @@ class EventText:
         if sentence is None:
             return []
         fields = {**fields_of(event.data), "ca": self._ca, **fields}
-        if sentence.activity:
+        is_of_ca = "{ca}" in sentence.activity
+        if sentence.activity and not (
+            is_of_ca and self._ca is texts.THE_CA
+        ):  # without a CA, as in a test of an account
             self.activity = sentence.activity.format_map(fields)
         if not sentence.line or (sentence.verbose and not self.verbose):
             return []

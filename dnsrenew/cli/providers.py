@@ -11,6 +11,7 @@ from dnsrenew.base import extensions
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.dns_accounts import provider_folders
@@ -176,7 +177,7 @@ def _one(provider: Provider, columns: int) -> list[str]:
     pages = [(LABELS["website"], provider.website), (LABELS["documentation"], provider.docs)]
     lines = [bold(provider.title), *formatting.fields([(label, page) for label, page in pages if page], None)]
     rows = [
-        (option if spec.required else texts.OPTIONAL.format(option=option), spec.help)
+        (option if spec.required else texts.OPTIONAL.format(option=option), say(" ".join(spec.help.split())))
         for option, spec in provider.options.items()
     ]
     if provider.any_options:

@@ -103,4 +103,7 @@ def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
     if found.last_read is not None:
         ago = formatting.distance(found.last_read, now)
         lines.append(texts.RECENTLY_READ.format(name=found.name, ago=ago))
+    if found.targets and found.not_after is not None:
+        until = formatting.date(found.not_after, now)
+        lines.append(texts.STILL_DEPLOYED.format(not_after=until, targets=formatting.listed(found.targets)))
     return lines

@@ -22,6 +22,8 @@ from dnsrenew.cli.schedule_note import (
 )
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.store.paths import Paths
+from dnsrenew.store.zone_locks import is_held
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateStatus, StoredVersion
@@ -97,6 +99,7 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
         manual=schedule.active.installed is False,
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
         workers=0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers()),
+        locks=Paths(str(config.store)) if config.fleet is None else None,
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += problems.lines(chosen)
@@ -126,6 +129,7 @@ class ProblemText:
     :param manual: whether nothing renews by itself; then no time of a next try is shown.
     :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
     :param workers: how many workers are alive.
+    :param locks: where the locks of the store are; None: it is no folder.
     """
 
     def __init__(
@@ -137,7 +141,9 @@ class ProblemText:
         manual: bool,
         tables: Collection[str] | None = None,
         workers: int = 0,
+        locks: Paths | None = None,
     ) -> None:
+        self._locks = locks
         self._now = now
         self._columns = columns
         self._path = path
@@ -212,7 +218,8 @@ class ProblemText:
         failing: list[str] = []
         held: list[str] = []
         pending, undeployed, forgotten = [], [], []
-        for one in found:
+        running = [one.name for one in found if one.state != "valid" and self._is_running(one.name)]
+        for one in (one for one in found if one.name not in running):
             if one.state == "unconfigured":
                 forgotten.append(one.name)
             elif one.last_failure is not None:
@@ -222,6 +229,8 @@ class ProblemText:
                 pending.append(one.name)
             elif one.deployment_pending:
                 undeployed.append(one.name)
+        if running:
+            yield texts.RUNNING_NOW.format(names=formatting.listed(running))
         by_hand = [name for name in pending if self._tables is None or name in self._tables]
         if len(by_hand) < len(pending) and not self._workers:
             waiting = [name for name in pending if name not in by_hand]
@@ -238,6 +247,9 @@ class ProblemText:
         if forgotten:
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
             yield template.format(names=formatting.listed(forgotten), path=self._path)
+
+    def _is_running(self, name: str) -> bool:
+        return self._locks is not None and is_held(self._locks.lock(f"certificate-{name}"))
 
 
 def _is_held_by_ca(certificate: CertificateStatus) -> bool:

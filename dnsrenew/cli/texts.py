@@ -323,6 +323,7 @@ DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
 EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
 EXPECTED_ADDRESSES: Final = Phrase("a table [notify] with addresses")
+NO_HEARTBEAT: Final = "The heartbeat gets no test; each run over all certificates sends it."
 MESSAGE_SENT: Final = "A test message was sent to {address}."
 USING: Final = "Using {path}"
 OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
@@ -524,6 +525,7 @@ DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
 RETRY_HELD: Final = "{names}: to retry now, run: {command} (but the CA asked to wait)"
 START_WORKER: Final = "{names}: no worker runs. Start one: dnsrenew worker"
+RUNNING_NOW: Final = "{names}: a run is working on it now; look again when it has ended"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
 FAILURES: Final = {
     (True, True): "{name} failed {ago} by {route}: {message}",
@@ -651,6 +653,10 @@ REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private 
 OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
 RECENTLY_USED: Final = "A Python program used {name} {ago}: it may still need it."
 RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
+STILL_DEPLOYED: Final = (
+    "What was deployed stays, and is served until {not_after}, then as an expired certificate: {targets}. "
+    "Give it another one, or switch HTTPS off there."
+)
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {cas} permanently? Certificates stay valid."
 DEACTIVATE_SEVERAL_QUESTION: Final = "Close the accounts at {cas} permanently? Certificates stay valid."

@@ -21,8 +21,10 @@ _NAME: Final = "dnsrenew"
 _COMMAND: Final = re.compile(
     r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew (?P<words>"
     r"(?:schedule|account|fleet|notify) [a-z]+|renew|status|check|doctor|cleanup|providers|schedule|run|revoke|deploy|"
-    r"csr|install|delegate|account|remove|export|worker|serve|rollback)(?![\w-])"
+    r"csr|install|delegate|account|remove|export|worker|serve|rollback|init|import|restore|help)(?![\w-])"
 )
+_WITHOUT_CONFIG: Final = frozenset({"init", "import", "restore", "help"})
+"""Commands that make a configuration, or read none."""
 _REST: Final = re.compile(r"(?:(?!dnsrenew )[^`，。；（\n])*")
 """What follows a command: its arguments, or words of the sentence."""
 _END: Final = re.compile(r"[,.;:]? *$|[,.;] | \(")
@@ -64,6 +66,8 @@ def use(config: str | None) -> None:
 
 def _typed(match: re.Match[str], rest: str, program: str, option: str, path: str | None) -> str:
     sudo, words = match["sudo"] or "", match["words"]
+    if words in _WITHOUT_CONFIG:
+        option = ""
     if sudo:
         program, option = _full(), _for_root(words, path)
     if " --config" in rest or " --help" in rest:

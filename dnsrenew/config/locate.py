@@ -73,13 +73,14 @@ def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[
     :raises ConfigError: ``config-missing``.
     """
     named = ((explicit, texts.CONFIG_MISSING_OPTION), (environ.get(VARIABLE), texts.CONFIG_MISSING_VARIABLE))
+    folders = [cwd, user_folder(environ), SYSTEM_FOLDER if os.name == "posix" else None]
+    del environ  # a tool that shows the variables of a traceback must not show it
     for name, missing in named:
         if name:
             path = os.path.abspath(os.path.join(cwd, os.path.expanduser(name)))
             if not os.path.lexists(path):
                 raise _with_txt([path]) or ConfigError.of(missing, searched=[path])
             return path, False
-    folders = [cwd, user_folder(environ), SYSTEM_FOLDER if os.name == "posix" else None]
     paths = [os.path.join(folder, FILE_NAME) for folder in folders if folder]
     for path in paths:
         # lexists: a broken link is an error; the search does not pass over it.

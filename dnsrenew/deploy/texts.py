@@ -235,6 +235,12 @@ HFS_NOT_LISTENING: Final = Text(
     "HFS at {url} cannot open its HTTPS port: {reason}.",
     "Choose another HTTPS port in the admin page of HFS, or stop the program that uses this one.",
 )
+HFS_PORT_FORBIDDEN: Final = Text(
+    "deploy-refused",
+    "HFS at {url} cannot open its HTTPS port {port}, at which nothing listens: ports below 1024 need a permission that "
+    "HFS does not have.",
+    "Choose an HTTPS port from 1024 on in the admin page of HFS, such as 8443.",
+)
 HFS_REFUSED: Final = Text(
     "deploy-refused",
     "HFS at {url} refused a request (HTTP {status}): {reason}.",

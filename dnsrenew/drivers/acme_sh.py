@@ -40,6 +40,7 @@ mkdir -p "$DOMAIN_PATH" || exit 1
 the script, and one of its two functions.
 """
 _VERSION: Final = re.compile(r"^VER=\"?v?([0-9.]+)", re.MULTILINE)
+_MARKUP: Final = re.compile(r"<[!/a-z][^<>]*>", re.IGNORECASE)
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -123,7 +124,10 @@ class AcmeShDriver:
             logger.debug("%s: %s", script.name, line)
         if done.status != 0:
             code = "acme-sh-timeout" if done.status is None else "acme-sh-failed"
-            raise HostError(lines[-1] if lines else "", code=code)
+            reason = _reason(lines)
+            if reason and (lacking := script.lacking(self._variables)):
+                reason = texts.VARIABLES_LACKING.format(reason=reason.rstrip("."), variables=", ".join(lacking))
+            raise HostError(reason, code=code)
 
     def _environment(self, home: str, *, debug: bool) -> dict[str, str]:
         work = os.path.join(home, ".acme.sh")
@@ -134,6 +138,15 @@ class AcmeShDriver:
 
     def _error(self, text: Text, **evidence: Any) -> ProviderError:
         return ProviderError.of(text, account=self._context.account, **evidence)
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Return the last line that a script printed; of a web page its words."""
+    last = lines[-1] if lines else ""
+    if _MARKUP.search(last) is None:
+        return last
+    page = " ".join(line for line in lines if _MARKUP.search(line))
+    return texts.WEB_PAGE.format(words=" ".join(_MARKUP.sub(" ", page).split()))
 
 
 def _lines(output: str) -> list[str]:

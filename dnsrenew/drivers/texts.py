@@ -298,7 +298,12 @@ _ACME_SH_UNFIT: Final = "acme-sh-unfit"
 _ACME_SH_TIMEOUT: Final = "acme-sh-timeout"
 _ACME_SH_FAILED: Final = "acme-sh-failed"
 _OTHER_WAY: Final = "Use another way for this host: `dnsrenew providers --search {name}` lists them."
-_MEND_SCRIPT: Final = "Mend what the script reports; `dnsrenew providers acme.sh` lists the variables that it asks for."
+_MEND_SCRIPT: Final = (
+    "Mend what the script reports: `dnsrenew renew -vv` shows all that it prints, `dnsrenew providers acme.sh` the "
+    "variables that it asks for."
+)
+VARIABLES_LACKING: Final = Phrase("{reason} (`env` has no {variables}, which it asks for)")
+WEB_PAGE: Final = Phrase("it got a web page in place of an answer, {words}")
 
 SCRIPT_MISSING: Final = Text(
     _ACME_SH_MISSING,

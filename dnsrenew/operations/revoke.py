@@ -217,6 +217,7 @@ class StoredCertificate(Frozen, kw_only=True):
     :ivar last_used: when a Python program asked for it (``obtain``, ``serve``), to the day, if that was within 30 days.
     :ivar last_read: when its private key was read, if that was within 30 days and the file system records it;
         a database does not.
+    :ivar targets: where it was deployed, and stays.
     """
 
     name: str
@@ -227,6 +228,7 @@ class StoredCertificate(Frozen, kw_only=True):
     last_used: datetime | None
     last_read: datetime | None
     other_config: str
+    targets: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -265,6 +267,11 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         last_used=used if used is not None and now - used < _RECENT else None,
         last_read=read if read is not None and now - read < _RECENT else None,
         other_config=_other(state.asked_by, config),
+        targets=tuple(
+            " ".join(map(str, (each.get("to") or "", each.get("target") or ""))).strip()
+            for each in state.deployments.values()
+            if each["ok"] and each.get("serial") == state.serial
+        ),
     )
 
 

@@ -154,6 +154,8 @@ def _run(
             if result.result == "broken":
                 raise AssertionError(result.reason) from result.cause
             results.append(result)
+            if has_bystander:
+                bystander.see()
         if gone := bystander.check():
             raise AssertionError(gone)
     except BaseException as error:

@@ -92,16 +92,19 @@ class Bystander:
 
     def write(self) -> None:
         """Write it; a host that writes challenges only has none. Try the late call."""
-        try:
+        with contextlib.suppress(*_ANYTHING):
             self._host.add([self._record])
-            self._is_there = self._record.value in self._host.served(self._record.name)
-        except _ANYTHING:
-            self._is_there = False
+            self.see()
         try:
             if self._late is not None:
                 self._late([self._late_record])
         except _ANYTHING as error:
             error.__traceback__ = None  # its frames hold what the driver has revealed
+
+    def see(self) -> None:
+        """Look whether it is served; name servers may show it later."""
+        with contextlib.suppress(*_ANYTHING):
+            self._is_there = self._is_there or self._record.value in self._host.served(self._record.name)
 
     def check(self) -> str:
         """Return a sentence if it is gone, or the value of the late call exists; else nothing."""

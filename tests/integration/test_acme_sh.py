@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import scripts
+from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.errors import ProviderError
 from dnsrenew.testing import check_driver
 from tests.kit.acme_dns import AcmeDns
 from tests.kit.api_server import Answer, Asked
-from tests.kit.drivers import maker
+from tests.kit.drivers import maker, provider_of
+from tests.kit.host_work import FAULTS, always
 from tests.kit.hosts.httpreq import Httpreq
-from tests.kit.hosts.stand_in import ZONE
+from tests.kit.hosts.stand_in import ZONE, HostStandIn, record
 from tests.kit.hosts.technitium import Technitium
 from tests.kit.renew_stage import Stage, names_in
 from tests.lab import Lab, PowerDns
@@ -241,18 +245,75 @@ class EchoingHttpreq(Httpreq):
 def test_technitium_passes_the_contract() -> None:
     """dns_technitium keeps every MUST of a driver at a stand-in."""
     with TechnitiumByQuery() as api:
-        env = {"Technitium_Server": api.url, "Technitium_Token": Secret(Technitium.credentials["auth_token"])}
-        account = DnsAccount("acme.sh", script="dns_technitium", env=env)
-        check_driver(maker(account), ZONE, look=api.look, patience=0.1)
+        check_driver(maker(technitium_account(api)), ZONE, look=api.look, patience=0.1)
 
 
 def test_acmeproxy_passes_the_contract() -> None:
     """dns_acmeproxy keeps every MUST of a driver at a server that speaks lego's protocol."""
     with EchoingHttpreq() as api:
-        user, password = Httpreq.credentials["username"], Secret(Httpreq.credentials["password"])
-        env = {"ACMEPROXY_ENDPOINT": api.url, "ACMEPROXY_USERNAME": user, "ACMEPROXY_PASSWORD": password}
-        account = DnsAccount("acme.sh", script="dns_acmeproxy", env=env)
-        check_driver(maker(account), ZONE, look=api.look, patience=0.1)
+        check_driver(maker(acmeproxy_account(api)), ZONE, look=api.look, patience=0.1)
+
+
+def technitium_account(api: HostStandIn) -> DnsAccount:
+    """An account that dns_technitium writes."""
+    env = {"Technitium_Server": api.url, "Technitium_Token": Secret(Technitium.credentials["auth_token"])}
+    return DnsAccount("acme.sh", name="mine", script="dns_technitium", env=env)
+
+
+def acmeproxy_account(api: HostStandIn) -> DnsAccount:
+    """An account that dns_acmeproxy writes."""
+    user, password = Httpreq.credentials["username"], Secret(Httpreq.credentials["password"])
+    env = {"ACMEPROXY_ENDPOINT": api.url, "ACMEPROXY_USERNAME": user, "ACMEPROXY_PASSWORD": password}
+    return DnsAccount("acme.sh", name="mine", script="dns_acmeproxy", env=env)
+
+
+LISTED = json.dumps([{"name": f"host{number}.{ZONE}", "type": "TXT", "text": "x" * 40} for number in range(10000)])
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+@pytest.mark.parametrize("fault", [*FAULTS, "ten thousand records"])
+@pytest.mark.parametrize("script", ["technitium", "acmeproxy"])
+def test_a_host_whose_answers_are_bad(script: str, fault: str, action: str) -> None:
+    """A script gets HTML, an empty list, another encoding, ten thousand records: the error is clear and short.
+
+    It shows no secret, and no value at the host is lost. After the host is well again the next call succeeds.
+    """
+    make, kind = {
+        "technitium": (technitium_account, TechnitiumByQuery),
+        "acmeproxy": (acmeproxy_account, EchoingHttpreq),
+    }[script]
+    with kind() as api:
+        context, provider, account, before = Context(), provider_of("acme.sh"), make(api), dict(api.values)
+        call = call_add if action == "add" else call_remove
+        api.faults = dict.fromkeys(range(100), FAULTS[fault][0] if fault in FAULTS else always(200, LISTED))
+        with pytest.raises(ProviderError) as caught:
+            call(context, provider, account, [record("one")])
+        error = caught.value
+        assert error.code == "acme-sh-failed"
+        assert len(error.message) < 500
+        assert "<" not in error.message
+        assert ("web page" in error.message) == ("HTML" in fault or "encoding" in fault) or script == "technitium"
+        assert "dnsrenew renew -vv" in error.fix
+        assert api.credentials[api.secret] not in json.dumps(error.to_dict())
+        assert api.values == before
+        api.faults = {}
+        call_add(context, provider, account, [record("one")])
+        call_remove(context, provider, account, [record("one")])
+        assert api.values == before
+
+
+def test_pdns_in_a_zone_with_10000_records(workspace: Workspace, powerdns: PowerDns) -> None:
+    """dns_pdns obtains a certificate in a zone with ten thousand records, and all of them stay."""
+    many = tuple((f"host{number}.many.test.", "TXT", f'"text {number}"') for number in range(10000))
+    powerdns.add_zone("many.test", (powerdns.address,), many)
+    workspace.lab.resolver.set_stubs({"many.test": (powerdns.address,)})
+    workspace.canaries.append(powerdns.api_key)
+    env = {"PDNS_Url": powerdns.api_url, "PDNS_ServerId": "localhost", "PDNS_Token": f"literal:{powerdns.api_key}"}
+    account = {"provider": "acme.sh", "script": "dns_pdns", "env": env}
+    stage = Stage(workspace, {"dns.home.tsig_secret": None, "dns": {"home": account}})
+    stage.renewed({"certificate": [{"name": "home", "domains": ["many.test"]}]})
+    sets = powerdns.api("GET", "/zones/many.test.")["rrsets"]
+    assert sorted(each["name"] for each in sets if each["type"] == "TXT") == sorted(name for name, _, _ in many)
 
 
 def test_every_script_of_debian_is_understood() -> None:

@@ -228,11 +228,13 @@ def test_in_chinese(newcomer: Newcomer) -> None:
         talk.answer("DNS 服务商处", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text
+    assert "主域名服务器的地址" in talk.text
     wide = [
         line for line in talk.text.splitlines() if sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) > 60
     ]
     assert [line for line in wide if " " in line.strip() and str(newcomer.workspace.path)[:20] not in line] == []
-    assert not re.search(r"\b(Which|Do you|The company|Wrote|valid until)\b", talk.text)
+    english = r"\b(Which|Do you|The company|Wrote|valid until|Address of|Name of|Algorithm|secret in)\b"
+    assert not re.search(english, talk.text)
     assert newcomer.account["tsig_secret"] not in talk.text
 
 
@@ -454,7 +456,9 @@ def test_the_live_view_of_the_test_and_the_rehearsal(newcomer: Newcomer, lab: La
             talk.answer("Which DNS host", "rfc2136")
             account_questions(talk, newcomer.account)
             talk.expect("Testing")
-            assert "is not updated yet" in talk.expect("works.") + talk.text
+            tested = talk.expect("works.")
+            assert "is not updated yet" in tested
+            assert "validation by" not in tested  # no CA is asked as yet
             talk.expect("Rehearsing")
             talk.expect("ns2")
             talk.expect("dry run at letsencrypt succeeded")
@@ -660,6 +664,47 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
     status, document = answered(newcomer, ZONE)
     assert (status, document["error"]["code"]) == (2, "init-config-exists")
     assert newcomer.config.read_text() == after
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "said"),
+    [
+        pytest.param("", {"contact": ["other@example.test"]}, "another contact", id="contact"),
+        pytest.param("", {"default_ca": "zerossl"}, "another default_ca", id="default-ca"),
+        pytest.param(
+            "", {"ca.letsencrypt.directory": "https://x.test/dir"}, "another ca.letsencrypt.directory", id="ca"
+        ),
+        pytest.param("agree_terms = true", {}, "the terms of no CA", id="terms"),
+    ],
+)
+def test_what_stands_otherwise_is_not_passed_over(
+    newcomer: Newcomer, change: str, given: dict[str, Any], said: str
+) -> None:
+    """An answer that the configuration has otherwise is refused with its key; nothing is changed, nothing obtained."""
+    assert answered(newcomer, f"www.{ZONE}", contact=["me@example.test"])[0] == 0
+    text = newcomer.config.read_text()
+    newcomer.config.write_text(text.replace(change, f"# {change}") if change else text)
+    before = newcomer.config.read_text()
+    if "ca.letsencrypt.directory" in given:
+        newcomer.given["ca"]["letsencrypt"] |= {"directory": given.pop("ca.letsencrypt.directory")}
+    status, document = answered(newcomer, ZONE, **{"contact": ["me@example.test"], **given})
+    assert (status, document["error"]["code"]) == (2, "init-config-exists")
+    assert said in document["error"]["message"]
+    assert newcomer.config.read_text() == before
+
+
+def test_an_account_of_the_same_name_at_another_host(newcomer: Newcomer) -> None:
+    """[dns.rfc2136] stands for another host: the new account gets a name of its own, and the old one stays."""
+    assert answered(newcomer, f"www.{ZONE}")[0] == 0
+    text = newcomer.config.read_text()
+    old = 'zones = ["other.test"]\nprovider = "duckdns"\ntoken = "literal:11111111-2222-3333-4444-555555555555"\n'
+    before, _, after = text.partition("[dns.rfc2136]\n")
+    table, _, rest = after.partition("\n[[")
+    newcomer.config.write_text(f"{before}[dns.first]\n{table}\n[dns.rfc2136]\n{old}\n[[{rest}")
+    status, document = answered(newcomer, ZONE)
+    assert status == 0, document
+    assert old in newcomer.config.read_text()
+    assert newcomer.workspace.run("renew").returncode == 0
 
 
 def test_a_second_domain_at_another_host(newcomer: Newcomer, lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import Final
 
 import pytest
 
-from tests.kit.cron_machine import CronMachine, configure, cron_machine, program
+from tests.kit.cron_machine import ANNA, CronMachine, configure, cron_machine, program
+from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
 from tests.kit.users import as_root
 from tests.lab import Lab
+from tests.lab.settings import to_toml
 
 USERS: Final = ("root", "anna")
 OFF: Final = "no cron daemon runs here"
@@ -154,3 +157,64 @@ def test_two_configurations_beside_each_other(machine: CronMachine, lab: Lab, us
     assert machine.dnsrenew(user, "schedule", "remove")[0] == 0
     assert "Nothing renews this yet" in machine.dnsrenew(user, "status")[1]
     assert "cron renews automatically." in machine.dnsrenew(user, "status", "--config", str(second))[1]
+
+
+@as_root
+def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
+    """The trial at home at a terminal: anna's `init` twice, cron that does not run and then does, and the way back.
+
+    Root sees more than she does with the command that her doctor names, and leaves nothing of his own in her store.
+    """
+    lab.add_zone("evening.test", "@ A 192.0.2.1\nwww A 192.0.2.1\n")
+    home = machine.folder / "anna"
+    account = {key: value for key, value in lab.account(lab.key).items() if key not in {"provider", "zones"}}
+    (home / "ca.pem").write_bytes(lab.ca.trust_pem.read_bytes())
+    ca = {"directory": lab.directory_url, "trust": str(home / "ca.pem"), "staging": "letsencrypt"}
+    resolver = {"nameservers": [lab.nameserver], "authoritative_port": lab.port}
+    answers = home / "answers.toml"
+    answers.write_text(to_toml({"deploy": "none", "ca": {"letsencrypt": ca}, "resolver": resolver}))
+    for each in (home / "ca.pem", answers):
+        os.chown(each, ANNA, ANNA)
+        each.chmod(0o600)
+
+    def init(*questions: tuple[str, str]) -> str:
+        argv = machine.argv("anna", program(), "init", "--answers", "answers.toml")
+        with Dialogue.start(argv, home, dict(os.environ)) as talk:
+            for question, answer in (*questions, ("Which DNS host", "rfc2136")):
+                talk.answer(question, answer)
+            for key in ("server", "tsig_name", "tsig_algorithm"):
+                talk.answer(f"? {key}", account[key])
+            talk.answer("? tsig_secret", lab.key.secret)
+            talk.answer("Renew automatically", "y")
+            talk.answer("Rehearse", "n")
+            assert talk.end() == 0, talk.text
+        assert lab.key.secret not in talk.text
+        return " ".join(talk.text.split())
+
+    first = (("Which domain", "www.evening.test"), ("Which mail address", "none"), ("Do you agree", ""))
+    said = init(*first)
+    assert OFF in said, said
+    said = machine.dnsrenew("anna", "status")[1]
+    started = re.search(r"Start it: sudo (\S+ start)", said)
+    assert started is not None, said
+    assert machine.run("root", *started[1].split()).returncode == 0
+    wait_until(lambda: "cron renews automatically." in machine.dnsrenew("anna", "status")[1])
+    said = init(("Which domain", "evening.test"))
+    assert OFF not in said, said
+    assert machine.run("anna", "crontab", "-l").stdout.count("# BEGIN dnsrenew") == 1
+    status, said = machine.dnsrenew("anna", "renew")
+    assert (status, "2 certificates: 2 not due" in said) == (0, True), said
+    named = re.search(r"sudo (\S*dnsrenew doctor --insist --config \S+)", machine.dnsrenew("anna", "doctor")[1])
+    if named is not None:  # where there is something that only root can see
+        assert machine.run("root", *shlex.split(named[1])).returncode in {0, 1}
+    assert {path.stat().st_uid for path in (home / "state").rglob("*")} == {ANNA}
+    text = (home / "dnsrenew.toml").read_text()
+    head, _, _ = text.rpartition("[[certificate]]")
+    (home / "dnsrenew.toml").write_text(head)
+    said = machine.dnsrenew("anna", "status")[1]
+    assert "dnsrenew remove evening.test" in said, said
+    with Dialogue.start(machine.argv("anna", program(), "remove", "evening.test"), home, dict(os.environ)) as talk:
+        talk.answer("evening.test", "y")
+        assert talk.end() == 0, talk.text
+    assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
+    assert "Nothing renews this yet" in machine.dnsrenew("anna", "status")[1]

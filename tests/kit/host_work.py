@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from unittest import mock
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
+from dnsrenew.testing.box.order_server import BoxValidation
 from tests.kit.api_server import Answer, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import provider_of
-from tests.kit.hosts.stand_in import Fault, HostStandIn
+from tests.kit.hosts.stand_in import ZONE, Fault, HostStandIn
+from tests.kit.memory_lab import MemoryLab, MemoryStage
 
 ANYTHING = "may succeed"
 """Of an answer whose content says nothing that a driver needs, such as that to a deletion."""
@@ -81,3 +84,14 @@ def requests_of(host: HostStandIn, action: Callable[[Sequence[TxtRecord]], None]
     before = len(host.asked)
     action(records)
     return len(host.asked) - before
+
+
+def renew_late(host: HostStandIn, lab: MemoryLab, stage: MemoryStage, domains: list[str]) -> None:
+    """Obtain a certificate where the name servers of the host serve a change after ten minutes."""
+    look = host.late(lab.clock, 600)
+    lab.dns.zones, lab.dns.seconds, lab.dns.hosts = [ZONE], 600, {"late": mock.Mock(look=look)}
+    lab.validate = BoxValidation(look, lab.http_port).validate
+    account = DnsAccount(host.provider, name="home", zones=(ZONE,), **host.account().options)
+    stage.base = {"dns": {"home": account}}
+    stage.renewed({"certificate": [{"name": "home", "domains": domains, "propagation": {"timeout": 900}}]})
+    assert lab.clock.monotonic() >= 600

@@ -22,11 +22,13 @@ from dnsrenew import locale
 from dnsrenew.base.translation import PUNCTUATION
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import command_types, commands, texts
+from dnsrenew.drivers import find_provider
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.doctor.forms import texts as forms_texts
 from dnsrenew.extensions.doctor.report import texts as report_texts
 from dnsrenew.extensions.serve import texts as texts_serve
+from dnsrenew.extensions.setup.init.host_question import asked_options
 from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts, texts_serve)
@@ -57,6 +59,11 @@ _TYPED: Final = frozenset(
 """Constants with what is typed, names, what programs read, and the words of Python's reader of TOML."""
 _TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.extensions.setup.init.texts.SHOWN_YES"})
 """Phrases that are only what is typed."""
+_HOSTS: Final = (
+    *("aliesa", "aliyun", "cloudflare", "desec", "dnspod", "duckdns", "dynv6", "edgeone", "godaddy", "hetzner"),
+    *("huaweicloud", "namesilo", "porkbun", "qcloud", "rfc2136", "route53"),
+)
+"""DNS hosts whose options are described in other languages too, where ``init`` asks for them."""
 _FOR_PROGRAMS: Final = frozenset(
     {
         *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN", "NOT_ENTERED")),
@@ -88,6 +95,8 @@ def english() -> Mapping[str, set[str]]:
                 found[name] = found.get(name, set()) | (
                     phrases if f"{name}.{constant}" not in _TYPED_PHRASES else set()
                 )
+    options = (spec for name in _HOSTS for spec in asked_options(find_provider(name)).values())  # type: ignore[arg-type]  # each is there
+    found["providers"] = {" ".join(spec.help.split()) for spec in options}
     return found
 
 

@@ -225,8 +225,10 @@ NEW, AGAIN, KNOWN = b"for the new file:", b"The same again:", b"Passphrase:"
     ("answers", "status", "said"),
     [
         ([(NEW, GOOD), (AGAIN, GOOD)], 0, "exported to"),
-        ([(NEW, GOOD), (AGAIN, b"another one\n")], 1, "passphrases differ"),
-        ([(NEW, b"short\n")], 2, "fewer than 8 characters"),
+        ([(NEW, b"short\n"), (NEW, GOOD), (AGAIN, GOOD)], 0, "fewer than 8 characters"),
+        ([(NEW, GOOD), (AGAIN, b"another one\n"), (NEW, GOOD), (AGAIN, GOOD)], 0, "passphrases differ"),
+        ([(NEW, GOOD), (AGAIN, b"another one\n")] * 3, 1, "passphrases differ"),
+        ([(NEW, b"short\n")] * 3, 2, "fewer than 8 characters"),
         ([(NEW, b"")], 130, ""),
     ],
 )
@@ -237,7 +239,10 @@ def test_a_new_passphrase_is_typed_twice(
     status: int,
     said: str,
 ) -> None:
-    """The passphrase is not shown. The terminal echoes again afterwards, even after Ctrl-C."""
+    """The passphrase is not shown, and asked for again where it cannot be used.
+
+    The terminal echoes again afterwards, even after Ctrl-C.
+    """
     found, screen, shows = typed(["export", "a.dr", "--secrets"], answers)
     assert found == status, screen
     assert said in screen

@@ -78,7 +78,7 @@ def to(*addresses: str) -> str:
 def test_a_test_message_goes_to_every_address(
     here: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each address gets a test message and has its output line. The heartbeat gets nothing."""
+    """Each address gets a test message and has its output line. The heartbeat gets nothing, which is said."""
     write(here, table(to(receiver.address, receiver.address), f'heartbeat = "literal:{receiver.url}/beat"'))
     assert main(["notify", "test"]) == 0
     assert receiver.titles == ["dnsrenew: test message"] * 2
@@ -86,6 +86,7 @@ def test_a_test_message_goes_to_every_address(
     assert [line[2:] for line in capsys.readouterr().out.splitlines()] == [
         "A test message was sent to 1st of notify.to (json).",
         "A test message was sent to 2nd of notify.to (json).",
+        "The heartbeat gets no test; each run over all certificates sends it.",
     ]
 
 

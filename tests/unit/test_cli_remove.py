@@ -85,6 +85,19 @@ def test_a_program_that_still_uses_it_is_mentioned(
     assert ("The private key of old was read 3 days ago: a server may still use it." in err) is expected
 
 
+def test_what_was_deployed_is_said_to_stay(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files and settings at a server stay and are served: the output names the server and the date."""
+    store = FolderStore(old.parents[1])
+    serial = store.read_state("old").serial
+    done = {"to": "hfs", "target": "http://127.0.0.1:80", "ok": True, "serial": serial}
+    with store.lock("old", context=Context()):
+        store.update("old", lambda state: replace(state, deployments={"1": done}))
+    assert main(["remove", "old", "--yes"]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert "What was deployed stays, and is served until" in err
+    assert "hfs http://127.0.0.1:80" in err
+
+
 @pytest.mark.parametrize(("days", "expected"), [(3, True), (31, False)])
 def test_a_program_that_asked_for_it_is_mentioned(
     old: Path, capsys: pytest.CaptureFixture[str], *, days: int, expected: bool

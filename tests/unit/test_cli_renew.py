@@ -20,7 +20,17 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import main, terminal
-from dnsrenew.errors import AttemptError, CAError, Cancelled, ConfigError, DeployError, LockedError, StoreError
+from dnsrenew.cli.outcome_text import OutcomeText
+from dnsrenew.errors import (
+    AttemptError,
+    CAError,
+    Cancelled,
+    ConfigError,
+    DeployError,
+    DnsError,
+    LockedError,
+    StoreError,
+)
 from dnsrenew.renewal.after_run import exit_status
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
 from dnsrenew.schedule.running import Halt
@@ -933,3 +943,15 @@ def test_http_01_and_waiting_are_shown(stage: Stage, capsys: pytest.CaptureFixtu
         "home: 2 challenge responses removed",
         "home: obtained",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "check", "is_shown"),
+    [("dns-no-zone", "domain", False), ("dns-no-zone", "delegation", True), ("ca-terms", "ca-terms", False)],
+)
+def test_a_cause_is_said_once(code: str, check: str, is_shown: bool) -> None:
+    """What the doctor found is shown beside an error, unless the error says the same in other words."""
+    found = {"code": check, "result": "bad", "summary": "It is misspelt.", "fix": "Check the spelling."}
+    error = DnsError(code, "No zone was found.", fix="Check the name.", evidence={"checks": [found]})
+    text = " ".join(OutcomeText(now(), None, verbose=False).lines(outcome(status="failed", error=error)))
+    assert ("It is misspelt." in text) is is_shown

@@ -74,6 +74,17 @@ def test_mistakes(folder: Path, text: str, key: str) -> None:
     assert mistake(folder, text, check)["key"] == key
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "word"), [("dns_x_rm", "dns_y_rm", "dns_x_rm"), ("", "#!/nowhere/mksh\n", "mksh")]
+)
+def test_a_script_that_cannot_be_run(folder: Path, old: str, new: str, word: str) -> None:
+    """A script without the function that removes, or for a shell that is not here, is a mistake at `script`."""
+    (folder / "acme" / "dnsapi" / "dns_x.sh").write_text(KEEPS.replace(old, new) if old else new + KEEPS)
+    found = mistake(folder, config(), check)
+    assert found["key"] == "dns.x.script"
+    assert word in found["found"]
+
+
 def test_a_missing_variable_stops_no_renewal(folder: Path) -> None:
     """A script's comment can be wrong, so only `check` takes its word."""
     assert load(folder, config(env="")).accounts["x"].provider == "acme.sh"

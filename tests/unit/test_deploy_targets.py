@@ -35,7 +35,7 @@ from dnsrenew.deploy.targets.run import RunDeployer
 from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.deploy.targets.webhook import WebhookDeployer
 from dnsrenew.errors import ConfigError, DeployError
-from tests.kit.api_server import Api
+from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
 from tests.kit.load import allowed
@@ -60,6 +60,32 @@ def test_hfs_that_was_found_is_named_by_its_address(tmp_path: Path, monkeypatch:
     assert (found.target, found.error.code) == (api.url, "deploy-unsupported")
     (gone,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
     assert gone.target == "HFS on this machine"
+
+
+@pytest.mark.parametrize("is_free", [True, False])
+def test_hfs_that_may_not_open_its_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_free: bool) -> None:
+    """A low port at which nothing listens is one that HFS may not open, whatever HFS says; another one is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr("dnsrenew.deploy.targets.hfs._FIRST_FREE", 65536)
+        if is_free:
+            server.close()
+        settings: dict[str, Any] = {"https_port": -1, "cert": "", "private_key": "", "acme_renew": False}
+        https = {"listening": False, "error": f"port {port} busy: unknown process"}
+
+        def hfs(asked: Asked) -> Answer:
+            if asked.path.endswith("set_config"):
+                settings.update(json.loads(asked.body)["values"])
+            return 200, {"cwd": str(tmp_path), "https": https} if asked.path.endswith("get_status") else settings
+
+        monkeypatch.setattr("dnsrenew.deploy.targets.hfs._HTTPS", port)
+        with Api(hfs) as api:
+            new, one = make_certificate(tmp_path / "store"), entry(Deployment("hfs", url=api.url, https=True))
+            (found,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
+    assert found.error is not None
+    assert found.error.code == "deploy-refused"
+    assert ("nothing listens" in found.error.message) is is_free
+    assert ("8443" in found.error.fix) is is_free
 
 
 # ── pkcs12 ──────────────────────────────────────────────────────────────────────────────

@@ -165,8 +165,10 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
 
 
 def test_without_certificates_there_is_no_time_line() -> None:
-    """The report of a host without a configuration has no time line."""
+    """The report of a host without a configuration, or without a certificate as yet, has no time line."""
     assert "<table" not in html([diagnoses.HOST], now=diagnoses.NOW, version="1", system="Linux")
+    missing = diagnoses.status(not_before=None, not_after=None, next_renewal=None, state="missing")
+    assert "<table" not in html([diagnoses.HOST], statuses=[missing], now=diagnoses.NOW, version="1", system="Linux")
 
 
 # ── contrast ────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.extensions.doctor import examine
+from dnsrenew.extensions.doctor.forms.arranged import group
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 
@@ -63,6 +64,8 @@ def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
             (False, None, "Mend port-80-free."),
         ),
         ([check("schedule", "bad")], (True, "http-01  le", "Mend schedule.")),
+        ([check("txt-stale", "bad"), check("schedule", "bad")], (True, "http-01  le", "Mend schedule.")),
+        ([check("txt-stale", "bad")], (True, "http-01  le", "Mend txt-stale.")),
         ([check("schedule", "bad"), check("domain", "bad", "all")], (False, None, "Mend domain.")),
         ([check("domain", "bad", "all", names=["other.test"])], (True, "http-01  le", None)),
         ([check("domain", "bad", "all", names=["a.test"])], (False, None, "Mend domain.")),
@@ -193,3 +196,9 @@ def test_every_cause_has_a_check_and_every_code_is_that_of_the_contract() -> Non
         "last-run",
         "expiry",
     }
+
+
+def test_a_certificate_that_is_missing_is_no_unknown() -> None:
+    """That there is no certificate yet is known; one that cannot be read is not."""
+    assert group(check("expiry", "unknown", not_after=None)) == "worth-knowing"
+    assert group(check("expiry", "unknown")) == "unknown"

@@ -100,6 +100,14 @@ def test_failure_shows_the_last_line(home: Path) -> None:
     assert PASSWORD not in f"{error}{error.fix}{error.evidence}"
 
 
+def test_a_failure_without_a_variable_names_it(home: Path) -> None:
+    """A script that fails without a variable that its comment asks for: the error has its words and the variable."""
+    script(home, KEEPS + "dns_x_add() { _err 'Please set the password.'; }\n")
+    message = failure(home, X_File="values").message
+    assert "Please set the password (`env` has no X_Password, which it asks for)." in message
+    assert "X_Password" not in failure(home, X_File="values", X_Password=Secret(PASSWORD)).message
+
+
 def test_a_password_in_the_configuration_itself_is_not_shown(home: Path) -> None:
     """A plain value whose variable is named like a secret is kept out of messages; a path or a name is not."""
     script(home, functions('echo "denied: $X_Password at $X_Host"; return 1'))
@@ -142,6 +150,21 @@ def test_children_that_stay(home: Path, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     script(home, functions(f"sleep 600 >/dev/null 2>&1 & echo $! >{seen}"))
     add(home)
+    assert not lives(int(seen.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the environment of a process")
+@pytest.mark.parametrize("ends", [True, False])
+def test_children_in_a_session_of_their_own(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """A child that left the session of its script ends too, whether the script ends or is killed."""
+    monkeypatch.setattr(acme_sh, "SECONDS", 60 if ends else 1)
+    seen = tmp_path / "seen"
+    daemon = f"setsid sh -c 'echo $$ >{seen}; exec sleep 600' >/dev/null 2>&1 &"
+    wait = f"while ! [ -s {seen} ]; do sleep 0.01; done"
+    script(home, functions(f"{daemon} {wait}{'' if ends else '; sleep 600'}"))
+    add(home) if ends else failure(home)
     assert not lives(int(seen.read_text()))
 
 
@@ -281,9 +304,10 @@ def test_every_script_is_listed_once(home: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing watches a program there")
 def test_nothing_stays_after_a_kill(home: Path, tmp_path: Path) -> None:
-    """After ``kill -9`` of this process, the script, its children and its private folder are gone."""
+    """After ``kill -9`` of this process, the script, its children, daemons too, and its folder are gone."""
     seen = tmp_path / "seen"
-    script(home, functions(f'sleep 600 & echo "$HOME $!" >{seen}.new; mv {seen}.new {seen}; wait'))
+    daemon = "setsid sleep 600 &" if sys.platform == "linux" else "sleep 600 &"
+    script(home, functions(f'{daemon} echo "$HOME $!" >{seen}.new; mv {seen}.new {seen}; wait'))
     source = f"""
 import sys
 from tests.kit.acme_scripts import add

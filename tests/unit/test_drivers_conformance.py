@@ -442,3 +442,14 @@ def test_a_change_that_takes_time_is_waited_for() -> None:
     assert driver.values == {}
     with pytest.raises(AssertionError, match="is missing"):
         check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=2)
+
+
+def test_what_is_lost_where_a_change_takes_time_is_found() -> None:
+    """A value at another name is missed, though name servers showed it late."""
+
+    class Both(Lagging, Purging):
+        pass
+
+    driver = Both(clock := FakeClock())
+    with pytest.raises(AssertionError, match="MUST keep the TXT values at all other names"):
+        check_driver(lambda: driver, "example.test", look=driver.look, clock=clock, patience=10)

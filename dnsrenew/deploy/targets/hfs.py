@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -261,6 +262,9 @@ TARGET = TargetKind(
 
 _HEADERS: Final = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
 _PAUSE: Final = 0.2
+_FIRST_FREE: Final = 1024
+"""The first port that needs no permission."""
+_THIS_HOST: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _LISTEN_SECONDS: Final = 10.0
 
 
@@ -317,6 +321,15 @@ class HfsApi:
         if changes.get("https_port", _OFF) != _OFF:
             self.wait_listening()
 
+    def _is_forbidden(self, port: object) -> bool:
+        """Return whether a port of this host is one that HFS may not open: it is low, and nothing listens there."""
+        host = urlsplit(self.url).hostname or ""
+        if not isinstance(port, int) or not 0 < port < _FIRST_FREE or host not in _THIS_HOST:
+            return False
+        with contextlib.suppress(OSError), socket.create_connection((host, port), _PAUSE):
+            return False
+        return True
+
     def wait_listening(self) -> None:
         """Wait until HTTPS listens, after its port was set.
 
@@ -329,6 +342,9 @@ class HfsApi:
             if status.get("listening"):
                 return
             if status.get("error") or run.clock.monotonic() >= end:
+                port = self.call("get_config", {"only": ["https_port"]}).get("https_port")
+                if self._is_forbidden(port):
+                    raise DeployError.of(texts.HFS_PORT_FORBIDDEN, url=self.url, port=port)
                 reason = str(status.get("error") or "it does not listen")
                 raise DeployError.of(texts.HFS_NOT_LISTENING, url=self.url, reason=_clean(reason))
             run.wait(_PAUSE)

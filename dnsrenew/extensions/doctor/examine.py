@@ -202,6 +202,7 @@ _ABOUT_PORTS: Final = frozenset(
     entry.code for entry in TABLE if set() < {*entry.challenges, *entry.blocks} <= {*INBOUND}
 )
 _EXPIRY: Final = "expiry"
+_STALE: Final = "txt-stale"
 _LAST_RUN: Final = "last-run"
 
 
@@ -274,7 +275,8 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         missing = (
             check for check in checks if check.code == _EXPIRY and check.result == "unknown" and _is_absent(check)
         )
-        candidates = itertools.chain(failed, missing, bad)
+        lasting = (check for check in bad if check.code != _STALE)  # an old value stops no renewal
+        candidates = itertools.chain(failed, missing, lasting, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
 

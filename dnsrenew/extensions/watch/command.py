@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base.validation.mistakes import Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING
-from dnsrenew.cli import error_text, texts
+from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.terminal import green, red
 from dnsrenew.extensions.watch.notify.send import notify_test
 
@@ -37,6 +37,8 @@ def notify(invocation: Invocation) -> int:
     only_problems = terminal.json or terminal.quiet  # to standard error
     columns, _ = (terminal.err if only_problems else terminal.out).size()
     lines = _lines(failed if only_problems else found, columns)
+    if config.notify.heartbeat and not only_problems:
+        lines += formatting.wrap(texts.NO_HEARTBEAT, columns, "· ", "  ")
     if lines:
         (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
     return int(bool(failed))

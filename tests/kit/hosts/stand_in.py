@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import itertools
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.secrets import Secret
 from tests.kit.api_server import Answer, Api, Asked
@@ -26,6 +29,7 @@ class HostStandIn(Api):
     :ivar values: its TXT records, by identifier: (name without a final dot, value).
     :ivar faults: for a request, by its number from 0: another answer than that of the host, which then does nothing.
     :ivar zones: the zones of the account.
+    :ivar on_answer: called after each request that it has processed.
     """
 
     provider: ClassVar[str]
@@ -52,6 +56,8 @@ class HostStandIn(Api):
         self.zones = [ZONE]
         self.values: dict[str, tuple[str, str]] = {"1": (ZONE, "v=spf1 -all"), "2": FOREIGN}
         self.faults: dict[int, Fault] = {}
+        self.on_answer: Callable[[], object] = lambda: None
+        self._listed: dict[str, tuple[str, str]] | None = None
         self._identifiers = map(str, itertools.count(3))
 
     @abstractmethod
@@ -61,6 +67,13 @@ class HostStandIn(Api):
     def look(self, name: str) -> set[str]:
         """Return the TXT values that are served at a name."""
         return {value for owner, value in self.values.values() if owner == name.removesuffix(".").lower()}
+
+    @contextlib.contextmanager
+    def stale(self) -> Iterator[None]:
+        """List what the zone has now, whatever is written from now on."""
+        self._listed = dict(self.values)
+        yield
+        self._listed = None
 
     def put(self, name: str, value: str) -> str:
         """Create a record; return its identifier."""
@@ -110,7 +123,33 @@ class HostStandIn(Api):
 
     def _hook(self, asked: Asked) -> Answer:
         fault = self.faults.get(len(self.asked) - 1)
-        return self.answer(asked) if fault is None else fault(asked)
+        if fault is not None:
+            return fault(asked)
+        before = self._copy()
+        answer = self.answer(asked)
+        if self._listed is not None and before._state() == self._state():  # it only reads
+            before.values = self._listed
+            answer = before.answer(asked)
+        self.on_answer()
+        return answer
+
+    def _copy(self) -> Self:
+        made = copy.copy(self)
+        state = {key: copy.copy(value) for key, value in vars(self).items() if isinstance(value, dict | set)}
+        vars(made).update(state)
+        return made
+
+    def _state(self) -> dict[str, Any]:
+        """Return what requests change; a nonce is used up by every one."""
+        return {key: value for key, value in vars(self).items() if isinstance(value, dict | set) and key != "nonces"}
+
+    def late(self, clock: Clock, seconds: float) -> Callable[[str], set[str]]:
+        """Return how to look at name servers that show what the zone had some seconds ago."""
+        past = [(-seconds, self._copy())]
+        self.on_answer = lambda: past.append((clock.monotonic(), self._copy()))
+        return lambda name: next(zone for time, zone in reversed(past) if time <= clock.monotonic() - seconds).look(
+            name
+        )
 
 
 def record(value: str, name: str = f"_acme-challenge.{ZONE}.", zone: str = f"{ZONE}.", ttl: int = 60) -> TxtRecord:

@@ -62,14 +62,13 @@ class ValueDomain(HostStandIn):
             return 400, {"errors": {"code": 400, "message": "Bad Request"}}
         self.ttl = str(body["ttl"]) if int(body["ttl"]) >= 120 else "3600"
         self.fields = {"ns_type": body["ns_type"]}
-        old, others = dict(self.values), []
+        numbers, others = {entry: key for key, entry in reversed(self.values.items())}, []
         self.values = {}
         for line in lines:
             kind, name, value = line.split(" ", 2)
             owner = (ZONE if name == "@" else f"{name}.{ZONE}").lower()
             if kind == "txt" and line not in OTHERS:
-                number = next((key for key, entry in old.items() if entry == (owner, value)), None)
-                self.values[number or next(self._identifiers)] = (owner, value)
+                self.values[numbers.get((owner, value)) or next(self._identifiers)] = (owner, value)
             else:
                 others.append(line)
         self.others = "\n".join(others)

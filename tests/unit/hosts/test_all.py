@@ -13,9 +13,11 @@ import pytest
 import tests.kit.hosts
 from dnsrenew.errors import ProviderError, SecretError
 from dnsrenew.testing import check_driver
+from tests.kit.clock import FakeClock
 from tests.kit.drivers import maker
-from tests.kit.host_work import ANYTHING, FAULTS, Work, requests_of
+from tests.kit.host_work import ANYTHING, FAULTS, Work, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record, records
+from tests.kit.memory_lab import MemoryLab, MemoryStage
 
 MODULES = [module.name for module in pkgutil.iter_modules(tests.kit.hosts.__path__) if module.name != "stand_in"]
 MANY = 20
@@ -43,6 +45,32 @@ def test_the_contract_of_drivers(host: HostStandIn) -> None:
     """Every MUST of the protocol holds."""
     late = maker(host.account(), cancelled=True)
     check_driver(maker(host.account()), ZONE, look=host.look, patience=0.1, cancelled=late)
+
+
+def test_name_servers_that_are_late(host: HostStandIn) -> None:
+    """Every MUST holds where the name servers of the host serve a change only after a minute."""
+    clock = FakeClock()
+    check_driver(maker(host.account()), ZONE, look=host.late(clock, 60), patience=65, clock=clock)
+    assert clock.monotonic() >= 8 * 60  # each of its changes was waited for
+
+
+def test_a_renewal_with_name_servers_that_are_late(host: HostStandIn, lab: MemoryLab, stage: MemoryStage) -> None:
+    """A domain and its wildcard get a certificate where a change is served after ten minutes; nothing is left."""
+    before = sorted(host.values.values())
+    renew_late(host, lab, stage, [ZONE, f"*.{ZONE}"])
+    assert sorted(host.values.values()) == before
+
+
+def test_an_api_that_shows_a_change_later(host: HostStandIn) -> None:
+    """What an API lists may be older than what was written: within a call nothing is lost, and nothing stays."""
+    work, wanted, before = Work(host), [record("one"), record("two"), *records(3)], sorted(host.values.values())
+    with host.stale():
+        work.add(wanted)
+    assert all(each.value in host.look(each.name) for each in wanted)
+    assert FOREIGN[1] in host.look(FOREIGN[0])
+    with host.stale():
+        work.remove(wanted)
+    assert sorted(host.values.values()) == before
 
 
 def test_values_of_somebody_else_stay(host: HostStandIn) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from dnsrenew.drivers import find_provider, zone_for
-from tests.kit.host_work import FAULTS, Work, always, requests_of
+from tests.kit.host_work import FAULTS, Work, always, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record
+from tests.kit.memory_lab import MemoryLab, MemoryStage
 from tests.kit.one_value_hosts import Ddnss, Dode, Hurricane
 
 DEEP = record("deep", f"_acme-challenge.deep.{ZONE}.")
@@ -30,6 +31,12 @@ def test_a_value_replaces_the_one_before(host: HostStandIn) -> None:
     for _ in range(2):
         Work(host).remove([record("two")])
         assert "two" not in host.look(FOREIGN[0])
+
+
+def test_a_renewal_with_name_servers_that_are_late(host: HostStandIn, lab: MemoryLab, stage: MemoryStage) -> None:
+    """A domain gets a certificate where a change is served after ten minutes; its value does not stay."""
+    renew_late(host, lab, stage, [ZONE])
+    assert not [value for value in host.look(FOREIGN[0]) if len(value) == 43]
 
 
 def test_values_of_two_names_in_a_call(host: HostStandIn) -> None:

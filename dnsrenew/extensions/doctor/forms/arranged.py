@@ -69,7 +69,8 @@ class Arranged(Frozen, kw_only=True):
 
 def group(check: Check) -> Group:
     """Return the group of a check."""
-    if check.result == "bad" and not check.blocks:
+    is_absent = check.code == "expiry" and check.evidence.get("not_after", "") is None  # it is known to be missing
+    if is_absent or (check.result == "bad" and not check.blocks):
         return "worth-knowing"
     return check.result
 

@@ -186,7 +186,7 @@ PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "port-80-free",
     "The user {user} may not open port {port}.",
-    "Run dnsrenew as root, or allow every user of this host to open it: sudo sysctl "
+    "Run dnsrenew as root, or allow every user of this host to open port {port}: sudo sysctl "
     "net.ipv4.ip_unprivileged_port_start={port}",
 )
 PORT_NO_ADDRESS: Final = Text(

@@ -277,8 +277,8 @@ class _Scale(Frozen):
 
 
 def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
-    """Return a table with a bar for each certificate; empty without certificates."""
-    if not statuses:
+    """Return a table with a bar for each certificate; empty where none has been obtained."""
+    if not any(status.not_after for status in statuses):
         return ""
     scale = _scale(statuses, now)
     heads = "".join(f"<th>{text(column)}</th>" for column in texts.COLUMNS)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.secrets import Secret
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.language import say
-from dnsrenew.cli.terminal import dim, green, yellow
+from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config.locate import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as operation
@@ -107,23 +107,30 @@ _PATIENCE: Final = 30.0
 _LONGEST: Final = 4096
 SHORTEST: Final = 8
 """Characters of a new passphrase."""
+_TRIES: Final = 3
 
 
 def new_passphrase(invocation: Invocation, command: str) -> Secret:
-    """Return a new passphrase; at the terminal it is typed twice.
+    """Return a new passphrase; at the terminal it is typed twice, and asked for again where it cannot be used.
 
     :param command: the command as it is typed, for the error.
     :raises ConfigError: ``usage``: nobody can be asked, the file cannot be read, or it is too short.
     :raises DnsRenewError: ``declined``: the two do not match.
     """
     passphrase = _from_file(invocation, command)
-    if passphrase is None:
-        passphrase = _typed(invocation, texts.ASK_NEW)
-        if _is_long(passphrase) and _typed(invocation, texts.ASK_AGAIN) != passphrase:
-            raise DnsRenewError.of(texts.PASSPHRASES_DIFFER)
-    if not _is_long(passphrase):
-        raise usage(texts.PASSPHRASE_SHORT, command, least=SHORTEST)
-    return passphrase
+    left = _TRIES if passphrase is None else 1
+    while True:
+        left -= 1
+        found = _typed(invocation, texts.ASK_NEW) if passphrase is None else passphrase
+        fault: DnsRenewError = usage(texts.PASSPHRASE_SHORT, command, least=SHORTEST)
+        if len(found.reveal()) >= SHORTEST:
+            if passphrase is not None or _typed(invocation, texts.ASK_AGAIN) == found:
+                return found
+            fault = DnsRenewError.of(texts.PASSPHRASES_DIFFER)
+        if not left:
+            raise fault
+        lines = error_text.lines(fault, invocation.terminal.err.size()[0], f"{red('✗')} ")
+        invocation.terminal.write_message("\n".join(lines[:1]))
 
 
 def known_passphrase(invocation: Invocation, command: str) -> Secret:
@@ -163,10 +170,6 @@ def _typed(invocation: Invocation, question: str) -> Secret:
     finally:
         terminal.err.write("\n")  # the newline that was typed is not shown either
     return Secret(line.removesuffix("\n").removesuffix("\r"))
-
-
-def _is_long(passphrase: Secret) -> bool:
-    return len(passphrase.reveal()) >= SHORTEST
 
 
 def _read_line() -> str:

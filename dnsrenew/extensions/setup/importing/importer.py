@@ -202,7 +202,9 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
     kinds = [kind for name, kind in KINDS.items() if request.kind in {None, name}]
     if request.path is not None:
         if reading.is_missing(request.path):
-            raise ConfigError.of(texts.NO_SUCH_PATH, path=str(request.path))
+            tool = request.path.name.lower()
+            text = texts.TOOL_NOT_PATH if tool in KINDS else texts.NO_SUCH_PATH
+            raise ConfigError.of(text, path=str(request.path), tool=tool)
         _judge(request.path, request.host)
         found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
         if not found:

@@ -216,6 +216,11 @@ NOT_A_FOLDER: Final = Text(
     "{path} is not a folder of {kinds}, and has no certificate with its key.",
     "Name the folder of the tool, such as /etc/letsencrypt.",
 )
+TOOL_NOT_PATH: Final = Text(
+    "import-nothing-found",
+    "{path} does not exist, and {tool} is the name of a tool.",
+    "Run: dnsrenew import --from {tool}",
+)
 NO_SUCH_PATH: Final = Text(
     "import-nothing-found",
     "{path} does not exist.",

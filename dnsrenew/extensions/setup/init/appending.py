@@ -18,6 +18,7 @@ from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference
 from dnsrenew.extensions.setup.init.answers import TABLES
 from dnsrenew.extensions.setup.init.draft import ExistingConfig
+from dnsrenew.extensions.setup.init.questions import contacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,21 +41,30 @@ class TableWriter(Protocol):
 def completed(existing: ExistingConfig, answers: Answers) -> Answers:
     """Return the answers with those that the configuration has given, and with its tables in place of theirs.
 
-    :raises ConfigError: a table is given that the configuration has otherwise: it would have to be changed.
+    :raises ConfigError: something is given that the configuration has otherwise, or it agrees to no terms: a line of it
+        would have to be changed.
     """
-    document = tomllib.loads(existing.text)
+    document, path = tomllib.loads(existing.text), str(existing.config.path)
+    if not existing.config.agree_terms:
+        raise ConfigError.of(texts.TERMS_NOT_THERE, path=path)
+    known: dict[str, Any] = {"contact": list(existing.config.contact), "agree_terms": True}
+    given = {**answers.tables, **{key: answers.given[key] for key in known if key in answers.given}}
+    if "contact" in given:
+        given["contact"] = contacts(given["contact"])
+    if other := next(_others({**document, **known}, given), ""):
+        raise ConfigError.of(texts.SET_OTHERWISE, path=path, key=other)
     tables = {key: value for key, value in document.items() if key in TABLES}
-    if any(_is_other(document.get(key), value) for key, value in answers.tables.items()):
-        raise ConfigError.of(texts.CONFIG_EXISTS, path=str(existing.config.path))
-    known = {"contact": list(existing.config.contact), "agree_terms": True} if existing.config.agree_terms else {}
     return replace(answers, given={**answers.given, **known}, tables=tables)
 
 
-def _is_other(existing: object, given: object) -> bool:
-    """Return whether what is given is not what the configuration has; a table may have more keys there."""
-    if isinstance(existing, Mapping) and isinstance(given, Mapping):
-        return any(_is_other(existing.get(key), value) for key, value in given.items())
-    return existing != given
+def _others(existing: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the keys whose values are not those of the configuration; a table may have more keys there."""
+    for key, value in given.items():
+        known = existing.get(key)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            yield from _others(known, value, f"{path}{key}.")
+        elif known != value:
+            yield path + key
 
 
 def _account(existing: ExistingConfig, draft: InitDraft) -> str:

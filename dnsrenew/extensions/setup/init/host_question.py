@@ -17,7 +17,7 @@ from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.ways import find_other, is_called
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, Phrase
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
 from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, Prompt, Question
@@ -133,7 +133,7 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
     An answer that is refused is not offered again: it may be a secret that was meant for another question.
     """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
-    text = template.format(option=key, help=spec.help)
+    text = template.format(option=key, help=Phrase(" ".join(spec.help.split())))
     optional = texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
     shown = "" if known or spec.required else optional
     while True:

@@ -130,9 +130,14 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
     return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE)
 
 
+def contacts(value: Any) -> list[str]:
+    """Return the addresses of an answer, which may be ``none``."""
+    return [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
+
+
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check that these are mail addresses; none is an answer too."""
-    contact = [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
+    contact = contacts(value)
     if contact:
         try:
             Config.from_dict({"contact": contact}, base=draft.folder)

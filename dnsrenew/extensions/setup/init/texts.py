@@ -275,6 +275,16 @@ DOMAINS_THERE: Final = Text(
     "The configuration {path} has a certificate for these domains already: {name}.",
     "Obtain it: dnsrenew renew {name}",
 )
+SET_OTHERWISE: Final = Text(
+    "init-config-exists",
+    "The configuration {path} has another {key}, and init changes no line of it.",
+    "Leave {key} out of the answers, or change it in the configuration first.",
+)
+TERMS_NOT_THERE: Final = Text(
+    "init-config-exists",
+    "The configuration {path} agrees to the terms of no CA, and init changes no line of it.",
+    "Add agree_terms = true at its beginning, then run dnsrenew init again.",
+)
 CHANGED_MEANWHILE: Final = Text(
     "init-unwritable", "{path} was changed while the questions were answered.", "Run dnsrenew init again."
 )

@@ -1,0 +1,257 @@
+"""Every command that a message names: it is understood as it stands, and it works where the message is shown.
+
+Those that need cron, root or the path of the program are typed in ``tests/integration/test_commands_named.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import dnsrenew
+from dnsrenew.cli import arguments, formatting, typed
+from dnsrenew.cli.commands import COMMANDS
+from dnsrenew.errors import Text
+from tests.kit.memory_lab import MemoryWorkspace
+
+ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
+"""Commands whose name a sentence says without what they need."""
+ROOT: Final = Path(__file__).resolve().parents[2]
+_COMMANDS: Final = "|".join(sorted(map(re.escape, COMMANDS), key=len, reverse=True))
+_ARGUMENT: Final = r"\{(?:config|option)\}| --?[a-z][a-z-]*| \{\w+\}| [A-Z]{3,}\b| (?<=--to )[\w-]+"
+NAMED: Final = re.compile(rf"(?<![\w/.-])dnsrenew ((?:{_COMMANDS})(?![\w-])(?:{_ARGUMENT})*)")
+
+
+def named() -> set[str]:
+    """Return the commands in all catalogues of texts, without words of the sentence after them."""
+    modules = (
+        each.name for each in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew.") if each.name.endswith(".texts")
+    )
+    catalogues = [vars(importlib.import_module(name)) for name in modules]
+    found = [value for each in catalogues for name, value in each.items() if name != "__doc__"]
+    texts = [part for each in found if isinstance(each, Text) for part in (each.message, each.fix)]
+    texts += [each for each in found if isinstance(each, str)]
+    return {re.sub(r" ?\{(config|option)\}", "", form) for text in texts for form in NAMED.findall(text or "")}
+
+
+def test_each_is_understood() -> None:
+    """No message names a command, an option or a number of arguments that there is not."""
+    for form in named():
+        filled = form.replace("{tool}", "hfs").replace("remove --config", "remove --config x")
+        words = shlex.split(re.sub(r"\{\w+\}", "home", filled.replace(" x PATH", " PATH")))
+        words += ["x"] if form in ALONE else []  # names, in a sentence, without FILE
+        arguments.parse(words)
+
+
+def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program outside PATH is named by its path; the configuration that was named, where a command reads one."""
+    monkeypatch.setattr(formatting, "typed", formatting.typed)
+    monkeypatch.setattr(typed, "_program", lambda: "/opt/dnsrenew")
+    typed.use("a b.toml")
+    shown = {
+        "Run dnsrenew init again.": "Run /opt/dnsrenew init again.",
+        "Name the folder: dnsrenew import PATH": "Name the folder: /opt/dnsrenew import PATH",
+        "Run: dnsrenew renew": "Run: /opt/dnsrenew renew --config 'a b.toml'",
+        "or run `dnsrenew delegate NAME`, which": "or run `/opt/dnsrenew delegate NAME --config 'a b.toml'`, which",
+    }
+    assert {text: formatting.typed(text) for text in shown} == shown
+
+
+def test_each_is_in_a_table() -> None:
+    """A command that a new text names has to be typed in a test; a table names no command that no text names."""
+    assert sorted(named() - HERE.keys() - ELSEWHERE.keys()) == []
+    assert sorted((HERE.keys() | ELSEWHERE.keys()) - named()) == []
+    missing = [place for places in ELSEWHERE.values() for place in places.split() if not stands(place)]
+    assert missing == []
+
+
+def stands(place: str) -> bool:
+    """Tell whether there is a test, as ``integration/test_x:part of its name``."""
+    file, _, name = place.partition(":")
+    return re.search(rf"^def test_\w*{name}", (ROOT / f"tests/{file}.py").read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
+    """While another run obtains a certificate, `status` names that run, and not the command that would be refused."""
+    place, said = Place(workspace), list[str]()
+    host = workspace.lab.host
+
+    def around(call: Callable[[], None]) -> None:
+        said.append(place.type("status")[1])
+        call()
+
+    host._around = around
+    assert place.type("renew")[0] == 0
+    assert "home: a run is working on it now" in said[0]
+    assert "dnsrenew renew" not in said[0]
+    assert "working on it" not in place.type("status")[1]
+
+
+# ── typed where the message is shown ────────────────────────────────────────────────────
+
+
+class Place:
+    """A workspace in which a message is made to appear."""
+
+    def __init__(self, workspace: MemoryWorkspace) -> None:
+        self.workspace, self.changes = workspace, dict[str, Any]()
+        self.configure({"certificate": [{"name": "home", "domains": ["example.test"]}]})
+
+    def configure(self, changes: dict[str, Any]) -> None:
+        """Change the configuration."""
+        self.changes |= changes
+        self.workspace.write(self.changes)
+
+    def type(self, line: str) -> tuple[int, str]:
+        """Run a command; return its exit status and what it says."""
+        self.workspace.lab.clock.elapsed += 61  # as a person needs, and TXT values live
+        done = self.workspace.run(*shlex.split(line))
+        return done.returncode, " ".join(f"{done.stdout}\n{done.stderr}".split())
+
+    def renewed(self, line: str) -> str:
+        """Obtain a certificate, then run a command."""
+        assert self.type("renew")[0] == 0
+        return self.type(line)[1]
+
+    def kept(self) -> str:
+        """A value that its host refuses to remove, until it does not."""
+        self.workspace.lab.host.behaviour = "keeps"
+        said = self.type("renew")[1]
+        self.workspace.lab.host.behaviour = "ok"
+        return said
+
+    def deferred(self) -> str:
+        """A renewal that has just failed, whose cause is gone."""
+        self.workspace.lab.host.behaviour = "refuses"
+        self.type("renew")
+        said = self.type("renew --scheduled")[1]
+        self.workspace.lab.host.behaviour = "ok"
+        return said
+
+    def deployed(self, path: str = "there") -> str:
+        """A program of a deployment that failed, and is mended."""
+        program = self.workspace.path / "program"
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o700)
+        self.configure({"certificate.0.deploy": [{"to": "run", "run": [str(program)]}]})
+        said = self.type("renew")[1]
+        program.write_text("#!/bin/sh\nexit 0\n")
+        return said
+
+    def outdated(self) -> str:
+        """A request that was made before the configuration changed."""
+        self.type("csr home")
+        self.configure({"certificate.0.domains": ["example.test", "www.example.test"]})
+        return self.type("csr home")[1]
+
+    def empty(self, line: str) -> str:
+        """A folder without a configuration."""
+        self.workspace.config_path.unlink()
+        self.workspace.env = {
+            key: value for key, value in self.workspace.env.items() if not key.endswith(("SECRET", "CANARY"))
+        }
+        return self.type(line)[1]
+
+
+# The command as a message names it; what is done before; the exit statuses with which the command works.
+HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
+    "cleanup": (Place.kept, {0}),
+    "renew {name} --force": (lambda place: place.renewed("rollback home"), {0}),
+    "renew {name}": (lambda place: place.renewed("revoke home --yes"), {0}),
+    "renew {name} --now": (Place.deferred, {0}),
+    "status": (lambda place: place.type("revoke home --yes")[1], {0}),
+    "status {name} -v": (lambda place: place.renewed("rollback home --to 9"), {0}),
+    "deploy {certificate}": (Place.deployed, {0}),
+    "csr {name} --new": (Place.outdated, {0}),
+    "install {name} --certificate FILE": (lambda place: place.type("csr home")[1], {2}),
+    "providers --search WORD": (lambda place: place.type("providers nowhere")[1], {0, 2}),
+    "providers --new {name}": (lambda place: place.type("providers nowhere")[1], {0}),
+    "delegate NAME": (lambda place: place.type("providers nowhere")[1], {0, 1, 2}),
+    "providers NAME": (lambda place: place.type("providers")[1], {0, 2}),
+    "init": (lambda place: place.empty("status"), {2}),
+    "import --from {tool}": (lambda place: place.empty("import hfs"), {2}),
+    "import PATH": (lambda place: place.empty("import"), {1, 2}),
+}
+
+# What needs more than a lab in memory: the tests that type the command where it is named, or that run it there.
+ELSEWHERE: Final = {
+    "account roll {ca} --compromised": "integration/test_accounts_at_ca:compromised",
+    "check": "integration/test_restore_renew:with_keys integration/test_import_switch:nginx",
+    "csr NAME": "unit/test_by_hand:the_csr_stays_the_same",
+    "delegate": "integration/test_delegate:it_can_be_run_again",
+    "delegate {domain}": "integration/test_delegate:from_the_record",
+    "delegate {identifier}": "integration/test_delegate:from_the_record",
+    "delegate {name} --to dns-persist-01": "integration/test_dns_persist01:",
+    "delegate {name} --to dns-persist-01 --check": "integration/test_dns_persist01: unit/test_cli_delegate:",
+    "deploy": "integration/test_deploy_hfs: integration/test_deploy_servers:",
+    "deploy --force": "integration/test_restore_renew:with_keys",
+    "deploy --force {name}": "unit/test_import_seen:",
+    "deploy {name}": "unit/test_import_seen:",
+    "deploy {name} --force": "integration/test_hfs_story:",
+    "doctor": "integration/test_commands_named:what_sudo_runs_works integration/test_doctor_command:the_forms",
+    "doctor --probe": "integration/test_doctor_probe:",
+    "doctor -vv": "unit/test_doctor_examine:",
+    "doctor {name}": "integration/test_doctor_command:before_and_after",
+    "export": "unit/test_cli_archive:the_round_trip",
+    "fleet add": "integration/test_fleet_commands:a_name_is_in_a_table",
+    "fleet add FILE": "integration/test_fleet_commands:lines_are_added",
+    "fleet dump FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
+    "fleet init": "integration/test_fleet_commands:every_command_names_init",
+    "fleet init --seal-existing": "integration/test_fleet_review_c:",
+    "fleet load FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
+    "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
+    "fleet status": "integration/test_fleet_commands:tables_are_written",
+    "fleet sync": "integration/test_fleet_commands:tables_are_written",
+    "help": "unit/test_cli_help:",
+    "import": "integration/test_import_certbot: integration/test_import_hfs:",
+    "import {quoted}": "unit/test_import_ground:",
+    "install": "unit/test_by_hand:the_answer_to_the_csr",
+    "providers": "unit/test_cli_providers:providers",
+    "providers --new NAME": "unit/test_cli_providers_new:what_is_written_passes",
+    "providers --search": "unit/test_ways:the_way_is_shown",
+    "providers --search {name}": "unit/test_ways:the_way_is_shown",
+    "providers {provider}": "unit/test_cli_providers:one_provider",
+    "remove NAME": "unit/test_cli_remove:a_person_is_asked",
+    "remove {names}": "unit/test_cli_remove:a_person_is_asked",
+    "remove {name}": "unit/test_cli_remove:it_is_deleted",
+    "renew": "integration/test_commands_named:a_command_in_a_message_works",
+    "renew --dry-run": "integration/test_rehearsal:",
+    "renew --dry-run {name}": "integration/test_rehearsal:",
+    "renew --force {certificate}": "integration/test_deploy_servers:",
+    "renew --force {name}": "unit/test_cli_renew:",
+    "renew --now": "integration/test_history_attempts:",
+    "renew --scheduled": "integration/test_schedule_cron:",
+    "renew -vv": "integration/test_acme_sh:what_a_script_prints",
+    "renew {certificate} --now": "integration/test_commands_named:a_command_in_a_message_works",
+    "renew {names}": "integration/test_delegate:from_the_record",
+    "revoke": "integration/test_revoke:",
+    "run": "unit/test_cli_run:it_looks_at_once",
+    "schedule install": "integration/test_commands_named:a_command_in_a_message_works",
+    "schedule remove": "integration/test_commands_named:a_command_in_a_message_works",
+    "schedule remove --config": "integration/test_commands_named:a_command_in_a_message_works",
+    "schedule remove --config PATH": "unit/test_cli_schedule:which_of_several",
+    "schedule show": "unit/test_cli_schedule:a_life",
+    "serve": "integration/test_serve_command:",
+    "status --failing": "unit/test_cli_status: integration/test_fleet_review_c:",
+    "worker": "integration/test_fleet_worker:",
+}
+
+
+@pytest.mark.parametrize("form", HERE)
+def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, form: str) -> None:
+    """A message is made to appear; the command in it is typed, and does what the message says."""
+    place, (before, statuses) = Place(workspace), HERE[form]
+    said = before(place)
+    pattern = re.sub(r"\\\{\w+\\\}", r"[\\w-]+", re.escape(form))
+    found = re.search(rf"(?<![\w/])dnsrenew ({pattern})(?![\w-])", said)
+    assert found is not None, said
+    status, shown = place.type(found[1])
+    assert status in statuses, shown
+    assert "unexpected argument" not in shown
