@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import DnsAccount, TxtRecord
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.store.interfaces import Journal
-    from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
+    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
     from dnsrenew.store.zone_locks import ZoneLocks
 
 SECONDS: Final = 180.0

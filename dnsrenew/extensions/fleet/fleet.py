@@ -24,7 +24,7 @@ from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl

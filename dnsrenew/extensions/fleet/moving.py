@@ -15,11 +15,11 @@ from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.database import schema
-from dnsrenew.extensions.fleet.database.packages import check_packages
+from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.store import json_files
+from dnsrenew.store.folder_store import has_store, open_store
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState
-from dnsrenew.store.opening import has_store, open_store
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
