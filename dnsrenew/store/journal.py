@@ -27,6 +27,7 @@ from dnsrenew.store.paths import StoreFolder, check_name
 
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
+    from dnsrenew.store.texts import DamageTexts
 
 SCHEMA: Final = 1
 LATEST: Final = timedelta(minutes=10)
@@ -289,19 +290,17 @@ class Journal(Protocol):
         :raises StoreError: the journal cannot be read.
         """
 
-    def _page(
-        self, context: Context, path: str, read: Callable[[], bytes | None], set_aside: Callable[[str], Notice]
-    ) -> JournalPage | None:
-        """Return the page of an entry; None: there is none, or it cannot be read (with a warning).
+    def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
+        """Put away a damaged entry, and return the warning."""
 
-        :param set_aside: puts away a damaged one, for a reason, and returns the warning; one of a newer dnsrenew stays.
-        """
+    def _page(self, context: Context, path: str, read: Callable[[], bytes | None]) -> JournalPage | None:
+        """Return the page of an entry; None: there is none, or it cannot be read (with a warning)."""
         try:
             data = read()
             return None if data is None else JournalPage.from_json(data)
         except DamagedFile as fault:
-            warning = set_aside(str(fault))
-        except NewerSchema as newer:
+            warning = self._set_aside(path, texts.JOURNAL_DAMAGED, str(fault))
+        except NewerSchema as newer:  # it stays in place for the newer dnsrenew
             warning = Notice(*texts.JOURNAL_NEWER.fill(path=path, schema=newer.schema, known=SCHEMA))
         except StoreError as error:
             warning = Notice(error.code, error.message, error.fix)
@@ -455,10 +454,12 @@ class JournalFolder(StoreFolder, Journal):
                 found.append(json_files.read(self._disk, path) or b"")
         return values_of(found)
 
+    def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
+        return json_files.quarantine(self._disk, path, damage, reason)
+
     def _entry(self, context: Context, path: str) -> JournalEntry | None:
         """Return the entry of a dead run; None if there is none, or it cannot be read (with a warning)."""
-        set_aside = partial(json_files.quarantine, self._disk, path, texts.JOURNAL_DAMAGED)
-        page = self._page(context, path, partial(json_files.read, self._disk, path), set_aside)
+        page = self._page(context, path, partial(json_files.read, self._disk, path))
         if page is None:
             return None
         in_flight = os.path.lexists(in_flight_path(path)) and page.is_recent(context.clock.now())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.errors import StoreError
@@ -24,12 +23,13 @@ from dnsrenew.store.journal import (
     WrittenValue,
     values_of,
 )
-from dnsrenew.store.texts import JOURNAL_DAMAGED
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Notice
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.fleet.database.connection import Database, Params
     from dnsrenew.extensions.fleet.database.locks import LockSession
+    from dnsrenew.store.texts import DamageTexts
 
 _LOCK: Final = "journal"
 _DEAD: Final = "(holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive))"
@@ -176,15 +176,16 @@ class JournalRows(Journal):
         live = values_of(page.encode() for _, page, _, _, is_dead in rows if not is_dead)
         found: list[JournalEntry] = []
         for number, text, asked, holder, is_dead in rows:
-            path = self.path(number)
-            set_aside = partial(damaged_value, path, JOURNAL_DAMAGED)
-            page = self._page(context, path, text.encode, set_aside) if is_dead else None
+            page = self._page(context, self.path(number), text.encode) if is_dead else None
             if page is not None:
                 in_flight = asked and page.is_recent(context.clock.now())
                 entry = JournalRow(self, number, page, holder, in_flight=in_flight)
                 entry.exclude(live)
                 found.append(entry)
         return [entry for entry in found if entry.values]
+
+    def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
+        return damaged_value(path, damage, reason)
 
     def _ask(self, question: str, params: Params = ()) -> bool:
         return self.database.one(question, params) == (True,)
