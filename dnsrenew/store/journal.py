@@ -132,22 +132,18 @@ class JournalEntry(abc.ABC):
     even after it was removed. Such a value is removed now, and kept in the entry to be removed once more.
 
     :param path: where it is, for messages.
+    :ivar page: what is left of its content.
     :param in_flight: for an entry of a dead run: a request may still be in flight.
     """
 
     def __init__(self, path: str, page: JournalPage, *, in_flight: bool = False) -> None:
-        self._page = page
+        self.page = page
         self._left = dict.fromkeys(page.values)
         self._in_flight = set(page.values) if in_flight else set[WrittenValue]()
         self._excluded: frozenset[WrittenValue] = frozenset()
         self._removed_once = set(page.removed)
         self._guard = threading.Lock()
         self.path = path
-
-    @property
-    def page(self) -> JournalPage:
-        """What is left of its content."""
-        return self._page
 
     @property
     def values(self) -> tuple[WrittenValue, ...]:
@@ -158,13 +154,9 @@ class JournalEntry(abc.ABC):
         """Leave these values of live runs out of :attr:`values`; the live runs remove them."""
         self._excluded = frozenset(values)
 
-    def is_recent(self, now: datetime) -> bool:
-        """Return whether a DNS host may still carry out a request of this entry."""
-        return self._page.is_recent(now)
-
     def wrote_to(self, account: str, host_fingerprint: int) -> bool:
         """Return whether an account wrote to the host with this fingerprint; True if unknown."""
-        return self._page.hosts.get(account, host_fingerprint) == host_fingerprint
+        return self.page.hosts.get(account, host_fingerprint) == host_fingerprint
 
     def mark_in_flight(self, values: Iterable[WrittenValue]) -> None:
         """Mark values before a DNS host is asked to write them.
@@ -212,10 +204,10 @@ class JournalEntry(abc.ABC):
         """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing."""
         with self._guard:
             left = tuple(self._left)
-            page = replace(self._page, values=left, removed=tuple(each for each in left if each in self._removed_once))
-            has_changed = bool(left) and page != self._page
+            page = replace(self.page, values=left, removed=tuple(each for each in left if each in self._removed_once))
+            has_changed = bool(left) and page != self.page
             if has_changed:
-                self._page = page
+                self.page = page
             self._leave(has_changed=has_changed)
 
     @abc.abstractmethod
@@ -503,7 +495,7 @@ class JournalFile(JournalEntry):
         """
         if has_changed:
             with contextlib.suppress(StoreError):  # then the old file stays
-                self._disk.write(self.path, self._page.to_json(), PRIVATE)
+                self._disk.write(self.path, self.page.to_json(), PRIVATE)
         self._release()
 
     def _release(self) -> None:

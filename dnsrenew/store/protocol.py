@@ -20,7 +20,7 @@ from dnsrenew.store.records import (
     NotifiedRecords,
     SavedDeployment,
     UnfinishedRenames,
-    unfinished_renames,
+    renames_of,
 )
 from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.store.zone_locks import ZoneLocker, ZonePurpose
@@ -324,7 +324,10 @@ class Store(ZoneLocker, StorePlace):
 
         :raises StoreError: they cannot be read.
         """
-        return unfinished_renames(self.documents)
+        return [
+            UnfinishedRenames(name, renames_of(data), SavedDeployment(self.documents, name, entry).clear_renames)
+            for name, entry, data in self.documents.read_renames()
+        ]
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 

@@ -144,15 +144,7 @@ class UnfinishedRenames(Frozen):
     forget: Callable[[], None]
 
 
-def unfinished_renames(documents: Documents) -> list[UnfinishedRenames]:
-    """Return the renames that deployments have written down and not finished: of killed runs, or of live ones."""
-    return [
-        UnfinishedRenames(name, _renames(data), SavedDeployment(documents, name, entry).clear_renames)
-        for name, entry, data in documents.read_renames()
-    ]
-
-
-def _renames(data: bytes) -> list[tuple[str, str]]:
+def renames_of(data: bytes) -> list[tuple[str, str]]:
     """Return stored renames; empty if they are damaged."""
     try:
         return [(str(temp), str(path)) for temp, path in _content(data, "renames")]

@@ -275,7 +275,7 @@ class LeftoverRemoval(Frozen):
         That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
         carries out a request soon, or never.
         """
-        if error.code not in REFUSALS and any(entry.is_recent(context.clock.now()) for entry in self._of(values)):
+        if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
             return False
         return isinstance(error, ProviderError) and self._are_gone(context, values)
 

@@ -96,7 +96,7 @@ class JournalRow(JournalEntry):
         if self._has_ended or is_kept_already:
             return
         try:
-            self._write(_LEAVE, page=json_text(self._page.to_json()) if has_changed else None)
+            self._write(_LEAVE, page=json_text(self.page.to_json()) if has_changed else None)
         except StoreError:
             self._rows.give_up(self._number)
         self._holder = None
