@@ -13,9 +13,8 @@ from collections.abc import Iterator
 
 from dnsrenew.challenges.dns01.host_calls import PublishedValues
 from dnsrenew.cli import main as program
-from dnsrenew.store import zone_locks
-from dnsrenew.store.directories import Directories
-from dnsrenew.store.pending_orders import OrderFolders
+from dnsrenew.store import FolderStore, zone_locks
+from dnsrenew.store.pending_orders import PendingOrders
 
 
 def nothing(*_: object, **__: object) -> None:
@@ -36,8 +35,8 @@ def main() -> int:
     if sys.argv[1] == "without":
         vars(zone_locks)["hold"] = no_lock
         for owner, name, instead in (
-            (Directories, "prove_writable", nothing),
-            (OrderFolders, "save", nothing),
+            (FolderStore, "prove_writable", nothing),
+            (PendingOrders, "save", nothing),
             (PublishedValues, "written_down", no_lock),
         ):
             setattr(owner, name, instead)

@@ -36,7 +36,7 @@ from dnsrenew.operations.status import (
 )
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnsrenew.dns import DnsView
     from dnsrenew.drivers.provider import Provider
     from dnsrenew.errors import ProviderError
-    from dnsrenew.store.interfaces import Journal
+    from dnsrenew.store.journal import Journal
     from dnsrenew.store.zone_locks import ZoneLocks
 
 # ── placements ─────────────────────────────────────────────────────────────────────────

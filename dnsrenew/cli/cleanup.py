@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.errors import DnsRenewError
-    from dnsrenew.store.journal_entry import WrittenValue
+    from dnsrenew.store.journal import WrittenValue
 
 
 def cleanup(invocation: Invocation) -> int:

@@ -15,7 +15,7 @@ from dnsrenew.cli import commands
 from dnsrenew.cli.commands import COMMANDS, GROUPS
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import provider_names
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.cli.command_types import Option

@@ -77,7 +77,7 @@ class Invocation(Frozen):
 
     def store(self, config: Config) -> Store:
         """Return the store of the configuration."""
-        from dnsrenew.store.opening import open_store
+        from dnsrenew.store.folder_store import open_store
 
         return open_store(config.store, insist=config.insist, seals=config.seals)
 

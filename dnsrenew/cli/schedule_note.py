@@ -13,7 +13,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.store.scheduled_runs import ScheduledRun
+from dnsrenew.store.records import ScheduledRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.schedule import ScheduledJob, SchedulePlan
     from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
-    from dnsrenew.store.scheduled_runs import ScheduledRuns
+    from dnsrenew.store.records import ScheduledRuns
 
 _MANUAL: Final = "manual"
 """The provider with which a person writes the TXT records."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate
     from dnsrenew.store import Store
-    from dnsrenew.store.interfaces import Debt
+    from dnsrenew.store.records import Debt
 
 
 _STATES: Final[Mapping[str | None, CertificateState]] = {

@@ -437,7 +437,7 @@ def in_current(name: str, store: Store) -> State | None:
     from dnsrenew.base import x509  # slow to load, and rarely needed
 
     try:
-        facts = x509.read_certificate(store.read_current(name) or b"")
+        facts = x509.read_certificate(store.read_part(name, None, "fullchain.pem") or b"")
     except (StoreError, ValueError):
         return None
     return State(

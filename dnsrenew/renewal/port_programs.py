@@ -25,7 +25,7 @@ from dnsrenew.renewal import texts
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.interfaces import Debt, Debts
+    from dnsrenew.store.records import Debt, Debts
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]
 

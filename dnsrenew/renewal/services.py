@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.config import Config
     from dnsrenew.store import Store
-    from dnsrenew.store.interfaces import LostAccount
+    from dnsrenew.store.accounts import LostAccount
     from dnsrenew.store.ledger import Ledger
 
 

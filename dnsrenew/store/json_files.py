@@ -1,21 +1,29 @@
-"""The store's JSON files, read strictly: a damaged file is detected and never half used."""
+"""The store's JSON files, read strictly: a damaged file is detected, never half used, and set aside with a warning."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
+from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import LIMIT, AtomicFiles
+from dnsrenew.store.texts import DamageTexts
 
 _EARLIEST: Final = 1970
 _DEEPEST: Final = 32
 """Levels of nesting; a deeper document could be read, but writing it could exceed the recursion limit."""
 _HIGHEST: Final = 1 << 53
 """Numbers above are not exact in every JSON parser; dnsrenew writes none."""
+_DAMAGED: Final = re.compile(r"\.damaged(?:-([0-9]+))?")
+_KEPT: Final = 3
+"""Damaged files of one name that are kept; the oldest are removed."""
 
 
 class DamagedFile(Exception):
@@ -23,13 +31,13 @@ class DamagedFile(Exception):
 
 
 class NewerSchema(Exception):
-    """A file of a newer dnsrenew.
+    """A file of a newer dnsrenew; ``str()`` is the reason why it cannot be used.
 
     :ivar schema: its schema number.
     """
 
     def __init__(self, schema: int) -> None:
-        super().__init__(f"schema {schema}")
+        super().__init__(f"it was written by a newer dnsrenew (schema {schema})")
         self.schema = schema
 
 
@@ -176,3 +184,78 @@ def time(value: object) -> datetime | None:
     if moment.tzinfo is not UTC or moment.year < _EARLIEST:
         raise DamagedFile("a time is not in UTC")
     return moment
+
+
+# ── damage ──────────────────────────────────────────────────────────────────────────────
+
+
+def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> Notice:
+    """Rename a damaged file to ``NAME.damaged``, if it exists, and return the warning.
+
+    :param reason: what is wrong with it: ``it is empty``.
+    """
+    if not os.path.lexists(path):
+        return Notice(*kind.missing.fill(path=path, reason=reason))
+    try:
+        copy = set_aside(disk, path)
+    except StoreError as error:
+        # `status` may run without write access and still has to answer; the next run renames the file.
+        return Notice(*kind.stuck.fill(path=path, reason=reason, cause=error.message))
+    return Notice(*kind.quarantined.fill(path=path, reason=reason, copy=os.path.basename(copy)))
+
+
+def set_aside(disk: AtomicFiles, path: str) -> str:
+    """Rename a damaged file or folder to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path.
+
+    Earlier ones of the name are removed, but for the newest.
+
+    :raises StoreError: it cannot be renamed.
+    """
+    folder, name = os.path.split(path)
+    earlier = _damaged(name, disk.names(folder))
+    number = max(earlier, default=0) + 1
+    target = f"{path}.damaged-{number}" if number > 1 else f"{path}.damaged"
+    disk.do("rename", path, lambda: os.rename(path, target))
+    for old in sorted(earlier)[: 1 - _KEPT]:
+        disk.discard(os.path.join(folder, earlier[old]))
+    return target
+
+
+def _damaged(name: str, names: list[str]) -> dict[int, str]:
+    """Return the damaged files of a name, by number."""
+    found = {entry: _DAMAGED.fullmatch(entry, len(name)) for entry in names if entry.startswith(name)}
+    return {int(match[1] or 1): entry for entry, match in found.items() if match}
+
+
+def pending(path: str, kind: DamageTexts, reason: str) -> Notice:
+    """Return the warning about a damaged file that stays in place until it is replaced, or about a missing one."""
+    if not os.path.lexists(path):
+        return Notice(*kind.missing.fill(path=path, reason=reason))
+    return Notice(*kind.pending.fill(path=path, reason=reason, copy=f"{os.path.basename(path)}.damaged"))
+
+
+def newer_schema(path: str, schema: int, known: int) -> StoreError:
+    """Return the error for a file of a newer dnsrenew; dnsrenew does not guess what it means."""
+    return StoreError.of(texts.NEWER_SCHEMA, path=path, schema=schema, known=known)
+
+
+# ── damage reports ─────────────────────────────────────────────────────────────────────
+
+# The warnings about damage that a store has found, until the states that they are about are read.
+
+
+class DamageReports:
+    """Warnings by certificate."""
+
+    def __init__(self) -> None:
+        self._warnings: dict[str, tuple[Notice, ...]] = {}
+
+    def report(self, name: str, warning: Notice) -> None:
+        """Keep a warning once: a run reads a state more than once and reports the warnings at its end."""
+        reported = self._warnings.get(name, ())
+        if warning not in reported:
+            self._warnings[name] = (*reported, warning)
+
+    def warnings(self, name: str) -> tuple[Notice, ...]:
+        """Return the damage warnings of a certificate."""
+        return self._warnings.get(name, ())

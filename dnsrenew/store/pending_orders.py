@@ -1,33 +1,30 @@
-"""Orders that are being finalized: what a later run needs to fetch the certificate of the same order.
+"""What a run has asked for and not got yet: orders that are being finalized, and requests to other issuers.
 
-The folder ``order`` of a certificate is written as a temporary folder and renamed, so it is complete or missing.
-5 fsyncs: three files, their folder, its name. The caller holds the certificate's lock.
+Both have a private key of their own. The caller holds the lock of the certificate.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Route, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.store import damage, json_files, texts
-from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
-from dnsrenew.store.directories import Directories
+from dnsrenew.store import json_files, texts
+from dnsrenew.store.documents import ORDER, PARTS, REQUEST, Documents
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.paths import check_name
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.paths import Paths
 
 SCHEMA: Final = 1
-ORDER: Final = "order.json"
-KEY: Final = "key.pem"
-CSR: Final = "csr.der"
+_KEY, _CSR, _DOCUMENT = PARTS[ORDER]
 
 
 class PendingOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
@@ -57,148 +54,80 @@ class PendingOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     csr_der: bytes
 
 
-class OrderFolders:
-    """The orders that are being finalized, in folders.
+class PendingOrders(Frozen):
+    """The orders that are being finalized, at most one for each certificate."""
 
-    :param disk: the disk operations.
-    :param paths: the paths of the store.
-    """
-
-    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
-        self._disk = disk
-        self._paths = paths
-        self._folders = Directories(disk, paths)
-
-    def _path(self, name: str, file: str = "") -> str:
-        folder = os.path.join(self._paths.certificate(name), "order")
-        return os.path.join(folder, file) if file else folder
+    documents: Documents
 
     def save(self, name: str, order: PendingOrder) -> None:
         """Store an order before its CSR is sent, and replace an earlier one; it is durable on return.
 
         :raises StoreError: it cannot be written; then the CSR must not be sent.
         """
-        folder = self._folders.make_certificate(name)
-        self._disk.remove_temp(folder)
-        self.clear(name)
-        temp = self._disk.new_folder(folder)
-        try:
-            parts = {KEY: order.key_pem, CSR: order.csr_der, ORDER: json_files.dump(to_document(order))}
-            for file, data in parts.items():
-                self._disk.create(os.path.join(temp, file), data, PRIVATE)
-            self._disk.sync_folder(temp)
-            self._disk.rename(temp, self._path(name))
-        except BaseException:
-            self._disk.discard(temp)
-            raise
-        self._disk.sync_folder(folder)
+        parts = {_KEY: order.key_pem, _CSR: order.csr_der}
+        document = {
+            "schema": SCHEMA,
+            "url": order.url,
+            "ca": order.ca,
+            "account": order.account_url,
+            "identifiers": list(order.identifiers),
+            "profile": order.profile,
+            "routes": {identifier: _route_json(route) for identifier, route in order.routes.items()},
+            "version": order.version,
+            "written": rfc3339(order.written),
+            "sha256": {part: _sha256(data) for part, data in parts.items()},
+        }
+        self.documents.write_parts(name, ORDER, {**parts, _DOCUMENT: json_files.dump(document)})
 
     def load(self, context: Context, name: str, *, version: int | None) -> PendingOrder | None:
         """Return the order of an earlier run, or None; takes one system call if there is none.
 
-        A damaged order is renamed, without its private key and with a warning: it costs a new order, never a
+        A damaged order is put away, without its private key and with a warning: it costs a new order, never a
         certificate.
 
         :param version: the version in force now.
-        :raises StoreError: ``store-bad-name``; ``store-not-private``: another user has put it there.
+        :raises StoreError: ``store-bad-name``, or the store cannot be trusted or asked.
         """
-        path = self._path(name)
-        if not os.path.lexists(path):
-            return None
         try:
-            order = self._read(name)
-        except DamagedFile as fault:
-            reason = str(fault)
-        except NewerSchema as newer:
-            reason = f"it was written by a newer dnsrenew (schema {newer.schema})"
-        except StoreError as error:
-            if error.code == "store-not-private":
-                raise
-            reason = f"it cannot be read ({error.evidence.get('cause', error.code)})"
-        else:
-            if order is not None and order.version == version:
-                return order
-            self.clear(name)
+            parts = self.documents.read_parts(name, ORDER)
+            if parts is None:
+                return None
+            order = _order(parts)
+        except (DamagedFile, NewerSchema) as fault:
+            warning = self.documents.set_aside(name, ORDER, texts.ORDER_DAMAGED, str(fault))
+            context.warn(warning.code, warning.message, warning.fix)
             return None
-        self._drop_key(name)
-        warning = damage.quarantine(self._disk, path, texts.ORDER_DAMAGED, reason)
-        context.warn(warning.code, warning.message, warning.fix)
+        if order is not None and order.version == version:
+            return order
+        self.clear(name)
         return None
-
-    def _drop_key(self, name: str) -> None:
-        """Remove the private key of a damaged order: nobody needs it, and nobody looks after it."""
-        if not os.path.islink(self._path(name)):
-            self._disk.discard(self._path(name, KEY))
 
     def clear(self, name: str) -> None:
         """Remove the order of a certificate; needs no disk space and no fsync.
 
-        Files that cannot be removed do no harm: another version is in force, or the CA reports the order invalid.
+        An order that cannot be removed does no harm: another version is in force, or the CA reports it invalid.
 
         :raises StoreError: ``store-bad-name``.
         """
-        path = self._path(name)
-        if os.path.islink(path):
-            self._disk.discard(path)
-        elif os.path.lexists(path):
-            self._disk.discard(self._path(name, ORDER))  # first: without it the rest counts as removed
-            self._disk.discard(path)
-
-    # ── reading ─────────────────────────────────────────────────────────────────────────
-
-    def _read(self, name: str) -> PendingOrder | None:
-        path = self._path(name)
-        if os.path.islink(path) or not os.path.isdir(path):
-            raise DamagedFile("it is not a folder")
-        self._disk.ensure_folder(path)
-        data = self._disk.read(self._path(name, ORDER))
-        if data is None:  # clear() was killed
-            return None
-        document = json_files.load(data, SCHEMA)
-        key, csr = (self._file(name, file, document) for file in (KEY, CSR))
-        return from_document(document, key, csr)
-
-    def _file(self, name: str, file: str, document: Mapping[str, Any]) -> bytes:
-        path = self._path(name, file)
-        data = checked(document, file, self._disk.read(path))
-        self._disk.restrict(path, PRIVATE)
-        return data
+        check_name(name)
+        with contextlib.suppress(StoreError):
+            self.documents.remove(name, ORDER)
 
 
-def checked(document: Mapping[str, Any], part: str, data: bytes | None) -> bytes:
-    """Return the key or the CSR, if it is the one that the document is about.
+def _order(parts: Mapping[str, bytes]) -> PendingOrder | None:
+    """Return the order of a document; None: its removal was interrupted.
 
-    :raises DamagedFile: it is not.
+    :raises DamagedFile: a part of it is invalid, or the key or the CSR is not the one that it is about.
     """
+    if _DOCUMENT not in parts:
+        return None
+    document = json_files.load(parts[_DOCUMENT], SCHEMA)
     checksums = document.get("sha256")
     if type(checksums) is not dict:
         raise DamagedFile("it has no checksums")
-    if data is None or checksums.get(part) != _sha256(data):
-        raise DamagedFile(f"{part} does not match its checksum")
-    return data
-
-
-def to_document(order: PendingOrder) -> dict[str, Any]:
-    """Return an order without its key and CSR, as JSON values."""
-    return {
-        "schema": SCHEMA,
-        "url": order.url,
-        "ca": order.ca,
-        "account": order.account_url,
-        "identifiers": list(order.identifiers),
-        "profile": order.profile,
-        "routes": {identifier: _route_json(route) for identifier, route in order.routes.items()},
-        "version": order.version,
-        "written": rfc3339(order.written),
-        "sha256": {KEY: _sha256(order.key_pem), CSR: _sha256(order.csr_der)},
-    }
-
-
-def from_document(document: Mapping[str, Any], key: bytes, csr: bytes) -> PendingOrder:
-    """Return the order of a document.
-
-    :raises DamagedFile: a part of it is invalid.
-    """
+    for part in (_KEY, _CSR):
+        if part not in parts or checksums.get(part) != _sha256(parts[part]):
+            raise DamagedFile(f"{part} does not match its checksum")
     url, ca = (json_files.string(document.get(name)) for name in ("url", "ca"))
     identifiers = document.get("identifiers")
     if not (url and ca and identifiers):
@@ -215,21 +144,15 @@ def from_document(document: Mapping[str, Any], key: bytes, csr: bytes) -> Pendin
         profile=json_files.string(document.get("profile")) or None,
         version=json_files.positive(document.get("version")),
         written=json_files.time(document.get("written")),
-        key_pem=key,
-        csr_der=csr,
+        key_pem=parts[_KEY],
+        csr_der=parts[_CSR],
     )
 
 
 def _route_json(route: Route) -> dict[str, Any]:
-    return {
-        "challenge": route.challenge,
-        "dns": list(route.dns),
-        "listen": route.listen,
-        "webroot": None if route.webroot is None else str(route.webroot),
-        "app": route.app,
-        "alias": route.alias,
-        "follow_cname": route.follow_cname,
-    }
+    plain = {name: getattr(route, name) for name in ("challenge", "dns", "listen", "webroot", "app", "alias")}
+    webroot = None if route.webroot is None else str(route.webroot)
+    return {**plain, "dns": list(route.dns), "webroot": webroot, "follow_cname": route.follow_cname}
 
 
 def _route(document: object, ca: str) -> Route:
@@ -255,13 +178,8 @@ def _sha256(data: bytes) -> str:
 # ── signing requests ───────────────────────────────────────────────────────────────────
 
 # Certificate requests (CSR) for other issuers, each with its private key, until the certificate is installed.
-#
-# The folder ``csr`` of a certificate is written as a temporary folder and renamed, so it is complete or missing. The
-# caller holds the certificate's lock.
 
-_FOLDER: Final = "csr"
-_KEY: Final = "key.pem"
-_CSR: Final = "csr.pem"
+_REQUEST_KEY, _REQUEST_CSR = PARTS[REQUEST]
 
 
 class SigningRequest(Frozen, kw_only=True, hidden=("key_pem",)):
@@ -279,92 +197,60 @@ class SigningRequest(Frozen, kw_only=True, hidden=("key_pem",)):
     kind: str | None
 
 
-class RequestFolders:
-    """The requests whose certificates are awaited, in folders.
+class SigningRequests(Frozen):
+    """The requests whose certificates are awaited, at most one for each certificate."""
 
-    :param disk: the disk operations.
-    :param paths: the paths of the store.
-    """
-
-    def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
-        self._disk = disk
-        self._paths = paths
-        self._folders = Directories(disk, paths)
-
-    def _path(self, name: str, file: str = "") -> str:
-        return os.path.join(self._paths.certificate(name), _FOLDER, file).removesuffix(os.sep)
+    documents: Documents
 
     def save(self, name: str, csr_pem: str, key_pem: bytes) -> None:
         """Store a request, and replace an earlier one; it is durable on return.
 
         :raises StoreError: it cannot be written; then the request must not be shown.
         """
-        folder = self._folders.make_certificate(name)
-        self._disk.remove_temp(folder)
-        temp = self._disk.new_folder(folder)
-        try:
-            self._disk.create(os.path.join(temp, _KEY), key_pem, PRIVATE)
-            self._disk.create(os.path.join(temp, _CSR), csr_pem.encode("ascii"), PUBLIC)
-            self._disk.sync_folder(temp)
-            self._disk.remove(self._path(name))
-            self._disk.rename(temp, self._path(name))
-        except BaseException:
-            self._disk.discard(temp)
-            raise
-        self._disk.sync_folder(folder)
+        self.documents.write_parts(name, REQUEST, {_REQUEST_KEY: key_pem, _REQUEST_CSR: csr_pem.encode("ascii")})
 
     def load(self, context: Context, name: str) -> SigningRequest | None:
         """Return the request of a certificate, or None; takes one system call if there is none.
 
-        A damaged one is renamed, with a warning.
+        A damaged one is put away, with a warning.
 
         :raises StoreError: it cannot be read.
         """
-        path = self._path(name)
-        if not os.path.lexists(path):
-            return None
         try:
-            return self._read(name)
-        except DamagedFile as fault:
-            warning = damage.quarantine(self._disk, path, texts.CSR_DAMAGED, str(fault))
+            parts = self.documents.read_parts(name, REQUEST)
+            return None if parts is None else _request(parts)
+        except (DamagedFile, NewerSchema) as fault:
+            warning = self.documents.set_aside(name, REQUEST, texts.CSR_DAMAGED, str(fault))
             context.warn(warning.code, warning.message, warning.fix)
             return None
 
     def made(self, name: str) -> datetime | None:
-        """Return when the request was made, or None if there is none; one system call."""
+        """Return when the request was made, or None if there is none, or it is not known."""
         try:
-            made = os.lstat(f"{self._paths.certificate(name)}{os.sep}{_FOLDER}{os.sep}{_CSR}").st_mtime
-        except (OSError, StoreError):
+            return self.documents.made(name, REQUEST)
+        except StoreError:
             return None
-        return datetime.fromtimestamp(int(made), UTC)
 
     def clear(self, name: str) -> None:
         """Remove the request of a certificate with its key, as far as possible.
 
         :raises StoreError: ``store-bad-name``.
         """
-        self._disk.discard(self._path(name))
-
-    def _read(self, name: str) -> SigningRequest:
-        path = self._path(name)
-        if os.path.islink(path) or not os.path.isdir(path):
-            raise DamagedFile("it is not a folder")
-        self._disk.ensure_folder(path)
-        self._disk.restrict(self._path(name, _KEY), PRIVATE)
-        key_pem, csr = (self._disk.read(self._path(name, file)) or b"" for file in (_KEY, _CSR))
-        return from_parts(csr, key_pem)
+        check_name(name)
+        with contextlib.suppress(StoreError):
+            self.documents.remove(name, REQUEST)
 
 
-def from_parts(csr: bytes, key_pem: bytes) -> SigningRequest:
+def _request(parts: Mapping[str, bytes]) -> SigningRequest:
     """Return the request of a CSR and its key, both PEM.
 
     :raises DamagedFile: they do not belong together.
     """
     from dnsrenew.base import x509  # slow to load, and rarely needed
 
-    csr_pem = csr.decode("ascii", "replace")
+    key_pem, csr_pem = parts.get(_REQUEST_KEY, b""), parts.get(_REQUEST_CSR, b"").decode("ascii", "replace")
     try:
         found = x509.read_request(csr_pem, x509.key_from_pem(key_pem))
     except ValueError as error:
-        raise DamagedFile(f"{_KEY} and {_CSR} do not belong together ({error})") from None
+        raise DamagedFile(f"{_REQUEST_KEY} and {_REQUEST_CSR} do not belong together ({error})") from None
     return SigningRequest(csr_pem=csr_pem, key_pem=key_pem, names=found.names, kind=found.kind)

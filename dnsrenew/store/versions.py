@@ -10,17 +10,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.model import Certificate, Notice
-from dnsrenew.base.values import replace
+from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
-from dnsrenew.store import damage, texts, version_meta
+from dnsrenew.store import json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
-from dnsrenew.store.state import Meta, lacks_key
+from dnsrenew.store.state import SCHEMA, Meta, lacks_key
 
 if TYPE_CHECKING:
     from dnsrenew.store.state import State
@@ -70,7 +68,7 @@ class Versions:
         :raises StoreError: permission denied.
         """
         sizes = {name: self._disk.size(os.path.join(self.path(number), name)) for name in FILES}
-        has_key = sizes.pop(_KEY) or version_meta.has_no_key(self._disk, self.path(number))
+        has_key = sizes.pop(_KEY) or self._has_no_key(number)
         return sizes.pop("chain.pem") is not None and bool(has_key) and all(sizes.values())
 
     def damaged(self, number: int, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -119,7 +117,7 @@ class Versions:
             if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             reason = "it does not belong to the certificate" if os.path.lexists(path) else "it is missing"
-            warnings.append(damage.quarantine(self._disk, path, texts.CHAIN_DAMAGED, reason))
+            warnings.append(json_files.quarantine(self._disk, path, texts.CHAIN_DAMAGED, reason))
             self._disk.write(path, pem.encode("ascii"), PUBLIC)
         return warnings
 
@@ -157,6 +155,8 @@ class Versions:
         self._disk.sync_folder(self._versions)
         return number
 
+    # ── what is recorded of a version ───────────────────────────────────────────────────
+
     def meta(self, number: int, *, repair: bool) -> tuple[Meta | None, Notice | None]:
         """Return the data of a version, and a warning if meta.json is damaged; None if the version is incomplete.
 
@@ -164,65 +164,69 @@ class Versions:
 
         :param repair: set a damaged meta.json aside, and make it anew from the certificate.
         """
-        return (
-            version_meta.read(self._disk, self.path(number), repair=repair)
-            if self.is_complete(number)
-            else (None, None)
-        )
+        if not self.is_complete(number):
+            return None, None
+        paths = (os.path.join(self.path(number), file) for file in ("fullchain.pem", _KEY))
+        chain, key = (self._disk.read(path) or b"" for path in paths)
+        found = meta_of(chain, key if key or not self._has_no_key(number) else None)
+        if found is None:
+            return None, None
+        path = self._meta_path(number)
+        try:
+            return checked_meta(self._read_meta(number), found), None
+        except DamagedFile as fault:
+            reason = str(fault) if os.path.lexists(path) else "it is missing"
+            if repair:
+                return found, self._make_meta_anew(path, found, reason)
+            return found, json_files.pending(path, texts.META_LOST, reason)
+        except NewerSchema as newer:
+            return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=str(newer)))
 
-    def recorded(self) -> dict[int, Meta]:
-        """Return the data of the versions whose meta.json can be read, by number; no certificate is parsed."""
-        found = {}
-        for number in self.numbers():
-            with contextlib.suppress(DamagedFile, NewerSchema):
-                found[number] = Meta.from_json(self._disk.read(os.path.join(self.path(number), META)) or b"")
-        return found
+    def _make_meta_anew(self, path: str, found: Meta, reason: str) -> Notice:
+        """Set a damaged meta.json aside, and write what the certificate says, if possible; return the warning."""
+        try:
+            self._disk.refuse_links(self._disk.root, path)
+        except StoreError as error:
+            return Notice(*texts.META_LOST.stuck.fill(path=path, reason=reason, cause=error.message))
+        warning = json_files.quarantine(self._disk, path, texts.META_LOST, reason)
+        if not os.path.lexists(path):
+            with contextlib.suppress(StoreError):  # the next run does it
+                self._disk.write(path, _without_ca(found), PRIVATE)
+        return warning
 
-    def is_by_hand(self, state: State) -> bool:
-        """Return whether the version in force was installed by hand: then it names no CA."""
-        if state.version is None:
-            return False
-        meta, damaged = self.meta(state.version, repair=False)
-        return not (meta is None or damaged) and version_meta.is_by_hand(self._disk, self.path(state.version))
+    def write_meta(self, number: int, meta: Meta) -> None:
+        """Replace the data of a version, durably.
 
-    def note_revocation(self, state: State) -> Notice | None:
-        """Record in the version in force what the state says of its revocation and of compromised keys, durably.
-
-        :returns: the warning if meta.json was damaged: it is made anew, and the state says what the certificate does
-            not.
-        :raises StoreError: it cannot be written.
+        :raises StoreError: they cannot be written.
         """
-        meta, damaged = (None, None) if state.version is None else self.meta(state.version, repair=True)
-        if state.version is None or meta is None:
-            return None
-        folder = self.path(state.version)
-        if damaged and self.meta(state.version, repair=False)[1]:
-            return damaged  # it is of a newer dnsrenew, or could not be set aside
-        if damaged and state.serial == meta.serial:
-            meta = replace(meta, **{name: getattr(state, name) for name in ("ca", "profile", "domains", "identifiers")})
-        knows_ca = bool(meta.ca) or version_meta.is_by_hand(self._disk, folder)
-        noted = replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys)
-        version_meta.write(self._disk, folder, noted, knows_ca=knows_ca)
-        return damaged
+        knows_ca = bool(meta.ca) or self.is_by_hand(number)
+        self._disk.write(self._meta_path(number), meta.to_json() if knows_ca else _without_ca(meta), PRIVATE)
+        self._disk.sync_folder(self.path(number))
 
-    def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None if the state names none."""
-        if state.version is None or state.not_before is None or state.not_after is None:
+    def is_by_hand(self, number: int) -> bool:
+        """Return whether meta.json says that the version was installed by hand: that it has no CA."""
+        try:
+            return json_files.load(self._read_meta(number), SCHEMA).get("ca") == ""
+        except (DamagedFile, NewerSchema):
+            return False
+
+    def recorded(self, number: int) -> Meta | None:
+        """Return the data of a version, if meta.json can be read; the certificate is not parsed."""
+        try:
+            return Meta.from_json(self._read_meta(number))
+        except (DamagedFile, NewerSchema):
             return None
-        folder = Path(self.path(state.version))
-        return Certificate(
-            name=name,
-            domains=state.domains,
-            issuer=state.issuer,
-            serial=state.serial,
-            not_before=state.not_before,
-            not_after=state.not_after,
-            path=Path(self._current),
-            certificate_path=folder / "cert.pem",
-            chain_path=folder / "chain.pem",
-            fullchain_path=folder / "fullchain.pem",
-            private_key_path=None if lacks_key(state.sizes) else folder / _KEY,
-        )
+
+    def _has_no_key(self, number: int) -> bool:
+        """Return whether meta.json says that the key is elsewhere: the version was ordered with a given request."""
+        meta = self.recorded(number)
+        return meta is not None and lacks_key(meta.sizes)
+
+    def _read_meta(self, number: int) -> bytes:
+        return json_files.read(self._disk, self._meta_path(number)) or b""
+
+    def _meta_path(self, number: int) -> str:
+        return os.path.join(self.path(number), META)
 
     def prune(self, in_force: int | None) -> None:
         """Remove all versions but the newest :data:`KEEP`, the one in force and those that a live process holds.
@@ -271,7 +275,7 @@ class Versions:
         is_link = os.path.islink(self._current)
         foreign = None
         if os.path.lexists(self._current) and is_link == self._windows:
-            foreign = damage.set_aside(self._disk, self._current)
+            foreign = json_files.set_aside(self._disk, self._current)
         if self._windows:
             self._copy_current(number)
         else:
@@ -284,7 +288,7 @@ class Versions:
         for name, mode in _MODES.items():
             source = os.path.join(self.path(number), name)
             data = self._disk.read(source)
-            if data is None and name == _KEY and version_meta.has_no_key(self._disk, self.path(number)):
+            if data is None and name == _KEY and self._has_no_key(number):
                 self._disk.discard(os.path.join(self._current, name))  # that of the version before
                 continue
             if data is None and name != META:
@@ -314,6 +318,54 @@ def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -
 def _is_file(path: str) -> bool:
     """Return whether the path is a regular file, not a link to one."""
     return os.path.isfile(path) and not os.path.islink(path)
+
+
+def _without_ca(meta: Meta) -> bytes:
+    """Return the data of a version whose CA is unknown: an empty name would say that it was installed by hand."""
+    document = json_files.load(meta.to_json(), SCHEMA)
+    del document["ca"]
+    return json_files.dump({"schema": SCHEMA, **document})
+
+
+def checked_meta(data: bytes, found: Meta) -> Meta:
+    """Return the stored data of a version.
+
+    :param found: what the certificate itself says.
+    :raises DamagedFile: they are not those of the certificate.
+    :raises NewerSchema: a newer dnsrenew wrote them.
+    """
+    meta = Meta.from_json(data)
+    if _identity(meta) != _identity(found):
+        raise DamagedFile("it does not belong to the certificate")
+    return meta
+
+
+def meta_of(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
+    """Return what a certificate and its key themselves say; None if they are damaged.
+
+    :param key_pem: None: the key is elsewhere.
+    """
+    from dnsrenew.base import x509  # slow to load, rarely needed
+
+    try:
+        facts = x509.read_certificate(fullchain)
+        key = None if key_pem is None else x509.key_from_pem(key_pem)
+    except ValueError:
+        return None
+    return Meta(
+        issuer=facts.issuer,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        domains=facts.names,
+        identifiers=facts.names,
+        key=(None if key is None else x509.key_kind(key)) or "",
+        sizes={} if key_pem is not None else {"privkey.pem": 0},
+    )
+
+
+def _identity(meta: Meta) -> tuple[object, ...]:
+    return meta.serial, meta.not_before, meta.not_after
 
 
 # ── version holds ──────────────────────────────────────────────────────────────────────

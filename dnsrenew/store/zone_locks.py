@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from dnsrenew.base.files import open_with_info
 from dnsrenew.base.model import rfc3339
@@ -23,11 +23,28 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.protocol import Store
 
+ZonePurpose = Literal["zone", "writing", "next"]
 WRITING: Final = 60.0
 """Seconds to wait for other writers of a zone even without ``wait``; each sends only a few requests to its host."""
 _PAUSE: Final = 0.02
+
+
+class ZoneLocker(Protocol):
+    """A store, as far as it locks zones."""
+
+    def lock_zone(
+        self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
+    ) -> AbstractContextManager[None]:
+        """Exclude other runs from a DNS zone, or a name, for one purpose; each has a lock of its own.
+
+        :param purpose: ``zone``: its host keeps a single value; ``writing``: its host accepts one writer at a time;
+            ``next``: the place of the next writer.
+        :param wait: seconds to wait for them; 0: do not wait.
+        :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
+        :raises StoreError: it cannot be locked.
+        :raises Cancelled: cancelled while waiting.
+        """
 
 
 class ZoneLocks:
@@ -36,7 +53,7 @@ class ZoneLocks:
     :param wait: seconds to wait for another run that uses the single value; 0: do not wait.
     """
 
-    def __init__(self, store: Store, wait: float = 0) -> None:
+    def __init__(self, store: ZoneLocker, wait: float = 0) -> None:
         self._store = store
         self._wait = wait
         self._values = SharedLock(lambda context, zone, wait: store.lock_zone(zone, context=context, wait=wait))

@@ -13,8 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from dnsrenew.challenges.dns01 import leftovers
 from dnsrenew.renewal import due, resume
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import JournalFolder
-from dnsrenew.store.journal_entry import JournalEntry
+from dnsrenew.store.journal import JournalEntry, JournalFolder
 from dnsrenew.store.ledger import Ledger
 from tests.kit.machine import FIRST, MOST_ACTS, Machine
 

@@ -23,7 +23,7 @@ from dnsrenew.errors import DnsRenewError, StoreError
 from dnsrenew.extensions.setup.archive.export import ExportResult, export
 from dnsrenew.extensions.setup.archive.restore import RestoreResult, restore
 from dnsrenew.store import FolderStore
-from dnsrenew.store.deployment_files import Notified
+from dnsrenew.store.records import Notified
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue

@@ -10,7 +10,7 @@ from typing import Any
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import FolderStore, json_files
-from dnsrenew.store.journal_entry import LATEST
+from dnsrenew.store.journal import LATEST
 from dnsrenew.store.state import SCHEMA
 from tests.kit.disk_world import CODES, SEASON, DiskWorld, Ran, Tree
 

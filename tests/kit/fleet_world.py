@@ -46,7 +46,7 @@ from dnsrenew.extensions.fleet.database.server import DatabaseClock
 from dnsrenew.renewal.batch import Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import make_services
-from dnsrenew.store.journal_entry import LATEST
+from dnsrenew.store.journal import LATEST
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer, Limits

@@ -38,7 +38,7 @@ from dnsrenew.extensions.setup.init.servers import find_servers
 from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import Machine
 from dnsrenew.store import FolderStore, Meta, State
-from dnsrenew.store.journal_entry import JournalPage
+from dnsrenew.store.journal import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState
 from tests.kit.acme_sh_folder import AcmeSh

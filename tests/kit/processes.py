@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dnsrenew.base.model import rfc3339
-from dnsrenew.store.journal_entry import LATEST
+from dnsrenew.store.journal import LATEST
 from tests.kit.child import Child
 from tests.kit.program import PATIENCE, Kept
 from tests.lab import SECONDARY, Lab

@@ -29,7 +29,7 @@ from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.renew import renew_certificate
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import FolderStore
-from dnsrenew.store.interfaces import LostAccount
+from dnsrenew.store.accounts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing.box.order_server import Proof

@@ -28,7 +28,6 @@ from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.operations import by_hand
 from dnsrenew.renewal.due import is_poll_due
 from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store.pending_orders import RequestFolders
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer
 from tests.kit.certificates import DAY, issuer
 from tests.kit.clock import START, FakeClock
@@ -200,7 +199,7 @@ def test_a_kill_at_any_point_leaves_a_whole_csr_or_none(quick: Path) -> None:
         killing = Killing(at)
         disk = AtomicFiles(killing)
         try:
-            RequestFolders(disk, desk.store._paths).save("home", first, KEY_PEM)
+            FolderStore(desk.store.path, disk=disk).signing_requests.save("home", first, KEY_PEM)
         except Killed:
             found = desk.store.signing_requests.load(context := Context(), "home")
             assert found is None or found.csr_pem == first

@@ -14,7 +14,8 @@ from dnsrenew.base import x509
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError
-from dnsrenew.store import AccountFiles, FolderStore
+from dnsrenew.store import FolderStore
+from dnsrenew.store.accounts import StoredAccount
 
 URL = "https://ca.test/acct/1"
 CONTACT = ("mailto:new@example.test",)
@@ -33,12 +34,12 @@ class Answering:
         self.meanwhile()
 
 
-def folder(root: Path) -> AccountFiles:
+def folder(root: Path) -> StoredAccount:
     """The store of one account."""
     return FolderStore(root).accounts("https://ca.test/dir", "lab")
 
 
-def find(store: AccountFiles, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
+def find(store: StoredAccount, meanwhile: Callable[[], object] = lambda: None) -> AccountData | None:
     """Open the account with a changed contact; return the stored account."""
     accounts = AccountSession(
         cast("Transport", Answering(meanwhile)), store, contact=["new@example.test"], agree_terms=True
@@ -77,5 +78,5 @@ def test_a_changed_contact_waits_for_nobody_in_vain(tmp_path: Path, monkeypatch:
         raise LockedError("locked", "Another run is at it.", fix="Wait.")
 
     folder(tmp_path).save(OLD)
-    monkeypatch.setattr(AccountFiles, "lock", held)
+    monkeypatch.setattr(StoredAccount, "lock", held)
     assert find(folder(tmp_path)) == OLD

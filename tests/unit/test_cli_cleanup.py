@@ -16,7 +16,7 @@ from dnsrenew.cli import main
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, ProviderError, StoreError
-from dnsrenew.store.journal_entry import WrittenValue
+from dnsrenew.store.journal import WrittenValue
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 
 GONE = ConfigError("account-gone", "The DNS account old is not there any more.", fix="Put it back.")

@@ -30,8 +30,7 @@ from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import Cancelled, ChallengeError, DnsError, ProviderError, SecretError, StoreError
 from dnsrenew.store import FolderStore
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.interfaces import Journal
-from dnsrenew.store.journal import JournalFolder
+from dnsrenew.store.journal import Journal, JournalFolder
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver

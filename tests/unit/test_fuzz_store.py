@@ -24,12 +24,10 @@ from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.renewal import due, history, planner
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
-from dnsrenew.store.journal import JournalFolder
-from dnsrenew.store.journal_entry import JournalPage
+from dnsrenew.store.journal import JournalFolder, JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState, Limit, Limits
 from dnsrenew.store.paths import Paths
-from dnsrenew.store.pending_orders import OrderFolders
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import START, FakeClock
@@ -273,7 +271,7 @@ def test_any_account_key(quick: Path, key: bytes) -> None:
 
 def test_any_saved_order(quick: Path) -> None:
     """A pending order is what was written, or it is set aside and reported."""
-    context, orders = Context(), OrderFolders(AtomicFiles(), Paths(str(quick)))
+    context, orders = Context(), FolderStore(quick).orders
     orders.save("home", ORDER)
     folder = quick / "certificates/home/order"
     example = json.loads((folder / "order.json").read_bytes())

@@ -25,8 +25,7 @@ from dnsrenew.challenges.dns01.leftovers import CleanupResult, cleanup, cleanup_
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.journal import JournalFolder
-from dnsrenew.store.journal_entry import WrittenValue
+from dnsrenew.store.journal import JournalFolder, WrittenValue
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver

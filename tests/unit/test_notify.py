@@ -23,7 +23,7 @@ from dnsrenew.extensions.watch.notify import send
 from dnsrenew.extensions.watch.notify.message import compare, compose
 from dnsrenew.extensions.watch.notify.send import Notifier
 from dnsrenew.store import FolderStore
-from dnsrenew.store.deployment_files import Notified, NotifiedRecords
+from dnsrenew.store.records import Notified, NotifiedRecords
 from tests.kit.api_server import Api
 from tests.kit.load import allowed
 from tests.kit.notify_stage import DAY, SPEC, START, TOKEN, NotifyStage, Receiver, hanging

@@ -10,7 +10,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.notify import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
 from dnsrenew.extensions.watch.notify.message import News, compare
-from dnsrenew.store.deployment_files import Notified
+from dnsrenew.store.records import Notified
 from tests.kit.clock import START
 
 DAY = timedelta(days=1)

@@ -15,7 +15,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.store import FolderStore
-from dnsrenew.store.debts import DebtFiles
+from dnsrenew.store.records import Debts
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem
@@ -99,7 +99,7 @@ class Host:
 
         return deploy
 
-    def owes(self, certificate: str, program: Sequence[str]) -> DebtFiles:
+    def owes(self, certificate: str, program: Sequence[str]) -> Debts:
         """Write down that a killed run owes a program."""
         debts = FolderStore(self.folder / "state").debts
         with debts.using_port(Context(), 0):

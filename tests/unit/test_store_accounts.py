@@ -11,7 +11,7 @@ from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import AtomicFiles, FolderStore
-from dnsrenew.store.interfaces import StoredAccount
+from dnsrenew.store.accounts import StoredAccount
 from tests.kit.clock import FakeClock
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import DIRECTORY, ORDER, Counting, Failing, Killed, Killing, issue, keep, leftovers

@@ -22,10 +22,10 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
 from dnsrenew.store import AtomicFiles, FolderStore, Store
+from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.json_files import DamagedFile
-from dnsrenew.store.ledger.ledger_file import LedgerFile
+from dnsrenew.store.ledger import LedgerFile
 from dnsrenew.store.ledger.values import ANY, LIMITS, MAX_ENTRIES, NONE, LedgerState, Limit, Limits, set_key
-from dnsrenew.store.opening import open_store
 from tests.kit.clock import START, FakeClock
 from tests.kit.postgres import PASSWORD
 from tests.kit.store_sites import SEAL, DatabaseSite, StoreSite
@@ -48,8 +48,9 @@ class LedgerStage:
 
     @property
     def path(self) -> Path:
-        """The file of the ledger."""
-        return Path(self.ledger.path)
+        """The file of the ledger; one that does not exist for a database."""
+        place = self.ledger.place
+        return Path(place.path) if isinstance(place, LedgerFile) else Path("/nowhere/ledger.json")
 
     def until(self, identifiers: Sequence[str] = HOME, *, replaces: bool = False) -> float | None:
         """Return the seconds for which an order is blocked, or None."""
@@ -513,7 +514,7 @@ def note(store: Store) -> None:
 
 def stands(root: Path) -> int:
     """Return the number of recorded entries."""
-    full_at = LedgerState.from_json(Path(LedgerStage(root).ledger.path).read_bytes()).failed["home.test"]
+    full_at = LedgerState.from_json(LedgerStage(root).path.read_bytes()).failed["home.test"]
     return round((full_at - START) / timedelta(minutes=12))
 
 
@@ -583,8 +584,9 @@ def _two_threads(where: str, process: str) -> None:
 def test_a_busy_ledger_stops_no_renewal(tmp_path: Path) -> None:
     """If another run holds the lock for too long, the entry is lost, with a warning."""
     stage = LedgerStage(tmp_path)
-    assert isinstance(stage.ledger.place, LedgerFile)
-    with stage.ledger.place._lock(Context()):
+    place = stage.ledger.place
+    assert isinstance(place, LedgerFile)
+    with place.hold_lock(f"ledger-{place._name}", "", Context(), 0):
         stage.ledger.note_retry_after(60)
     assert stage.warnings() == ["locked"]
     assert stage.until() is None

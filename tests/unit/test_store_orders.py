@@ -15,10 +15,8 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.store.atomic_io import AtomicFiles
-from dnsrenew.store.interfaces import PendingOrders
-from dnsrenew.store.paths import Paths
-from dnsrenew.store.pending_orders import OrderFolders, PendingOrder
+from dnsrenew.store import AtomicFiles, FolderStore
+from dnsrenew.store.pending_orders import PendingOrder, PendingOrders
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import ORDER, Counting, Failing, Killed, Killing, leftovers
 
@@ -29,7 +27,8 @@ OTHER = dataclasses.replace(
 
 def orders(root: Path | StoreSite, before: Counting | None = None) -> PendingOrders:
     """Return the orders of a store."""
-    return OrderFolders(AtomicFiles(before), Paths(str(root))) if isinstance(root, Path) else root.open().orders
+    store = FolderStore(root, disk=AtomicFiles(before)) if isinstance(root, Path) else root.open()
+    return store.orders
 
 
 def load(root: Path | StoreSite, context: Context | None = None, version: int | None = 3) -> PendingOrder | None:
@@ -111,7 +110,7 @@ def test_an_order_that_has_done_its_work(site: StoreSite, version: int | None) -
 def test_it_costs_five_fsyncs(tmp_path: Path) -> None:
     """Saving costs 5 fsyncs: three files, their folder and its name. Loading and clearing cost none."""
     disk = AtomicFiles()
-    saved = OrderFolders(disk, Paths(str(tmp_path)))
+    saved = FolderStore(tmp_path, disk=disk).orders
     saved.save("home", ORDER)
     disk.fsyncs = 0
     saved.save("home", ORDER)

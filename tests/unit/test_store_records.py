@@ -14,7 +14,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import State, Store
-from dnsrenew.store.deployment_files import Notified
+from dnsrenew.store.records import Notified
 from tests.kit.clock import START
 from tests.kit.store_sites import DatabaseSite, StoreSite
 from tests.kit.stores import ORDER, SPEC, assert_whole, issue, keep
@@ -282,7 +282,7 @@ def test_the_folder_of_responses_ends_with_the_store(database_site: DatabaseSite
     """The folder is private and is removed with the store object."""
     import gc
 
-    from dnsrenew.store.opening import open_store
+    from dnsrenew.store.folder_store import open_store
 
     store = open_store(database_site.where, seals=lambda: [bytes(32)])
     folder = Path(store.responses.path)

@@ -22,7 +22,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.renewal import resume
 from dnsrenew.store import Store
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem

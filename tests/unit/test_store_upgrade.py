@@ -16,7 +16,7 @@ from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.operations.status import status_of
 from dnsrenew.store import FolderStore
-from dnsrenew.store.deployment_files import Notified
+from dnsrenew.store.records import Notified
 from tests.kit.archives import exported, restored
 from tests.kit.clock import START, FakeClock
 from tests.kit.config_files import GOOD, write

@@ -149,7 +149,7 @@ def test_nothing_stored_is_no_certificate(site: StoreSite) -> None:
     assert not store.is_whole("home", State())
     assert store.certificate("home", State()) is None
     assert store.read_chain("home", State()) is None
-    assert store.read_current("home") is None
+    assert store.read_part("home", None, "fullchain.pem") is None
     assert store.names() == []
     assert not isinstance(site.where, Path) or not site.where.exists()
 
@@ -164,7 +164,7 @@ def test_the_newest_three_are_kept(site: StoreSite) -> None:
     chain, key, _ = issue(5)
     store = site.open()
     assert (store.read_chain("home", state), store.read_private_key("home", state)) == (chain, key)
-    assert store.read_current("home") == chain.encode()
+    assert store.read_part("home", None, "fullchain.pem") == chain.encode()
     assert (store.names(), state.version, state.ca) == (["home"], 5, "lab")
 
 

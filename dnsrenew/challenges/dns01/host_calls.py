@@ -187,8 +187,7 @@ def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtValue
-    from dnsrenew.store.interfaces import Journal
-    from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
+    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 
     _Key = tuple[str | None, WrittenValue]
 

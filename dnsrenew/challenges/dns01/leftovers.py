@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import DnsAccount, TxtRecord
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.store.interfaces import Journal
-    from dnsrenew.store.journal_entry import JournalEntry, WrittenValue
+    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
     from dnsrenew.store.zone_locks import ZoneLocks
 
 SECONDS: Final = 180.0
@@ -276,7 +275,7 @@ class LeftoverRemoval(Frozen):
         That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
         carries out a request soon, or never.
         """
-        if error.code not in REFUSALS and any(entry.is_recent(context.clock.now()) for entry in self._of(values)):
+        if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
             return False
         return isinstance(error, ProviderError) and self._are_gone(context, values)
 

@@ -16,7 +16,7 @@ from dnsrenew.store.zone_locks import WRITING
 if TYPE_CHECKING:
     from dnsrenew.base.model import DnsAccount, TxtRecord
     from dnsrenew.drivers.provider import Provider
-    from dnsrenew.store.journal_entry import WrittenValue
+    from dnsrenew.store.journal import WrittenValue
 
 
 _SCRIPT_TURN: Final = 600.0

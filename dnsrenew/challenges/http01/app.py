@@ -20,7 +20,7 @@ from dnsrenew.errors import ChallengeError
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.public_files import PublicFiles
-    from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.http_responses import HttpResponses
 
 # ── webroot ────────────────────────────────────────────────────────────────────────────
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.errors import DnsRenewError
     from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.store import Store
-    from dnsrenew.store.deployment_files import Record
+    from dnsrenew.store.records import Record
 
 SECONDS: Final = 5.0
 """For all failures of a run."""

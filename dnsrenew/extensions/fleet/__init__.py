@@ -49,7 +49,7 @@ def _commands() -> CommandTable:
 
 
 def _check() -> Callable[[Draft], None]:
-    from dnsrenew.extensions.fleet.database.packages import check_fleet
+    from dnsrenew.extensions.fleet.database.server import check_fleet
 
     return check_fleet
 

@@ -106,27 +106,14 @@ _COMMANDS: Final = {
 
 
 def _run(name: str) -> Runner:
-    """Return the function that runs a command. Loading those of the others would take time."""
-    match name:
-        case "worker":
-            from dnsrenew.extensions.fleet.commands.worker import worker as run
-        case "fleet init":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_init as run
-        case "fleet add":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_add as run
-        case "fleet sync":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_sync as run
-        case "fleet remove":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_remove as run
-        case "fleet status":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_status as run
-        case "fleet load":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_load as run
-        case "fleet dump":
-            from dnsrenew.extensions.fleet.commands.fleet_add import fleet_dump as run
-        case _:
-            raise KeyError(name)
-    return run
+    """Return the function that runs a command. Loading it before would take time."""
+    if name == "worker":
+        from dnsrenew.extensions.fleet.commands.worker import worker
+
+        return worker
+    from dnsrenew.extensions.fleet.commands.fleet_add import RUNNERS
+
+    return RUNNERS[name]
 
 
 TABLE: Final = CommandTable(_COMMANDS, _run)

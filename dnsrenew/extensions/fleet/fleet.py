@@ -24,7 +24,7 @@ from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl
@@ -93,7 +93,7 @@ class Fleet:
         given = {"name": name, "domains": domains, **settings}
         document = {key: value for key, value in given.items() if value is not None}
         document[TAGS] = tags if isinstance(tags, str) else list(tags)
-        return self._adder().add_one(document)
+        return adder(self._config, self._store, self._context()).add_one(document)
 
     def remove(self, name: str) -> None:
         """Take a certificate out of the fleet, with its versions and keys; no server has it ten seconds later.
@@ -175,9 +175,6 @@ class Fleet:
 
     def _stored(self, name: str) -> Certificate | None:
         return self._store.certificate(name, self._store.read_state(name))
-
-    def _adder(self) -> FleetAdder:
-        return adder(self._config, self._store, self._context())
 
     def _context(self) -> Context:
         clock = self._store.database.clock

@@ -15,11 +15,11 @@ from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.database import schema
-from dnsrenew.extensions.fleet.database.packages import check_packages
+from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.store import json_files
+from dnsrenew.store.folder_store import has_store, open_store
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger.values import LedgerState
-from dnsrenew.store.opening import has_store, open_store
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.store import Store
 
@@ -94,10 +93,8 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
     target = open_store(folder, insist=config.insist)
     target.check_ground()
     names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
-    accounts = [
-        replace(account, ca=names.get(account.directory) or host_name(account.directory))
-        for account in _in_database(source.database)
-    ]
+    rows = source.database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
+    accounts = [KnownAccount(directory, names.get(directory) or host_name(directory)) for (directory,) in rows]
     return _Move(source, target, accounts, context).run()
 
 
@@ -238,15 +235,6 @@ def _later(one: Mapping[str, V], two: Mapping[str, V], end: Callable[[V], Any] =
         if key not in found or end(value) >= end(found[key]):
             found[key] = value
     return found
-
-
-def _in_database(database: Database) -> list[KnownAccount]:
-    """Return the accounts of a database; there a CA has no name.
-
-    :raises StoreError: they cannot be read.
-    """
-    rows = database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
-    return [KnownAccount(directory, "") for (directory,) in rows]
 
 
 # ── known accounts ─────────────────────────────────────────────────────────────────────

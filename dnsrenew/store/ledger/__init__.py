@@ -6,6 +6,7 @@ empty, with a warning.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -13,8 +14,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
-from dnsrenew.store import texts
-from dnsrenew.store.ledger.values import ANY, FAILED_ORDERS, LIMITS, NONE, Blocked, LedgerState, Limits, set_key
+from dnsrenew.store import json_files, texts
+from dnsrenew.store.accounts import AccountFolder
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.ledger.values import (
+    ANY,
+    FAILED_ORDERS,
+    LIMITS,
+    NONE,
+    SCHEMA,
+    Blocked,
+    LedgerState,
+    Limits,
+    set_key,
+)
 
 if TYPE_CHECKING:
     from dnsrenew.base.runtime.context import Context
@@ -34,10 +47,6 @@ WAIT: Final = 10.0
 
 class LedgerPlace(Protocol):
     """Where a ledger is."""
-
-    @property
-    def path(self) -> str:
-        """Where it is, for messages."""
 
     def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:
         """Return the ledger; None with a warning if it must stay as it is.
@@ -161,13 +170,6 @@ class Ledger(Frozen):
         limit = counted.get(name)
         return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
-    # ── where it is ─────────────────────────────────────────────────────────────────────
-
-    @property
-    def path(self) -> str:
-        """Where it is, for messages."""
-        return self.place.path
-
     def _change(self, change: Callable[[LedgerState, datetime], LedgerState], keys: Collection[str]) -> None:
         # A cancelled run has still been refused: it gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
@@ -188,3 +190,52 @@ def _abbreviated(identifiers: Collection[str]) -> str:
 def _duration(window: timedelta) -> str:
     hours = window / timedelta(hours=1)
     return texts.HOURS.format(count=hours) if hours < 24 else texts.DAYS.format(count=hours / 24)
+
+
+# ── in a folder ─────────────────────────────────────────────────────────────────────────
+
+
+class LedgerFile(AccountFolder):
+    """A ledger in a folder: ``ledger.json`` beside the account, read and written as a whole. No fsync."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return os.path.join(self._folder, "ledger.json")
+
+    def read(
+        self,
+        context: Context,
+        *,
+        read_only: bool,
+        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+    ) -> LedgerState | None:
+        try:
+            self._disk.refuse_links(self._paths.root, self.path)
+            data = json_files.read(self._disk, self.path)
+            return LedgerState() if data is None else LedgerState.from_json(data)
+        except DamagedFile as fault:
+            if read_only:
+                return None
+            warning = json_files.quarantine(self._disk, self.path, texts.LEDGER_DAMAGED, str(fault))
+            context.warn(warning.code, warning.message, warning.fix)
+            return LedgerState()
+        except NewerSchema as error:
+            newer = json_files.newer_schema(self.path, error.schema, SCHEMA)
+            context.warn(newer.code, newer.message, newer.fix)
+        except StoreError as error:
+            context.warn(error.code, error.message, error.fix)
+        return None
+
+    def change(
+        self,
+        context: Context,
+        change: Callable[[LedgerState, datetime], LedgerState],
+        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+    ) -> None:
+        # Not the account's lock: a run holds that one during requests to the CA.
+        with self.hold_lock(f"ledger-{self._name}", f"ledger of {self._name}", context, WAIT):
+            state = self.read(context, read_only=False)
+            if state is not None:
+                self._disk.ensure_folder(self._folder)
+                self._write_unsynced(self.path, change(state, context.clock.now()).to_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -19,12 +19,13 @@ from dnsrenew.config.locate import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
-from dnsrenew.extensions.fleet.fleet import store_of
+from dnsrenew.extensions.fleet.fleet import adder, store_of
 from dnsrenew.extensions.fleet.moving import initialize
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dnsrenew.cli.command_types import Runner
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.extensions.fleet.adding import FleetAdder
@@ -59,8 +60,6 @@ def fleet_sync(invocation: Invocation) -> int:
 
 
 def _done(invocation: Invocation, work: Callable[[FleetAdder], AddedCounts]) -> AddedCounts:
-    from dnsrenew.extensions.fleet.fleet import adder, store_of
-
     config = invocation.config()
     store = store_of(config)
     try:
@@ -136,26 +135,13 @@ def fleet_init(invocation: Invocation) -> int:
 # ``dnsrenew fleet load`` and ``dnsrenew fleet dump``: a folder store into the database, and back.
 
 
-def fleet_load(invocation: Invocation) -> int:
-    """Write the content of a folder into the database; return the exit status: 1 if a certificate is damaged.
-
-    :raises ConfigError: the folder is no store.
-    :raises LockedError: a run works on one of the certificates.
-    :raises StoreError: the folder cannot be read, or the database cannot be written.
-    """
-    return _move(invocation, loads=True)
-
-
-def fleet_dump(invocation: Invocation) -> int:
-    """Write the content of the database into an empty folder; return the exit status: 1 if a certificate is damaged.
-
-    :raises ConfigError: the folder is not empty.
-    :raises StoreError: the database cannot be read, or the folder cannot be written.
-    """
-    return _move(invocation, loads=False)
-
-
 def _move(invocation: Invocation, *, loads: bool) -> int:
+    """Write the content of a folder into the database, or back; return the exit status: 1 if a certificate is damaged.
+
+    :raises ConfigError: the folder is no store, or that of a dump is not empty.
+    :raises LockedError: a run works on one of the certificates.
+    :raises StoreError: the folder or the database cannot be read or written.
+    """
     config, context = invocation.config(), invocation.context()
     folder = Path(os.path.abspath(os.path.join(here(), os.path.expanduser(invocation.options.folder))))
     store = store_of(config)
@@ -357,3 +343,14 @@ def _limits(limits: CaLimits) -> str:
     if limits.held:
         text = texts.FLEET_HELD.format(limits=text, sets=formatting.count(limits.held, texts.FLEET_SETS))
     return text
+
+
+RUNNERS: Final[Mapping[str, Runner]] = {
+    "fleet init": fleet_init,
+    "fleet add": fleet_add,
+    "fleet sync": fleet_sync,
+    "fleet remove": fleet_remove,
+    "fleet status": fleet_status,
+    "fleet load": partial(_move, loads=True),
+    "fleet dump": partial(_move, loads=False),
+}

@@ -13,7 +13,7 @@ from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import ERROR, LineFields
 from dnsrenew.errors import Cancelled, ConfigError
-from dnsrenew.extensions.fleet.database.packages import check_packages
+from dnsrenew.extensions.fleet.database.server import check_packages
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome

@@ -10,18 +10,21 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.model.certificate import DatabaseCertificate
+from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
 from dnsrenew.extensions.fleet.database.seal import place
-from dnsrenew.store import damage, texts, version_meta
-from dnsrenew.store.damage import DamageReports
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store import json_files, texts
+from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
 from dnsrenew.store.paths import check_name
+from dnsrenew.store.protocol import CHAIN, Change, Store, facts_of, unchanged
 from dnsrenew.store.state import SCHEMA, Meta, State
-from dnsrenew.store.versions import KEEP
+from dnsrenew.store.versions import KEEP, checked_meta, meta_of
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Certificate
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.extensions.fleet.database.seal import Seals
@@ -108,53 +111,38 @@ SELECT pg_notify('dnsrenew_changed', %(name)s) FROM fence
 """
 
 
-class Lengths(Frozen):
-    """The bytes of a version: of the chain, and of the key as it is stored."""
+class CertificateRows(DamageReports, Store):
+    """What a database has of each certificate. Every method raises ``StoreError``."""
 
-    chain: int
-    key: int
-
-
-class CertificateRows(DamageReports):
-    """The rows of all certificates. Every method raises ``StoreError``.
-
-    :param where: the database, for messages.
-    """
-
-    def __init__(self, database: Database, seals: Seals, locks: LockSession, where: str) -> None:
-        super().__init__()
-        self._database = database
-        self._seals = seals
-        self._locks = locks
-        self._where = where
+    database: Database
+    seals: Seals
+    locks: LockSession
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:
-        """Return the names of the certificates that are stored, sorted."""
-        return sorted(name for (name,) in self._database.fetch(_NAMES))
+        return sorted(name for (name,) in self.database.fetch(_NAMES))
 
-    def state(self, name: str) -> State:
-        """Return the state of a certificate; one that is damaged or gone is made from its versions."""
-        ((text, has_versions),) = self._database.fetch(_STATE, (check_name(name),))
+    def read_state(self, name: str, *, quarantine: bool = True) -> State:  # noqa: ARG002  # a damaged one stays
+        ((text, has_versions),) = self.database.fetch(_STATE, (check_name(name),))
         if text is None:
             return self._from_versions(name) if has_versions else State(notices=self.warnings(name))
         try:
             state = State.from_json(text.encode())
         except DamagedFile as fault:
-            self.report(name, damaged_value(self.path(name, "state"), texts.STATE_DAMAGED, str(fault)))
+            self.report(name, damaged_value(self._path(name, "state"), texts.STATE_DAMAGED, str(fault)))
             return self._from_versions(name)
         except NewerSchema as error:
-            raise damage.newer_schema(self.path(name, "state"), error.schema, SCHEMA) from None
+            raise json_files.newer_schema(self._path(name, "state"), error.schema, SCHEMA) from None
         warnings = self.warnings(name)
         return replace(state, notices=warnings) if warnings else state
 
-    def path(self, name: str, part: str) -> str:
+    def _path(self, name: str, part: str) -> str:
         """Return what messages call a part of a certificate."""
-        return f"{self._where} ({part} of {name})"
+        return f"{self.place} ({part} of {name})"
 
     def _from_versions(self, name: str) -> State:
-        for number, chain, key, text in self._database.fetch(_VERSIONS, (name,)):
+        for number, chain, key, text in self.database.fetch(_VERSIONS, (name,)):
             meta = self._meta(name, number, chain, key, text)
             if meta is not None:
                 return replace(State().renewed(number, meta), rebuilt=True, notices=self.warnings(name))
@@ -163,118 +151,131 @@ class CertificateRows(DamageReports):
     def _meta(self, name: str, number: int, chain: str, key: bytes, text: str) -> Meta | None:
         """Return the data of a version; None if its certificate or key is damaged."""
         try:
-            found = version_meta.from_pem(chain.encode(), self._open(name, number, key) or None)
+            found = meta_of(chain.encode(), self._open(name, number, key) or None)
         except StoreError:
             return None
         if found is None:
             return None
         try:
-            return version_meta.checked(text.encode(), found)
+            return checked_meta(text.encode(), found)
         except (DamagedFile, NewerSchema) as fault:
-            path = self.path(name, f"version {number}")
+            path = self._path(name, f"version {number}")
             self.report(name, Notice(*texts.META_DAMAGED.fill(path=path, reason=str(fault))))
             return found
 
-    def lengths(self, name: str, number: int) -> Lengths | None:
-        """Return the bytes of a version, or None if there is none."""
-        row = self._database.one(_LENGTHS, (check_name(name), number))
-        return None if row is None else Lengths(*row)
+    def mark(self, name: str) -> object:
+        """None if the database does not answer."""
+        with contextlib.suppress(StoreError):
+            return self.database.one(_MARK, (check_name(name),))
+        return None
 
-    def pair(self, name: str, number: int) -> tuple[str, str] | None:
-        """Return the chain and the private key of a version, both PEM; None if one of them is missing.
+    def is_whole(self, name: str, state: State) -> bool:
+        return state.version is not None and not self._damage(name, state.version, state)
 
-        :raises StoreError: ``seal-wrong``.
-        """
-        row = self._database.one(_PAIR, (check_name(name), number))
-        if row is None or not all(row):
+    def _damage(self, name: str, number: int, state: State) -> str:
+        """Return what is wrong with a version; "" if nothing is."""
+        row = self.database.one(_LENGTHS, (check_name(name), number))
+        if row is None:
+            return "it is missing"
+        chain, key = row
+        if not key:
+            return "it has no private key"
+        wrong = f"its chain has {chain} bytes instead of {state.sizes.get(CHAIN, 'more')}"
+        return "" if chain and chain == state.sizes.get(CHAIN, chain) else wrong
+
+    def report_damage(self, name: str, state: State, context: Context) -> None:
+        reason = "" if state.version is None else self._damage(name, state.version, state)
+        if reason:
+            path = self._path(name, f"version {state.version}")
+            warning = damaged_value(path, texts.VERSION_DAMAGED, reason)
+            context.warn(warning.code, warning.message, warning.fix)
+
+    def certificate(self, name: str, state: State) -> Certificate | None:
+        if state.version is None or (facts := facts_of(name, state)) is None:
             return None
-        return row[0], self._open(name, number, row[1]).decode("ascii", "replace")
+        row = self.database.one(_PAIR, (check_name(name), state.version))
+        if row is None or not all(row) or len(row[0]) != state.sizes.get(CHAIN, len(row[0])):
+            return None
+        pems = row[0], self._open(name, state.version, row[1]).decode("ascii", "replace")
+        return DatabaseCertificate(**facts, pems=pems)
 
-    def chain(self, name: str, number: int) -> str | None:
-        """Return the chain of a version, PEM, or None."""
-        row = self._database.one(_CHAIN, (check_name(name), number))
-        return None if row is None else row[0]
-
-    def key(self, name: str, number: int) -> bytes | None:
-        """Return the private key of a version, PEM, or None.
-
-        :raises StoreError: ``seal-wrong``.
-        """
-        row = self._database.one(_KEY, (check_name(name), number))
-        return self._open(name, number, row[0]) if row is not None and row[0] else None
-
-    def newest_chain(self, name: str) -> str | None:
-        """Return the chain of the version in force, or else of the newest one, whatever the state says."""
-        row = self._database.one(_NEWEST, (check_name(name),))
-        return None if row is None else row[0]
-
-    def ca(self, name: str, number: int) -> str | None:
-        """Return the CA that issued a version, "" for one that was installed by hand; None if there is none."""
-        row = self._database.one(_CA, (check_name(name), number))
-        return None if row is None else row[0]
+    def read_part(self, name: str, number: int | None, part: str) -> bytes | None:
+        """The newest chain is what servers of the fleet have."""
+        if number is None:
+            row = self.database.one(_NEWEST, (check_name(name),))
+        else:
+            row = self.database.one(_CHAIN if part == CHAIN else _KEY, (check_name(name), number))
+        if row is None or not row[0]:
+            return None
+        return row[0].encode("ascii", "replace") if part == CHAIN else self._open(name, number, row[0])
 
     def versions(self, name: str) -> dict[int, Meta]:
-        """Return what is recorded of each version, by its number."""
         found = {}
-        for number, text in self._database.fetch(_METAS, (check_name(name),)):
+        for number, text in self.database.fetch(_METAS, (check_name(name),)):
             with contextlib.suppress(DamagedFile, NewerSchema):
                 found[number] = Meta.from_json(text.encode())
         return found
 
-    def mark(self, name: str) -> object:
-        """Return a value that differs after the state of a certificate was written."""
-        return self._database.one(_MARK, (check_name(name),))
+    def is_by_hand(self, name: str, state: State) -> bool:
+        return state.version is not None and self.database.one(_CA, (check_name(name), state.version)) == ("",)
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 
-    def write_state(self, name: str, state: State) -> None:
-        """Replace the state of a certificate."""
+    def remove(self, name: str) -> None:
+        self._write(name, _REMOVE, {})
+
+    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:  # noqa: ARG002  # always durable
         self._write(name, _WRITE_STATE, _state_values(state))
 
-    def next_number(self, name: str, state: State) -> int:
-        """Return the number of a new version, which is above those of all versions and of the state."""
-        ((highest,),) = self._database.fetch(_HIGHEST, (check_name(name),))
-        return int(max(highest, state.version or 0, state.switching or 0)) + 1
+    def note_revocation(self, name: str, state: State) -> None:
+        if state.version is not None:
+            more = {"revoked": state.revoked, "compromised_keys": list(state.compromised_keys)}
+            self._write(name, _NOTE, {"number": state.version, "more": json_files.dump(more).decode()})
 
-    def add(self, name: str, number: int, pair: tuple[str, bytes], meta: Meta, in_force: int | None) -> None:
-        """Add a version that is not in force: moved, imported or installed by hand, so not issued just now."""
-        values = {"in_force": in_force, "keep": KEEP, **self._version_values(name, number, pair, meta)}
-        values["issued"] = meta.not_before
-        self._write(name, _ADD_ALONE, values)
+    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
+        """It was moved, imported or installed by hand, so not issued just now."""
+        values = self._version_values(name, fullchain_pem, key_pem, meta, state)
+        self._write(name, _ADD_ALONE, {"in_force": state.version, "keep": KEEP, "issued": meta.not_before, **values})
+        return int(values["number"])
 
-    def keep(self, name: str, number: int, pair: tuple[str, bytes], meta: Meta, state: State) -> None:
-        """Add a version, put it into force with this state, and remove old ones."""
-        # The statement does not see its own version, so one less of the others is kept.
-        values = {"in_force": None, "keep": KEEP - 1, **self._version_values(name, number, pair, meta)}
-        values["issued"] = None  # now: the CA may set not_before an hour back
-        self._write(name, _KEEP, {**values, **_state_values(state)})
+    def keep_version(self, name: str, pair: tuple[str, bytes], meta: Meta, state: State, remember: Change) -> State:
+        """Two statements."""
+        values = self._version_values(name, *pair, meta, state)
+        new = remember(state.renewed(values["number"], meta))
+        # The statement does not see its own version, so one less of the others is kept. Issued now: the CA may set
+        # not_before an hour back.
+        values |= {"in_force": None, "keep": KEEP - 1, "issued": None, **_state_values(new)}
+        self._write(name, _KEEP, values)
+        return replace(new, notices=self.warnings(name))
 
-    def activate(self, name: str, number: int, state: State) -> None:
-        """Put a version into force with this state, and remove old ones."""
-        self._write(name, _ACTIVATE, {"in_force": number, "keep": KEEP, **_state_values(state)})
+    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
+        return self._activate(name, remember(state.renewed(number, meta)))
 
-    def note(self, name: str, number: int, more: str) -> None:
-        """Replace fields in the data of a version.
+    def _activate(self, name: str, state: State) -> State:
+        self._write(name, _ACTIVATE, {"in_force": state.version, "keep": KEEP, **_state_values(state)})
+        return replace(state, notices=self.warnings(name))
 
-        :param more: as JSON.
-        """
-        self._write(name, _NOTE, {"number": number, "more": more})
+    def is_consistent(self, name: str, state: State) -> bool:  # noqa: ARG002  # only a state can be damaged or gone
+        return not state.rebuilt
 
-    def remove(self, name: str) -> None:
-        """Remove a certificate with its versions, documents and state."""
-        self._write(name, _REMOVE, {})
+    def make_consistent(self, name: str) -> None:
+        found = self.read_state(name)
+        if found.rebuilt and found.version is not None:
+            self._activate(name, replace(found, rebuilt=False))
 
     def _write(self, name: str, statement: str, values: dict[str, Any]) -> None:
         key = f"certificate-{check_name(name)}"
-        self._locks.run_fenced(key, statement, {"name": name, **values})
+        self.locks.run_fenced(key, statement, {"name": name, **values})
 
-    def _version_values(self, name: str, number: int, pair: tuple[str, bytes], meta: Meta) -> dict[str, Any]:
-        chain, key = pair
-        sealed = self._seals.seal(key, place("version", name, number))
+    def _version_values(self, name: str, chain: str, key: bytes, meta: Meta, state: State) -> dict[str, Any]:
+        """Return the values of a new version, whose number is above those of all versions and of the state."""
+        ((highest,),) = self.database.fetch(_HIGHEST, (check_name(name),))
+        number = int(max(highest, state.version or 0, state.switching or 0)) + 1
+        sealed = self.seals.seal(key, place("version", name, number))
         return {"number": number, "chain": chain, "key": sealed, "meta": json_text(meta.to_json()), "ca": meta.ca}
 
-    def _open(self, name: str, number: int, key: bytes) -> bytes:
-        return self._seals.open(bytes(key), place("version", name, number))
+    def _open(self, name: str, number: int | None, key: bytes) -> bytes:
+        return self.seals.open(bytes(key), place("version", name, number))
 
 
 def _state_values(state: State) -> dict[str, Any]:

@@ -12,13 +12,12 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
-from dnsrenew.extensions.fleet.database.packages import check_packages
-from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params, Row, Server
+from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params, Row, Server, check_packages
 from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
@@ -27,19 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction"]
 
 
-class Transaction:
-    """Statements that take effect together, or not at all. A failed one ends it."""
+class Statements(Protocol):
+    """Executes statements, with psycopg's placeholders: ``%s`` or ``%(name)s``."""
 
-    def __init__(self, server: Server, connection: DeadlineConnection) -> None:
-        self._server = server
-        self._connection = connection
+    def run_one(self, sql: str, params: Params) -> tuple[list[Row], int]:
+        """Execute a statement; return its rows and the number of rows that it returned or changed."""
 
     def fetch(self, sql: str, params: Params = ()) -> list[Row]:
         """Execute a statement and return its rows.
 
         :raises StoreError: it failed.
         """
-        return self._server.run(self._connection, sql, params)[0]
+        return self.run_one(sql, params)[0]
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
         """Execute a statement and return its first row, or None.
@@ -54,10 +52,21 @@ class Transaction:
 
         :raises StoreError: it failed.
         """
-        return self._server.run(self._connection, sql, params)[1]
+        return self.run_one(sql, params)[1]
 
 
-class Database(Server):
+class Transaction(Statements):
+    """Statements that take effect together, or not at all. A failed one ends it."""
+
+    def __init__(self, server: Server, connection: DeadlineConnection) -> None:
+        self._server = server
+        self._connection = connection
+
+    def run_one(self, sql: str, params: Params) -> tuple[list[Row], int]:
+        return self._server.run(self._connection, sql, params)
+
+
+class Database(Server, Statements):
     """A PostgreSQL database. Thread-safe; it connects when it is first used, and again after a lost connection.
 
     Every method that talks to the server raises :class:`~dnsrenew.errors.StoreError` only: ``store-unreachable``
@@ -80,23 +89,10 @@ class Database(Server):
 
     # ── statements ──────────────────────────────────────────────────────────────────────
 
-    def fetch(self, sql: str, params: Params = ()) -> list[Row]:
-        """Execute a statement, which commits, and return its rows.
-
-        :param sql: psycopg's placeholders: ``%s`` or ``%(name)s``.
-        """
+    def run_one(self, sql: str, params: Params) -> tuple[list[Row], int]:
+        """It commits."""
         with self._lease() as connection:
-            return self.run(connection, sql, params)[0]
-
-    def one(self, sql: str, params: Params = ()) -> Row | None:
-        """Execute a statement, which commits, and return its first row, or None."""
-        rows = self.fetch(sql, params)
-        return rows[0] if rows else None
-
-    def execute(self, sql: str, params: Params = ()) -> int:
-        """Execute a statement, which commits, and return the number of rows that it changed."""
-        with self._lease() as connection:
-            return self.run(connection, sql, params)[1]
+            return self.run(connection, sql, params)
 
     @contextlib.contextmanager
     def transaction(self, *, patience: float | None = None) -> Iterator[Transaction]:

@@ -1,19 +1,30 @@
-"""Documents of a certificate: what a folder has in small files beside its state. Sealed, because some have keys."""
+"""Documents of a certificate and accounts, in a database: sealed, because they have keys."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import platform
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.store import json_files, texts
+from dnsrenew.store.accounts import DATA, KEY, NEXT_KEY, WAIT
+from dnsrenew.store.documents import BEGUN, OLD_FILES, ORDER, PARTS
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from dnsrenew.base.model.certificate import AccountData
+    from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.extensions.fleet.database.seal import Seals
@@ -33,69 +44,191 @@ _REMOVE: Final = """
 )
 SELECT 1 FROM fence
 """
+_SCHEMA: Final = 1
 
 
 class DocumentTable(Frozen, hidden=("seals",)):
-    """The documents of all certificates. A write is fenced by the lock of the certificate, if this process holds it.
+    """The ``Documents`` of a database. A write is fenced by the lock of the certificate, if this process holds it.
 
-    Every method raises ``StoreError``: ``store-bad-name``, and those of :class:`Database`.
+    Renames are of files of one machine, which alone completes them; all else is the same for all machines.
+
+    :ivar place: of the database, for messages.
     """
 
     database: Database
     seals: Seals
     locks: LockSession
+    place: str
 
     def read(self, name: str, kind: str) -> bytes | None:
-        """Return a document, or None.
-
-        :raises StoreError: ``seal-wrong``: it cannot be opened.
-        """
         row = self.database.one(_READ, (check_name(name), kind))
         return None if row is None else self._open(name, kind, row[0])
 
-    def read_all(self, kind: str) -> list[tuple[str, bytes]]:
-        """Return the documents of a kind, each with the name of its certificate."""
-        return [(name, self._open(name, kind, content)) for name, content in self.database.fetch(_OF_ALL, (kind,))]
-
-    def made(self, name: str, kind: str) -> datetime | None:
-        """Return when a document was written, or None."""
-        row = self.database.one(_MADE, (check_name(name), kind))
-        return None if row is None else row[0]
-
-    def kinds(self, name: str) -> list[str]:
-        """Return the kinds of the documents of a certificate."""
-        return [kind for (kind,) in self.database.fetch(_KINDS, (check_name(name),))]
-
     def write(self, name: str, kind: str, data: bytes) -> None:
-        """Replace a document."""
         content = self.seals.seal(data, place("document", check_name(name), kind))
         self.locks.run_fenced(f"certificate-{name}", _WRITE, {"name": name, "kind": kind, "content": content})
 
-    def remove(self, name: str, kinds: Sequence[str]) -> None:
-        """Remove the documents of these kinds, as far as there are any."""
+    def read_parts(self, name: str, kind: str) -> dict[str, bytes] | None:
+        try:
+            data = self.read(name, kind)
+        except StoreError as error:
+            if kind != ORDER or error.code != "seal-wrong" or "sealed" in error.evidence:
+                raise
+            raise DamagedFile("it cannot be opened with the seal") from None
+        return None if data is None else _parts(kind, data)
+
+    def write_parts(self, name: str, kind: str, parts: Mapping[str, bytes]) -> None:
+        found = {part: base64.b64encode(data) if part.endswith(".der") else data for part, data in parts.items()}
+        plain = {part: data.decode("latin-1") for part, data in found.items()}
+        if kind == ORDER:
+            document = json_files.value(plain.pop(PARTS[ORDER][-1]))
+            self.write(name, kind, json_files.dump({**document, "parts": plain}))
+        else:
+            plain = {part.partition(".")[0]: text for part, text in plain.items()}
+            self.write(name, kind, json_files.dump({"schema": _SCHEMA, **plain}))
+
+    def set_aside(self, name: str, kind: str, damage: DamageTexts, reason: str) -> Notice:
+        with contextlib.suppress(StoreError):
+            self.remove(name, kind)
+        return damaged_value(f"{self.place} ({kind if kind == ORDER else kind.upper()} of {name})", damage, reason)
+
+    def remove(self, name: str, *kinds: str) -> None:
         self.locks.run_fenced(f"certificate-{check_name(name)}", _REMOVE, {"name": name, "kinds": list(kinds)})
+
+    def deployed(self, name: str) -> list[str]:
+        kinds = self.database.fetch(_KINDS, (check_name(name),))
+        return [kind for (kind,) in kinds if kind.startswith((OLD_FILES, BEGUN))]
+
+    def made(self, name: str, kind: str) -> datetime | None:
+        row = self.database.one(_MADE, (check_name(name), kind))
+        return None if row is None else row[0].replace(microsecond=0)
+
+    def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
+        data = self.read(name, renames_kind())
+        entries = {} if data is None else _entries(data)
+        entries.pop(entry, None)
+        if renames is not None:
+            entries[entry] = renames.decode()
+        if entries:
+            self.write(name, renames_kind(), json_files.dump({"schema": _SCHEMA, "entries": entries}))
+        else:
+            self.remove(name, renames_kind())
+
+    def read_renames(self) -> list[tuple[str, str, bytes]]:
+        kind = renames_kind()
+        rows = self.database.fetch(_OF_ALL, (kind,))
+        found = ((name, _entries(self._open(name, kind, content))) for name, content in rows)
+        return [(name, entry, renames.encode()) for name, entries in found for entry, renames in entries.items()]
 
     def _open(self, name: str, kind: str, content: bytes) -> bytes:
         return self.seals.open(bytes(content), place("document", name, kind))
 
 
-class DocumentRows(Frozen):
-    """The documents of one kind: the ``Documents`` of a database."""
+def _parts(kind: str, data: bytes) -> dict[str, bytes]:
+    """Return the parts of a document.
 
-    table: DocumentTable
-    kind: str
+    :raises DamagedFile: dnsrenew cannot have written it.
+    :raises NewerSchema: a newer dnsrenew wrote it.
+    """
+    document = json_files.load(data, _SCHEMA)
+    if kind != ORDER:
+        return {part: json_files.string(document.get(part.partition(".")[0])).encode() for part in PARTS[kind]}
+    key, csr, whole = PARTS[ORDER]
+    parts = document.get("parts")
+    if type(parts) is not dict:
+        raise DamagedFile("it has no key and no CSR")
+    try:
+        found = json_files.string(parts.get(key)).encode("latin-1"), json_files.string(parts.get(csr))
+        return {key: found[0], csr: base64.b64decode(found[1], validate=True), whole: data}
+    except ValueError:
+        raise DamagedFile("its key or its CSR is not encoded as dnsrenew does it") from None
 
-    def read(self, name: str) -> bytes | None:
-        """Return the document of a certificate, or None."""
-        return self.table.read(name, self.kind)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Replace the document of a certificate."""
-        self.table.write(name, self.kind, data)
+def renames_kind() -> str:
+    """Return the kind of the documents with the renames of this machine, by entry."""
+    return f"renames:{platform.node()}"
 
-    def remove(self, name: str) -> None:
-        """Remove the document of a certificate, if there is one."""
-        self.table.remove(name, [self.kind])
+
+def _entries(data: bytes) -> dict[str, str]:
+    """Return the renames of each entry; none if they are damaged."""
+    try:
+        entries = json_files.load(data, _SCHEMA).get("entries")
+    except (DamagedFile, NewerSchema):
+        return {}
+    if not isinstance(entries, dict):
+        return {}
+    return {entry: renames for entry, renames in entries.items() if isinstance(renames, str)}
+
+
+# ── accounts ────────────────────────────────────────────────────────────────────────────
+
+_READ_ACCOUNT: Final = "SELECT key, next_key, data::text FROM dnsrenew_account WHERE directory = %s"
+_WRITE_ACCOUNT: Final = """
+INSERT INTO dnsrenew_account (directory, key, next_key, data)
+SELECT %(directory)s, %(key)s::bytea, %(next_key)s::bytea, %(data)s::jsonb FROM fence
+ON CONFLICT (directory) DO UPDATE SET key = EXCLUDED.key, next_key = EXCLUDED.next_key, data = EXCLUDED.data
+RETURNING 1
+"""
+_REMOVE_ACCOUNT: Final = """
+, gone AS (
+  UPDATE dnsrenew_account SET key = NULL, next_key = NULL, data = NULL
+  WHERE directory = %(directory)s AND EXISTS (SELECT FROM fence)
+)
+SELECT 1 FROM fence
+"""
+
+
+class AccountRow(Frozen, hidden=("seals",)):
+    """The ``AccountPlace`` of a database. All machines share it, whatever their configurations call the CA.
+
+    :ivar label: what messages call it.
+    :ivar where: of the database, for messages.
+    """
+
+    database: Database
+    seals: Seals
+    locks: LockSession
+    directory: str
+    label: str
+    where: str
+
+    def lock(self, context: Context) -> AbstractContextManager[None]:
+        return self.locks.hold(self._lock_key, texts.ACCOUNT_LOCK.format(name=self.label), wait=WAIT, context=context)
+
+    def read(self) -> Callable[[str], bytes | None]:
+        row = self.database.one(_READ_ACCOUNT, (self.directory,)) or (None, None, None)
+        found = dict(zip((KEY, NEXT_KEY, DATA), row, strict=True))
+
+        def part(name: str) -> bytes | None:
+            value = found[name]
+            if value is None:
+                return None
+            is_key = name != DATA
+            return self.seals.open(bytes(value), place("account", self.directory, name)) if is_key else value.encode()
+
+        return part
+
+    def restrict(self) -> None:
+        """Nothing: the roles of the database decide."""
+
+    def path(self, part: str) -> str:
+        return f"{self.where} (account {self.label}).{part}"
+
+    def set_aside(self, part: str, damage: DamageTexts, reason: str) -> Notice:
+        return damaged_value(self.path(part), damage, reason)
+
+    def write(self, account: AccountData, data: bytes) -> None:
+        values: dict[str, Any] = {"directory": self.directory, "data": json_text(data)}
+        for part, key in ((KEY, account.key_pem), (NEXT_KEY, account.next_key_pem)):
+            values[part] = None if key is None else self.seals.seal(key, place("account", self.directory, part))
+        self.locks.run_fenced(self._lock_key, _WRITE_ACCOUNT, values)
+
+    def remove(self) -> None:
+        self.locks.run_fenced(self._lock_key, _REMOVE_ACCOUNT, {"directory": self.directory})
+
+    @property
+    def _lock_key(self) -> str:
+        return f"account-{self.directory}"
 
 
 # ── json values ────────────────────────────────────────────────────────────────────────

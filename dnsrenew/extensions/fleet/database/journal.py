@@ -8,30 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
-from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
-from dnsrenew.extensions.fleet.database.orders import renames_kind
-from dnsrenew.store import texts as store_texts
-from dnsrenew.store.journal_entry import (
+from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text, renames_kind
+from dnsrenew.store.journal import (
     CLEANUP,
     CLEANUP_SECONDS,
-    SCHEMA,
+    Journal,
     JournalEntry,
     JournalPage,
     WrittenValue,
+    values_of,
 )
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.paths import check_name
 
 if TYPE_CHECKING:
+    from dnsrenew.base.model import Notice
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.extensions.fleet.database.connection import Database, Params
     from dnsrenew.extensions.fleet.database.locks import LockSession
+    from dnsrenew.store.texts import DamageTexts
 
 _LOCK: Final = "journal"
 _DEAD: Final = "(holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive))"
@@ -98,7 +96,7 @@ class JournalRow(JournalEntry):
         if self._has_ended or is_kept_already:
             return
         try:
-            self._write(_LEAVE, page=json_text(self._page.to_json()) if has_changed else None)
+            self._write(_LEAVE, page=json_text(self.page.to_json()) if has_changed else None)
         except StoreError:
             self._rows.give_up(self._number)
         self._holder = None
@@ -107,8 +105,8 @@ class JournalRow(JournalEntry):
         return self._rows.database.execute(statement, {"id": self._number, "holder": self._holder, **values})
 
 
-class JournalRows:
-    """The ``Journal`` of a database. Thread-safe.
+class JournalRows(Journal):
+    """The journal of a database.
 
     :param place: of the database, for messages.
     """
@@ -142,15 +140,9 @@ class JournalRows:
     def enter(
         self, context: Context, certificate: str, values: Sequence[WrittenValue], hosts: Mapping[str, int] | None = None
     ) -> JournalRow:
-        """Record values before they are written to DNS; the entry is durable on return. One statement.
-
-        :raises StoreError: the entry cannot be written; then nothing may be written to DNS.
-        :raises LockedError: another run is still removing one of the values.
-        :raises Cancelled: cancelled.
-        """
-        check_name(certificate)
+        """One statement."""
+        page = JournalPage.of(context, certificate, values, hosts)
         context.check()
-        page = JournalPage(certificate, rfc3339(context.clock.now()) or "", tuple(dict.fromkeys(values)), hosts or {})
         holder = self._locks.holder
         given = {"certificate": certificate, "page": json_text(page.to_json()), "holder": holder}
         ((number, has_duplicate),) = self.database.fetch(_ENTER, given)
@@ -165,49 +157,26 @@ class JournalRows:
         return entry
 
     def live_values(self) -> set[WrittenValue]:
-        """Return the values of runs that live, as far as they can be read; nothing is changed.
-
-        :raises StoreError: the journal cannot be read.
-        """
-        return _values(page for (page,) in self.database.fetch(_LIVE))
+        return values_of(page.encode() for (page,) in self.database.fetch(_LIVE))
 
     # ── of dead runs ────────────────────────────────────────────────────────────────────
 
-    @contextlib.contextmanager
-    def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
-        """Yield the entries of dead runs, and exclude other cleanups meanwhile, on all machines.
-
-        :param wait: seconds to wait for another cleanup.
-        :raises LockedError: another cleanup runs.
-        :raises StoreError: the journal cannot be read, or the lock cannot be had.
-        :raises Cancelled: cancelled.
-        """
+    def _is_used(self) -> bool:
         self._release()
-        if not self._ask(_ANY_DEAD):
-            yield []
-            return
-        with self._locks.hold(_LOCK, CLEANUP, wait=wait, context=context):
-            entries = self._dead(context)
-            try:
-                yield entries
-            finally:
-                for entry in entries:
-                    entry.keep()
+        return self._ask(_ANY_DEAD)
+
+    def _cleanup(self, context: Context, wait: float) -> contextlib.AbstractContextManager[None]:
+        return self._locks.hold(_LOCK, CLEANUP, wait=wait, context=context)
 
     def unreadable(self) -> list[str]:
-        """Return the entries whose values are unknown: damaged ones and those of a newer dnsrenew.
-
-        :raises StoreError: the journal cannot be read.
-        """
-        return [self.path(number) for number, page in self.database.fetch(_PAGES) if _values([page]) == set()]
+        return [self.path(number) for number, page in self.database.fetch(_PAGES) if not values_of([page.encode()])]
 
     def _dead(self, context: Context) -> list[JournalEntry]:
-        """Return the entries of dead runs that have values to remove."""
         rows = self.database.fetch(_READ)
-        live = _values(page for _, page, _, _, is_dead in rows if not is_dead)
+        live = values_of(page.encode() for _, page, _, _, is_dead in rows if not is_dead)
         found: list[JournalEntry] = []
         for number, text, asked, holder, is_dead in rows:
-            page = self._page(context, number, text) if is_dead else None
+            page = self._page(context, self.path(number), text.encode) if is_dead else None
             if page is not None:
                 in_flight = asked and page.is_recent(context.clock.now())
                 entry = JournalRow(self, number, page, holder, in_flight=in_flight)
@@ -215,16 +184,8 @@ class JournalRows:
                 found.append(entry)
         return [entry for entry in found if entry.values]
 
-    def _page(self, context: Context, number: int, text: str) -> JournalPage | None:
-        """Return the page of an entry; None with a warning if it cannot be read."""
-        try:
-            return JournalPage.from_json(text.encode())
-        except DamagedFile as fault:
-            warning = damaged_value(self.path(number), store_texts.JOURNAL_DAMAGED, str(fault))
-        except NewerSchema as newer:
-            warning = Notice(*store_texts.JOURNAL_NEWER.fill(path=self.path(number), schema=newer.schema, known=SCHEMA))
-        context.warn(warning.code, warning.message, warning.fix)
-        return None
+    def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
+        return damaged_value(path, damage, reason)
 
     def _ask(self, question: str, params: Params = ()) -> bool:
         return self.database.one(question, params) == (True,)
@@ -240,12 +201,3 @@ class JournalRows:
             self.database.execute(_GIVE_UP, (numbers,))
             with self._guard:
                 self._given_up.difference_update(numbers)
-
-
-def _values(pages: Iterable[str]) -> set[WrittenValue]:
-    """Return the values of entries, as far as they can be read."""
-    found: set[WrittenValue] = set()
-    for page in pages:
-        with contextlib.suppress(DamagedFile, NewerSchema):
-            found.update(JournalPage.from_json(page.encode()).values)
-    return found

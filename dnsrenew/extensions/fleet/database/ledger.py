@@ -62,14 +62,10 @@ _Entries = dict[tuple[str, str], tuple["datetime", "datetime | None", "str | Non
 
 
 class LedgerRows(Frozen):
-    """The ledger of the account at a directory, for all machines.
-
-    :ivar path: where it is, for messages.
-    """
+    """The ledger of the account at a directory, for all machines."""
 
     database: Database
     directory: str
-    path: str
 
     def read(
         self,

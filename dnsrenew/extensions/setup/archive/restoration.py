@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final, Self
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
-from dnsrenew.store.directories import Directories
 from dnsrenew.store.os_errors import TEMP_PREFIX
-from dnsrenew.store.paths import FILES, META, Paths
+from dnsrenew.store.paths import FILES, META, Paths, StoreFolder
 from dnsrenew.store.versions import Versions
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class StoreBuilder:
         self._finished = False
 
     def __enter__(self) -> Self:
-        folders = Directories(self._disk, self._paths)
+        folders = StoreFolder(self._disk, self._paths)
         folders.check_ground()
         self.refuse_existing()
         try:
@@ -98,7 +97,7 @@ class StoreBuilder:
         if found:
             raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 
-    def _make_root(self, folders: Directories) -> None:
+    def _make_root(self, folders: StoreFolder) -> None:
         folders.make_base(close=False)
         for part in ("accounts", "certificates"):
             self._disk.remove(os.path.join(self._paths.root, part))

@@ -19,7 +19,7 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
 from dnsrenew.extensions.setup.importing.model import HostView
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.cli.invocation import Invocation

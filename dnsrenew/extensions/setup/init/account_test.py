@@ -23,7 +23,7 @@ from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.renewal.batch import DRIVEN
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Check

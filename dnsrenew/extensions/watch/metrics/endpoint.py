@@ -20,7 +20,7 @@ from dnsrenew.errors import ConfigError, DnsRenewError, as_clause
 from dnsrenew.extensions.watch.metrics import texts
 from dnsrenew.extensions.watch.metrics.collect import LastRun, collect, last_run
 from dnsrenew.extensions.watch.metrics.exposition import CONTENT_TYPE, Health, exposition, health
-from dnsrenew.store.opening import open_store
+from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock

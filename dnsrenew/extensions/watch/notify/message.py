@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import DeploymentResult, Outcome
     from dnsrenew.base.translation import Translator
     from dnsrenew.config.notify import ChangeKind
-    from dnsrenew.store.deployment_files import Notified
+    from dnsrenew.store.records import Notified
 
 _MOST: Final = 10
 """Certificates that a message tells in full."""

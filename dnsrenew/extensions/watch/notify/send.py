@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dnsrenew.config import Config
     from dnsrenew.config.notify import NotifySettings
     from dnsrenew.store import Store
-    from dnsrenew.store.deployment_files import Notified
+    from dnsrenew.store.records import Notified
 
 _PACKAGE: Final = "apprise"
 _LIBRARIES: Final = (_PACKAGE,)

@@ -1,0 +1,422 @@
+"""What a store keeps besides certificates: deployments, messages, diagnoses, programs that are owed, schedules.
+
+What is about one certificate is in :mod:`.documents`. The rest is files: a port and a schedule belong to one machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from dnsrenew.base.model import rfc3339
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import StoreError
+from dnsrenew.store import json_files, texts, zone_locks
+from dnsrenew.store.atomic_io import PRIVATE
+from dnsrenew.store.documents import BEGUN, DIAGNOSES, NOTIFIED, OLD_FILES, Documents
+from dnsrenew.store.json_files import DamagedFile, NewerSchema
+from dnsrenew.store.paths import StoreFolder
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from dnsrenew.base.runtime.context import Context
+
+_SCHEMA: Final = 1
+
+# ── deployments ─────────────────────────────────────────────────────────────────────────
+
+
+class SavedDeployment(Frozen):
+    """The ``SavedFiles`` of one entry of ``deploy``; the caller holds the lock of the certificate.
+
+    :ivar name: of the certificate.
+    :ivar entry: its id.
+    """
+
+    documents: Documents
+    name: str
+    entry: str
+
+    def begin(self) -> None:
+        """Record that the target is being changed, and forget what an earlier change that ended has saved.
+
+        After a change that did not end (the run was killed), what that one saved stays until :meth:`keep`.
+
+        :raises StoreError: it cannot be written; change nothing.
+        """
+        if not self.is_begun:
+            self.documents.remove(self.name, OLD_FILES + self.entry)
+            self.documents.write(self.name, BEGUN + self.entry, b"")
+
+    def end(self) -> None:
+        """Record that the change has ended: the target has the new certificate, or the old one again."""
+        with contextlib.suppress(StoreError):
+            self.documents.remove(self.name, BEGUN + self.entry)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a change of the target was begun and has not ended."""
+        return self.documents.read(self.name, BEGUN + self.entry) is not None
+
+    def have_others_begun(self, known: Collection[str]) -> bool:
+        """Return whether an entry that is not configured any more has begun a change that has not ended.
+
+        :param known: the ids of the entries that are configured.
+        """
+        return any(kind.startswith(BEGUN) for kind in self._others(known))
+
+    def forget_others(self, known: Collection[str]) -> None:
+        """Remove what is kept for entries that are not configured any more: it has private keys.
+
+        :param known: the ids of the entries that are configured.
+        """
+        if others := self._others(known):
+            self.documents.remove(self.name, *others)
+
+    def _others(self, known: Collection[str]) -> list[str]:
+        return [kind for kind in self.documents.deployed(self.name) if kind.partition(":")[2] not in known]
+
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Save the old content of the target, by path; it replaces what was saved before.
+
+        A power cut may lose it: then the server starts anew, with what is in place.
+
+        :raises StoreError: it cannot be written.
+        """
+        kind = OLD_FILES + self.entry
+        if files:
+            content = {path: base64.b64encode(data).decode("ascii") for path, data in files.items()}
+            self.documents.write(self.name, kind, json_files.dump({"schema": _SCHEMA, "files": content}))
+        else:
+            self.documents.remove(self.name, kind)
+
+    def kept(self) -> dict[str, bytes]:
+        """Return what this change has saved; empty if there was nothing, or it is damaged.
+
+        :raises StoreError: it cannot be read.
+        """
+        files = _content(self.documents.read(self.name, OLD_FILES + self.entry), "files")
+        try:
+            return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
+        except (TypeError, ValueError, AttributeError):
+            return {}
+
+    def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
+        """Write down renames before the first one, durably.
+
+        :raises StoreError: it cannot be written; rename nothing.
+        """
+        data = json_files.dump({"schema": _SCHEMA, "renames": list(renames)})
+        self.documents.write_renames(self.name, self.entry, data)
+
+    def clear_renames(self) -> None:
+        """Forget the renames: they are done."""
+        with contextlib.suppress(StoreError):
+            self.documents.write_renames(self.name, self.entry, None)
+
+
+def _content(data: bytes | None, field: str) -> Any:
+    """Return a field of a document on which nothing depends: of a damaged one, None."""
+    try:
+        return None if data is None else json_files.load(data, _SCHEMA).get(field)
+    except (DamagedFile, NewerSchema):
+        return None
+
+
+class UnfinishedRenames(Frozen):
+    """Renames that a deployment has written down.
+
+    :ivar name: the name of the certificate; its lock is held while they are under way.
+    :ivar renames: pairs of a temporary file and its final path.
+    :ivar forget: call it when they are done.
+    """
+
+    name: str
+    renames: Sequence[tuple[str, str]]
+    forget: Callable[[], None]
+
+
+def renames_of(data: bytes) -> list[tuple[str, str]]:
+    """Return stored renames; empty if they are damaged."""
+    try:
+        return [(str(temp), str(path)) for temp, path in _content(data, "renames")]
+    except (TypeError, ValueError):
+        return []
+
+
+# ── messages ────────────────────────────────────────────────────────────────────────────
+
+# The record of messages about a certificate, so that each change is sent once. It is written after a message was sent:
+# a crash in between, or two runs that find the same change within a second, send it twice; nothing is lost.
+
+
+class Notified(Frozen, kw_only=True):
+    """Which messages were sent about one certificate.
+
+    :ivar failed: whether a message said that the renewal fails.
+    :ivar expiring: the last warning about its expiry: 1 for a third of the lifetime left, 2 for a sixth, 0 for none.
+    :ivar serial: the serial number of the certificate that ``expiring`` is about.
+    :ivar deployments: those with a message about their failure, each with the serial number of the certificate.
+    :ivar renewed: the serial number of the newest certificate that is known; "" without messages about renewals.
+    """
+
+    failed: bool = False
+    expiring: int = 0
+    serial: str = ""
+    deployments: Mapping[str, str] = field(default_factory=dict)
+    renewed: str = ""
+
+
+class NotifiedRecords(Frozen):
+    """One document for each certificate about which a message was sent. A damaged one counts as missing."""
+
+    documents: Documents
+
+    def read(self, name: str) -> Notified:
+        """Return which messages were sent about a certificate; one read.
+
+        :raises StoreError: it cannot be read.
+        """
+        data = self.documents.read(name, NOTIFIED)
+        if data is None:
+            return Notified()
+        try:
+            return _parse(json_files.load(data, _SCHEMA))
+        except (DamagedFile, NewerSchema):
+            return Notified()
+
+    def write(self, name: str, notified: Notified) -> None:
+        """Replace the record, atomically and durably; one that says nothing is removed.
+
+        :raises StoreError: it cannot be written.
+        """
+        if notified == Notified():
+            self.documents.remove(name, NOTIFIED)
+        else:
+            self.documents.write(name, NOTIFIED, json_files.dump({"schema": _SCHEMA, **vars(notified)}))
+
+
+def _parse(document: Mapping[str, Any]) -> Notified:
+    deployments = document.get("deployments") or {}
+    if type(deployments) is not dict:
+        raise DamagedFile("the deployments are not an object")
+    return Notified(
+        failed=json_files.flag(document.get("failed")),
+        expiring=json_files.count(document.get("expiring")),
+        serial=json_files.string(document.get("serial")),
+        deployments={key: json_files.string(serial) for key, serial in deployments.items()},
+        renewed=json_files.string(document.get("renewed")),
+    )
+
+
+# ── diagnosis records ──────────────────────────────────────────────────────────────────
+
+# Recorded diagnoses of a certificate, the oldest first: what ``doctor --record`` keeps.
+
+_MOST: Final = 50
+"""Records that are kept of a certificate."""
+
+Record = Mapping[str, Any]
+"""``time`` (RFC 3339), ``renewable``, and ``facts`` by the code of a check."""
+
+
+class DiagnosisRecords(Frozen):
+    """One document for each certificate. Nothing depends on it, so a damaged one counts as empty."""
+
+    documents: Documents
+
+    def read(self, name: str) -> list[Record]:
+        """Return the records of a certificate.
+
+        :raises StoreError: they cannot be read.
+        """
+        records = _content(self.documents.read(name, DIAGNOSES), "records")
+        return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+
+    def add(self, name: str, record: Record) -> None:
+        """Keep one more record, and drop the oldest of many.
+
+        :raises StoreError: it cannot be written.
+        """
+        records = [*self.read(name), record][-_MOST:]
+        self.documents.write(name, DIAGNOSES, json_files.dump({"schema": _SCHEMA, "records": records}))
+
+
+# ── programs that are owed ──────────────────────────────────────────────────────────────
+
+# Programs ``after``: written down before ``before`` stops a server, and forgotten once it runs again.
+#
+# Each is a file ``journal/<number>.after``, so that a run sees with the one look at the journal whether a killed run
+# owes any. A run holds the lock ``ports`` as long as it uses a port: while that is held, what is written down is not
+# owed yet.
+
+DEBT: Final = ".after"
+
+
+class Debt(Frozen):
+    """A program that a run has to run before it ends.
+
+    :ivar certificate: the certificate that the port was used for.
+    :ivar since: when it was written down (RFC 3339).
+    :ivar program: the program and its arguments, as they were then.
+    """
+
+    certificate: str
+    since: str
+    program: tuple[str, ...]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What texts tell of it."""
+        return {"name": self.certificate, "since": self.since, "command": shlex.join(self.program)}
+
+
+class Debts(StoreFolder):
+    """The programs that runs of a store owe."""
+
+    def using_port(self, context: Context, wait: float) -> AbstractContextManager[None]:
+        """Exclude other runs of this store from the use of ports.
+
+        :param wait: seconds to wait for them.
+        :raises LockedError: one uses a port.
+        :raises StoreError: the file of the lock cannot be created.
+        """
+        return self.hold_lock("ports", texts.PORTS_LOCK.format(), context, wait)
+
+    def note(self, context: Context, program: Sequence[str]) -> None:
+        """Write down that a program is owed, durably; the caller uses the port. 2 fsyncs.
+
+        :raises StoreError: it cannot be written; stop nothing.
+        """
+        debt = {
+            "schema": _SCHEMA,
+            "certificate": context.certificate or "",
+            "since": rfc3339(context.clock.now()),
+            "program": list(program),
+        }
+        self._disk.write(self._path(program), json_files.dump(debt), PRIVATE)
+        self._disk.sync_folder(self._paths.journal)
+
+    def forget(self, program: Sequence[str]) -> None:
+        """Forget a program: it has been run. After a power cut the server starts anew, so no fsync."""
+        self._disk.discard(self._path(program))
+
+    def owed(self) -> list[Debt]:
+        """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
+        with contextlib.suppress(StoreError):
+            files = self.journal_files(DEBT)
+            if files and not zone_locks.is_held(self._paths.lock("ports")):
+                return self._all(files)
+        return []
+
+    def written_down(self) -> list[Debt]:
+        """Return all that is written down; the caller uses the port.
+
+        :raises StoreError: it cannot be read.
+        """
+        return self._all(self.journal_files(DEBT))
+
+    def _all(self, files: Sequence[str]) -> list[Debt]:
+        return [debt for path in files if (debt := self._read(path)) is not None]
+
+    def _read(self, path: str) -> Debt | None:
+        """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
+        try:
+            data = json_files.read(self._disk, path)
+            document = {} if data is None else json_files.load(data, _SCHEMA)
+            program = json_files.strings(document.get("program"))
+            certificate, since = (json_files.string(document.get(name)) for name in ("certificate", "since"))
+        except (DamagedFile, NewerSchema, StoreError):
+            return None
+        return Debt(certificate, since, program) if program else None
+
+    def _path(self, program: Sequence[str]) -> str:
+        number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return os.path.join(self._paths.journal, f"{number}{DEBT}")
+
+
+# ── schedules ───────────────────────────────────────────────────────────────────────────
+
+# When the schedule of a configuration last ran ``renew --scheduled``: ``scheduled.json`` in the folder of a store.
+#
+# A run by hand is not noted. Nothing depends on the file but a warning: what cannot be read is as if it were missing,
+# and what cannot be written is not.
+
+LONGEST: Final = timedelta(days=2)
+"""A schedule runs four times a day, and at each start of the machine."""
+
+
+class ScheduledRun(Frozen):
+    """What is known of a schedule.
+
+    :ivar since: when it was installed; None if that is not known.
+    :ivar last: when it last ran; None if it has not.
+    """
+
+    since: datetime | None = None
+    last: datetime | None = None
+
+    def is_missing(self, now: datetime) -> bool:
+        """Return whether it should have run by now."""
+        known = [time for time in (self.since, self.last) if time is not None]
+        return bool(known) and now - max(known) > LONGEST
+
+
+class ScheduledRuns(StoreFolder):
+    """The runs of the schedules that use a store."""
+
+    def read(self, config: Path) -> ScheduledRun:
+        """Return what is known of the schedule of a configuration."""
+        return self._all().get(_key(config), ScheduledRun())
+
+    def installed(self, config: Path, now: datetime) -> None:
+        """Record that a schedule is there from now on."""
+        self._write(self._all() | {_key(config): ScheduledRun(since=now)})
+
+    def ran(self, config: Path, now: datetime) -> None:
+        """Record a run."""
+        found = self._all()
+        before = found.get(_key(config), ScheduledRun())
+        self._write(found | {_key(config): ScheduledRun(before.since, now)})
+
+    def removed(self, config: Path) -> None:
+        """Forget a schedule: no run of it is missed any more."""
+        found = self._all()
+        if found.pop(_key(config), None) is not None:
+            self._write(found)
+
+    def _all(self) -> dict[str, ScheduledRun]:
+        try:
+            data = self._disk.read(self._paths.scheduled)
+            schedules = json_files.load(data, _SCHEMA).get("schedules") if data else {}
+            return {key: _parsed(value) for key, value in schedules.items()} if type(schedules) is dict else {}
+        except (StoreError, DamagedFile, NewerSchema):
+            return {}
+
+    def _write(self, found: dict[str, ScheduledRun]) -> None:
+        plain = {
+            key: {name: rfc3339(time) for name, time in vars(run).items() if time is not None}
+            for key, run in found.items()
+        }
+        with contextlib.suppress(StoreError):  # the folder is not there, or another user's: the run says so
+            self.check_ground()
+            data = json_files.dump({"schema": _SCHEMA, "schedules": plain})
+            self._disk.write(self._paths.scheduled, data, PRIVATE, sync=False)
+
+
+def _key(config: Path) -> str:
+    return os.path.realpath(config)
+
+
+def _parsed(value: object) -> ScheduledRun:
+    if type(value) is not dict:
+        raise DamagedFile("a schedule is not an object")
+    return ScheduledRun(json_files.time(value.get("since")), json_files.time(value.get("last")))
