@@ -467,7 +467,7 @@ def test_an_included_file_that_cannot_be_written(tmp_path: Path, monkeypatch: py
     file = tmp_path / "a.toml"
     file.write_text('[[certificate]]\ndomains = "a.test"\n')
     found, spec = spec_in(tmp_path, f'include = ["a.toml"]\n{HEAD}')
-    monkeypatch.setattr("dnsrenew.base.open_folder.OpenFolder.write", refuse)
+    monkeypatch.setattr("dnsrenew.base.safe_files.OpenFolder.write", refuse)
     done = write_routes(found, [spec], TO_ACME)
     assert (done.files, [each.file for each in done.to_add]) == ((), [str(file)])
 

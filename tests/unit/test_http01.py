@@ -20,9 +20,8 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import Route
-from dnsrenew.base.open_folder import HANDLES, OpenFolder
-from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.safe_files import HANDLES, OpenFolder, PublicFiles
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dnsrenew.base import names
 from dnsrenew.base.checks import addresses
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import server, texts

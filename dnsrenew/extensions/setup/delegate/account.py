@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter
@@ -243,7 +246,8 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
         disk.discard(disk.probe(folder, b"{}")[0])  # before the server is asked for what could not be kept
         registration = _register(context, writer, file)
         content = json.dumps(registration, indent=2) + "\n"
-        _keep(disk, disk.write_temp(file, content.encode(), PRIVATE), file)
+        temp = disk.write_temp(file, content.encode(), PRIVATE)
+        disk.do("rename", file, partial(_keep, OpenFolder(folder, None), *map(os.path.basename, (temp, file))))
         disk.sync_folder(folder)
     except StoreError as error:
         evidence = {"account": account, "folder": folder, "reason": error.message}
@@ -251,16 +255,13 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
     return acme_dns.read_registration(file) or registration
 
 
-def _keep(disk: AtomicFiles, temp: str, file: str) -> None:
+def _keep(folder: OpenFolder, temp: str, name: str) -> None:
     """Put a temporary file in its place, unless there is a file already."""
     try:
-        os.link(temp, file)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        disk.put(temp, file)
-        return
-    disk.discard(temp)
+        with contextlib.suppress(FileExistsError):
+            folder.claim(temp, name)
+    finally:
+        folder.discard(temp)
 
 
 def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str, str]:
