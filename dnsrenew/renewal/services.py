@@ -13,7 +13,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges.dns01.instead import DnsInstead
+from dnsrenew.challenges.dns01.records import DnsInstead
 from dnsrenew.challenges.solver import SolverResources, Solvers, make_solvers
 from dnsrenew.config.cas import uses_stand_in
 from dnsrenew.dns import DnsView

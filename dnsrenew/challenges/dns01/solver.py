@@ -12,9 +12,8 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.foreign import ForeignValues
-from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, TxtValue, batches
+from dnsrenew.challenges.dns01.host_calls import ForeignValues, HostCalls, PublishedValues
+from dnsrenew.challenges.dns01.records import OWN_LABEL, TxtPlacement, TxtValue, batches, writers_of
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
@@ -43,10 +42,7 @@ class Dns01(Solver):
 
     def __init__(self, resources: SolverResources) -> None:
         self._dns = resources.dns
-        writers = {
-            name: RecordWriter(account, resources.providers[account.provider])
-            for name, account in resources.accounts.items()
-        }
+        writers = writers_of(resources.accounts, resources.providers)
         self._accounts = AccountChoice(resources.dns, writers, attended=resources.attended)
         self._locks = resources.locks
         self._published = PublishedValues(resources.journal)

@@ -17,7 +17,7 @@ from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter
+from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.hosts import acme_dns
@@ -63,11 +63,6 @@ class DelegateAccount(Frozen):
         return self.writer.account.name
 
 
-def writers_of(config: Config) -> dict[str, RecordWriter]:
-    """Return every DNS account with the provider file of its host."""
-    return {name: RecordWriter(each, config.providers[each.provider]) for name, each in config.accounts.items()}
-
-
 # ── what ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -81,7 +76,7 @@ def choose_domains(config: Config, name: str) -> DelegatedDomains:
     """
     spec = next((each for each in config.certificates if each.name == name), None)
     if spec is not None:
-        holders = [writer for writer in writers_of(config).values() if _is_limited(writer)]
+        holders = [writer for writer in writers_of(config.accounts, config.providers).values() if _is_limited(writer)]
         bases = dict.fromkeys(names.base_domain(each) for each in spec.identifiers if not names.is_ip(each))
         if not bases:
             raise ConfigError.of(texts.DELEGATE_NO_DOMAINS, name=name)
@@ -117,7 +112,7 @@ def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> De
     :raises ConfigError: ``delegate-account``: there is none, or several; ``delegate-not-needed``: it writes the records
         of a domain itself.
     """
-    writers = writers_of(config)
+    writers = writers_of(config.accounts, config.providers)
     if to is None:
         return _only_one(writers, domains)
     if to in writers:
