@@ -115,7 +115,7 @@ def make_services(
             return lost[name]
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    solvers = make_solvers(
+    solvers = Solvers(
         SolverResources(
             dns,
             config.accounts,

@@ -58,7 +58,7 @@ def make_solver(resources: SolverResources) -> DnsPersist01:
     return DnsPersist01(resources)
 
 
-class DnsPersist01(Solver):
+class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     """Uses the record that is in DNS. Without one, an account writes it, or the error shows it to a person.
 
     A written record is no leftover: it is not in the journal, and no cleanup removes it. Only a rehearsal journals and

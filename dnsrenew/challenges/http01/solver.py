@@ -44,7 +44,7 @@ def make_solver(resources: SolverResources) -> Http01:
     return Http01(resources.dns, responses=resources.responses)
 
 
-class Http01(Solver):
+class Http01(Solver[HttpPlacement, HttpValue]):
     """Serves key authorizations from a listener of our own, or writes them into a webroot.
 
     :param dns: finds the addresses of a name that the CA could not reach.

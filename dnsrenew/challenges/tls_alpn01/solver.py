@@ -107,7 +107,7 @@ def make_solver(_resources: SolverResources) -> TlsAlpn01:
     return TlsAlpn01()
 
 
-class TlsAlpn01(Solver):
+class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
     """Opens the port while the CA validates.
 
     :param listeners: the ports that are open; by default those of this process.
