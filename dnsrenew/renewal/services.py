@@ -14,7 +14,7 @@ from dnsrenew.base.http import HttpClient
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.challenges.dns01.records import DnsInstead
-from dnsrenew.challenges.solver import SolverResources, Solvers, make_solvers
+from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.config.cas import uses_stand_in
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import ConfigError
