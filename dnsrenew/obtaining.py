@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import awaiting
 from dnsrenew.base.events import ProgramListener
-from dnsrenew.base.validation.callbacks import check_listener
+from dnsrenew.base.validation.mistakes import check_listener
 from dnsrenew.operations.fallback_to_stored import OTHERS
 from dnsrenew.renewer import Renewer
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+import logging
+import secrets
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.model import Resolver
+from dnsrenew.base.model import Resolver, TxtRecord
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
-from dnsrenew.testing.watching import Bystander, SecretWatch
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -156,3 +161,122 @@ def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable
     """Return the functions that query all servers of the zone for values and for their TTL."""
     view = DnsView(Resolver())
     return lambda name: view.values(context, name), lambda name: view.ttl(context, name)
+
+
+# ── watching ───────────────────────────────────────────────────────────────────────────
+
+# What a driver must not do beside its calls: show its secrets, or touch other records of the zone.
+
+_ANYTHING: Final = (Exception, SystemExit)
+"""What a driver may raise."""
+_Call = Callable[[Sequence[TxtRecord]], object]
+
+
+class SecretWatch(logging.Handler):
+    """Finds the secrets that are revealed in its block, in what calls raise, and in what is logged.
+
+    :ivar leak: a sentence about the first one that was found; empty if there was none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.leak = ""
+        self._redactor = Redactor()
+        self._reveal: Callable[..., str] = Secret.reveal
+        self._level = logging.root.level
+
+    def __enter__(self) -> Self:
+        def reveal(secret: Secret, *arguments: Any, **more: Any) -> str:
+            return self._redactor.add(self._reveal(secret, *arguments, **more))
+
+        setattr(Secret, "reveal", reveal)  # noqa: B010  # only here, and only in tests
+        logging.root.addHandler(self)
+        logging.root.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        setattr(Secret, "reveal", self._reveal)  # noqa: B010  # as above
+        logging.root.removeHandler(self)
+        logging.root.setLevel(self._level)
+
+    def watched(self, call: _Call) -> _Call:
+        """Return a call whose exceptions are searched."""
+
+        def watched_call(records: Sequence[TxtRecord]) -> object:
+            try:
+                return call(records)
+            except BaseException as error:
+                shown = "".join(traceback.format_exception_only(error))
+                self._search(f"{shown} {getattr(error, 'evidence', '')}", texts.RAISED_SECRET)
+                raise
+
+        return watched_call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Search a line of the log."""
+        self._search(record.getMessage(), texts.LOGGED_SECRET)
+
+    def _search(self, text: str, sentence: str) -> None:
+        hidden = self._redactor.redact(text)
+        if hidden != text and not self.leak:
+            self.leak = sentence.format(shown=hidden.strip())
+
+
+class Bystander:
+    """A value at another name of the zone, such as SPF or DKIM, which must outlive the check."""
+
+    def __init__(self, host: DriverHost, zone: str, ttl: int) -> None:
+        self._host = host
+        value = f"dnsrenew-check={secrets.token_urlsafe(24)}"
+        self._record = TxtRecord(zone, f"dnsrenew-check-{secrets.token_hex(4)}.{zone}", value, ttl)
+        self._is_there = False
+
+    def write(self) -> None:
+        """Write it; a host that writes challenges only has none."""
+        try:
+            self._host.add([self._record])
+            self._is_there = self._record.value in self._host.served(self._record.name)
+        except _ANYTHING:
+            self._is_there = False
+
+    def check(self) -> str:
+        """Return a sentence if it is gone, else nothing."""
+        if not self._is_there or self._record.value in self._host.served(self._record.name):
+            return ""
+        return texts.BYSTANDER_GONE.format(name=self._record.name)
+
+    def remove(self) -> None:
+        """Remove it."""
+        try:
+            self._host.remove([self._record])
+        except _ANYTHING:  # a value that stays does no harm, and its name says what it is
+            return
+
+
+# ── new driver ─────────────────────────────────────────────────────────────────────────
+
+# A driver and its test to start from: both pass pytest, mypy and ruff before anything is changed.
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def new_driver(name: str) -> dict[str, str]:
+    """Return the text of each file by its name.
+
+    :param name: of the DNS host; a ``-`` becomes ``_`` in the names of the files, which are Python modules.
+    """
+    module = name.replace("-", "_")
+    fields = {
+        "NAME": name,
+        "HOST": name.replace("_", "-"),
+        "MODULE": module,
+        "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
+    }
+    return {f"{module}.py": _filled("driver", fields), f"test_{module}.py": _filled("driver_test", fields)}
+
+
+def _filled(template: str, fields: dict[str, str]) -> str:
+    text = (_TEMPLATES / f"{template}.py.txt").read_text("utf-8")
+    for field, value in fields.items():
+        text = text.replace(f"@{field}@", value)
+    return text
