@@ -416,14 +416,14 @@ def test_a_look_is_seen_by_nobody(listeners: HttpListeners, port: int) -> None:
 
 def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket.AddressFamily) -> None:
     """Make the system refuse to bind some address families."""
-    real = challenge_listeners._bind
+    real = challenge_listeners.bound
 
-    def bind(endpoint: Any, *, serve: bool) -> socket.socket:
-        if endpoint.family in families:
+    def bound(family: socket.AddressFamily, *others: Any) -> socket.socket:
+        if family in families:
             raise OSError(number, os.strerror(number))
-        return real(endpoint, serve=serve)
+        return real(family, *others)
 
-    monkeypatch.setattr(challenge_listeners, "_bind", bind)
+    monkeypatch.setattr(challenge_listeners, "bound", bound)
 
 
 @pytest.mark.parametrize(
