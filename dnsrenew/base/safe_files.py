@@ -1,4 +1,4 @@
-"""The one way to write a file: nothing is written to a link or half, and nothing changes what others put in the way.
+"""The one way to write a file: never through a link of another user, and never half.
 
 A folder is opened first; files are then used by name in it, whatever is put in its place meanwhile. Each part of the
 way is opened from the one before it, so that no check is separate from the use. The folders may belong to anybody; a

@@ -1,4 +1,4 @@
-"""A program of the user's writes the records: ``hook add|remove ZONE NAME VALUE TTL``, a call for each value."""
+"""A program of the user, or a person, writes the records: ``hook add|remove ZONE NAME VALUE TTL`` for each value."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # ── server ─────────────────────────────────────────────────────────────────────────────
 
-# The TLS server (RFC 8737): it presents the challenge certificate to who asks for the protocol.
+# The TLS server (RFC 8737): it presents the challenge certificate to a client that asks for the protocol.
 
 PROTOCOL: Final = "acme-tls/1"
 ACME_IDENTIFIER: Final = "1.3.6.1.5.5.7.1.31"
