@@ -186,12 +186,12 @@ def test_nothing_hangs_at_the_end_of_the_program(tmp_path: Path) -> None:
 import asyncio, sys, threading
 from pathlib import Path
 from datetime import timedelta
-from dnsrenew.renewal import next_run
+from dnsrenew.renewal import after_run
 from tests.kit.served_host import ServedHost
 host = ServedHost(Path(sys.argv[1]))
 host.keep()
 host.due -= timedelta(days=2)
-next_run._SHORTEST = timedelta(0)
+after_run._SHORTEST = timedelta(0)
 host.on_run = threading.Event().wait
 
 async def main():
