@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.errors import Text
     from dnsrenew.serving.served import Served
 
 _COMMAND: Final = "dnsrenew serve"
