@@ -295,7 +295,7 @@ class Solvers(dict[str, Solver[Any, Any]]):
 
     def of_type(self, challenge: str) -> Any:  # what only this type can do
         """Return the solver of a challenge type."""
-        return self._solvers[challenge]
+        return self[challenge]
 
     def preflight(
         self,
