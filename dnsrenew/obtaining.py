@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import awaiting
 from dnsrenew.base.events import ProgramListener
-from dnsrenew.base.validation.callbacks import check_listener
+from dnsrenew.base.validation.mistakes import check_listener
 from dnsrenew.operations.fallback_to_stored import OTHERS
 from dnsrenew.renewer import Renewer
 
@@ -103,12 +103,7 @@ def obtain(  # public: one argument for each key of a configuration file
         ``__cause__`` is the error that stopped the run (a missing secret, a lock of another run …), usually that of the
         last attempt; ``evidence["cause"]`` is its JSON form.
     """
-    settings: dict[str, Any] = {
-        "dns": dns, "contact": contact, "agree_terms": agree_terms, "ca": ca, "store": store, "name": name, "key": key,
-        "profile": profile, "preferred_chain": preferred_chain, "renew_before": renew_before, "routes": routes,
-        "propagation": propagation, "deploy": deploy, "resolver": resolver,
-    }  # fmt: skip
-    config = _config(domains, **settings)
+    config = _config(dict(locals()))
     renewer = Renewer(config, on_event=on_event)._telling(failures=logging.INFO)  # noqa: SLF001  # raised or told here
     (spec,) = config.certificates
     wait = OTHERS if renewer.usable_certificate(spec.name) is None else 0.0
@@ -152,17 +147,12 @@ async def aobtain(  # public: the arguments of obtain()
 
     :raises DnsRenewError: as :func:`obtain`; not :class:`Cancelled`, but the error of a cancelled task.
     """
+    arguments = dict(locals())
     check_listener(on_event)
-    cancel, listener = threading.Event(), on_event
+    cancel = threading.Event()
     if on_event is not None:
-        listener = ProgramListener(on_event, threading.RLock(), awaiting.poster())
-    blocking = partial(
-        obtain, domains, dns=dns, contact=contact, agree_terms=agree_terms, ca=ca, store=store, name=name, key=key,
-        profile=profile, preferred_chain=preferred_chain, renew_before=renew_before, routes=routes,
-        propagation=propagation, deploy=deploy, resolver=resolver, force=force, now=now, on_event=listener,
-        cancel=cancel,
-    )  # fmt: skip
-    return await awaiting.call(blocking, cancel)
+        arguments["on_event"] = ProgramListener(on_event, threading.RLock(), awaiting.poster())
+    return await awaiting.call(partial(obtain, **arguments, cancel=cancel), cancel)
 
 
 aobtain.__module__ = "dnsrenew"
@@ -197,27 +187,23 @@ def serve(  # public: the arguments of obtain()
 
     :raises ConfigError: an argument is wrong; the message lists all mistakes.
     """
-    settings: dict[str, Any] = {
-        "dns": dns, "contact": contact, "agree_terms": agree_terms, "ca": ca, "store": store, "name": name, "key": key,
-        "profile": profile, "preferred_chain": preferred_chain, "renew_before": renew_before, "routes": routes,
-        "propagation": propagation, "deploy": deploy, "resolver": resolver,
-    }  # fmt: skip
-    return Renewer(_config(domains, **settings), on_event=on_event).serve()
+    return Renewer(_config(dict(locals())), on_event=on_event).serve()
 
 
 serve.__module__ = "dnsrenew"
 
 
-def _config(
-    domains: str | Sequence[str], *, dns: object, contact: str | Sequence[str] | None, **settings: Any
-) -> Config:
-    """Return the configuration of one certificate.
-
-    :param settings: the other arguments of :func:`obtain`, as they are.
-    """
+def _config(arguments: dict[str, Any]) -> Config:
+    """Return the configuration of one certificate from the arguments of :func:`obtain`."""
     from dnsrenew.config import single_certificate  # not needed to import this module
 
-    return single_certificate(domains, dns=_accounts(dns), contact=() if contact is None else contact, **settings)
+    settings = {key: value for key, value in arguments.items() if key not in _OF_THE_RUN}
+    contact = () if settings["contact"] is None else settings["contact"]
+    return single_certificate(**{**settings, "dns": _accounts(settings["dns"]), "contact": contact})
+
+
+_OF_THE_RUN: Final = frozenset({"force", "now", "on_event", "cancel"})
+"""The arguments that are no settings of the certificate."""
 
 
 def _accounts(dns: object) -> list[DnsAccount]:

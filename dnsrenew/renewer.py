@@ -17,7 +17,7 @@ from dnsrenew.base.events import Emitter, Event, Post, ProgramListener
 from dnsrenew.base.names import covers
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets.redactor import Redactor
-from dnsrenew.base.validation.callbacks import check_cancel, check_listener
+from dnsrenew.base.validation.mistakes import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError

@@ -7,7 +7,7 @@ N challenge responses, finalize, one poll of the order, the certificate. A slow 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,8 @@ from josepy.jwk import JWKEC, JWKRSA
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.account_store import signer_of
-from dnsrenew.acme.new_order import Finalizer, NewOrders
-from dnsrenew.acme.order_polling import OrderPoll
+from dnsrenew.acme.account_store import AccountStore, signer_of
+from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
 from dnsrenew.acme.resources import (
     MAX_ENTRIES,
@@ -30,25 +29,21 @@ from dnsrenew.acme.resources import (
     one_line,
     status_of,
 )
-from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
+from dnsrenew.acme.session import AccountIdentity, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme.account_store import AccountStore
     from dnsrenew.acme.ari import NoWindow, Window
     from dnsrenew.base.http import HttpClient, Response
-    from dnsrenew.base.model import CA, Profile
+    from dnsrenew.base.model import CA
     from dnsrenew.base.model.certificate import AccountData
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import PrivateKey
 
 
-class CAClient:
+class CAClient(Orders):
     """A client of one CA for one run, shared by all threads; each call takes the context of its certificate.
 
     :param accounts: the store of the account.
@@ -59,14 +54,9 @@ class CAClient:
     def __init__(
         self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
     ) -> None:
-        self._transport = Transport(ca.name or ca.directory, http)
-        self._accounts = AccountSession(self._transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
-        self._session = Session(ca.directory, self._transport, self._accounts)
-        self._post = self._session.post
-        self._fetcher = Fetcher(self._transport, self._session)
-        self._orders = NewOrders(self._transport, self._session, self._fetcher)
-        self._poll = OrderPoll(self._transport, self._fetcher, self._accounts, ca.timeout)
-        self._finalizer = Finalizer(self._transport, self._session, self._fetcher, self._poll, self._accounts)
+        transport = Transport(ca.name or ca.directory, http)
+        opened = AccountSession(transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
+        super().__init__(transport, opened, Session(ca.directory, transport, opened), ca.timeout)
 
     # ── metadata ────────────────────────────────────────────────────────────────────────
 
@@ -133,7 +123,17 @@ class CAClient:
         :raises CAError: the request to the CA failed.
         :raises StoreError: the account cannot be read.
         """
-        return read(context, self._accounts, self._session, transport=self._transport, fetcher=self._fetcher)
+        stored = self._accounts.stored(context, self._session.directory(context))
+        if stored is None:
+            return None
+        info = AccountInfo(stored.url, stored.contact, "unknown")
+        if stored.url is None:
+            return info
+        try:
+            response = self._transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
+        except CAError as error:
+            return _refused(error, info)
+        return self._fetcher.parse(context, response, "account", lambda body: _info(stored, body))
 
     def roll_key(self, context: Context) -> str:
         """Change the account key (RFC 8555 section 7.3.5) and return the account URL, which stays the same.
@@ -179,43 +179,6 @@ class CAClient:
         self._accounts.deactivate(context, self._session.directory(context))
 
     # ── the order ───────────────────────────────────────────────────────────────────────
-
-    def new_order(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        *,
-        replaces: str | None = None,
-        profile: Profile | str | None = None,
-        not_after: datetime | None = None,
-    ) -> Order:
-        """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
-
-        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.ari.cert_id`), if this
-            account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
-            without; the ``replaces`` of the order tells which one succeeded.
-        :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
-        :param not_after: the wanted end of the validity; None: as the CA likes.
-        :raises CAError: the CA refused the order; ``lifetime-refused``: because of ``not_after``. ``clock-wrong``: the
-            certificate would not be valid by the local clock, and is not ordered. ``ca-malformed-name``: no CA can
-            issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
-        """
-        self._session.check_answers(context)
-        return self._orders.new_order(context, identifiers, replaces, profile, not_after=not_after)
-
-    def find_order(self, context: Context, url: str) -> Order | None:
-        """Return an order of an earlier run; None if the CA has no such order for this account.
-
-        :raises CAError: the request to the CA failed, or its answer leaves open whether the order exists.
-        """
-        return self._orders.find(context, url)
-
-    def deactivate_authorizations(self, context: Context, order: Order) -> int:
-        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
-
-        Later orders then need new validations. An authorization that the CA does not deactivate is no error.
-        """
-        return self._orders.deactivate(context, order)
 
     def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
         """Return all authorizations of an order, pending or not.
@@ -275,32 +238,10 @@ class CAClient:
         """
         self._poll.until_valid(context, order, authorizations)
 
-    def issue(
-        self,
-        context: Context,
-        order: Order,
-        csr: bytes,
-        *,
-        preferred_chain: str | None = None,
-        on_finalized: Callable[[], object] = lambda: None,
-    ) -> str:
-        """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
-
-        :param csr: the certificate signing request, DER.
-        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
-            (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
-            ``chain-unknown``.
-        :param on_finalized: called when the CA has accepted the CSR: it needs no challenge response any more.
-        :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
-            step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
-            local clock; the same order returns it after the clock is corrected.
-        """
-        return self._finalizer.issue(context, order, csr, preferred=preferred_chain, on_finalized=on_finalized)
-
     # ── revocation ──────────────────────────────────────────────────────────────────────
 
     def revoke(
-        self, context: Context, certificate_pem: str | bytes, reason: int = 0, *, key: PrivateKey | None = None
+        self, context: Context, certificate_pem: str | bytes, reason: int = 0, *, key: x509.PrivateKey | None = None
     ) -> None:
         """Revoke a certificate (RFC 8555 section 7.6).
 
@@ -311,7 +252,19 @@ class CAClient:
         :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
         :raises ValueError: it is not a certificate.
         """
-        revoke(context, self._session, certificate_pem, reason, key=key, transport=self._transport)
+        url = self._session.directory(context).resource("revokeCert")
+        if url is None:
+            raise self._transport.problems(context).error(texts.REVOCATION_NOT_OFFERED, resource="revokeCert")
+        payload = {"certificate": base64url(x509.to_der(certificate_pem)), "reason": reason}
+        try:
+            if key is None:
+                self._session.post(context, url, payload, "revokeCert")
+            else:
+                self._transport.post(context, signer(key), url, payload, "revokeCert")
+        except CAError as error:
+            if error.type == "unauthorized":
+                raise variant(error, texts.REVOCATION_REFUSED) from None
+            raise
 
 
 def _is_valid(response: Response) -> bool:
@@ -325,31 +278,6 @@ def _is_valid(response: Response) -> bool:
 # ── revocation ─────────────────────────────────────────────────────────────────────────
 
 # Revocation of a certificate (RFC 8555 section 7.6), signed with the account key or the certificate's own key.
-
-
-def revoke(
-    context: Context,
-    session: Session,
-    certificate_pem: str | bytes,
-    reason: int,
-    *,
-    key: x509.PrivateKey | None,
-    transport: Transport,
-) -> None:
-    """See :meth:`CAClient.revoke`."""
-    url = session.directory(context).resource("revokeCert")
-    if url is None:
-        raise transport.problems(context).error(texts.REVOCATION_NOT_OFFERED, resource="revokeCert")
-    payload = {"certificate": base64url(x509.to_der(certificate_pem)), "reason": reason}
-    try:
-        if key is None:
-            session.post(context, url, payload, "revokeCert")
-        else:
-            transport.post(context, signer(key), url, payload, "revokeCert")
-    except CAError as error:
-        if error.type == "unauthorized":
-            raise variant(error, texts.REVOCATION_REFUSED) from None
-        raise
 
 
 def signer(key: x509.PrivateKey) -> Signer:
@@ -377,23 +305,6 @@ class AccountInfo(Frozen):
     url: str | None
     contact: tuple[str, ...]
     status: str
-
-
-def read(
-    context: Context, accounts: AccountSession, session: Session, *, transport: Transport, fetcher: Fetcher
-) -> AccountInfo | None:
-    """See :meth:`CAClient.account_info`."""
-    stored = accounts.stored(context, session.directory(context))
-    if stored is None:
-        return None
-    info = AccountInfo(stored.url, stored.contact, "unknown")
-    if stored.url is None:
-        return info
-    try:
-        response = transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
-    except CAError as error:
-        return _refused(error, info)
-    return fetcher.parse(context, response, "account", lambda body: _info(stored, body))
 
 
 def _refused(error: CAError, info: AccountInfo) -> AccountInfo:

@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.order_polling import PollSchedule, PollTimeout
-from dnsrenew.acme.problems import check_names, content_type, is_refusal, variant
+from dnsrenew.acme.order_polling import OrderPoll, PollSchedule, PollTimeout
+from dnsrenew.acme.problems import Problems, check_names, content_type, is_refusal, variant
 from dnsrenew.acme.resources import Order, address, base64url, links, parse_order
+from dnsrenew.acme.session import Fetcher
 from dnsrenew.base import x509
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
@@ -20,9 +21,7 @@ from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
     from dnsrenew.acme.account import AccountSession
-    from dnsrenew.acme.order_polling import OrderPoll
-    from dnsrenew.acme.problems import Problems
-    from dnsrenew.acme.session import Fetcher, Session
+    from dnsrenew.acme.session import Session
     from dnsrenew.acme.transport import Directory, Transport
     from dnsrenew.base.http import Response
     from dnsrenew.base.runtime.context import Context
@@ -45,21 +44,35 @@ class _OrderWish(Frozen):
 class NewOrders:
     """Creates and finds orders at one CA; shared by all threads."""
 
-    def __init__(self, transport: Transport, session: Session, fetcher: Fetcher) -> None:
+    def __init__(self, transport: Transport, accounts: AccountSession, session: Session, timeout: float) -> None:
         self._transport = transport
+        self._accounts = accounts
         self._session = session
-        self._fetcher = fetcher
+        self._post = session.post
+        self._fetcher = Fetcher(transport, session)
+        self._poll = OrderPoll(transport, self._fetcher, accounts, timeout)
 
     def new_order(
         self,
         context: Context,
         identifiers: Sequence[str],
-        replaces: str | None,
-        profile: Profile | str | None,
         *,
-        not_after: datetime | None,
+        replaces: str | None = None,
+        profile: Profile | str | None = None,
+        not_after: datetime | None = None,
     ) -> Order:
-        """See :meth:`CAClient.new_order`."""
+        """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
+
+        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.ari.cert_id`), if this
+            account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
+            without; the ``replaces`` of the order tells which one succeeded.
+        :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
+        :param not_after: the wanted end of the validity; None: as the CA likes.
+        :raises CAError: the CA refused the order; ``lifetime-refused``: because of ``not_after``. ``clock-wrong``: the
+            certificate would not be valid by the local clock, and is not ordered. ``ca-malformed-name``: no CA can
+            issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
+        """
+        self._session.check_answers(context)
         directory = self._session.open(context).directory
         check_before_order(context, self._transport.problems(context), directory)
         if directory.resource("renewalInfo") is None:
@@ -105,8 +118,11 @@ class NewOrders:
             return error
         return _lifetime_refused(error, wanted.not_after)
 
-    def find(self, context: Context, url: str) -> Order | None:
-        """See :meth:`CAClient.find_order`."""
+    def find_order(self, context: Context, url: str) -> Order | None:
+        """Return an order of an earlier run; None if the CA has no such order for this account.
+
+        :raises CAError: the request to the CA failed, or its answer leaves open whether the order exists.
+        """
         if address(url, url) is None:  # the stored URL is damaged
             return None
         try:
@@ -139,13 +155,15 @@ class NewOrders:
         text = texts.PROFILE_IGNORED_REFUSED
         context.warn(*text.fill(ca=self._transport.name, profile=name, error=error.message))
 
-    def deactivate(self, context: Context, order: Order) -> int:
-        """See :meth:`CAClient.deactivate_authorizations`."""
-        return sum(
-            self._fetcher.each(context, [partial(self._deactivate, context, url) for url in order.authorizations])
-        )
+    def deactivate_authorizations(self, context: Context, order: Order) -> int:
+        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
 
-    def _deactivate(self, context: Context, url: str) -> bool:
+        Later orders then need new validations. An authorization that the CA does not deactivate is no error.
+        """
+        calls = [partial(self._deactivate_one, context, url) for url in order.authorizations]
+        return sum(self._fetcher.each(context, calls))
+
+    def _deactivate_one(self, context: Context, url: str) -> bool:
         try:
             self._session.post(context, url, dict(_DEACTIVATED), "authorization")
         except CAError:
@@ -193,23 +211,29 @@ _UNCERTAIN: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malforme
 _PEM: Final = "application/pem-certificate-chain"
 
 
-class Finalizer:
-    """Finalizes orders at one CA; shared by all threads."""
-
-    def __init__(
-        self, transport: Transport, session: Session, fetcher: Fetcher, poll: OrderPoll, accounts: AccountSession
-    ) -> None:
-        self._transport = transport
-        self._accounts = accounts
-        self._post = session.post
-        self._directory = session.directory
-        self._fetcher = fetcher
-        self._poll = poll
+class Orders(NewOrders):
+    """Creates, finds and finalizes orders at one CA; shared by all threads."""
 
     def issue(
-        self, context: Context, order: Order, csr: bytes, *, preferred: str | None, on_finalized: Callable[[], object]
+        self,
+        context: Context,
+        order: Order,
+        csr: bytes,
+        *,
+        preferred_chain: str | None = None,
+        on_finalized: Callable[[], object] = lambda: None,
     ) -> str:
-        """See :meth:`CAClient.issue`."""
+        """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
+
+        :param csr: the certificate signing request, DER.
+        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
+            (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
+            ``chain-unknown``.
+        :param on_finalized: called when the CA has accepted the CSR: it needs no challenge response any more.
+        :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
+            step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
+            local clock; the same order returns it after the clock is corrected.
+        """
         not_after = order.not_after
         try:
             order = self._finalize(context, order, csr)
@@ -220,8 +244,8 @@ class Finalizer:
             if not_after is None or not _names_not_after(error):
                 raise
             raise _lifetime_refused(error, not_after) from None
-        chain = self._choose_chain(context, self._first_chain(context, order), preferred)
-        check_issued(context, self._transport.problems(context), self._directory(context), chain)
+        chain = self._choose_chain(context, self._first_chain(context, order), preferred_chain)
+        check_issued(context, self._transport.problems(context), self._session.directory(context), chain)
         return chain
 
     def _choose_chain(self, context: Context, first: Response, preferred: str | None) -> str:

@@ -1,7 +1,8 @@
-"""Open regular files only: opening a FIFO or a device by mistake would block."""
+"""Open regular files only: opening a FIFO or a device by mistake would block. And files of this process alone."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -9,6 +10,7 @@ import select
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from dnsrenew.base import texts
@@ -219,3 +221,36 @@ def mount_of(path: str) -> str:
     while not os.path.ismount(found) and os.path.dirname(found) != found:
         found = os.path.dirname(found)
     return found
+
+
+@contextlib.contextmanager
+def memory_file(data: bytes) -> Iterator[str]:
+    """Yield the path of a file with this content, which only this process can open; it is gone after the block.
+
+    It is for OpenSSL, which takes certificates and keys from files only. On Linux it is never on a disk. Elsewhere
+    it is a temporary file of the user.
+
+    :raises OSError: it cannot be made.
+    """
+    handle, path = _make_memory_file()
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(data)
+        yield path
+    finally:
+        os.close(handle)
+        if not path.startswith("/proc/"):
+            os.unlink(path)
+
+
+def _make_memory_file() -> tuple[int, str]:
+    """Return the descriptor and the path of an empty file."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("dnsrenew")
+        path = f"/proc/self/fd/{handle}"
+        if os.path.exists(path):
+            return handle, path
+        os.close(handle)
+    import tempfile  # slow to import, and Linux needs it not
+
+    return tempfile.mkstemp(prefix="dnsrenew-")

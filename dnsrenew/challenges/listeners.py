@@ -147,7 +147,7 @@ class Listeners(ABC, Generic[T]):
                 if endpoint in self._servers:
                     continue
                 try:
-                    opened[endpoint] = _bind(endpoint, serve=serve)
+                    opened[endpoint] = bound(endpoint.family, endpoint.address, _BACKLOG if serve else None)
                 except OSError as error:
                     if error.errno not in _NO_FAMILY:
                         raise
@@ -206,19 +206,22 @@ class Listeners(ABC, Generic[T]):
         return ChallengeError.of(self.texts.failed, **evidence)
 
 
-def _bind(endpoint: Endpoint, *, serve: bool) -> socket.socket:
-    """Bind an address; listen only if ``serve``, so that two checks at the same time do not conflict."""
-    opened = socket.socket(endpoint.family, socket.SOCK_STREAM)
+def bound(family: socket.AddressFamily, place: tuple[Any, ...], backlog: int | None = None) -> socket.socket:
+    """Bind an address.
+
+    :param backlog: connections that may wait; None: do not listen, so that two checks at the same time do not conflict.
+    """
+    opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "nt":  # there, SO_REUSEADDR would share the port with its owner
             opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", ~socket.SO_REUSEADDR), 1)
         else:  # ignore connections of the last renewal in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if endpoint.family == socket.AF_INET6:
+        if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind(endpoint.address)
-        if serve:
-            opened.listen(_BACKLOG)
+        opened.bind(place)
+        if backlog is not None:
+            opened.listen(backlog)
     except BaseException:  # a port that nobody else can close
         opened.close()
         raise

@@ -6,9 +6,10 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
 from importlib import import_module
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from dnsrenew.base.checks.caa import denials
 from dnsrenew.base.values import Frozen
@@ -54,6 +55,12 @@ class Value(Protocol):
     @property
     def identifier(self) -> str:
         """The identifier that it validates."""
+
+
+P = TypeVar("P", bound=Placement)
+V = TypeVar("V", bound=Value)
+_T = TypeVar("_T", Placement, Value)
+_Rest = ParamSpec("_Rest")
 
 
 class Blocker(Frozen):
@@ -141,7 +148,7 @@ class SolverResources(Frozen):
     dry_run: bool = False
 
 
-class Solver(ABC):
+class Solver(ABC, Generic[P, V]):
     """One challenge type. Thread-safe; one serves all certificates of a run.
 
     A type defines the five abstract methods. The others do nothing by default.
@@ -162,21 +169,21 @@ class Solver(ABC):
         """
 
     @abstractmethod
-    def make_values(self, ca: CAClient, placement: Any, challenge: Challenge) -> list[Any]:
+    def make_values(self, ca: CAClient, placement: P, challenge: Challenge) -> list[V]:
         """Return the values that answer a challenge.
 
         :raises CAError: the challenge is malformed.
         """
 
     @abstractmethod
-    def publish(self, context: Context, values: Sequence[Any]) -> None:
+    def publish(self, context: Context, values: Sequence[V]) -> None:
         """Publish the values.
 
         :raises AttemptError: any part may have been published.
         """
 
     @abstractmethod
-    def wait_visible(self, context: Context, values: Sequence[Any], wanted: Propagation, settle: float) -> None:
+    def wait_visible(self, context: Context, values: Sequence[V], wanted: Propagation, settle: float) -> None:
         """Wait until the values are visible.
 
         :param settle: seconds to wait afterwards, in addition to the configured ones.
@@ -184,10 +191,10 @@ class Solver(ABC):
         """
 
     @abstractmethod
-    def withdraw(self, context: Context, values: Sequence[Any]) -> None:
+    def withdraw(self, context: Context, values: Sequence[V]) -> None:
         """Remove the values. Raise nothing; warn of those that stay."""
 
-    def prepare(self, context: Context, placements: Collection[Any]) -> None:  # noqa: B027  # optional
+    def prepare(self, context: Context, placements: Collection[P]) -> None:  # optional
         """Read secrets and make drivers before anything is ordered.
 
         :raises SecretError: a reference cannot be resolved.
@@ -195,11 +202,11 @@ class Solver(ABC):
         :raises ProviderError: a driver refuses its options.
         """
 
-    def batches(self, values: Sequence[Any]) -> list[list[Any]]:
+    def batches(self, values: Sequence[V]) -> list[list[V]]:
         """Split the values into batches that can be published at the same time."""
         return [list(values)]
 
-    def exclusive(self, context: Context, placements: Collection[Any]) -> AbstractContextManager[None]:
+    def exclusive(self, context: Context, placements: Collection[P]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time.
 
         :raises LockedError: another run holds one.
@@ -207,7 +214,7 @@ class Solver(ABC):
         del context, placements
         return contextlib.nullcontext()
 
-    def journaled(self, context: Context, values: Sequence[Any]) -> AbstractContextManager[None]:
+    def journaled(self, context: Context, values: Sequence[V]) -> AbstractContextManager[None]:
         """Keep the values in the journal while they are published.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
@@ -215,10 +222,10 @@ class Solver(ABC):
         del context, values
         return contextlib.nullcontext()
 
-    def wait_caches(self, context: Context, ca: str, values: Sequence[Any]) -> None:  # noqa: B027  # optional
+    def wait_caches(self, context: Context, values: Sequence[V], ca: str) -> None:  # optional
         """Wait until no resolver of the CA caches an older value."""
 
-    def note_answered(self, context: Context, ca: str, values: Sequence[Any]) -> None:  # noqa: B027  # optional
+    def note_answered(self, context: Context, values: Sequence[V], ca: str) -> None:  # optional
         """Record that the CA queries the values from now on."""
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
@@ -227,15 +234,68 @@ class Solver(ABC):
         return error
 
 
-class Solvers:
-    """The solvers of a run: hands placements and values of an order to the solver of their type."""
+def _of_all(
+    step: Callable[Concatenate[Any, _Rest], None], *, is_told: bool = False
+) -> Callable[Concatenate[Any, _Rest], None]:
+    """Return a step of a solver as one of all solvers, each with what is of its type.
 
-    def __init__(self, solvers: Mapping[str, Solver]) -> None:
-        self._solvers = solvers
+    :param is_told: whether an error says which type it is about.
+    """
+
+    def done(solvers: Solvers, context: Context, items: Collection[Any], *more: Any) -> None:
+        for solver, some in solvers.each(items):
+            try:
+                getattr(solver, step.__name__)(context, some, *more)
+            except AttemptError as error:
+                if not is_told:
+                    raise
+                raise error.with_evidence(challenge=some[0].challenge) from None
+
+    return cast("Callable[Concatenate[Any, _Rest], None]", wraps(step)(done))
+
+
+def _around_all(
+    step: Callable[Concatenate[Any, _Rest], AbstractContextManager[None]],
+) -> Callable[Concatenate[Any, _Rest], AbstractContextManager[None]]:
+    """Return a block of a solver as one of all solvers, each with what is of its type."""
+
+    @contextlib.contextmanager
+    def entered(solvers: Solvers, context: Context, items: Collection[Any]) -> Iterator[None]:
+        with contextlib.ExitStack() as held:
+            for solver, some in solvers.each(items):
+                held.enter_context(getattr(solver, step.__name__)(context, some))
+            yield
+
+    return cast("Callable[Concatenate[Any, _Rest], AbstractContextManager[None]]", wraps(step)(entered))
+
+
+class Solvers(dict[str, Solver[Any, Any]]):
+    """The solvers of a run by challenge type, each made when it is first used.
+
+    Its steps are those of a :class:`Solver`: each solver gets the placements and values of its type.
+    """
+
+    def __init__(self, resources: SolverResources, made: Mapping[str, Solver[Any, Any]] | None = None) -> None:
+        super().__init__(made or {})
+        self._resources = resources
+
+    def __missing__(self, challenge: str) -> Solver[Any, Any]:
+        make: Callable[[SolverResources], Solver[Any, Any]] = import_module(CHALLENGES[challenge].module).make_solver
+        # Two threads may both make one: the first that is stored is used by both.
+        return self.setdefault(challenge, make(self._resources))
+
+    prepare = _of_all(Solver[Placement, Value].prepare)
+    publish = _of_all(Solver[Placement, Value].publish, is_told=True)
+    wait_visible = _of_all(Solver[Placement, Value].wait_visible, is_told=True)
+    wait_caches = _of_all(Solver[Placement, Value].wait_caches)
+    note_answered = _of_all(Solver[Placement, Value].note_answered)
+    withdraw = _of_all(Solver[Placement, Value].withdraw)
+    exclusive = _around_all(Solver[Placement, Value].exclusive)
+    journaled = _around_all(Solver[Placement, Value].journaled)
 
     def of_type(self, challenge: str) -> Any:  # what only this type can do
         """Return the solver of a challenge type."""
-        return self._solvers[challenge]
+        return self[challenge]
 
     def preflight(
         self,
@@ -253,117 +313,28 @@ class Solvers:
         placements = Placements(dict(routes), validated, account_url)
         for route in dict.fromkeys(routes.values()):
             identifiers = [identifier for identifier, its in routes.items() if its == route]
-            self._solvers[route.challenge].preflight(context, identifiers, route, check, placements)
+            self[route.challenge].preflight(context, identifiers, route, check, placements)
         return placements
-
-    def prepare(self, context: Context, placements: Collection[Placement]) -> None:
-        """Read secrets and make drivers before anything is ordered; errors as :meth:`Solver.prepare`."""
-        for solver, some in self._each(placements):
-            solver.prepare(context, some)
 
     def make_values(self, ca: CAClient, placement: Placement, challenge: Challenge) -> list[Value]:
         """Return the values that answer a challenge."""
-        return list(self._solvers[placement.challenge].make_values(ca, placement, challenge))
+        return list(self[placement.challenge].make_values(ca, placement, challenge))
 
     def batches(self, values: Sequence[Value]) -> list[list[Value]]:
         """Split the values into batches that can be published at the same time."""
-        by_type = [solver.batches(some) for solver, some in self._each(values)]
+        by_type = [solver.batches(some) for solver, some in self.each(values)]
         return [[value for batch in batches for value in batch] for batches in zip_longest(*by_type, fillvalue=[])]
-
-    @contextlib.contextmanager
-    def exclusive(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
-        """Lock the names and zones that hold one value at a time.
-
-        :raises LockedError: another run holds one.
-        """
-        with contextlib.ExitStack() as held:
-            for solver, some in self._each(placements):
-                held.enter_context(solver.exclusive(context, some))
-            yield
-
-    @contextlib.contextmanager
-    def journaled(self, context: Context, values: Sequence[Value]) -> Iterator[None]:
-        """Keep the values in the journal while they are published.
-
-        :raises StoreError: the journal cannot be written. Publish nothing then.
-        """
-        with contextlib.ExitStack() as entered:
-            for solver, some in self._each(values):
-                entered.enter_context(solver.journaled(context, some))
-            yield
-
-    def publish(self, context: Context, values: Sequence[Value]) -> None:
-        """Publish the values.
-
-        :raises AttemptError: any part may have been published.
-        """
-        for solver, some in self._each(values):
-            with _about(some):
-                solver.publish(context, some)
-
-    def wait_visible(self, context: Context, values: Sequence[Value], wanted: Propagation, settle: float) -> None:
-        """Wait until the values are visible.
-
-        :param settle: seconds to wait afterwards, in addition to the configured ones.
-        :raises AttemptError: they were not visible in time.
-        """
-        for solver, some in self._each(values):
-            with _about(some):
-                solver.wait_visible(context, some, wanted, settle)
-
-    def wait_caches(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Wait until no resolver of the CA caches an older value."""
-        for solver, some in self._each(values):
-            solver.wait_caches(context, ca, some)
-
-    def note_answered(self, context: Context, ca: str, values: Sequence[Value]) -> None:
-        """Record that the CA queries the values from now on."""
-        for solver, some in self._each(values):
-            solver.note_answered(context, ca, some)
-
-    def withdraw(self, context: Context, values: Sequence[Value]) -> None:
-        """Remove the values. Raise nothing; warn of those that stay."""
-        for solver, some in self._each(values):
-            solver.withdraw(context, some)
 
     def explain(self, context: Context, routes: Mapping[str, Route], error: AttemptError) -> AttemptError:
         """Return the error with a likely cause if one is found."""
         for challenge in dict.fromkeys(route.challenge for route in routes.values()):
             identifiers = [identifier for identifier, route in routes.items() if route.challenge == challenge]
-            error = self._solvers[challenge].explain(context, identifiers, error)
+            error = self[challenge].explain(context, identifiers, error)
         return error
 
-    def _each(self, items: Collection[_T]) -> Iterator[tuple[Solver, list[_T]]]:
+    def each(self, items: Collection[_T]) -> Iterator[tuple[Solver[Any, Any], list[_T]]]:
         """Yield each solver with its items, in the order of :data:`CHALLENGES`."""
         for challenge in CHALLENGES:
             some = [item for item in items if item.challenge == challenge]
             if some:
-                yield self._solvers[challenge], some
-
-
-_T = TypeVar("_T", Placement, Value)
-
-
-def make_solvers(resources: SolverResources) -> Solvers:
-    """Return the solvers of all challenge types, each made when it is first used."""
-    return Solvers(_LazySolvers(resources))
-
-
-class _LazySolvers(dict[str, Solver]):
-    def __init__(self, resources: SolverResources) -> None:
-        super().__init__()
-        self._resources = resources
-
-    def __missing__(self, challenge: str) -> Solver:
-        make: Callable[[SolverResources], Solver] = import_module(CHALLENGES[challenge].module).make_solver
-        # Two threads may both make one: the first that is stored is used by both.
-        return self.setdefault(challenge, make(self._resources))
-
-
-@contextlib.contextmanager
-def _about(values: Sequence[Value]) -> Iterator[None]:
-    """Record in an error of a solver which challenge type it is about."""
-    try:
-        yield
-    except AttemptError as error:
-        raise error.with_evidence(challenge=values[0].challenge) from None
+                yield self[challenge], some

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.model.wording import first_sentence, is_skip
+from dnsrenew.base.model.result import first_sentence, is_skip
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow

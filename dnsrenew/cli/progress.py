@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from dnsrenew.base.model.wording import first_sentence
+from dnsrenew.base.model.result import first_sentence
 from dnsrenew.base.names import relative
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -162,19 +163,15 @@ def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
     return where
 
 
-def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    return _known(value, user_id, texts.USER, scope, path)
-
-
-def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    return _known(value, group_id, texts.GROUP, scope, path)
-
-
-def _known(value: Any, find: Callable[[str], int | None], expected: str, scope: FieldScope, path: KeyPath) -> str:
+def _known(find: Callable[[str], int | None], expected: str, value: Any, scope: FieldScope, path: KeyPath) -> str:
     name = text(value, scope, path)
     if find(name) is None:
         raise FieldError(expected)
     return name
+
+
+_owner: Final = partial(_known, user_id, texts.USER)
+_group: Final = partial(_known, group_id, texts.GROUP)
 
 
 def _used_file(value: Any, scope: FieldScope, path: KeyPath) -> str:

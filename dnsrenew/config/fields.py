@@ -152,7 +152,7 @@ def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
 def https_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read an https URL."""
     url = text(value, scope, path)
-    if _is_url(url, ("https",)):
+    if is_web_address(url, ("https",)):
         return url
     if "@" in url:  # not shown: a password can precede the @
         raise FieldError(texts.HTTPS_URL_NO_USER, found=texts.URL_WITH_USER)
@@ -162,15 +162,11 @@ def https_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
 def web_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read an http or https URL."""
     url = text(value, scope, path)
-    if _is_url(url, ("http", "https")):
+    if is_web_address(url):
         return url
     if "@" in url:
         raise FieldError(texts.WEB_URL_NO_USER, found=texts.URL_WITH_USER)
     raise FieldError(texts.WEB_URL)
-
-
-def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    return is_web_address(value, schemes)
 
 
 def address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:

@@ -5,62 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import CA, Deployment, DnsAccount, Propagation, Resolver, Route
+from dnsrenew.base.model import CA, Deployment, DnsAccount, Route
 from dnsrenew.base.validation.mistakes import Mistake, config_error
 from dnsrenew.config import texts
 from dnsrenew.config.cas import host_name
 from dnsrenew.config.loader import from_mapping
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-
-    from dnsrenew.base.model import Certificate
-
-    _Deploy = Deployment | Mapping[str, Any] | Callable[[Certificate], object]
-
 _CERTIFICATE: Final = ("certificate", 0)
+_OF_THE_WHOLE: Final = ("store", "agree_terms", "resolver")
 
 
 def from_arguments(
     domains: object,
     *,
     dns: Sequence[DnsAccount],
-    contact: object = (),
-    agree_terms: bool = False,
     ca: str | CA = "letsencrypt",
-    store: str | os.PathLike[str] | None = None,
-    name: str | None = None,
-    key: str = "ecdsa-p256",
-    profile: str | Mapping[str, str] | None = None,
-    preferred_chain: str | None = None,
-    renew_before: str | None = None,
-    routes: Sequence[Route | Mapping[str, Any]] | None = None,
-    propagation: Propagation | Mapping[str, Any] | None = None,
-    deploy: _Deploy | Sequence[_Deploy] = (),
-    resolver: Resolver | Mapping[str, Any] | None = None,
+    contact: object = (),
+    deploy: object = (),
+    **settings: Any,
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.
 
     :param domains: one or several, checked here; the same for ``contact`` and ``deploy``.
     :param dns: the accounts; the caller's own driver is the option ``driver`` of one without a provider.
+    :param settings: other keys of the certificate, or of the whole configuration; None is the default.
     :raises ConfigError: ``config-invalid``.
     """
-    certificate = _given(
-        name=name,
-        key=key,
-        profile=profile,
-        preferred_chain=preferred_chain,
-        renew_before=renew_before,
-        routes=routes,
-        propagation=propagation,
-        deploy=[deploy] if isinstance(deploy, (Deployment, Mapping)) or callable(deploy) else _listed(deploy or None),
-    )
-    certificate["domains"] = _listed(domains)
-    accounts = _by_name(dns, routes)
-    document = _given(store=store, contact=_listed(contact), agree_terms=agree_terms, resolver=resolver, dns=accounts)
+    given = {key: value for key, value in settings.items() if value is not None}
+    document: dict[str, Any] = {key: given.pop(key) for key in _OF_THE_WHOLE if key in given}
+    document |= {"contact": _listed(contact), "dns": _by_name(dns, settings.get("routes"))}
+    is_one = isinstance(deploy, (Deployment, Mapping)) or callable(deploy)
+    deployments = [deploy] if is_one else _listed(deploy or None)
+    certificate = {**given, "domains": _listed(domains), **({} if deployments is None else {"deploy": deployments})}
     if isinstance(ca, CA):
         ca_name = ca.name or host_name(ca.directory)
         document["ca"] = {ca_name: ca}
@@ -69,10 +47,6 @@ def from_arguments(
         certificate["ca"] = ca
     document["certificate"] = [certificate]
     return from_mapping(document, None, prefix=_CERTIFICATE)
-
-
-def _given(**arguments: Any) -> dict[str, Any]:
-    return {key: value for key, value in arguments.items() if value is not None}
 
 
 def _listed(value: object) -> object:

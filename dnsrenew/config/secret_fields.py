@@ -28,7 +28,7 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
         if not isinstance(value, str) or not value:
             expected = texts.SECRET_VALUE if scope.literal else texts.REFERENCE
             raise FieldError(expected, found=EMPTY_TEXT if value == "" else kind(value))
-        read = _literal(value)
+        read = Secret(value)
         if not scope.python:
             scope.report.secret_files[scope.file] = None
             is_address = path[:1] == ("notify",)  # all have a scheme of their own
@@ -41,7 +41,7 @@ def any_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     """Read an option of a driver without a provider file, which would say what is secret: every text is."""
     if not isinstance(value, str) or not value or _referenced(value, scope, path) is not None:
         return maybe_secret(value, scope, path)
-    read = _literal(value)
+    read = Secret(value)
     scope.report.secrets.append(SecretUse(scope.file, path, read))
     return read
 
@@ -66,10 +66,6 @@ def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
     if isinstance(value, Mapping) and "command" in value:
         return _command(value, scope, path)
     return None
-
-
-def _literal(value: str) -> Secret:
-    return Secret(value)
 
 
 def _reference(value: str, scope: FieldScope) -> Secret | None:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import CAError, DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from dnsrenew.base.http import Response
     from dnsrenew.base.runtime.context import Context
 
 ANSWER_SECONDS: Final = 60.0
@@ -119,7 +118,8 @@ class HttpApi:
         if _KEY in text:
             return "an answer with a private key, which is not shown"
         with contextlib.suppress(ValueError, RecursionError):
-            text = _message(json.loads(text)) or text
+            found = (each.strip() for each in texts_of(json.loads(text), _meant))
+            text = "; ".join(dict.fromkeys(filter(None, found))) or text
         printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
         return printable[:_SHOWN].rstrip(". ") or "no reason"
 
@@ -168,22 +168,8 @@ def time_limit(seconds: float) -> tuple[float, float]:
     return min(_CONNECT_SECONDS, seconds), seconds
 
 
-def _message(document: Any) -> str:
-    """Return the texts of a JSON answer, joined."""
-    return "; ".join(dict.fromkeys(_texts(document)))
-
-
-def _texts(document: Any) -> Iterator[str]:
-    waiting = [document]
-    while waiting:  # a generator in a generator would take a time that grows with the depth for each text
-        value = waiting.pop()
-        if isinstance(value, dict):
-            named = [value[key] for key in ("message", "errors", "error") if value.get(key)]
-            waiting += reversed(named or list(value.values()))
-        elif isinstance(value, list):
-            waiting += reversed(value)
-        elif isinstance(value, str) and value.strip():
-            yield value.strip()
+def _meant(value: dict[str, Any]) -> list[Any]:
+    return [value[key] for key in ("message", "errors", "error") if value.get(key)] or list(value.values())
 
 
 def is_safe(url: str) -> bool:

@@ -1,7 +1,7 @@
 """Reads a file of a target, and writes its new content beside it, ready to be renamed.
 
 The folder may belong to another user, who could put a link in its place at any moment. So each function opens it by
-:mod:`dnsrenew.base.open_folder`, and uses files by their names in what it has opened.
+:mod:`dnsrenew.base.safe_files`, and uses files by their names in what it has opened.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from dnsrenew.base import os_calls
 from dnsrenew.base.files import is_closed_by_unit, kind_at, mount_of, open_file, open_with_info, other_unit
-from dnsrenew.base.open_folder import ForeignLinkError, OpenFolder, open_folder
+from dnsrenew.base.safe_files import PRIVATE_FILE, ForeignLinkError, OpenFolder, open_folder, write_all
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
@@ -146,17 +145,17 @@ def write_aside(file: TargetFile) -> str:
     """
     temp = f"{_prefix(file.path)}{secrets.token_hex(4)}{_SUFFIX}"
     with _folder_of(file.path) as folder:
-        name = folder.at(os.path.basename(temp))
+        name = os.path.basename(temp)
         if file.link:
-            guard(file.path, lambda: _make_link(folder, os.path.basename(temp), file))
+            guard(file.path, lambda: _make_link(folder, name, file))
             return temp
-        handle = guard(file.path, lambda: folder.create(os.path.basename(temp), 0o600))
+        handle = guard(file.path, lambda: folder.create(name, PRIVATE_FILE))
         try:
             with open(handle, "wb") as out:
                 _set_owner(handle, file)
                 guard(file.path, lambda: _write(out.fileno(), file))
         except BaseException:  # also a stop: no key stays aside
-            _unlink(folder, name)
+            folder.discard(name)
             raise
     return temp
 
@@ -186,7 +185,7 @@ def _make_link(folder: OpenFolder, name: str, file: TargetFile) -> None:
 
 
 def _write(handle: int, file: TargetFile) -> None:
-    os_calls.write_all(handle, file.content)
+    write_all(handle, file.content)
     if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
         os.fchmod(handle, file.mode)
 
@@ -229,12 +228,7 @@ def _sync(folder: OpenFolder, name: str) -> None:
 def remove(temp: str) -> None:
     """Remove a file that was written aside, if it is still there."""
     with contextlib.suppress(DeployError), _folder_of(temp) as folder:
-        _unlink(folder, folder.at(os.path.basename(temp)))
-
-
-def _unlink(folder: OpenFolder, name: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder.handle)
+        folder.discard(os.path.basename(temp))
 
 
 def remove_stale(path: str) -> None:
@@ -243,7 +237,7 @@ def remove_stale(path: str) -> None:
     with contextlib.suppress(DeployError, OSError), _folder_of(path) as folder:
         for name in folder.names():
             if name.startswith(prefix) and name.endswith(_SUFFIX):
-                _unlink(folder, folder.at(name))
+                folder.discard(name)
 
 
 def is_aside(path: str, target: str) -> bool:
@@ -264,7 +258,7 @@ def rename(source: str, target: str) -> None:
     :raises DeployError: ``deploy-unwritable``: another user's link leads to the target.
     """
     with _folder_of(target) as folder:
-        os_calls.replace(folder.at(os.path.basename(source)), folder.at(os.path.basename(target)), folder.handle)
+        folder.replace(os.path.basename(source), os.path.basename(target))
 
 
 def sync_folder(folder: str) -> None:

@@ -108,7 +108,8 @@ class PollingRounds:
         self._polls = polls
         self._port = port
         self._timeout = timeout
-        self._start = context.clock.monotonic()
+        self._now = context.clock.monotonic
+        self._start = self._now()
         self._silent_since: dict[Name, float] = {}
         self._by_question = {
             ((poll.server.address, port), question): poll for poll in polls for question in poll.expected
@@ -213,9 +214,6 @@ class PollingRounds:
             self._last_event = (now, states)
             servers = [poll.to_dict() for poll in self._polls]
             self._context.emit("dns-waiting", seconds=round(self._elapsed(), 3), timeout=self._timeout, servers=servers)
-
-    def _now(self) -> float:
-        return self._context.clock.monotonic()
 
     def _elapsed(self) -> float:
         return self._now() - self._start

@@ -1,4 +1,4 @@
-"""A program of the user's writes the records: ``hook add|remove ZONE NAME VALUE TTL``, a call for each value."""
+"""A program of the user, or a person, writes the records: ``hook add|remove ZONE NAME VALUE TTL`` for each value."""
 
 from __future__ import annotations
 
@@ -82,3 +82,21 @@ class HookDriver:
             raise HostError(output, code="hook-timeout")
         ended = f"{output} (status {done.status})" if output.strip() else f"it ended with status {done.status}"
         raise HostError(ended, code="hook-failed")
+
+
+# ── by hand ────────────────────────────────────────────────────────────────────────────
+
+# A person writes the records: the event ``txt-by-hand`` tells which, and the run waits until DNS shows them.
+
+
+class ManualDriver:
+    """Writes nothing. Whether a value exists is seen in DNS, as for every other driver."""
+
+    def __init__(self, context: DriverContext) -> None:
+        del context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Leave it to the person."""
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Leave it to the person."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import quote
 
 from dnsrenew.base import names
-from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
 
-    from dnsrenew.base.http import Response
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.drivers.protocol import DriverContext
 
@@ -49,6 +48,7 @@ _MESSAGES: Final = frozenset(
 )
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000
+_DEEPEST: Final = 5
 _SENDABLE: Final = r"[ -~\xa0-\xff]*"
 """The characters of a header (RFC 9110 section 5.5)."""
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)  # without its end too, and in linear time
@@ -183,26 +183,17 @@ def described(body: bytes) -> str:
     """Return the message in the body of an error; empty for HTML."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        found = list(dict.fromkeys(_messages(json.loads(text))))
+        found = texts_of(json.loads(text), _messages, _DEEPEST)
     except (ValueError, RecursionError):
         return "" if text.startswith("<") else text[:_MAX_MESSAGE]
     return "; ".join(found)[:_MAX_MESSAGE]
 
 
-def _messages(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield each text in the JSON of an error that is a message for people."""
-    if depth > 5:
-        return
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _messages(each, depth + 1)
-    elif isinstance(value, dict):
-        known = [each for key, each in value.items() if key.lower() in _MESSAGES] or _code(value)
-        # Some hosts use the name of the field as the key: {"content": ["This field is required."]}.
-        for each in known or [each for each in value.values() if isinstance(each, (list, dict))]:
-            yield from _messages(each, depth + 1)
+def _messages(value: dict[str, Any]) -> list[Any]:
+    """Return what holds the messages for people in an object of an error."""
+    known = [each for key, each in value.items() if key.lower() in _MESSAGES] or _code(value)
+    # Some hosts use the name of the field as the key: {"content": ["This field is required."]}.
+    return known or [each for each in value.values() if isinstance(each, (list, dict))]
 
 
 def _code(error: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
     "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
-    "manual": ("dnsrenew.drivers.manual", "ManualDriver"),
+    "manual": ("dnsrenew.drivers.hook", "ManualDriver"),
     "acme.sh": ("dnsrenew.drivers.acme_sh", "AcmeShDriver"),
     "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
     "active24": (f"{_HOSTS}.active24", "Active24Driver"),

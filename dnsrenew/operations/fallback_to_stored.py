@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import RenewalFailed, rfc3339
-from dnsrenew.base.model.wording import describe_route, first_sentence, is_skip
+from dnsrenew.base.model.result import describe_route, first_sentence, is_skip
 from dnsrenew.errors import Cancelled, StoreError, short_time
 from dnsrenew.operations import texts
 

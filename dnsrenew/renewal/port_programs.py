@@ -90,7 +90,7 @@ class PortPrograms:
         if not before:
             return
         try:
-            _run(context, before)
+            runner.run(context, before, seconds=_SECONDS)
         except DeployError as error:
             self._end(context, programs)
             cause = as_clause(error.message)
@@ -128,17 +128,13 @@ def _is_run(context: Context, after: tuple[str, ...]) -> bool:
     stop = threading.Event()
     cleanup = context.for_cleanup(_SECONDS, _AFTER_CANCEL)
     try:
-        cleanup.call(partial(_run, replace(context, cancel=stop), after))
+        cleanup.call(partial(runner.run, replace(context, cancel=stop), after, seconds=_SECONDS))
     except (DeployError, Cancelled) as error:
         stop.set()
         cause = as_clause(error.message)
         context.warn(*texts.AFTER_FAILED.fill(program=after[0], command=shlex.join(after), cause=cause))
         return False
     return True
-
-
-def _run(context: Context, arguments: tuple[str, ...]) -> None:
-    runner.run(context, arguments, seconds=_SECONDS)
 
 
 # ── debts ──────────────────────────────────────────────────────────────────────────────

@@ -218,11 +218,11 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             solvers.publish(context, batch)
             solvers.wait_visible(context, batch, spec.propagation, attempt.settle)
             attempt.visible = spec.propagation.check != "none"
-            solvers.wait_caches(context, ca_name, batch)
+            solvers.wait_caches(context, batch, ca_name)
             ca.answer(context, [challenges[identifier] for identifier in _identifiers(batch)])
             attempt.answered = True
             context.emit("challenges-answered", domains=_identifiers(batch))
-            solvers.note_answered(context, ca_name, batch)
+            solvers.note_answered(context, batch, ca_name)
             last = batch
         # While the CA validates; the next run resumes the order if this one is killed from here on.
         withdraw = partial(_close_meanwhile, context, published)

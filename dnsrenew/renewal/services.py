@@ -13,8 +13,8 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges.dns01.instead import DnsInstead
-from dnsrenew.challenges.solver import SolverResources, Solvers, make_solvers
+from dnsrenew.challenges.dns01.records import DnsInstead
+from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.config.cas import uses_stand_in
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import ConfigError
@@ -115,7 +115,7 @@ def make_services(
             return lost[name]
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    solvers = make_solvers(
+    solvers = Solvers(
         SolverResources(
             dns,
             config.accounts,

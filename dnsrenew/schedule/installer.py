@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.path_trust import Ground
+from dnsrenew.base.safe_files import replace_file
 from dnsrenew.base.subprocesses import environment
 from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.base.values import Frozen
@@ -217,16 +218,10 @@ def _run_required(run: Runner, command: PlannedCommand, text: str | None) -> Non
 
 def _write(path: str, content: bytes) -> None:
     """Replace the file atomically."""
-    new = f"{path}.dnsrenew-new"
     try:
         _make_folders(os.path.dirname(path))
-        with open(new, "wb") as stream:
-            stream.write(content)
-        os.chmod(new, 0o644)
-        os.replace(new, path)
+        replace_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
         raise _os_error(texts.SCHEDULE_UNWRITABLE, path, error) from None
 
 

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dnsrenew.base.memory_file import memory_file
+from dnsrenew.base.files import memory_file
 from dnsrenew.base.values import Frozen
 from dnsrenew.serving.recorded_context import RecordedContext
 

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
-from dnsrenew.base import os_calls
+from dnsrenew.base import safe_files
 from dnsrenew.base.files import open_with_info
 from dnsrenew.errors import StoreError
 from dnsrenew.store import os_errors, texts
@@ -81,7 +81,7 @@ class AtomicFiles:
             handle, info = open_with_info(path, _READ)
             try:
                 self.check_owner(path, info)
-                return os_calls.read_all(handle, info.st_size, LIMIT)
+                return safe_files.read_all(handle, info.st_size, LIMIT)
             finally:
                 os.close(handle)
         except FileNotFoundError:
@@ -223,7 +223,7 @@ class AtomicFiles:
         try:
             if hasattr(os, "fchmod"):
                 self.do("chmod", path, lambda: os.fchmod(handle, mode))
-            self.do("write", path, lambda: os_calls.write_all(handle, data))
+            self.do("write", path, lambda: safe_files.write_all(handle, data))
             if sync:
                 self._sync(handle, path)
         except BaseException:
@@ -248,7 +248,7 @@ class AtomicFiles:
 
     def rename(self, source: str, target: str) -> None:
         """Rename a file or folder in one step, within one file system; an existing file is replaced."""
-        self.do("rename", target, lambda: os_calls.replace(source, target))
+        self.do("rename", target, lambda: safe_files.replace(source, target))
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a temporary file; return its path and its time by the file system's clock (seconds since the epoch)."""
@@ -287,7 +287,7 @@ class AtomicFiles:
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
-        self.do("fsync", path, lambda: os_calls.flush(handle))
+        self.do("fsync", path, lambda: safe_files.flush(handle))
 
     def _make_temp(self, folder: str, make: Callable[[str], None]) -> str:
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_files import PublicFiles
 
 
 class HttpResponses(PublicFiles):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
@@ -199,3 +200,32 @@ def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable
     """Return the functions that query all servers of the zone for values and for their TTL."""
     view = DnsView(Resolver())
     return lambda name: view.values(context, name), lambda name: view.ttl(context, name)
+
+
+# ── new driver ─────────────────────────────────────────────────────────────────────────
+
+# A driver and its test to start from: both pass pytest, mypy and ruff before anything is changed.
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def new_driver(name: str) -> dict[str, str]:
+    """Return the text of each file by its name.
+
+    :param name: of the DNS host; a ``-`` becomes ``_`` in the names of the files, which are Python modules.
+    """
+    module = name.replace("-", "_")
+    fields = {
+        "NAME": name,
+        "HOST": name.replace("_", "-"),
+        "MODULE": module,
+        "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
+    }
+    return {f"{module}.py": _filled("driver", fields), f"test_{module}.py": _filled("driver_test", fields)}
+
+
+def _filled(template: str, fields: dict[str, str]) -> str:
+    text = (_TEMPLATES / f"{template}.py.txt").read_text("utf-8")
+    for field, value in fields.items():
+        text = text.replace(f"@{field}@", value)
+    return text

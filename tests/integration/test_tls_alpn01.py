@@ -13,7 +13,7 @@ import pytest
 
 from dnsrenew import Outcome
 from dnsrenew.challenges.tls_alpn01 import solver
-from dnsrenew.challenges.tls_alpn01.server import PROTOCOL
+from dnsrenew.challenges.tls_alpn01.solver import PROTOCOL
 from tests.kit.fallback_stage import attempt_rows, codes, site
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab.ports import has_ipv6

@@ -178,7 +178,8 @@ class RunStage:
         persist = DnsPersist01(replace(resources, dry_run=bool(options.get("dry_run"))))
         by_account = DnsAccount01(resources)
         solvers = Solvers(
-            {"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist, "dns-account-01": by_account}
+            resources,
+            {"dns-01": Dns01(resources), "http-01": http01, "dns-persist-01": persist, "dns-account-01": by_account},
         )
         effective_ca = dict.fromkeys(DIRECTORIES, "stage") if options.get("dry_run") else {n: n for n in DIRECTORIES}
         clients = {name: self._client(name) for name in DIRECTORIES}

@@ -16,7 +16,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
-from dnsrenew.extensions.setup.archive import config_files, new_files
+from dnsrenew.extensions.setup.archive import archive_file, config_files
 from dnsrenew.extensions.setup.archive import export as operation
 from dnsrenew.extensions.setup.archive.config_files import masked
 from dnsrenew.store import FolderStore
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_no_file(config: Path, tmp_path: Path, monkeypatch: p
     def refuse(_file: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(new_files, "sync", refuse)
+    monkeypatch.setattr(archive_file, "sync", refuse)
     with pytest.raises(StoreError) as caught:
         exported(config, tmp_path / "a.tgz", None)
     assert caught.value.code == "export-unwritable"

@@ -19,7 +19,7 @@ from dnsrenew.base.x509.sealing import SealedWriter
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.setup.archive import restore as operation
-from dnsrenew.extensions.setup.archive.new_files import NewFiles
+from dnsrenew.extensions.setup.archive.archive_file import NewFiles
 from dnsrenew.extensions.setup.archive.restoration import StoreBuilder
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.testing.new_driver import new_driver
+from dnsrenew.testing.driver_check import new_driver
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 

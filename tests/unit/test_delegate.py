@@ -18,6 +18,7 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.challenges.dns01.records import writers_of
 from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
@@ -30,7 +31,6 @@ from dnsrenew.extensions.setup.delegate.account import (
     choose_domains,
     registered_name,
     target_name,
-    writers_of,
 )
 from dnsrenew.extensions.setup.delegate.delegate import PersistCheck, _end_waits, _persist, check_persist, persist
 from dnsrenew.extensions.setup.delegate.route import (
@@ -168,7 +168,7 @@ def test_the_name_in_the_zone() -> None:
 def acme_account(server: AcmeDns, file: Path | None, **options: str) -> Any:
     """The account of a server, with its provider."""
     made = config(acme={**ACME, "api": server.url, **options, **({"registration": str(file)} if file else {})})
-    return writers_of(made)["acme"]
+    return writers_of(made.accounts, made.providers)["acme"]
 
 
 def test_a_registration_is_made_once(tmp_path: Path) -> None:
@@ -467,7 +467,7 @@ def test_an_included_file_that_cannot_be_written(tmp_path: Path, monkeypatch: py
     file = tmp_path / "a.toml"
     file.write_text('[[certificate]]\ndomains = "a.test"\n')
     found, spec = spec_in(tmp_path, f'include = ["a.toml"]\n{HEAD}')
-    monkeypatch.setattr("dnsrenew.base.open_folder.OpenFolder.write", refuse)
+    monkeypatch.setattr("dnsrenew.base.safe_files.OpenFolder.write", refuse)
     done = write_routes(found, [spec], TO_ACME)
     assert (done.files, [each.file for each in done.to_add]) == ((), [str(file)])
 

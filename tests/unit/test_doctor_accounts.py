@@ -387,11 +387,14 @@ ZONE = ProbedZone("a.test", "_acme-challenge.a.test", ("a.test",), write_seconds
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        (ProbeResult((ZONE,), visible_seconds=1.0, removes=False), ("ok", ())),
-        (ProbeResult((ZONE,), unseen=PropagationError("dns-unreachable", "No.", fix="")), ("unknown", DNS)),
-        (ProbeResult((replace(ZONE, error=ProviderError("provider-timeout", "No.", fix="")),)), ("unknown", DNS)),
-        (ProbeResult((replace(ZONE, error=ProviderError("provider-zone-unknown", "No.", fix="")),)), ("bad", DNS)),
-        (ProbeResult((ZONE,), locked=LockedError("locked", "No.", fix="")), ("unknown", ())),
+        (ProbeResult(zones=(ZONE,), visible_seconds=1.0, removes=False), ("ok", ())),
+        (ProbeResult(zones=(ZONE,), unseen=PropagationError("dns-unreachable", "No.", fix="")), ("unknown", DNS)),
+        (ProbeResult(zones=(replace(ZONE, error=ProviderError("provider-timeout", "No.", fix="")),)), ("unknown", DNS)),
+        (
+            ProbeResult(zones=(replace(ZONE, error=ProviderError("provider-zone-unknown", "No.", fix="")),)),
+            ("bad", DNS),
+        ),
+        (ProbeResult(zones=(ZONE,), locked=LockedError("locked", "No.", fix="")), ("unknown", ())),
     ],
 )
 def test_verdicts_of_a_test(result: ProbeResult, expected: tuple[str, tuple[str, ...]]) -> None:
@@ -403,6 +406,6 @@ def test_verdicts_of_a_test(result: ProbeResult, expected: tuple[str, tuple[str,
 def test_credentials_without_a_status() -> None:
     """An error without an HTTP status is shown with its own message and fix."""
     error = ProviderError("provider-unauthorized", "The key is wrong.", fix="Compare it.", evidence={"account": "home"})
-    found = ProbeResult((replace(ZONE, error=error),))
+    found = ProbeResult(zones=(replace(ZONE, error=error),))
     check = judge_credentials(found, "home", Provider(name="x", title="X", driver="rfc2136", website="https://x.test"))
     assert (check.result, check.summary, check.fix) == ("bad", "The key is wrong.", "Compare it.")

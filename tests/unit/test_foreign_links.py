@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_files import PublicFiles, open_folder
 from dnsrenew.challenges.http01.app import FOLDERS, AppResponses, Webroot
 from dnsrenew.cli import main
 from dnsrenew.config.notify import MetricsSettings
@@ -202,3 +203,21 @@ def test_the_responses_of_another_user_are_not_served(foreign: ForeignHome) -> N
     assert responses.find("token") == b"token.his-key"
     responses.remove_leftovers()
     assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("has_links", [True, False], ids=["hard-links", "no-hard-links"])
+def test_a_new_file_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
+    """A new file takes a free name only, also where the file system has no hard links; nothing is left over."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "taken").write_bytes(b"old")
+    with open_folder(str(tmp_path)) as folder:
+        folder.write("free", b"new", 0o600, sync=True, is_new=True)
+        with pytest.raises(FileExistsError):
+            folder.write("taken", b"new", 0o600, sync=True, is_new=True)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"free": b"new", "taken": b"old"}
+    assert stat.S_IMODE((tmp_path / "free").stat().st_mode) == 0o600

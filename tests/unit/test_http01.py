@@ -20,9 +20,8 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import Route
-from dnsrenew.base.open_folder import HANDLES, OpenFolder
-from dnsrenew.base.public_files import PublicFiles
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.safe_files import HANDLES, OpenFolder, PublicFiles
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges import listeners as challenge_listeners
 from dnsrenew.challenges import server as challenge_server
@@ -417,14 +416,14 @@ def test_a_look_is_seen_by_nobody(listeners: HttpListeners, port: int) -> None:
 
 def failing_bind(monkeypatch: pytest.MonkeyPatch, number: int, *families: socket.AddressFamily) -> None:
     """Make the system refuse to bind some address families."""
-    real = challenge_listeners._bind
+    real = challenge_listeners.bound
 
-    def bind(endpoint: Any, *, serve: bool) -> socket.socket:
-        if endpoint.family in families:
+    def bound(family: socket.AddressFamily, *others: Any) -> socket.socket:
+        if family in families:
             raise OSError(number, os.strerror(number))
-        return real(endpoint, serve=serve)
+        return real(family, *others)
 
-    monkeypatch.setattr(challenge_listeners, "_bind", bind)
+    monkeypatch.setattr(challenge_listeners, "bound", bound)
 
 
 @pytest.mark.parametrize(

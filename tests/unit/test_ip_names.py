@@ -17,8 +17,7 @@ from dnsrenew.base.model import CertificateSpec, Resolver, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue, Responder
 from dnsrenew.challenges.http01.solver import explain
-from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
-from dnsrenew.challenges.tls_alpn01.solver import TlsAlpnValue
+from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate, TlsAlpnValue
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError
 from dnsrenew.renewal.planner import Selection, describe_error

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base import os_calls
+from dnsrenew.base import safe_files
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime.context import Context
@@ -132,13 +132,13 @@ def test_a_warning_is_in_each_outcome(stage: TextfileStage) -> None:
 def test_a_full_disk_keeps_the_old_file(stage: TextfileStage, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """On a full disk the old file stays complete, and no temporary file is left."""
     stage.file.write_text("old\n")
-    write = os_calls.write_all
+    write = safe_files.write_all
 
     def full(handle: int, data: bytes) -> None:
         write(handle, data[: len(data) // 2])
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os_calls, "write_all", full)
+    monkeypatch.setattr(safe_files, "write_all", full)
     monkeypatch.setenv("INVOCATION_ID", "1")  # as in a service, which may not write everywhere
     stage.renewer().renew()
     assert stage.file.read_text() == "old\n"

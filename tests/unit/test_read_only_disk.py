@@ -43,7 +43,7 @@ for store in ("store", "new"):
     subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
 from dnsrenew.deploy.staged_file import write_aside
 from dnsrenew.deploy.file_set import TargetFile
-from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_files import PublicFiles
 from dnsrenew.challenges.http01.app import FOLDERS, Webroot
 from dnsrenew.errors import DnsRenewError
 subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)

@@ -139,7 +139,8 @@ def test_a_schedule_that_cannot_be_started_is_removed(tmp_path: Path, refused: s
 def test_a_partial_installation_is_removed(tmp_path: Path) -> None:
     """If the second file cannot be written, the first is removed."""
     plan, run = units(tmp_path), Programs()
-    Path(f"{plan.files[1].path}.dnsrenew-new").mkdir(parents=True)
+    folder, name = os.path.split(plan.files[1].path)
+    Path(folder, f".{name}.{os.getpid()}.tmp").mkdir(parents=True)  # where its new content is written first
     with pytest.raises(DnsRenewError) as caught:
         installer.install(plan, run)
     assert caught.value.code == "schedule-unwritable"

@@ -194,7 +194,7 @@ def test_valid_names_are_not_blocked(box: Callable[..., Box]) -> None:
 def waited(stage: Box, ca: str, values: list[Any]) -> float:
     """Return the seconds of the wait for the caches of a CA."""
     before = stage.stage.clock.elapsed
-    stage.solvers.wait_caches(stage.context, ca, values)
+    stage.solvers.wait_caches(stage.context, values, ca)
     return stage.stage.clock.elapsed - before
 
 
@@ -204,7 +204,7 @@ def test_the_caches_of_a_ca_are_waited_for(box: Callable[..., Box]) -> None:
     apex, other = (stage.values(stage.preflight(**{name: A})) for name in ("apex", "other"))
     web = stage.values(stage.preflight(wild=A, apex=HTTP))[-1:]
     assert waited(stage, "one", apex) == 0
-    stage.solvers.note_answered(stage.context, "one", apex)
+    stage.solvers.note_answered(stage.context, apex, "one")
     assert waited(stage, "two", apex) == waited(stage, "one", other) == waited(stage, "one", web) == 0
     assert waited(stage, "one", apex) == 60
     assert waited(stage, "one", apex) == 0
@@ -220,7 +220,7 @@ def test_the_wait_for_caches_is_limited(box: Callable[..., Box], monkeypatch: py
 
     for ttl in (lambda *_: 3600), silent:
         monkeypatch.setattr(stage.stage.dns, "ttl", ttl)
-        stage.solvers.note_answered(stage.context, "one", values)
+        stage.solvers.note_answered(stage.context, values, "one")
         assert waited(stage, "one", values) == LONGEST_CACHING
 
 
@@ -228,9 +228,9 @@ def test_the_wait_for_caches_can_be_cancelled(box: Callable[..., Box]) -> None:
     """A wait for caches emits an event and can be cancelled."""
     stage = box(hosts={"a": "ok"})
     values = stage.values(stage.preflight(apex=A))
-    stage.solvers.note_answered(stage.context, "one", values)
+    stage.solvers.note_answered(stage.context, values, "one")
     gone = Context(clock=stage.stage.clock, cancel=threading.Event(), emitter=stage.context.emitter)
     gone.cancel.set()
     with pytest.raises(Exception, match="cancelled before"):
-        stage.solvers.wait_caches(gone, "one", values)
+        stage.solvers.wait_caches(gone, values, "one")
     assert stage.stage.event_data("caches-waiting") == [{"seconds": 60.0}]

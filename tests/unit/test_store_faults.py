@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base import os_calls
+from dnsrenew.base import safe_files
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
@@ -174,8 +174,8 @@ class Windows:
         self.passed = 0.0
         self.seconds = seconds
         self._replace = os.replace
-        monkeypatch.setattr(os_calls, "_WINDOWS", True)
-        monkeypatch.setattr(os_calls, "time", self)
+        monkeypatch.setattr(safe_files, "_WINDOWS", True)
+        monkeypatch.setattr(safe_files, "time", self)
         monkeypatch.setattr(os, "replace", self.replace)
 
     def monotonic(self) -> float:

@@ -12,8 +12,13 @@ from typing import cast
 import pytest
 
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate
-from dnsrenew.challenges.tls_alpn01.solver import TlsAlpn01, TlsAlpnListeners, TlsAlpnValue
+from dnsrenew.challenges.tls_alpn01.solver import (
+    PROTOCOL,
+    ChallengeCertificate,
+    TlsAlpn01,
+    TlsAlpnListeners,
+    TlsAlpnValue,
+)
 from dnsrenew.errors import Cancelled
 from tests.lab.ports import reserve
 

@@ -11,10 +11,11 @@ import base64
 import contextlib
 import json
 import re
+import sys
 import threading
 import urllib.request
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -85,6 +86,24 @@ class Response(Frozen):
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def texts_of(document: Any, meant: Callable[[dict[str, Any]], Iterable[Any]], deepest: int = sys.maxsize) -> list[str]:
+    """Return the texts in the JSON of an API that are meant for people, in order and without duplicates.
+
+    :param meant: returns the values of an object that hold such texts.
+    :param deepest: the level down to which they are looked for.
+    """
+    found: dict[str, None] = {}
+    waiting = [(document, 0)]
+    while waiting:  # a generator in a generator would take a time that grows with the depth for each text
+        value, depth = waiting.pop()
+        value = meant(value) if isinstance(value, dict) else value
+        if isinstance(value, str):
+            found[value] = None
+        elif isinstance(value, list) and depth < deepest:
+            waiting += [(each, depth + 1) for each in reversed(value)]
+    return list(found)
 
 
 class HttpClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base.files import memory_file
 from dnsrenew.base.model import texts
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import StoreError
@@ -92,8 +93,6 @@ class Certificate(Frozen, kw_only=True, public=True):
         if self.fullchain_path is not None:
             context.load_cert_chain(self.fullchain_path, self.private_key_path)
         else:
-            from dnsrenew.base.memory_file import memory_file
-
             with memory_file((self.private_key_pem + self.fullchain_pem).encode("ascii")) as path:
                 context.load_cert_chain(path)
         return context

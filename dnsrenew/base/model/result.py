@@ -9,6 +9,7 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import DnsRenewError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -382,3 +383,31 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
         form["versions"] = [version.to_dict() for version in self.versions]
         form["warnings"] = [notice.to_dict() for notice in self.warnings]
         return form
+
+
+# ── wording ────────────────────────────────────────────────────────────────────────────
+
+# Routes and attempts in words, for messages and the terminal.
+
+
+def describe_route(route: Mapping[str, Any]) -> str:
+    """Return a route in words, such as ``dns-01 with home at lab``; for ``mixed``, all its challenges.
+
+    :param route: the JSON form of a :class:`dnsrenew.base.model.RouteTaken`.
+    """
+    names = route.get("names")
+    kinds = dict.fromkeys(each["challenge"] for each in names.values()) if names else [route.get("challenge")]
+    accounts = " and ".join(route.get("dns") or ())
+    where = f" at {route['ca']}" if route.get("ca") else ""
+    return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''}{where}"
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a message of dnsrenew, in any of its languages."""
+    ends = [end for mark in (". ", "。") if (end := text.find(mark)) >= 0]
+    return text[: min(ends) + 1] if ends else text
+
+
+def is_skip(attempt: Attempt) -> bool:
+    """Return whether the route was skipped: it was ruled out before an order."""
+    return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import names, threads
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01 import texts
-from dnsrenew.challenges.dns01.foreign import not_removed, still_served
-from dnsrenew.challenges.dns01.host_calls import REFUSALS
+from dnsrenew.challenges.dns01.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import (

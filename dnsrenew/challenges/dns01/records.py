@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.names import absolute, base_domain, is_ip
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import CAError, DnsError
 from dnsrenew.store.zone_locks import WRITING
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import DnsAccount, TxtRecord
+    from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
     from dnsrenew.drivers.provider import Provider
+    from dnsrenew.errors import AttemptError
     from dnsrenew.store.journal import WrittenValue
-
 
 _SCRIPT_TURN: Final = 600.0
 """Seconds to wait for a run whose script writes: it takes a call for each value."""
@@ -70,6 +73,11 @@ class RecordWriter(Frozen):
         if self.provider.behaviour.delegated and OWN_LABEL in names.labels(owner)[:2]:
             return False
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
+
+
+def writers_of(accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]) -> dict[str, RecordWriter]:
+    """Return every DNS account with the provider file of its host."""
+    return {name: RecordWriter(account, providers[account.provider]) for name, account in accounts.items()}
 
 
 class TxtPlacement(Frozen):
@@ -165,3 +173,59 @@ def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]
     zones = sorted({zone for writer in candidates for zone in (*writer.account.zones, *writer.provider.zone_suffixes)})
     text = texts.NO_ACCOUNT if zones else texts.NO_ACCOUNT_NO_ZONES
     return DnsError.of(text, identifier=identifier, name=owner, record=names.relative(owner), zones=zones)
+
+
+# ── dns instead ────────────────────────────────────────────────────────────────────────
+
+# The way that needs no open port: the first advice where every route of a certificate needs one, and fails.
+
+_OF_A_PORT: Final = ("http-unreachable", "http-port-", "http-address-", "http-not-served", "tls-alpn-")
+_NOT_REACHED: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
+
+
+class DnsInstead(Frozen):
+    """The DNS accounts that could prove a certificate's names.
+
+    :ivar has_file: whether there is a configuration file; a Python program has none.
+    """
+
+    accounts: Mapping[str, DnsAccount] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    has_file: bool = False
+
+    def error(self, spec: CertificateSpec, error: AttemptError) -> AttemptError:
+        """Return an error with this advice first, if it is about a port that DNS would not need."""
+        if not (needs_port(spec) and _is_about_port(error)):
+            return error
+        told = copy(error)  # others may have the same failure
+        told.fix = self.advice(spec, error.fix)
+        return told
+
+    def advice(self, spec: CertificateSpec, fix: str) -> str:
+        """Return what to do: the route to add where an account stands, then what would open the port."""
+        if route := self.route(spec):
+            return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix)
+        if self.has_file:  # init would find the certificate there
+            return texts.ACCOUNT_INSTEAD.format(name=spec.name, fix=fix)
+        return texts.DNS_INSTEAD.format(fix=fix)
+
+    def route(self, spec: CertificateSpec) -> str | None:
+        """Return the route to add, ready to paste; None: no account may write for the names by itself."""
+        owners = [absolute(f"{OWN_LABEL}.{base_domain(identifier)}") for identifier in spec.identifiers]
+        for name, account in self.accounts.items():
+            writer = RecordWriter(account, self.providers[account.provider])
+            if not writer.provider.behaviour.by_hand and all(map(writer.may_write, owners)):
+                return f'{{ challenge = "dns-01", dns = "{name}" }}'
+        return None
+
+
+def needs_port(spec: CertificateSpec) -> bool:
+    """Return whether every route of a certificate needs an open port, and DNS could prove its names without one."""
+    by_port = bool(spec.routes) and all(CHALLENGES[route.challenge].port is not None for route in spec.routes)
+    return by_port and not any(map(is_ip, spec.identifiers))
+
+
+def _is_about_port(error: AttemptError) -> bool:
+    problems = error.subproblems if isinstance(error, CAError) else ()
+    codes = [error.code, *(problem.get("code") or "" for problem in problems)]
+    return any(code in _NOT_REACHED or code.startswith(_OF_A_PORT) for code in codes)

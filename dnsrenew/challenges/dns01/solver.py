@@ -12,9 +12,8 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.foreign import ForeignValues
-from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, TxtValue, batches
+from dnsrenew.challenges.dns01.host_calls import ForeignValues, HostCalls, PublishedValues
+from dnsrenew.challenges.dns01.records import OWN_LABEL, TxtPlacement, TxtValue, batches, writers_of
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
@@ -24,13 +23,14 @@ if TYPE_CHECKING:
     from dnsrenew.acme import CAClient, Challenge
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.solver import Placements, SolverResources
-    from dnsrenew.dns import DnsView
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0
 """Seconds for a host that has just timed out; the next run tries again."""
 _WITHDRAW_GRACE: Final = 3.5
 """Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+LONGEST_CACHING: Final = 60
+"""Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""
 
 
 def make_solver(resources: SolverResources) -> Dns01:
@@ -38,21 +38,18 @@ def make_solver(resources: SolverResources) -> Dns01:
     return Dns01(resources)
 
 
-class Dns01(Solver):
+class Dns01(Solver[TxtPlacement, TxtValue]):
     """Publishes TXT values through DNS accounts and waits until every name server shows them."""
 
     def __init__(self, resources: SolverResources) -> None:
         self._dns = resources.dns
-        writers = {
-            name: RecordWriter(account, resources.providers[account.provider])
-            for name, account in resources.accounts.items()
-        }
+        writers = writers_of(resources.accounts, resources.providers)
         self._accounts = AccountChoice(resources.dns, writers, attended=resources.attended)
         self._locks = resources.locks
         self._published = PublishedValues(resources.journal)
         self._foreign = ForeignValues(resources.dns, self._published.at_name)
         self._hosts = HostCalls(resources.locks, self._published, self._foreign)
-        self._caches = ResolverCaches(resources.dns)
+        self._cached_until: dict[tuple[str, str], float] = {}  # monotonic seconds, by CA and name
 
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
@@ -170,13 +167,28 @@ class Dns01(Solver):
         for account in dict.fromkeys(value.writer.account.name for value in values):
             self._foreign.compare(context, account, "add")
 
-    def wait_caches(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+    def wait_caches(self, context: Context, values: Sequence[TxtValue], ca: str) -> None:
         """Wait until no resolver of the CA caches an older value of these names."""
-        self._caches.wait(context, ca, values)
+        owners = {value.record.name for value in values}
+        until = max((self._cached_until.get((ca, owner), 0.0) for owner in owners), default=0.0)
+        seconds = until - context.clock.monotonic()
+        if seconds > 0:
+            context.emit("caches-waiting", seconds=round(seconds, 1))
+            context.wait(seconds)
 
-    def note_answered(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
+    def note_answered(self, context: Context, values: Sequence[TxtValue], ca: str) -> None:
         """Record that the CA's resolvers cache these values from now on."""
-        self._caches.note(context, ca, values)
+        for value in values:
+            # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
+            single = value.single_value_key is not None
+            ttl = self._ttl(context, value.record.name) if single else value.record.ttl
+            self._cached_until[ca, value.record.name] = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
+
+    def _ttl(self, context: Context, name: str) -> int:
+        try:
+            return self._dns.ttl(context, name)
+        except AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
+            return LONGEST_CACHING
 
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Remove the values. Warn of those that stay; raise nothing, so that no other error is hidden."""
@@ -256,42 +268,3 @@ def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) ->
     owners = sorted({names.relative(value.record.name) for value in values})
     reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
     return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)
-
-
-# ── resolver caches ────────────────────────────────────────────────────────────────────
-
-# Until when the resolvers of a CA may cache an older TXT value of a name, across all certificates of a run.
-
-LONGEST_CACHING: Final = 60
-"""Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""
-
-
-class ResolverCaches:
-    """Until when, in monotonic seconds, each CA may cache an answer for each name."""
-
-    def __init__(self, dns: DnsView) -> None:
-        self._dns = dns
-        self._until: dict[tuple[str, str], float] = {}
-
-    def wait(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
-        """Wait until no resolver of the CA can cache an older answer."""
-        owners = {value.record.name for value in values}
-        until = max((self._until.get((ca, owner), 0.0) for owner in owners), default=0.0)
-        seconds = until - context.clock.monotonic()
-        if seconds > 0:
-            context.emit("caches-waiting", seconds=round(seconds, 1))
-            context.wait(seconds)
-
-    def note(self, context: Context, ca: str, values: Sequence[TxtValue]) -> None:
-        """Record that the CA queries the values now."""
-        for value in values:
-            # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
-            single = value.single_value_key is not None
-            ttl = self._ttl(context, value.record.name) if single else value.record.ttl
-            self._until[ca, value.record.name] = context.clock.monotonic() + min(ttl, LONGEST_CACHING)
-
-    def _ttl(self, context: Context, name: str) -> int:
-        try:
-            return self._dns.ttl(context, name)
-        except AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
-            return LONGEST_CACHING

@@ -13,7 +13,7 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, writers_of
 from dnsrenew.challenges.dns01.solver import Dns01
 from dnsrenew.challenges.dns_persist01 import texts
 from dnsrenew.challenges.dns_persist01.record import LABEL, line, read_offer
@@ -58,7 +58,7 @@ def make_solver(resources: SolverResources) -> DnsPersist01:
     return DnsPersist01(resources)
 
 
-class DnsPersist01(Solver):
+class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     """Uses the record that is in DNS. Without one, an account writes it, or the error shows it to a person.
 
     A written record is no leftover: it is not in the journal, and no cleanup removes it. Only a rehearsal journals and
@@ -67,10 +67,7 @@ class DnsPersist01(Solver):
 
     def __init__(self, resources: SolverResources) -> None:
         self._dns = resources.dns
-        self._accounts = {
-            name: RecordWriter(account, resources.providers[account.provider])
-            for name, account in resources.accounts.items()
-        }
+        self._accounts = writers_of(resources.accounts, resources.providers)
         self._choice = AccountChoice(resources.dns, self._accounts)
         self._writer = Dns01(resources)
         self._attended = resources.attended

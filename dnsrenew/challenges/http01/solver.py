@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dnsrenew.base import names
 from dnsrenew.base.checks import addresses
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.public_files import PublicFiles
+from dnsrenew.base.safe_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import server, texts
@@ -44,7 +44,7 @@ def make_solver(resources: SolverResources) -> Http01:
     return Http01(resources.dns, responses=resources.responses)
 
 
-class Http01(Solver):
+class Http01(Solver[HttpPlacement, HttpValue]):
     """Serves key authorizations from a listener of our own, or writes them into a webroot.
 
     :param dns: finds the addresses of a name that the CA could not reach.

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import socket
 import ssl
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from dnsrenew.base import names
+from dnsrenew.base import names, x509
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
+from dnsrenew.challenges.server import ChallengeServer, Client
 from dnsrenew.challenges.solver import Solver
 from dnsrenew.challenges.tls_alpn01 import texts
-from dnsrenew.challenges.tls_alpn01.server import PROTOCOL, ChallengeCertificate, TlsAlpnServer
 from dnsrenew.errors import Cancelled, ChallengeError
 
 if TYPE_CHECKING:
@@ -26,6 +28,86 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Propagation, PropagationCheck, Route
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.solver import Placements, SolverResources
+
+# ── server ─────────────────────────────────────────────────────────────────────────────
+
+# The TLS server (RFC 8737): it presents the challenge certificate to a client that asks for the protocol.
+
+PROTOCOL: Final = "acme-tls/1"
+ACME_IDENTIFIER: Final = "1.3.6.1.5.5.7.1.31"
+"""The extension id-pe-acmeIdentifier (RFC 8737 section 3)."""
+
+
+class ChallengeCertificate:
+    """The certificate for one challenge, and the context that presents it.
+
+    :ivar der: the certificate.
+    """
+
+    __slots__ = ("context", "der")
+
+    def __init__(self, der: bytes, context: ssl.SSLContext) -> None:
+        self.der = der
+        self.context = context
+
+    @classmethod
+    def make(cls, identifier: str, digest: bytes) -> Self:
+        """Return a self-signed certificate for a DNS name or an IP address.
+
+        :param digest: the 32 octets of the SHA-256 digest of the key authorization.
+        """
+        extension = b"\x04\x20" + digest  # a DER OCTET STRING
+        pem = x509.self_signed_pem(identifier, ACME_IDENTIFIER, extension)
+        context = _context()
+        # The ssl module reads certificates only from files. The folder is private; the key is used nowhere else.
+        with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
+            path = os.path.join(folder, "challenge.pem")
+            with open(path, "wb") as file:
+                file.write(pem)
+            context.load_cert_chain(path)
+        return cls(x509.to_der(pem), context)
+
+
+class TlsAlpnServer(ChallengeServer[ChallengeCertificate]):
+    """Presents certificates by server name (SNI)."""
+
+    def __init__(self, listening: socket.socket, monotonic: Callable[[], float]) -> None:
+        self._context = _context()
+        self._context.sni_callback = self._choose
+        super().__init__(listening, monotonic)
+
+    def wrap(self, connection: socket.socket) -> socket.socket:
+        """Return the TLS side of a connection; its handshake comes later."""
+        return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+
+    def read(self, client: Client) -> bool:
+        """Continue the handshake; wait for the client to close once it is complete."""
+        tls = client.socket
+        assert isinstance(tls, ssl.SSLSocket)  # noqa: S101  # by wrap()
+        try:
+            if client.answered:
+                return bool(tls.recv(1))
+            tls.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):  # some hundred bytes: the send buffer takes them
+            return True
+        self.farewell(client)
+        return tls.selected_alpn_protocol() == PROTOCOL
+
+    def _choose(self, tls: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
+        """Select the certificate for a server name, or refuse the connection."""
+        certificate = self.contents.get((name or "").lower())
+        if certificate is None:
+            return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
+        tls.context = certificate.context
+        return None
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols([PROTOCOL])
+    return context
+
 
 # ── listener ───────────────────────────────────────────────────────────────────────────
 
@@ -107,7 +189,7 @@ def make_solver(_resources: SolverResources) -> TlsAlpn01:
     return TlsAlpn01()
 
 
-class TlsAlpn01(Solver):
+class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
     """Opens the port while the CA validates.
 
     :param listeners: the ports that are open; by default those of this process.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import rfc3339
+from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
 
@@ -60,9 +60,7 @@ def _folder(certificate: Certificate) -> Iterator[Path]:
         contents["privkey.pem"] = certificate.private_key_pem
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         for name, content in contents.items():
-            handle = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "w", encoding="ascii") as file:
-                file.write(content)
+            OpenFolder(folder, None).write(name, content.encode("ascii"), PRIVATE_FILE)
         yield Path(folder)
 
 

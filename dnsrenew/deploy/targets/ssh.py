@@ -11,11 +11,12 @@ import secrets
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
@@ -288,7 +289,7 @@ def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
     :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back, or is no file of a
         certificate; or no connection.
     """
-    with _folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         listed = _batch(ssh, [f"-ls -l {ssh.quoted(path)}" for path in paths], folder)
         found = {match["path"]: match for line in listed if (match := _LISTED.fullmatch(line))}
         _check_sizes(ssh, {path: int(match["size"]) for path, match in found.items()})
@@ -322,11 +323,11 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
     :raises DeployError: nothing is replaced, unless the host refused one of several renames.
     """
     temps = {_temp(file.path): file for file in files}
-    with _folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         stale, writes, finish = [], [], []
         for number, (temp, file) in enumerate(temps.items()):
-            here = os.path.join(folder, f"{number}")
-            _write(here, file.content)  # readable by the user only, and so is the file on the host
+            here = os.path.join(folder, f"{number}")  # readable by the user only, and so is the file on the host
+            OpenFolder(folder, None).write(f"{number}", file.content, PRIVATE_FILE)
             stale.append(f"-rm {_stale(ssh, file.path)}")
             writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
             finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
@@ -354,18 +355,6 @@ def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool)
         except DeployError:
             if not is_back:
                 raise
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[str]:
-    """Make a private folder for what is sent or received."""
-    with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
-        yield folder
-
-
-def _write(path: str, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
 
 
 def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:

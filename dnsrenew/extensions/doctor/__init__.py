@@ -22,7 +22,7 @@ def _commands() -> CommandTable:
 
 
 def _diagnosis() -> DiagnosisMaker:
-    from dnsrenew.extensions.doctor.diagnosis import Doctor
+    from dnsrenew.extensions.doctor.after_failure import Doctor
 
     return Doctor()
 

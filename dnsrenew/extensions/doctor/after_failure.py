@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base.model import Change, Check, Diagnosis, rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, StoreError
-from dnsrenew.extensions.doctor.examine import Key, jobs, run_all
+from dnsrenew.extensions.doctor.examine import Key, examine, jobs, run_all
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import TABLE
 
 if TYPE_CHECKING:
     from functools import partial
 
-    from dnsrenew.base.model import CertificateSpec, Outcome
+    from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.errors import DnsRenewError
@@ -210,3 +210,32 @@ def _time(record: Record) -> datetime | None:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
+
+
+# ── the doctor ─────────────────────────────────────────────────────────────────────────
+
+# What the core asks the doctor: diagnoses, and the causes of a failed run.
+
+
+class Doctor:
+    """See :class:`dnsrenew.operations.listeners.DiagnosisMaker`."""
+
+    def diagnose(
+        self,
+        context: Context,
+        config: Config,
+        store: Store,
+        specs: Sequence[CertificateSpec],
+        *,
+        probe: bool,
+        record: bool,
+    ) -> list[Diagnosis]:
+        """Examine the certificates, and compare the diagnoses with those that were recorded."""
+        found = examine(context, config, store, specs, probe=probe)
+        return compare(found, store, context.clock.now(), keep=record)
+
+    def explain(
+        self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
+    ) -> None:
+        """Add the checks that fit to the errors of failed outcomes."""
+        explain(context, config, store, outcomes, services)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew import __version__
-from dnsrenew.base.open_folder import replace_file
+from dnsrenew.base.safe_files import replace_file
 from dnsrenew.cli import formatting, language, texts
 from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage

@@ -13,7 +13,7 @@ from dnsrenew.base.model import Check, Diagnosis, RouteTaken
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01.instead import DnsInstead, needs_port
+from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
 from dnsrenew.challenges.dns01.texts import DNS_INSTEAD, INIT_INSTEAD
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.doctor import texts

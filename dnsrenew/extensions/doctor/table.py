@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.doctor.accounts import accounts as accounts_checks
 from dnsrenew.extensions.doctor.accounts import probe
-from dnsrenew.extensions.doctor.accounts import probe as probe_checks
 from dnsrenew.extensions.doctor.domains import addresses as addresses_checks
 from dnsrenew.extensions.doctor.domains import challenge_names as challenge_names_checks
 from dnsrenew.extensions.doctor.domains import names as names_checks
@@ -85,9 +84,9 @@ TABLE: Final = (
     CheckEntry("dns-account", accounts_checks.dns_account, "certificate", (18,), DNS, blocks=DNS),
     CheckEntry("dns-account", probe.dns_account, "account", (18,), DNS, blocks=DNS),
     CheckEntry(
-        "dns-credentials", probe_checks.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
+        "dns-credentials", probe.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
     ),
-    CheckEntry("txt-probe", probe_checks.txt_probe, "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
+    CheckEntry("txt-probe", probe.txt_probe, "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
     CheckEntry("txt-stale", challenge_names_checks.txt_stale, "certificate", (17,), DNS),
     CheckEntry("wildcard-shadow", challenge_names_checks.wildcard_shadow, "certificate", (17,), DNS),
     CheckEntry("address", addresses_checks.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shlex
@@ -14,7 +13,7 @@ from typing import Any, Final
 from dnsrenew.base import host_port
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.listeners import owner_of
+from dnsrenew.challenges.listeners import bound, owner_of
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.serve import texts
 
@@ -64,7 +63,7 @@ def open_sockets(address: str, option: str) -> list[socket.socket]:
     try:
         for family, place in _places(host, port):
             try:
-                opened.append(_bound(family, place))
+                opened.append(bound(family, place))
             except OSError as error:
                 if error.errno not in _NO_FAMILY:
                     raise
@@ -109,21 +108,6 @@ def _places(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[
         return
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     yield from dict.fromkeys((family, address) for family, _, _, _, address in found)
-
-
-def _bound(family: socket.AddressFamily, place: tuple[Any, ...]) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    with contextlib.ExitStack() as unless_bound:
-        unless_bound.callback(opened.close)
-        if os.name == "nt":  # there, SO_REUSEADDR would share the port with its owner
-            opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", ~socket.SO_REUSEADDR), 1)
-        else:  # ignore connections in TIME_WAIT
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind(place)
-        unless_bound.pop_all()
-    return opened
 
 
 def _failure(address: str, option: str, error: OSError) -> DnsRenewError:

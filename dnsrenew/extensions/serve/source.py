@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.errors import Text
     from dnsrenew.serving.served import Served
 
 _COMMAND: Final = "dnsrenew serve"
@@ -44,7 +43,7 @@ def read_config(invocation: Invocation, *, show: bool) -> Config:
     else:
         for name in _WITH_DOMAIN:
             if getattr(options, name):
-                raise _usage(texts.ONLY_WITH_DOMAIN, option=_flag(name))
+                raise usage(texts.ONLY_WITH_DOMAIN, _COMMAND, option=_flag(name))
         try:
             if show:
                 config = invocation.config(needs_certificates=True)
@@ -98,9 +97,9 @@ def _document(options: Options) -> Mapping[str, Any]:
     """
     for name in _NOT_WITH_DOMAIN:
         if getattr(options, name) is not None:
-            raise _usage(texts.NOT_WITH_DOMAIN, option=_flag(name))
+            raise usage(texts.NOT_WITH_DOMAIN, _COMMAND, option=_flag(name))
     if options.dns is None and (options.dns_option or options.redirect is None):
-        raise _usage(texts.NO_ROUTE)
+        raise usage(texts.NO_ROUTE, _COMMAND)
     routes: list[dict[str, Any]] = []
     accounts: dict[str, Any] = {}
     if options.dns is not None:
@@ -126,7 +125,7 @@ def _dns_options(options: Options) -> dict[str, str]:
     for each in options.dns_option or ():
         key, equals, value = each.partition("=")
         if not key or not equals:
-            raise _usage(texts.BAD_OPTION, provider=options.dns)  # what was given may be the secret
+            raise usage(texts.BAD_OPTION, _COMMAND, provider=options.dns)  # what was given may be the secret
         found[key.replace("-", "_")] = value
     return found
 
@@ -136,10 +135,6 @@ def _plain_secrets(options: Options, config: Config) -> list[Notice]:
     secret = {use.path[-1] for use in config.secrets}
     plain = [key for key, value in _dns_options(options).items() if not value.startswith(_REFERENCES)]
     return [Notice(*texts.PLAIN_SECRET.fill(key=key)) for key in plain if key in secret]
-
-
-def _usage(text: Text, **evidence: Any) -> Exception:
-    return usage(text, _COMMAND, **evidence)
 
 
 def _flag(name: str) -> str:

@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.extensions import install_command
-from dnsrenew.base.secrets.address_parts import secret_parts
-from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.secrets.redactor import Redactor, secret_parts
 from dnsrenew.config import texts
 from dnsrenew.config.schema import SecretUse, Unlocated
 from dnsrenew.errors import SecretError

@@ -14,7 +14,7 @@ from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, no_account
+from dnsrenew.challenges.dns01.records import TxtPlacement, no_account, writers_of
 from dnsrenew.errors import AttemptError, Cancelled, SecretError
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS
@@ -164,7 +164,7 @@ def placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
 
 
 def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlacements:
-    known = writers(facts)
+    known = writers_of(facts.its.accounts, facts.its.providers)
     choice = AccountChoice(facts.dns, known)
     identifiers = [each for each in spec.identifiers if not is_ip(each)]
     by_identifier: dict[str, list[TxtPlacement]] = {each: [] for each in identifiers}
@@ -187,9 +187,3 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlace
     return AccountPlacements(
         usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable}
     )
-
-
-def writers(facts: Facts) -> dict[str, RecordWriter]:
-    """Return every DNS account with the provider file of its host."""
-    its = facts.its
-    return {name: RecordWriter(account, its.providers[account.provider]) for name, account in its.accounts.items()}

@@ -8,13 +8,13 @@ value that stays, because the host does not remove it or the process was killed,
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import Check
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01.solver import make_solver
 from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.drivers import invoke
@@ -33,7 +33,7 @@ from dnsrenew.extensions.doctor.facts import DNS
 from dnsrenew.store.zone_locks import ZoneLocks
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, CheckResult, Notice, PropagationCheck
+    from dnsrenew.base.model import CertificateSpec, CheckResult, Notice, Propagation, PropagationCheck
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
     from dnsrenew.challenges.dns01.solver import Dns01
@@ -45,8 +45,8 @@ PROPAGATION: Final = 120.0
 """Seconds to wait for a value where neither the certificate nor its DNS hosts have a time-out."""
 _REMOVAL: Final = 10.0
 """Seconds of the examination that are left for the removal."""
-_RANDOM_BITS: Final = 256
-"""Those of a value that answers a challenge (RFC 8555 section 8.4)."""
+_RANDOM_BYTES: Final = 32
+"""Those of a value that answers a challenge: SHA-256 (RFC 8555 section 8.4)."""
 
 
 def propagation_limit(config: Config, spec: CertificateSpec) -> float:
@@ -90,20 +90,26 @@ def _probe(
 
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
     """
-    zones = {
-        zone: ProbedZone(
-            names.relative(zone), names.relative(its[0].name), tuple(placement.identifier for placement in its)
-        )
-        for zone, its in by_zone.items()
-    }
-    chosen = {zone: its[0] for zone, its in by_zone.items()}
-    probe = _Probe(facts, spec, facts.once("dns-01 solver", partial(_make_solver, facts)), zones, chosen)
-    its = context.for_certificate(spec.name)
+    solver: Dns01 = facts.once("dns-01 solver", partial(_make_solver, facts))
+    its, values, wanted = context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
+    zones = {zone: ProbedZone.of(zone, several) for zone, several in by_zone.items()}
     try:
-        with facts.unfinished(), probe.solver.exclusive(its, list(chosen.values())):
-            return probe.run(its)
+        with facts.unfinished(), solver.exclusive(its, [several[0] for several in by_zone.values()]):
+            for zone, (first, *_) in by_zone.items():
+                if not (first.single_value_key and _is_in_use(facts, its, first.name)):
+                    values[zone] = solver.values(first, random_value(context))
+            every = [value for several in values.values() for value in several]
+            facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
+            tried = try_values(its, solver, values, spec.propagation, wanted)
     except LockedError as error:
-        return ProbeResult(tuple(zones.values()), locked=error)
+        return ProbeResult(zones=tuple(zones.values()), locked=error)
+    return ProbeResult(
+        **vars(tried),
+        zones=tuple(replace(each, **tried.groups.get(zone, {"is_in_use": True})) for zone, each in zones.items()),
+        checked=spec.propagation.check,
+        kept=next((notice for notice in its.notices if notice.code == "txt-kept"), None),
+        removes=all(value.is_to_be_removed for value in every),
+    )
 
 
 def _make_solver(facts: Facts, _context: Context) -> Dns01:
@@ -111,96 +117,76 @@ def _make_solver(facts: Facts, _context: Context) -> Dns01:
     return make_solver(SolverResources(facts.dns, its.accounts, its.providers, ZoneLocks(store), store.journal))
 
 
-class _Probe:
-    """One test.
+def _is_in_use(facts: Facts, context: Context, name: str) -> bool:
+    """Return whether a host that keeps one value may have one: the test would replace it."""
+    try:
+        return any(facts.dns.values(context, name))
+    except AttemptError:
+        return True
 
-    :param zones: what is found, by zone.
-    :param chosen: the placement in each zone.
+
+class TriedValues(Frozen):
+    """What came of test values.
+
+    :ivar groups: how long the writing of each took, and the error, as in :class:`ProbedZone`.
+    :ivar unseen: why what was written is not seen everywhere.
+    :ivar cut_short: whether the wait was shorter than the time-out.
     """
 
-    def __init__(
-        self,
-        facts: Facts,
-        spec: CertificateSpec,
-        solver: Dns01,
-        zones: dict[str, ProbedZone],
-        chosen: dict[str, TxtPlacement],
-    ) -> None:
-        self._facts = facts
-        self._spec = spec
-        self.solver = solver
-        self._zones = zones
-        self._chosen = chosen
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unseen: PropagationError | None = None
+    cut_short: bool = False
+    visible_seconds: float | None = None
+    remove_seconds: float | None = None
 
-    def run(self, context: Context) -> ProbeResult:
-        """Write, look, and remove in any case."""
-        for zone, placement in self._chosen.items():
-            if placement.single_value_key and self._is_in_use(context, placement.name):
-                self._note(zone, is_in_use=True)
-        values = {
-            zone: self.solver.values(placement, _random_value(context))
-            for zone, placement in self._chosen.items()
-            if not self._zones[zone].is_in_use
-        }
-        every = [value for its in values.values() for value in its]
-        self._facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
-        found: dict[str, Any] = {}
-        with self.solver.journaled(context, every):
-            try:
-                written = self._write(context, values)
-                found = self._wait_visible(context, written) if written else {}
-            finally:
-                started = context.clock.monotonic()
-                for its in values.values():  # a zone that refuses must not keep those of the others
-                    self.solver.withdraw(context, its)
-                removal = round(context.clock.monotonic() - started, 3)
-        kept = next((notice for notice in context.notices if notice.code == "txt-kept"), None)
-        removes = all(value.is_to_be_removed for value in every)
-        return ProbeResult(tuple(self._zones.values()), kept=kept, removes=removes, remove_seconds=removal, **found)
 
-    def _is_in_use(self, context: Context, name: str) -> bool:
-        """Return whether a host that keeps one value may have one: the test would replace it."""
+def try_values(
+    context: Context,
+    solver: Dns01,
+    groups: Mapping[str, Sequence[TxtValue]],
+    how: Propagation,
+    wanted: float | None = None,
+) -> TriedValues:
+    """Write test values, group by group, wait until those that the hosts took are visible, and remove all in any case.
+
+    :param wanted: seconds to wait, cut so that the removal ends before the deadline; None: those of ``how``.
+    :raises StoreError: the journal cannot be written; nothing was written to DNS.
+    """
+    written: list[TxtValue] = []
+    found: dict[str, Any] = {"groups": {}}
+    monotonic = context.clock.monotonic
+    with solver.journaled(context, [value for its in groups.values() for value in its]):
         try:
-            return any(self._facts.dns.values(context, name))
-        except AttemptError:
-            return True
-
-    def _write(self, context: Context, values: dict[str, list[TxtValue]]) -> list[TxtValue]:
-        """Write the values, zone by zone; return those that the hosts took."""
-        written: list[TxtValue] = []
-        for zone, its in values.items():
-            started = context.clock.monotonic()
-            error: DnsRenewError | None = None
-            try:
-                self.solver.publish(context, its)
-                written += its
-            except (AttemptError, ConfigError, SecretError) as refusal:
-                error = refusal
-            self._note(zone, error=error, write_seconds=round(context.clock.monotonic() - started, 3))
-        return written
-
-    def _wait_visible(self, context: Context, written: Sequence[TxtValue]) -> dict[str, Any]:
-        """Wait until the values are visible; return what the result has of it."""
-        wanted = propagation_limit(self._facts.its, self._spec)
-        end = context.deadline
-        limit = wanted if end is None else max(min(wanted, end - context.clock.monotonic() - _REMOVAL), 1.0)
-        how = replace(self._spec.propagation, timeout=limit, settle=0.0)
-        started = context.clock.monotonic()
-        found: dict[str, Any] = {"checked": how.check, "cut_short": limit < wanted}
-        try:
-            self.solver.wait_visible(context, written, how)
+            for group, its in groups.items():
+                started, error = monotonic(), None
+                try:
+                    solver.publish(context, its)
+                    written += its
+                except (AttemptError, ConfigError, SecretError) as refusal:
+                    error = refusal
+                found["groups"][group] = {"error": error, "write_seconds": round(monotonic() - started, 3)}
+            started = monotonic()
+            if wanted is not None:
+                end = context.deadline
+                limit = wanted if end is None else max(min(wanted, end - started - _REMOVAL), 1.0)
+                how = replace(how, timeout=limit, settle=0.0)
+                found["cut_short"] = limit < wanted
+            if written:
+                solver.wait_visible(context, written, how)
+                found["visible_seconds"] = round(monotonic() - started, 3)
         except PropagationError as error:
-            return {**found, "unseen": error}
-        return {**found, "visible_seconds": round(context.clock.monotonic() - started, 3)}
+            found["unseen"] = error
+        finally:
+            started = monotonic()
+            for its in groups.values():  # a zone that refuses must not keep those of the others
+                solver.withdraw(context, its)
+            found["remove_seconds"] = round(monotonic() - started, 3)
+    return TriedValues(**found)
 
-    def _note(self, zone: str, **found: Any) -> None:
-        self._zones[zone] = replace(self._zones[zone], **found)
 
-
-def _random_value(context: Context) -> str:
+def random_value(context: Context) -> str:
     """Return a value that looks like one that answers a challenge, because hosts may check the form."""
-    number = context.random.getrandbits(_RANDOM_BITS)
-    return base64.urlsafe_b64encode(number.to_bytes(_RANDOM_BITS // 8, "big")).decode().rstrip("=")
+    return base64.urlsafe_b64encode(context.random.randbytes(_RANDOM_BYTES)).decode().rstrip("=")
 
 
 # ── probe result ───────────────────────────────────────────────────────────────────────
@@ -227,27 +213,27 @@ class ProbedZone(Frozen):
     error: DnsRenewError | None = None
     write_seconds: float | None = None
 
+    @classmethod
+    def of(cls, zone: str, several: Sequence[TxtPlacement]) -> ProbedZone:
+        """Return the zone of placements, of which the first is tested."""
+        identifiers = tuple(each.identifier for each in several)
+        return cls(names.relative(zone), names.relative(several[0].name), identifiers)
 
-class ProbeResult(Frozen):
+
+class ProbeResult(TriedValues):
     """The result of one test.
 
     :ivar locked: another run uses a zone; nothing was written.
     :ivar checked: where the values were looked for.
-    :ivar unseen: why they are not seen everywhere.
-    :ivar cut_short: whether the wait was shorter than the time-out.
     :ivar kept: the warning about values that stay.
     :ivar removes: whether the hosts need values to be removed.
     """
 
-    zones: tuple[ProbedZone, ...]
+    zones: tuple[ProbedZone, ...] = ()
     locked: LockedError | None = None
     checked: PropagationCheck = "authoritative"
-    unseen: PropagationError | None = None
-    cut_short: bool = False
-    visible_seconds: float | None = None
     kept: Notice | None = None
     removes: bool = True
-    remove_seconds: float | None = None
 
     def error_of(self, account: str, *codes: str) -> DnsRenewError | None:
         """Return the first error of an account, with one of these codes if there are any."""

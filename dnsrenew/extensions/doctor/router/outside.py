@@ -20,7 +20,7 @@ from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges.tls_alpn01.server import ChallengeCertificate
+from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate
 from dnsrenew.errors import ChallengeError
 from dnsrenew.extensions.doctor.facts import HTTP, TLS
 from dnsrenew.extensions.doctor.host.machine import (

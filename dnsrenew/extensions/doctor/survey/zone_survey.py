@@ -107,7 +107,7 @@ class Survey:
         zones = {name: paths[name].zone or paths[name].above for name in names}
         servers = self.name_servers(context, set(zones.values()))
         asked = {
-            (address, _direct(names[name], _NS)): name
+            (address, ProbeQuestion(names[name], _NS)): name
             for name, zone in zones.items()
             for address in self._some(context, servers[zone])
         }
@@ -173,7 +173,7 @@ class Survey:
     def _at_parent(self, context: Context, cut: ZoneCut, servers: Servers) -> tuple[Message | None, bool]:
         """Return the referral of the zone above, and whether it says that the name does not exist."""
         zone, parent = wire.from_text(cut.zone), wire.from_text(f"{cut.parent}.")
-        question = _direct(zone, _NS)
+        question = ProbeQuestion(zone, _NS)
         replies = probes.ask(
             context, self.lookup, [(address, question) for address in self._some(context, servers)]
         ).values()
@@ -191,8 +191,8 @@ class Survey:
     def _probe(self, context: Context, zone: Name, servers: Servers) -> tuple[ZoneServer, ...]:
         places = [(name, address) for name, its in servers.items() for address in its]
         places = places if len(places) <= MAX_ADDRESSES else context.random.sample(places, MAX_ADDRESSES)
-        by_udp, by_tcp = _direct(zone, _SOA), ProbeQuestion(zone, _SOA, is_tcp=True)
-        listing = _direct(zone, _NS)
+        by_udp, by_tcp = ProbeQuestion(zone, _SOA), ProbeQuestion(zone, _SOA, is_tcp=True)
+        listing = ProbeQuestion(zone, _NS)
         wanted = [
             ((address, self.port), probe)
             for _, address in places
@@ -218,10 +218,6 @@ class Survey:
 
 def _plain(name: Name, kind: wire.Type) -> ProbeQuestion:
     return ProbeQuestion(name, kind, recurse=True, unchecked=True)
-
-
-def _direct(name: Name, kind: wire.Type) -> ProbeQuestion:
-    return ProbeQuestion(name, kind)
 
 
 def _upwards(name: Name) -> list[Name]:

@@ -13,14 +13,17 @@ are read strictly: regular files with short names, which is all that is written;
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
+from dnsrenew.base.safe_files import OpenFolder, open_folder
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
 from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
@@ -29,6 +32,8 @@ from dnsrenew.extensions.setup.archive import texts
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
     from typing import BinaryIO
 
     from dnsrenew.base.secrets import Secret
@@ -43,8 +48,9 @@ LARGEST: Final = 32 << 20
 """Bytes of the largest file."""
 _BLOCK: Final = tarfile.BLOCKSIZE
 _LEVEL: Final = 3
-_PRIVATE: Final = 0o600
-_PROGRAM: Final = 0o700
+PRIVATE: Final = 0o600
+PROGRAM: Final = 0o700
+_FOLDER: Final = 0o700
 _LATEST: Final = 8**11 - 1
 """The latest time that a header can hold."""
 _RATIO: Final = 200
@@ -87,7 +93,7 @@ class ArchiveWriter:
 
         :raises OSError: it cannot be written.
         """
-        mode = _PROGRAM if member.executable else _PRIVATE
+        mode = PROGRAM if member.executable else PRIVATE
         header = self._header(member.name, len(member.data), mode, member.time)
         if header is None:
             return False
@@ -101,7 +107,7 @@ class ArchiveWriter:
 
         :raises OSError: it cannot be written.
         """
-        self._put(self._header(SUMS, len(self._sums), _PRIVATE) or b"", Member(SUMS, bytes(self._sums)))
+        self._put(self._header(SUMS, len(self._sums), PRIVATE) or b"", Member(SUMS, bytes(self._sums)))
         self._gzip.write(bytes(2 * _BLOCK))
         self._gzip.close()
         if self._sealed is not None:
@@ -253,3 +259,101 @@ def digest(member: Member) -> bytes:
 
 def _sum_line(member: Member) -> bytes:
     return f"{hashlib.sha256(member.data).hexdigest()}  {member.name}\n".encode()
+
+
+# ── new files ──────────────────────────────────────────────────────────────────────────
+
+# New files, all or none, never over a file that exists, and through no link of another user.
+
+
+class NewFiles:
+    """New private files. Each is written under another name in its folder until :meth:`commit`.
+
+    Use it in a ``with`` block: after an exception in it, nothing of them stays, folders included.
+    """
+
+    def __init__(self) -> None:
+        self._held = contextlib.ExitStack()
+        self._open: dict[str, OpenFolder] = {}
+        self._staged: list[tuple[OpenFolder, str, str]] = []
+        self._placed: list[tuple[OpenFolder, str]] = []
+        self._made: list[tuple[OpenFolder, str]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
+        with self._held:
+            if kind is not None:
+                self._undo()
+
+    def open(self, path: Path, mode: int = PRIVATE) -> BinaryIO:
+        """Open a new file for writing; it gets its name with :meth:`commit`.
+
+        :raises OSError: it cannot be created (``ForeignLinkError``: another user's link is on the way).
+        """
+        folder = self._folder(str(path.parent))
+        temp = f".{path.name[:100]}.{os.getpid()}-{len(self._staged)}.tmp"
+        handle = folder.create(temp, mode)
+        self._staged.append((folder, temp, path.name))
+        return os.fdopen(handle, "wb")
+
+    def write(self, path: Path, member: Member, mode: int = PRIVATE) -> None:
+        """Write a new file with the content of a member, and the folders above it that are missing.
+
+        :raises OSError: it cannot be written.
+        """
+        self._make_folders(str(path.parent))
+        with self.open(path, mode) as file:
+            file.write(member.data)
+            sync(file)
+
+    def commit(self) -> None:
+        """Rename all files to their names, in the order in which they were written.
+
+        :raises FileExistsError: there is a file of that name by now; ``filename2`` is its path.
+        :raises OSError: it cannot be written.
+        """
+        while self._staged:
+            folder, temp, name = self._staged[0]
+            try:
+                folder.claim(temp, name)
+            except FileExistsError as error:
+                path = os.path.join(folder.path, name)
+                raise FileExistsError(error.errno, error.strerror, temp, None, path) from None
+            self._placed.append((folder, name))
+            self._staged.pop(0)
+        for folder in self._open.values():
+            folder.sync()
+
+    def _undo(self) -> None:
+        """Remove all files again, and the folders that were made for them, as far as possible."""
+        for folder, name in [*((folder, temp) for folder, temp, _ in self._staged), *self._placed]:
+            folder.discard(name)
+        for folder, name in reversed(self._made):
+            with contextlib.suppress(OSError):  # another process has put something there
+                folder.remove_folder(name)
+
+    def _folder(self, path: str) -> OpenFolder:
+        if path not in self._open:
+            self._open[path] = self._held.enter_context(open_folder(path))
+        return self._open[path]
+
+    def _make_folders(self, path: str) -> None:
+        missing = []
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for each in reversed(missing):
+            above, name = self._folder(os.path.dirname(each)), os.path.basename(each)
+            above.make(name, _FOLDER)
+            self._made.append((above, name))
+
+
+def sync(file: BinaryIO) -> None:
+    """Make the content of a file durable.
+
+    :raises OSError: it cannot be written.
+    """
+    file.flush()
+    os.fsync(file.fileno())

@@ -10,7 +10,7 @@ from dnsrenew import __version__
 from dnsrenew.base.model import StoreAddress, rfc3339
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.archive import config_files, new_files, texts
+from dnsrenew.extensions.setup.archive import archive_file, config_files, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
 from dnsrenew.extensions.setup.archive.config_files import LeftOut
 from dnsrenew.store.snapshot import StoreSnapshot
@@ -77,11 +77,11 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
     if path.exists() or path.is_symlink():
         raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path))
     work = _Export(config, context, passphrase)
-    with new_files.NewFiles() as new:
+    with archive_file.NewFiles() as new:
         try:
             with new.open(path) as file:
                 work.write(file)
-                new_files.sync(file)
+                archive_file.sync(file)
             new.commit()
         except FileExistsError:
             raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path)) from None

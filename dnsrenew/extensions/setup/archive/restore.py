@@ -15,7 +15,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import locate
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.archive import archive_file, new_files, texts
+from dnsrenew.extensions.setup.archive import archive_file, texts
 from dnsrenew.extensions.setup.archive.archive_file import (
     CONFIG,
     FORMAT,
@@ -177,7 +177,7 @@ class _Restoration:
         for path in self._paths.values():
             check_free(path)
             checks.judge(str(path))
-        with StoreBuilder(self._store, insist=self._insist) as builder, new_files.NewFiles() as new:
+        with StoreBuilder(self._store, insist=self._insist) as builder, archive_file.NewFiles() as new:
             verified = iter(self._found.digests)
             for member in archive_file.members(self._file, self._passphrase):
                 context.check()
@@ -194,13 +194,13 @@ class _Restoration:
             self._commit(new)
         return self._result(checks.warnings)
 
-    def _put(self, member: Member, builder: StoreBuilder, new: new_files.NewFiles) -> None:
+    def _put(self, member: Member, builder: StoreBuilder, new: archive_file.NewFiles) -> None:
         if member.name.startswith(STORE):
             self._put_stored(member.name.removeprefix(STORE), member, builder)
         elif member.name.startswith(CONFIG):
             name = member.name.removeprefix(CONFIG)
             if name != self._found.main:
-                mode = new_files.PROGRAM if member.executable else new_files.PRIVATE
+                mode = archive_file.PROGRAM if member.executable else archive_file.PRIVATE
                 self._write(new, self._paths[name], member, mode)
 
     def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
@@ -224,13 +224,13 @@ class _Restoration:
         return state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
 
     @staticmethod
-    def _write(new: new_files.NewFiles, path: Path, member: Member, mode: int = new_files.PRIVATE) -> None:
+    def _write(new: archive_file.NewFiles, path: Path, member: Member, mode: int = archive_file.PRIVATE) -> None:
         try:
             new.write(path, member, mode)
         except OSError as error:
             raise _unwritable(path, error) from None
 
-    def _commit(self, new: new_files.NewFiles) -> None:
+    def _commit(self, new: archive_file.NewFiles) -> None:
         try:
             new.commit()
         except FileExistsError as error:

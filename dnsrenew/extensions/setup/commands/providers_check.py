@@ -24,7 +24,7 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.drivers.catalogue import provider_names
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.testing.account_check import check_account
-from dnsrenew.testing.new_driver import new_driver
+from dnsrenew.testing.driver_check import new_driver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter
+from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.hosts import acme_dns
@@ -60,11 +63,6 @@ class DelegateAccount(Frozen):
         return self.writer.account.name
 
 
-def writers_of(config: Config) -> dict[str, RecordWriter]:
-    """Return every DNS account with the provider file of its host."""
-    return {name: RecordWriter(each, config.providers[each.provider]) for name, each in config.accounts.items()}
-
-
 # ── what ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -78,7 +76,7 @@ def choose_domains(config: Config, name: str) -> DelegatedDomains:
     """
     spec = next((each for each in config.certificates if each.name == name), None)
     if spec is not None:
-        holders = [writer for writer in writers_of(config).values() if _is_limited(writer)]
+        holders = [writer for writer in writers_of(config.accounts, config.providers).values() if _is_limited(writer)]
         bases = dict.fromkeys(names.base_domain(each) for each in spec.identifiers if not names.is_ip(each))
         if not bases:
             raise ConfigError.of(texts.DELEGATE_NO_DOMAINS, name=name)
@@ -114,7 +112,7 @@ def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> De
     :raises ConfigError: ``delegate-account``: there is none, or several; ``delegate-not-needed``: it writes the records
         of a domain itself.
     """
-    writers = writers_of(config)
+    writers = writers_of(config.accounts, config.providers)
     if to is None:
         return _only_one(writers, domains)
     if to in writers:
@@ -243,7 +241,8 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
         disk.discard(disk.probe(folder, b"{}")[0])  # before the server is asked for what could not be kept
         registration = _register(context, writer, file)
         content = json.dumps(registration, indent=2) + "\n"
-        _keep(disk, disk.write_temp(file, content.encode(), PRIVATE), file)
+        temp = disk.write_temp(file, content.encode(), PRIVATE)
+        disk.do("rename", file, partial(_keep, OpenFolder(folder, None), *map(os.path.basename, (temp, file))))
         disk.sync_folder(folder)
     except StoreError as error:
         evidence = {"account": account, "folder": folder, "reason": error.message}
@@ -251,16 +250,13 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
     return acme_dns.read_registration(file) or registration
 
 
-def _keep(disk: AtomicFiles, temp: str, file: str) -> None:
+def _keep(folder: OpenFolder, temp: str, name: str) -> None:
     """Put a temporary file in its place, unless there is a file already."""
     try:
-        os.link(temp, file)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        disk.put(temp, file)
-        return
-    disk.discard(temp)
+        with contextlib.suppress(FileExistsError):
+            folder.claim(temp, name)
+    finally:
+        folder.discard(temp)
 
 
 def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -11,7 +10,7 @@ from dnsrenew.base import names
 from dnsrenew.base.model import Route
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import OWN_LABEL
+from dnsrenew.challenges.dns01.records import OWN_LABEL, writers_of
 from dnsrenew.challenges.dns01.solver import make_solver
 from dnsrenew.challenges.dns_persist01 import texts as persist_texts
 from dnsrenew.challenges.dns_persist01.record import LABEL, expected_offer
@@ -24,12 +23,12 @@ from dnsrenew.challenges.dns_persist01.values import (
 )
 from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, StoreError
+from dnsrenew.extensions.doctor.accounts.probe import random_value, try_values
 from dnsrenew.extensions.setup.delegate.account import (
     choose_account,
     choose_domains,
     registered_name,
     target_name,
-    writers_of,
 )
 from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
@@ -49,8 +48,7 @@ if TYPE_CHECKING:
     from dnsrenew.acme import Authorization, CAClient, Challenge
     from dnsrenew.base.model import CertificateSpec, Propagation
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
-    from dnsrenew.challenges.dns01.solver import Dns01
+    from dnsrenew.challenges.dns01.records import TxtPlacement
     from dnsrenew.challenges.solver import Placements
     from dnsrenew.config import Config
     from dnsrenew.dns import Target
@@ -241,7 +239,7 @@ def _targets(context: Context, services: Services, records: Sequence[CnameRecord
 
 
 def _placements(config: Config, services: Services, account: str, targets: dict[str, Target]) -> list[TxtPlacement]:
-    choice = AccountChoice(services.dns, writers_of(config), attended=True)
+    choice = AccountChoice(services.dns, writers_of(config.accounts, config.providers), attended=True)
     route = Route("dns-01", dns=account)
     return [choice.place(domain, target, route) for domain, target in targets.items()]
 
@@ -250,7 +248,7 @@ def _first_accounts(
     config: Config, services: Services, records: Sequence[CnameRecord], route: Route
 ) -> list[tuple[str, ...]]:
     """Return the accounts that a route without any takes first for each record."""
-    choice = AccountChoice(services.dns, writers_of(config))
+    choice = AccountChoice(services.dns, writers_of(config.accounts, config.providers))
     found = [choice.routes(names.absolute(record.value), route)[:1] for record in records]
     return [each[0].dns if each else () for each in found]
 
@@ -282,9 +280,6 @@ def _written(
 #
 # It goes the way of a renewal: locks, the journal, the calls of the DNS host, the wait.
 
-_RANDOM_BYTES: Final = 32
-"""Those of a value that answers a challenge: SHA-256 (RFC 8555 section 8.4)."""
-
 
 def probe(
     context: Context, config: Config, services: Services, placements: Sequence[TxtPlacement], how: Propagation
@@ -308,19 +303,12 @@ def probe(
     solver.prepare(context, once)
     with solver.exclusive(context, once):
         free = [each for each in once if not _is_in_use(context, services, each)]
-        values = [value for each in free for value in solver.values(each, _random_value(context))]
+        values = [value for each in free for value in solver.values(each, random_value(context))]
         for batch in solver.batches(values):
-            _probe(context, solver, batch, how)
+            tried = try_values(context, solver, {"": batch}, how)
+            if error := tried.groups[""]["error"] or tried.unseen:
+                raise error
     return len(free) == len(once)
-
-
-def _probe(context: Context, solver: Dns01, batch: list[TxtValue], how: Propagation) -> None:
-    with solver.journaled(context, batch):
-        try:
-            solver.publish(context, batch)
-            solver.wait_visible(context, batch, how)
-        finally:
-            solver.withdraw(context, batch)
 
 
 def _is_in_use(context: Context, services: Services, placement: TxtPlacement) -> bool:
@@ -332,12 +320,6 @@ def _is_in_use(context: Context, services: Services, placement: TxtPlacement) ->
             context.warn(*texts.DELEGATE_IN_USE.fill(account=writer.account.name, name=name))
             return True
     return False
-
-
-def _random_value(context: Context) -> str:
-    """Return a value that looks like one that answers a challenge, because hosts may check the form."""
-    octets = context.random.randbytes(_RANDOM_BYTES)
-    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
 
 
 # ── persist ────────────────────────────────────────────────────────────────────────────

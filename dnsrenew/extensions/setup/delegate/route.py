@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dnsrenew.base import files
 from dnsrenew.base.model import Route
-from dnsrenew.base.open_folder import open_folder
+from dnsrenew.base.safe_files import open_folder
 from dnsrenew.base.validation.toml_positions import key_lines, value_spans
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config

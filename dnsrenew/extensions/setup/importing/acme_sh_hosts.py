@@ -15,9 +15,10 @@ from urllib.parse import unquote
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.scripts import find_script, is_private
-from dnsrenew.extensions.setup.importing import aws, reading
+from dnsrenew.extensions.setup.importing import reading
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount
 from dnsrenew.extensions.setup.importing.on_machine import inside
+from dnsrenew.extensions.setup.importing.tool_hosts import route53_account
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.model import HostView
@@ -112,7 +113,7 @@ def _namecheap(kept: Kept) -> Options:
 def _route53(kept: Kept) -> Options:
     if kept.get("AWS_ACCESS_KEY_ID"):
         return {}
-    account = aws.route53_account(kept.host, kept.notes)
+    account = route53_account(kept.host, kept.notes)
     return {} if account is None else {**account.options, **account.secrets}
 
 

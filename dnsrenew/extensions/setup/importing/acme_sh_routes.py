@@ -13,7 +13,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.extensions.setup.importing import reading, texts, webroots
+from dnsrenew.extensions.setup.importing import reading, servers, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
 from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, shell
 from dnsrenew.extensions.setup.importing.on_machine import inside, script
@@ -119,7 +119,7 @@ def _listen(settings: ShellSettings, key: str, default: str) -> str:
 
 def _by_server(server: str, settings: ShellSettings, name: str, domains: list[str], kept: Kept) -> FoundRoute | None:
     """Return the route for the modes that edit the configuration of a web server."""
-    webroot = webroots.webroot_of(server, domains, kept.host, kept.notes)
+    webroot = servers.webroot_of(server, domains, kept.host, kept.notes)
     place = settings.place(_KEY)
     if webroot is None:
         kept.notes.add(texts.SERVER_EDITED_UNKNOWN, *place, tool="acme.sh", server=server, name=name)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import aws, reading, texts
+from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundEab
-from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
+from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of, route53_account
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,7 +243,7 @@ def dns_account(
     values = {key: _value(text, environment, notes) for key, text in values.items()}
     values = _CHANGES[name](values) if name in _CHANGES else values
     if name == "route53" and not values.get("auth_access_key"):
-        known = aws.route53_account(host, notes)
+        known = route53_account(host, notes)
         values |= {} if known is None else {key: str(value) for key, value in known.secrets.items()}
     found = reading.dns_account(module.provider, values, f"{line.file}:{line.number}")
     missing = reading.missing_options(found)

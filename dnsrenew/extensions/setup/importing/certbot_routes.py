@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
-from dnsrenew.extensions.setup.importing import aws, certbot_hooks, reading, texts, webroots
+from dnsrenew.extensions.setup.importing import certbot_hooks, reading, servers, texts
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundRoute, HostView
-from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
+from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of, route53_account
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings
@@ -76,7 +76,7 @@ def _by_server(
 ) -> tuple[FoundRoute, ...]:
     """Return the route for the plug-ins that edit the configuration of a web server."""
     place = settings.place("authenticator")
-    webroot = webroots.webroot_of(server, domains, host, notes)
+    webroot = servers.webroot_of(server, domains, host, notes)
     if webroot is None:
         notes.add(texts.EDITS_SERVER_UNKNOWN, *place, server=server, name=settings.name)
         return ()
@@ -121,7 +121,7 @@ def _dns_account(settings: RenewalSettings, name: str, host: HostView, notes: re
     path = settings.get(f"dns_{name.replace('-', '_')}_credentials")
     file = Path(os.path.expanduser(path)) if path else None
     if name == "route53":
-        account = aws.route53_account(host, notes)
+        account = route53_account(host, notes)
     elif name == "google":
         account = _google(file, notes)
     else:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.safe_files import PRIVATE_FILE, open_folder
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
@@ -140,7 +141,6 @@ class ImportWriter:
 
 # Writes new files, and only new ones: nothing that exists is touched.
 
-_PRIVATE: Final = 0o600
 _FOLDER: Final = 0o755
 _LARGEST: Final = 1 << 16
 """Bytes of a secret."""
@@ -183,31 +183,12 @@ def write(path: Path, text: str) -> str | None:
     data = encoded(path, text)
     if os.path.lexists(path) and _content(path, len(data)) == data:
         return None
-    temp = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _PRIVATE)
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _put(temp, path)
+        with open_folder(os.path.abspath(path.parent)) as folder:
+            folder.write(path.name, data, PRIVATE_FILE, sync=True, is_new=True)
     except OSError as error:
         raise _unwritable(path, error) from None
-    finally:
-        temp.unlink(missing_ok=True)
     return str(path)
-
-
-def _put(temp: Path, path: Path) -> None:
-    """Give a file its name, unless another one has it."""
-    try:
-        os.link(temp, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise
-        os.rename(temp, path)
 
 
 def encoded(path: Path, text: str) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.found import Discovery, UntrustedError
-from dnsrenew.base.open_folder import replace_file
+from dnsrenew.base.safe_files import replace_file
 
 if TYPE_CHECKING:
     from dnsrenew.extensions.setup.init.draft import Prompt

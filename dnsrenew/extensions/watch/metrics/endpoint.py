@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.base import threads
 from dnsrenew.base.files import is_closed_by_unit
-from dnsrenew.base.open_folder import ForeignLinkError, replace_file
+from dnsrenew.base.safe_files import ForeignLinkError, replace_file
 from dnsrenew.base.small_server import SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, DnsRenewError, as_clause

@@ -19,8 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from dnsrenew.base import threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.http import HttpClient, HttpFailure
-from dnsrenew.base.secrets.address_parts import scheme_of, secret_parts
-from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.secrets.redactor import Redactor, scheme_of, secret_parts
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation.mistakes import shown_place
 from dnsrenew.base.values import Frozen

@@ -1,8 +1,12 @@
-"""Opens a folder in which files are then used by name, whatever is put in its place meanwhile.
+"""The one way to write a file: never through a link of another user, and never half.
 
-Each part of the way is opened from the one before it, so that no check is separate from the use. The folders may belong
-to anybody; a link on the way only to root or the running user. Where the system cannot open links (all but Linux and
-FreeBSD), the way is checked, and then the folder is opened.
+A folder is opened first; files are then used by name in it, whatever is put in its place meanwhile. Each part of the
+way is opened from the one before it, so that no check is separate from the use. The folders may belong to anybody; a
+link on the way only to root or the running user. Where the system cannot open links (all but Linux and FreeBSD), the
+way is checked, and then the folder is opened.
+
+A new content is written beside the old one, and gets its name in one step: it replaces the old one, or, for a new file,
+takes the name only if it is free.
 """
 
 from __future__ import annotations
@@ -12,10 +16,11 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from typing import Final
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from dnsrenew.base import files, os_calls, texts
+from dnsrenew.base import files, texts
 from dnsrenew.base.path_trust import MAX_LINKS, Ground, Weakness, parts_of
 from dnsrenew.base.values import Frozen
 
@@ -32,6 +37,7 @@ _NEW: Final = stat.S_ISVTX if sys.platform == "linux" else 0
 """Marks a folder that was made a moment ago: no umask removes the sticky bit, and nobody else sets it on a folder that
 only its owner can write to. Other systems than Linux do not set it; there the owner tells."""
 _MAX_BYTES: Final = 65_536
+PRIVATE_FILE: Final = 0o600
 PUBLIC_FILE: Final = 0o644
 PUBLIC_FOLDER: Final = 0o755
 
@@ -121,12 +127,14 @@ class OpenFolder(Frozen):
         *,
         owner: tuple[int, int] | None = None,
         sync: bool = False,
+        is_new: bool = False,
     ) -> None:
         """Write a file beside the old one, and rename it. An old file or link is replaced, never written to.
 
         :param mode: of the file, whatever the umask.
         :param owner: its user and group (POSIX).
         :param sync: whether it is durable; else a power cut could leave an empty file.
+        :param is_new: replace nothing; ``FileExistsError``: there is a file of this name.
         """
         temp = f".{name}.{os.getpid()}.tmp"  # what a killed process left is replaced when its number comes again
         with contextlib.suppress(FileNotFoundError):
@@ -137,16 +145,37 @@ class OpenFolder(Frozen):
                 if owner is not None and hasattr(os, "fchown"):
                     os.fchown(handle, *owner)
                     os.fchmod(handle, mode)  # the system may have dropped a part of it
-                os_calls.write_all(handle, content)
+                write_all(handle, content)
                 if sync:
                     os.fsync(handle)
             finally:
                 os.close(handle)
-            os_calls.replace(self.at(temp), self.at(name), self.handle)
+            (self.claim if is_new else self.replace)(temp, name)
         except BaseException:
-            with contextlib.suppress(OSError):
-                self.remove(temp)
+            self.discard(temp)
             raise
+
+    def replace(self, temp: str, name: str) -> None:
+        """Rename a file; one that has the name already is replaced."""
+        replace(self.at(temp), self.at(name), self.handle)
+
+    def claim(self, temp: str, name: str) -> None:
+        """Rename a file to a name that is free.
+
+        :raises FileExistsError: another file has it.
+        """
+        relative = dict[str, Any]()
+        if self.handle is not None:
+            relative = {"src_dir_fd": self.handle, "dst_dir_fd": self.handle, "follow_symlinks": False}
+        try:
+            os.link(self.at(temp), self.at(name), **relative)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(self.create(name, PRIVATE_FILE))  # takes the name, or finds it taken
+            self.replace(temp, name)
+            return
+        self.remove(temp)
 
     def create(self, name: str, mode: int) -> int:
         """Create a new file with this mode, whatever the umask; return its descriptor, for writing."""
@@ -174,6 +203,11 @@ class OpenFolder(Frozen):
     def remove(self, name: str) -> None:
         """Remove a file."""
         os.unlink(self.at(name), dir_fd=self.handle)
+
+    def discard(self, name: str) -> None:
+        """Remove a file, as far as possible."""
+        with contextlib.suppress(OSError):
+            self.remove(name)
 
     def remove_folder(self, name: str) -> None:
         """Remove an empty folder."""
@@ -267,3 +301,165 @@ def _walk(path: str) -> int:
         os.close(handle)
         raise
     return handle
+
+
+# ── public files ───────────────────────────────────────────────────────────────────────
+
+# Files that all users can read, in a folder that other users may be able to write to.
+
+_TRIES: Final = 3
+"""Another run may remove the empty folders in between."""
+
+
+class OutsideLinkError(OSError):
+    """A link leads out of the folder.
+
+    :ivar leads_to: where it leads.
+    """
+
+    def __init__(self, leads_to: str) -> None:
+        super().__init__(leads_to)
+        self.leads_to = leads_to
+
+
+class PublicFiles:
+    """Files some folders below a given one. These folders are made for the first file. All methods may raise OSError.
+
+    Other processes may use the same folders. Calls of one object are made one after the other.
+
+    :param path: the given folder, which exists; no link of another user may lead to it.
+    :param below: the names of the folders, each in the one before.
+    :param own: whether the given folder must belong to root or the running user.
+    """
+
+    def __init__(self, path: str, below: Sequence[str], *, own: bool = False, handles: bool = HANDLES) -> None:
+        self.path = path
+        self._below = below
+        self._own = own
+        self._handles = handles
+        self._made: list[tuple[str, ...]] = []
+
+    @property
+    def folder(self) -> str:
+        """The folder of the files."""
+        return os.path.join(self.path, *self._below)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        with self._opened(self._steps()) as folder:
+            return folder.read(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file; an old one is replaced."""
+        for left in reversed(range(_TRIES)):
+            steps = self._steps()
+            try:
+                self._make(steps)
+                with self._opened(steps) as folder:
+                    folder.write(name, content)
+                return
+            except FileNotFoundError:
+                if not left or not os.path.isdir(self.path):
+                    raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        with contextlib.suppress(FileNotFoundError), self._opened(self._steps()) as folder:
+            folder.remove(name)
+
+    def remove_folders(self) -> None:
+        """Remove the folders that were made and are empty."""
+        while self._made:
+            *parents, name = self._made.pop()
+            with contextlib.suppress(OSError), self._opened(parents) as folder:  # OSError: it is not empty
+                folder.remove_folder(name)
+
+    def _steps(self) -> Sequence[str]:
+        """Return the folders from the given one down to the files, with links resolved.
+
+        :raises OutsideLinkError: a link leads out of the given one.
+        """
+        root = os.path.realpath(self.path)
+        folder = os.path.realpath(os.path.join(root, *self._below))
+        if folder != root and not folder.startswith(os.path.join(root, "")):  # commonpath fails on two drives
+            raise OutsideLinkError(folder)
+        return os.path.relpath(folder, root).split(os.sep)
+
+    def _make(self, steps: Sequence[str]) -> None:
+        for depth, name in enumerate(steps):
+            with self._opened(steps[:depth]) as parent:
+                try:
+                    parent.make(name)
+                except FileExistsError:
+                    continue
+            self._made.append(tuple(steps[: depth + 1]))
+
+    @contextlib.contextmanager
+    def _opened(self, steps: Sequence[str]) -> Iterator[OpenFolder]:
+        """Open a folder step by step, so that a link that was put there meanwhile is an error."""
+        with contextlib.ExitStack() as held:
+            folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
+            if self._own and folder.owner() not in {0, os.geteuid()}:
+                raise PermissionError(errno.EPERM, "it belongs to another user", self.path)
+            for name in steps:
+                folder = held.enter_context(folder.child(name))
+            yield folder
+
+
+# ── system calls ───────────────────────────────────────────────────────────────────────
+
+# What needs more than one call: a whole read or write, a rename on Windows, a flush on macOS.
+
+_WINDOWS: Final = os.name == "nt"
+_RETRY_SECONDS: Final = 2.0
+"""How long a rename is retried on Windows while another program has the file open."""
+_RETRY_PAUSE: Final = 0.05
+
+
+def replace(source: str, target: str, folder: int | None = None) -> None:
+    """Rename. On Windows, retry for :data:`_RETRY_SECONDS` while another program has the file open (virus scanner).
+
+    :param folder: the open folder that both paths start from.
+    """
+    end = time.monotonic() + _RETRY_SECONDS
+    while True:
+        try:
+            os.replace(source, target, src_dir_fd=folder, dst_dir_fd=folder)
+            return
+        except PermissionError:
+            if _WINDOWS and os.path.isdir(target):  # other systems report this themselves
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target) from None
+            if not _WINDOWS or time.monotonic() >= end:
+                raise
+        time.sleep(_RETRY_PAUSE)
+
+
+def flush(handle: int) -> None:
+    """Flush to the disk itself: fsync(2) of macOS leaves the data in the cache of the drive."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # some file systems only have fsync
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
+def read_all(handle: int, size: int, limit: int) -> bytes:
+    """Return the rest of a file, at most ``limit`` + 1 bytes.
+
+    :param size: its size. One byte more is asked for, so that one call tells that this was all; a buffer of ``limit``
+        would be new memory of the system for each file.
+    """
+    wanted = min(size, limit) + 1
+    data = os.read(handle, wanted)
+    while len(data) < size and len(data) <= limit and (more := os.read(handle, wanted - len(data))):
+        data += more
+    return data
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all bytes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
