@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -257,6 +258,21 @@ def test_a_stop_ends_what_is_under_way(database: Database) -> None:
     work(database, renew, until=started.is_set, concurrency=1)
     assert len(done) == 1
     assert len(queued(database)) == 2
+
+
+def test_a_stop_reaches_a_worker_that_swallows_the_cancel(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is stopped while it connects ends, also where ``wait_for`` of Python 3.11 swallows the cancel."""
+    connecting = []
+
+    async def registered(_manager: Any) -> int:
+        connecting.append(True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(20)
+        return 1
+
+    monkeypatch.setattr("procrastinate.manager.JobManager.register_worker", registered)
+    queue = work(database, nothing, until=lambda: bool(connecting))
+    assert queue.cause is None
 
 
 def test_a_stop_hands_back_what_does_not_end(database: Database) -> None:

@@ -137,6 +137,7 @@ class _Child:
     def begin(self) -> int | None:
         """Return the number of a new call; None if there can be none."""
         with self._lock:
+            self.is_retired |= self._process.poll() is not None  # its reader may not know it yet
             if self.is_retired:
                 return None
             number = next(self._numbers)

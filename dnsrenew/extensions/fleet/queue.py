@@ -21,6 +21,7 @@ import psycopg
 import psycopg_pool
 from procrastinate import exceptions, jobs
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker
 from psycopg.pq import TransactionStatus
 
 from dnsrenew.base import threads
@@ -128,29 +129,30 @@ class WorkQueue:
         :param concurrency: jobs at once.
         :param graceful: seconds in which jobs end after ``stop``; the others are handed back.
         """
-        worker = asyncio.create_task(
-            self.app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=concurrency,
-                fetch_job_polling_interval=_POLL,
-                listen_notify=False,  # ten thousand new jobs would be as many messages to every worker
-                shutdown_graceful_timeout=graceful,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                update_heartbeat_interval=_HEARTBEAT,
-                stalled_worker_timeout=STALLED,
-            )
+        worker = Worker(
+            self.app,
+            queues=[QUEUE],
+            concurrency=concurrency,
+            fetch_job_polling_interval=_POLL,
+            listen_notify=False,  # ten thousand new jobs would be as many messages to every worker
+            shutdown_graceful_timeout=graceful,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            update_heartbeat_interval=_HEARTBEAT,
+            stalled_worker_timeout=STALLED,
         )
+        run: asyncio.Task[None] = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]  # of procrastinate
         signs = [asyncio.create_task(event.wait()) for event in (stop, self.lost)]
         try:
-            await asyncio.wait([worker, *signs], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([run, *signs], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for sign in signs:
                 sign.cancel()
-            ended = worker.done()
-            worker.cancel()
-            (result,) = await asyncio.gather(worker, return_exceptions=True)
-        if ended or not isinstance(result, asyncio.CancelledError):
+            ended = run.done()
+            worker.stop()  # type: ignore[no-untyped-call]  # while it connects, wait_for of Python 3.11 may swallow a cancel
+            run.cancel()
+            (result,) = await asyncio.gather(run, return_exceptions=True)
+        if ended or (result is not None and not isinstance(result, asyncio.CancelledError)):
             # Its heartbeat, its deferrer or its listener failed: by the database, or it would not have been noticed.
             cause = result if isinstance(result, BaseException) else ConnectionError()
             self._note_lost(cause.__cause__ or cause)
