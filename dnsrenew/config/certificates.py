@@ -90,7 +90,7 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
             continue
         if identifier in first:
             expected = texts.DOMAIN_TWICE.format(domain=quoted(first[identifier]))
-            scope.mistake(item_path, describe_found(item), expected)
+            scope.mistake(item_path, texts.DOMAIN_AGAIN.format(domain=describe_found(item)), expected)
             domains.append(None)
             continue
         first[identifier] = written
@@ -149,8 +149,8 @@ _OWN: Final = {"name": Key(certificate_name), "domains": Key(_domains, required=
 _CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS})
 
 
-def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
-    raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=kind(value))
+def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
+    raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=texts.NOT_HERE)
 
 
 _DEFAULTS: Final = Table(

@@ -180,7 +180,7 @@ class DnsAccountTables:
             elif key == "name":
                 unnamed = isinstance(value, DnsAccount) and given == value.provider  # its default name
                 if not (scope.python and (unnamed or given == name)):
-                    scope.mistake((*path, key), describe_found(given), texts.NO_NAME_KEY)
+                    scope.mistake((*path, key), texts.NOT_HERE, texts.NO_NAME_KEY)
             elif key != "provider":
                 options[str(key)] = given
         provider = self._provider(table, scope, path)

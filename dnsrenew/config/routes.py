@@ -140,7 +140,7 @@ def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: Ke
     """Add a mistake if there is no account that could write the values of a route."""
     if not accounts.names and not accounts.absence_reported:
         accounts.absence_reported = True  # once for all certificates
-        scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_NEEDED)
+        scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_ARGUMENT if scope.python else texts.ACCOUNT_NEEDED)
 
 
 def _check_accounts(
@@ -172,10 +172,14 @@ def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope
     :param identifiers: the valid domains, by their index in the list.
     :param path: the certificate's.
     """
+
+    def no_route(identifier: str) -> str:
+        return texts.NO_ROUTE.format(domain=quoted(identifier))
+
     types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
     for index, identifier in identifiers.items():
         if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):
-            scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
+            scope.mistake((*path, "domains", index), no_route(identifier), texts.WILDCARD)
         elif is_ip(identifier) and types and all(its.is_unfit(identifier) for its in types):
             expected = texts.IP_ROUTE if all(map(is_ip, identifiers.values())) else texts.IP_ROUTE_TOO
-            scope.mistake((*path, "domains", index), quoted(identifier), expected)
+            scope.mistake((*path, "domains", index), no_route(identifier), expected)

@@ -15,7 +15,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.schema import FieldScope, MistakeReport
-from dnsrenew.errors import ConfigError, as_clause
+from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from dnsrenew.config.file_checks import FileChecks
@@ -119,7 +119,7 @@ def included(main: Source) -> Iterator[Source]:
                 except ConfigError as error:
                     if error.code != "config-unreadable":
                         raise
-                    scope.mistake(("include", index), as_clause(error.message), texts.INCLUDE_FILE, fix=error.fix)
+                    scope.mistake(("include", index), error.message, texts.INCLUDE_FILE, fix=error.fix)
 
 
 def _is_pattern(path: str) -> bool:

@@ -133,7 +133,7 @@ def test_a_driver_that_is_not_installed(folder: Path, capsys: pytest.CaptureFixt
     (folder / "dnsrenew.toml").write_text('[dns.home]\nprovider = "mine"\n')
     for command in ("check", "status"):
         assert main([command]) == 2
-        assert 'whose driver "nobody" is not installed' in capsys.readouterr().err
+        assert 'The driver "nobody" of "mine" is not installed.' in capsys.readouterr().err
 
 
 @as_root

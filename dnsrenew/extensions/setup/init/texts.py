@@ -115,7 +115,7 @@ ANSWERS_WRONG: Final = Text(
 )
 SECRET_WRONG: Final = Text(
     "init-answer-wrong",
-    "The command of {option} is not valid: {found}, expected {expected}.",
+    "The command of {option} is not valid ({found}). Use {expected}.",
     "Correct it in the answers.",
 )
 TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {reason}.", "Correct it in the answers.")
