@@ -464,7 +464,7 @@ def test_a_ca_without_the_binding_it_requires(tmp_path: Path, ca: str) -> None:
     """The mistake names where to get a binding. Another directory under the CA's name needs none."""
     said = mistake(tmp_path, GOOD + f'ca = "{ca}"\n')
     assert said["found"] == f'The CA "{ca}" needs an external account binding.'
-    assert said["expected"].startswith(f"[ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")
+    assert said["expected"].startswith(f"Add [ca.{ca}] with eab = {{ kid = …, hmac = … }} from ")
     own = f'[ca.{ca}]\ndirectory = "https://ca.test/dir"\n'
     assert load(tmp_path, GOOD + f'ca = "{ca}"\n' + own).certificates
 
