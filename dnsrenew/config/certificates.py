@@ -90,7 +90,7 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
             continue
         if identifier in first:
             expected = texts.DOMAIN_TWICE.format(domain=quoted(first[identifier]))
-            scope.mistake(item_path, texts.DOMAIN_AGAIN.format(domain=describe_found(item)), expected)
+            scope.mistake(item_path, describe_found(item), expected)
             domains.append(None)
             continue
         first[identifier] = written

@@ -173,13 +173,10 @@ def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope
     :param path: the certificate's.
     """
 
-    def no_route(identifier: str) -> str:
-        return texts.NO_ROUTE.format(domain=quoted(identifier))
-
     types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
     for index, identifier in identifiers.items():
         if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):
-            scope.mistake((*path, "domains", index), no_route(identifier), texts.WILDCARD)
+            scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
         elif is_ip(identifier) and types and all(its.is_unfit(identifier) for its in types):
             expected = texts.IP_ROUTE if all(map(is_ip, identifiers.values())) else texts.IP_ROUTE_TOO
-            scope.mistake((*path, "domains", index), no_route(identifier), expected)
+            scope.mistake((*path, "domains", index), quoted(identifier), expected)

@@ -332,7 +332,6 @@ IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: no CA ca
 IP_NO_NETWORK: Final = Phrase("one IP address, not a network: remove the / and everything after it")
 IP_NO_STAR: Final = Phrase("an IP address without a star: there are wildcards only of domain names")
 IP_MAPPED: Final = Phrase('the IPv4 address itself: "{address}"')
-DOMAIN_AGAIN: Final = Phrase("{domain} is in the list twice.")
 DOMAIN_TWICE: Final = Phrase("Remove it: it is the same domain as {domain}.")
 
 # ── phrases: include ────────────────────────────────────────────────────────────────────
@@ -445,7 +444,6 @@ ROUTE: Final = Phrase("This route is in the list twice.")
 SAME_ROUTE: Final = Phrase("Remove it: it is the same as route {number}.")
 OUTSIDE_ZONES: Final = Phrase("{domain} is outside the zones of the accounts.")
 IN_ZONES: Final = Phrase("a name in {zones}")
-NO_ROUTE: Final = Phrase("No route can validate {domain}.")
 IP_ROUTE: Final = Phrase('dns-01 cannot validate an IP address. Set routes = [{{ challenge = "http-01" }}].')
 IP_ROUTE_TOO: Final = Phrase('Add another route: routes = [{{ challenge = "dns-01" }}, {{ challenge = "http-01" }}].')
 WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot validate a wildcard.")

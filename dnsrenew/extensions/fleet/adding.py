@@ -185,7 +185,7 @@ class _Gathered:
             self._raise_mistakes()
 
     def _refuse_name(self, name: str, number: int, expected: str) -> None:
-        self.refuse([Mistake("", None, "name", texts.TAKEN.format(value=quoted(name)), expected)], number)
+        self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
 
     @property
     def _has_lines(self) -> bool:
@@ -256,13 +256,12 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
     :param origin: of what is refused; the certificate that stands in its way has the same one unless it is told.
     """
     tags = list(found.tags)
-    name = texts.TAKEN.format(value=quoted(found.other))
     if found.clash == "origin":
         before = texts.SYNCED_BEFORE if origin == "add" else texts.ADDED_BEFORE
-        return Mistake("", found.number, "name", name, before)
+        return Mistake("", found.number, "name", quoted(found.other), before)
     if found.clash == "tags":
-        return Mistake("", found.number, "name", name, texts.NAME_OF_TAGS.format(tags=tags))
-    domain = texts.TAKEN.format(value=describe_found(found.domain))
+        return Mistake("", found.number, "name", quoted(found.other), texts.NAME_OF_TAGS.format(tags=tags))
+    domain = describe_found(found.domain)
     template = texts.DOMAIN_OF_TAGS if tags else texts.DOMAIN_WITHOUT_TAGS
     return Mistake("", found.number, "domains", domain, template.format(name=found.other, tags=tags))
 

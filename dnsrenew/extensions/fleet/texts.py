@@ -8,7 +8,6 @@ from dnsrenew.errors import Phrase, Text
 
 # ── phrases of mistakes in lines, see base/validation/texts.py ──────────────────────────────
 
-TAKEN: Final = Phrase("{value} is already taken.")
 THE_LINE: Final = Phrase("line")
 A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
 NO_JSON: Final = Phrase("This is not valid JSON (column {column}: {reason}).")
