@@ -172,7 +172,6 @@ def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope
     :param identifiers: the valid domains, by their index in the list.
     :param path: the certificate's.
     """
-
     types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
     for index, identifier in identifiers.items():
         if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):

@@ -69,9 +69,9 @@ CONFIG_NO_PATH: Final = Text(
 )
 # ── errors, and warnings for an ordinary user who names the configuration ───────────────
 
-_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with --insist (insist=True)."
+_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with {insist_option}."
 _FIX_FOLDER: Final = (
-    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with --insist (insist=True)."
+    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with {insist_option}."
 )
 UNTRUSTED_FILE_OWNER: Final = Text(
     "config-untrusted",
@@ -80,44 +80,46 @@ UNTRUSTED_FILE_OWNER: Final = Text(
 )
 UNTRUSTED_FILE_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    "The group {group} can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path} lets others change it, and so decide what dnsrenew does as {user}.",
+    "The access list of {path} lets others change it, and could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Everybody can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    "Every user of this machine can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FOLDER_OWNER: Final = Text(
     "config-untrusted",
     "{path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, "
-    "or allow it with --insist (insist=True).",
+    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, or allow it with {insist_option}.",
 )
 UNTRUSTED_FOLDER_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    "The group {group} can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew does as "
+    "{user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path}, where {file} is, lets others write to it, and so decide what dnsrenew does as {user}.",
+    "The access list of {path}, where {file} is, lets others write to it, and could decide what dnsrenew does as "
+    "{user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Everybody can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    "Every user of this machine can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew "
+    "does as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_LINK: Final = Text(
     "config-untrusted",
     "The link {path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run `{command}`, use the path that the link leads to, or allow it with --insist (insist=True).",
+    "Run `{command}`, use the path that the link points to, or allow it with {insist_option}.",
 )
 
 # ── warnings ────────────────────────────────────────────────────────────────────────────
@@ -456,7 +458,7 @@ AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode with which only its owner reads the key, such as "0600", or with `group` also "0640"')
 OPEN_MODE: Final = Phrase('a mode with which others cannot write, such as "0644"')
 OWN_FILE: Final = Phrase("a file of its own, because `{key}` names this one too")
-SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent as it is")
+SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// and names this machine")
 URL_FOR_LOGIN: Final = Phrase("the address of the server, because no credential is sent to one that was found")
 NO_LOGIN: Final = Phrase("This deployment has no login.")

@@ -61,7 +61,7 @@ REMOVE_TIMED_OUT: Final = Text(
 )
 CALL_OVER: Final = Text(
     _TIMEOUT,
-    "The call for the account {account} was over before all records were written or removed.",
+    "The time for the DNS account {account} ran out before all records were written or removed.",
     _TRY_LATER,
 )
 
@@ -273,7 +273,7 @@ HOOK_MISSING: Final = Text(
 HOOK_NAME: Final = Text(
     "hook-name",
     "The program of the account {account} is not run for {name}, because it is no host name.",
-    "Change the CNAME record that leads to {name}: its target may have letters, digits, hyphens and underscores.",
+    "Change the CNAME record that points to {name}: its target may have letters, digits, hyphens and underscores.",
 )
 HOOK_LATE: Final = Text(
     "hook-timeout",
@@ -297,7 +297,7 @@ _ACME_SH_MISSING: Final = "acme-sh-missing"
 _ACME_SH_UNFIT: Final = "acme-sh-unfit"
 _ACME_SH_TIMEOUT: Final = "acme-sh-timeout"
 _ACME_SH_FAILED: Final = "acme-sh-failed"
-_OTHER_WAY: Final = "Use another way for this host: `dnsrenew providers --search {name}` lists them."
+_OTHER_WAY: Final = "Use another way for this DNS host: `dnsrenew providers --search {name}` lists them."
 _MEND_SCRIPT: Final = (
     "Mend what the script reports: `dnsrenew renew -vv` shows all that it prints, `dnsrenew providers acme.sh` the "
     "variables that it asks for."

@@ -107,5 +107,5 @@ def test_what_sudo_runs_works(machine: CronMachine, lab: Lab) -> None:
     assert found is not None, said
     assert shlex.split(found[0])[1].startswith("/")
     status, shown = typed(machine, found[0], has_path=False)
-    assert (status in {0, 1}, "not found" in shown, "This host alone" in shown) == (True, False, False), shown
+    assert (status in {0, 1}, "not found" in shown, "This machine alone" in shown) == (True, False, False), shown
     assert not (machine.folder / "anna" / "dnsrenew-state").exists()  # root left nothing of its own there

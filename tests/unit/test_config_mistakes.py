@@ -334,13 +334,17 @@ def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
     """What is wrong and what to write are two sentences; which ones, the kind of mistake decides."""
     text = GOOD + 'key = "x"\npropagation = { timeout = 0 }\nreuse_key = 1\nrenew_befor = "1/3"\nca = []\n[notify]\n'
     assert [str(Mistake(**one)).partition("toml:")[2].partition(": ")[2] for one in mistakes(tmp_path, text)] == [
-        'certificate 1, key: "x" is not a known value. Use "ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072" or '
-        '"rsa4096".',
+        (
+            'certificate 1, key: "x" is not a known value. Use "ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072" or '
+            '"rsa4096".'
+        ),
         "certificate 1, propagation.timeout: 0 is out of range. Use a number of seconds from 1 to 86400.",
         "certificate 1, reuse_key: 1 is not valid here. Use true or false.",
-        'certificate 1, renew_befor: This key is unknown. Did you mean renew_before? If not, use "name", "domains", '
-        '"csr", "ca", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", "routes", '
-        '"propagation", "before", "after" or one of 2 more.',
+        (
+            'certificate 1, renew_befor: This key is unknown. Did you mean renew_before? If not, use "name", '
+            '"domains", "csr", "ca", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", '
+            '"routes", "propagation", "before", "after" or one of 2 more.'
+        ),
         "certificate 1, ca: This is a list. Use a name of letters, digits, dots, hyphens and underscores.",
         'notify.to: This key is missing. Set it to a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`.',
     ]

@@ -299,7 +299,7 @@ def test_nobody_is_sent_to_dns_01_for_an_address(route: Route, port: str) -> Non
 
 
 def test_an_address_that_is_not_here_is_the_likely_cause() -> None:
-    """An IP address that is not one of this host is named as the likely cause, without a DNS query."""
+    """An IP address that is not one of this machine is named as the likely cause, without a DNS query."""
     error = failed(FOUR)
     explain(Context(), cast("DnsView", None), [FOUR], error)
     assert error.evidence["addresses"] == {FOUR: {"A": [FOUR], "AAAA": []}}

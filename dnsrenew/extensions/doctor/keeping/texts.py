@@ -69,7 +69,7 @@ SERVED_CHANGED: Final = Text(
 
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
 SCHEDULE_NONE: Final = Text(
-    "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
+    "schedule", "Nothing on this machine renews the certificates automatically.", "Set it up: dnsrenew schedule install"
 )
 SCHEDULE_HALTED: Final = Text(
     "schedule", "Nothing renews the certificates automatically: {kind} has a job for it, but {reason}.", "{advice}"
@@ -81,7 +81,7 @@ SCHEDULE_MISSED: Final = Text(
 )
 SCHEDULE_NO_SCHEDULER: Final = Text(
     "schedule",
-    "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.",
+    "Nothing on this machine renews the certificates automatically, and it has neither systemd nor cron.",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.",
 )
 WORKERS_OK: Final = Text("schedule", "Workers of the fleet that are alive: {workers}.", "")
@@ -90,8 +90,8 @@ WORKERS_NONE: Final = Text(
 )
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
-    "It is unknown whether a worker of the fleet runs, because the database cannot be read.",
-    "See the store check first.",
+    "dnsrenew could not check whether a worker of the fleet runs, because the database cannot be read.",
+    "First fix the problem with the store that is listed here.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
@@ -103,8 +103,8 @@ LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", ""
 LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
-    "again has not been run yet: {command}",
+    "A run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program that "
+    "starts it again has not been run yet: {command}",
     "Run dnsrenew cleanup, which runs it.",
 )
 LAST_RUN_FAILED: Final = Text(

@@ -46,7 +46,9 @@ SECRET: Final = Phrase("it holds a secret, or can; add --secrets to export it")
 UNREADABLE: Final = Phrase("it cannot be read: {reason}")
 TOO_LARGE: Final = Phrase("it is larger than {limit} MiB")
 TOO_LONG: Final = Phrase("its path is too long for the archive, or not valid Unicode")
-TEMPORARY: Final = Phrase("it belongs to a run that is under way or was killed; the next dnsrenew renew completes it")
+TEMPORARY: Final = Phrase(
+    "it belongs to a run that is under way or was interrupted; the next dnsrenew renew completes it"
+)
 DAMAGED_CERTIFICATE: Final = Phrase("it is damaged; dnsrenew renew obtains a new one")
 
 # ── restore ─────────────────────────────────────────────────────────────────────────────
