@@ -383,7 +383,7 @@ DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
 PUT_BACK: Final = "not deployed: {target} (old certificate restored): {error}"
 
-NOTHING_RENEWS: Final = "This certificate is not renewed automatically yet. Run: dnsrenew schedule install"
+NOTHING_RENEWS: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install"
 NOTHING_RENEWS_HERE: Final = (
     "This machine has neither systemd nor cron. To renew automatically, keep this running: dnsrenew run"
 )
@@ -800,7 +800,7 @@ INIT_UNFINISHED: Final = (
     "install{option}"
 )
 INIT_UNFINISHED_ALONE: Final = "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}"
-INIT_UNSCHEDULED: Final = "This certificate is not renewed automatically yet. Run: dnsrenew schedule install{option}"
+INIT_UNSCHEDULED: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install{option}"
 INIT_DONE: Final = "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings."
 
 # ── export and restore ──────────────────────────────────────────────────────────────────

@@ -85,7 +85,7 @@ UNTRUSTED_FILE_GROUP: Final = Text(
 )
 UNTRUSTED_FILE_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path} lets others change it, and could decide what dnsrenew does as {user}.",
+    "The access list of {path} lets others change it, so they could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_EVERYBODY: Final = Text(
@@ -106,7 +106,7 @@ UNTRUSTED_FOLDER_GROUP: Final = Text(
 )
 UNTRUSTED_FOLDER_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path}, where {file} is, lets others write to it, and could decide what dnsrenew does as "
+    "The access list of {path}, where {file} is, lets others write to it, so they could decide what dnsrenew does as "
     "{user}.",
     _FIX_FOLDER,
 )
@@ -217,7 +217,7 @@ ARGUMENTS: Final = Phrase("the arguments")
 CONFIGURATION: Final = Phrase("the configuration")
 A_MAPPING: Final = Phrase("a mapping of tables")
 A_VALUE_FOR: Final = Phrase("Add a line {key} = … here.")
-MISPLACED_KEY: Final = Phrase("This key is for the whole file, but stands in a table.")
+MISPLACED_KEY: Final = Phrase("This key is for the whole file, but is in a table.")
 ABOVE_TABLES: Final = Phrase("this line above the first [table] of the file")
 MOVE_ABOVE: Final = Phrase("Move this line, and other such lines, above the first [table].")
 NO_EFFECT: Final = Phrase("This key has no effect in this route.")

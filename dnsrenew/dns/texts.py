@@ -97,7 +97,8 @@ SERVERS_NOT_FOUND: Final = Text(
 )
 DNS_CLOSED: Final = Text(
     "dns-closed",
-    "The zones' own name servers do not answer this machine, so it is unknown whether {names} has a CNAME record.",
+    "The zones' own name servers do not answer this machine, so dnsrenew cannot tell whether {names} has a CNAME "
+    "record.",
     "If it has one, set `alias` of the route to the name at which the CNAME ends.",
 )
 

@@ -588,7 +588,7 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
     assert done.returncode == 0, done.stderr
     assert 'tsig_secret = "env:TSIG_SECRET"' in newcomer.config.read_text()
     assert newcomer.crontab() == ""
-    assert "Nothing renews this yet" in done.stdout
+    assert "Automatic renewal is not set up yet" in done.stdout
 
 
 @pytest.mark.parametrize(

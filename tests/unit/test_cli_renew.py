@@ -210,7 +210,7 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     stage([done], None, schedule)
     main(line.split())
     shown = "".join(capsys.readouterr())
-    assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
+    assert ("Automatic renewal is not set up yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
 
 
 @pytest.mark.parametrize(("line", "said"), [("renew", True), ("renew --scheduled", False), ("renew -q", False)])
@@ -279,7 +279,7 @@ def test_a_certificate_that_needs_a_person(
     stage([outcome()], config, schedule)
     assert main(["renew"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert ("No schedule can renew home, because a person sets the records" in out) is is_by_hand
+    assert ("No schedule can renew home, because its records are set by hand" in out) is is_by_hand
     assert ("dnsrenew schedule install" in out) is (schedule is NOBODY and not is_by_hand)
     assert is_by_hand <= ("next renewal" not in out)
 

@@ -41,10 +41,10 @@ ADDRESS_NOT_OURS: Final = Text(
 )
 ADDRESS_PROXIED: Final = Text(
     "address",
-    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; it is unknown whether it passes "
-    "requests on to this machine.",
-    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to this "
-    "host.",
+    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; dnsrenew cannot tell whether it "
+    "passes requests on to this machine.",
+    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to "
+    "this machine.",
 )
 ADDRESS_SHARED: Final = Text(
     "address",
@@ -56,7 +56,7 @@ ADDRESS_SHARED: Final = Text(
 
 CAA_UNRESTRICTED: Final = Text("caa", "No CAA record restricts issuance for {identifier}.", "")
 CAA_ALLOWED: Final = Text("caa", "The CAA records at {place} allow it.", "")
-CAA_UNKNOWN: Final = Text("caa", "It is unknown whether CAA records restrict {identifier}. {reason}", "")
+CAA_UNKNOWN: Final = Text("caa", "dnsrenew could not find out whether CAA records restrict {identifier}. {reason}", "")
 CAA_NO_IDENTITIES: Final = Text(
     "caa", "There are CAA records at {place}, but the CA does not state its CAA identities.", ""
 )

@@ -113,7 +113,7 @@ TOML_CAUSES: Final = (
     ("Invalid hex value", *_BACKSLASH),
     ("Unescaped '\\'", *_BACKSLASH),
     ("Cannot overwrite a value", Phrase("This key was already set above."), Phrase("Set it only once in a table.")),
-    ("Cannot declare", Phrase("This table already stands above."), Phrase("Put its keys into one [table].")),
+    ("Cannot declare", Phrase("This table already exists above."), Phrase("Put its keys into one [table].")),
     (
         "Unclosed array",
         Phrase("This list is not closed."),

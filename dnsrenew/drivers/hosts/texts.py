@@ -18,7 +18,7 @@ REWRITE_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "{title} (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
     "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
 )
 
 # ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
@@ -182,7 +182,7 @@ NAMECHEAP_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "Namecheap (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
     "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is; or take these "
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged; or take these "
     "records and settings out of the zone.",
 )
 
@@ -199,5 +199,5 @@ VALUEDOMAIN_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "Value Domain (account {account}): {zone} was not changed, because each change replaces the zone, and would lose "
     "what the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
 )

@@ -101,7 +101,7 @@ _COMMANDS: Final = {
             ("dnsrenew export backup.dnsrenew --secrets", "everything, to keep or to move it"),
             ("dnsrenew export config.tgz", "without keys and secrets"),
         ),
-        "It can run at any time, also while certificates are renewed, and never replaces a file. Without --secrets, "
+        "It can run at any time, even while certificates are renewed, and never replaces a file. Without --secrets, "
         "secrets in the configuration are masked, and files with secrets are left out. It says what is not in the "
         "file.",
     ),

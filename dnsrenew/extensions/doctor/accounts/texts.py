@@ -33,7 +33,7 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 )
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
-    "It is unknown which DNS account writes the TXT records of {names}: DNS does not show their zone.",
+    "dnsrenew could not find out which DNS account writes the TXT records of {names}: DNS does not show their zone.",
     "First check the DNS of {names}.",
 )
 

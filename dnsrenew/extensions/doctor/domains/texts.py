@@ -41,7 +41,7 @@ DOMAIN_PARKED: Final = Text(
 )
 DOMAIN_UNKNOWN: Final = Text(
     "domain",
-    "It is unknown whether {domain} is registered: no name server above it answers.",
+    "dnsrenew could not find out whether {domain} is registered: no name server above it answers.",
     "Run this on a network with open DNS, or look up the domain at your registrar.",
 )
 
@@ -68,8 +68,8 @@ EXISTS_EMPTY: Final = Text(
 )
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
-    "It is unknown whether {domain} has an address: no name server of its zone answers.",
-    "See the delegation check first.",
+    "dnsrenew could not find out whether {domain} has an address: no name server of its zone answers.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
@@ -223,7 +223,7 @@ SPLIT_OTHER: Final = Text(
 )
 SPLIT_UNKNOWN: Final = Text(
     "split-dns",
-    "It is unknown whether this machine sees the same address of {domain} as the CA.",
+    "dnsrenew could not find out whether this machine sees the same address of {domain} as the CA.",
     "",
 )
 
@@ -253,8 +253,8 @@ TXT_UNKNOWN: Final = Text(
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
-    "It is unknown where the TXT records of {domains} go, so old values cannot be looked for.",
-    "See the cname check first.",
+    "dnsrenew could not find out where the TXT records of {domains} go, so old values cannot be looked for.",
+    "First fix the problem with the CNAME records that is listed here.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -276,8 +276,8 @@ SHADOWED: Final = Text(
 
 ADDRESS_UNKNOWN: Final = Text(
     "address",
-    "It is unknown whether {names} points to this machine: no name server of its zone answers.",
-    "See the delegation check first.",
+    "dnsrenew could not find out whether {names} points to this machine: no name server of its zone answers.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 # ── proxied ─────────────────────────────────────────────────────────────────────────────

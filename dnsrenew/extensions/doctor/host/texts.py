@@ -138,7 +138,7 @@ PORT_53_REDIRECTED: Final = Text(
 )
 PORT_53_NOBODY: Final = Text(
     "port-53",
-    "There is no name server to which this machine has a route, so it is unknown whether DNS queries leave this "
+    "There is no name server to which this machine has a route, so dnsrenew cannot tell whether DNS queries leave this "
     "network.",
     "Connect this machine to the Internet first, then run dnsrenew doctor again.",
 )
@@ -300,22 +300,24 @@ FIREWALL_DEPENDS: Final = Text(
 )
 FIREWALL_FORBIDDEN: Final = Text(
     "port-80-firewall",
-    "The user {user} may not read the rules of the firewall, so it is unknown whether port {port} is open.",
+    "The user {user} may not read the rules of the firewall, so dnsrenew cannot tell whether port {port} is open.",
     "Run as root: sudo dnsrenew doctor",
 )
 FIREWALL_UNREADABLE: Final = Text(
     "port-80-firewall",
-    "The rules of the firewall cannot be read here, not even by root, so it is unknown whether port {port} is open.",
+    "The rules of the firewall cannot be read here, not even by root, so dnsrenew cannot tell whether port {port} is "
+    "open.",
     "In a container, check the firewall of its host; elsewhere, see what `nft list ruleset` says.",
 )
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",
-    "There is no program here that shows the rules of the firewall, so it is unknown whether port {port} is open.",
+    "There is no program here that shows the rules of the firewall, so dnsrenew cannot tell whether port {port} is "
+    "open.",
     "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.",
 )
 FIREWALL_UNSUPPORTED: Final = Text(
     "port-80-firewall",
-    "dnsrenew cannot read the firewall of this machine, so it is unknown whether port {port} is open.",
+    "dnsrenew cannot read the firewall of this machine, so dnsrenew cannot tell whether port {port} is open.",
     "Check in the firewall settings of this machine whether incoming connections to TCP port {port} are allowed.",
 )
 FIREWALL_OFF: Final = Text("port-80-firewall", "The firewall of Windows is off, so it does not close port {port}.", "")

@@ -24,7 +24,8 @@ TRUST_UNREADABLE: Final = Text(
 DNS_NO_NAME: Final = Text(
     _REACHABLE,
     "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this machine uses.",
-    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this machine: nslookup {host}",
+    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this machine. To test them, "
+    "run: nslookup {host}",
 )
 DNS_NO_ANSWER: Final = Text(
     _REACHABLE,
@@ -248,7 +249,8 @@ CAA_CRITICAL: Final = Text(
 )
 CAA_UNKNOWN: Final = Text(
     "caa",
-    "It is unknown whether CAA records allow the CA {ca} to issue for {names}: name servers do not answer the query.",
+    "dnsrenew could not find out whether CAA records allow the CA {ca} to issue for {names}: name servers do not "
+    "answer the query.",
     "Make the name servers of the domain answer queries for CAA records; a CA refuses to issue if they do not.",
 )
 CAA_DOUBTFUL: Final = Text(

@@ -95,7 +95,7 @@ WORKERS_UNKNOWN: Final = Text(
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
-    "It is unknown whether anything renews the certificates automatically.",
+    "dnsrenew could not find out whether anything renews the certificates automatically.",
     "Check it with the rights of an administrator: dnsrenew schedule show",
 )
 

@@ -104,7 +104,8 @@ FORWARDED_SILENT: Final = Text(
 )
 FORWARDED_NO_ROUTER: Final = Text(
     "port-80-forwarded",
-    "It is unknown whether port 80 is forwarded to this machine, because its router cannot be determined.",
+    "dnsrenew could not find out whether port 80 is forwarded to this machine, because its router cannot be "
+    "determined.",
     "Check on the page of your router that TCP port 80 is forwarded to this machine.",
 )
 
@@ -155,8 +156,8 @@ OUTSIDE_PROVIDER: Final = Text(
 )
 OUTSIDE_HALF: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside; it is unknown whether it is open by IPv6, because the helper "
-    "was not reached by IPv6.",
+    "Port {port} of {address} is closed from outside; dnsrenew cannot tell whether it is open by IPv6, because the "
+    "helper was not reached by IPv6.",
     "Forward port {port} to this machine in the router and allow it in every firewall, or use a helper that has IPv6.",
 )
 OUTSIDE_NOTHING_HERE: Final = Text(
@@ -172,22 +173,22 @@ OUTSIDE_FOREIGN: Final = Text(
 )
 HELPER_SILENT: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) does not answer, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) does not answer, so dnsrenew cannot tell whether port {port} is open.",
     "Check probe_url in [doctor], and that the helper runs.",
 )
 HELPER_NONSENSE: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) sent an invalid answer, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) sent an invalid answer, so dnsrenew cannot tell whether port {port} is open.",
     "Check that probe_url in [doctor] points to a helper for dnsrenew.",
 )
 HELPER_BUSY: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) is queried too often, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) is queried too often, so dnsrenew cannot tell whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) sees a proxy instead of this machine, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) sees a proxy instead of this machine, so dnsrenew cannot tell whether port {port} is open.",
     "Run the helper without a proxy before it.",
 )
 

@@ -51,7 +51,7 @@ DAMAGED: Final = Text(
 SETTING_UNKNOWN: Final = Text(
     "import-not-understood",
     "The setting {key} was not imported: dnsrenew has no equivalent that is known to the import.",
-    "Look for it in the configuration reference.",
+    "Look for it in docs/reference/configuration.md.",
 )
 MUST_STAPLE: Final = Text(
     "import-not-understood",
@@ -380,7 +380,7 @@ NOTIFY: Final = Text(
 CADDY_LINE: Final = Text(
     "import-not-understood",
     "The setting {setting} of Caddy was not imported: dnsrenew has no equivalent that is known to the import.",
-    "Look for it in the configuration reference.",
+    "Look for it in docs/reference/configuration.md.",
 )
 CADDY_MODULE: Final = Text(
     "import-dns-unknown",

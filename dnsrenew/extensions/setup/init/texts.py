@@ -136,7 +136,7 @@ DOMAIN_WRONG: Final = Text(
 DOMAIN_IS_ADDRESS: Final = Text(
     "init-answer-wrong",
     "{answer} is an IP address, and dns-01 is for names only.",
-    "Give a name; see `dnsrenew help renew` and the configuration reference for IP addresses.",
+    "Give a name. For IP addresses, write the configuration by hand: docs/reference/configuration.md describes it.",
 )
 DOMAIN_REFUSED: Final = Text(
     "init-answer-wrong",
