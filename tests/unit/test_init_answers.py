@@ -72,7 +72,7 @@ def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixt
         (8, "resolver.nameservers", None),
         (3, "auth_token", None),
     ]
-    assert f"{answers}:5: contact: nomail is not a mail address. Give one such as" in shown
+    assert f"{answers}:5: contact: nomail is not an email address. Give one such as" in shown
     assert f'{answers}:6: rehearse: "maybe" is not valid here. Use true or false.' in shown
 
 
@@ -98,7 +98,7 @@ def test_an_option_of_the_command_line_has_no_line(answers: Path, capsys: pytest
     answers.write_text(RIGHT)
     error, shown = init(answers, capsys, "--contact", "nomail")
     assert mistakes(error) == [(None, "contact", None)]
-    assert shown.startswith("contact: nomail is not a mail address")
+    assert shown.startswith("contact: nomail is not an email address")
 
 
 def test_a_domain_without_a_zone(

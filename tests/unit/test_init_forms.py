@@ -88,7 +88,7 @@ def test_right_answers(draft: InitDraft, changes: dict[str, Any]) -> None:
         ({"ca": 5}, "ca: This is a number."),
         ({"deploy": [{"to": "files"}]}, "deployment"),
         ({"deploy": ["nginx"]}, "nginx was not found"),
-        ({"default_ca": "lab", "ca": {"lab": LAB}, "rehearse": True}, "lab has no test server"),
+        ({"default_ca": "lab", "ca": {"lab": LAB}, "rehearse": True}, "lab has no staging server"),
     ],
 )
 def test_wrong_answers(draft: InitDraft, changes: dict[str, Any], words: str) -> None:
