@@ -110,7 +110,7 @@ def obtain(  # public: one argument for each key of a configuration file
     (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
-    return renewer._usable(outcome)  # noqa: SLF001  # the same as for a server, and nobody else's affair
+    return renewer._usable(outcome)  # noqa: SLF001  # shared with `Renewer.serve`; private to the package
 
 
 obtain.__module__ = "dnsrenew"

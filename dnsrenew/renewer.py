@@ -663,7 +663,7 @@ class Renewer:
         return found
 
     def _in_order(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the names of certificates for some names and patterns, in their order and each once; none: all."""
+        """Expand names and patterns, in order, without duplicates. No names means all."""
         groups = [[name] for name in names] if names else [None]
         return tuple(dict.fromkeys(spec.name for group in groups for spec in self._chosen(group)))
 

@@ -137,7 +137,7 @@ def _stops(entry: CheckEntry, language: str) -> str:
 
 
 def _texts(code: str) -> Iterator[Any]:
-    """Give the texts of a check, in the order of the catalogue."""
+    """Yield the texts of a check, in the order of the catalogue."""
     for (module, _), texts in codes.catalogue().items():
         if module.startswith("dnsrenew.extensions.doctor."):
             yield from (text for text in texts if text.code == code)

@@ -75,7 +75,7 @@ def catalogue() -> Mapping[tuple[str, str], tuple[Text, ...]]:
 
 
 def _texts_in(value: Any) -> Iterator[Text]:
-    """Give the texts in a constant, also those in a table or in a value."""
+    """Yield the texts in a constant, also those in a table or in a value."""
     if isinstance(value, Text):
         yield value
     elif isinstance(value, Mapping):
@@ -105,7 +105,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
 
 
 def _is_of_check(module: str, text: Text) -> bool:
-    """Tell whether a text is that of a check of the doctor; some codes are those of errors too."""
+    """Return whether a text is that of a check of the doctor; some codes are those of errors too."""
     return module.startswith("dnsrenew.extensions.doctor.") and text.code in CHECKS
 
 

@@ -133,5 +133,5 @@ class Emitter:
             for listener in self._listeners:
                 try:
                     listener(event)
-                except Exception:  # the border to the program: its error must not end a run
+                except Exception:  # user code: its errors must not end the run
                     _logger.exception("the event listener failed at %s", kind)

@@ -157,7 +157,7 @@ _DEFAULTS: Final = Table(
     "fleet.defaults", {**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS)
 )
 _DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
-"""A document of a fleet; whoever reads it takes its tags out before."""
+"""A document of a fleet; its reader removes the tags first."""
 
 
 def _fitting(table: Any, usual: Table) -> Table:

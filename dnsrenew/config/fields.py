@@ -335,7 +335,7 @@ def read_address(text: str) -> str | None:
 
 
 def _without_port(host: str) -> tuple[str | None, int]:
-    """Return the address in its one form, and the port behind it or 0; no address if it is none."""
+    """Return the canonical address and port (0 if absent); no address if the text is not one."""
     try:
         address, port = host_port.split(host)
         return canonical_ip(address), port

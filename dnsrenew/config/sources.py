@@ -144,7 +144,7 @@ def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
         scope.mistake(key_path, texts.BAD_PATTERN, texts.INCLUDE_PATTERN)
         return []
     if not found:
-        scope.checks.judge(path)  # whoever may write there could add a file later
+        scope.checks.judge(path)  # any user with write access could add a file later
         scope.report.empty_includes.append(pattern)
     return sorted(
         scope.path_of(one) if is_absolute else os.path.abspath(os.path.join(scope.folder, one)) for one in found

@@ -447,7 +447,7 @@ class Selection(Frozen):
         return [identifier for identifier, its in self.routes.items() if its == route]
 
     def distinct(self) -> list[Route]:
-        """Return the routes, each once, in the order of the names."""
+        """Return the routes, without duplicates, in the order of the names."""
         return list(dict.fromkeys(self.routes.values()))
 
 

@@ -57,7 +57,7 @@ class SshDeployer:
         there, saved = self._fetch(), self._context.saved
         changed = [file for file in self._files if not _has(there, file)]
         if changed:
-            if not saved.kept():  # otherwise a killed run has kept what was there before it
+            if not saved.kept():  # if not: an interrupted run has already saved the originals
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
             self.has_changed = True
             put(self._ssh, changed)

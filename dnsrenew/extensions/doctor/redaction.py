@@ -137,7 +137,7 @@ class Masks:
         }
 
     def know(self, kind: Kind, text: str) -> None:
-        """Remember that a string is private. A public word is not, whoever says so."""
+        """Mask this string from now on. Known public words are never masked."""
         text = text.strip()
         if text and not is_public(text.lower()):
             self._known.setdefault(text.lower(), kind)

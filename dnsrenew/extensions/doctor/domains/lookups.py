@@ -1,4 +1,4 @@
-"""What the checks of names look up, each once for a certificate; the zones once for all certificates."""
+"""What the checks of names look up, without duplicates for a certificate; the zones once for all certificates."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | No
     """Return when the certificate in the store ends, and whether it is valid and this CA's."""
     try:
         state = facts.state(spec.name)
-    except StoreError:  # `store` tells
+    except StoreError:  # the check `store` reports this
         return None, False
     ends = state.not_after
     return ends, state.ca == ca and ends is not None and facts.context.clock.now() < ends

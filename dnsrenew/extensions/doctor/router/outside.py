@@ -277,7 +277,7 @@ _SERVING: Final = {80: _serving_http, 443: _serving_tls}
 
 
 def public_addresses(facts: Facts) -> tuple[str, ...]:
-    """Return the addresses at which the Internet may reach this host, each once."""
+    """Return the addresses at which the Internet may reach this host, without duplicates."""
     return tuple(dict.fromkeys(address for its in by_source(facts).values() for address in its))
 
 
