@@ -325,7 +325,7 @@ class PropagationError(AttemptError):
 
 
 class ChallengeError(AttemptError):
-    """The challenge could not be prepared on this host."""
+    """The challenge could not be prepared on this machine."""
 
     __module__ = "dnsrenew"
 

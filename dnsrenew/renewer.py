@@ -526,7 +526,7 @@ class Renewer:
     ) -> Diagnosis:
         """Find out whether a certificate can be renewed now, by which route, and if not, why.
 
-        It looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
+        It looks at this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
 
         :param probe: also write a test value to DNS with each account, and remove it; that may take as long as
             its propagation.

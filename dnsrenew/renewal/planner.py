@@ -272,7 +272,7 @@ def _merged(group: Sequence[Blocker]) -> Blocker:
 # The attempt in progress: its route selection, its progress, and the routes that an error is about.
 
 _UNREACHABLE: Final = frozenset({"ca-connection", "ca-dns"})
-"""Codes of a CA that could not connect to this host."""
+"""Codes of a CA that could not connect to this machine."""
 
 
 class Reselect(Exception):  # control flow, not an error
@@ -386,7 +386,7 @@ def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
 def describe_error(error: AttemptError, selection: Selection, culprits: Sequence[Route]) -> AttemptError:
     """Return the error for the user.
 
-    It says that the CA cannot reach this host if the challenge type needs a connection, and it adds a likely cause.
+    It says that the CA cannot reach this machine if the challenge type needs a connection, and it adds a likely cause.
     """
     if not isinstance(error, CAError):
         return error

@@ -343,7 +343,7 @@ class Redaction:
 
 # ── private ────────────────────────────────────────────────────────────────────────────
 
-# What is known to be private: names of the configuration and of this host, and evidence under telling keys.
+# What is known to be private: names of the configuration and of this machine, and evidence under telling keys.
 
 Private = tuple[Kind, str]
 
@@ -360,7 +360,7 @@ _KEYS: Final[Mapping[str, Kind]] = {
 
 
 def of_host() -> Iterator[Private]:
-    """Yield the names of this host and of its user."""
+    """Yield the names of this machine and of its user."""
     host = socket.gethostname()
     yield from (("host", name) for name in (host, host.partition(".")[0]))
     yield "path", os.path.expanduser("~")

@@ -141,7 +141,7 @@ _GRACE: Final = timedelta(days=2)
 
 
 def schedule(facts: Facts) -> Check | None:
-    """Check whether anything renews by itself: on this host, or the workers of a fleet."""
+    """Check whether anything renews by itself: on this machine, or the workers of a fleet."""
     if facts.config is not None and facts.config.fleet is not None:
         return _workers(facts, facts.config)
     if facts.config is None or facts.config.path is None:  # a program renews by itself, or does not
