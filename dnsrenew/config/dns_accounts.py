@@ -160,7 +160,7 @@ class DnsAccountTables:
             value = {name: table for name, table in value.items() if as_table(table) is not None}
         each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
         if value and not self.files:
-            self.absence_reported = True  # the mistake of each name was
+            self.absence_reported = True  # each name has its own mistake already
 
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)

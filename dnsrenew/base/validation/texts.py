@@ -6,6 +6,7 @@ value and the valid values: "This is FOUND. Use EXPECTED."
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from dnsrenew.errors import Phrase, Text
@@ -53,7 +54,7 @@ NEAREST: Final = Phrase("Did you mean {nearest}? {advice}")
 MISSING: Final = Phrase("missing")
 UNKNOWN_KEY: Final = Phrase("unknown key")
 UNKNOWN_OPTION: Final = Phrase("an unknown option")
-OF_KEY: Final = {
+OF_KEY: Final[Mapping[str, Phrase]] = {
     MISSING: Phrase("This key is missing."),
     UNKNOWN_KEY: Phrase("This key is unknown."),
     UNKNOWN_OPTION: Phrase("This DNS host has no such option."),

@@ -47,7 +47,9 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
     refused = {name for name in wanted if is_public and _is_refused(name)}
     paths = lookups.paths(facts, wanted)
     findings = []
-    for name in sorted(wanted, key=lambda each: each not in refused):  # whether one exists no longer matters then
+    for name in sorted(
+        wanted, key=lambda each: each not in refused
+    ):  # refused names first: whether one exists does not matter
         its = lookups.identifiers_of(spec, [name])
         if name in refused:
             text = texts.DOMAIN_SUFFIX if is_public_suffix(name) else texts.DOMAIN_NOT_PUBLIC
