@@ -358,7 +358,7 @@ def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool)
 
 
 def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
-    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp -p copies the mode of the remote file
+    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp copied the mode of the remote file
     os.chmod(path, 0o600)
     owner, group = (None, None) if listed is None else (listed["owner"], listed["group"])
     return RemoteFile(Path(path).read_bytes(), mode, owner, group)
