@@ -403,7 +403,7 @@ EAB_TIMEOUT: Final = Text(
 )
 EAB_NO_EMAIL: Final = Text(
     "eab-invalid",
-    "The CA {ca} gives an external account binding for an email address, and `contact` has none.",
+    "The CA {ca} gives an external account binding for an email address, and `contact` contains no address.",
     "Set `contact` to your email address.",
 )
 EAB_NO_SERVICE: Final = Text(

@@ -581,7 +581,7 @@ CNAME_WAIT: Final = (
 CNAME_PROGRESS: Final = "{name}, after {elapsed}: {servers}"
 CNAME_SERVERS: Final = {
     "waiting": "not there yet at {servers}",
-    "elsewhere": "leads elsewhere at {servers}",
+    "elsewhere": "points elsewhere at {servers}",
     "unreachable": "no answer from {servers}",
 }
 """The name servers that do not show a record, by their state."""
@@ -609,7 +609,7 @@ PERSIST_ACCEPTED: Final = "{name}: the CA {ca} would accept the TXT record there
 PERSIST_REFUSED: Final = "{name}: the CA {ca} would not accept it: the TXT record {reason}"
 PERSIST_UNTIL: Final = "It is valid until {until}."
 PERSIST_SOON: Final = "It is valid only until {until}: the next renewal writes a new one, or says which one to set."
-PERSIST_CNAME: Final = "A CNAME record leads from there to {alias}."
+PERSIST_CNAME: Final = "A CNAME record there points to {alias}."
 DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
 
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────

@@ -43,7 +43,7 @@ NOT_A_FILE: Final = Text(
 )
 TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "{path} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 UNWRITABLE: Final = Text(
@@ -439,7 +439,7 @@ SSH_PATH: Final = Text(
 )
 SSH_TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} on {host} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "{path} on {host} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 SSH_PROGRAM: Final = Text(

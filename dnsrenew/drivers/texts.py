@@ -272,7 +272,7 @@ HOOK_MISSING: Final = Text(
 )
 HOOK_NAME: Final = Text(
     "hook-name",
-    "The program of the account {account} is not run for {name}, because it is no host name.",
+    "The program of the account {account} is not run for {name}, because that is not a host name.",
     "Change the CNAME record that points to {name}: its target may have letters, digits, hyphens and underscores.",
 )
 HOOK_LATE: Final = Text(
@@ -332,7 +332,7 @@ SCRIPT_LACKS: Final = Text(
 )
 SCRIPT_OTHER_SHELL: Final = Text(
     _ACME_SH_UNFIT,
-    "The script {path} of the account {account} begins with {line}: that is no shell that reads acme.sh.",
+    "The script {path} of the account {account} begins with {line}, which is not a shell that can run acme.sh.",
     "Use a script of acme.sh, or the provider `hook` for a program of your own.",
 )
 SHELL_MISSING: Final = Text(
@@ -367,7 +367,7 @@ SCRIPT_FAILED_SILENT: Final = Text(
 )
 SCRIPT_REMOVES_ALL: Final = Text(
     "acme-sh-known",
-    "{script} removes every TXT value of a name, also those of others.",
+    "{script} removes every TXT value of a name, even those of other programs.",
     _OTHER_WAY,
 )
 SCRIPT_DAMAGES: Final = Text(

@@ -146,7 +146,7 @@ FILE_DAMAGED: Final = Text(
 
 KEY_NOT_GIVEN: Final = Text(
     "key-wrong",
-    "There is no private key for the certificate {name}: none was given, and no CSR of dnsrenew waits for it.",
+    "There is no private key for the certificate {name}: you gave no key, and no CSR of dnsrenew waits for it.",
     "Add the key that the certificate was requested with: --key FILE",
 )
 KEY_COMPROMISED: Final = Text(

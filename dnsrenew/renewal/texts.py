@@ -113,8 +113,8 @@ LIFETIME_DIFFERS: Final = Text(
 )
 ARI_PAST_WINDOW: Final = Text(
     "ari-past-window",
-    "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. "
-    "A certificate is renewed for that once a day at most, so this one not before {until}.",
+    "The renewal window that the CA suggests is past, as it was for the certificate before. dnsrenew renews for such a "
+    "window once a day at most, so not before {until}.",
     "Ask the CA why it suggests windows in the past for new certificates.",
 )
 NO_ROUTE_LEFT: Final = Text(

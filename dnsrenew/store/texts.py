@@ -144,17 +144,17 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
     ),
     "group": Text(
         "store-not-private",
-        "The group {group} can write to {path} (mode {mode}), and so replace the store {store}.",
+        "The group {group} can write to {path} (mode {mode}), and could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "list": Text(
         "store-not-private",
-        "The access list of {path} lets others write to it, and so replace the store {store}.",
+        "The access list of {path} lets others write to it, so they could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "everybody": Text(
         "store-not-private",
-        "Every user of this machine can write to {path} (mode {mode}), and so replace the store {store}.",
+        "Every user of this machine can write to {path} (mode {mode}), and could replace the store {store}.",
         _FIX_ABOVE,
     ),
 }

@@ -76,7 +76,7 @@ ZONE_UNKNOWN: Final = Text(
 )
 NO_REGISTRATION: Final = Text(
     "check-no-zone",
-    "The account {account} writes only the name of its registration, and has none yet.",
+    "The account {account} writes only the name of its registration, and is not registered yet.",
     "Run dnsrenew delegate NAME: it registers, and shows the CNAME record to set.",
 )
 NAME_UNKNOWN: Final = Text(

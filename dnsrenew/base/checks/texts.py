@@ -61,7 +61,7 @@ CAA_NO_IDENTITIES: Final = Text(
     "caa", "There are CAA records at {place}, but the CA does not state its CAA identities.", ""
 )
 CAA_DOUBTFUL: Final = Text(
-    "caa", "Whether the CA may issue for {identifier} depends on how it interprets this record: {record}", ""
+    "caa", "The CA decides how it interprets this record, so it may refuse to issue for {identifier}: {record}", ""
 )
 
 CAA_CRITICAL: Final = Text(

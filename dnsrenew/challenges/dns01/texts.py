@@ -43,8 +43,8 @@ BY_HAND_UNATTENDED: Final = Text(
 )
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
-    "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. "
-    "The DNS account {account}, which has no zones, writes there.",
+    "The TXT record for {identifier} points by a CNAME to {name} in the zone {zone}. The DNS account {account}, which "
+    "has no zones, writes there.",
     'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if it is '
     "not yours.",
 )

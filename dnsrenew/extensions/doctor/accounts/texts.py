@@ -14,7 +14,7 @@ SECRET_LATE: Final = Text(
 )
 SECRET_FORM: Final = Text(
     "secrets",
-    "The secret `{key}` of the DNS account {dns} ({reference}) cannot be right: its form is not that of the DNS host.",
+    "The secret `{key}` of the DNS account {dns} ({reference}) does not have the form that the DNS host uses.",
     "Copy the secret again from the DNS host, as {form}.",
 )
 
@@ -58,7 +58,8 @@ CREDENTIALS_REFUSED: Final = Text(
 )
 CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
-    "Whether the DNS host accepts the credentials of the account {dns} is unknown: no test value was written.",
+    "dnsrenew did not check whether the DNS host accepts the credentials of the account {dns}: no test value was "
+    "written.",
     "First check why the test value was not written.",
 )
 

@@ -19,7 +19,7 @@ DOMAIN_SUFFIX: Final = Text(
 )
 DOMAIN_NOT_PUBLIC: Final = Text(
     "domain",
-    "No public CA issues a certificate for {domain}: it is no name of the public DNS.",
+    "No public CA issues a certificate for {domain}, because it is not a name in the public DNS.",
     "Use a domain that you have registered, or set ca to a CA of your own.",
 )
 DOMAIN_NOT_REGISTERED: Final = Text(

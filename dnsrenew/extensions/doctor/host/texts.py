@@ -138,8 +138,7 @@ PORT_53_REDIRECTED: Final = Text(
 )
 PORT_53_NOBODY: Final = Text(
     "port-53",
-    "There is no name server to which this machine has a route, so dnsrenew cannot tell whether DNS queries leave this "
-    "network.",
+    "This machine has no route to any name server, so dnsrenew cannot tell whether DNS queries leave this network.",
     "Connect this machine to the Internet first, then run dnsrenew doctor again.",
 )
 
@@ -239,9 +238,9 @@ LISTENS_NOTHING: Final = Text(
 )
 LISTENS_NOTHING_BEHIND: Final = Text(
     "port-80-listens",
-    "Nothing listens on port {port} of this machine; that is right only if the router leads port {port} to another "
-    "port or host.",
-    "Check where the router leads port {port}; if it is this machine and this port, start the web server.",
+    "Nothing listens on port {port} of this machine; that is right only if the router forwards port {port} to another "
+    "port or machine.",
+    "Check where the router forwards port {port}; if it is this machine and this port, start the web server.",
 )
 LISTENS_NOTHING_SEEN: Final = Text(
     "port-80-listens",
@@ -311,8 +310,7 @@ FIREWALL_UNREADABLE: Final = Text(
 )
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",
-    "There is no program here that shows the rules of the firewall, so dnsrenew cannot tell whether port {port} is "
-    "open.",
+    "No program on this machine shows the rules of the firewall, so dnsrenew cannot tell whether port {port} is open.",
     "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.",
 )
 FIREWALL_UNSUPPORTED: Final = Text(

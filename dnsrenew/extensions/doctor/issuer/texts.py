@@ -159,7 +159,7 @@ PROXY_DENIES: Final = Text(
 
 # ── clock ───────────────────────────────────────────────────────────────────────────────
 
-CLOCK_OK: Final = Text("clock", "The clock of this machine is right, by that of {source}.", "")
+CLOCK_OK: Final = Text("clock", "The clock of this machine agrees with {source}.", "")
 CLOCK_WRONG: Final = Text(
     "clock",
     "The clock of this machine shows {now}, and that of {source} {date}: a new certificate would not be valid here.",

@@ -21,7 +21,7 @@ SPACE_FULL: Final = Text(
 )
 SPACE_NO_FILES: Final = Text(
     "store-space",
-    "The disk of the store {path} can hold no more files: all its inodes are used.",
+    "The disk of the store {path} has no room for more files: all its inodes are used.",
     "Delete files that are not needed from the disk of {path}.",
 )
 SPACE_LOW: Final = Text(
@@ -53,7 +53,9 @@ SERVED_NOTHING_AND_MORE: Final = Text(
     SERVED_NOTHING.fix,
 )
 SERVED_NONE_YET: Final = Text(
-    "served", "There is no certificate {name} yet that {ports} could serve.", "Obtain it: dnsrenew renew {name}"
+    "served",
+    "{ports} cannot be checked yet, because there is no certificate {name}.",
+    "Obtain it: dnsrenew renew {name}",
 )
 SERVED_PENDING: Final = Text(
     "served",

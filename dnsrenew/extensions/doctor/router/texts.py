@@ -195,7 +195,7 @@ HELPER_PROXIED: Final = Text(
 # ── dnsrenew doctor --serve-probe ───────────────────────────────────────────────────────
 
 PROBE_ADDRESS: Final = Text(
-    "probe-address", "This is no address to listen on: {value}", "Give HOST:PORT, such as :8090 for all addresses."
+    "probe-address", "{value} is not an address to listen on", "Give HOST:PORT, such as :8090 for all addresses."
 )
 PROBE_PORT: Final = Text(
     "probe-address",

@@ -85,7 +85,7 @@ WRONG_PASSPHRASE: Final = Text(
 )
 ARCHIVE_UNTRUSTED: Final = Text(
     "archive-untrusted",
-    "Others than {user} can change {path}, and so decide what the unsealed {file} restores.",
+    "Users other than {user} can change {path}, so they could decide what the unsealed {file} restores.",
     "Copy {file} to a folder that only {user} can change, check the copy and restore it, or allow it with --insist.",
 )
 CONFIG_EXISTS: Final = Text(

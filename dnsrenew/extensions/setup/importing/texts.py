@@ -243,7 +243,7 @@ UNTRUSTED_FILE: Final = Text(
 )
 UNTRUSTED_WAY: Final = Text(
     "import-untrusted",
-    "Other users than {user} can change {part} (owner {owner}, mode {mode}), and so replace {path}; nothing was "
+    "Users other than {user} can change {part} (owner {owner}, mode {mode}), so they could replace {path}; nothing was "
     "imported.",
     "Move the file to a folder that only {user} can change, or allow it with --insist.",
 )
@@ -312,7 +312,7 @@ SEEN_NO_TLS: Final = Phrase(
     "Start the server, or correct `verify` in `deploy`."
 )
 SEEN_OTHER: Final = Phrase(
-    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, and reload "
+    "{address} serves another certificate, not the stored one of {name}: run dnsrenew deploy {name}, and reload "
     "{server}."
 )
 SEEN_SAME: Final = Phrase(

@@ -199,7 +199,7 @@ TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
 TEST_LATE: Final = Text(
     "init-answer-wrong",
     "The test of the account {title} did not end in time.",
-    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to see what hangs.",
+    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to find the cause.",
 )
 BY_HAND: Final = Text(
     "init-answer-doubtful",
@@ -207,7 +207,7 @@ BY_HAND: Final = Text(
     "Answer delegate instead: then one record that is set once is enough.",
 )
 SERVER_UNKNOWN: Final = Text(
-    "init-answer-wrong", "{answer} is none of the servers: {known}.", "Give names or numbers of the list, or none."
+    "init-answer-wrong", "{answer} is not one of the servers: {known}.", "Give names or numbers of the list, or none."
 )
 SERVER_NONE: Final = Text(
     "init-answer-wrong",
