@@ -239,7 +239,7 @@ before = ["/bin/sh", "-c", "stop"]
     assert [(each.file, each.key) for each in result.kept] == [
         ("dnsrenew.toml", "dns.told.token.command"),
         ("conf.d/certificates.toml", "certificate home, deployment 1, run"),
-        ("conf.d/certificates.toml", "certificate home, 4th of deploy, url"),
+        ("conf.d/certificates.toml", "certificate home, deployment 4, url"),
         ("conf.d/certificates.toml", "certificate home, before"),
     ]
     assert all(each.line for each in result.kept)
