@@ -191,7 +191,7 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
         assert lab.key.secret not in talk.text
         return " ".join(talk.text.split())
 
-    first = (("Which domain", "www.evening.test"), ("Which mail address", "none"), ("Do you agree", ""))
+    first = (("Which domain", "www.evening.test"), ("Which email address", "none"), ("Do you agree", ""))
     said = init(*first)
     assert OFF in said, said
     said = machine.dnsrenew("anna", "status")[1]
@@ -217,4 +217,4 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
         talk.answer("evening.test", "y")
         assert talk.end() == 0, talk.text
     assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
-    assert "Nothing renews this yet" in machine.dnsrenew("anna", "status")[1]
+    assert "Automatic renewal is not set up yet" in machine.dnsrenew("anna", "status")[1]
