@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+OPTIONS: Final = {"insist_option": "insist=True", "now_option": "now=True"}
+"""The options that messages name, as the caller writes them; the command has its own spelling."""
+
+
 class Text(NamedTuple):
     """One message of a folder's catalogue (``texts.py``): the words of an error or a warning.
 
@@ -47,6 +51,8 @@ class Text(NamedTuple):
 
         :raises KeyError: a field has no value.
         """
+        if "_option}" in self.message + self.fix:
+            values = OPTIONS | values
         return self.code, Message.filled(self.message, values), Message.filled(self.fix, values)
 
 
@@ -319,7 +325,7 @@ class PropagationError(AttemptError):
 
 
 class ChallengeError(AttemptError):
-    """The challenge could not be prepared on this host."""
+    """The challenge could not be prepared on this machine."""
 
     __module__ = "dnsrenew"
 

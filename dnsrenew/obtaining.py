@@ -89,7 +89,7 @@ def obtain(  # public: one argument for each key of a configuration file
     :param deploy: what to do with a new certificate: a :class:`Deployment`, a table as in ``dnsrenew.toml``, or a
         function that takes the certificate; one, or several. If one fails, there is a warning, and it is tried again
         by the next call.
-    :param resolver: how this host queries DNS.
+    :param resolver: how this machine queries DNS.
     :param force: renew even if it is not due.
     :param now: do not wait after an earlier failure, nor for a limit of the CA that is known. A changed argument or
         secret ends the wait after a failure too.
@@ -110,7 +110,7 @@ def obtain(  # public: one argument for each key of a configuration file
     (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
     if outcome.status in {"renewed", "not-due"}:
         return renewer.certificate(outcome.name)
-    return renewer._usable(outcome)  # noqa: SLF001  # the same as for a server, and nobody else's affair
+    return renewer._usable(outcome)  # noqa: SLF001  # shared with `Renewer.serve`; private to the package
 
 
 obtain.__module__ = "dnsrenew"

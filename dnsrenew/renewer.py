@@ -526,7 +526,7 @@ class Renewer:
     ) -> Diagnosis:
         """Find out whether a certificate can be renewed now, by which route, and if not, why.
 
-        It looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
+        It looks at this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
 
         :param probe: also write a test value to DNS with each account, and remove it; that may take as long as
             its propagation.
@@ -663,7 +663,7 @@ class Renewer:
         return found
 
     def _in_order(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the names of certificates for some names and patterns, in their order and each once; none: all."""
+        """Expand names and patterns, in order, without duplicates. No names means all."""
         groups = [[name] for name in names] if names else [None]
         return tuple(dict.fromkeys(spec.name for group in groups for spec in self._chosen(group)))
 

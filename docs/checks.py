@@ -57,7 +57,6 @@ class _Words(NamedTuple):
     cause: str
     how: str
     sentences: str
-    remedies: str
     stops: str
     stops_nothing: str
     probe: str
@@ -70,8 +69,7 @@ _WORDS: Final = {
         "What you see",
         "The cause",
         "How dnsrenew finds out",
-        "What it says",
-        "What to do",
+        "The messages, and what to do",
         "It can stop: {challenges}.",
         "It stops no renewal; it is worth knowing.",
         "This check is made only with `--probe`, because it writes to DNS.",
@@ -82,8 +80,7 @@ _WORDS: Final = {
         "现象",
         "原因",
         "dnsrenew 如何判断",
-        "dnsrenew 的说明",
-        "处理办法",
+        "消息与处理办法",
         "可能妨碍：{challenges}。",
         "不妨碍续期，仅供了解。",
         "此检查会写入 DNS，因此只在使用 `--probe` 时进行。",
@@ -122,12 +119,13 @@ def _page(entry: CheckEntry, language: str) -> str:
     lines += [words.probe, ""] if entry.only_probe else []
     lines += [_stops(entry, language), ""]
     translator = Translator(language)
-    texts = list(_texts(entry.code))
-    sentences = dict.fromkeys(each for text in texts for each in codes.shown(translator.template(text.message)))
-    remedies = dict.fromkeys(each for text in texts for each in codes.shown(translator.template(text.fix)))
-    lines += [f"## {words.sentences}", "", *(f"> {sentence}<br>" for sentence in sentences), ""]
-    if remedies:
-        lines += [f"## {words.remedies}", "", *(f"- {remedy}" for remedy in remedies), ""]
+    lines += [f"## {words.sentences}", ""]
+    pairs = [
+        (codes.shown(translator.template(text.message)), codes.shown(translator.template(text.fix)))
+        for text in _texts(entry.code)
+    ]
+    for messages, remedy in codes.paired(pairs):
+        lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
 
 
@@ -139,7 +137,7 @@ def _stops(entry: CheckEntry, language: str) -> str:
 
 
 def _texts(code: str) -> Iterator[Any]:
-    """Give the texts of a check, in the order of the catalogue."""
+    """Yield the texts of a check, in the order of the catalogue."""
     for (module, _), texts in codes.catalogue().items():
         if module.startswith("dnsrenew.extensions.doctor."):
             yield from (text for text in texts if text.code == code)
@@ -158,7 +156,7 @@ _HEADS: Final = {
 
 [中文](zh/README.md)
 
-`dnsrenew doctor` looks at this host, its network, DNS, the CA and the store, and says for each certificate by which
+`dnsrenew doctor` looks at this machine, its network, DNS, the CA and the store, and says for each certificate by which
 route it can be renewed now, or the one thing to do next. Every check ends `ok`, `bad` or `unknown`; only what
 is certain is `bad`. What stops http-01 or tls-alpn-01 seldom stops dns-01.
 

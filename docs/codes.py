@@ -2,7 +2,7 @@
 
 The texts are read by importing the catalogues. The class of a text is read out of the source: from the place where
 the text is used. Errors that are made without a catalogue, as in ``errors.py``, are read from the call that makes them.
-A field of a template becomes ``…``.
+A field of a template is shown with the example of ``error_codes.toml``, or as ``…``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 
@@ -27,6 +29,10 @@ classes_of = uses.classes_of
 
 CHECKS: Final = frozenset(entry.code for entry in TABLE)
 """The codes of the doctor's checks, which are no errors."""
+EXAMPLES: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_name("error_codes.toml").read_text("utf-8"))[
+    "examples"
+]
+"""What a field of a message is on the pages."""
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
@@ -39,13 +45,21 @@ class Entry:
 
     code: str
     classes: set[str] = field(default_factory=set)
-    messages: dict[str, None] = field(default_factory=dict)
-    fixes: dict[str, None] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> list[str]:
+        """Every message."""
+        return [message for message in dict.fromkeys(pair[0] for pair in self.pairs) if message]
+
+    @property
+    def fixes(self) -> list[str]:
+        """Every fix."""
+        return [fix for fix in dict.fromkeys(pair[1] for pair in self.pairs) if fix]
 
     def add(self, text: Text) -> None:
         """Add the message and the fix of a text."""
-        self.messages |= dict.fromkeys(shown(text.message))
-        self.fixes |= dict.fromkeys(shown(text.fix))
+        self.pairs[shown(text.message), shown(text.fix)] = None
 
 
 @cache
@@ -61,7 +75,7 @@ def catalogue() -> Mapping[tuple[str, str], tuple[Text, ...]]:
 
 
 def _texts_in(value: Any) -> Iterator[Text]:
-    """Give the texts in a constant, also those in a table or in a value."""
+    """Yield the texts in a constant, also those in a table or in a value."""
     if isinstance(value, Text):
         yield value
     elif isinstance(value, Mapping):
@@ -91,7 +105,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
 
 
 def _is_of_check(module: str, text: Text) -> bool:
-    """Tell whether a text is that of a check of the doctor; some codes are those of errors too."""
+    """Return whether a text is that of a check of the doctor; some codes are those of errors too."""
     return module.startswith("dnsrenew.extensions.doctor.") and text.code in CHECKS
 
 
@@ -143,9 +157,22 @@ def literals() -> set[str]:
     }
 
 
-def shown(template: str) -> Iterator[str]:
-    """Give a template with ``…`` for its fields, unless nothing else is in it."""
-    parts = ((text, UNKNOWN if name is not None else "") for text, name, *_ in Formatter().parse(template))
-    shown = tidy("".join(part for pair in parts for part in pair))
-    if shown.strip(" …."):
-        yield shown
+def shown(template: str) -> str:
+    """Return a template with examples for its fields; "" if nothing else is in it."""
+    parts = [
+        (text, "" if name is None else EXAMPLES.get(name, UNKNOWN)) for text, name, *_ in Formatter().parse(template)
+    ]
+    return (
+        tidy("".join(part for pair in parts for part in pair))
+        if template == "{lines}" or any(text.strip(" .") for text, _ in parts)
+        else ""
+    )
+
+
+def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:
+    """Yield the messages that share a remedy, and the remedy."""
+    by_fix: dict[str, list[str]] = {}
+    for message, fix in pairs:
+        by_fix.setdefault(fix, []).append(message)
+    for fix, messages in by_fix.items():
+        yield [message for message in dict.fromkeys(messages) if message], fix

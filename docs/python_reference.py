@@ -196,7 +196,7 @@ def _parameter(each: inspect.Parameter) -> str:
 
 
 def _described(thing: Any) -> Iterator[str]:
-    """Give the docstring in Markdown: its text, then parameters, results and errors as lists."""
+    """Yield the docstring in Markdown: its text, then parameters, results and errors as lists."""
     head, *rest = _FIELD.split(inspect.cleandoc(thing.__doc__ or ""))
     yield _prose(head)
     yield ""

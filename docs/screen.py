@@ -134,7 +134,7 @@ def _length(spans: Row) -> float:
 
 
 def _stays(frames: Sequence[Frame]) -> Iterator[tuple[int, Row, float, float | None]]:
-    """Give each line that stands unchanged: its row, its text, from when, until when (None: to the end)."""
+    """Yield each line that stands unchanged: its row, its text, from when, until when (None: to the end)."""
     height = max(len(frame.rows) for frame in frames)
     for row in range(height):
         shown: Row = ()

@@ -14,6 +14,7 @@ from dnsrenew.base import events, model
 from dnsrenew.base.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
+from dnsrenew.extensions.doctor.after_failure import FITTING
 from dnsrenew.renewal.policy import TABLE, NextAction
 from dnsrenew.store.ledger.values import LIMITS, Limit
 from docs import codes, python_reference
@@ -83,9 +84,11 @@ def _section(entries: list[codes.Entry]) -> list[str]:
         lines += [_quoted(shared), ""]
     for entry in entries:
         lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
-        own = [text for text in says[entry.code] if text not in shared]
-        lines += [_quoted(own), ""] if own else []
-        lines += [*(f"- {_plain(text)}" for text in entry.fixes), ""] if entry.fixes else []
+        checks = ", ".join(f"[`{code}`](checks/{code}.md)" for code in FITTING.get(entry.code, ()))
+        lines += [f"Checks of `dnsrenew doctor`: {checks}", ""] if checks else []
+        for messages, fix in codes.paired(entry.pairs):
+            texts = [_plain(text) for text in messages if text not in shared]
+            lines += ["<br>\n".join(f"> {text}" for text in [*texts, *([f"→ **{_plain(fix)}**"] if fix else [])]), ""]
     return lines
 
 

@@ -203,7 +203,7 @@ class _Search:
 
 
 def _means(use: _Use, module: str, name: str) -> bool:
-    """Tell whether a use means the name of this module: plain there, imported or dotted elsewhere."""
+    """Return whether a use means the name of this module: plain there, imported or dotted elsewhere."""
     where, node = use
     imports = source()[where].imports
     if isinstance(node, ast.Attribute):
@@ -217,7 +217,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _names(node: ast.AST, context: type[ast.expr_context] = ast.Load) -> Iterator[str]:
-    """Give the names in a node, without the objects they belong to."""
+    """Yield the names in a node, without the objects they belong to."""
     for each in ast.walk(node):
         if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, context):
             yield _last_name(each)

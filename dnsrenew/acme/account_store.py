@@ -44,7 +44,7 @@ def signer_of(account: AccountData) -> Signer:
 
     Keys made here are P-256; an imported account goes on with its P-384 or RSA key.
 
-    :raises StoreError: ``account-damaged``: the key is none that signs for an account.
+    :raises StoreError: ``account-damaged``: the key type cannot sign ACME requests.
     """
     try:
         signing, algorithm = _signing_key(x509.key_from_pem(account.key_pem))

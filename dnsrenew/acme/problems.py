@@ -62,7 +62,7 @@ class Problems(Frozen):
     def unreachable(self, failure: HttpFailure, url: str, now: datetime) -> CAError:
         """Return the error for a request without an answer.
 
-        :param now: the time by the clock of this host, which may be the cause.
+        :param now: the time by the clock of this machine, which may be the cause.
         """
         reason, address = self._clean(failure.detail), self._clean(_host_and_port(url))
         if reason == failure.detail:  # nothing was in the way, so it can be translated

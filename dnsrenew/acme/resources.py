@@ -235,7 +235,7 @@ def identifier_of(problem: Problem) -> str | None:
 def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     url = address(authorization_url, body.get("url")) if isinstance(body, dict) else None
     if url is None or not isinstance(body.get("type"), str):
-        return None  # of an unknown form: not a failure
+        return None  # unknown challenge format: ignore
     names = next((body[key] for key in _ISSUER_FIELDS if key in body), None)
     account_uri = body.get("accounturi")
     return Challenge(

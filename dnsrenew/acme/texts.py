@@ -96,9 +96,9 @@ CAA_FORBIDS: Final = Text(
 CONNECTION_FAILED: Final = Text(
     "ca-connection",
     _REFUSED,
-    "Check whether the name servers of the names can be reached from the internet.",
+    "Check whether the name servers of the names can be reached from the Internet.",
 )
-TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check whether this host can be reached from the internet.")
+TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check whether this machine can be reached from the Internet.")
 DNS_FAILED: Final = Text(
     "ca-dns",
     _REFUSED,
@@ -230,7 +230,7 @@ VALIDATIONS_FAILED: Final = Text(
 UNREACHABLE: Final = Text(
     "ca-unreachable",
     "The CA {ca} cannot be reached at {address}: {reason}.",
-    "Check whether this host can reach the CA's `directory`: network, DNS, proxy and firewall.",
+    "Check whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall.",
 )
 UNTRUSTED: Final = Text(
     "ca-untrusted",
@@ -239,8 +239,8 @@ UNTRUSTED: Final = Text(
 )
 UNTRUSTED_DATES: Final = Text(
     "ca-untrusted",
-    "The CA {ca} cannot be trusted at {address}: {reason}. The clock of this host shows {now}.",
-    "Set the clock of this host (with NTP) if it is wrong; otherwise the CA must renew its server certificate.",
+    "The CA {ca} cannot be trusted at {address}: {reason}. The clock of this machine shows {now}.",
+    "Set the clock of this machine (with NTP) if it is wrong; otherwise the CA must renew its server certificate.",
 )
 TIMEOUT_VALIDATION: Final = Text(
     "ca-timeout",
@@ -351,7 +351,7 @@ NOT_ACME_FIELDS: Final = Text(
 NOT_ACME_REDIRECT: Final = Text(
     "ca-not-acme",
     "The CA {ca} cannot be used at {address}: {reason}.",
-    "Set `directory` to the address that the redirect leads to.",
+    "Set `directory` to the address that the redirect goes to.",
 )
 REVOCATION_NOT_OFFERED: Final = Text(
     "ca-not-offered",
@@ -403,12 +403,12 @@ EAB_TIMEOUT: Final = Text(
 )
 EAB_NO_EMAIL: Final = Text(
     "eab-invalid",
-    "The CA {ca} gives an external account binding for an e-mail address, and `contact` has none.",
-    "Set `contact` to your e-mail address.",
+    "The CA {ca} gives an external account binding for an email address, and `contact` contains no address.",
+    "Set `contact` to your email address.",
 )
 EAB_NO_SERVICE: Final = Text(
     "eab-invalid",
-    "The CA {ca} gives no external account binding for an e-mail address.",
+    "The CA {ca} gives no external account binding for an email address.",
     "Set `eab` to the `kid` and `hmac` from the CA.",
 )
 EAB_EMAIL_REFUSED: Final = Text(
@@ -477,29 +477,30 @@ CHAIN_UNKNOWN: Final = Text(
 )
 CHAIN_UNKNOWN_ROOT: Final = Text(
     "chain-unknown-root",
-    'The new certificate of the CA {ca} leads to the root "{root}", which neither this system nor the certificate in '
-    "force before it knows: clients may refuse it.",
-    "Ask the CA whether it issues under this root, and update the root certificates of this system if they are old.",
+    'The new certificate of the CA {ca} leads to the root "{root}", which neither this machine nor the certificate '
+    "before it knows: clients may refuse it.",
+    "Ask the CA whether it issues under this root, and update the root certificates of this machine if they are old.",
 )
 
 # ── the clock ───────────────────────────────────────────────────────────────────────────
 
 CLOCK_WRONG: Final = Text(
     "clock-wrong",
-    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: "
+    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: "
     "a certificate issued now would not be valid here.",
-    "Set the clock of this host (with NTP), and run dnsrenew again.",
+    "Set the clock of this machine (with NTP), and run dnsrenew again.",
 )
 CLOCK_WRONG_ISSUED: Final = Text(
     "clock-wrong",
-    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: "
+    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: "
     "the issued certificate is not valid here.",
-    "Set the clock of this host (with NTP), and run dnsrenew again: it downloads the same certificate.",
+    "Set the clock of this machine (with NTP), and run dnsrenew again: it downloads the same certificate.",
 )
 CLOCK_AHEAD: Final = Text(
     "clock-ahead",
-    "The CA {ca} reports the time {date}, and the clock of this host shows {now}: certificates are renewed too early.",
-    "Set the clock of this host (with NTP).",
+    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: certificates are renewed too "
+    "early.",
+    "Set the clock of this machine (with NTP).",
 )
 
 # ── ACME Renewal Information (RFC 9773): no warnings, only the reason of a NoWindow ─────

@@ -463,7 +463,7 @@ def read_directory(context: Context, transport: Transport, url: str, *, policy: 
 # Whether a new certificate leads to a root that is known: another one could replace a certificate that works.
 #
 # Clients have roots of their own, so an unknown root is only a warning. The certificate in force counts as known,
-# because the clients of this host accept it.
+# because the clients of this machine accept it.
 
 _HASHED: Final = r"[0-9a-f]{8}\.\d+"
 """Names of the files that OpenSSL reads in a folder of roots."""

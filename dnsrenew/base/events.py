@@ -32,7 +32,7 @@ KINDS: Final[dict[str, str]] = {
     "dns-visible": "every name server shows the TXT values (with a check of `propagation`); data: seconds",
     "caches-waiting": "the caches of the CA's resolvers may still hold an earlier TXT value; data: seconds",
     "http-published": "the http-01 responses are published; data: answers (identifier, url, listen, webroot), seconds",
-    "http-visible": "this host serves the http-01 responses; data: answers",
+    "http-visible": "this machine serves the http-01 responses; data: answers",
     "http-removed": "the http-01 responses are removed; data: answers",
     "http-kept": "removing the http-01 responses failed; data: answers, error",
     "challenges-answered": "the CA was asked to validate the challenges; data: domains",
@@ -133,5 +133,5 @@ class Emitter:
             for listener in self._listeners:
                 try:
                     listener(event)
-                except Exception:  # the border to the program: its error must not end a run
+                except Exception:  # user code: its errors must not end the run
                     _logger.exception("the event listener failed at %s", kind)

@@ -59,7 +59,7 @@ class _CheckedPath(Frozen):
 
 
 class Ground:
-    """Judges paths for one run, each once.
+    """Judges paths for one run, without duplicates.
 
     :param uid: the user that uses them; default: the effective user.
     """
@@ -292,7 +292,7 @@ def allowed(path: str, bit: int) -> list[Named]:
     try:
         entries = _ENTRY.iter_unpack(os.getxattr(path, _ATTRIBUTE)[_VERSION:])
         return [Named(_KINDS[tag], number) for tag, rights, number in entries if tag in _KINDS and rights & bit]
-    except (OSError, struct.error):  # none, or a file system that has none
+    except (OSError, struct.error):  # no ACL, or a file system without ACLs
         return []
 
 

@@ -114,7 +114,8 @@ class OpenFolder(Frozen):
         mode = stat.S_IMODE(info.st_mode) & ~stat.S_ISGID
         if mode & (wanted | stat.S_ISVTX) == wanted:  # nothing to change
             return
-        is_marked = mode & _NEW if _NEW else info.st_uid == os.geteuid()  # a file server may give root's to nobody
+        # NFS root_squash maps root's files to `nobody`
+        is_marked = mode & _NEW if _NEW else info.st_uid == os.geteuid()
         if not is_marked or mode & ~(wanted | _NEW) or os.listdir(self.handle):
             raise PermissionError(errno.EPERM, "another user replaced the folder", self.path)
         os.fchmod(self.handle, wanted)
@@ -136,7 +137,7 @@ class OpenFolder(Frozen):
         :param sync: whether it is durable; else a power cut could leave an empty file.
         :param is_new: replace nothing; ``FileExistsError``: there is a file of this name.
         """
-        temp = f".{name}.{os.getpid()}.tmp"  # what a killed process left is replaced when its number comes again
+        temp = f".{name}.{os.getpid()}.tmp"  # a leftover file is replaced when its process ID is reused
         with contextlib.suppress(FileNotFoundError):
             self.remove(temp)
         handle = self.create(temp, mode)

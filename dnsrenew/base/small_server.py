@@ -55,7 +55,7 @@ class SmallServer(ThreadingHTTPServer):
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
         :raises ValueError: it has another form.
-        :raises OSError: the port is taken, or this host does not have the address.
+        :raises OSError: the port is taken, or this machine does not have the address.
         """
         host, port = host_port.split(listen)
         if not host:

@@ -29,10 +29,10 @@ class ChallengeType(Frozen):
     :ivar module: the module with its ``make_solver``.
     :ivar is_unfit: tells whether the type cannot validate an identifier.
     :ivar unfit: the error for such identifiers.
-    :ivar unreachable: the error for a CA that cannot connect to this host if the type needs a connection, else None.
+    :ivar unreachable: the error for a CA that cannot connect to this machine if the type needs a connection, else None.
     :ivar unreachable_ip: the same error where only IP addresses are concerned: no dns-01 route would help.
     :ivar unreachable_because: the same error with a likely cause.
-    :ivar port: the port of this host that the CA connects to; None: the CA looks into DNS.
+    :ivar port: the port of this machine that the CA connects to; None: the CA looks into DNS.
     :ivar writes_dns: whether DNS accounts write its TXT values for each order.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).

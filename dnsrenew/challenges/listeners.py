@@ -82,7 +82,7 @@ class Listeners(ABC, Generic[T]):
     def check(self, listen: str) -> None:
         """Check whether the port can be opened, by binding it for a moment. A port that is already served is fine.
 
-        :raises ChallengeError: the port is taken or forbidden, or this host does not have the address.
+        :raises ChallengeError: the port is taken or forbidden, or this machine does not have the address.
         """
         endpoints = self._resolve(listen)
         with self._lock:
@@ -139,7 +139,7 @@ class Listeners(ABC, Generic[T]):
         return [self._servers[endpoint] for endpoint in endpoints if endpoint in self._servers]
 
     def _open(self, listen: str, endpoints: Sequence[Endpoint], *, serve: bool) -> dict[Endpoint, socket.socket]:
-        """Open the endpoints that are not open yet. This host may lack one address family, but not both."""
+        """Open the endpoints that are not open yet. This machine may lack one address family, but not both."""
         opened: dict[Endpoint, socket.socket] = {}
         absent = None
         try:

@@ -1,7 +1,7 @@
 """A small server for challenge responses: one thread, with limits on clients, bytes and time.
 
 It is open to the Internet for seconds. No request blocks another, each client has a deadline of seconds, and a
-response reveals nothing about this host, not even its time. When there are too many clients, the oldest one of the
+response reveals nothing about this machine, not even its time. When there are too many clients, the oldest one of the
 network with the most clients is dropped, so that one host cannot push out the others.
 """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def account(invocation: Invocation) -> int:
     """Show or change the accounts; return the exit status: 1 if that failed for one.
 
-    :raises ConfigError: there is no such CA, or nobody can be asked.
+    :raises ConfigError: there is no such CA, or there is no terminal to ask at.
     """
     terminal, options = invocation.terminal, invocation.options
     config, cas = invocation.config(), None if options.ca is None else [options.ca]

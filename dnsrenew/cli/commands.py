@@ -71,7 +71,7 @@ TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
 
-INSIST: Final = Option("--insist", "use the configuration and the store although other users can change them")
+INSIST: Final = Option("--insist", "use the configuration and the store even if other users can change them")
 """An option of every command that reads the configuration."""
 
 GLOBAL: Final = (
@@ -105,7 +105,7 @@ _COMMANDS: Final = {
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option(
-                "--force", "renew although not due, or after a failure; with several certificates, give names or --all"
+                "--force", "renew even if not due, or after a failure; with several certificates, give names or --all"
             ),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
@@ -114,14 +114,14 @@ _COMMANDS: Final = {
             WORKERS,
             wait_option(OTHER_RUN),
             Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
-            Option("--scheduled", "after a failure, wait as a schedule does; a person at a terminal does not wait"),
+            Option("--scheduled", "after a failure, wait as a schedule does; without this option, renew does not wait"),
             Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
         ),
         (
             ("dnsrenew renew", "all that are missing or due"),
             ("dnsrenew renew home --now", "retry now, after a failure"),
-            ("dnsrenew renew --dry-run", "test at the staging CA; saves nothing"),
-            ("dnsrenew renew home --force", "renew although it is not due"),
+            ("dnsrenew renew --dry-run", "test at the staging server; saves nothing"),
+            ("dnsrenew renew home --force", "renew even if it is not due"),
         ),
     ),
     "status": Command(
@@ -144,13 +144,13 @@ _COMMANDS: Final = {
         "deploy stored certificates to targets that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "activate and verify also where the certificate is already"),
+            Option("--force", "activate and verify even where the certificate is already"),
             WORKERS,
             wait_option(OTHER_RUN),
         ),
         (
             ("dnsrenew deploy", "look at every target, and deploy where it differs"),
-            ("dnsrenew deploy home --force", "reload the server although it has the files"),
+            ("dnsrenew deploy home --force", "reload the server even if it has the files"),
         ),
         "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. Every "
         "renew does this too for entries that have not succeeded yet. Programs, webhooks, containers and Synology DSM "
@@ -211,7 +211,7 @@ _COMMANDS: Final = {
             wait_option(OTHER_RUN),
         ),
         (
-            ("dnsrenew rollback home", "the version before the one in force"),
+            ("dnsrenew rollback home", "the version before the current one"),
             ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
         ),
         "The store keeps three versions. A version that is revoked or expired is refused. Renewals leave the old "
@@ -256,7 +256,7 @@ _COMMANDS: Final = {
         "renews it when it is due.",
     ),
     "cleanup": Command(
-        "remove TXT records that a killed run left in DNS",
+        "remove TXT records that an interrupted run left in DNS",
         (),
         (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
@@ -286,7 +286,7 @@ _COMMANDS: Final = {
             ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
         ),
         "A crash loses no key: both are kept until the CA has the new one. CAs close an account whose key is "
-        "reported as compromised. With --compromised, a new account then takes its place, also where a CA does not "
+        "reported as compromised. With --compromised, a new account then takes its place, even where a CA does not "
         "change keys; it has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(

@@ -22,7 +22,7 @@ def confirm(invocation: Invocation, question: str, command: str) -> None:
     """Return if the user is sure: by ``--yes``, or by an answer at the terminal.
 
     :param command: the command as it is typed, for the error.
-    :raises ConfigError: ``usage``: nobody can be asked.
+    :raises ConfigError: ``usage``: there is no terminal to ask at.
     :raises DnsRenewError: ``declined``.
     """
     terminal = invocation.terminal

@@ -32,7 +32,7 @@ _PATIENCE: Final = 5.0
 def install(invocation: Invocation) -> int:
     """Install a certificate; return the exit status.
 
-    :raises ConfigError: a file cannot be read, has no usable key, or nobody can be asked.
+    :raises ConfigError: a file cannot be read, has no usable key, or there is no terminal to ask at.
     :raises DnsRenewError: the certificate is wrong, or the user does not want an older one.
     """
     terminal, options = invocation.terminal, invocation.options

@@ -23,16 +23,34 @@ if TYPE_CHECKING:
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_FOUND: Final = 3
 """Causes that are shown of a failure; dnsrenew doctor shows all."""
+_SAME: Final = {
+    "ca-caa": "caa",
+    "ca-eab-required": "ca-terms",
+    "ca-ledger": "ca-limits",
+    "ca-rate-limited": "ca-limits",
+    "ca-unreachable": "ca-reachable",
+    "ca-untrusted": "ca-reachable",
+    "clock-wrong": "clock",
+    "cname-dangling": "cname",
+    "cname-loop": "cname",
+    "dns-no-account": "dns-account",
+    "dns-no-zone": "domain",
+    "http-address-missing": "address",
+    "http-port-forbidden": "port-80-free",
+    "http-port-taken": "port-80-free",
+    "secret-missing": "secrets",
+    "store-full": "store-space",
+    "store-not-private": "store",
+    "store-not-writable": "store",
+    "store-read-only": "store",
+    "tls-alpn-address-missing": "address",
+    "tls-alpn-port-forbidden": "port-443-free",
+    "tls-alpn-port-taken": "port-443-free",
+}
+"""The check that says the same as an error."""
 _MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
-_SAME: Final = {
-    "dns-no-zone": "domain",
-    "dns-no-account": "dns-account",
-    "http-port-forbidden": "port-80-free",
-    "tls-alpn-port-forbidden": "port-443-free",
-}
-"""The check that says the same as an error, in other words."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
@@ -41,16 +59,17 @@ def _route(attempt: Attempt) -> str:
 
 
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
-    """Return what the doctor found wrong, most urgent first; what the error says already adds nothing."""
-    checks = error.evidence.get("checks", ())
+    """Return what the doctor found wrong, most urgent first; what the error says already is left out."""
+    said = {error.code, _SAME.get(error.code)}
     bad = [
         check
-        for check in checks
-        if check["result"] == "bad"
-        and check["code"] not in {error.code, _SAME.get(error.code)}
-        and check["summary"] not in error.message
+        for check in error.evidence.get("checks", ())
+        if check["result"] == "bad" and check["code"] not in said and check["summary"] not in error.message
     ]
-    return [(LABELS["found"], sentences(check["summary"], check["fix"])) for check in bad[:_MOST_FOUND]]
+    return [
+        (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))
+        for check in bad[:_MOST_FOUND]
+    ]
 
 
 def _lacks(folder: str, file: str) -> bool:

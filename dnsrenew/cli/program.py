@@ -16,7 +16,7 @@ from dnsrenew.base.subprocesses import RUNNING
 from dnsrenew.cli import language, texts
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, LockedError, stopped
+from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
 
 if TYPE_CHECKING:
     from dnsrenew.cli.arguments import Request
@@ -31,7 +31,7 @@ _SUSPEND_TIMEOUT: Final = 0.5
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return the exit status."""
     terminal = Terminal(json="--json" in argv)  # until the command line is parsed
-    with SignalHandler() as signals, terminal.writer_threads(signals.seconds_left):
+    with SignalHandler() as signals, terminal.writer_threads(signals.seconds_left), _options_as_typed():
         try:
             request = _parse(argv)
             terminal.apply_options(request.options)
@@ -42,6 +42,17 @@ def run(argv: Sequence[str]) -> int:
         except BaseException as error:  # noqa: BLE001  # users must not see a traceback
             status = _unexpected(error, terminal, signals)
         return _finish(status, terminal, signals)
+
+
+@contextlib.contextmanager
+def _options_as_typed() -> Iterator[None]:
+    """Let messages name options as the command line has them, not as Python does."""
+    before = dict(OPTIONS)
+    OPTIONS.update(insist_option="--insist", now_option="`dnsrenew renew --now`")
+    try:
+        yield
+    finally:
+        OPTIONS.update(before)
 
 
 def _parse(argv: Sequence[str]) -> Request:

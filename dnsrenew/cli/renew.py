@@ -130,7 +130,7 @@ def _run(invocation: Invocation, config: Config, progress: Progress, schedule: S
             in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-        elif event.kind == "run-started":  # there is work to do, which makes garbage
+        elif event.kind == "run-started":  # a run that does work makes garbage
             gc.enable()
         elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits
             schedule.start()

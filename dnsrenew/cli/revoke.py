@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def revoke(invocation: Invocation) -> int:
     """Revoke a certificate; return the exit status.
 
-    :raises ConfigError: the certificate does not exist, or nobody can be asked.
+    :raises ConfigError: the certificate does not exist, or there is no terminal to ask at.
     :raises DnsRenewError: the user does not want it, or it could not be revoked.
     """
     terminal, options = invocation.terminal, invocation.options
@@ -70,7 +70,7 @@ def _lines(revocation: Revocation, columns: int | None, following: str) -> list[
 def remove(invocation: Invocation) -> int:
     """Remove a certificate; return the exit status.
 
-    :raises ConfigError: it is still configured, it does not exist, or nobody can be asked.
+    :raises ConfigError: it is still configured, it does not exist, or there is no terminal to ask at.
     :raises DnsRenewError: the user does not want it, or it could not be removed.
     """
     terminal, options = invocation.terminal, invocation.options

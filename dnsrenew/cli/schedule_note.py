@@ -207,7 +207,7 @@ def files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
 
 
 def plain(plan: SchedulePlan, contents: Sequence[str | None]) -> str:
-    """Return only the text of the files; of several each below its path in a comment, as ``systemctl cat`` does.
+    """Return only the text of the files; of several, each follows a comment with its path, as ``systemctl cat`` does.
 
     XML declares the encoding in which it is shown: only the installed file of a task of Windows is UTF-16.
     """

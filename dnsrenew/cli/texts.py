@@ -44,12 +44,12 @@ NAMES_AND_ALL: Final = Text(
 FORCE_WITHOUT_NAMES: Final = Text(
     "usage",
     "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible",
-    "Name the certificates, or add --all.",
+    "List the certificates to renew, or add --all.",
 )
 FORCE_FLEET: Final = Text(
     "usage",
     "--force would renew all certificates of the fleet, due or not, and CAs limit how often that is possible",
-    "Name the certificates, or add --all.",
+    "List the certificates to renew, or add --all.",
 )
 UNCONFIRMED: Final = Text(
     "usage",
@@ -74,13 +74,12 @@ SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
 )
 _OTHER_WAYS: Final = (
-    "write providers/{name}.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new {name}`); or "
-    "run `dnsrenew delegate NAME`, which needs no API, only one CNAME record."
+    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new {name}`)."
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Search with `dnsrenew providers --search WORD`. For a host that is not there, {_OTHER_WAYS}",
+    f"Search with `dnsrenew providers --search WORD`. If your host is not listed, {_OTHER_WAYS}",
 )
 MISSPELT_PROVIDER: Final = Text(
     "provider-unknown",
@@ -88,11 +87,10 @@ MISSPELT_PROVIDER: Final = Text(
     f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}",
 )
 _NOTHING_FOUND: Final = (
-    "write providers/NAME.toml if dns-lexicon knows the host, or a driver (`dnsrenew providers --new NAME`); or run "
-    "`dnsrenew delegate NAME`, which needs no API, only one CNAME record."
+    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."
 )
 NOTHING_FOUND: Final = Text(
-    "provider-unknown", "Nothing matches '{name}'.", f"For a host that is not there, {_NOTHING_FOUND}"
+    "provider-unknown", "Nothing matches '{name}'.", f"If your host is not listed, {_NOTHING_FOUND}"
 )
 NEARLY_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_NOTHING_FOUND}"
@@ -385,13 +383,12 @@ DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
 PUT_BACK: Final = "not deployed: {target} (old certificate restored): {error}"
 
-NOTHING_RENEWS: Final = "Nothing renews this yet. Run: dnsrenew schedule install"
+NOTHING_RENEWS: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install"
 NOTHING_RENEWS_HERE: Final = (
-    "Nothing renews this yet. Run: dnsrenew schedule install (it needs systemd or cron, and this machine has neither), "
-    "or: dnsrenew run"
+    "This machine has neither systemd nor cron. To renew automatically, keep this running: dnsrenew run"
 )
 RENEWED_BY_HAND: Final = (
-    "No schedule can renew {names}, because a person sets the records: "
+    "No schedule can renew {names}, because its records are set by hand: "
     "run dnsrenew renew at a terminal when a renewal is due."
 )
 
@@ -455,7 +452,7 @@ LABELS: Final = {
 # ── status ──────────────────────────────────────────────────────────────────────────────
 
 VERSIONS: Final = {
-    "current": "{number}, in force, valid until {expiry}, serial {serial}",
+    "current": "{number}, current, valid until {expiry}, serial {serial}",
     "older": "{number}, valid until {expiry}, serial {serial}",
     "revoked": "{number}, revoked, serial {serial}",
     "expired": "{number}, expired {expiry}, serial {serial}",
@@ -482,7 +479,7 @@ STATES: Final = {
     "unknown": "unknown",
     "unreadable": "{state}, unreadable",
     "overdue": "overdue",
-    "failed": "valid, failed",
+    "failed": "valid, renewal failed",
     "failing": "{state}, failing",
     "changed": "due (changed)",
     "undeployed": "{state}, not deployed",
@@ -556,7 +553,7 @@ CSR_PENDING: Final = (
     "--certificate FILE"
 )
 CERTIFICATE_FILE_MISSING: Final = Text(
-    "usage", "--certificate is missing: the file with the certificate", "Run: {command} NAME --certificate FILE"
+    "usage", "--certificate FILE is missing", "Add --certificate FILE, the certificate from the issuer."
 )
 FILE_UNREADABLE: Final = Text(
     "usage", "{path} cannot be read ({reason})", "Give {option} a file that exists and that you can read."
@@ -567,7 +564,7 @@ INSTALLED_FOR: Final = "{name} installed: {domains}"
 INSTALLED_BEFORE: Final = "{name} has this certificate already"
 
 ROLLED_BACK: Final = "{name} rolled back"
-ROLLED_BACK_BEFORE: Final = "{name} has this version in force already"
+ROLLED_BACK_BEFORE: Final = "{name} uses this version already"
 STAYS_UNTIL_EDIT: Final = (
     "It is renewed {renewal}, or as soon as its table in the configuration asks for another certificate."
 )
@@ -584,7 +581,7 @@ CNAME_WAIT: Final = (
 CNAME_PROGRESS: Final = "{name}, after {elapsed}: {servers}"
 CNAME_SERVERS: Final = {
     "waiting": "not there yet at {servers}",
-    "elsewhere": "leads elsewhere at {servers}",
+    "elsewhere": "points elsewhere at {servers}",
     "unreachable": "no answer from {servers}",
 }
 """The name servers that do not show a record, by their state."""
@@ -612,7 +609,7 @@ PERSIST_ACCEPTED: Final = "{name}: the CA {ca} would accept the TXT record there
 PERSIST_REFUSED: Final = "{name}: the CA {ca} would not accept it: the TXT record {reason}"
 PERSIST_UNTIL: Final = "It is valid until {until}."
 PERSIST_SOON: Final = "It is valid only until {until}: the next renewal writes a new one, or says which one to set."
-PERSIST_CNAME: Final = "A CNAME record leads from there to {alias}."
+PERSIST_CNAME: Final = "A CNAME record there points to {alias}."
 DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
 
 # ── check, cleanup, account, revoke ─────────────────────────────────────────────────────
@@ -621,10 +618,7 @@ CONFIG_VALID: Final = "{path} is valid: {certificates}, {accounts}, all secrets 
 
 NOTHING_TO_CLEAN_UP: Final = "Nothing to clean up."
 VALUES_REMOVED: Final = "{name}: {values} removed"
-VALUES_LATE: Final = (
-    "A request of the killed run may still be under way and write {values} again. The next run or cleanup removes that "
-    "once more."
-)
+VALUES_LATE: Final = "The DNS host may still write {values} from the interrupted run. The next run removes them again."
 VALUES_KEPT: Final = "{name}: {values} not removed"
 RECORD_NAME: Final = "{name} (account {account})"
 JOURNAL_DAMAGED: Final = "{path} is damaged. TXT values that only this file lists may remain in DNS."
@@ -714,8 +708,8 @@ WAITS_LONGER: Final = "Waits up to {timeout} for a new value, then {settle} more
 ONE_VALUE_A_ZONE: Final = "Keeps one TXT value for the whole zone: names are validated one after the other."
 ONE_VALUE_A_NAME: Final = "Keeps one TXT value for a name: values are validated one after the other."
 TWO_VALUES: Final = "Keeps the two newest TXT values of a name: other names are validated one after the other."
-DELEGATED: Final = "Writes only names that a CNAME record leads to: run dnsrenew delegate NAME."
-BY_HAND: Final = "A person writes the records, so it needs a terminal."
+DELEGATED: Final = "Writes only names that a CNAME record points to: run dnsrenew delegate NAME."
+BY_HAND: Final = "You write the records yourself, so it needs a terminal."
 EXCLUSIVE: Final = "Only one run writes to it at a time."
 REMOVES_NOTHING: Final = "Needs no cleanup."
 MUST_SHOWN: Final = "{must}."
@@ -779,7 +773,7 @@ IMPORT_INTO: Final = (
     "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
     "--config /etc/dnsrenew/dnsrenew.toml."
 )
-IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration stays as it is."
+IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration is not changed."
 TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
     "usage",
@@ -798,7 +792,7 @@ INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
     "Ctrl-C stops and leaves nothing behind."
 )
-INIT_REHEARSING: Final = "Rehearsing at the CA's test server; nothing is stored."
+INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, and reload the server:"
 INIT_UNFINISHED: Final = (
@@ -806,7 +800,7 @@ INIT_UNFINISHED: Final = (
     "install{option}"
 )
 INIT_UNFINISHED_ALONE: Final = "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}"
-INIT_UNSCHEDULED: Final = "Nothing renews this yet. Run: dnsrenew schedule install{option}"
+INIT_UNSCHEDULED: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install{option}"
 INIT_DONE: Final = "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings."
 
 # ── export and restore ──────────────────────────────────────────────────────────────────
@@ -842,7 +836,7 @@ STANDARD_OUTPUT: Final = "standard output"
 EXPORTED: Final = "{certificates} and {accounts} exported to {file}, without keys and secrets"
 EXPORTED_SEALED: Final = "{certificates} and {accounts} exported to {file}, with keys and secrets, sealed"
 MASKED: Final = "{place}: {key} is masked"
-KEPT_ARGUMENTS: Final = "{place}: {key} is in the file as it is; make sure that it holds no secret"
+KEPT_ARGUMENTS: Final = "{place}: {key} is in the file unchanged; make sure that it contains no secret"
 REFERRED: Final = "{place}: {key} is read from {reference}, which is not in the file"
 LEFT_OUT: Final = "{path} was left out: {reason}"
 RESTORED: Final = "{certificates} and {accounts} restored"

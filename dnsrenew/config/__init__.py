@@ -44,9 +44,9 @@ class Config(Frozen, kw_only=True, public=True):
     accounts: Mapping[str, DnsAccount]
     """Every DNS account by name, in the order of the files."""
     resolver: Resolver
-    """How this host queries DNS."""
+    """How this machine queries DNS."""
     probe_url: str | None = None
-    """The URL of the helper outside, which tells ``dnsrenew doctor`` what reaches this host; None: there is none."""
+    """The URL of the helper outside, which tells ``dnsrenew doctor`` what reaches this machine; None: there is none."""
     certificates: tuple[CertificateSpec, ...]
     """Every certificate, in the order of the files."""
     warnings: tuple[Notice, ...] = ()

@@ -149,15 +149,15 @@ _OWN: Final = {"name": Key(certificate_name), "domains": Key(_domains, required=
 _CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS})
 
 
-def _no_default(value: Any, _scope: FieldScope, path: KeyPath) -> None:
-    raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=kind(value))
+def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
+    raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=texts.NOT_HERE)
 
 
 _DEFAULTS: Final = Table(
     "fleet.defaults", {**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS)
 )
 _DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
-"""A document of a fleet; whoever reads it takes its tags out before."""
+"""A document of a fleet; its reader removes the tags first."""
 
 
 def _fitting(table: Any, usual: Table) -> Table:

@@ -160,7 +160,7 @@ class DnsAccountTables:
             value = {name: table for name, table in value.items() if as_table(table) is not None}
         each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
         if value and not self.files:
-            self.absence_reported = True  # the mistake of each name was
+            self.absence_reported = True  # each name has its own mistake already
 
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)
@@ -180,7 +180,7 @@ class DnsAccountTables:
             elif key == "name":
                 unnamed = isinstance(value, DnsAccount) and given == value.provider  # its default name
                 if not (scope.python and (unnamed or given == name)):
-                    scope.mistake((*path, key), describe_found(given), texts.NO_NAME_KEY)
+                    scope.mistake((*path, key), texts.NOT_HERE, texts.NO_NAME_KEY)
             elif key != "provider":
                 options[str(key)] = given
         provider = self._provider(table, scope, path)

@@ -19,7 +19,7 @@ from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
 from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
-from dnsrenew.base.validation.texts import EMPTY_LIST, TEXT, TRUE_OR_FALSE
+from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def integer(least: int, most: int) -> ReadField:
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        raise FieldError(texts.WHOLE_NUMBER.format(least=least, most=most))
+        raise FieldError(WHOLE_NUMBER.format(least=least, most=most))
 
     return read
 
@@ -77,7 +77,7 @@ def seconds(least: int) -> ReadField:
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= _DAY:
             return float(value)
-        raise FieldError(texts.SECONDS.format(least=least, most=_DAY))
+        raise FieldError(SECONDS.format(least=least, most=_DAY))
 
     return read
 
@@ -335,7 +335,7 @@ def read_address(text: str) -> str | None:
 
 
 def _without_port(host: str) -> tuple[str | None, int]:
-    """Return the address in its one form, and the port behind it or 0; no address if it is none."""
+    """Return the canonical address and port (0 if absent); no address if the text is not one."""
     try:
         address, port = host_port.split(host)
         return canonical_ip(address), port

@@ -24,7 +24,7 @@ from dnsrenew.config.public_cas import check_public_cas
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.drivers.scripts import FAULTS, find_script
-from dnsrenew.errors import Cancelled, DnsRenewError, SecretError, as_clause
+from dnsrenew.errors import Cancelled, DnsRenewError, SecretError
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
@@ -79,7 +79,7 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
             raise
         except DnsRenewError as error:
             path = ("dns", account.name, str(error.evidence.get("key", "provider")))
-            found = as_clause(error.message)
+            found = error.message
             file = accounts.files[account.name]
             draft.report.add(Unlocated(file, path, found, texts.WORKING_ACCOUNT, fix=error.fix))
     return context.notices
@@ -191,20 +191,22 @@ def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
         found = texts.FILE_MISSING.format(name=_shown_file(use, path))
         fix = texts.FILE_MISSING_FIX.format(key=use.path[-1])
     else:
-        found, fix = as_clause(error.message), error.fix
+        found, fix = error.message, error.fix
     draft.report.add(Unlocated(use.file, use.path, found, texts.READABLE, fix=fix))
 
 
 def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, str, str | None]:
     """Return what is wrong with the form of a secret, what is expected and the fix; they show nothing of the secret."""
+    found: str | None
     scheme, _, rest = use.secret.reference.partition(":")
     secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
     account = draft.accounts.accounts.get(str(use.path[1])) if use.path[0] == "dns" and len(use.path) == 3 else None
     if account is None:
-        return pasted.fault(value, secret, is_key="token" in str(use.path[-1])), texts.ONE_LINE, None
+        found = pasted.fault(value, secret, is_key="token" in str(use.path[-1]))
+        return found and texts.FORM_WRONG.format(fault=found), texts.ONE_LINE, None
     provider, key = draft.accounts.providers[account.provider], str(use.path[2])
     option = provider.options.get(key)
-    found: str | None = None
+    found = None
     if option is not None and option.pattern and not re.fullmatch(option.pattern, value.strip()):
         meant = _file_meant(use, value.strip()) if scheme == "literal" else None
         if meant is not None:
@@ -213,7 +215,8 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
     found = found or provider.secret_fault(key, value, secret)
     if found is None and provider.is_key(key) and _BLANK_INSIDE.fullmatch(value.strip()):
         found = texts.FORM_BLANK.format(secret=secret)
-    return found, option.form if option is not None and option.form else texts.ONE_LINE, None
+    expected = option.form if option is not None and option.form else texts.ONE_LINE
+    return found and texts.FORM_WRONG.format(fault=found), expected, None
 
 
 def _shape_fault(text: str, secret: Message) -> str:

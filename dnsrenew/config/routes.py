@@ -140,7 +140,7 @@ def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: Ke
     """Add a mistake if there is no account that could write the values of a route."""
     if not accounts.names and not accounts.absence_reported:
         accounts.absence_reported = True  # once for all certificates
-        scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_NEEDED)
+        scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_ARGUMENT if scope.python else texts.ACCOUNT_NEEDED)
 
 
 def _check_accounts(

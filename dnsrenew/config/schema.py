@@ -171,7 +171,7 @@ class FieldScope(Frozen):
         """
         if self.plain:
             self.report.refused = True
-            raise FieldError(texts.NOT_PLAIN)
+            raise FieldError(texts.NOT_PLAIN, found=texts.NOT_HERE)
 
     def path_of(self, text: str) -> str:
         """Return the absolute path; a leading ``~`` is the user's home.

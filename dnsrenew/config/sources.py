@@ -15,7 +15,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.schema import FieldScope, MistakeReport
-from dnsrenew.errors import ConfigError, as_clause
+from dnsrenew.errors import ConfigError
 
 if TYPE_CHECKING:
     from dnsrenew.config.file_checks import FileChecks
@@ -119,7 +119,7 @@ def included(main: Source) -> Iterator[Source]:
                 except ConfigError as error:
                     if error.code != "config-unreadable":
                         raise
-                    scope.mistake(("include", index), as_clause(error.message), texts.INCLUDE_FILE, fix=error.fix)
+                    scope.mistake(("include", index), error.message, texts.INCLUDE_FILE, fix=error.fix)
 
 
 def _is_pattern(path: str) -> bool:
@@ -144,7 +144,7 @@ def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
         scope.mistake(key_path, texts.BAD_PATTERN, texts.INCLUDE_PATTERN)
         return []
     if not found:
-        scope.checks.judge(path)  # whoever may write there could add a file later
+        scope.checks.judge(path)  # any user with write access could add a file later
         scope.report.empty_includes.append(pattern)
     return sorted(
         scope.path_of(one) if is_absolute else os.path.abspath(os.path.join(scope.folder, one)) for one in found

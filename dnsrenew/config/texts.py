@@ -1,7 +1,7 @@
 """The texts of the configuration: its errors and warnings, and the phrases of its mistakes.
 
-A mistake reads ``KEY: FOUND, expected EXPECTED``, so a phrase starts in lower case and has no full stop. Phrases of
-provider files as well stand in :mod:`dnsrenew.base.validation.texts`.
+A phrase of a mistake is a sentence, or completes one: "This is FOUND.", "Use EXPECTED." or "Set it to EXPECTED.", see
+:mod:`dnsrenew.base.validation.texts`, which has the phrases that provider files need too.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ CONFIG_NO_PATH: Final = Text(
 )
 # ── errors, and warnings for an ordinary user who names the configuration ───────────────
 
-_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with --insist (insist=True)."
+_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with {insist_option}."
 _FIX_FOLDER: Final = (
-    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with --insist (insist=True)."
+    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with {insist_option}."
 )
 UNTRUSTED_FILE_OWNER: Final = Text(
     "config-untrusted",
@@ -80,44 +80,46 @@ UNTRUSTED_FILE_OWNER: Final = Text(
 )
 UNTRUSTED_FILE_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    "The group {group} can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path} lets others change it, and so decide what dnsrenew does as {user}.",
+    "The access list of {path} lets others change it, so they could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Everybody can change {path} (mode {mode}), and so decide what dnsrenew does as {user}.",
+    "Every user of this machine can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FOLDER_OWNER: Final = Text(
     "config-untrusted",
     "{path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, "
-    "or allow it with --insist (insist=True).",
+    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, or allow it with {insist_option}.",
 )
 UNTRUSTED_FOLDER_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    "The group {group} can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew does as "
+    "{user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path}, where {file} is, lets others write to it, and so decide what dnsrenew does as {user}.",
+    "The access list of {path}, where {file} is, lets others write to it, so they could decide what dnsrenew does as "
+    "{user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Everybody can write to {path} (mode {mode}), where {file} is, and so decide what dnsrenew does as {user}.",
+    "Every user of this machine can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew "
+    "does as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_LINK: Final = Text(
     "config-untrusted",
     "The link {path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run `{command}`, use the path that the link leads to, or allow it with --insist (insist=True).",
+    "Run `{command}`, use the path that the link points to, or allow it with {insist_option}.",
 )
 
 # ── warnings ────────────────────────────────────────────────────────────────────────────
@@ -214,13 +216,14 @@ MORE: Final = Phrase("{keys} and {count:,} more")
 ARGUMENTS: Final = Phrase("the arguments")
 CONFIGURATION: Final = Phrase("the configuration")
 A_MAPPING: Final = Phrase("a mapping of tables")
-A_VALUE_FOR: Final = Phrase("a value for {key}")
-MISPLACED_KEY: Final = Phrase("a key of the whole file in a table")
+A_VALUE_FOR: Final = Phrase("Add a line {key} = … here.")
+MISPLACED_KEY: Final = Phrase("This key is for the whole file, but is in a table.")
 ABOVE_TABLES: Final = Phrase("this line above the first [table] of the file")
 MOVE_ABOVE: Final = Phrase("Move this line, and other such lines, above the first [table].")
-NO_EFFECT: Final = Phrase("a key without effect in this route")
-ONLY_WITH: Final = Phrase("this key only with challenge = {challenge}")
-NAME: Final = Phrase("the name")
+NO_EFFECT: Final = Phrase("This key has no effect in this route.")
+NOT_HERE: Final = Phrase("This key is not allowed here.")
+ONLY_WITH: Final = Phrase("It works only with challenge = {challenge}.")
+NAME: Final = Phrase("This name is not valid.")
 ANOTHER_NAME: Final = Phrase("another name: {where} uses it already")
 FIRST: Final = Phrase("the first")
 
@@ -231,15 +234,17 @@ URL_WITH_PASSWORD: Final = Phrase("a URL with a password")
 DATABASE_WITHOUT_PASSWORD: Final = Phrase(
     'the URL without the password, and the password as a secret: {{ url = "postgresql://…", password = "env:NAME" }}'
 )
-NOT_PLAIN: Final = Phrase('no program, file, secret or deployment (documents = "plain" in [fleet])')
-FLEET_WITHOUT_DATABASE: Final = Phrase("a fleet whose store is a folder")
+NOT_PLAIN: Final = Phrase(
+    'Remove it: with documents = "plain" in [fleet], a certificate may name no program, file, secret or deployment.'
+)
+FLEET_WITHOUT_DATABASE: Final = Phrase("The store of this fleet is a folder.")
 STORE_OF_FLEET: Final = Phrase(
     'a database for all machines: store = {{ url = "postgresql://…", password = "env:NAME" }}'
 )
 SEALS: Final = Phrase("a secret, or a list of secrets")
 NO_SEAL: Final = Phrase("a text that is not 32 bytes in base64")
 SEAL: Final = Phrase("32 random bytes in base64, as `openssl rand -base64 32` prints them")
-DEFAULTS_KEY: Final = Phrase("no such key here: each certificate has its own {key}")
+DEFAULTS_KEY: Final = Phrase("Remove this key: each certificate has its own {key}.")
 A_DOCUMENT: Final = Phrase('a JSON object such as {{"domains": ["shop.example.com"]}}')
 THE_DOCUMENT: Final = Phrase("the certificate")
 TAGS: Final = Phrase('texts of up to {most} characters, such as ["customer-7"]')
@@ -247,15 +252,13 @@ SECRET_IN_DATABASE: Final = Phrase("a secret in plain text")
 SECRET_REFERENCE: Final = Phrase('a reference such as "env:NAME" or "file:PATH": the database stores no secrets')
 CALLABLE_IN_DATABASE: Final = Phrase("a callable")
 A_DEPLOYMENT: Final = Phrase("a Deployment or a table: a callable cannot be stored in the database")
-NO_FLEET_PACKAGES: Final = Phrase("the packages for PostgreSQL are not installed")
+NO_FLEET_PACKAGES: Final = Phrase("The packages for PostgreSQL are not installed.")
 FLEET_PACKAGES: Final = Phrase("the packages psycopg, psycopg-pool and procrastinate")
 NOT_READ_BY_LIBPQ: Final = Phrase("a URL that libpq does not understand")
 
 # ── phrases: values ─────────────────────────────────────────────────────────────────────
 
 NOT_EMPTY: Final = Phrase("a text that is not empty")
-WHOLE_NUMBER: Final = Phrase("a whole number from {least} to {most}")
-SECONDS: Final = Phrase("a number of seconds from {least} to {most}")
 LIST_LENGTH: Final = Phrase("a list of {count}")
 STORE: Final = Phrase("the path of a folder, or a URL that starts with postgresql://")
 A_URL: Final = Phrase("a URL")
@@ -273,7 +276,7 @@ ADDRESS: Final = Phrase("an address HOST or HOST:PORT, IPv6 in brackets")
 TARGET_ADDRESS: Final = Phrase("an address HOST:PORT, IPv6 in brackets")
 LISTEN_ADDRESS: Final = Phrase("an address :PORT or HOST:PORT, IPv6 in brackets")
 PORT: Final = Phrase("a port from 1 to 65535")
-MAIL: Final = Phrase('a mail address such as "me@example.com"')
+MAIL: Final = Phrase('an email address such as "me@example.com"')
 FILE_MODE: Final = Phrase('an octal file mode in quotes, such as "0640"')
 RENEW_BEFORE: Final = Phrase('a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"')
 LIFETIME: Final = Phrase('a time from 5 minutes to 10 years, such as "7 days"')
@@ -282,19 +285,19 @@ TIME_UNIT: Final = Phrase("a time in {units}")
 TIME_ABOVE_ZERO: Final = Phrase("a time longer than zero")
 REQUEST: Final = Phrase("a certificate request (CSR, PEM or DER) for the domains of a server")
 REQUEST_INLINE: Final = Phrase("the request")
-REQUEST_BECAUSE: Final = Phrase("{file}: {reason}")
-REQUEST_NAMES: Final = Phrase("the names of `csr`, or none: {names}")
-REQUEST_KIND: Final = Phrase("{key}, the key of `csr`, or nothing")
-NEEDS_KEY: Final = Phrase("{to}, which needs the private key")
-WITHOUT_KEY: Final = Phrase("a deployment without the private key, which dnsrenew never has for a `csr`")
+REQUEST_BECAUSE: Final = Phrase("{file} cannot be used: {reason}.")
+REQUEST_NAMES: Final = Phrase("Use the names of `csr` ({names}), or remove this key.")
+REQUEST_KIND: Final = Phrase("Use {key}, the key of `csr`, or remove this key.")
+NEEDS_KEY: Final = Phrase("The deployment {to} needs the private key, which dnsrenew does not have for a `csr`.")
+WITHOUT_KEY: Final = Phrase("a deployment that needs only the certificate")
 FILE_EXISTS: Final = Phrase("the path of an existing file")
 
 # ── phrases: lists ──────────────────────────────────────────────────────────────────────
 
 DOMAINS: Final = Phrase('a list with at least one domain name, such as ["example.com"]')
-MANY_DOMAINS: Final = Phrase("at most {most:,} domains; a CA allows 100 to 250 in a certificate")
-DOMAINS_FOUND: Final = Phrase("{count:,} domains")
-CONTACTS: Final = Phrase('a list of mail addresses, such as ["me@example.com"]')
+MANY_DOMAINS: Final = Phrase("at most {most:,} domains; CAs allow 100 to 250 in a certificate")
+DOMAINS_FOUND: Final = Phrase("{count:,} domains are too many.")
+CONTACTS: Final = Phrase('a list of email addresses, such as ["me@example.com"]')
 ZONES: Final = Phrase('a list with at least one zone, such as ["example.com"]')
 ROUTES: Final = Phrase("a list with at least one route")
 TABLES: Final = Phrase("a list of tables")
@@ -309,7 +312,7 @@ VARIABLE_TABLE: Final = Phrase("a table of environment variables, such as [dns.N
 VARIABLE: Final = Phrase("the name of a variable of the script, other than HOME, TMPDIR and those of acme.sh itself")
 VARIABLE_VALUE: Final = Phrase("a text of one line, or a reference to a secret")
 VARIABLE_LINES: Final = Phrase("a text with a line break")
-SCRIPT_VARIABLE: Final = Phrase("a value: the script asks for it (`dnsrenew providers acme.sh` says what it is)")
+SCRIPT_VARIABLE: Final = Phrase("the value that the script asks for; its page at acme.sh describes it")
 DNS_HOOK: Final = Phrase('a list of texts, such as ["/etc/dnsrenew/dns-hook"]')
 TEXTS: Final = Phrase("a list of texts")
 
@@ -318,10 +321,10 @@ TEXTS: Final = Phrase("a list of texts")
 DOMAIN: Final = Phrase("a domain name")
 DOMAIN_BECAUSE: Final = Phrase("a domain name: {reason}")
 DOMAIN_NO_URL: Final = Phrase("a domain name, without https:// and without a port")
-DOMAIN_NO_PATH: Final = Phrase("a domain name: remove the / and everything after it")
-DOMAIN_NO_SLASH: Final = Phrase("a domain name: remove the / at the end")
-DOMAIN_NO_SPACE: Final = Phrase("a domain name: remove the space at its start or end")
-DOMAIN_STAR: Final = Phrase('a domain name, or a wildcard such as "*.example.com" whose whole first label is the star')
+DOMAIN_NO_PATH: Final = Phrase("only the domain name: remove the / and everything after it")
+DOMAIN_NO_SLASH: Final = Phrase("only the domain name: remove the / at the end")
+DOMAIN_NO_SPACE: Final = Phrase("only the domain name: remove the space at its start or end")
+DOMAIN_STAR: Final = Phrase('a wildcard of one star, a dot and a domain: "*.example.com"')
 DOMAIN_NO_STAR: Final = Phrase("a name without a star")
 DOMAIN_NO_IP: Final = Phrase("a domain name, not an IP address")
 IP_INVALID: Final = Phrase('a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
@@ -331,11 +334,11 @@ IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: no CA ca
 IP_NO_NETWORK: Final = Phrase("one IP address, not a network: remove the / and everything after it")
 IP_NO_STAR: Final = Phrase("an IP address without a star: there are wildcards only of domain names")
 IP_MAPPED: Final = Phrase('the IPv4 address itself: "{address}"')
-DOMAIN_TWICE: Final = Phrase("each domain once: this is {domain} again")
+DOMAIN_TWICE: Final = Phrase("Remove it: it is the same domain as {domain}.")
 
 # ── phrases: include ────────────────────────────────────────────────────────────────────
 
-NO_FILE_AT: Final = Phrase("no file at {path}")
+NO_FILE_AT: Final = Phrase("There is no file at {path}.")
 INCLUDE_FILE: Final = Phrase("the path of an existing file, or a pattern such as conf.d/*.toml")
 BAD_PATTERN: Final = Phrase("a pattern that no file can match")
 INCLUDE_PATTERN: Final = Phrase("a pattern such as conf.d/*.toml")
@@ -346,17 +349,17 @@ CA_TABLES: Final = Phrase("tables [ca.NAME]")
 CA_TABLE: Final = Phrase("a table [ca.NAME]")
 SECOND_CA: Final = Phrase("a second CA of this name")
 CA_DIRECTORY: Final = Phrase("the https URL of the CA's directory")
-UNKNOWN_CA: Final = Phrase("the unknown CA {ca}")
+UNKNOWN_CA: Final = Phrase("The CA {ca} is unknown.")
 ROOTS: Final = Phrase("a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)")
-UNREADABLE_ROOTS: Final = Phrase("{file}, which cannot be read ({cause})")
-NO_ROOTS: Final = Phrase("{file}, which holds no certificate in PEM form")
-NO_EAB: Final = Phrase("the CA {ca} without its external account binding")
-EAB: Final = Phrase("[ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}")
-NO_EAB_BY_EMAIL: Final = Phrase("the binding for an e-mail address, which this CA does not give")
+UNREADABLE_ROOTS: Final = Phrase("{file} cannot be read ({cause}).")
+NO_ROOTS: Final = Phrase("{file} contains no certificate in PEM form.")
+NO_EAB: Final = Phrase("The CA {ca} needs an external account binding.")
+EAB: Final = Phrase("Add [ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}.")
+NO_EAB_BY_EMAIL: Final = Phrase("This CA gives no binding for an email address.")
 EAB_TABLE: Final = Phrase("{{ kid = …, hmac = … }}")
 EAB_FORMS: Final = Phrase('{{ kid = …, hmac = … }}, or "email" for a binding that the CA gives for the contact')
-NO_CONTACT: Final = Phrase("the CA {ca}, which gives its binding for an e-mail address, without `contact`")
-A_CONTACT: Final = Phrase("your e-mail address in `contact`")
+NO_CONTACT: Final = Phrase("The CA {ca} gives its binding for an email address, and `contact` is missing.")
+A_CONTACT: Final = Phrase("Write your email address into `contact`.")
 EAB_SOURCES: Final = {
     "google": Phrase("from `gcloud publicca external-account-keys create`"),
     "google-staging": Phrase(
@@ -386,7 +389,7 @@ NO_UNDERSCORE: Final = Phrase("a name without an underscore: no public CA issues
 NO_ACME_LABEL: Final = Phrase("the domain itself, without _acme-challenge: dnsrenew adds it")
 NOT_ONE_LABEL: Final = Phrase("a public name with a dot: no public CA issues for a name of one word")
 NOT_PUBLIC_IP: Final = Phrase("a public IP address: no public CA issues for a private or reserved one")
-PROFILE_OF_IP: Final = Phrase('profile = "{profile}": {ca} issues for IP addresses only with this profile')
+PROFILE_OF_IP: Final = Phrase('"{profile}": {ca} issues for IP addresses only with this profile')
 MOST_NAMES: Final = Phrase("at most {most} domains: {ca} takes no more in one certificate")
 MOST_NAMES_OF_PROFILE: Final = Phrase('at most {most} domains: {ca} takes no more with profile = "{profile}"')
 NOT_LOCAL: Final = Phrase("a public name: no public CA issues for the name of a local network")
@@ -400,29 +403,29 @@ UNNAMED_ACCOUNT: Final = Phrase("an account without a name")
 NAMED_ACCOUNT: Final = Phrase("[dns.NAME], where NAME is a word of your choice, such as [dns.{example}]")
 EXAMPLE_ACCOUNT: Final = "home"
 SECOND_ACCOUNT: Final = Phrase("a second account of this name")
-TWO_ACCOUNTS: Final = Phrase("two accounts of this name")
+TWO_ACCOUNTS: Final = Phrase("Two accounts have this name.")
 OWN_ACCOUNT_NAME: Final = Phrase("a different name for each: DnsAccount(…, name=…)")
-NO_NAME_KEY: Final = Phrase("no such key: the word after `dns.` is the account's name")
-UNKNOWN_ACCOUNT: Final = Phrase("the unknown DNS account {account}")
+NO_NAME_KEY: Final = Phrase("Remove this key: the word after `dns.` is the name of the account.")
+UNKNOWN_ACCOUNT: Final = Phrase("The DNS account {account} is unknown.")
 ACCOUNT_NAMES: Final = Phrase("the name of an account, or a list of names")
 NAME_TWICE: Final = Phrase("a list with a name twice")
 EACH_ACCOUNT_ONCE: Final = Phrase("each account once")
-NO_ACCOUNT: Final = Phrase("no DNS account")
-ACCOUNT_NEEDED: Final = Phrase("a [dns.NAME] (in Python: dns=…) that can write its TXT records")
+NO_ACCOUNT: Final = Phrase("There is no DNS account.")
+ACCOUNT_ARGUMENT: Final = Phrase("Pass dns=… with an account at the DNS host of its domains.")
+ACCOUNT_NEEDED: Final = Phrase("Add a table [dns.NAME] for the DNS host of its domains.")
 DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
 DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
-UNKNOWN_HOST: Final = Phrase("the unknown DNS host {provider}")
-HOST_WITHOUT_DRIVER: Final = Phrase("{title}, which has no driver here")
+UNKNOWN_HOST: Final = Phrase("The DNS host {provider} is unknown.")
+HOST_WITHOUT_DRIVER: Final = Phrase("dnsrenew has no driver for {title}.")
 USE_SCRIPT: Final = Phrase(
     'Write provider = "acme.sh" and script = "{script}" if acme.sh is installed, or run `dnsrenew delegate NAME`.'
 )
 DELEGATE: Final = Phrase("Run `dnsrenew delegate NAME`: one CNAME record, set once by hand, is enough.")
-HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}")
+HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}.")
 OTHER_HOST: Final = Phrase(
-    "the name of a DNS host: `dnsrenew providers --search WORD` finds it; for a host that is not there, run `dnsrenew "
-    "delegate NAME`"
+    "Run `dnsrenew providers --search WORD` to find its name. If it is not listed, run `dnsrenew delegate NAME`."
 )
-NO_DRIVER: Final = Phrase("{provider}, whose driver {driver} is not installed")
+NO_DRIVER: Final = Phrase("The driver {driver} of {provider} is not installed.")
 SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")
 OPTION: Final = Phrase("{help} (required by {provider})")
 OPTION_VALUE: Final = Phrase("a value")
@@ -432,42 +435,37 @@ WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 CERTIFICATES: Final = Phrase("tables [[certificate]], with two brackets")
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
-NAME_AGAIN: Final = Phrase("the name {name} a second time")
+NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
 CERTIFICATE_THERE: Final = Phrase("certificate number {number} in {file}")
-NAME_NEEDED: Final = Phrase('a line such as name = "home", because {name} cannot be the name of a folder')
+NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be the name of a folder')
 DOH_NEEDED: Final = Phrase('a URL in resolver.doh, or "authoritative"')
 SECOND_ANSWER: Final = Phrase("a second way to serve the response")
-ONE_ANSWER: Final = Phrase('one of "listen", "webroot" and "app"')
-ROUTE: Final = Phrase("a route")
-SAME_ROUTE: Final = Phrase("a different one: it is the same as number {number} in the list")
-OUTSIDE_ZONES: Final = Phrase("{domain} outside the zones of the accounts")
+ONE_ANSWER: Final = Phrase('only one of "listen", "webroot" and "app"')
+ROUTE: Final = Phrase("This route is in the list twice.")
+SAME_ROUTE: Final = Phrase("Remove it: it is the same as route {number}.")
+OUTSIDE_ZONES: Final = Phrase("{domain} is outside the zones of the accounts.")
 IN_ZONES: Final = Phrase("a name in {zones}")
-IP_ROUTE: Final = Phrase(
-    'a route that can validate an IP address, not only dns-01: routes = [{{ challenge = "http-01" }}]'
-)
-IP_ROUTE_TOO: Final = Phrase(
-    "a route that can validate an IP address, not only dns-01: "
-    'routes = [{{ challenge = "dns-01" }}, {{ challenge = "http-01" }}]'
-)
-WILDCARD: Final = Phrase("a dns-01 route as well: http-01 and tls-alpn-01 cannot validate a wildcard")
+IP_ROUTE: Final = Phrase('dns-01 cannot validate an IP address. Set routes = [{{ challenge = "http-01" }}].')
+IP_ROUTE_TOO: Final = Phrase('Add another route: routes = [{{ challenge = "dns-01" }}, {{ challenge = "http-01" }}].')
+WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot validate a wildcard.")
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
 DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
-NO_FILE: Final = Phrase("nothing to do")
-AT_LEAST_ONE: Final = Phrase("at least one of {keys}")
+NO_FILE: Final = Phrase("This deployment does nothing.")
+AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode with which only its owner reads the key, such as "0600", or with `group` also "0640"')
 OPEN_MODE: Final = Phrase('a mode with which others cannot write, such as "0644"')
 OWN_FILE: Final = Phrase("a file of its own, because `{key}` names this one too")
-SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent as it is")
+SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// and names this machine")
 URL_FOR_LOGIN: Final = Phrase("the address of the server, because no credential is sent to one that was found")
-NO_LOGIN: Final = Phrase("no login")
-LOGIN: Final = Phrase("`token`, or `user` and `password`")
+NO_LOGIN: Final = Phrase("This deployment has no login.")
+LOGIN: Final = Phrase("Add `token`, or `user` and `password`.")
 TIME_LIMIT: Final = Phrase("a number of seconds above 0, at most {most}")
-USER: Final = Phrase("the name of a user of this system")
-GROUP: Final = Phrase("the name of a group of this system")
+USER: Final = Phrase("the name of a user of this machine")
+GROUP: Final = Phrase("the name of a group of this machine")
 
 # ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
 
@@ -484,24 +482,25 @@ ENV_NAMES: Final = Phrase('the names of environment variables, such as env = ["V
 COMMAND_REFERENCE: Final = '{ command = ["…"] }'
 SCHEME_HINT: Final = Phrase("{key} (did you mean {reference}?)")
 READABLE: Final = Phrase("a secret that can be read")
-FILE_MISSING: Final = Phrase("file {name} not found")
+FILE_MISSING: Final = Phrase("The file {name} does not exist.")
 FILE_MISSING_FIX: Final = Phrase("Create it and paste your {key} into it.")
-THE_FILE: Final = Phrase("file {name}")
+THE_FILE: Final = Phrase("the file {name}")
 THE_VALUE: Final = Phrase("the secret")
+FORM_WRONG: Final = Phrase("The form is wrong: {fault}.")
 FORM_QUOTES: Final = Phrase("{secret} has quotes around the value")
 FORM_KEY: Final = Phrase("{secret} has a key and = before the value")
-FORM_OTHER: Final = Phrase("{secret} has another form")
+FORM_OTHER: Final = Phrase("{secret} does not have the form of this secret")
 FORM_BLANK: Final = Phrase("{secret} has a blank inside")
 FORM_LENGTH: Final = Phrase("{secret} has {count} characters, so a part is missing or too much")
-FORM_FILE: Final = Phrase("the name of a file in place of what is in it")
+FORM_FILE: Final = Phrase("the name of a file, not its content")
 FORM_FILE_FIX: Final = Phrase('Write "file:{name}" to use the content of the file.')
 ONE_LINE: Final = Phrase("the secret alone in one line, as it was made")
 HMAC: Final = Phrase("the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _")
 NOTIFY_ADDRESSES: Final = Phrase("a list of apprise addresses")
 NOTIFY_KINDS: Final = Phrase("a list of at least one change")
-NOTIFY_NEEDED: Final = Phrase('addresses, such as to = ["file:ntfy.txt"], or a heartbeat')
-NO_APPRISE: Final = Phrase("the package apprise, which sends the messages, is not installed")
+NOTIFY_NEEDED: Final = Phrase('a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`')
+NO_APPRISE: Final = Phrase("The package apprise, which sends the messages, is not installed.")
 APPRISE: Final = Phrase("an installed package apprise")
 INSTALL: Final = Phrase("Run: {command}")
-OTHER_ADDRESS: Final = Phrase("another text")
+OTHER_ADDRESS: Final = Phrase("a text that is not such an address")
 APPRISE_ADDRESS: Final = Phrase("an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST")

@@ -29,7 +29,7 @@ UNEXPECTED: Final = Text(
 FOREIGN_LINK: Final = Text(
     "deploy-unwritable",
     "{path}, on the way to {file}, is a link of {owner}, so {owner} decides which file {user} replaces.",
-    "Name the folder that the link leads to in the `deploy` entry, or run `{command}`.",
+    "Name the folder that the link points to in the `deploy` entry, or run `{command}`.",
 )
 FOLDER_MISSING: Final = Text(
     "deploy-unwritable",
@@ -43,7 +43,7 @@ NOT_A_FILE: Final = Text(
 )
 TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "{path} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 UNWRITABLE: Final = Text(
@@ -156,7 +156,7 @@ NOT_REACHED: Final = Text(
 )
 NO_TLS: Final = Text(
     "deploy-not-served",
-    "{address} accepts connections, but speaks no TLS there: {reason}.",
+    "{address} accepts connections, but does not use TLS: {reason}.",
     "Correct `verify` (and `starttls`) in the `deploy` entry, or the configuration of the server.",
 )
 NOT_SERVED: Final = Text(
@@ -197,7 +197,8 @@ HFS_SILENT: Final = Text(
 HFS_CLOSED: Final = Text(
     "deploy-refused",
     "HFS at {url} does not allow this program to change its settings (HTTP {status}).",
-    "Set `url`, and `user` and `password` of an HFS admin, in the `deploy` entry, or open the admin page to this host.",
+    "Set `url`, and `user` and `password` of an HFS admin, in the `deploy` entry, or open the admin page to this "
+    "machine.",
 )
 HFS_NO_CONFIG: Final = Text(
     "deploy-unsupported",
@@ -357,7 +358,7 @@ TRUENAS_JOB_LATE: Final = Text(
 
 KUBE_OUTSIDE: Final = Text(
     "deploy-unsupported",
-    "This is no pod of a cluster with a service account: {path} cannot be read.",
+    "dnsrenew is not running in a Kubernetes pod with a service account: {path} cannot be read.",
     "Set `kubeconfig` in the `deploy` entry, or mount the token of a service account.",
 )
 KUBE_UNREADABLE: Final = Text(
@@ -438,7 +439,7 @@ SSH_PATH: Final = Text(
 )
 SSH_TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} on {host} is larger than 1 MB, so it is no certificate or key, and is not replaced.",
+    "{path} on {host} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 SSH_PROGRAM: Final = Text(

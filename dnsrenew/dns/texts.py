@@ -73,7 +73,7 @@ ZONE_WITHOUT_SERVERS: Final = Text(
 LOOKUPS_SLOW: Final = Text(
     "dns-unreachable",
     "The DNS lookups for {names} were given up after {seconds:.0f} s: the name servers answer too slowly.",
-    "Check the name servers of {names}, and of every zone that a CNAME leads to.",
+    "Check the name servers of {names}, and of every zone that a CNAME points to.",
 )
 LOOKUPS_SILENT: Final = Text(
     "dns-unreachable",
@@ -97,7 +97,8 @@ SERVERS_NOT_FOUND: Final = Text(
 )
 DNS_CLOSED: Final = Text(
     "dns-closed",
-    "The zones' own name servers do not answer this machine, so it is unknown whether {names} has a CNAME record.",
+    "The zones' own name servers do not answer this machine, so dnsrenew cannot tell whether {names} has a CNAME "
+    "record.",
     "If it has one, set `alias` of the route to the name at which the CNAME ends.",
 )
 
@@ -105,22 +106,22 @@ DNS_CLOSED: Final = Text(
 
 CNAME_LOOP: Final = Text(
     "cname-loop",
-    "The CNAME records that start at {name} never end: {chain}.",
-    "Change the CNAME record at {last} so that it leads to the name that will hold the TXT record.",
+    "The CNAME records that start at {name} form a loop: {chain}.",
+    "Change the CNAME record at {last} so that it points to the name that will hold the TXT record.",
 )
 CNAME_DANGLING: Final = Text(
     "cname-dangling",
-    "The CNAME record at {name} leads to {target}, which is in no DNS zone.",
+    "The CNAME record at {name} points to {target}, which is in no DNS zone.",
     "Correct the CNAME record at {name}, or remove it so that the TXT record is written there.",
 )
 ALIAS_HAS_CNAME: Final = Text(
     "alias-not-delegated",
-    "The alias {alias} itself has a CNAME record, which leads to {leads_to}.",
+    "The alias {alias} itself has a CNAME record, which points to {leads_to}.",
     'Set `alias = "{leads_to}"`, or remove the CNAME record at {alias}.',
 )
 ALIAS_ELSEWHERE: Final = Text(
     "alias-not-delegated",
-    "The CNAME record at {name} leads to {leads_to} and not to the alias {alias}.",
+    "The CNAME record at {name} points to {leads_to} and not to the alias {alias}.",
     "Change it to: {name}. CNAME {alias}.",
 )
 ALIAS_WITHOUT_CNAME: Final = Text(
@@ -242,8 +243,8 @@ NOT_ASKED: Final = Phrase("was not queried")
 CAA_INCOMPLETE: Final = Phrase("Not every name above it could be queried.")
 CAA_TIMEOUT: Final = Phrase("The name servers did not answer within {seconds:.0f} seconds.")
 CAA_NO_ZONE: Final = Phrase("{name} is in no DNS zone.")
-CAA_REFERRALS: Final = Phrase("The referrals for {name} never end.")
-CAA_CNAME_LOOP: Final = Phrase("The CNAME records that start at {name} never end.")
+CAA_REFERRALS: Final = Phrase("The referrals for {name} form a loop.")
+CAA_CNAME_LOOP: Final = Phrase("The CNAME records that start at {name} form a loop.")
 CAA_ZONE_SILENT: Final = Phrase("The name servers of {zone} do not say whether {name} has CAA records: {answers}.")
 CAA_NO_ADDRESS: Final = Phrase("No name server of {zone} has an address, so none says whether {name} has CAA records.")
 CAA_RECURSIVE: Final = Phrase("No recursive DNS server says whether {name} has CAA records: {answers}.")

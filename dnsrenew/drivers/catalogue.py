@@ -158,7 +158,7 @@ def zone_for(provider: Provider, name: str) -> str | None:
 def _unknown(provider: Provider, key: str) -> Mistake:
     known = sorted(provider.options)
     expected = one_of(known) if known else texts.NO_OPTION
-    return _mistake(key, texts.UNKNOWN_OPTION, expected, nearest(key, known))
+    return _mistake(key, phrases.UNKNOWN_OPTION, expected, nearest(key, known))
 
 
 def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
@@ -364,7 +364,9 @@ def parse(text: str, name: str, file: str) -> Provider:
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
     """Return the error for a file that exists but cannot be read."""
-    found = (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else texts.NOT_UTF8
+    found: str = texts.NOT_UTF8
+    if isinstance(error, OSError):
+        found = texts.UNREADABLE.format(cause=(error.strerror or type(error).__name__).lower())
     return config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
 
 

@@ -61,7 +61,7 @@ REMOVE_TIMED_OUT: Final = Text(
 )
 CALL_OVER: Final = Text(
     _TIMEOUT,
-    "The call for the account {account} was over before all records were written or removed.",
+    "The time for the DNS account {account} ran out before all records were written or removed.",
     _TRY_LATER,
 )
 
@@ -272,8 +272,8 @@ HOOK_MISSING: Final = Text(
 )
 HOOK_NAME: Final = Text(
     "hook-name",
-    "The program of the account {account} is not run for {name}, because it is no host name.",
-    "Change the CNAME record that leads to {name}: its target may have letters, digits, hyphens and underscores.",
+    "The program of the account {account} is not run for {name}, because that is not a host name.",
+    "Change the CNAME record that points to {name}: its target may have letters, digits, hyphens and underscores.",
 )
 HOOK_LATE: Final = Text(
     "hook-timeout",
@@ -297,7 +297,7 @@ _ACME_SH_MISSING: Final = "acme-sh-missing"
 _ACME_SH_UNFIT: Final = "acme-sh-unfit"
 _ACME_SH_TIMEOUT: Final = "acme-sh-timeout"
 _ACME_SH_FAILED: Final = "acme-sh-failed"
-_OTHER_WAY: Final = "Use another way for this host: `dnsrenew providers --search {name}` lists them."
+_OTHER_WAY: Final = "Use another way for this DNS host: `dnsrenew providers --search {name}` lists them."
 _MEND_SCRIPT: Final = (
     "Mend what the script reports: `dnsrenew renew -vv` shows all that it prints, `dnsrenew providers acme.sh` the "
     "variables that it asks for."
@@ -332,7 +332,7 @@ SCRIPT_LACKS: Final = Text(
 )
 SCRIPT_OTHER_SHELL: Final = Text(
     _ACME_SH_UNFIT,
-    "The script {path} of the account {account} begins with {line}: that is no shell that reads acme.sh.",
+    "The script {path} of the account {account} begins with {line}, which is not a shell that can run acme.sh.",
     "Use a script of acme.sh, or the provider `hook` for a program of your own.",
 )
 SHELL_MISSING: Final = Text(
@@ -367,7 +367,7 @@ SCRIPT_FAILED_SILENT: Final = Text(
 )
 SCRIPT_REMOVES_ALL: Final = Text(
     "acme-sh-known",
-    "{script} removes every TXT value of a name, also those of others.",
+    "{script} removes every TXT value of a name, even those of other programs.",
     _OTHER_WAY,
 )
 SCRIPT_DAMAGES: Final = Text(
@@ -399,7 +399,8 @@ SCRIPT_CANNOT_REMOVE: Final = Text(
 # ── mistakes in a provider file and in the options of an account (phrases, see validation/texts.py) ─────────────────
 
 FILE: Final = Phrase("the file")
-NOT_UTF8: Final = Phrase("not UTF-8 text")
+NOT_UTF8: Final = Phrase("This file is not UTF-8 text.")
+UNREADABLE: Final = Phrase("This file cannot be read: {cause}.")
 READABLE: Final = Phrase("a readable file")
 TITLE: Final = Phrase("the name of the host, a text")
 URL: Final = Phrase("an https:// address")
@@ -418,13 +419,12 @@ VALUES: Final = Phrase('"many", "two" or "one"')
 KIND: Final = Phrase('"text", "list", "program", "file", "url", "address", "script" or "variables"')
 SCOPE: Final = Phrase('"name" or "zone"')
 SCOPE_FOUND: Final = '"zone"'
-SCOPE_OF_MANY: Final = Phrase('"name", unless values is "one"')
+SCOPE_OF_MANY: Final = Phrase('"name", or set values to "one"')
 RESERVED_NAME: Final = Phrase("a reserved name")
 OTHER_NAME: Final = Phrase("another name: every account has an option of this name")
 OPTION_NAME_FOUND: Final = Phrase("an invalid name")
 OPTION_NAME: Final = Phrase("lower-case letters, digits and underscores")
-UNKNOWN_OPTION: Final = Phrase("an unknown option")
-NO_OPTION: Final = Phrase("no option of its own")
+NO_OPTION: Final = Phrase("Remove it: this DNS host has no options.")
 VALUE: Final = Phrase("a value")
 REQUIRED: Final = Phrase("{help} (required by {title})")
 TEXT_OR_REFERENCE: Final = Phrase("a text, or a reference to a secret")

@@ -123,7 +123,7 @@ def _one(
 
 
 def _chosen(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
-    """Return the named CAs, each once; for None all CAs with a stored account.
+    """Return the named CAs, without duplicates; for None all CAs with a stored account.
 
     :raises ConfigError: ``ca-unknown``.
     """

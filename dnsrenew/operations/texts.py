@@ -20,7 +20,7 @@ CERTIFICATE_UNKNOWN_NEAREST: Final = Text(
 )
 CERTIFICATE_UNKNOWN_NONE: Final = Text(
     "certificate-unknown",
-    "There is no certificate named {name} in the configuration, and no other one.",
+    "There is no certificate named {name}: the configuration has no certificates.",
     "Add [[certificate]] with its domains to the configuration.",
 )
 CERTIFICATE_UNKNOWN_MANY: Final = Text(
@@ -146,7 +146,7 @@ FILE_DAMAGED: Final = Text(
 
 KEY_NOT_GIVEN: Final = Text(
     "key-wrong",
-    "There is no private key for the certificate {name}: none was given, and no CSR of dnsrenew waits for it.",
+    "There is no private key for the certificate {name}: you gave no key, and no CSR of dnsrenew waits for it.",
     "Add the key that the certificate was requested with: --key FILE",
 )
 KEY_COMPROMISED: Final = Text(
@@ -156,7 +156,7 @@ KEY_COMPROMISED: Final = Text(
 )
 OLDER: Final = Text(
     "certificate-older",
-    "The certificate in force, {name} from {issuer}, is valid until {not_after}, longer than the given one ({given}).",
+    "The current certificate {name} from {issuer}, is valid until {not_after}, longer than the given one ({given}).",
     "Add --yes to install the given one anyway.",
 )
 CHAIN_INCOMPLETE: Final = Text(
@@ -181,9 +181,9 @@ NO_CAUSE: Final = Text("renewal-failed", "The renewal failed.", "Try again.")
 
 # One sentence of the details each.
 TRIED: Final = Phrase("Tried {route}: {reason}")
-TRIED_SAME: Final = Phrase("Tried {route}: the same.")
+TRIED_SAME: Final = Phrase("Tried {route}, which failed for the same reason.")
 SKIPPED: Final = Phrase("Skipped {route}: {reason}")
-SKIPPED_SAME: Final = Phrase("Skipped {route}: the same.")
+SKIPPED_SAME: Final = Phrase("Skipped {route} for the same reason.")
 DEFERRED: Final = Phrase("No attempt is made before {time}.")
 DEFERRED_AFTER_FAILURE: Final = Phrase("An earlier attempt failed.")
 
@@ -217,8 +217,8 @@ DELEGATE_OWN_DOMAIN: Final = Text(
 _TO: Final = "delegate-account"
 DELEGATE_NO_ACCOUNT: Final = Text(
     _TO,
-    "The configuration has no DNS account that a CNAME record of {domains} could lead to.",
-    "Add one: an acme-dns server (dnsrenew providers acme-dns), or the DNS host of another domain of yours.",
+    "The configuration has no DNS account that a CNAME record of {domains} could point to.",
+    "To delegate {domains}, add a second DNS account, at a host with an API.",
 )
 DELEGATE_CHOOSE: Final = Text(
     _TO,
@@ -245,7 +245,7 @@ DELEGATE_ZONE_NEEDED: Final = Text(
 )
 DELEGATE_BY_HAND: Final = Text(
     _TO,
-    "The DNS account {account} is written by a person, so a CNAME record to it would save no work.",
+    "The DNS account {account} is written by hand, so a CNAME record to it would save no work.",
     "Choose an account that a program can write: --to ACCOUNT.",
 )
 DELEGATE_NO_TARGET: Final = Text(
@@ -262,12 +262,12 @@ DELEGATE_OWN_ZONE: Final = Text(
 DELEGATE_SILENT: Final = Text(
     "dns-unreachable",
     "No name server of {zone} says whether {name} has a CNAME record: {answers}.",
-    "Allow DNS queries from this host to port 53, then run dnsrenew delegate again.",
+    "Allow DNS queries from this machine to port 53, then run dnsrenew delegate again.",
 )
 DELEGATE_LEADS_ELSEWHERE: Final = Text(
     "delegate-cname-elsewhere",
-    "The CNAME record of {name} leads to {target}.",
-    "Change it at the DNS host of {zone}, so that it leads to {value}.",
+    "The CNAME record of {name} points to {target}.",
+    "Change it at the DNS host of {zone}, so that it points to {value}.",
 )
 DELEGATE_BESIDE: Final = Text(
     "delegate-records-beside",
@@ -281,7 +281,7 @@ DELEGATE_DOUBLED: Final = Text(
 )
 DELEGATE_WILDCARD: Final = Text(
     "delegate-wildcard",
-    "Only a wildcard record answers for {name}; it leads to {target}.",
+    "Only a wildcard record answers for {name}; it points to {target}.",
     "Set the CNAME record of {name} itself at the DNS host of {zone}.",
 )
 DELEGATE_SERVER_SILENT: Final = Text(

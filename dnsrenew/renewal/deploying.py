@@ -143,7 +143,7 @@ def deploy_pending(
                 continue
             wanted = _as_left(one, record)
             fault = engine.fault(context, wanted, certificate, store.deployment(spec.name, one.id))
-            if fault is None:  # the same all the same
+            if fault is None:  # the files are the wanted ones
                 state = _write_record(store, context, spec.name, state, one=one, record=record)
                 continue
         saved = partial(store.deployment, spec.name)

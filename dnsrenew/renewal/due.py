@@ -251,7 +251,7 @@ class Fingerprints(Frozen):
         """
         try:
             key = self.store.fingerprint_key()
-        except StoreError:  # edits then end no wait
+        except StoreError:  # without the key, no edit ends a wait
             return None
         return self.config.fingerprint_of(spec, key, history.accounts_tried(failed))
 

@@ -135,7 +135,9 @@ _ISSUE: Final = frozenset({"issue", "issuewild"})
 
 
 def check_pinned(job: Job, selection: Selection) -> None:
-    """Return unless the account of the CA is lost and pinned; call it before the CA is opened, which creates one.
+    """Raise if the account key is lost and DNS records allow only that account.
+
+    Call it before the CA is opened, which creates a new one.
 
     :raises DnsError: ``account-pinned``: by ``accounturi`` in CAA records (RFC 8657) or in a dns-persist-01 record of a
         name of the certificate.

@@ -272,7 +272,7 @@ def _merged(group: Sequence[Blocker]) -> Blocker:
 # The attempt in progress: its route selection, its progress, and the routes that an error is about.
 
 _UNREACHABLE: Final = frozenset({"ca-connection", "ca-dns"})
-"""Codes of a CA that could not connect to this host."""
+"""Codes of a CA that could not connect to this machine."""
 
 
 class Reselect(Exception):  # control flow, not an error
@@ -386,7 +386,7 @@ def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
 def describe_error(error: AttemptError, selection: Selection, culprits: Sequence[Route]) -> AttemptError:
     """Return the error for the user.
 
-    It says that the CA cannot reach this host if the challenge type needs a connection, and it adds a likely cause.
+    It says that the CA cannot reach this machine if the challenge type needs a connection, and it adds a likely cause.
     """
     if not isinstance(error, CAError):
         return error
@@ -447,7 +447,7 @@ class Selection(Frozen):
         return [identifier for identifier, its in self.routes.items() if its == route]
 
     def distinct(self) -> list[Route]:
-        """Return the routes, each once, in the order of the names."""
+        """Return the routes, without duplicates, in the order of the names."""
         return list(dict.fromkeys(self.routes.values()))
 
 

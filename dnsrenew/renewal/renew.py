@@ -292,7 +292,7 @@ def _challenge(authorization: Authorization, attempt: ActiveAttempt) -> Challeng
 
 
 def _identifiers(values: list[Value]) -> list[str]:
-    """Return the identifiers that the values validate, each once."""
+    """Return the identifiers that the values validate, without duplicates."""
     return list(dict.fromkeys(value.identifier for value in values))
 
 

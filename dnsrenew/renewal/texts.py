@@ -37,7 +37,7 @@ ACCOUNT_PINNED_BY_TXT: Final = Text(
 )
 KEY_NOT_REUSED: Final = Text(
     "store-damaged",
-    "{path} cannot be reused ({cause}). A new key is made, although reuse_key is set.",
+    "{path} cannot be reused ({cause}). A new key is made, even though reuse_key is set.",
     "Publish the new key where the old one is pinned, as in TLSA records.",
 )
 BEFORE_FAILED: Final = Text(
@@ -52,42 +52,42 @@ AFTER_FAILED: Final = Text(
 )
 DEBT_PAID: Final = Text(
     "listen-after-owed",
-    "An earlier run was killed after {since}, while a server was stopped for the renewal of {name}. The program that "
-    "starts it again has now been run: {command}",
-    "Check that the server runs, and find out what killed the run: dnsrenew doctor {name}",
+    "An earlier run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program "
+    "that starts it again has now been run: {command}",
+    "Check that the server runs, and find out what ended it: dnsrenew doctor {name}",
 )
 DEBT_NOT_PAID: Final = Text(
     "listen-after-failed",
-    "An earlier run was killed after {since}, while a server was stopped for the renewal of {name}. The program that "
-    "starts it again failed: {cause}.",
+    "An earlier run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program "
+    "that starts it again failed: {cause}.",
     "Run it by hand; each run of dnsrenew tries this command again until it succeeds: {command}",
 )
 DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it was not run")
 DEBT: Final = Text(
     "listen-after-owed",
-    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
-    "again has not been run yet: {command}",
+    "A run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program that "
+    "starts it again has not been run yet: {command}",
     "Run dnsrenew cleanup, which runs it; the next renewal does it too.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it holds no private key")
 NO_STAGING: Final = Text(
     "no-staging",
-    "The CA {ca} has no staging CA for a dry run.",
+    "The CA {ca} has no staging server for a dry run.",
     'Name one with staging = "…" in [ca.{ca}].',
 )
 STAGING_STAND_IN: Final = Text(
     "staging-stand-in",
-    "The CA {ca} has no staging CA. The dry run uses {staging} instead.",
+    "The CA {ca} has no staging server. The dry run uses {staging} instead.",
     "A dry run does not test your account at {ca}. Check the rest.",
 )
 FAILED_BEFORE: Final = Text(
     "failed-before",
     "The last attempt failed.",
-    "Run dnsrenew renew --now (in Python: now=True) to try again at once.",
+    "To try again at once, use {now_option}.",
 )
 DEFERRED: Final = Text(
     "",
-    "{cause} The next attempt is made after {until}; dnsrenew renew --now (in Python: now=True) makes it at once.",
+    "{cause} The next attempt is made after {until}; {now_option} makes it at once.",
     "{cause_fix}",
 )
 """The last failure of a certificate that waits. The code stays that of the failure."""
@@ -113,8 +113,8 @@ LIFETIME_DIFFERS: Final = Text(
 )
 ARI_PAST_WINDOW: Final = Text(
     "ari-past-window",
-    "The renewal window that the CA suggests is past, as it was for the certificate that this one replaced. "
-    "A certificate is renewed for that once a day at most, so this one not before {until}.",
+    "The renewal window that the CA suggests is past, as it was for the certificate before. dnsrenew renews for such a "
+    "window once a day at most, so not before {until}.",
     "Ask the CA why it suggests windows in the past for new certificates.",
 )
 NO_ROUTE_LEFT: Final = Text(

@@ -478,7 +478,7 @@ class JournalFile(JournalEntry):
         self._lock = lock
 
     def _put_mark(self) -> None:
-        self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # replaces one of an older entry
+        self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # overwrites the mark of an older entry
 
     def _drop_mark(self) -> None:
         self._disk.discard(in_flight_path(self.path))

@@ -106,17 +106,17 @@ FOREIGN: Final = Text(
 )
 
 _FIX_STORE: Final = (
-    "Remove from the store what you did not put there and run `{command}`, or allow it with --insist (insist=True)."
+    "Remove from the store what you did not put there and run `{command}`, or allow it with {insist_option}."
 )
 _FIX_ABOVE: Final = (
-    "Run `{command}`, move the store to a folder that only {user} can change, or allow it with --insist (insist=True)."
+    "Run `{command}`, move the store to a folder that only {user} can change, or allow it with {insist_option}."
 )
 WEAK: Final[Mapping[Fault, Text]] = {
     "owner": Text(
         "store-not-private",
         "The store {path} belongs to {owner}, and dnsrenew runs as {user}.",
         "Run dnsrenew as {owner}, take the store over (remove what you did not put there, then run `{command}`), "
-        "or allow it with --insist (insist=True).",
+        "or allow it with {insist_option}.",
     ),
     "group": Text(
         "store-not-private",
@@ -130,7 +130,7 @@ WEAK: Final[Mapping[Fault, Text]] = {
     ),
     "everybody": Text(
         "store-not-private",
-        "Everybody can write to the store {path} (mode {mode}).",
+        "Every user of this machine can write to the store {path} (mode {mode}).",
         _FIX_STORE,
     ),
 }
@@ -140,21 +140,21 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
         "store-not-private",
         "{path} belongs to {owner}, so {owner} can replace the store {store} of {user}.",
         "Run dnsrenew as {owner}, move the store to a folder that only {user} can change, "
-        "or allow it with --insist (insist=True).",
+        "or allow it with {insist_option}.",
     ),
     "group": Text(
         "store-not-private",
-        "The group {group} can write to {path} (mode {mode}), and so replace the store {store}.",
+        "The group {group} can write to {path} (mode {mode}), and could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "list": Text(
         "store-not-private",
-        "The access list of {path} lets others write to it, and so replace the store {store}.",
+        "The access list of {path} lets others write to it, so they could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "everybody": Text(
         "store-not-private",
-        "Everybody can write to {path} (mode {mode}), and so replace the store {store}.",
+        "Every user of this machine can write to {path} (mode {mode}), and could replace the store {store}.",
         _FIX_ABOVE,
     ),
 }
@@ -224,7 +224,7 @@ BAD_NAME: Final = Text(
 )
 BAD_PATH: Final = Text(
     "store-bad-path",
-    "{path} is not a valid path on this system.",
+    "{path} is not a valid path on this machine.",
     "Set `store` to the path of a folder.",
 )
 
@@ -305,7 +305,7 @@ CURRENT_BEHIND: Final = Text(
 )
 CURRENT_REPLACED: Final = Text(
     "store-damaged",
-    "{path} was not what dnsrenew had put there. dnsrenew has recreated it.",
+    "Another program had changed {path}; dnsrenew has restored it.",
     "Inspect {copy} in the same folder if you need the cause, then delete it.",
 )
 
@@ -315,8 +315,7 @@ TOO_MANY_FAILURES: Final = Text(
     "ca-ledger",
     "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
     "in {window}.",
-    "Fix what made the validation of {names} fail; the first run after {until} tries again, `--now` (in Python: "
-    "now=True) at once.",
+    "Fix what made the validation of {names} fail; the first run after {until} tries again, {now_option} at once.",
 )
 TOO_MANY_CERTIFICATES: Final = Text(
     "ca-ledger",
@@ -327,17 +326,17 @@ TOO_MANY_CERTIFICATES: Final = Text(
 TOO_MANY_ORDERS: Final = Text(
     "ca-ledger",
     "{count} orders for {names} at the CA {ca} have failed within {window}. The next one is sent after {until}.",
-    "Find the cause before you order again; to order before {until}, use `--now` (in Python: now=True).",
+    "Find the cause before you order again; to order before {until}, use {now_option}.",
 )
 RETRY_AFTER: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before an order for {names}.",
-    "Wait until {until}; the first run after that tries again, `--now` (in Python: now=True) at once.",
+    "Wait until {until}; the first run after that tries again, {now_option} at once.",
 )
 RETRY_AFTER_ALL: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before any order.",
-    "Wait until {until}; the first run after that tries again, `--now` (in Python: now=True) at once.",
+    "Wait until {until}; the first run after that tries again, {now_option} at once.",
 )
 PAUSED: Final = Text(
     "ca-ledger",

@@ -142,7 +142,7 @@ class Versions:
         temp = self._disk.new_folder(self._versions)
         try:
             for name, mode in _MODES.items():
-                if name == _KEY and not key_pem:  # it is elsewhere
+                if name == _KEY and not key_pem:  # the key of a given request is elsewhere
                     continue
                 # No fsync for meta.json: state.json and the certificate have the same data.
                 self._disk.create(os.path.join(temp, name), contents[name], mode, sync=name != META)

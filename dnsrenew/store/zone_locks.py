@@ -158,7 +158,7 @@ class SharedLock:
             self._leave(what, shared)
 
     def _join(self, context: Context, what: str) -> _Shared | None:
-        """Return the lock with one user more; None: nobody has it."""
+        """Add a user to the held lock; return None if it is free."""
         end = context.clock.monotonic() + WRITING
         while True:
             with self._guard:

@@ -54,7 +54,7 @@ TWO_VALUES: Final = Phrase("The host keeps the two newest values of a name.")
 ONE_NAME: Final = Phrase("The account writes one name.")
 SERVERS_TTL: Final = Phrase("The server sets the TTL.")
 ONE_VALUE_A_ZONE: Final = Phrase("The host keeps one value for the whole zone.")
-NOTHING_TO_REMOVE: Final = Phrase("Values at this host need no removal.")
+NOTHING_TO_REMOVE: Final = Phrase("Values at this DNS host need no removal.")
 ONE_WRITER: Final = Phrase("The provider file says that one writer at a time changes a zone.")
 NOT_PARALLEL: Final = Phrase("Parallel calls were not asked for.")
 NO_TTL: Final = Phrase("The TTL cannot be read.")
@@ -76,12 +76,12 @@ ZONE_UNKNOWN: Final = Text(
 )
 NO_REGISTRATION: Final = Text(
     "check-no-zone",
-    "The account {account} writes only the name of its registration, and has none yet.",
+    "The account {account} writes only the name of its registration, and is not registered yet.",
     "Run dnsrenew delegate NAME: it registers, and shows the CNAME record to set.",
 )
 NAME_UNKNOWN: Final = Text(
     "check-no-zone",
-    "The account {account} writes only names that a CNAME record leads to, and its configuration does not have them.",
+    "The account {account} writes only names that a CNAME record points to, and its configuration does not have them.",
     "Run dnsrenew doctor --probe, which tests it with the certificates that use it.",
 )
 BY_HAND: Final = Text(

@@ -11,7 +11,7 @@ import dnsrenew
 
 
 def is_customer(name: str) -> bool:
-    """Tell whether a name may get a certificate. dnsrenew calls this in a thread of its own, once for each name."""
+    """Return whether a name may get a certificate. dnsrenew calls this in a thread of its own, once for each name."""
     with psycopg.connect(os.environ["CUSTOMERS"]) as database:
         return database.execute("SELECT FROM customer WHERE domain = %s", (name,)).fetchone() is not None
 

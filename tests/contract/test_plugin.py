@@ -150,7 +150,7 @@ def test_a_package_ships_its_provider_files(with_files: Path) -> None:
     cloudflare = find_provider("cloudflare")
     assert cloudflare is not None
     assert cloudflare.title != "Another one"
-    with pytest.raises(ConfigError, match="did you mean path"):
+    with pytest.raises(ConfigError, match="Did you mean path"):
         Config.from_dict({"dns": {"own": {"provider": "zonefile", "pth": str(with_files)}}})
 
 

@@ -208,7 +208,7 @@ def test_a_call_that_was_left_behind_writes_nothing_more(bind: Lab) -> None:
     gone.set()
     for left, cancel in (([30.0], gone), ([0.0], threading.Event())):
         driver = make_driver(provider, rfc2136_account(bind), seconds_left=iter(left * 9).__next__, cancel=cancel)
-        with pytest.raises(ProviderError, match="was over"):
+        with pytest.raises(ProviderError, match="ran out"):
             driver.add([RECORD])
     assert bind.txt(RECORD.name) == set()
 

@@ -25,8 +25,8 @@ PIPX: Final = ".local/bin"
 # What was typed before; the command with the message; the message; the exit status of the command that it names.
 # {c} is the option that names the configuration, where it has to be named.
 TABLE: Final = {
-    "nothing renews": ("renew{c}", "status{c}", "Nothing renews this yet. Run: ", 0),
-    "nothing renews, after a renewal": ("", "renew{c}", "Nothing renews this yet. Run: ", 0),
+    "nothing renews": ("renew{c}", "status{c}", "Automatic renewal is not set up yet. Run: ", 0),
+    "nothing renews, after a renewal": ("", "renew{c}", "Automatic renewal is not set up yet. Run: ", 0),
     "no schedule": ("", "schedule show{c}", "→ Run: ", 0),
     "a missing certificate": ("", "status{c}", "to obtain or renew now, run: ", 0),
     "a forgotten certificate": ("renew{c}; rename", "status{c}", "again, or run: ", 2),
@@ -107,5 +107,5 @@ def test_what_sudo_runs_works(machine: CronMachine, lab: Lab) -> None:
     assert found is not None, said
     assert shlex.split(found[0])[1].startswith("/")
     status, shown = typed(machine, found[0], has_path=False)
-    assert (status in {0, 1}, "not found" in shown, "This host alone" in shown) == (True, False, False), shown
+    assert (status in {0, 1}, "not found" in shown, "This machine alone" in shown) == (True, False, False), shown
     assert not (machine.folder / "anna" / "dnsrenew-state").exists()  # root left nothing of its own there

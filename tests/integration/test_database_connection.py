@@ -173,17 +173,17 @@ def test_no_free_connection(address: DatabaseAddress) -> None:
 
 
 def test_the_clock_is_that_of_the_database(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of a database does not use the clock of this host."""
+    """The clock of a database does not use the clock of this machine."""
     from dnsrenew.base.clock import SystemClock
 
     with contextlib.closing(Database(address)) as database:
         ((now,),) = database.fetch("SELECT clock_timestamp()")
-        monkeypatch.setattr(SystemClock, "now", lambda _: pytest.fail("the clock of this host was asked"))
+        monkeypatch.setattr(SystemClock, "now", lambda _: pytest.fail("the clock of this machine was asked"))
         assert abs((database.clock.now() - now).total_seconds()) < SOON
 
 
 def test_the_clock_without_a_database() -> None:
-    """The clock of this host is used until the database has been queried."""
+    """The clock of this machine is used until the database has been queried."""
     database = Database(DatabaseAddress("none", 1))
 
     assert abs(database.clock.now().timestamp() - time.time()) < SOON

@@ -340,7 +340,9 @@ def test_a_program_of_another_user_in_place_of_hfs(tmp_path: Path, stranger: Pat
     command = Command(tmp_path / "home")
     command.configure('user = "boss"\npassword = "file:password.txt"\n')
     checked = command.run(command.argv("check"))
-    assert (checked.returncode, "url: missing" in " ".join(checked.stderr.split())) == (2, True), checked.stderr
+    assert (checked.returncode, "url: This key is missing." in " ".join(checked.stderr.split())) == (2, True), (
+        checked.stderr
+    )
     assert command.run(command.install).returncode == 2
     command.configure()
     done = command.run(command.install)

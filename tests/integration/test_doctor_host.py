@@ -94,7 +94,7 @@ def test_an_ordinary_user_may_not_open_the_port(host: NetHost) -> None:
 
 
 def test_an_address_of_another_host_is_bad(host: NetHost) -> None:
-    """`listen` with an address that this host does not have is bad."""
+    """`listen` with an address that this machine does not have is bad."""
     check = host.check("port-80-free", routes=[{"challenge": "http-01", "listen": "192.0.2.99:80"}])
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"]["error"] == "EADDRNOTAVAIL"

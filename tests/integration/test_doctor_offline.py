@@ -50,7 +50,7 @@ def doctor(folder: Path, network: str, *arguments: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize(
-    ("network", "said"), [(ALONE, "This host is not connected"), (LINE_DOWN, "This host has no Internet")]
+    ("network", "said"), [(ALONE, "This machine is not connected"), (LINE_DOWN, "This machine has no Internet")]
 )
 @pytest.mark.parametrize("config", [CONFIG, ""], ids=["with a configuration", "without one"])
 def test_no_internet_is_one_finding(tmp_path: Path, network: str, said: str, config: str) -> None:

@@ -37,7 +37,7 @@ def test_a_router_with_a_public_address_and_a_mapping(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", [80, 8080])
 def test_a_mapping_that_leads_elsewhere(tmp_path: Path, port: int) -> None:
-    """A mapping to another host is bad; one to another port of this host may still reach it."""
+    """A mapping to another host is bad; one to another port of this machine may still reach it."""
     with home(tmp_path, helper=False) as network:
         network.add_mapping(80, HOST if port == 8080 else "192.168.7.99", port)
         found = network.look(*CODES, routes=LISTEN)["port-80-forwarded"]

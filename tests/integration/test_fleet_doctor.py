@@ -14,7 +14,7 @@ from tests.kit.postgres import DatabaseAddress
 from tests.lab import ports
 
 LOOKED_AT = {"store", "schedule", "expiry", "port-80-free"}
-"""Checks that ask nobody outside this host."""
+"""Checks that ask nobody outside this machine."""
 
 
 @pytest.fixture
@@ -53,5 +53,5 @@ def test_people_see_the_error_too(fleet: FleetFolder, capsys: pytest.CaptureFixt
     """The plain output has the diagnosis and the error."""
     assert main(["doctor", "--config", str(fleet.path)]) == 1
     out, err = capsys.readouterr()
-    assert "only this host was examined" in " ".join(out.split())
+    assert "only this machine was examined" in " ".join(out.split())
     assert "database" in err

@@ -437,7 +437,7 @@ def test_a_thousand_domains_at_most(
     monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
     with contextlib.closing(Fleet(config(tmp_path, address))) as fleet:
         fleet.add([f"n{number}.duckdns.org" for number in range(1000)])
-        with pytest.raises(ConfigError, match=r"1,001 domains, expected at most 1,000") as caught:
+        with pytest.raises(ConfigError, match=r"1,001 domains are too many. Use at most 1,000") as caught:
             fleet.add([f"m{number}.duckdns.org" for number in range(1001)])
     assert caught.value.code == "config-invalid"
     assert len(database.fetch("SELECT 1 FROM dnsrenew_certificate")) == 1

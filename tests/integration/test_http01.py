@@ -108,7 +108,7 @@ def test_the_ca_finds_the_answer_at_the_listener(stage: Http01Stage) -> None:
     assert set(facts.names) == set(NAMES)
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("listen", [":{}", "[::1]:{}"])
 def test_the_ca_may_come_by_ipv6(stage: Http01Stage, listen: str) -> None:
     """A name with only an AAAA record is validated over IPv6."""

@@ -151,7 +151,7 @@ def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
 def first_questions(talk: Dialogue, domain: str = f"www.{ZONE}") -> None:
     """Answer the questions before the DNS host."""
     talk.answer("Which domain", domain)
-    talk.answer("Which mail address", "me@example.test")
+    talk.answer("Which email address", "me@example.test")
     talk.answer("Do you agree", "")
 
 
@@ -180,7 +180,7 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
         assert number is not None, listed
         talk.type(number[1])
         talk.answer("Renew automatically", "")
-        talk.answer("Rehearse at", "")
+        talk.answer("dry run at", "")
         talk.expect("dry run at letsencrypt succeeded")
         lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
         status = talk.end()
@@ -350,9 +350,9 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         talk.answer("Which domain", f"typo.{ZONE}")
         talk.expect("does not exist in DNS")
         talk.answer("Which domain", f"www.{ZONE}")
-        talk.answer("Which mail address", "nobody")
-        talk.expect("is not a mail address")
-        talk.answer("Which mail address", "none")
+        talk.answer("Which email address", "nobody")
+        talk.expect("is not an email address")
+        talk.answer("Which email address", "none")
         talk.answer("Do you agree", "perhaps")
         talk.expect("neither yes nor no")
         talk.answer("Do you agree", "n")
@@ -373,7 +373,7 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         talk.expect("neither yes nor no")
         talk.answer("Renew automatically", "n")
         assert newcomer.left() == []
-        talk.answer("Rehearse at", "n")
+        talk.answer("dry run at", "n")
         assert talk.end() == 0, talk.text
     assert newcomer.crontab() == ""
     assert "# contact" in newcomer.config.read_text()
@@ -433,7 +433,7 @@ def test_a_line_is_edited_with_the_arrows(newcomer: Newcomer) -> None:
         talk.answer("Which domain", f"https://www.{ZONE}/")
         talk.expect("without https")
         talk.answer("Which domain", f"\x1b[A\x1b[D\x1b[3~\x1b[H{chr(27)}[3~" + "\x1b[3~" * 7)
-        talk.answer("Which mail address", "me@example.test")
+        talk.answer("Which email address", "me@example.test")
         talk.answer("Do you agree", "")
         talk.answer("Which DNS host", "?")
         talk.expect("searches them")
@@ -505,7 +505,7 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
     assert WRONG_SECRET not in kept.read_text()
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         talk.expect("offered again")
-        for question in ("Which domain", "Which mail", "Do you agree", "Which DNS host"):
+        for question in ("Which domain", "Which email", "Do you agree", "Which DNS host"):
             talk.answer(question, "")
         for key in ("server", "tsig_name", "tsig_algorithm"):
             talk.answer(f"? {key}", "")
@@ -517,8 +517,8 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
 
 # ── Ctrl-C ──────────────────────────────────────────────────────────────────────────────
 
-QUESTIONS: Final = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? tsig_name",
-                    "? tsig_secret", "Renew automatically", "Rehearse at")  # fmt: skip
+QUESTIONS: Final = ("Which domain", "Which email address", "Do you agree", "Which DNS host", "? tsig_name",
+                    "? tsig_secret", "Renew automatically", "dry run at")  # fmt: skip
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -530,8 +530,8 @@ def test_ctrl_c_at_a_question(newcomer: Newcomer, question: str) -> None:
         "? tsig_name": account["tsig_name"], "? tsig_algorithm": account["tsig_algorithm"],
         "? tsig_secret": account["tsig_secret"],
     }  # fmt: skip
-    order = ("Which domain", "Which mail address", "Do you agree", "Which DNS host", "? server", "? tsig_name",
-             "? tsig_algorithm", "? tsig_secret", "Renew automatically", "Rehearse at")  # fmt: skip
+    order = ("Which domain", "Which email address", "Do you agree", "Which DNS host", "? server", "? tsig_name",
+             "? tsig_algorithm", "? tsig_secret", "Renew automatically", "dry run at")  # fmt: skip
     with newcomer.talk(deploy="none") as talk:
         for each in order[: order.index(question)]:
             talk.answer(each, typed.get(each, ""))
@@ -588,7 +588,7 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
     assert done.returncode == 0, done.stderr
     assert 'tsig_secret = "env:TSIG_SECRET"' in newcomer.config.read_text()
     assert newcomer.crontab() == ""
-    assert "Nothing renews this yet" in done.stdout
+    assert "Automatic renewal is not set up yet" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -741,7 +741,7 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
         talk.answer("Renew automatically", "n")
-        talk.answer("Rehearse at", "n")
+        talk.answer("dry run at", "n")
         assert talk.end() == 0, talk.text
     assert "mail address" not in talk.text
     assert newcomer.config.read_text().startswith(before.rstrip("\n"))

@@ -60,7 +60,7 @@ def test_a_mix_in_one_order(stage: Stage) -> None:
     )
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_the_name_of_an_ipv6_certificate(stage: Stage) -> None:
     """The folder of an IPv6 certificate has no colon, which Windows does not allow."""
     changes = {"dns.home": None, "certificate.0.domains": ["0:0::1"]}

@@ -80,7 +80,7 @@ def test_the_tutorial_and_a_backup(reader: Reader) -> None:
         assert monitored(reader) == [f'dnsrenew_not_after_seconds{{name="{NAME}"}}']
         assert_scheduled(reader)
         backup, restore = (
-            between(BACKUP, *headings) for headings in (("## What", "## Restore"), ("## Restore", "## Upgrade"))
+            between(BACKUP, *headings) for headings in (("## With the", "### Restore"), ("### Restore", "## Upgrade"))
         )
         lost = Typed("rm -r ~/certificates && crontab - </dev/null", "")
         again = typed_to_the_end(reader, [*commands(backup), lost, *commands(restore)])

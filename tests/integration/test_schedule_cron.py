@@ -46,7 +46,7 @@ def test_cron_that_does_not_run_is_said_until_it_does(machine: CronMachine, lab:
     """Where cron is installed and does not run, each command says so, with the command that starts it."""
     configure(machine, lab, user)
     status, said = machine.dnsrenew(user, "renew")
-    assert (status, "Nothing renews this yet" in said) == (0, True), said
+    assert (status, "Automatic renewal is not set up yet" in said) == (0, True), said
     status, said = machine.dnsrenew(user, "schedule", "install")
     assert (status, OFF in said, "now runs automatically" in said) == (0, True, False), said
     for command, ends in (("schedule show", 0), ("status", 0), ("status --check", 1), ("status -q --check", 1)):
@@ -139,7 +139,7 @@ def test_a_schedule_that_never_ran_is_noticed(machine: CronMachine, lab: Lab) ->
     assert (status, "installed 3 days ago and has not run since" in said) == (1, True), said
     assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
     status, said = machine.dnsrenew("anna", "status", "--check")
-    assert (status, "Nothing renews this yet" in said) == (0, True), said
+    assert (status, "Automatic renewal is not set up yet" in said) == (0, True), said
 
 
 @as_root
@@ -155,7 +155,7 @@ def test_two_configurations_beside_each_other(machine: CronMachine, lab: Lab, us
     for given in ([], ["--config", str(second)]):
         assert "cron renews automatically." in machine.dnsrenew(user, "status", *given)[1]
     assert machine.dnsrenew(user, "schedule", "remove")[0] == 0
-    assert "Nothing renews this yet" in machine.dnsrenew(user, "status")[1]
+    assert "Automatic renewal is not set up yet" in machine.dnsrenew(user, "status")[1]
     assert "cron renews automatically." in machine.dnsrenew(user, "status", "--config", str(second))[1]
 
 
@@ -191,7 +191,7 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
         assert lab.key.secret not in talk.text
         return " ".join(talk.text.split())
 
-    first = (("Which domain", "www.evening.test"), ("Which mail address", "none"), ("Do you agree", ""))
+    first = (("Which domain", "www.evening.test"), ("Which email address", "none"), ("Do you agree", ""))
     said = init(*first)
     assert OFF in said, said
     said = machine.dnsrenew("anna", "status")[1]
@@ -217,4 +217,4 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
         talk.answer("evening.test", "y")
         assert talk.end() == 0, talk.text
     assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
-    assert "Nothing renews this yet" in machine.dnsrenew("anna", "status")[1]
+    assert "Automatic renewal is not set up yet" in machine.dnsrenew("anna", "status")[1]

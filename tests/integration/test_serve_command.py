@@ -213,7 +213,7 @@ from dnsrenew import Config
 made = Config.from_dict
 Config.from_dict = lambda mapping, **more: made({{**mapping, "resolver": {resolver!r}}}, **more)
 """
-"""The options have none for the name servers of this host: those of the box."""
+"""The options have none for the name servers of this machine: those of the box."""
 
 
 def test_a_certificate_by_options(box: AcmeBox, port: int, tmp_path: Path) -> None:
@@ -521,7 +521,7 @@ def test_a_port_that_is_taken(box: AcmeBox, tmp_path: Path) -> None:
 
 
 def test_an_address_of_another_host(box: AcmeBox, port: int, tmp_path: Path) -> None:
-    """An address that this host does not have is named."""
+    """An address that this machine does not have is named."""
     configure(tmp_path, box, "one")
     done = failed(tmp_path, "main:app", "--bind", f"192.0.2.1:{port}", "--json")
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "serve-address-missing")

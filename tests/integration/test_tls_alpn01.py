@@ -53,7 +53,7 @@ def test_the_ca_validates_a_certificate_of_two_names(stage: Stage) -> None:
     assert "txt-written" not in stage.kinds()
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("host", ["", "[::1]"])
 def test_the_ca_can_connect_by_ipv6(stage: Stage, host: str) -> None:
     """A name with only an AAAA record is validated over IPv6."""

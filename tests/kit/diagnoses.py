@@ -40,7 +40,7 @@ def check(
 
 
 INTERNET = check("internet", "ok", "The internet can be reached by IPv4 and IPv6.", families=["IPv4", "IPv6"])
-CLOCK = check("clock", "ok", "The clock of this host is right within {seconds} s.", seconds=1)
+CLOCK = check("clock", "ok", "The clock of this machine is right within {seconds} s.", seconds=1)
 STORE = check("store", "ok", "The store {path} can be written.", path="/var/lib/dnsrenew")
 CA = check("ca-reachable", "ok", "{ca} answers.", ca="letsencrypt", seconds=0.2)
 ACCOUNT = check("dns-account", "ok", "The account {dns} may write for {name}.", dns="duckdns", name=HOUSE)
@@ -55,7 +55,7 @@ PORT_USED = check(
     'Stop it, or write webroot = "/var/www/html" in the certificate.', ("http-01",), owner="nginx", pid=812, port=80,
 )  # fmt: skip
 FIREWALL = check(
-    "port-80-firewall", "bad", "The firewall of this host drops connections to port 80: {rule}",
+    "port-80-firewall", "bad", "The firewall of this machine drops connections to port 80: {rule}",
     "Run: nft add rule inet filter input tcp dport 80 accept", ("http-01",), rule="tcp dport 80 drop",
 )  # fmt: skip
 OUTSIDE = check(

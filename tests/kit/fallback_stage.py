@@ -1,4 +1,4 @@
-"""For test_fallback_*.py and others: routes, attempts, and a zone whose names have the address of this host."""
+"""For test_fallback_*.py and others: routes, attempts, and a zone whose names have the address of this machine."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Constellix(RestHost):
             return 200, json.dumps([self._record(name) for name in sorted({name for name, _ in self.values.values()})])
         name = path[3] if path[3:] else self.full(body["name"])
         if method == "POST" and self.look(name):
-            return 400, {"errors": ["Record with this host already exists"]}
+            return 400, {"errors": ["Record with this machine already exists"]}
         self.replace(name, [item["value"] for item in body["roundRobin"]] if method != "DELETE" else [])
         return 200, {"success": "Record  updated successfully", "name": self.short(name)}
 

@@ -141,7 +141,7 @@ class MemoryLab:
         return Lab.account(self, key, *zones)  # type: ignore[arg-type]  # the same
 
     def add_zone(self, name: str, _records: str = "", **_: Any) -> None:
-        """Add a zone that the key of the lab may change; every name has the address of this host."""
+        """Add a zone that the key of the lab may change; every name has the address of this machine."""
         self.keys[self.key].append(name)
         self.dns.zones = (*self.dns.zones, name)
 

@@ -126,7 +126,7 @@ class _Host:
         subprocess.run(["mount", "--bind", str(file), "/etc/hosts"], check=True)
 
     def _dns(self, address: str, folder: str) -> None:
-        """Serve the zone a.test on port 53, by the server in its NS record and by that of this host."""
+        """Serve the zone a.test on port 53, by the server in its NS record and by that of this machine."""
         for number, each in enumerate((address, "127.0.0.1")):
             named = BindPrimary(Path(folder) / str(number), each, 53, 9953 + number, 9960)
             named.zones["a.test"] = Zone("a.test", _RECORDS, (address,), (address,))

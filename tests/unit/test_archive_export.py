@@ -213,7 +213,7 @@ parts = ["plugged-canary", { n = 1 }]
     result = exported(config, tmp_path / "a.tgz", None)
     text = contents(tmp_path / "a.tgz")["config/dnsrenew.toml"].decode()
     assert text.endswith(table.replace("plugged-canary", "•••"))
-    assert "1st of dns.plugged.parts" in [each.key for each in result.masked]
+    assert "item 1 of dns.plugged.parts" in [each.key for each in result.masked]
 
 
 def test_arguments_that_could_hold_a_secret_are_named(config: Path, tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ before = ["/bin/sh", "-c", "stop"]
     result = exported(config, tmp_path / "a.tgz", None)
     assert [(each.file, each.key) for each in result.kept] == [
         ("dnsrenew.toml", "dns.told.token.command"),
-        ("conf.d/certificates.toml", "certificate home, 1st of deploy, run"),
-        ("conf.d/certificates.toml", "certificate home, 4th of deploy, url"),
+        ("conf.d/certificates.toml", "certificate home, deployment 1, run"),
+        ("conf.d/certificates.toml", "certificate home, deployment 4, url"),
         ("conf.d/certificates.toml", "certificate home, before"),
     ]
     assert all(each.line for each in result.kept)

@@ -55,7 +55,7 @@ CASES = (
         "two routes alike",
         certificate(routes=[BY_HOME, {"challenge": "dns-01"}, BY_HOME]),
         INVALID,
-        ("routes", "number 1"),
+        ("route", "route 1"),
     ),
     Case("an IP address on dns-01", certificate(domains=["192.0.2.1"]), INVALID, ("192.0.2.1", "IP address")),
     Case("an IPv6 address on dns-01", certificate(domains=["2001:db8::1"]), INVALID, ("2001:db8::1", "IP address")),

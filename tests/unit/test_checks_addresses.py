@@ -1,4 +1,4 @@
-"""Whether a name resolves to this host: certain and likely results, and reasons for a failed http-01 validation."""
+"""Whether a name resolves to this machine: certain and likely results, and reasons for a failed http-01 validation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_name_without_addresses_is_certain() -> None:
 
 
 def test_a_name_that_leads_here_is_well() -> None:
-    """A name is fine if all its addresses are those of this host."""
+    """A name is fine if all its addresses are those of this machine."""
     verdict = judge(NAME, [PUBLIC, "2003:db8::7"], [PUBLIC, "2003:db8::7", PRIVATE])
     assert (verdict.result, verdict.fix) == ("ok", "")
     assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2003:db8::7"]}
@@ -52,7 +52,7 @@ def test_a_name_that_leads_here_is_well() -> None:
 def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
     found: list[str], ours: list[str], router: list[str], blocks: bool
 ) -> None:
-    """An address of another host is wrong if this host or its router has a public one of that family.
+    """An address of another host is wrong if this machine or its router has a public one of that family.
 
     A wrong A record does not matter beside a good AAAA record.
     """
@@ -62,7 +62,7 @@ def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
 
 
 def test_the_routers_address_is_ours() -> None:
-    """The router's public address counts as one of this host."""
+    """The router's public address counts as one of this machine."""
     assert judge(NAME, [ROUTER], [PRIVATE], router=[ROUTER]).result == "ok"
 
 
@@ -70,11 +70,11 @@ def test_the_routers_address_is_ours() -> None:
     ("found", "how", "said"),
     [
         ([ROUTER], {"proxy": "Cloudflare"}, "belongs to Cloudflare"),
-        ([PUBLIC, ROUTER], {}, "to this host and to others (8.8.8.8)"),
+        ([PUBLIC, ROUTER], {}, "to this machine and to others (8.8.8.8)"),
     ],
 )
 def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str], said: str) -> None:
-    """The result is unknown if a proxy or another host may answer, even if this host has a public address."""
+    """The result is unknown if a proxy or another host may answer, even if this machine has a public address."""
     verdict = judge(NAME, found, [PUBLIC], proxy=how.get("proxy"), blocks=INBOUND)
     assert (verdict.result, verdict.blocks) == ("unknown", INBOUND)
     assert said in verdict.summary
@@ -98,7 +98,7 @@ def test_what_is_local(address: str, is_ours: bool) -> None:
     [
         ([PUBLIC, "2003:db8::1"], [PUBLIC], "AAAA record of x.test points to 2003:db8::1", "Correct the AAAA record"),
         ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
-        ([ROUTER], [], "no address of that family", "Correct the A record"),
+        ([ROUTER], [], "has no such address", "Correct the A record"),
     ],
 )
 def test_an_address_that_is_not_ours_is_likely_the_reason(
@@ -142,7 +142,7 @@ def explained(error: AttemptError, known: dict[str, tuple[str, ...]] | None = No
 
 @pytest.mark.parametrize("code", ["ca-connection", "ca-unauthorized"])
 def test_where_the_name_leads_becomes_evidence(code: str) -> None:
-    """The evidence has the addresses of the names that failed by http-01, and those of this host."""
+    """The evidence has the addresses of the names that failed by http-01, and those of this machine."""
     error = failed(NAME, WILD, code=code)
     assert explained(error, {NAME: ("127.0.0.1",)}).asked == [NAME]
     assert error.evidence["addresses"] == {NAME: {"A": ["127.0.0.1"], "AAAA": []}}

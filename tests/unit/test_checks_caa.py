@@ -184,7 +184,10 @@ def test_no_record_is_no_restriction() -> None:
         account_url=None,
     )
     assert unknown.result == "unknown"
-    assert unknown.summary == "It is unknown whether CAA records restrict example.com. The servers do not {answer}."
+    assert (
+        unknown.summary
+        == "dnsrenew could not find out whether CAA records restrict example.com. The servers do not {answer}."
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path
     out = capsys.readouterr().out
     assert "2 certificates and 1 account exported" in out
     assert "dnsrenew.toml:13: dns.home.token is masked" in out
-    assert "conf.d/certificates.toml:12: certificate second, 1st of deploy, run is in the file as it is" in out
+    assert "conf.d/certificates.toml:12: certificate second, deployment 1, run is in the file unchanged" in out
     assert f"{folder / 'secrets/own-token.secret'} was left out" in out
     target = tmp_path / "new/dnsrenew.toml"
     assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(target)]) == 0

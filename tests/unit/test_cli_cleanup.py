@@ -76,7 +76,7 @@ def test_a_value_that_may_come_back_is_reported(renewer: Cleaner, capsys: pytest
     renewer.found = CleanupResult((txt("a"), txt("b")), late=(txt("b"),))
     assert main(["cleanup"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("! A request of the killed run may still be under way and write 1 TXT value again.")
+    assert last.startswith("! The DNS host may still write 1 TXT value from the interrupted run.")
 
 
 KEPT = CleanupResult(

@@ -133,7 +133,7 @@ def test_a_driver_that_is_not_installed(folder: Path, capsys: pytest.CaptureFixt
     (folder / "dnsrenew.toml").write_text('[dns.home]\nprovider = "mine"\n')
     for command in ("check", "status"):
         assert main([command]) == 2
-        assert 'whose driver "nobody" is not installed' in capsys.readouterr().err
+        assert 'The driver "nobody" of "mine" is not installed.' in capsys.readouterr().err
 
 
 @as_root
@@ -158,9 +158,11 @@ def test_what_a_user_names_is_used_with_a_warning(folder: Path, capsys: pytest.C
     assert main(["check", "--config", str(path), "--insist"]) == 0
     with acting_as(NOBODY):
         assert main(["check", "--config", str(path), "--insist"]) == 0
-        assert "Everybody can change" not in capsys.readouterr().err
+        assert "Every user of this machine can change" not in capsys.readouterr().err
         assert main(["check", "--config", str(path)]) == 0
-        assert f"! Everybody can change {path} (mode 0666)" in " ".join(capsys.readouterr().err.split())
+        assert f"! Every user of this machine can change {path} (mode 0666)" in " ".join(
+            capsys.readouterr().err.split()
+        )
         assert main(["check"]) == 2  # found, not named
 
 

@@ -94,10 +94,10 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["unheard-of"], "write providers/unheard-of.toml if dns-lexicon knows the host"),
-        (["cloudfare"], "Did you mean cloudflare? Otherwise write providers/cloudfare.toml"),
+        (["unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
+        (["cloudfare"], "Did you mean cloudflare? Otherwise run `dnsrenew delegate NAME`"),
         (["--search", "unheard-of"], "Nothing matches 'unheard-of'."),
-        (["--search", "unheard-of"], "write providers/NAME.toml if dns-lexicon knows the host"),
+        (["--search", "unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
         (["--search", "cloudfare"], "Did you mean cloudflare?"),
     ],
 )

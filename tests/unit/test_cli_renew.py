@@ -53,7 +53,7 @@ from tests.kit.cli_stage import (
 Stage = Callable[..., FakeRenewer]
 LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
 STOPPED = Cancelled("cancelled", "The run was stopped.", fix="Run it again.")
-SHORT = "The CA cannot reach this host by HTTP on port 80."
+SHORT = "The CA cannot reach this machine by HTTP on port 80."
 REFUSED = DeployError("deploy-refused", "No.", fix="Y.")
 SKIPPED = AttemptError("caa", "CAA forbids it.", fix="Add the record.")
 LIMITED = CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=3600.0)
@@ -210,7 +210,7 @@ def test_after_a_success_it_is_said_that_nothing_renews(
     stage([done], None, schedule)
     main(line.split())
     shown = "".join(capsys.readouterr())
-    assert ("Nothing renews this yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
+    assert ("Automatic renewal is not set up yet. Run: " in shown and "dnsrenew schedule install" in shown) is said
 
 
 @pytest.mark.parametrize(("line", "said"), [("renew", True), ("renew --scheduled", False), ("renew -q", False)])
@@ -279,7 +279,7 @@ def test_a_certificate_that_needs_a_person(
     stage([outcome()], config, schedule)
     assert main(["renew"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert ("No schedule can renew home, because a person sets the records" in out) is is_by_hand
+    assert ("No schedule can renew home, because its records are set by hand" in out) is is_by_hand
     assert ("dnsrenew schedule install" in out) is (schedule is NOBODY and not is_by_hand)
     assert is_by_hand <= ("next renewal" not in out)
 
@@ -451,7 +451,7 @@ def lost(**route: Any) -> Attempt:
     error = AttemptError(
         "http-unreachable",
         f"{SHORT} The CA said: timeout.",
-        fix="Forward port 80 to this host.",
+        fix="Forward port 80 to this machine.",
     )
     return Attempt(route=replace(ROUTE, challenge="http-01", dns=(), **route), orders=1, seconds=1.2, error=error)
 
@@ -475,7 +475,7 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     assert main(["renew", "--dry-run", "--force"]) == 0
     assert capsys.readouterr().out.splitlines()[:4] == [
         "✓ home dry run at lab-staging succeeded: example.test, *.example.test",
-        f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
+        f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
         f"  Nothing was saved. The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days).",
     ]
@@ -508,7 +508,7 @@ def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.Captur
     stage([outcome(attempts=(lost(), skip, way))])
     assert main(["renew"]) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == [
-        f"  tried        http-01 at lab (1 order, 1.2 s): {SHORT} Forward port 80 to this host.",
+        f"  tried        http-01 at lab (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  skipped      dns-01 with b at lab: CAA forbids it. Add the record.",
         "  by           dns-01 with home at lab (1 order, 2 s)",
     ]
@@ -525,7 +525,7 @@ def test_quiet_warns_in_one_line_of_a_failed_route(stage: Stage, capsys: pytest.
     out, err = capsys.readouterr()
     assert out == ""
     head = "! home renewed by dns-01 with home at lab, but 1 other route failed"
-    assert err == f"{head}: http-01 at lab: {SHORT} Forward port 80 to this host.\n"
+    assert err == f"{head}: http-01 at lab: {SHORT} Forward port 80 to this machine.\n"
     stage([outcome(route=ROUTE, attempts=(lost(), skipped(SKIPPED), way))])
     assert main(["renew", "-q", "--json"]) == 0
     assert "but 2 other routes failed: http-01 at lab: " in capsys.readouterr().err
@@ -542,7 +542,7 @@ def test_a_failure_after_several_routes(stage: Stage, capsys: pytest.CaptureFixt
     assert main(["renew"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:4] == [
-        "  tried       http-01 at lab (1 order, 1.2 s): The CA cannot reach this host by HTTP on port 80.",
+        "  tried       http-01 at lab (1 order, 1.2 s): The CA cannot reach this machine by HTTP on port 80.",
         "  skipped     dns-01 with b at lab: CAA forbids it.",
         "  tried       dns-01 with home at lab (1 order, 121 s)",
     ]
@@ -906,7 +906,7 @@ def test_the_next_route_is_shown_with_why_the_last_one_failed(stage: Stage, caps
         "home: renewing: example.test",
         "home: ✗ skipped dns-01 with b at lab: CAA forbids it.",
         "home: trying http-01 at lab",
-        "home: ✗ http-01 at lab failed: The CA cannot reach this host by HTTP on port 80.",
+        "home: ✗ http-01 at lab failed: The CA cannot reach this machine by HTTP on port 80.",
         "home: trying dns-01 with home at lab",
         f"home: ✗ dns-01 with home at lab failed: {late().message}",
         "home: ✗ failed",

@@ -140,7 +140,7 @@ def test_what_a_ca_asked_for_is_said_with_the_command(show: Show) -> None:
 def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
     """A failed forced renewal of a certificate that is not due proposes --force, not --now."""
     lines = show(valid(last_failure=FAILURE))
-    assert lines[2].endswith("! valid, failed")
+    assert lines[2].endswith("! valid, renewal failed")
     assert "It is not due before 20" in lines[3]
     assert lines[3].endswith("To renew it earlier, run: dnsrenew renew home --force")
     assert not any("--now" in line for line in lines)
@@ -268,7 +268,7 @@ def test_whether_anything_renews_is_reported(show: Show) -> None:
     assert len(show(valid())) == 3  # unknown
     mine = valid("x", state="due", last_failure=FAILURE, next_attempt=now() + timedelta(days=3))
     lines = show(valid(), mine, schedule=ActiveSchedule(False))
-    assert lines[-1].startswith("! Nothing renews this yet. Run: dnsrenew ")
+    assert lines[-1].startswith("! Automatic renewal is not set up yet. Run: dnsrenew ")
     assert "dnsrenew schedule install" in lines[-1]
     assert lines[1].split()[4] == "DUE"
     assert "Next attempt" not in "".join(lines)
@@ -350,7 +350,7 @@ def test_what_needs_a_person_is_reported(show: Show, names: list[str]) -> None:
     ]
     config = FakeConfig(tuple(specs), {"person": person, "api": api})
     said = " ".join(show(*map(valid, names), schedule=ActiveSchedule(installed=False), config=config))
-    assert "No schedule can renew home, because a person sets the records" in said
+    assert "No schedule can renew home, because its records are set by hand" in said
     assert ("dnsrenew schedule install" in said) is (len(names) == 2)
 
 

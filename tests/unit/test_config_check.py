@@ -168,7 +168,12 @@ def test_a_malformed_domain_does_not_hide_other_mistakes(tmp_path: Path) -> None
     said = mistakes(tmp_path, text, check)
     domains = [f"certificate[0].domains[{index}]" for index in (0, 4, 1, 2, 3)]
     assert sorted(one["key"] for one in said) == ["agree_terms", *sorted(domains)]
-    assert {one["found"] for one in said} >= {'"fileserver.local"', '"a_b.example.com"', '"nas"', '"*.example.com"'}
+    assert {one["found"] for one in said} >= {
+        '"fileserver.local"',
+        '"a_b.example.com"',
+        '"nas"',
+        '"*.example.com"',
+    }
 
 
 def test_a_malformed_name_does_not_hide_other_mistakes(tmp_path: Path) -> None:

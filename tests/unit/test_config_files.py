@@ -231,7 +231,7 @@ def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -
     (tmp_path / "roots.pem").write_bytes(content)
     (said,) = mistakes(tmp_path, LAB)
     assert (said["line"], said["key"]) == (8, "ca.lab.trust")
-    assert said["found"] == '"roots.pem", which holds no certificate in PEM form'
+    assert said["found"] == '"roots.pem" contains no certificate in PEM form.'
 
 
 @pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
@@ -255,7 +255,7 @@ def test_a_file_of_roots_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "open", refusing)
     (said,) = mistakes(tmp_path, LAB)
-    assert (said["line"], said["found"]) == (8, '"roots.pem", which cannot be read (permission denied)')
+    assert (said["line"], said["found"]) == (8, '"roots.pem" cannot be read (permission denied).')
 
 
 # ── the search and links ────────────────────────────────────────────────────────────────
@@ -288,7 +288,9 @@ def test_a_pipe_in_the_place_of_an_own_provider(tmp_path: Path) -> None:
     (tmp_path / "providers").mkdir()
     os.mkfifo(tmp_path / "providers/mine.toml")
     said = mistakes(tmp_path, HOME.replace("rfc2136", "mine") + CERTIFICATE)
-    assert [(Path(one["file"]).name, one["found"]) for one in said] == [("mine.toml", "it is a pipe")]
+    assert [(Path(one["file"]).name, one["found"]) for one in said] == [
+        ("mine.toml", "This file cannot be read: it is a pipe.")
+    ]
 
 
 def test_a_pipe_that_is_included(tmp_path: Path) -> None:

@@ -248,8 +248,8 @@ def test_a_document_is_read_as_a_table(tmp_path: Path) -> None:
         ("tags", "3"),
         ("domains[0]", '"a b"'),
         ("colour", "unknown key"),
-        ("ca", 'the unknown CA "nope"'),
-        ("routes[0].dns", 'the unknown DNS account "hom"'),
+        ("ca", 'The CA "nope" is unknown.'),
+        ("routes[0].dns", 'The DNS account "hom" is unknown.'),
     ]
     deploy = [{"to": "webhook", "url": "https://a.test/x", "secret": "env:HOOK"}]
     (entry,) = reader.spec({"domains": ["a.test"], "deploy": deploy}).deploy

@@ -33,7 +33,7 @@ CASES = [
     ('store = "postgresql://u:p@h/d"\n' + GOOD, 1, "store", "a URL with a password", "without the password"),
     ("store = 3\n" + GOOD, 1, "store", "3", "a text"),
     ('default_ca = "letsencript"\n' + GOOD, 1, "default_ca", '"letsencript"', "letsencrypt"),
-    ('default_ca = "zerossl"\n' + GOOD, 1, "default_ca", "without its external", "app.zerossl.com"),
+    ('default_ca = "zerossl"\n' + GOOD, 1, "default_ca", "needs an external", "app.zerossl.com"),
     ('include = "conf.d/*.toml"\n' + GOOD, 1, "include", "a text", "a list of paths"),
     ('include = ["other.toml"]\n' + GOOD, 1, "include[0]", "no file at", "an existing file"),
     ("dns = 1\n" + CERTIFICATE, 1, "dns", "a number", "[dns.NAME]"),
@@ -51,7 +51,7 @@ CASES = [
     (GOOD + "[ca.letsencrypt]\ntimeout = true\n", 7, "ca.letsencrypt.timeout", "true", "a number of seconds"),
     (GOOD + '[ca.letsencrypt]\nstaging = "googl"\n', 7, "ca.letsencrypt.staging", '"googl"', "google"),
     (GOOD + '[ca.letsencrypt]\nname = "le"\n', 7, "ca.letsencrypt.name", "unknown key", "directory"),
-    (GOOD + '[ca."../up"]\ndirectory = "https://h/d"\n', 6, 'ca."../up"', "the name", "letters, digits"),
+    (GOOD + '[ca."../up"]\ndirectory = "https://h/d"\n', 6, 'ca."../up"', "This name", "letters, digits"),
     (GOOD + "[ca]\nlab = 1\n", 7, "ca.lab", "a number", "[ca.NAME]"),
     # tables of accounts
     (CERTIFICATE + '[dns]\nprovider = "DuckDNS"\ntoken = "env:T"\n', 3, "dns", "without a name", "[dns.duckdns]"),
@@ -68,7 +68,7 @@ CASES = [
     (CERTIFICATE + '[dns.home]\nprovider = "rfc2136"\n', 3, "dns.home.server", "missing", "primary name server"),
     (GOOD.replace("[[", 'servr = "x"\n[['), 4, "dns.home.servr", "an unknown option", "server"),
     (GOOD.replace("[[", "ttl = 0\n[["), 4, "dns.home.ttl", "0", "from 1"),
-    (GOOD.replace("[[", 'name = "x"\n[['), 4, "dns.home.name", '"x"', "the word after"),
+    (GOOD.replace("[[", 'name = "x"\n[['), 4, "dns.home.name", "not allowed", "the word after"),
     (GOOD.replace("[[", "zones = []\n[["), 4, "dns.home.zones", "an empty list", "at least one"),
     (GOOD.replace("[[", 'zones = ["*.a.test"]\n[['), 4, "dns.home.zones[0]", '"*.a.test"', "without a star"),
     # the resolver
@@ -79,7 +79,7 @@ CASES = [
     (GOOD + "[resolver]\nauthoritative_port = 65536\n", 7, "resolver.authoritative_port", "65536", "1 to 65535"),
     (GOOD + '[resolver]\ndoh = ["dns.test"]\n', 7, "resolver.doh[0]", '"dns.test"', "https://"),
     # certificates
-    (HOME + "[[certificate]]\n", 4, "certificate[0].domains", "missing", "a value for domains"),
+    (HOME + "[[certificate]]\n", 4, "certificate[0].domains", "missing", "domains = …"),
     # a misspelt key that is needed is one mistake, that of its line
     (HOME + '[[certificate]]\ndomans = ["a.test"]\n', 5, "certificate[0].domans", "unknown key", "domains"),
     (
@@ -101,7 +101,7 @@ CASES = [
     (GOOD + 'key = "ecdsa-p265"\n', 6, "certificate[0].key", '"ecdsa-p265"', "ecdsa-p256"),
     (GOOD + 'reuse_key = "no"\n', 6, "certificate[0].reuse_key", '"no"', "true or false"),
     (GOOD + 'ca = "letsencrpt"\n', 6, "certificate[0].ca", '"letsencrpt"', "letsencrypt"),
-    (GOOD + 'ca = "google"\n', 6, "certificate[0].ca", "without its external", "gcloud"),
+    (GOOD + 'ca = "google"\n', 6, "certificate[0].ca", "needs an external", "gcloud"),
     (GOOD + "profile = 1\n", 6, "certificate[0].profile", "1", "prefer"),
     (GOOD + 'profile = { prefr = "x", prefer = "y" }\n', 6, "certificate[0].profile.prefr", "unknown key", "prefer"),
     (GOOD + "propagation = 3\n", 6, "certificate[0].propagation", "a number", "a table"),
@@ -127,7 +127,7 @@ CASES = [
         ROUTES + '{ challenge = "dns-01", listen = ":80" }]\n',
         7,
         "certificate[0].routes[0].listen",
-        "without effect",
+        "has no effect",
         "http",
     ),
     (
@@ -141,13 +141,13 @@ CASES = [
         ROUTES + '{ challenge = "dns-01" },\n  { challenge = "dns-01", ca = "letsencrypt" }]\n',
         8,
         "certificate[0].routes[1]",
-        "a route",
-        "the same as number 1",
+        "in the list twice",
+        "the same as route 1",
     ),
     # deploy
     (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "a table", "run"),
     (GOOD + 'deploy = [{ to = "file" }]\n', 6, "certificate[0].deploy[0].to", '"file"', "files"),
-    (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "nothing to do", "combined"),
+    (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "does nothing", "combined"),
     (
         GOOD + 'deploy = [{ to = "files", key = "k", mode = "abc" }]\n',
         6,
@@ -216,11 +216,11 @@ def test_options_of_an_account_in_one_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "place"),
     [
-        (("certificate", 0, "routes", 1, "dns"), "certificate home, 2nd of routes, dns"),
+        (("certificate", 0, "routes", 1, "dns"), "certificate home, route 2, dns"),
         (("certificate", 0), "certificate home"),
-        (("certificate", 1, "key"), "the 2nd [[certificate]], key"),
-        (("certificate", 2, "domains", 10), "the 3rd [[certificate]], 11th of domains"),
-        (("dns", "home", "zones", 0), "1st of dns.home.zones"),
+        (("certificate", 1, "key"), "certificate 2, key"),
+        (("certificate", 2, "domains", 10), "certificate 3, domain 11"),
+        (("dns", "home", "zones", 0), "item 1 of dns.home.zones"),
         (("dns", "home", "provider"), "dns.home.provider"),
     ],
 )
@@ -328,3 +328,23 @@ def test_a_mistake_in_an_account_or_ca_does_not_make_others(tmp_path: Path) -> N
 def test_a_right_file_has_none(tmp_path: Path) -> None:
     """The base configuration of these tests has no mistake."""
     assert load(tmp_path, GOOD).certificates[0].name == "example.test"
+
+
+def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
+    """What is wrong and what to write are two sentences; which ones, the kind of mistake decides."""
+    text = GOOD + 'key = "x"\npropagation = { timeout = 0 }\nreuse_key = 1\nrenew_befor = "1/3"\nca = []\n[notify]\n'
+    assert [str(Mistake(**one)).partition("toml:")[2].partition(": ")[2] for one in mistakes(tmp_path, text)] == [
+        (
+            'certificate 1, key: "x" is not a known value. Use "ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072" or '
+            '"rsa4096".'
+        ),
+        "certificate 1, propagation.timeout: 0 is out of range. Use a number of seconds from 1 to 86400.",
+        "certificate 1, reuse_key: 1 is not valid here. Use true or false.",
+        (
+            'certificate 1, renew_befor: This key is unknown. Did you mean renew_before? If not, use "name", '
+            '"domains", "csr", "ca", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", '
+            '"routes", "propagation", "before", "after" or one of 2 more.'
+        ),
+        "certificate 1, ca: This is a list. Use a name of letters, digits, dots, hyphens and underscores.",
+        'notify.to: This key is missing. Set it to a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`.',
+    ]

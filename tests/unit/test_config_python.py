@@ -187,7 +187,7 @@ def test_a_route_names_one_of_two_accounts(route: Any) -> None:
     """If a route names the provider, it is not clear which account is meant: that stays a mistake."""
     accounts = [DnsAccount("rfc2136", server="h"), DnsAccount("rfc2136", server="i")]
     (said,) = wrong(single_certificate, ["a.test"], dns=accounts, routes=[route])
-    assert (said["key"], said["found"]) == ("dns.rfc2136", "two accounts of this name")
+    assert (said["key"], said["found"]) == ("dns.rfc2136", "Two accounts have this name.")
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,16 @@ def test_a_route_names_one_of_two_accounts(route: Any) -> None:
         ({"domains": None}, "domains", "nothing", "a list with at least one domain name"),
         ({"domains": 3}, "domains", "3", "a list with at least one domain name"),
         ({"domains": b"a.test"}, "domains", "a bytes", "a list with at least one domain name"),
-        ({"contact": 3}, "contact", "3", "a list of mail addresses"),
-        ({"contact": b"x"}, "contact", "a bytes", "a list of mail addresses"),
+        ({"contact": 3}, "contact", "3", "a list of email addresses"),
+        ({"contact": b"x"}, "contact", "a bytes", "a list of email addresses"),
         ({"ca": "https://h/d"}, "ca", '"https://h/d"', 'the name of a CA, or a CA such as CA("https://…")'),
         ({"deploy": 3}, "deploy", "3", "a list of Deployment, tables and functions of a Certificate"),
-        ({"deploy": [Deployment("docker", container="c")]}, "deploy[0]", "nothing to do", 'at least one of "signal"'),
+        (
+            {"deploy": [Deployment("docker", container="c")]},
+            "deploy[0]",
+            "This deployment does nothing.",
+            'at least one of "signal"',
+        ),
         (
             {"dns": [DnsAccount("cloudflare", auth_token=3)]},
             "dns.cloudflare.auth_token",

@@ -67,7 +67,7 @@ def test_plain_secrets_are_warned_about_once(tmp_path: Path) -> None:
     text = with_secret('"canary-1"') + 'deploy = [{ to = "pkcs12", path = "p", password = "canary-2" }]\n'
     config = load(tmp_path, text)
     (notice,) = [one for one in config.warnings if one.code == "secret-plain"]
-    assert "dns.home.tsig_secret; the 1st [[certificate]], 1st of deploy, password" in notice.message
+    assert "dns.home.tsig_secret; certificate 1, deployment 1, password" in notice.message
     assert "canary" not in repr(config)
     assert config.accounts["home"].options["tsig_secret"].reveal() == "canary-1"
 
@@ -136,7 +136,7 @@ def test_check_resolves_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     assert "GONE" in str(said[0])
     assert str(said[1]).endswith(
-        "more.toml:4: dns.b.tsig_secret: file gone not found. Create it and paste your tsig_secret into it."
+        "more.toml:4: dns.b.tsig_secret: The file gone does not exist. Create it and paste your tsig_secret into it."
     )
     assert "hush" not in str(said)
 
@@ -244,11 +244,11 @@ def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str |
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("my token\na7c4-canary\n", "file duckdns-token.secret has 2 lines"),
-        ('"a7c4-canary"\n', "file duckdns-token.secret has quotes around the value"),
-        ("“a7c4-canary”", "file duckdns-token.secret has quotes around the value"),
-        ("token = a7c4-canary\n", "file duckdns-token.secret has a key and = before the value"),
-        ("a7c4 canary", "file duckdns-token.secret has another form"),
+        ("my token\na7c4-canary\n", "The form is wrong: the file duckdns-token.secret has 2 lines."),
+        ('"a7c4-canary"\n', "The form is wrong: the file duckdns-token.secret has quotes around the value."),
+        ("“a7c4-canary”", "The form is wrong: the file duckdns-token.secret has quotes around the value."),
+        ("token = a7c4-canary\n", "The form is wrong: the file duckdns-token.secret has a key and = before the value."),
+        ("a7c4 canary", "The form is wrong: the file duckdns-token.secret does not have the form of this secret."),
         ("a7c4-canary\n", None),
         ("  a7c4d0ad-114e-40ef-ba1d-d217904a50f2\r\n\n", None),
     ],
@@ -270,7 +270,7 @@ def test_a_token_has_the_form_of_its_host(tmp_path: Path, content: str, found: s
 def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     """The form of a literal secret is checked too."""
     text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "literal:token = canary"\n{HOUSE}'
-    assert mistake(tmp_path, text, check)["found"] == "the secret has a key and = before the value"
+    assert mistake(tmp_path, text, check)["found"] == "The form is wrong: the secret has a key and = before the value."
 
 
 @pytest.mark.parametrize(
@@ -278,8 +278,8 @@ def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     [
         ("base64::eyJ0eXBlIjoiIn0=", None),
         ("file::/etc/dnsrenew/key.json", None),
-        ('{"type": "canary"}', "the secret has another form"),
-        ("eyJ0eXBlIjoiIn0canary", "the secret has another form"),
+        ('{"type": "canary"}', "The form is wrong: the secret does not have the form of this secret."),
+        ("eyJ0eXBlIjoiIn0canary", "The form is wrong: the secret does not have the form of this secret."),
     ],
 )
 def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, found: str | None) -> None:

@@ -140,8 +140,8 @@ def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expec
         ({"other": OTHER}, "else.test", "delegate-account", "else.test"),
         ({"other": OTHER}, "", "delegate-account", "is empty"),
         ({"any": ANY, "any2": ANY}, "else.test", "delegate-account", "any, any2"),
-        ({"by_hand": MANUAL}, "by_hand", "delegate-account", "by a person"),
-        ({"by_hand": MANUAL}, "else.test", "delegate-account", "by a person"),
+        ({"by_hand": MANUAL}, "by_hand", "delegate-account", "by hand"),
+        ({"by_hand": MANUAL}, "else.test", "delegate-account", "by hand"),
     ],
 )
 def test_an_account_that_cannot_be_meant(accounts: dict[str, Any], to: str | None, code: str, words: str) -> None:

@@ -141,7 +141,9 @@ def test_the_class_of_a_text_is_found() -> None:
     assert found["config-syntax"].classes == {"ConfigError"}
     assert found["ca-malformed-name"].classes == {"CAError"}
     assert found["secret-missing"].classes == {"SecretError"}
-    assert any(message.startswith("The CA … would refuse an order") for message in found["ca-ledger"].messages)
+    assert any(
+        message.startswith("The CA letsencrypt would refuse an order") for message in found["ca-ledger"].messages
+    )
     assert any("could not be removed" in message for message in codes.warnings()["txt-kept"].messages)
     assert codes.warnings()["profile-unknown"].classes == {codes.NOTICE}
 

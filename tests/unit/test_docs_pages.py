@@ -38,6 +38,7 @@ LINKS = [
     for page in PAGES
     for target, anchor in _LINK.findall(without_blocks(page.read_text("utf-8")))
 ]
+INTERNALS = DOCS / "internals"
 
 
 @functools.cache
@@ -62,17 +63,22 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_no_page_of_the_site_links_to_what_the_site_has_not() -> None:
-    """No link of a page leads out of docs/, because the site lacks the sources."""
+    """No link of a page leads out of docs/, nor to docs/internals: the site has neither."""
     assert [
         f"{name_of(page)}: {target}"
         for page, target, _ in LINKS
-        if page.is_relative_to(DOCS) and not (page.parent / target).resolve().is_relative_to(DOCS)
+        if page.is_relative_to(DOCS)
+        and (
+            not (there := (page.parent / target).resolve()).is_relative_to(DOCS)
+            or (there.is_relative_to(INTERNALS) and not page.is_relative_to(INTERNALS))
+        )
     ] == []
 
 
 def test_every_page_is_in_the_index_and_in_the_site() -> None:
-    """The index and the navigation have every page. DNS hosts and checks have their own lists."""
-    there = {page.relative_to(DOCS).as_posix() for page in PAGES if page.is_relative_to(DOCS)}
+    """The index and the navigation have every page. DNS hosts, checks and internals have their own lists."""
+    below = [page for page in PAGES if page.is_relative_to(DOCS)]
+    there = {page.relative_to(DOCS).as_posix() for page in below if not page.is_relative_to(INTERNALS)}
     linked = {target for target, _ in _LINK.findall((DOCS / "README.md").read_text("utf-8"))}
     listed = ("reference/providers/", "reference/checks/")
     own = {path for path in there if not path.startswith(listed)} - {"README.md"}
@@ -80,6 +86,9 @@ def test_every_page_is_in_the_index_and_in_the_site() -> None:
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
     navigation = re.findall(r"^ +- (?:[^:\n]+: )?([\w/.-]+\.md)$", settings[settings.index("\nnav:") :], re.MULTILINE)
     assert sorted(navigation) == sorted(there)
+    inside = {target for target, _ in _LINK.findall((INTERNALS / "README.md").read_text("utf-8"))}
+    own = {page.relative_to(INTERNALS).as_posix() for page in below if page.is_relative_to(INTERNALS)}
+    assert (own - inside, "  internals/\n" in settings) == ({"README.md"}, True)
 
 
 def test_the_site_loads_nothing_from_elsewhere() -> None:

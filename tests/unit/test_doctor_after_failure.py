@@ -88,7 +88,7 @@ def test_the_checks_fit_the_error(made: list[str], explain: Explain) -> None:
 
 
 def test_every_failure_of_http_01_looks_at_the_firewall(made: list[str], explain: Explain) -> None:
-    """A rule that drops port 80 may stop the CA, or already the look of this host at its own answer."""
+    """A rule that drops port 80 may stop the CA, or already the look of this machine at its own answer."""
     outcomes = [failed("a", "http-unreachable"), failed("b", "http-not-served")]
     explain(*outcomes)
     assert ["port-80-firewall" in codes(outcome) for outcome in outcomes] == [True, True]

@@ -101,7 +101,7 @@ def test_what_has_nothing_to_do_with_the_routes_is_not_listed(tmp_path: Path, mo
 
 @pytest.mark.parametrize(("domains", "listed"), [(["192.0.2.7"], False), (["192.0.2.7", "a.test"], True)])
 def test_ip_addresses_need_no_name_servers(tmp_path: Path, domains: list[str], listed: bool) -> None:
-    """Whether this host may query name servers is looked at only for a certificate with a name."""
+    """Whether this machine may query name servers is looked at only for a certificate with a name."""
     tables = {
         "ca": {"lab": {"directory": "https://ca.test/dir"}},
         "certificate": [{

@@ -191,7 +191,7 @@ def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
 
 
 def test_one_ca_that_agrees_is_enough() -> None:
-    """If one CA agrees with this host's clock, another CA's wrong clock does not matter."""
+    """If one CA agrees with this machine's clock, another CA's wrong clock does not matter."""
     wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
     check = directory.judge([wrong, right], START)
     assert (check.result, check.evidence["source"]) == ("ok", "other")

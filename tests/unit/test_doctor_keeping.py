@@ -231,7 +231,7 @@ def test_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed
 
 
 def deployed_facts(tmp_path: Path, port: int = 1, *, ok: bool = True) -> Facts:
-    """The facts of a certificate in the store that was deployed, to be served at a port of this host."""
+    """The facts of a certificate in the store that was deployed, to be served at a port of this machine."""
     files = {"to": "files", "certificate": str(tmp_path / "full.pem"), "key": str(tmp_path / "key.pem")}
     found = facts(tmp_path, deploy=[files | {"verify": f"127.0.0.1:{port}"}])
     if found.state(NAME).version is None:

@@ -45,7 +45,7 @@ def test_several_certificates_fit_a_post() -> None:
 def test_the_host_alone() -> None:
     """Without a configuration only the host is reported."""
     text = shown(diagnoses.HOST)
-    assert "### This host alone" in text
+    assert "### This machine alone" in text
     assert "`port-80-free`" in text
 
 

@@ -64,7 +64,7 @@ def told(check: Check) -> tuple[str, tuple[str, ...]]:
 )
 @pytest.mark.parametrize("port", [80, 443])
 def test_what_the_answers_mean(port: int, view: OutsideView, has_ipv6: bool, result: str) -> None:
-    """The result is bad only if this host answers and the helper tried every address family."""
+    """The result is bad only if this machine answers and the helper tried every address family."""
     check = judge(port, view, "helper.test", has_ipv6=has_ipv6)
     blocks = ("http-01",) if port == 80 else ("tls-alpn-01",)
     assert told(check) == (result, () if result == "ok" else blocks)

@@ -183,7 +183,7 @@ def test_values_by_name_and_server_are_masked() -> None:
 
 
 def test_the_configuration_tells_what_is_private(tmp_path: Path) -> None:
-    """Names, paths, addresses and keys of the configuration and of this host are masked."""
+    """Names, paths, addresses and keys of the configuration and of this machine are masked."""
     config = Config.from_dict(
         {
             "agree_terms": True,

@@ -161,7 +161,7 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
     assert nodes["DNS account"] == "✗ 1 is wrong"
     assert nodes["Port 443"] == "not examined"
     assert nodes["Provider (ISP)"] == "! worth knowing"
-    assert nodes["Name servers"] == "✓ in order"
+    assert nodes["Name servers"] == "✓ OK"
 
 
 def test_without_certificates_there_is_no_time_line() -> None:

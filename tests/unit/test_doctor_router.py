@@ -118,7 +118,7 @@ eth0\t{net}\t{any}\t0001\t0\t0\t100\t{mask}\t0\t0\t0
 
 
 def as_table(address: str) -> str:
-    """An address as in /proc/net/route of this host."""
+    """An address as in /proc/net/route of this machine."""
     return f"{struct.unpack('=I', socket.inet_aton(address))[0]:08X}"
 
 

@@ -121,4 +121,4 @@ def test_certificates_are_counted() -> None:
 def test_no_action_is_known() -> None:
     """Without an action the conclusion states that none was found."""
     stuck = replace(diagnoses.NOTHING_WORKS, next_action=None)
-    assert "could be done" in shown([stuck]).splitlines()[-1]
+    assert "nothing that you can change" in shown([stuck]).splitlines()[-1]

@@ -60,7 +60,7 @@ class ForeignHome:
 
 @pytest.fixture(autouse=True)
 def nothing_to_examine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the doctor find nothing: its looks at this host take seconds."""
+    """Let the doctor find nothing: its looks at this machine take seconds."""
     monkeypatch.setattr("dnsrenew.extensions.doctor.command._examine", lambda *_, **__: ([], None))
 
 
@@ -135,7 +135,7 @@ def test_a_folder_of_another_user_is_used(foreign: ForeignHome, write: Writes) -
 
 
 def report(path: Path) -> int:
-    """Examine this host without a configuration, and write the report."""
+    """Examine this machine without a configuration, and write the report."""
     return main(["doctor", "--config", "/none", "--report", str(path)])
 
 

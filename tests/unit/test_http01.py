@@ -199,7 +199,7 @@ def test_anything_else_is_404(listeners: HttpListeners, port: int, line: str) ->
 def test_only_the_names_that_are_validated_are_answered(
     listeners: HttpListeners, port: int, headers: str, is_served: bool
 ) -> None:
-    """A page of another name that leads to this host (DNS rebinding) gets 404; proxies and redirects work."""
+    """A page of another name that leads to this machine (DNS rebinding) gets 404; proxies and redirects work."""
     other = Port(listeners, f"127.0.0.1:{port}", "b.test")
     with answered(listeners, f"127.0.0.1:{port}"):
         other.add("other", b"x")
@@ -305,7 +305,7 @@ def test_without_a_handle_left_the_oldest_goes(
 # ── when and where a port is open ───────────────────────────────────────────────────────
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize(
     ("listen", "four", "six"),
     [(":{}", True, True), ("127.0.0.1:{}", True, False), ("[::1]:{}", False, True), ("[::]:{}", False, True)],
@@ -382,7 +382,7 @@ def test_many_threads_share_a_port(listeners: HttpListeners, port: int) -> None:
 def test_a_taken_port_names_who_has_it(listeners: HttpListeners, port: int, taken: str) -> None:
     """check() and add() raise the same error; on Linux it names the program and its process."""
     if ":" in taken and not has_ipv6():
-        pytest.skip("this host has no IPv6")
+        pytest.skip("this machine has no IPv6")
     with socket.socket(socket.AF_INET6 if ":" in taken else socket.AF_INET) as other:
         other.bind((taken, port))
         other.listen()
@@ -475,7 +475,7 @@ def test_a_host_without_any_family(listeners: HttpListeners, port: int, monkeypa
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "[fe80::1%nothing0]"])
 def test_an_address_that_is_not_here(listeners: HttpListeners, port: int, host: str) -> None:
-    """An address that this host does not have is an error."""
+    """An address that this machine does not have is an error."""
     with pytest.raises(ChallengeError) as caught:
         listeners.check(f"{host}:{port}")
     assert caught.value.code == "http-address-missing"
@@ -483,7 +483,7 @@ def test_an_address_that_is_not_here(listeners: HttpListeners, port: int, host: 
     assert f'":{port}"' in caught.value.fix
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_server_that_cannot_start_leaves_nothing_open(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1024,7 +1024,7 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
     http01.withdraw(context, values)
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("reachable", [True, False])
 def test_ipv6_that_is_switched_off_is_no_problem(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch, reachable: bool

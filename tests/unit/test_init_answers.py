@@ -55,8 +55,8 @@ def test_unknown_keys_come_before_missing_ones(answers: Path, capsys: pytest.Cap
         (1, "agree_terms", None),
     ]
     lines = shown.splitlines()
-    assert lines[0].startswith(f"{answers}:1: domain: unknown key; did you mean domains?")
-    assert lines[3] == f"{answers}:1: domains: missing, expected a domain, such as www.example.org"
+    assert lines[0].startswith(f"{answers}:1: domain: This key is unknown. Did you mean domains?")
+    assert lines[3] == f"{answers}:1: domains: This key is missing. Set it to a domain, such as www.example.org."
 
 
 def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,8 +72,8 @@ def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixt
         (8, "resolver.nameservers", None),
         (3, "auth_token", None),
     ]
-    assert f"{answers}:5: contact: nomail is not a mail address. Give one such as" in shown
-    assert f'{answers}:6: rehearse: "maybe", expected true or false' in shown
+    assert f"{answers}:5: contact: nomail is not an email address. Give one such as" in shown
+    assert f'{answers}:6: rehearse: "maybe" is not valid here. Use true or false.' in shown
 
 
 def test_only_missing_answers(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +98,7 @@ def test_an_option_of_the_command_line_has_no_line(answers: Path, capsys: pytest
     answers.write_text(RIGHT)
     error, shown = init(answers, capsys, "--contact", "nomail")
     assert mistakes(error) == [(None, "contact", None)]
-    assert shown.startswith("contact: nomail is not a mail address")
+    assert shown.startswith("contact: nomail is not an email address")
 
 
 def test_a_domain_without_a_zone(

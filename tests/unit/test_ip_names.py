@@ -99,7 +99,7 @@ def test_dns_01_alone_is_a_mistake(tmp_path: Path, domains: list[str], more: str
     """An address with dns-01 only is a mistake, with the alternative."""
     found = mistake(tmp_path, HOME + certificate(*domains, more=more))
     assert found["key"] == f"certificate[0].domains[{len(domains) - 1}]"
-    assert found["expected"].endswith(way)
+    assert found["expected"].endswith(f"{way}.")
 
 
 def test_dns_01_alone_is_one_mistake(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_is_nearly_an_address(tmp_path: Path, domain: str, words: str) -> N
 
 def test_two_forms_of_one_address(tmp_path: Path) -> None:
     """Two forms of one address are a duplicate."""
-    assert "again" in mistake(tmp_path, certificate(SIX, "2001:0db8::0007"))["expected"]
+    assert "the same domain" in mistake(tmp_path, certificate(SIX, "2001:0db8::0007"))["expected"]
 
 
 @pytest.mark.parametrize("key", [f'zones = ["{FOUR}"]\n', f'zones = ["{SIX}"]\n'])
@@ -170,8 +170,8 @@ def test_lets_encrypt_wants_its_profile_for_short_lives(tmp_path: Path, address:
     missing, other = checked(BY_HTTP), checked('profile = "tlsserver"\n' + BY_HTTP)
     assert (missing["key"], missing["found"]) == ("certificate[0].profile", "missing")
     assert (other["key"], other["found"]) == ("certificate[0].profile", '"tlsserver"')
-    assert 'profile = "shortlived"' in missing["expected"]
-    assert 'profile = "shortlived"' in checked('ca = "letsencrypt-staging"\n' + BY_HTTP)["expected"]
+    assert '"shortlived"' in missing["expected"]
+    assert '"shortlived"' in checked('ca = "letsencrypt-staging"\n' + BY_HTTP)["expected"]
     for more in ('profile = "shortlived"\n', 'profile = { prefer = "shortlived" }\n'):
         assert check(tmp_path, AGREED + certificate(address, more=more + BY_HTTP)).certificates
     lab = '[ca.lab]\ndirectory = "https://127.0.0.1/dir"\n'
@@ -299,7 +299,7 @@ def test_nobody_is_sent_to_dns_01_for_an_address(route: Route, port: str) -> Non
 
 
 def test_an_address_that_is_not_here_is_the_likely_cause() -> None:
-    """An IP address that is not one of this host is named as the likely cause, without a DNS query."""
+    """An IP address that is not one of this machine is named as the likely cause, without a DNS query."""
     error = failed(FOUR)
     explain(Context(), cast("DnsView", None), [FOUR], error)
     assert error.evidence["addresses"] == {FOUR: {"A": [FOUR], "AAAA": []}}

@@ -273,7 +273,7 @@ def test_a_round_does_not_wait_for_a_reading(stage: EndpointStage, monkeypatch: 
 def test_each_form_of_address(stage: EndpointStage, listen: str) -> None:
     """The endpoint listens on IPv4, IPv6, a name, or all addresses."""
     if "[" in listen and not ports.has_ipv6():
-        pytest.skip("this host has no IPv6")
+        pytest.skip("this machine has no IPv6")
     port = stage.port()
     stage.start(listen.format(port))
     every = ["127.0.0.1", "[::1]"] if ports.has_ipv6() else ["127.0.0.1"]

@@ -291,7 +291,7 @@ def test_a_message_that_is_refused_is_a_warning_and_is_sent_by_the_next_run(
     outcome = stage.one(day=0)
     assert (outcome.status, [notice.code for notice in outcome.warnings]) == ("renewed", ["notify-failed"])
     (warning,) = stage.warnings()
-    assert warning.startswith("Nothing was sent to 1st of notify.to (json): ")
+    assert warning.startswith("Nothing was sent to item 1 of notify.to (json): ")
     assert "500" in warning
     receiver.status = 200
     assert stage.one().status == "not-due"
@@ -328,7 +328,7 @@ def test_an_address_that_hangs_holds_up_neither_the_other_one_nor_the_run(
         assert time.monotonic() - begin < allowed(2)
         assert count() >= 1
     assert receiver.titles == ["home: renewal failed"]
-    assert stage.warnings() == ["Nothing was sent to 1st of notify.to (json): the service did not answer in time."]
+    assert stage.warnings() == ["Nothing was sent to item 1 of notify.to (json): the service did not answer in time."]
     assert stage.one(day=63).warnings == ()  # one address is enough
     assert not any("ThreadPool" in thread.name for thread in threading.enumerate())  # the exit would wait for it
 
@@ -370,7 +370,7 @@ def test_an_address_that_cannot_be_resolved_is_a_warning(stage: NotifyStage, rec
     stage.one(day=0)
     assert receiver.titles == ["home: renewal failed"]
     (warning,) = stage.warnings()
-    assert warning.startswith("Nothing was sent to 1st of notify.to: The secret env:NO_SUCH_VARIABLE cannot be read")
+    assert warning.startswith("Nothing was sent to item 1 of notify.to: The secret env:NO_SUCH_VARIABLE cannot be read")
 
 
 def test_without_apprise_the_warning_names_the_command(

@@ -21,7 +21,7 @@ from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
 from tests.kit.stores import DIRECTORY, SPEC, keep
 
-EXPECTED = "expected a DnsAccount or an object with add and remove"
+EXPECTED = "Use a DnsAccount or an object with add and remove."
 
 
 class Listed:
@@ -114,20 +114,20 @@ def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
     without: dict[str, Any] = {"contact": "me@example.test", "agree_terms": True, "store": tmp_path, "cancel": cancel}
     with pytest.raises(Cancelled):  # all arguments are right
         dnsrenew.obtain("home.example.test", routes=[dnsrenew.Route("http-01", listen=":8080")], **without)
-    with pytest.raises(ConfigError, match="in Python: dns=…"):
+    with pytest.raises(ConfigError, match="Pass dns=…"):
         dnsrenew.obtain("home.example.test", routes=[dnsrenew.Route("dns-01")], **without)
-    with pytest.raises(ConfigError, match="in Python: dns=…"):
+    with pytest.raises(ConfigError, match="Pass dns=…"):
         dnsrenew.serve("home.example.test", agree_terms=True, store=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("dns", "mistakes"),
     [
-        ("cloudflare", [f"dns: a text, {EXPECTED}"]),
-        (None, [f"dns: nothing, {EXPECTED}"]),
-        (object(), [f"dns: an object, {EXPECTED}"]),
-        ({"home": home()}, [f"dns[0]: a text, {EXPECTED}"]),
-        ([home(), "c4nary", 3], [f"dns[1]: a text, {EXPECTED}", f"dns[2]: a number, {EXPECTED}"]),
+        ("cloudflare", [f"dns: This is a text. {EXPECTED}"]),
+        (None, [f"dns: This is nothing. {EXPECTED}"]),
+        (object(), [f"dns: This is an object. {EXPECTED}"]),
+        ({"home": home()}, [f"dns[0]: This is a text. {EXPECTED}"]),
+        ([home(), "c4nary", 3], [f"dns[1]: This is a text. {EXPECTED}", f"dns[2]: This is a number. {EXPECTED}"]),
     ],
 )
 def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: P
     with pytest.raises(ConfigError) as caught:
         dnsrenew.obtain("home.example.test", dns=dns, store=tmp_path)
     assert caught.value.code == "config-invalid"
-    assert caught.value.message == "\n".join(mistakes) + "."
+    assert caught.value.message == "\n".join(mistakes)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -86,7 +86,7 @@ def test_what_is_held_back_tells_why_and_until_when(store: Store) -> None:
     assert (told.status, told.next_attempt) == ("deferred", failed.next_attempt)
     assert (told.error.code, told.error.fix) == (FAULT.code, FAULT.fix)
     assert told.error.message.startswith(f"{FAULT.message} ")
-    assert "--now" in told.error.message
+    assert "now=True" in told.error.message
     assert "now=True" in told.error.message
     assert told.error.evidence == {"time": "2026-11-25T10:00:00Z", "failure": FAULT.message}
     assert not isinstance(told.error, CAError)
@@ -109,7 +109,7 @@ def test_a_state_of_an_older_version_is_held_back_too(store: Store) -> None:
     assert told is not None
     assert told.error is not None
     assert told.error.code == "failed-before"
-    assert "--now" in told.error.fix
+    assert "now=True" in told.error.fix
 
 
 # ── what should not have happened ───────────────────────────────────────────────────────

@@ -190,23 +190,29 @@ def test_an_impossible_command() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Secret(cast("str", None)), "Secret: nothing, expected a str."),
-        (lambda: Secret(cast("str", CANARY.encode())), "Secret: a bytes, expected a str."),
-        (lambda: Secret.env(""), "Secret.env: an empty text, expected the name of an environment variable."),
-        (lambda: Secret.env(cast("str", 3)), "Secret.env: a number, expected the name of an environment variable."),
-        (lambda: Secret.file(""), "Secret.file: an empty text, expected the path of a file."),
-        (lambda: Secret.keyring(CANARY.replace("/", "")), "Secret.keyring: a text without service and user, expected"),
+        (lambda: Secret(cast("str", None)), "Secret: This is nothing. Use a str."),
+        (lambda: Secret(cast("str", CANARY.encode())), "Secret: This is a bytes. Use a str."),
+        (lambda: Secret.env(""), "Secret.env: This is an empty text. Use the name of an environment variable."),
+        (lambda: Secret.env(cast("str", 3)), "Secret.env: This is a number. Use the name of an environment variable."),
+        (lambda: Secret.file(""), "Secret.file: This is an empty text. Use the path of a file."),
+        (
+            lambda: Secret.keyring(CANARY.replace("/", "")),
+            "Secret.keyring: This is a text without service and user. Use",
+        ),
         (
             lambda: Secret.keyring("service/"),
-            "Secret.keyring: a text without service and user, expected a text SERVICE/USER.",
+            "Secret.keyring: This is a text without service and user. Use a text SERVICE/USER.",
         ),
-        (lambda: Secret.command("pass show x"), "Secret.command: a str, expected a list of str, the first not empty"),
-        (lambda: Secret.command([]), "Secret.command: an empty list, expected a list of str"),
-        (lambda: Secret.command([""]), "Secret.command: an empty text, expected a list of str"),
-        (lambda: Secret.command(["pass", cast("str", 3)]), "Secret.command: a number, expected a list of str"),
+        (
+            lambda: Secret.command("pass show x"),
+            "Secret.command: This is a str. Use a list of str, the first not empty",
+        ),
+        (lambda: Secret.command([]), "Secret.command: This is an empty list. Use a list of str"),
+        (lambda: Secret.command([""]), "Secret.command: This is an empty text. Use a list of str"),
+        (lambda: Secret.command(["pass", cast("str", 3)]), "Secret.command: This is a number. Use a list of str"),
         (
             lambda: Secret.command(["pass"], env="HOME"),
-            "Secret.command(env=…): a str, expected a list of str, the names",
+            "Secret.command(env=…): This is a str. Use a list of str, the names",
         ),
     ],
 )

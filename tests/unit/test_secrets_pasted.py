@@ -62,9 +62,9 @@ def test_what_an_editor_adds_does_no_harm(tmp_path: Path, content: bytes) -> Non
         ("lab\u00a0canary", "file p.secret has the invisible character U+00A0 in line 1, at position 4"),
         ("lab-canary\x1b[0m", "file p.secret has the invisible character U+001B in line 1, at position 11"),
         ("lab-canary\n\ufeffx", "file p.secret has the invisible character U+FEFF in line 2, at position 1"),
-        ("lab-canary\n\n# my token\n", "file p.secret has 3 lines"),
-        ("lab‑canary", "file p.secret has a letter at position 4 that no key has"),
-        ("lab canary", "file p.secret has a blank inside"),
+        ("lab-canary\n\n# my token\n", "The form is wrong: the file p.secret has 3 lines."),
+        ("lab‑canary", "The form is wrong: the file p.secret has a letter at position 4 that no key has."),
+        ("lab canary", "The form is wrong: the file p.secret has a blank inside."),
     ],
 )
 def test_what_is_wrong_with_a_token(tmp_path: Path, content: str, found: str) -> None:
@@ -79,9 +79,18 @@ def test_what_is_wrong_with_a_token(tmp_path: Path, content: str, found: str) ->
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("1b2c3d4e-aaaa-bbbb", "file p.secret has 18 characters, so a part is missing or too much"),
-        ("cccc-0123456789ab", "file p.secret has 17 characters, so a part is missing or too much"),
-        (f"{TOKEN}{TOKEN}", "file p.secret has 72 characters, so a part is missing or too much"),
+        (
+            "1b2c3d4e-aaaa-bbbb",
+            "The form is wrong: the file p.secret has 18 characters, so a part is missing or too much.",
+        ),
+        (
+            "cccc-0123456789ab",
+            "The form is wrong: the file p.secret has 17 characters, so a part is missing or too much.",
+        ),
+        (
+            f"{TOKEN}{TOKEN}",
+            "The form is wrong: the file p.secret has 72 characters, so a part is missing or too much.",
+        ),
     ],
 )
 def test_half_a_token(tmp_path: Path, content: str, found: str) -> None:
@@ -97,7 +106,7 @@ def test_the_name_of_a_file_is_no_token(tmp_path: Path, value: str, stands: bool
     """Where the form of a token is known, the name of a file in its place is a mistake, whose fix shows the name."""
     account = DUCKDNS.replace("file:p.secret", value)
     said = mistake(config(tmp_path, account, b"" if stands else None, "duckdns-token.txt"))
-    assert said["found"] == "the name of a file in place of what is in it"
+    assert said["found"] == "the name of a file, not its content"
     assert '"file:duckdns-token.txt"' in said["fix"]
 
 

@@ -1,7 +1,7 @@
-"""Whether a name resolves to this host. Pure: the caller looks up the addresses.
+"""Whether a name resolves to this machine. Pure: the caller looks up the addresses.
 
-A router or a proxy may forward requests from an address that is not this host's. So an address of somebody else is
-certain to be wrong only if this host or its router has a public one.
+A router or a proxy may forward requests from an address that is not this machine's. So an address of somebody else is
+certain to be wrong only if this machine or its router has a public one.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def judge(
     proxy: str | None = None,
     blocks: tuple[str, ...] = (),
 ) -> Check:
-    """Return whether the addresses of a name lead to this host; the first family that does not decides.
+    """Return whether the addresses of a name lead to this machine; the first family that does not decides.
 
     :param identifier: a name, or an IP address, whose only address it is itself.
     :param found: the A and AAAA addresses of the name.
-    :param ours: addresses of this host; contains every address of ``found`` that is this host's.
+    :param ours: addresses of this machine; contains every address of ``found`` that is this machine's.
     :param router: the public addresses of the router, as far as they are known.
     :param proxy: the CDN that answers for the name.
-    :param blocks: the challenges for which a CA connects to this host.
+    :param blocks: the challenges for which a CA connects to this machine.
     """
     known = list(dict.fromkeys([*ours, *router]))
     evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(known)}

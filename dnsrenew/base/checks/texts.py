@@ -1,7 +1,7 @@
 """The texts of verdicts.
 
 Some fields are the evidence in a form for people: ``{place}`` is ``found_at`` with ``owner`` if that is another name,
-``{address}`` and ``{own}`` are the foreign addresses and those of this host and its router, of one family.
+``{address}`` and ``{own}`` are the foreign addresses and those of this machine and its router, of one family.
 """
 
 from __future__ import annotations
@@ -12,41 +12,43 @@ from dnsrenew.errors import Phrase, Text
 
 # ── addresses ───────────────────────────────────────────────────────────────────────────
 
-ADDRESSES_OK: Final = Text("address", "{identifier} resolves to this host.", "")
+ADDRESSES_OK: Final = Text("address", "{identifier} resolves to this machine.", "")
 ADDRESSES_MISSING: Final = Text(
     "address",
     "{identifier} has no A or AAAA record, so the CA finds no host to connect to.",
-    "Give {identifier} an A record with the public address of this host, or use a dns-01 route.",
+    "Give {identifier} an A record with the public address of this machine, or use a dns-01 route.",
 )
-_FOREIGN: Final = "The {kind} record of {identifier} points to {address}, which is not an address of this host ({own})."
+_FOREIGN: Final = (
+    "The {kind} record of {identifier} points to {address}, which is not an address of this machine ({own})."
+)
 ADDRESS_FOREIGN: Final = Text(
     "address", _FOREIGN, "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route."
 )
 ADDRESS_FOREIGN_NAT: Final = Text(
     "address",
     _FOREIGN,
-    "If {address} is your router, forward its port 80 to this host; otherwise correct the A record of {identifier}.",
+    "If {address} is your router, forward its port 80 to this machine; otherwise correct the A record of {identifier}.",
 )
 ADDRESS_FOREIGN_NO_OWN: Final = Text(
     "address",
-    "The {kind} record of {identifier} points to {address}, and this host has no address of that family.",
+    "The {kind} record of {identifier} points to {address}, and this machine has no such address.",
     "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route.",
 )
 ADDRESS_NOT_OURS: Final = Text(
     "address",
-    "{identifier} is not an address of this host.",
-    "Forward port 80 of {identifier} to this host, or run dnsrenew on the host that has this address.",
+    "{identifier} is not an address of this machine.",
+    "Forward port 80 of {identifier} to this machine, or run dnsrenew on the host that has this address.",
 )
 ADDRESS_PROXIED: Final = Text(
     "address",
-    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; it is unknown whether it passes "
-    "requests on to this host.",
-    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to this "
-    "host.",
+    "The {kind} record of {identifier} points to {address}, which belongs to {proxy}; dnsrenew cannot tell whether it "
+    "passes requests on to this machine.",
+    "Use a dns-01 route for {identifier}, or make sure that the proxy passes /.well-known/acme-challenge/ on to "
+    "this machine.",
 )
 ADDRESS_SHARED: Final = Text(
     "address",
-    "{identifier} points to this host and to others ({address}); the CA connects to one of them.",
+    "{identifier} points to this machine and to others ({address}); the CA connects to one of them.",
     "Make sure that every host of {identifier} answers challenges, or use a dns-01 route.",
 )
 
@@ -54,12 +56,12 @@ ADDRESS_SHARED: Final = Text(
 
 CAA_UNRESTRICTED: Final = Text("caa", "No CAA record restricts issuance for {identifier}.", "")
 CAA_ALLOWED: Final = Text("caa", "The CAA records at {place} allow it.", "")
-CAA_UNKNOWN: Final = Text("caa", "It is unknown whether CAA records restrict {identifier}. {reason}", "")
+CAA_UNKNOWN: Final = Text("caa", "dnsrenew could not find out whether CAA records restrict {identifier}. {reason}", "")
 CAA_NO_IDENTITIES: Final = Text(
     "caa", "There are CAA records at {place}, but the CA does not state its CAA identities.", ""
 )
 CAA_DOUBTFUL: Final = Text(
-    "caa", "Whether the CA may issue for {identifier} depends on how it interprets this record: {record}", ""
+    "caa", "The CA decides how it interprets this record, so it may refuse to issue for {identifier}: {record}", ""
 )
 
 CAA_CRITICAL: Final = Text(

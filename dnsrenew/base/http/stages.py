@@ -251,7 +251,7 @@ def _ask_proxy(connected: socket.socket, target: SplitResult, proxy: SplitResult
         connected.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b""
         while b"\r\n\r\n" not in answer and len(answer) < _MAX_ANSWER:
-            received = connected.recv(1)  # no byte of what follows
+            received = connected.recv(1)  # byte by byte: what follows belongs to the next reader
             if not received:
                 break
             answer += received

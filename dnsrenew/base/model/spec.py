@@ -226,7 +226,7 @@ class Propagation(Frozen, kw_only=True, public=True):
 
 
 class Resolver(Frozen, kw_only=True, public=True):
-    """How this host queries DNS."""
+    """How this machine queries DNS."""
 
     nameservers: tuple[str, ...] = ()
     """Recursive servers, ``HOST[:PORT]``; empty: those of the system."""

@@ -104,7 +104,7 @@ COMMAND_PRINTED_NOTHING: Final = Text(
 
 ARGUMENT: Final = Text(
     "config-invalid",
-    "{key}: {found}, expected {expected}.",
+    "{key}: This is {found}. Use {expected}.",
     "Fix this and call again; nothing was changed.",
 )
 EMPTY_TEXT: Final = Phrase("an empty text")

@@ -46,11 +46,11 @@ class Mistake(Frozen):
     :ivar file: the file, or ``""`` for a configuration made in Python.
     :ivar line: counted from 1; None without a file.
     :ivar key: such as ``certificate[0].routes[1].dns``.
-    :ivar found: the value, or that it is missing; never a secret.
-    :ivar expected: a valid value.
+    :ivar found: the value, its type, or a sentence about it; never a secret.
+    :ivar expected: a valid value, or a sentence that says what to write.
     :ivar nearest: the valid word nearest to the value.
     :ivar fix: a sentence to show instead of ``expected``, if the value is valid but does not work.
-    :ivar place: the key as people read it, such as ``certificate home, 2nd of routes, dns``; None: as ``key``.
+    :ivar place: the key as people read it, such as ``certificate home, route 2, dns``; None: as ``key``.
     :ivar column: of a syntax error, counted from 1.
     :ivar source: the line of a syntax error, without what can be a secret.
     """
@@ -81,10 +81,8 @@ class Mistake(Frozen):
 
     @property
     def sentence(self) -> Message:
-        """The key, what was found, and what is expected."""
-        template = texts.MISTAKE_FIX if self.fix else texts.MISTAKE_NEAREST if self.nearest else texts.MISTAKE
-        values = {"found": self.found, "expected": self.expected, "nearest": self.nearest, "fix": self.fix}
-        return template.format(key=self.place or self.key, **values)
+        """The key, then a sentence about the mistake and one about the fix."""
+        return texts.MISTAKE.format(key=self.place or self.key, wrong=_wrong(self), advice=_advice(self))
 
     def excerpt(self, columns: int = 100) -> list[str]:
         """Return the line of a syntax error with a caret below its column; nothing for other mistakes.
@@ -192,7 +190,7 @@ def shown_key(path: KeyPath) -> str:
 
 
 def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
-    """Return the key as people read it, counted from 1: ``certificate home, 2nd of routes, dns``.
+    """Return the key as people read it, counted from 1: ``certificate home, route 2, dns``.
 
     :param table: of the whole file; it has the names of the certificates.
     """
@@ -205,9 +203,10 @@ def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
         if not parts and keys == ("certificate",):
             name = _certificate_name(table, step)
             named = texts.CERTIFICATE_NAMED.format(name=name)
-            parts.append(named if name else texts.CERTIFICATE_COUNTED.format(ordinal=_ordinal(step + 1)))
+            parts.append(named if name else texts.CERTIFICATE_NAMED.format(name=step + 1))
         else:
-            parts.append(texts.ITEM.format(ordinal=_ordinal(step + 1), key=shown_key(keys)))
+            key = shown_key(keys)
+            parts.append(texts.ITEMS.get(key, texts.ITEM).format(number=step + 1, key=key))
         keys = ()
     if keys or not parts:
         parts.append(shown_key(keys))
@@ -222,9 +221,30 @@ def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
     return shown_key((name,)) if isinstance(name, str) and name else None
 
 
-def _ordinal(number: int) -> Message:
-    last = number % 10 if number // 10 % 10 != 1 else 0  # 11th, 12th, 13th
-    return texts.ORDINALS.get(last, texts.ORDINAL).format(number=number)
+def _wrong(mistake: Mistake) -> str:
+    """Return the sentence about a mistake: each kind has a template."""
+    found = mistake.found
+    if found.endswith("."):
+        return found
+    if found in texts.OF_KEY:
+        return texts.OF_KEY[found]
+    if isinstance(found, Message):
+        return texts.WRONG_TYPE.format(found=found)
+    limits = getattr(mistake.expected, "template", "")
+    if limits in texts.RANGES and found.removeprefix("-").isdecimal():
+        return texts.OUT_OF_RANGE.format(found=found)
+    return (texts.NOT_ONE_OF if limits == texts.ONE_OF.template else texts.WRONG_VALUE).format(found=found)
+
+
+def _advice(mistake: Mistake) -> str:
+    """Return the sentence that says what to write."""
+    expected = mistake.expected
+    if mistake.fix:
+        return mistake.fix
+    if not expected.endswith("."):
+        template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if mistake.nearest else texts.USE
+        expected = template.format(expected=expected)
+    return texts.NEAREST.format(nearest=mistake.nearest, advice=expected) if mistake.nearest else expected
 
 
 def _line_of(mistake: Mistake) -> Message:
@@ -237,8 +257,6 @@ def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -
     :param code: ``config-invalid``, ``document-refused``, ``config-syntax`` or ``provider-invalid``.
     """
     lines = [_line_of(mistake) for mistake in mistakes]
-    if not lines[-1].endswith(("?", ".")):
-        lines[-1] = texts.LAST_LINE.format(line=lines[-1])
     shown = series([*lines, *mistakes[-1].excerpt()], "\n")  # only a syntax error has an excerpt, and it is alone
     in_python = code == "config-invalid" and not any(mistake.file or mistake.line for mistake in mistakes)
     one, several = (texts.ARGUMENT_INVALID, texts.ARGUMENTS_INVALID) if in_python else _ERRORS[code]

@@ -1,10 +1,12 @@
 """The texts of mistakes: the error that lists them, and the phrases that recur in them.
 
-A mistake reads ``KEY: FOUND, expected EXPECTED``, so a phrase starts in lower case and has no full stop.
+A mistake is ``KEY: SENTENCE SENTENCE``. ``found`` and ``expected`` are such sentences with their full stop, or only the
+value and the valid values: "This is FOUND. Use EXPECTED."
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from dnsrenew.errors import Phrase, Text
@@ -37,14 +39,29 @@ PROVIDER_INVALID: Final = Text("provider-invalid", "{lines}", _FIX_ALL)
 
 # ── one mistake ─────────────────────────────────────────────────────────────────────────
 
-MISTAKE: Final = Phrase("{key}: {found}, expected {expected}")
-MISTAKE_NEAREST: Final = Phrase("{key}: {found}; did you mean {nearest}? (expected {expected})")
-MISTAKE_FIX: Final = Phrase("{key}: {found}. {fix}")
+MISTAKE: Final = Phrase("{key}: {wrong} {advice}")
 
-LAST_LINE: Final = Phrase("{line}.")
+WRONG_TYPE: Final = Phrase("This is {found}.")
+WRONG_VALUE: Final = Phrase("{found} is not valid here.")
+NOT_ONE_OF: Final = Phrase("{found} is not a known value.")
+OUT_OF_RANGE: Final = Phrase("{found} is out of range.")
+
+USE: Final = Phrase("Use {expected}.")
+USE_OTHER: Final = Phrase("If not, use {expected}.")
+SET: Final = Phrase("Set it to {expected}.")
+NEAREST: Final = Phrase("Did you mean {nearest}? {advice}")
 
 MISSING: Final = Phrase("missing")
 UNKNOWN_KEY: Final = Phrase("unknown key")
+UNKNOWN_OPTION: Final = Phrase("an unknown option")
+OF_KEY: Final[Mapping[str, Phrase]] = {
+    MISSING: Phrase("This key is missing."),
+    UNKNOWN_KEY: Phrase("This key is unknown."),
+    UNKNOWN_OPTION: Phrase("This DNS host has no such option."),
+}
+WHOLE_NUMBER: Final = Phrase("a whole number from {least} to {most}")
+SECONDS: Final = Phrase("a number of seconds from {least} to {most}")
+RANGES: Final = (WHOLE_NUMBER.template, SECONDS.template)
 EMPTY_TEXT: Final = Phrase("an empty text")
 EMPTY_LIST: Final = Phrase("an empty list")
 LARGE_NUMBER: Final = Phrase("a very large number")
@@ -66,27 +83,29 @@ OTHERS: Final = Phrase("one of {count:,} more")
 # ── where a mistake is, counted from 1 ──────────────────────────────────────────────────
 
 CERTIFICATE_NAMED: Final = Phrase("certificate {name}")
-CERTIFICATE_COUNTED: Final = Phrase("the {ordinal} [[certificate]]")
-ITEM: Final = Phrase("{ordinal} of {key}")
+ITEM: Final = Phrase("item {number} of {key}")
+ITEMS: Final = {
+    "routes": Phrase("route {number}"),
+    "domains": Phrase("domain {number}"),
+    "deploy": Phrase("deployment {number}"),
+}
 WITHIN: Final = Phrase("{outer}, {inner}")
-ORDINALS: Final = {1: Phrase("{number}st"), 2: Phrase("{number}nd"), 3: Phrase("{number}rd")}
-ORDINAL: Final = Phrase("{number}th")
 
 # ── TOML syntax ─────────────────────────────────────────────────────────────────────────
 
-TOML: Final = Phrase("TOML, see https://toml.io")
-TOML_FOUND: Final = Phrase("something else")
-TOML_TOO_DEEP: Final = Phrase("a value that is nested too deeply or is too long")
-TOML_EXPECTED: Final = Phrase("{expected} ({toml})")
+TOML: Final = Phrase("Correct it; https://toml.io describes TOML.")
+TOML_MISSING: Final = Phrase("Something is missing here: {expected}.")
+TOML_OTHER: Final = Phrase("TOML does not allow this: {reason}.")
+TOML_TOO_DEEP: Final = Phrase("This value is nested too deeply, or is too long.")
 TOML_SYNTAX: Final = Phrase("syntax")
 
-_NO_END: Final = (Phrase("a text that is not closed"), Phrase("a closing quote"))
+_NO_END: Final = (Phrase("This text is not closed."), Phrase("Add the closing quote."))
 _BACKSLASH: Final = (
-    Phrase("a backslash in a text"),
-    Phrase("/ in paths, also on Windows; or the path in single quotes"),
+    Phrase("This text contains a backslash."),
+    Phrase("Write paths with /, even on Windows, or put the path in single quotes."),
 )
 
-# What tomllib reports, and the likely cause: the start of its message, what was found, what is expected.
+# What tomllib reports, and the likely cause: the start of its message, what is wrong, what to do.
 TOML_CAUSES: Final = (
     ("Illegal character '\\n'", *_NO_END),
     ("Illegal character '\\r", *_NO_END),
@@ -94,38 +113,46 @@ TOML_CAUSES: Final = (
     ("Expected \"'", *_NO_END),
     ("Invalid hex value", *_BACKSLASH),
     ("Unescaped '\\'", *_BACKSLASH),
-    ("Cannot overwrite a value", Phrase("a key that was set before"), Phrase("each key once in a table")),
-    ("Cannot declare", Phrase("a table that was declared before"), Phrase("each [table] once")),
+    ("Cannot overwrite a value", Phrase("This key was already set above."), Phrase("Set it only once in a table.")),
+    ("Cannot declare", Phrase("This table already exists above."), Phrase("Put its keys into one [table].")),
     (
         "Unclosed array",
-        Phrase("a list that is not closed"),
-        Phrase("a comma between items, and ] at the end of the list"),
+        Phrase("This list is not closed."),
+        Phrase("Write a comma between its items, and ] at its end."),
     ),
     (
         "Unclosed inline table",
-        Phrase("a table that is not closed"),
-        Phrase("a comma between keys, and }} on the same line"),
+        Phrase("This table is not closed."),
+        Phrase("Write a comma between its keys, and }} on the same line."),
     ),
-    ("Expected ']' at the end", Phrase("a [table] without its closing bracket"), Phrase("] after its name")),
-    ("Expected ']]' at the end", Phrase("a [[table]] without its two closing brackets"), Phrase("]] after its name")),
-    ("Expected '=' after a key", Phrase("a key without ="), "KEY = VALUE"),
-    ("Expected newline", Phrase("more text after a value"), Phrase("one KEY = VALUE a line, and text in quotes")),
+    ("Expected ']' at the end", Phrase("This [table] has no closing bracket."), Phrase("Write ] after its name.")),
+    (
+        "Expected ']]' at the end",
+        Phrase("This [[table]] has no two closing brackets."),
+        Phrase("Write ]] after its name."),
+    ),
+    ("Expected '=' after a key", Phrase("This key has no =."), Phrase("Write KEY = VALUE.")),
+    (
+        "Expected newline",
+        Phrase("There is more text after the value."),
+        Phrase("Write one KEY = VALUE in a line, and text in quotes."),
+    ),
     (
         "Invalid initial character for a key",
-        Phrase("a key that TOML does not know"),
-        Phrase("a key of letters, digits, - and _"),
+        Phrase("TOML does not know such a key."),
+        Phrase("Write it with letters, digits, - and _, or in quotes."),
     ),
-    ("Invalid statement", Phrase("a line that is neither KEY = VALUE nor a [table]"), TOML),
+    ("Invalid statement", Phrase("This line is neither KEY = VALUE nor a [table]."), TOML),
 )
-# What tomllib calls an invalid value: what was found, what is expected.
-TOML_TYPOGRAPHIC: Final = (Phrase("typographic quotes"), Phrase('straight quotes: "…"'))
-TOML_TRUE: Final = ("True", Phrase("true, in lower case"))
-TOML_FALSE: Final = ("False", Phrase("false, in lower case"))
-TOML_YES: Final = (Phrase("a word that TOML does not know"), "true")
-TOML_NO: Final = (Phrase("a word that TOML does not know"), "false")
-TOML_NO_VALUE: Final = (Phrase("no value"), Phrase("a value after ="))
-TOML_NO_QUOTES: Final = (Phrase("a text without quotes"), Phrase('the text in quotes: "…"'))
+# What tomllib calls an invalid value: what is wrong, what to do.
+TOML_TYPOGRAPHIC: Final = (Phrase("These quotes are typographic."), Phrase('Write straight quotes: "…".'))
+TOML_TRUE: Final = (Phrase("TOML does not know True."), Phrase("Write true, in lower case."))
+TOML_FALSE: Final = (Phrase("TOML does not know False."), Phrase("Write false, in lower case."))
+TOML_YES: Final = (Phrase("TOML does not know this word."), Phrase("Write true."))
+TOML_NO: Final = (Phrase("TOML does not know this word."), Phrase("Write false."))
+TOML_NO_VALUE: Final = (Phrase("This key has no value."), Phrase("Write a value after =."))
+TOML_NO_QUOTES: Final = (Phrase("This text has no quotes."), Phrase('Write it in quotes: "…".'))
 TOML_UNKNOWN: Final = (
-    Phrase("a value that TOML does not know"),
-    Phrase("text in quotes, a number, true, false, a list or a table"),
+    Phrase("TOML does not know this value."),
+    Phrase("Write text in quotes, a number, true, false, a list or a table."),
 )

@@ -241,9 +241,9 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         if message.startswith(start):
             return found, expected
     if message.startswith(_EXPECTED):
-        return texts.TOML_FOUND, texts.TOML_EXPECTED.format(expected=message.removeprefix(_EXPECTED), toml=texts.TOML)
+        return texts.TOML_MISSING.format(expected=message.removeprefix(_EXPECTED)), texts.TOML
     if message != _INVALID_VALUE:
-        return f"{message[:1].lower()}{message[1:]}", texts.TOML
+        return texts.TOML_OTHER.format(reason=f"{message[:1].lower()}{message[1:]}"), texts.TOML
     if rest.startswith(_TYPOGRAPHIC):
         return texts.TOML_TYPOGRAPHIC
     if rest.startswith("True"):

@@ -19,7 +19,7 @@ from dnsrenew.base.x509.keys import public_key_hash
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 SKEW: Final = timedelta(hours=1)
-"""How far this host's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
+"""How far this machine's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
 _MAX_SHOWN: Final = 200
 """Characters of a name of an issuer that are kept."""
 _MAX_NAME: Final = 255

@@ -36,7 +36,7 @@ def check_chain(
 ) -> CertificateFacts:
     """Check that a chain is the requested one, leaf first.
 
-    The root is not part of the chain, so each certificate is only checked against the next. This host's clock may be an
+    The root is not part of the chain, so each certificate is only checked against the next. Our clock may be an
     hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.

@@ -114,7 +114,7 @@ def self_signed_pem(identifier: str, oid: str, extension: bytes) -> bytes:
     """Return a new key and its self-signed certificate, as one PEM text.
 
     The certificate has one name and one critical extension (RFC 8737 section 3, RFC 8738 section 6). It is valid at
-    any time: the CA ignores its dates, and this host's clock may be wrong.
+    any time: the CA ignores its dates, and this machine's clock may be wrong.
 
     :param oid: the extension's object identifier, dotted.
     :param extension: the extension's value, as DER.

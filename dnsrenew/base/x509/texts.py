@@ -38,7 +38,8 @@ FROM_CA: Final = ChainTexts(
     no_names=Text("certificate-wrong", "The certificate from the CA is not for {missing}: it has no names.", _FIX),
     ca=Text(
         "certificate-wrong",
-        "The certificate from the CA is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
+        "The CA sent a CA certificate instead of a server certificate (basicConstraints CA:TRUE): TLS clients refuse "
+        "it as a server's.",
         _FIX,
     ),
     usage=Text(
@@ -48,12 +49,12 @@ FROM_CA: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate from the CA is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
+        "The certificate from the CA is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
         _FIX,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this host's clock "
+        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this machine's clock "
         "shows {now}.",
         _FIX,
     ),
@@ -90,7 +91,8 @@ FROM_FILE: Final = ChainTexts(
     ),
     ca=Text(
         "certificate-wrong",
-        "The certificate is one of a CA (basicConstraints CA:TRUE): TLS clients refuse it as a server's.",
+        "This is a CA certificate, not a server certificate (basicConstraints CA:TRUE): TLS clients refuse it as a "
+        "server's.",
         "Give the file that has the certificate of the server, not only those of the issuer.",
     ),
     usage=Text(
@@ -100,12 +102,12 @@ FROM_FILE: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
+        "The certificate is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
         _ASK,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain is valid from {not_before} to {not_after}, and this host's clock shows {now}.",
+        "A certificate in the chain is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
         "Replace it in the file with the one that the issuer publishes now.",
     ),
     chain=Text(
@@ -156,6 +158,6 @@ REQUEST_NO_NAMES: Final = Phrase(
     "its subject alternative name has no domain, has other things than domains and IP addresses, or lacks its common "
     "name"
 )
-ANOTHER_KEY: Final = Phrase("it is that of another key")
+ANOTHER_KEY: Final = Phrase("it belongs to another key")
 NOT_A_PRIVATE_KEY: Final = Phrase("not an unencrypted private key in PEM form")
 UNSUPPORTED_KEY: Final = Phrase("neither an ECDSA nor an RSA key")

@@ -370,5 +370,5 @@ def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewE
 
 
 def owners(values: Sequence[WrittenValue]) -> list[str]:
-    """Return the names of some values, each once, as people write them."""
+    """Return the names of some values, without duplicates, as people write them."""
     return sorted({names.relative(record.name) for record, _account in values})

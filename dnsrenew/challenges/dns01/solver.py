@@ -155,7 +155,8 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         """
         behaviours = [value.writer.provider.behaviour for value in values]
         timeout = wanted.timeout
-        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):  # a person needs time of his own
+        # setting records by hand takes longer than an API
+        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):
             timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
         configured = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
         records = list({(value.record.name, value.record.value): value.record for value in values}.values())

@@ -33,7 +33,7 @@ NO_ACCOUNT_NO_ZONES: Final = Text(
 )
 NOT_DELEGATED: Final = Text(
     "dns-not-delegated",
-    "The DNS account {accounts} writes only names that a CNAME record leads to, and {record} has none.",
+    "{record} has no CNAME record yet; the DNS account {accounts} can be used only through one.",
     "Run `dnsrenew delegate {identifier}`: it shows the CNAME record to set, once, and waits for it.",
 )
 BY_HAND_UNATTENDED: Final = Text(
@@ -43,8 +43,8 @@ BY_HAND_UNATTENDED: Final = Text(
 )
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
-    "A CNAME leads the TXT record for {identifier} to {name} in the zone {zone}. "
-    "The DNS account {account}, which has no zones, writes there.",
+    "The TXT record for {identifier} points by a CNAME to {name} in the zone {zone}. The DNS account {account}, which "
+    "has no zones, writes there.",
     'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if it is '
     "not yours.",
 )
@@ -99,7 +99,7 @@ SWEEP_KEPT: Final = Text(
 )
 JOURNAL_UNREADABLE: Final = Text(
     "",
-    "Could not check whether killed runs left TXT values in DNS. {reason}",
+    "Could not check whether interrupted runs left TXT values in DNS. {reason}",
     "{reason_fix}",
 )
 """An error of the store with its own code, as a warning before a run."""

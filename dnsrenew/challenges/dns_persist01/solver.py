@@ -225,7 +225,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             if text is not None
         ]
         timeout = wanted.timeout
-        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):  # a person needs time of his own
+        # setting records by hand takes longer than an API
+        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):
             timeout = max(each.propagation_timeout for each in behaviours or [Behaviour()])
         if behaviours:
             configured = wanted.settle

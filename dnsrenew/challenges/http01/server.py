@@ -180,7 +180,7 @@ class Responder(Protocol):
         """Undo one ``add``."""
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """Check a response from this host; return what is wrong, as a clause, or None."""
+        """Check a response from this machine; return what is wrong, as a clause, or None."""
 
 
 class HttpPlacement(Frozen):

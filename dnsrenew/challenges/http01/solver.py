@@ -164,9 +164,9 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         _wanted: Propagation | None = None,
         _settle: float = 0.0,
     ) -> None:
-        """Check every response on this host: GET it from the listener, or read the file.
+        """Check every response on this machine: GET it from the listener, or read the file.
 
-        Only the CA can find out whether its requests reach this host from outside.
+        Only the CA can find out whether its requests reach this machine from outside.
 
         :raises ChallengeError: ``http-not-served``.
         """
@@ -238,12 +238,12 @@ def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, 
 
 # ── diagnosis ──────────────────────────────────────────────────────────────────────────
 
-# Finds a likely cause, after the CA could not reach this host by HTTP.
+# Finds a likely cause, after the CA could not reach this machine by HTTP.
 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
 _MAX_NAMES: Final = 10
 _ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
-"""Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this host."""
+"""Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this machine."""
 
 
 def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
@@ -270,14 +270,14 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
 
 
 def own_addresses(asked: Sequence[str]) -> list[str]:
-    """Return which of some addresses this host has, and its source addresses to the Internet; send nothing."""
+    """Return which of some addresses this machine has, and its source addresses to the Internet; send nothing."""
     own = [address for address in asked if _source(address) == address]
     out = [source for address in _ELSEWHERE if (source := _source(address)) is not None]
     return list(dict.fromkeys([*own, *out]))
 
 
 def _source(address: str) -> str | None:
-    """Return the source address of this host for a destination, or None if there is no route."""
+    """Return the source address of this machine for a destination, or None if there is no route."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as link:

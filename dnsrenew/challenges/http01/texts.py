@@ -13,17 +13,17 @@ NO_WILDCARD: Final = Text(
 )
 UNREACHABLE: Final = Text(
     "http-unreachable",
-    "The CA cannot reach this host by HTTP on port 80. {ca_message}",
-    "Forward port 80 to this host, or use a dns-01 route: it needs no open port.",
+    "The CA cannot reach this machine by HTTP on port 80. {ca_message}",
+    "Forward port 80 to this machine, or use a dns-01 route: it needs no open port.",
 )
 UNREACHABLE_IP: Final = Text(
     "http-unreachable",
-    "The CA cannot reach this host by HTTP on port 80. {ca_message}",
-    "Forward port 80 of the address to this host.",
+    "The CA cannot reach this machine by HTTP on port 80. {ca_message}",
+    "Forward port 80 of the address to this machine.",
 )
 UNREACHABLE_BECAUSE: Final = Text(
     "http-unreachable",
-    "The CA cannot reach this host by HTTP on port 80. {ca_message} {likely}",
+    "The CA cannot reach this machine by HTTP on port 80. {ca_message} {likely}",
     "{likely_fix}",
 )
 TOKEN_MALFORMED: Final = Text(
@@ -33,7 +33,7 @@ TOKEN_MALFORMED: Final = Text(
 )
 NOT_SERVED: Final = Text(
     "http-not-served",
-    "This host does not get the challenge response for {identifier} at {where}: {cause}.",
+    "This machine does not get the challenge response for {identifier} at {where}: {cause}.",
     "Check whether a firewall or another program intercepts the request, or use dns-01.",
 )
 STUCK: Final = Text(
@@ -54,7 +54,7 @@ WEBROOT_LINK: Final = Text(
 WEBROOT_FOREIGN_LINK: Final = Text(
     "http-webroot-link",
     "{path}, on the way to the webroot {webroot}, is a link of {owner}, so {owner} decides where {user} writes.",
-    "Set webroot to the folder that the link leads to, or run `{command}`.",
+    "Set webroot to the folder that the link points to, or run `{command}`.",
 )
 WEBROOT_MISSING: Final = Text(
     "http-webroot-missing",
@@ -98,8 +98,8 @@ PORT_FORBIDDEN: Final = Text(
 )
 ADDRESS_MISSING: Final = Text(
     "http-address-missing",
-    'This host has no address for listen = "{listen}".',
-    'Listen on an address of this host, or on all of them with listen = ":{port}".',
+    'This machine has no address for listen = "{listen}".',
+    'Listen on an address of this machine, or on all of them with listen = ":{port}".',
 )
 PORT_FAILED: Final = Text(
     "http-port-failed",

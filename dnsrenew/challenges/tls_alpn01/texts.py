@@ -13,22 +13,22 @@ NO_WILDCARD: Final = Text(
 )
 UNREACHABLE: Final = Text(
     "tls-alpn-unreachable",
-    "The CA cannot reach this host by TLS on port 443. {ca_message}",
-    "Forward port 443 to this host, or use a dns-01 route: it needs no open port.",
+    "The CA cannot reach this machine by TLS on port 443. {ca_message}",
+    "Forward port 443 to this machine, or use a dns-01 route: it needs no open port.",
 )
 UNREACHABLE_IP: Final = Text(
     "tls-alpn-unreachable",
-    "The CA cannot reach this host by TLS on port 443. {ca_message}",
-    "Forward port 443 of the address to this host.",
+    "The CA cannot reach this machine by TLS on port 443. {ca_message}",
+    "Forward port 443 of the address to this machine.",
 )
 UNREACHABLE_BECAUSE: Final = Text(
     "tls-alpn-unreachable",
-    "The CA cannot reach this host by TLS on port 443. {ca_message} {likely}",
+    "The CA cannot reach this machine by TLS on port 443. {ca_message} {likely}",
     "{likely_fix}",
 )
 NOT_SERVED: Final = Text(
     "tls-alpn-not-served",
-    "This host does not get the challenge certificate for {identifier} at {listen}: {cause}.",
+    "This machine does not get the challenge certificate for {identifier} at {listen}: {cause}.",
     "Check whether a firewall or another program intercepts the connection, or use dns-01.",
 )
 PORT_TAKEN: Final = Text(
@@ -48,8 +48,8 @@ PORT_FORBIDDEN: Final = Text(
 )
 ADDRESS_MISSING: Final = Text(
     "tls-alpn-address-missing",
-    'This host has no address for listen = "{listen}".',
-    'Listen on an address of this host, or on all of them with listen = ":{port}".',
+    'This machine has no address for listen = "{listen}".',
+    'Listen on an address of this machine, or on all of them with listen = ":{port}".',
 )
 PORT_FAILED: Final = Text(
     "tls-alpn-port-failed",

@@ -50,7 +50,7 @@ class RunDeployer:
 
 @contextlib.contextmanager
 def _folder(certificate: Certificate) -> Iterator[Path]:
-    """Yield the folder with the files; of a certificate in a database a private one, only while the program runs."""
+    """Yield the folder with the files. For a certificate in a database it is a temporary private folder."""
     if certificate.path is not None:
         yield certificate.path
         return

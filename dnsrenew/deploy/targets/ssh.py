@@ -57,7 +57,7 @@ class SshDeployer:
         there, saved = self._fetch(), self._context.saved
         changed = [file for file in self._files if not _has(there, file)]
         if changed:
-            if not saved.kept():  # otherwise a killed run has kept what was there before it
+            if not saved.kept():  # if not: an interrupted run has already saved the originals
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
             self.has_changed = True
             put(self._ssh, changed)
@@ -358,7 +358,7 @@ def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool)
 
 
 def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
-    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp gave it the mode of the file on the host
+    mode = stat.S_IMODE(os.stat(path).st_mode)  # sftp copied the mode of the remote file
     os.chmod(path, 0o600)
     owner, group = (None, None) if listed is None else (listed["owner"], listed["group"])
     return RemoteFile(Path(path).read_bytes(), mode, owner, group)

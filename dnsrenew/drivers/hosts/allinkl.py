@@ -41,7 +41,7 @@ class AllInklDriver(RecordDriver):
         return KasApi(self.context)
 
     def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects none."""
+        """Return all TXT records of the zone; the API has no filter."""
         del owners
         for item in pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list):
             if pick(item, "record_type", kind=str) == "TXT":

@@ -26,7 +26,7 @@ class Dynv6Driver(RecordDriver):
         return pick(api.json("GET", f"/zones/by-name/{segment(zone)}"), "id", kind=int), zone
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects none."""
+        """Return all TXT records of the zone; the API has no filter."""
         del owners
         number, domain = zone
         for item in pick(api.json("GET", f"/zones/{number}/records"), kind=list):

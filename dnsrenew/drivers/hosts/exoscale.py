@@ -51,7 +51,7 @@ class ExoscaleDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects none."""
+        """Return all TXT records of the zone; the API has no filter."""
         del owners
         identifier, domain = zone
         for item in pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list):

@@ -52,7 +52,7 @@ class MijnHostDriver(BatchDriver):
         """Write the zone with more records."""
         found = _records(api, zone)
         evidence = {"account": self.context.account, "zone": zone, "title": "mijn.host"}
-        if not found:  # hardly true of a zone in use
+        if not found:  # a zone in use is never empty
             raise ProviderError.of(texts.REWRITE_EMPTY, **evidence)
         if lost := sorted({key for item in found for key, value in item.items() if key not in _FIELDS and value}):
             raise ProviderError.of(texts.REWRITE_UNSAFE, **evidence, lost=lost)

@@ -67,7 +67,7 @@ class NamecheapDriver:
                 if len(wanted) == len(existing):
                     continue
                 evidence = {"account": self._context.account, "zone": zone}
-                if not existing:  # hardly true of a zone in use
+                if not existing:  # a zone in use is never empty
                     raise ProviderError.of(texts.NAMECHEAP_EMPTY, **evidence)
                 if lost := _lost(settings, existing):
                     raise ProviderError.of(texts.NAMECHEAP_UNSAFE, **evidence, lost=lost)
@@ -179,7 +179,7 @@ class NamecheapApi(HostApi):
             **fields,
         }
         response = self.request("POST", form=form, accept={405})
-        if response.status == 405:  # so the API answers after too many requests
+        if response.status == 405:  # the answer of the API to too many requests
             raise HostError("", code="provider-rate-limited", status=405, headers=_MINUTE)
         root = document(response.body)
         error = root.find("Errors/Error")

@@ -32,7 +32,7 @@ _MOST: Final = 500
 _LEAST_TTL: Final = 600
 _NOT_ALLOWED: Final = 196
 """The code for a wrong user or password, for a token that has expired, and for a missing right."""
-_TOKEN: Final = "token"  # noqa: S105  # the name under which it is remembered
+_TOKEN: Final = "token"  # noqa: S105  # a key of `remembered`
 
 
 class OpenproviderDriver(BatchDriver):

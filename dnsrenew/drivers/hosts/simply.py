@@ -29,7 +29,7 @@ class SimplyDriver(RecordDriver):
         return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects none."""
+        """Return all TXT records of the zone; the API has no filter."""
         del owners
         for item in pick(_send(api, "GET", zone), "records", kind=list):
             if pick(item, "type", kind=str) == "TXT":

@@ -18,7 +18,7 @@ REWRITE_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "{title} (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
     "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
 )
 
 # ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
@@ -48,7 +48,7 @@ ACME_DNS_NOT_REGISTERED: Final = Text(
 )
 ACME_DNS_OTHER_NAME: Final = Text(
     "acme-dns-other-name",
-    "The CNAME record leads to {name}, but the registration of the account {account} writes only {subdomain}.",
+    "The CNAME record points to {name}, but the registration of the account {account} writes only {subdomain}.",
     "Point the CNAME record to the name that `dnsrenew delegate NAME` shows, or use the registration it was made for.",
 )
 ACME_DNS_UNREADABLE: Final = Text(
@@ -163,8 +163,8 @@ GODADDY_UNSAFE: Final = Text(
 
 NAMECHEAP_ADDRESS: Final = Text(
     "provider-unauthorized",
-    "Namecheap (account {account}) does not allow requests from this host as {address} (error {number}).",
-    "Add the public IPv4 address of this host to the allowed addresses in Profile > Tools > API Access, and set "
+    "Namecheap (account {account}) does not allow requests from this machine as {address} (error {number}).",
+    "Add the public IPv4 address of this machine to the allowed addresses in Profile > Tools > API Access, and set "
     "auth_client_ip to it; see `dnsrenew providers namecheap`.",
 )
 NAMECHEAP_OTHER_DNS: Final = Text(
@@ -182,7 +182,7 @@ NAMECHEAP_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "Namecheap (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
     "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is; or take these "
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged; or take these "
     "records and settings out of the zone.",
 )
 
@@ -199,5 +199,5 @@ VALUEDOMAIN_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
     "Value Domain (account {account}): {zone} was not changed, because each change replaces the zone, and would lose "
     "what the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays as it is.",
+    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
 )

@@ -66,7 +66,7 @@ class ValueDomainDriver:
                 if len(wanted) == len(lines):
                     continue
                 evidence = {"account": self._context.account, "zone": zone}
-                if not text.strip():  # hardly true of a zone in use
+                if not text.strip():  # a zone in use is never empty
                     raise ProviderError.of(texts.VALUEDOMAIN_EMPTY, **evidence)
                 if lost := _lost(found):
                     raise ProviderError.of(texts.VALUEDOMAIN_UNSAFE, **evidence, lost=lost)

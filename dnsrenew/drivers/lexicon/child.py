@@ -2,8 +2,8 @@
 
 It reads lines of JSON: first the setup, then requests, each with an ``id``. It answers each request with a line that
 has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over``, the caller of that request no longer
-waits. An answer without an ``id`` says that the process is idle. It ends when its standard input does, which happens
-when its parent ends in whatever way.
+waits. An answer without an ``id`` says that the process is idle. It exits when its standard input
+closes, that is, when the parent exits for any reason.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class CallServer:
     def _perform(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
             patches.check()
-            assert self._provider is not None  # noqa: S101  # it is loaded, or it is too late
+            assert self._provider is not None  # noqa: S101  # patches.check() has raised if the provider is not loaded
             perform(self._provider, {"provider": self._name, **request})
         except NotDone as error:
             return {"refused": {"zone": error.record.zone, "name": error.record.name}}

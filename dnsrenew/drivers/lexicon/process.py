@@ -188,7 +188,7 @@ class _Child:
         line = json.dumps(message, default=str).encode()
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101  # for the type checker: it is a pipe
-        with self._write_lock, contextlib.suppress(OSError, ValueError):  # it has ended: its reader tells
+        with self._write_lock, contextlib.suppress(OSError, ValueError):  # it has exited; the reader thread reports it
             pipe.write(line + b"\n")
             pipe.flush()
 

@@ -33,10 +33,10 @@ _COMMANDS: Final = {
             ("dnsrenew doctor --markdown --redact > post.md", "to ask others for help"),
             ("dnsrenew doctor --report report.html --record", ""),
         ),
-        "Looks at this host, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. For "
-        "each certificate it says by which route it can be renewed now, or the one thing to do next. The exit status "
-        "is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit status "
-        "is 2.",
+        "Looks at this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. "
+        "For each certificate it says by which route it can be renewed now, or the one thing to do next. The exit "
+        "status is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit "
+        "status is 2.",
     ),
 }
 

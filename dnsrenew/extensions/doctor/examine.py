@@ -264,7 +264,10 @@ def taken(selection: Selection) -> RouteTaken:
 
 
 def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool | None) -> str | None:
-    """Return the fix of the most urgent check: that stops the renewal, or may stop it, or only needs a person."""
+    """Return the fix of the most urgent check.
+
+    First come checks that stop the renewal, then those that may, then those that need an action.
+    """
     if renewable is False:
         candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
@@ -299,7 +302,10 @@ def _is_absent(check: Check) -> bool:
 
 
 def _concerns(check: Check, options: Options) -> bool:
-    """Return whether a check stops a route of a name; a name without any route is stopped by what leaves it none."""
+    """Return whether a check stops a route of a name.
+
+    A name without a route is blocked by the check that ruled out its last one.
+    """
     return bool(check.blocks) and any(
         not its or any(stops(check, route, identifier) for route in its) for identifier, its in options.items()
     )

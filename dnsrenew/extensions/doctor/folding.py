@@ -1,4 +1,4 @@
-"""One cause, one finding: where this host has no Internet, what follows from that is no finding of its own. Pure."""
+"""One cause, one finding: where this machine has no Internet, what follows from that is no finding of its own. Pure."""
 
 from __future__ import annotations
 

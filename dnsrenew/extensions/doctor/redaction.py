@@ -137,7 +137,7 @@ class Masks:
         }
 
     def know(self, kind: Kind, text: str) -> None:
-        """Remember that a string is private. A public word is not, whoever says so."""
+        """Mask this string from now on. Known public words are never masked."""
         text = text.strip()
         if text and not is_public(text.lower()):
             self._known.setdefault(text.lower(), kind)
@@ -343,7 +343,7 @@ class Redaction:
 
 # ── private ────────────────────────────────────────────────────────────────────────────
 
-# What is known to be private: names of the configuration and of this host, and evidence under telling keys.
+# What is known to be private: names of the configuration and of this machine, and evidence under telling keys.
 
 Private = tuple[Kind, str]
 
@@ -360,7 +360,7 @@ _KEYS: Final[Mapping[str, Kind]] = {
 
 
 def of_host() -> Iterator[Private]:
-    """Yield the names of this host and of its user."""
+    """Yield the names of this machine and of its user."""
     host = socket.gethostname()
     yield from (("host", name) for name in (host, host.partition(".")[0]))
     yield "path", os.path.expanduser("~")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Check
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
-"""What a check is about. ``host``: only this host. The others get the certificate, the name of a CA, or both."""
+"""What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both."""
 
 
 class CheckEntry(Frozen):

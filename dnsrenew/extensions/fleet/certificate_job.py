@@ -118,7 +118,7 @@ class CertificateJobs(Frozen):
         self._explain(run, spec, outcome)
         self.ended(spec, outcome)
         if isinstance(outcome.error, StoreError) and outcome.error.code == "store-unreachable":
-            raise HandedBack  # as it is still due, whoever reaches the database goes on
+            raise HandedBack  # it stays due: any worker that reaches the database takes over
 
     # ── what comes next ─────────────────────────────────────────────────────────────────
 

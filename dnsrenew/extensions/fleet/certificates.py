@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dnsrenew.store import Store
 
 _EXAMINED: Final = 20
-"""Certificates that are looked at where nobody has named any."""
+"""Number of certificates examined when none is named."""
 _NAMED: Final = 5
 """Names in a warning; the rest is counted."""
 

@@ -94,7 +94,7 @@ _COMMANDS: Final = {
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
         notes="Loads accounts with their keys, certificates, limits that the CAs reported, and pending orders. If both "
-        "have a certificate, the newer one is kept. The folder stays as it is.",
+        "have a certificate, the newer one is kept. The folder is not changed.",
     ),
     "fleet dump": Command(
         "write the content of the database into an empty folder",

@@ -269,7 +269,7 @@ def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, C
 
 # ── lacking ────────────────────────────────────────────────────────────────────────────
 
-# The certificates of a fleet that are not taken: the file of each worker, or this one, lacks an account or a CA.
+# Certificates no worker can renew, because its configuration lacks a DNS account or CA.
 #
 # Each worker notes in its row what its file has, so that all certificates can be compared with it at any time, also
 # those that are not due.

@@ -6,18 +6,18 @@ from typing import Final
 
 from dnsrenew.errors import Phrase, Text
 
-# ── phrases of mistakes in lines: KEY: FOUND, expected EXPECTED ─────────────────────────
+# ── phrases of mistakes in lines, see base/validation/texts.py ──────────────────────────────
 
 THE_LINE: Final = Phrase("line")
 A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
-NO_JSON: Final = Phrase("no valid JSON (column {column}: {reason})")
+NO_JSON: Final = Phrase("This is not valid JSON (column {column}: {reason}).")
 KEY_TWICE: Final = Phrase("JSON with the key {key} twice")
 STRANGE_JSON: Final = Phrase("JSON with NaN or Infinity, or with values nested too deeply")
 NOT_UTF8: Final = Phrase("a line that is not UTF-8 text (byte {position})")
 HALF_CHARACTER: Final = Phrase("an incomplete character (a lone surrogate)")
 NUL_IN_LINE: Final = Phrase("a text with a NUL character")
 LONG_LINE: Final = Phrase("a line of more than {most:,} bytes")
-ANOTHER_LINE: Final = Phrase("each name once: line {line} has it too")
+ANOTHER_LINE: Final = Phrase("Use each name once: line {line} has it too.")
 IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has this one")
 ADDED_BEFORE: Final = Phrase("another name: dnsrenew fleet add added this one")
 SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync wrote this one from a configuration")

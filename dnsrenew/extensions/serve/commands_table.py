@@ -37,7 +37,7 @@ _COMMANDS: Final = {
                 "list",
             ),
             Option("--ca", "with --domain: the CA, by name or directory URL (default: letsencrypt)", "CA", "text"),
-            Option("--contact", "with --domain: a mail address for the CA; can be repeated", "MAIL", "list"),
+            Option("--contact", "with --domain: an email address for the CA; can be repeated", "MAIL", "list"),
             Option("--agree-terms", "with --domain: you agree to the terms of service of the CA"),
         ),
         (

@@ -36,7 +36,7 @@ NOT_WITH_DOMAIN: Final = Text(
 NO_ROUTE: Final = Text(
     "usage",
     "--domain alone does not say how the CA can validate the names.",
-    "Add --dns PROVIDER, or --redirect if the CA can connect to port 80 of this host.",
+    "Add --dns PROVIDER, or --redirect if the CA can connect to port 80 of this machine.",
 )
 
 PLAIN_SECRET: Final = Text(
@@ -103,8 +103,8 @@ PORT_FORBIDDEN: Final = Text(
 )
 ADDRESS_MISSING: Final = Text(
     "serve-address-missing",
-    "This host has no address {address}.",
-    "Use an address of this host, or all of them: {option} :{port}.",
+    "This machine has no address {address}.",
+    "Use an address of this machine, or all of them: {option} :{port}.",
 )
 PORT_FAILED: Final = Text(
     "serve-port-failed",

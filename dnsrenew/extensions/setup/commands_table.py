@@ -22,13 +22,13 @@ _COMMANDS: Final = {
                 "file",
             ),
             Option("--domains", "the names of the certificate, separated by commas", "NAMES", "text"),
-            Option("--contact", "the mail address for the CA", "MAIL", "text"),
+            Option("--contact", "the email address for the CA", "MAIL", "text"),
             Option("--agree-terms", "you agree to the terms of service of the CA"),
             Option("--provider", "the DNS host: a name from dnsrenew providers", "NAME", "text"),
             Option("--option", "an option of the DNS host; can be repeated; secrets as file:PATH", "KEY=VALUE", "list"),
             Option("--deploy", "the servers that get the certificate, such as nginx; or none", "NAMES", "text"),
             Option("--schedule", "install a schedule that renews", "yes|no", "word", YES_OR_NO),
-            Option("--rehearse", "rehearse at the CA's staging server first", "yes|no", "word", YES_OR_NO),
+            Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "word", YES_OR_NO),
         ),
         (
             ("dnsrenew init", "at a terminal: at most seven questions, each with a default"),
@@ -42,10 +42,10 @@ _COMMANDS: Final = {
         "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
         "current folder and secrets to files that only you can read; to a configuration that exists it adds a "
         "certificate at the end, and every line of it stays. "
-        "Then it rehearses, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops and "
-        "leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, agree_terms, "
-        "provider and its options have to be given; the others default to no, except rehearse. The file of answers "
-        "can have the tables [ca.NAME] and [resolver] too.",
+        "Then it does a dry run, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops "
+        "and leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, "
+        "agree_terms, provider and its options have to be given; the others default to no, except rehearse. The file "
+        "of answers can have the tables [ca.NAME] and [resolver] too.",
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
@@ -101,7 +101,7 @@ _COMMANDS: Final = {
             ("dnsrenew export backup.dnsrenew --secrets", "everything, to keep or to move it"),
             ("dnsrenew export config.tgz", "without keys and secrets"),
         ),
-        "It can run at any time, also while certificates are renewed, and never replaces a file. Without --secrets, "
+        "It can run at any time, even while certificates are renewed, and never replaces a file. Without --secrets, "
         "secrets in the configuration are masked, and files with secrets are left out. It says what is not in the "
         "file.",
     ),

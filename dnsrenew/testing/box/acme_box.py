@@ -351,7 +351,7 @@ class BoxNameServer:
             server.server_close()
 
     def answer(self, wire: bytes) -> bytes | None:
-        """Return the answer to a query; None to what is none."""
+        """Return the response, or None if the message is not a query."""
         try:
             query = dns.message.from_wire(wire)
             question = query.question[0]

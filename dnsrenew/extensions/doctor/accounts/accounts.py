@@ -47,7 +47,7 @@ def judge_placements(found: AccountPlacements) -> Check:
 
 
 def _judge_routes(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
-    """Return the verdict on names that have an account, and whose route cannot be used all the same."""
+    """Return the verdict on names that have an account, but whose route still cannot be used."""
     errors = found.refused.values()
     undelegated = {name: error for name, error in found.refused.items() if error.code == "dns-not-delegated"}
     if undelegated:

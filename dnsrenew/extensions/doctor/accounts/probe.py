@@ -290,7 +290,7 @@ def judge_probe(result: ProbeResult, account: str) -> Check:
 
 def _not_written(failed: list[ProbedZone], account: str, evidence: dict[str, Any]) -> Check:
     error = failed[0].error
-    assert error is not None  # noqa: S101  # failed has only those with an error
+    assert error is not None  # noqa: S101  # each of `failed` has an error
     is_certain = error.code not in _UNCERTAIN and error.evidence.get("account", account) == account
     evidence |= {
         "names": [identifier for zone in failed for identifier in zone.identifiers],

@@ -9,12 +9,12 @@ from dnsrenew.errors import Text
 SECRETS_OK: Final = Text("secrets", "Every secret of the DNS account {dns} can be read.", "")
 SECRET_LATE: Final = Text(
     "secrets",
-    "The secret {reference} was not read in time: its program or keyring may be waiting for a person.",
-    "Make sure that {reference} can be read without a person, as in a scheduled run.",
+    "The secret {reference} was not read in time: its program or keyring may be waiting for an answer.",
+    "Make sure that {reference} can be read without an answer from you, as in a scheduled run.",
 )
 SECRET_FORM: Final = Text(
     "secrets",
-    "The secret `{key}` of the DNS account {dns} ({reference}) cannot be right: its form is not that of the DNS host.",
+    "The secret `{key}` of the DNS account {dns} ({reference}) does not have the form that the DNS host uses.",
     "Copy the secret again from the DNS host, as {form}.",
 )
 
@@ -33,19 +33,19 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 )
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
-    "It is unknown which DNS account writes the TXT records of {names}: DNS does not show their zone.",
+    "dnsrenew could not find out which DNS account writes the TXT records of {names}: DNS does not show their zone.",
     "First check the DNS of {names}.",
 )
 
 ACCOUNT_BY_HAND: Final = Text(
     "dns-account",
-    "The TXT records of {names} ({records}) have to be set by a person (account {by_hand}), so only a renewal at a "
+    "The TXT records of {names} ({records}) have to be set by hand (account {by_hand}), so only a renewal at a "
     "terminal can use this route.",
     "Run dnsrenew renew in a terminal, or set a CNAME record once, and no person is needed: dnsrenew delegate {domain}",
 )
 ACCOUNT_NOT_DELEGATED: Final = Text(
     "dns-account",
-    "The DNS account {delegated} writes only names that a CNAME record leads to, and there is none at {records}.",
+    "The DNS account {delegated} writes only names that a CNAME record points to, and there is none at {records}.",
     "Run dnsrenew delegate {domain}: it shows the CNAME record to set, once, and waits for it.",
 )
 
@@ -58,7 +58,8 @@ CREDENTIALS_REFUSED: Final = Text(
 )
 CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
-    "Whether the DNS host accepts the credentials of the account {dns} is unknown: no test value was written.",
+    "dnsrenew did not check whether the DNS host accepts the credentials of the account {dns}: no test value was "
+    "written.",
     "First check why the test value was not written.",
 )
 
@@ -76,7 +77,8 @@ PROBE_OK_STAYS: Final = Text(
 )
 PROBE_NOT_LOOKED_UP: Final = Text(
     _PROBE,
-    "A test value at {records} was written and removed; it was not looked up, as `propagation.check` says.",
+    "A test value at {records} was written and removed. dnsrenew did not check that it was visible, because "
+    '`propagation.check` is "none".',
     "",
 )
 PROBE_KEPT: Final = Text(

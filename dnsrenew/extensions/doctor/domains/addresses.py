@@ -1,4 +1,4 @@
-"""Whether the names lead to this host, or to a CDN."""
+"""Whether the names lead to this machine, or to a CDN."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def address(facts: Facts, spec: CertificateSpec) -> Check | None:
-    """Compare the addresses of each name with those of this host and its router."""
+    """Compare the addresses of each name with those of this machine and its router."""
     hosts = [each for each in spec.identifiers if not is_wildcard(each)]
     if not hosts:
         return None

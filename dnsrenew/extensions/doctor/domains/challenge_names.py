@@ -62,7 +62,9 @@ def judge_cnames(results: Sequence[Targets]) -> Check:
         return Check.of(texts.CNAME_FOLLOWED, "ok", {"targets": shown}, start=start, target=end)
     certain = [(name, error) for name, error in wrong if error.code in _WRONG]
     _, error = (certain or wrong)[0]
-    stopped = [name for name, _ in certain or wrong if name not in targets]  # the others have another way
+    stopped = [
+        name for name, _ in certain or wrong if name not in targets
+    ]  # the other names have another account or alias
     about = list(dict.fromkeys(stopped or [name for name, _ in certain or wrong]))
     evidence = {"names": about, "targets": shown, "error": error.to_dict()}
     return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())

@@ -1,4 +1,4 @@
-"""What the checks of names look up, each once for a certificate; the zones once for all certificates."""
+"""What the checks of names look up, without duplicates for a certificate; the zones once for all certificates."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
 
 
 def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
-    """Return what the DNS servers of this host say about each domain."""
+    """Return what the DNS servers of this machine say about each domain."""
     return NameSurvey(survey(facts)).resolved(facts.context, domains(spec))
 
 
 def is_refused(facts: Facts, name: str) -> bool:
-    """Return whether a DNS server of this host refuses a zone because of its signatures."""
+    """Return whether a DNS server of this machine refuses a zone because of its signatures."""
 
     def find(context: Context) -> bool:
         return NameSurvey(survey(facts)).is_refused(context, name)

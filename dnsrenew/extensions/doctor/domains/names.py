@@ -1,4 +1,4 @@
-"""Whether the domains are registered, whether the names exist, and whether this host sees the same as the CA."""
+"""Whether the domains are registered, whether the names exist, and whether this machine sees the same as the CA."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
     refused = {name for name in wanted if is_public and _is_refused(name)}
     paths = lookups.paths(facts, wanted)
     findings = []
-    for name in sorted(wanted, key=lambda each: each not in refused):  # whether one exists no longer matters then
+    for name in sorted(
+        wanted, key=lambda each: each not in refused
+    ):  # refused names first: whether one exists does not matter
         its = lookups.identifiers_of(spec, [name])
         if name in refused:
             text = texts.DOMAIN_SUFFIX if is_public_suffix(name) else texts.DOMAIN_NOT_PUBLIC
@@ -140,7 +142,7 @@ def judge_existence(name: str, zone: str | None, records: NameRecords, *, is_nee
 
 
 def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
-    """Compare what the DNS servers of this host say with what the servers of the zones say."""
+    """Compare what the DNS servers of this machine say with what the servers of the zones say."""
     wanted = lookups.domains(spec)
     if not wanted:
         return None
@@ -152,7 +154,7 @@ def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 
 def judge_views(name: str, records: NameRecords, resolved: ResolvedName) -> NameFinding:
-    """Return whether this host sees other addresses of a name than the CA. Pure."""
+    """Return whether this machine sees other addresses of a name than the CA. Pure."""
     outside = records.addresses
     fields = {"domain": name, "here": list(resolved.addresses), "outside": list(outside)}
     if records.existence == "unknown" or resolved.rcode not in {"NOERROR", "NXDOMAIN"}:

@@ -19,7 +19,7 @@ DOMAIN_SUFFIX: Final = Text(
 )
 DOMAIN_NOT_PUBLIC: Final = Text(
     "domain",
-    "No public CA issues a certificate for {domain}: it is no name of the public DNS.",
+    "No public CA issues a certificate for {domain}, because it is not a name in the public DNS.",
     "Use a domain that you have registered, or set ca to a CA of your own.",
 )
 DOMAIN_NOT_REGISTERED: Final = Text(
@@ -41,7 +41,7 @@ DOMAIN_PARKED: Final = Text(
 )
 DOMAIN_UNKNOWN: Final = Text(
     "domain",
-    "It is unknown whether {domain} is registered: no name server above it answers.",
+    "dnsrenew could not find out whether {domain} is registered: no name server above it answers.",
     "Run this on a network with open DNS, or look up the domain at your registrar.",
 )
 
@@ -53,23 +53,23 @@ EXISTS_NOT_NEEDED: Final = Text(
 )
 EXISTS_ABSENT: Final = Text(
     "name-exists",
-    "{domain} does not exist in DNS, although its zone {zone} does, so the CA finds no host to connect to.",
+    "{domain} does not exist in DNS, only its zone {zone} does, so the CA finds no host to connect to.",
     "Create an A record for {domain}; if it is a dynamic DNS name that has lapsed, renew it at its provider.",
 )
 EXISTS_NOWHERE: Final = Text(
     "name-exists",
     "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.",
-    "See the domain check first.",
+    "First fix the problem with the domain that is listed here.",
 )
 EXISTS_EMPTY: Final = Text(
     "name-exists",
     "{domain} has no A or AAAA record, so the CA finds no host to connect to.",
-    "Give {domain} an A record with the public address of this host, or use a dns-01 route.",
+    "Give {domain} an A record with the public address of this machine, or use a dns-01 route.",
 )
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
-    "It is unknown whether {domain} has an address: no name server of its zone answers.",
-    "See the delegation check first.",
+    "dnsrenew could not find out whether {domain} has an address: no name server of its zone answers.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
@@ -113,22 +113,22 @@ DELEGATION_DISAGREE: Final = Text(
 DELEGATION_ONLY_UDP: Final = Text(
     "delegation",
     "The name servers of {zone} answer by UDP but not by TCP; a firewall here may be the reason.",
-    "Allow this host to connect to TCP port 53, or make the name servers answer there.",
+    "Allow this machine to connect to TCP port 53, or make the name servers answer there.",
 )
 DELEGATION_ONLY_TCP: Final = Text(
     "delegation",
     "The name servers of {zone} answer by TCP but not by UDP; a firewall here may be the reason.",
-    "Allow this host to send to UDP port 53, or make the name servers answer there.",
+    "Allow this machine to send to UDP port 53, or make the name servers answer there.",
 )
 DELEGATION_UNREACHED: Final = Text(
     "delegation",
-    "No name server of {zone} answers this host ({servers}).",
-    "Check that these servers run, and that this host may query them on port 53 (UDP and TCP).",
+    "No name server of {zone} answers this machine ({servers}).",
+    "Check that these servers run, and that this machine may query them on port 53 (UDP and TCP).",
 )
 DELEGATION_UNKNOWN: Final = Text(
     "delegation",
     "The name servers of {zone} could not be found out.",
-    "Check the name servers of {zone} at your registrar, and the DNS server of this host.",
+    "Check the name servers of {zone} at your registrar, and the DNS server of this machine.",
 )
 
 # ── dnssec ──────────────────────────────────────────────────────────────────────────────
@@ -157,7 +157,7 @@ DNSSEC_EXPIRED: Final = Text(
 DNSSEC_EARLY: Final = Text(
     "dnssec",
     "The DNSSEC signature of {record} is not valid before {when}, so CAs refuse every answer about {zone}.",
-    "Check the clock of this host, and that of the server that signs {zone}.",
+    "Check the clock of this machine, and that of the server that signs {zone}.",
 )
 DNSSEC_MISSING: Final = Text(
     "dnssec",
@@ -179,7 +179,7 @@ DNSSEC_SOME: Final = Text(
 )
 DNSSEC_REFUSED: Final = Text(
     "dnssec",
-    "The DNS server of this host refuses {zone} because of its DNSSEC signatures; without checking them it answers.",
+    "The DNS server of this machine refuses {zone} because of its DNSSEC signatures; without checking them it answers.",
     "Check the signatures of {zone} at its DNS host, or remove its DS record at your registrar.",
 )
 DNSSEC_UNSUPPORTED: Final = Text(
@@ -189,13 +189,13 @@ DNSSEC_UNSUPPORTED: Final = Text(
 )
 DNSSEC_UNKNOWN: Final = Text(
     "dnssec",
-    "It is unknown whether the DNSSEC signatures of {zone} are right: its name servers do not answer.",
-    "See the delegation check first.",
+    "dnsrenew could not check the DNSSEC signatures of {zone}: its name servers do not answer.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
 
-SPLIT_OK: Final = Text("split-dns", "This host sees the same addresses as the CA.", "")
+SPLIT_OK: Final = Text("split-dns", "This machine sees the same addresses as the CA.", "")
 SPLIT_PRIVATE: Final = Text(
     "split-dns",
     "In this network {domain} has the address {here}; the CA sees {outside}. This does not affect renewals: dnsrenew "
@@ -204,33 +204,33 @@ SPLIT_PRIVATE: Final = Text(
 )
 SPLIT_HIDDEN: Final = Text(
     "split-dns",
-    "The DNS server of this host hides the address of {domain}, which is {outside} in DNS (routers do this against "
+    "The DNS server of this machine hides the address of {domain}, which is {outside} in DNS (routers do this against "
     "DNS rebinding). This does not affect renewals: dnsrenew queries the name servers of the zone.",
     "",
 )
 SPLIT_NOT_YET: Final = Text(
     "split-dns",
-    "The DNS server of this host finds no address of {domain}, its own name servers have {outside}: the record changed "
-    "recently, or the zone answers differently by network.",
+    "The DNS server of this machine finds no address of {domain}, its own name servers have {outside}: the record "
+    "changed recently, or the zone answers differently by network.",
     "",
 )
 SPLIT_ONLY_HERE: Final = Text("split-dns", "{domain} has an address only in this network ({here}).", "")
 SPLIT_OTHER: Final = Text(
     "split-dns",
-    "The DNS server of this host resolves {domain} to {here}, its own name servers to {outside}: the record changed "
+    "The DNS server of this machine resolves {domain} to {here}, its own name servers to {outside}: the record changed "
     "recently, or the zone answers differently by network.",
     "",
 )
 SPLIT_UNKNOWN: Final = Text(
     "split-dns",
-    "It is unknown whether this host sees the same address of {domain} as the CA.",
+    "dnsrenew could not find out whether this machine sees the same address of {domain} as the CA.",
     "",
 )
 
 # ── cname ───────────────────────────────────────────────────────────────────────────────
 
 CNAME_NONE: Final = Text("cname", "The TXT records go to {targets}.", "")
-CNAME_FOLLOWED: Final = Text("cname", "A CNAME record at {start} leads to {target}; the TXT record goes there.", "")
+CNAME_FOLLOWED: Final = Text("cname", "A CNAME record at {start} points to {target}; the TXT record goes there.", "")
 
 # ── txt-stale ───────────────────────────────────────────────────────────────────────────
 
@@ -247,23 +247,23 @@ TXT_DOUBLED: Final = Text(
 )
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
-    "It is unknown whether old TXT values are at {name}: no name server of its zone answers.",
-    "See the delegation check first.",
+    "dnsrenew could not look for old TXT values at {name}: no name server of its zone answers.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
-    "It is unknown where the TXT records of {domains} go, so old values cannot be looked for.",
-    "See the cname check first.",
+    "dnsrenew could not find out where the TXT records of {domains} go, so old values cannot be looked for.",
+    "First fix the problem with the CNAME records that is listed here.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
 
-SHADOW_NONE: Final = Text("wildcard-shadow", "No name vanishes from DNS while its TXT record exists.", "")
+SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends on a wildcard record.", "")
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
-    "It is unknown where the TXT records of {domains} go, and so whether a name vanishes beside them.",
-    "See the cname check first.",
+    "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
+    "First fix the problem with the CNAME records that is listed here.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
@@ -276,21 +276,21 @@ SHADOWED: Final = Text(
 
 ADDRESS_UNKNOWN: Final = Text(
     "address",
-    "It is unknown whether {names} leads to this host: no name server of its zone answers.",
-    "See the delegation check first.",
+    "dnsrenew could not find out whether {names} points to this machine: no name server of its zone answers.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )
 
 # ── proxied ─────────────────────────────────────────────────────────────────────────────
 
-PROXIED_NO: Final = Text("proxied", "No CDN that is known to dnsrenew answers in place of this host.", "")
+PROXIED_NO: Final = Text("proxied", "No CDN that is known to dnsrenew answers in place of this machine.", "")
 PROXIED: Final = Text(
     "proxied",
-    "{provider} answers for {domain} ({seen}), not this host. tls-alpn-01 cannot work through it; http-01 works only "
-    "if it passes requests for /.well-known/acme-challenge/ on.",
+    "{provider} answers for {domain} ({seen}), not this machine. tls-alpn-01 cannot work through it; http-01 works "
+    "only if it passes requests for /.well-known/acme-challenge/ on.",
     "Use a dns-01 route for {domain}, or switch the proxy off for this record.",
 )
 PROXIED_UNKNOWN: Final = Text(
     "proxied",
-    "It is unknown whether a CDN answers for {domain}: its addresses are unknown.",
-    "See the delegation check first.",
+    "dnsrenew could not check whether a CDN answers for {domain}: its addresses are unknown.",
+    "First fix the problem with the name servers of the zone that is listed here.",
 )

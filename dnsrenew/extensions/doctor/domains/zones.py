@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
 
 _UNASKED: Final = frozenset({"no-route", "not-asked", ""})
-"""This host cannot ask the server, which says nothing about it."""
+"""This machine cannot ask the server, which says nothing about it."""
 _UNSURE: Final = frozenset({"silent", "recursive"})
 """The network between may be the reason."""
 _AT_ONCE: Final = 16
@@ -129,7 +129,7 @@ def _is_lame(server: ZoneServer) -> bool:
 
 
 def _is_out_of_reach(server: ZoneServer, servers: Iterable[ZoneServer]) -> bool:
-    """Return whether this host cannot query a server. If no server answers by IPv6, IPv6 may not work here."""
+    """Return whether this machine cannot query a server. If no server answers by IPv6, IPv6 may not work here."""
     if server.udp in _UNASKED and server.tcp in _UNASKED:
         return True
     is_silent = ":" in server.address and {server.udp, server.tcp} <= _UNSURE | _UNASKED
@@ -179,7 +179,7 @@ def _examined(facts: Facts, spec: CertificateSpec, cut: ZoneCut) -> tuple[Signed
 def judge_signatures(signed: SignedZone, names: Sequence[str], *, is_refused: bool) -> NameFinding:
     """Return whether a CA accepts the signatures of a zone. Pure.
 
-    :param is_refused: whether a resolver of this host refuses them.
+    :param is_refused: whether a resolver of this machine refuses them.
     """
     fields: dict[str, Any] = {"zone": signed.zone}
     broken = {fault.server for fault in signed.faults}

@@ -62,7 +62,7 @@ class Arranged(Frozen, kw_only=True):
 
     @property
     def ok(self) -> list[Check]:
-        """Every check that found nothing wrong, each once."""
+        """Every check that found nothing wrong, without duplicates."""
         own = (check for section in self.sections for check in section.checks)
         return [check for check in (*(finding.check for finding in self.shared), *own) if check.result == "ok"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SEPARATOR: Final = ", "
-HOST: Final = "This host"
+HOST: Final = "This machine"
 """Instead of the name of a certificate, where only the host was looked at."""
 
 # ── headlines ───────────────────────────────────────────────────────────────────────────
@@ -13,8 +13,8 @@ HOST: Final = "This host"
 CAN: Final = "{name} can be renewed by {challenges} at {ca}"
 CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
 CANNOT: Final = "{name} cannot be renewed"
-NOT_KNOWN: Final = "{name}: it is unknown whether it can be renewed"
-HOST_ALONE: Final = "This host alone"
+NOT_KNOWN: Final = "{name}: dnsrenew cannot tell whether it can be renewed"
+HOST_ALONE: Final = "This machine alone"
 SEVERAL_CAN: Final = "{count} certificates can be renewed by {challenges} at {ca}"
 SEVERAL_CAN_WITH: Final = "{count} certificates can be renewed by {challenges} with {accounts} at {ca}"
 
@@ -25,8 +25,8 @@ NEXT_FOR: Final = "Next, for {name}: {action}"
 NOTHING_TO_DO: Final = "There is nothing to do: {challenges} at {ca} works."
 NOTHING_TO_DO_WITH: Final = "There is nothing to do: {challenges} with {accounts} at {ca} works."
 ALL_CAN: Final = "There is nothing to do: all {count} certificates can be renewed."
-NO_ACTION: Final = "Nothing was found that could be done about it here."
-HOST_DONE: Final = "It is unknown which certificates can be renewed: only this host was examined."
+NO_ACTION: Final = "dnsrenew found nothing that you can change on this machine."
+HOST_DONE: Final = "dnsrenew could not find out which certificates can be renewed: only this machine was examined."
 COUNTS_CERTAIN: Final = "Of {count} certificates, {can} can be renewed and {cannot} cannot."
 COUNTS_UNKNOWN: Final = "Of {count} certificates, {can} can be renewed, and of {unknown} it is not known."
 COUNTS: Final = "Of {count} certificates, {can} can be renewed, {cannot} cannot, and of {unknown} it is not known."
@@ -60,16 +60,16 @@ CHANGED: Final = {
     "address": "The public address has changed since {since}: {was} → {now}.",
     "nat": "The address of the router has changed since {since}: {was} → {now}.",
     "delegation": "The name servers have changed since {since}: {was} → {now}.",
-    "port-80-free": "Port 80 of this host has changed since {since}: {was} → {now}.",
+    "port-80-free": "Port 80 of this machine has changed since {since}: {was} → {now}.",
     "port-80-firewall": "The firewall before port 80 has changed since {since}: {was} → {now}.",
     "port-80-forwarded": "The forwarding of port 80 has changed since {since}: {was} → {now}.",
     "port-80-outside": "What port 80 shows from outside has changed since {since}: {was} → {now}.",
-    "port-443-free": "Port 443 of this host has changed since {since}: {was} → {now}.",
+    "port-443-free": "Port 443 of this machine has changed since {since}: {was} → {now}.",
     "port-443-outside": "What port 443 shows from outside has changed since {since}: {was} → {now}.",
 }
 """By the code of the check."""
 CHANGED_OTHER: Final = "The check {code} has changed since {since}: {was} → {now}."
-RESULTS: Final = {"ok": "in order", "bad": "wrong", "unknown": "not known"}
+RESULTS: Final = {"ok": "OK", "bad": "wrong", "unknown": "not known"}
 """What a record says of a check without a value of its own."""
 
 # ── Markdown ────────────────────────────────────────────────────────────────────────────

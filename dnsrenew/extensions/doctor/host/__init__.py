@@ -1,1 +1,1 @@
-"""Checks of this host: its outbound routes, its ports, its firewall."""
+"""Checks of this machine: its outbound routes, its ports, its firewall."""

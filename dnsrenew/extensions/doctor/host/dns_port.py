@@ -33,7 +33,7 @@ def port_53(facts: Facts) -> Check:
     try:
         if identifiers:
             servers = server_ports(facts.dns, facts.context.within(_SECONDS), identifiers[:_MAX_NAMES])
-    except Cancelled:  # the DNS server that this host uses does not answer: ask some that need none
+    except Cancelled:  # the DNS server that this machine uses does not answer: ask some that need none
         facts.context.check()
         failure = DnsError.of(texts.PORT_53_NO_RESOLVER)
     except DnsRenewError as error:
@@ -63,7 +63,7 @@ class Unqueried(Frozen):
     """Why no name server of the certificates was queried.
 
     :ivar domains: those of which no zone with name servers is known.
-    :ivar failure: what the DNS server that this host uses did instead.
+    :ivar failure: what the DNS server that this machine uses did instead.
     """
 
     domains: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Whether the firewall of this host lets a CA in."""
+"""Whether the firewall of this machine lets a CA in."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def _judge(facts: Facts, family: Family, port: int) -> Judgement:
 
 
 def _port(spec: CertificateSpec | None) -> int:
-    """Return the port that must be open on this host: 80, unless a router leads to another one that we open."""
+    """Return the port that must be open on this machine: 80, unless a router leads to another one that we open."""
     listens = [route.listen for route in spec.routes if route.challenge in HTTP] if spec is not None else []
     return host_port.split(listens[0])[1] if listens and listens[0] else _PORT
 
 
 def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
-    """Return the families by which a CA comes: those of the names, else those that this host has."""
+    """Return the families by which a CA comes: those of the names, else those that this machine has."""
     own = own_addresses(facts)
     found = {
         family_of(address)
@@ -198,7 +198,7 @@ def _read(context: Context, port: int) -> Mapping[str, Any] | None:
 
 # ── rule dumps ─────────────────────────────────────────────────────────────────────────
 
-# Reads the firewall rules of this host with the programs that there are; most need root.
+# Reads the firewall rules of this machine with the programs that there are; most need root.
 
 Manager = Literal["ufw", "firewalld", "nft", "iptables"]
 

@@ -237,7 +237,7 @@ def _in_url(host: str) -> str:
 
 # ── outbound ───────────────────────────────────────────────────────────────────────────
 
-# Whether the outbound route of this host is a VPN, and whether its IPv6 works.
+# Whether the outbound route of this machine is a VPN, and whether its IPv6 works.
 
 _MAX_TRIED: Final = 3
 
@@ -246,7 +246,7 @@ _MAX_TRIED: Final = 3
 
 
 def vpn(facts: Facts) -> Check | None:
-    """Look at the interfaces through which this host reaches the Internet."""
+    """Look at the interfaces through which this machine reaches the Internet."""
     return judge_vpn(outbound_routes(facts))
 
 
@@ -289,7 +289,7 @@ def judge_ipv6(
 
     A name with both kinds of addresses is not stopped: a CA that gets no connection by IPv6 tries IPv4.
 
-    :param own: the public IPv6 addresses of this host.
+    :param own: the public IPv6 addresses of this machine.
     :param found: the addresses of the names.
     :param works: whether a host of a CA that answers by IPv4 answers by IPv6; None: there is none to try.
     """

@@ -1,4 +1,4 @@
-"""The facts about this host: its outbound routes, its addresses, what listens, and whether a port can be opened.
+"""The facts about this machine: its outbound routes, its addresses, what listens, and whether a port can be opened.
 
 Nothing is sent: an outbound route is the system's own choice of a route to a public address.
 """
@@ -45,7 +45,7 @@ _IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the outbou
 
 
 class OutboundRoute(Frozen):
-    """How this host reaches public addresses of one family.
+    """How this machine reaches public addresses of one family.
 
     :ivar source: the address that it sends from.
     :ivar interface: the interface that has this address; empty if that is not exactly one.
@@ -85,7 +85,7 @@ class PortFailure(Frozen):
 
 
 class ThisHost:
-    """This host. Tests replace its methods."""
+    """This machine. Tests replace its methods."""
 
     # ── routes and addresses ────────────────────────────────────────────────────────────
 
@@ -140,7 +140,7 @@ class ThisHost:
         return None
 
     def accepts(self, address: str, port: int) -> bool:
-        """Return whether this host accepts connections at one of its own addresses."""
+        """Return whether this machine accepts connections at one of its own addresses."""
         try:
             socket.create_connection((address, port), timeout=_CONNECT_SECONDS).close()
         except OSError:
@@ -179,7 +179,7 @@ def outbound_routes(facts: Facts) -> dict[Family, OutboundRoute | None]:
 
 
 def own_addresses(facts: Facts) -> set[str]:
-    """Return all addresses of this host."""
+    """Return all addresses of this machine."""
     here = machine(facts)
     return facts.once("own addresses", lambda _: {address for its in here.addresses().values() for address in its})
 
@@ -190,7 +190,7 @@ def family_of(address: str) -> Family:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only this host reaches an address."""
+    """Return whether only this machine reaches an address."""
     return host_port.is_ip(address) and ipaddress.ip_address(address).is_loopback
 
 
@@ -218,7 +218,7 @@ def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Pat
 
 
 def _has_pppoe(proc: Path) -> bool:
-    """Return whether this host dials in to its provider itself: its PPP is then no VPN."""
+    """Return whether this machine dials in to its provider itself: its PPP is then no VPN."""
     return len(list(_lines(proc / "pppoe"))) > 1
 
 
@@ -237,7 +237,7 @@ def _program(pid: int | None) -> tuple[str, str, bool]:
 
 # ── names ──────────────────────────────────────────────────────────────────────────────
 
-# The addresses that a certificate's names have in DNS, for the checks of this host.
+# The addresses that a certificate's names have in DNS, for the checks of this machine.
 
 _SECONDS: Final = 6.0
 

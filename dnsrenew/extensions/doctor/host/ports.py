@@ -200,7 +200,7 @@ def judge_own(
 
 
 def _is_direct(facts: Facts, spec: CertificateSpec | None) -> bool:
-    """Return whether a name has an address of this host, so that no router can change the port."""
+    """Return whether a name has an address of this machine, so that no router can change the port."""
     own = own_addresses(facts)
     found = [address for its in records(facts, spec).values() for address in its]
     return any(address in own and not is_loopback(address) for address in found)
@@ -216,7 +216,7 @@ def _not_reached(
 
 
 def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
-    """Return the families by which a CA comes to this host.
+    """Return the families by which a CA comes to this machine.
 
     An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
     """
@@ -252,7 +252,7 @@ def judge_listening(
     :param served: the families that are answered from outside.
     :param wanted: the families by which a CA comes to each name.
     :param forwarded: what the firewall does with the port, for each family (``verdict_of``).
-    :param is_direct: whether a name has an address of this host, so that no router can change the port.
+    :param is_direct: whether a name has an address of this machine, so that no router can change the port.
     :param only_listens: False: a route of this challenge opens the port itself.
     """
     blocks = HTTP if only_listens else ()

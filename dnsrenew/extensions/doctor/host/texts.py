@@ -1,4 +1,4 @@
-"""The texts of the checks of this host."""
+"""The texts of the checks of this machine."""
 
 from __future__ import annotations
 
@@ -10,70 +10,74 @@ from dnsrenew.errors import Text
 
 INTERNET_OK: Final = Text("internet", "The network works: {host} answers.", "")
 INTERNET_CONNECTED: Final = Text(
-    "internet", "The network works: {host} accepts connections, although its answer is not usable.", ""
+    "internet", "The network works: {host} accepts connections, even though its answer is not usable.", ""
 )
 INTERNET_NO_ROUTE: Final = Text(
     "internet",
-    "This host is not connected: it has no route to the Internet, neither for IPv4 nor for IPv6.",
-    "Connect this host to the network, and check that it has a default route (`ip route`; on Windows: `route print`).",
+    "This machine is not connected: it has no route to the Internet, neither for IPv4 nor for IPv6.",
+    "Connect this machine to the network, and check that it has a default route (`ip route`; on Windows: `route "
+    "print`).",
 )
 INTERNET_SIGN_IN: Final = Text(
     "internet",
     "This network requires a sign-in: it answers in place of {host}, and redirects to {portal}.",
-    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to allow this host.",
+    "Open http://{host}/ in a browser on this network and sign in, or ask its administrator to allow this machine.",
 )
 INTERNET_NO_DNS: Final = Text(
     "internet",
-    "No DNS server answers this host, so it cannot find any other.",
-    "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.",
+    "No DNS server answers this machine, so it cannot find any other.",
+    "Check the DNS servers of this machine, or set `nameservers` under [resolver] to some that answer.",
 )
 INTERNET_SILENT: Final = Text(
     "internet",
-    "This host has a route to the Internet, but none of these answers: {hosts}.",
-    "Check from this host whether a browser or curl can open any web page; if not, check the router first.",
+    "This machine has a route to the Internet, but none of these answers: {hosts}.",
+    "Check from this machine whether a browser or curl can open any web page; if not, check the router first.",
 )
 
 INTERNET_DOWN: Final = Text(
     "internet",
-    "This host has no Internet: no CA answers ({hosts}), and no root server of the DNS.",
-    "Check whether another device in this network opens a web page; if not, restart the router or ask the provider.",
+    "This machine has no Internet: no CA answers ({hosts}), and no root server of the DNS.",
+    "Check whether another device in this network opens a web page; if not, restart the router or ask your Internet "
+    "provider.",
 )
 
-VPN_NONE: Final = Text("vpn", "This host reaches the Internet through {interfaces}, which is no VPN.", "")
+VPN_NONE: Final = Text("vpn", "This machine reaches the Internet through {interfaces}, which is no VPN.", "")
 VPN_OUT: Final = Text(
     "vpn",
-    "This host reaches the Internet through the VPN {interfaces} ({families}), so others see the VPN's address instead "
-    "of yours.",
-    "Exclude this host from the VPN on {interfaces} if people, or the CA, are to reach it from the Internet.",
+    "This machine reaches the Internet through the VPN {interfaces} ({families}), so others see the VPN's address "
+    "instead of yours.",
+    "Exclude this machine from the VPN on {interfaces} if people, or the CA, are to reach it from the Internet.",
 )
 VPN_PPP: Final = Text(
     "vpn",
-    "This host reaches the Internet through {interfaces} ({families}), which may be a VPN or your provider's line.",
+    "This machine reaches the Internet through {interfaces} ({families}), which may be a VPN or the line of your "
+    "Internet provider.",
     "Check what {interfaces} is (`ip -d link show`); if it is a VPN, others see its address instead of yours.",
 )
 VPN_UNKNOWN: Final = Text(
     "vpn",
-    "This host reaches the Internet from {addresses}, and it is not clear through which interface.",
+    "This machine reaches the Internet from {addresses}, and it is not clear through which interface.",
     "Check the route (`ip route get 198.41.0.4`); through a VPN, others see its address instead of yours.",
 )
 
-IPV6_OK: Final = Text("ipv6", "IPv6 works: a CA answers this host by it.", "")
-IPV6_UNTRIED: Final = Text("ipv6", "This host has a public IPv6 address and a route for it ({addresses}).", "")
-IPV6_NONE: Final = Text("ipv6", "This host has no public IPv6 address, and needs none.", "")
+IPV6_OK: Final = Text("ipv6", "IPv6 works: a CA answers this machine by it.", "")
+IPV6_UNTRIED: Final = Text("ipv6", "This machine has a public IPv6 address and a route for it ({addresses}).", "")
+IPV6_NONE: Final = Text("ipv6", "This machine has no public IPv6 address, and needs none.", "")
 IPV6_ELSEWHERE: Final = Text(
     "ipv6",
-    "{names} has an IPv6 address in DNS, but this host has none: a CA that connects by IPv6 does not reach it.",
-    "Remove the AAAA record of {names}, unless the machine with that address passes requests on to this host.",
+    "{names} has an IPv6 address in DNS, but this machine has none: a CA that connects by IPv6 does not reach it.",
+    "Remove the AAAA record of {names}, unless the machine with that address passes requests on to this machine.",
 )
 IPV6_NO_ROUTE: Final = Text(
     "ipv6",
-    "This host has the IPv6 address {addresses}, but no route for it, so no answer gets out by IPv6.",
-    "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that lead to this host.",
+    "This machine has the IPv6 address {addresses}, but no route for it, so no answer gets out by IPv6.",
+    "Repair the IPv6 route (`ip -6 route` shows no default route), or remove the AAAA records that point to this "
+    "machine.",
 )
 IPV6_BROKEN: Final = Text(
     "ipv6",
     "IPv6 does not work here: hosts that answer by IPv4 do not answer by IPv6 ({addresses}).",
-    "Repair IPv6 on this host or its router, or turn it off and remove the AAAA records that lead to this host.",
+    "Repair IPv6 on this machine or its router, or turn it off and remove the AAAA records that point to this machine.",
 )
 
 # ── DNS ─────────────────────────────────────────────────────────────────────────────────
@@ -84,8 +88,8 @@ _SET_DOH: Final = (
 )
 
 _CHECK_SERVERS: Final = (
-    "Check that these servers run, and that this host may query them at port {port} (UDP and TCP); where it may not, "
-    "set `doh` under [resolver]."
+    "Check that these servers run, and that this machine may query them at port {port} (UDP and TCP); where it may "
+    "not, set `doh` under [resolver]."
 )
 
 PORT_53_OK: Final = Text("port-53", "The name servers can be queried directly, by UDP and by TCP.", "")
@@ -107,25 +111,25 @@ PORT_53_SILENT: Final = Text(
 )
 PORT_53_NO_ANSWER: Final = Text(
     "port-53",
-    "No name server of the domains answers this host at port {port}: {servers}. They are down, or a firewall "
+    "No name server of the domains answers this machine at port {port}: {servers}. They are down, or a firewall "
     "stops the queries.",
     _CHECK_SERVERS,
 )
 PORT_53_NO_RESOLVER: Final = Text(
     "port-53",
-    "The DNS servers that this host uses do not answer in time, so the name servers of the domains cannot be found.",
-    "Check the DNS servers of this host, or set `nameservers` under [resolver] to some that answer.",
+    "The DNS servers that this machine uses do not answer in time, so the name servers of the domains cannot be found.",
+    "Check the DNS servers of this machine, or set `nameservers` under [resolver] to some that answer.",
 )
 PORT_53_NO_ZONE: Final = Text(
     "port-53",
-    "No name server was queried: the DNS servers that this host uses know no zone of {domains}.",
+    "No name server was queried: the DNS servers that this machine uses know no zone of {domains}.",
     "Check the spelling of {domains}; if DNS elsewhere knows the zone, set `nameservers` under [resolver] to servers "
     "that know it.",
 )
 PORT_53_HALF: Final = Text(
     "port-53",
     "This network blocks DNS queries by {protocol}.",
-    "Allow {protocol} port {port} from this host to the Internet, or set `doh` under [resolver].",
+    "Allow {protocol} port {port} from this machine to the Internet, or set `doh` under [resolver].",
 )
 PORT_53_REDIRECTED: Final = Text(
     "port-53",
@@ -134,8 +138,8 @@ PORT_53_REDIRECTED: Final = Text(
 )
 PORT_53_NOBODY: Final = Text(
     "port-53",
-    "There is no name server to which this host has a route, so it is unknown whether DNS queries leave this network.",
-    "Connect this host to the Internet first, then run dnsrenew doctor again.",
+    "This machine has no route to any name server, so dnsrenew cannot tell whether DNS queries leave this network.",
+    "Connect this machine to the Internet first, then run dnsrenew doctor again.",
 )
 
 # ── ports ───────────────────────────────────────────────────────────────────────────────
@@ -186,13 +190,13 @@ PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "port-80-free",
     "The user {user} may not open port {port}.",
-    "Run dnsrenew as root, or allow every user of this host to open port {port}: sudo sysctl "
+    "Run dnsrenew as root, or allow every user of this machine to open port {port}: sudo sysctl "
     "net.ipv4.ip_unprivileged_port_start={port}",
 )
 PORT_NO_ADDRESS: Final = Text(
     "port-80-free",
-    'This host has no address for listen = "{listen}".',
-    'Listen on an address of this host, or on all of them with listen = ":{port}".',
+    'This machine has no address for listen = "{listen}".',
+    'Listen on an address of this machine, or on all of them with listen = ":{port}".',
 )
 PORT_FAILED: Final = Text(
     "port-80-free",
@@ -203,13 +207,14 @@ PORT_FAILED: Final = Text(
 LISTENS_OWN: Final = Text("port-80-listens", "dnsrenew itself listens at {listen} during a validation.", "")
 LISTENS_OWN_LOOPBACK: Final = Text(
     "port-80-listens",
-    'Only this host itself can reach listen = "{listen}", so a CA gets an answer only if a program on this host passes '
+    'Only this machine itself can reach listen = "{listen}", so a CA gets an answer only if a program on this machine '
+    "passes "
     "port 80 on to it.",
-    'Check that a proxy on this host passes requests on to {listen}, or use listen = ":80".',
+    'Check that a proxy on this machine passes requests on to {listen}, or use listen = ":80".',
 )
 LISTENS_OWN_UNREACHED: Final = Text(
     "port-80-listens",
-    'Only this host itself can reach listen = "{listen}", and nothing passes port 80 on to it.',
+    'Only this machine itself can reach listen = "{listen}", and nothing passes port 80 on to it.',
     'Make a web server pass requests on to {listen}, or use listen = ":80".',
 )
 LISTENS_OWN_ONE_FAMILY: Final = Text(
@@ -233,9 +238,9 @@ LISTENS_NOTHING: Final = Text(
 )
 LISTENS_NOTHING_BEHIND: Final = Text(
     "port-80-listens",
-    "Nothing listens on port {port} of this host; that is right only if the router leads port {port} to another port "
-    "or host.",
-    "Check where the router leads port {port}; if it is this host and this port, start the web server.",
+    "Nothing listens on port {port} of this machine; that is right only if the router forwards port {port} to another "
+    "port or machine.",
+    "Check where the router forwards port {port}; if it is this machine and this port, start the web server.",
 )
 LISTENS_NOTHING_SEEN: Final = Text(
     "port-80-listens",
@@ -244,7 +249,7 @@ LISTENS_NOTHING_SEEN: Final = Text(
 )
 LISTENS_LOOPBACK: Final = Text(
     "port-80-listens",
-    "Port {port} can be reached from this host alone: a program listens on {addresses} only.",
+    "Port {port} can be reached from this machine alone: a program listens on {addresses} only.",
     "Make the web server listen on all addresses, in nginx with `listen {port};` and `listen [::]:{port};`.",
 )
 LISTENS_ONE_FAMILY: Final = Text(
@@ -256,12 +261,12 @@ LISTENS_ONE_FAMILY: Final = Text(
 # ── the firewall ────────────────────────────────────────────────────────────────────────
 
 _CLOSED: Final = (
-    "The firewall of this host closes port {port} ({families}), by {rule} in the table {table}, chain {chain}."
+    "The firewall of this machine closes port {port} ({families}), by {rule} in the table {table}, chain {chain}."
 )
 
-FIREWALL_OPEN: Final = Text("port-80-firewall", "The firewall of this host allows port {port} ({families}).", "")
+FIREWALL_OPEN: Final = Text("port-80-firewall", "The firewall of this machine allows port {port} ({families}).", "")
 FIREWALL_PASSED_ON: Final = Text(
-    "port-80-firewall", "The firewall of this host passes port {port} on to another port or host, by {rule}.", ""
+    "port-80-firewall", "The firewall of this machine passes port {port} on to another port or host, by {rule}.", ""
 )
 FIREWALL_CLOSED_NFT: Final = Text(
     "port-80-firewall",
@@ -282,7 +287,7 @@ FIREWALL_CLOSED_FIREWALLD: Final = Text(
 )
 FIREWALL_BEFORE: Final = Text(
     "port-80-firewall",
-    "The firewall of this host closes port {port} ({families}) now, unless {before}, which is run before a renewal, "
+    "The firewall of this machine closes port {port} ({families}) now, unless {before}, which is run before a renewal, "
     "opens it.",
     "Check that {before} opens TCP port {port} in the firewall.",
 )
@@ -294,23 +299,24 @@ FIREWALL_DEPENDS: Final = Text(
 )
 FIREWALL_FORBIDDEN: Final = Text(
     "port-80-firewall",
-    "The user {user} may not read the rules of the firewall, so it is unknown whether port {port} is open.",
+    "The user {user} may not read the rules of the firewall, so dnsrenew cannot tell whether port {port} is open.",
     "Run as root: sudo dnsrenew doctor",
 )
 FIREWALL_UNREADABLE: Final = Text(
     "port-80-firewall",
-    "The rules of the firewall cannot be read here, not even by root, so it is unknown whether port {port} is open.",
+    "The rules of the firewall cannot be read here, not even by root, so dnsrenew cannot tell whether port {port} is "
+    "open.",
     "In a container, check the firewall of its host; elsewhere, see what `nft list ruleset` says.",
 )
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",
-    "There is no program here that shows the rules of the firewall, so it is unknown whether port {port} is open.",
+    "No program on this machine shows the rules of the firewall, so dnsrenew cannot tell whether port {port} is open.",
     "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.",
 )
 FIREWALL_UNSUPPORTED: Final = Text(
     "port-80-firewall",
-    "dnsrenew cannot read the firewall of this system, so it is unknown whether port {port} is open.",
-    "Look in the firewall settings of this system whether incoming connections to TCP port {port} are allowed.",
+    "dnsrenew cannot read the firewall of this machine, so dnsrenew cannot tell whether port {port} is open.",
+    "Check in the firewall settings of this machine whether incoming connections to TCP port {port} are allowed.",
 )
 FIREWALL_OFF: Final = Text("port-80-firewall", "The firewall of Windows is off, so it does not close port {port}.", "")
 FIREWALL_RULE_ALLOWS: Final = Text(

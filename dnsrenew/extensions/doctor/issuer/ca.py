@@ -120,7 +120,7 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
     """Return the verdict.
 
     :param stages: those of a later connection; None: they were not looked at.
-    :param now: the time by the clock of this host.
+    :param now: the time by the clock of this machine.
     """
     evidence: dict[str, Any] = {"ca": ca.name, "directory": ca.directory, "seconds": answer.seconds}
     if answer.directory is not None:

@@ -56,7 +56,7 @@ def _look_up(facts: Facts, spec: CertificateSpec, context: Context) -> dict[str,
 def _account(facts: Facts, ca: str) -> str | None:
     try:
         return account_url(facts, ca)
-    except StoreError:  # `store` tells; the verdict is then that for an unknown account
+    except StoreError:  # the check `store` reports this; the verdict is then that for an unknown account
         return None
 
 

@@ -37,7 +37,7 @@ class DirectoryAnswer(Frozen):
     """The answer of a CA; without a directory and an error, there was none in time.
 
     :ivar seconds: until the answer, or the end of the wait.
-    :ivar ahead: by how much the clock of this host was ahead of the ``Date`` of any answer, an error too; None without.
+    :ivar ahead: by how much the clock of this machine was ahead of the ``Date`` of any answer, even an error; or None.
     """
 
     directory: Directory | None
@@ -81,13 +81,13 @@ def _read(ca: CA, context: Context, note: Callable[[Response], object]) -> Direc
 
 # ── clock ──────────────────────────────────────────────────────────────────────────────
 
-# Whether the clock of this host is right, by the ``Date`` that CAs send.
+# Whether the clock of this machine is right, by the ``Date`` that CAs send.
 
 _WITHOUT_CONFIG: Final = "letsencrypt"
 
 
 class ClockReading(Frozen):
-    """By how much the clock of this host is ahead of that of a server."""
+    """By how much the clock of this machine is ahead of that of a server."""
 
     source: str
     ahead: timedelta
@@ -109,15 +109,15 @@ def _cas(facts: Facts) -> list[CA]:
 
 
 def _is_doubted(answer: DirectoryAnswer) -> bool:
-    """Return whether the certificate of the CA is not valid by the clock of this host."""
+    """Return whether the certificate of the CA is not valid by the clock of this machine."""
     error = answer.error
     return error is not None and error.code == "ca-untrusted" and rejects_dates(error.evidence.get("reason", ""))
 
 
 def judge(readings: Sequence[ClockReading], now: datetime, doubted: str | None = None) -> Check:
-    """Return the verdict; one server that agrees with this host is enough, because its own clock is not ours.
+    """Return the verdict; one server that agrees with this machine is enough, because its own clock is not ours.
 
-    :param now: the time by the clock of this host.
+    :param now: the time by the clock of this machine.
     :param doubted: a CA whose certificate is not valid by that clock.
     """
     evidence: dict[str, Any] = {"now": rfc3339(now)}
@@ -169,7 +169,7 @@ def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | No
     """Return when the certificate in the store ends, and whether it is valid and this CA's."""
     try:
         state = facts.state(spec.name)
-    except StoreError:  # `store` tells
+    except StoreError:  # the check `store` reports this
         return None, False
     ends = state.not_after
     return ends, state.ca == ca and ends is not None and facts.context.clock.now() < ends

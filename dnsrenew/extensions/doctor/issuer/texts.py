@@ -23,40 +23,42 @@ TRUST_UNREADABLE: Final = Text(
 
 DNS_NO_NAME: Final = Text(
     _REACHABLE,
-    "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this host uses.",
-    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this host: nslookup {host}",
+    "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this machine uses.",
+    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this machine. To test them, "
+    "run: nslookup {host}",
 )
 DNS_NO_ANSWER: Final = Text(
     _REACHABLE,
-    "The CA {ca} cannot be found: the DNS server that this host uses does not answer for {host}.",
-    "Correct the DNS settings of this host, or wait until its DNS server answers again: nslookup {host}",
+    "The CA {ca} cannot be found: the DNS server that this machine uses does not answer for {host}.",
+    "Correct the DNS settings of this machine, or wait until its DNS server answers again. To test it, run: nslookup "
+    "{host}",
 )
 TCP_REFUSED: Final = Text(
     _REACHABLE,
     "The CA {ca} refuses connections: nothing listens at {host} port {port}, or a firewall rejects them.",
-    "Allow connections from this host to {host} port {port}, or correct `directory` of the CA {ca}.",
+    "Allow connections from this machine to {host} port {port}, or correct `directory` of the CA {ca}.",
 )
 TCP_FAILED: Final = Text(
     _REACHABLE,
-    "This host has no way to the CA {ca} at {host} port {port} ({error}).",
-    "Correct the network of this host first: its gateway, its route to the internet, its firewall.",
+    "This machine has no route to the CA {ca} at {host} port {port} ({error}).",
+    "Correct the network of this machine first: its gateway, its route to the Internet, its firewall.",
 )
 TCP_SILENT: Final = Text(
     _REACHABLE,
     "The CA {ca} does not answer at {host} port {port}: it is down, or a firewall drops the connections.",
-    "Allow connections from this host to {host} port {port}; if they are allowed, wait, or add a second CA.",
+    "Allow connections from this machine to {host} port {port}; if they are allowed, wait, or add a second CA.",
 )
 TLS_UNTRUSTED: Final = Text(
     _REACHABLE,
     "The certificate at {host} port {port} is not trusted here: it was issued by {issuer}. If that is not the CA "
     "{ca}, something in between intercepts the connection.",
     "Set `trust` if the CA {ca} is your own; otherwise exempt {host} from TLS inspection, or update the root "
-    "certificates of this host.",
+    "certificates of this machine.",
 )
 TLS_DATES: Final = Text(
     _REACHABLE,
-    "The certificate of the CA {ca}, issued by {issuer}, is not valid by the clock of this host, which shows {now}.",
-    "Set the clock of this host (with NTP) if it is wrong; otherwise the CA must renew its certificate.",
+    "The certificate of the CA {ca}, issued by {issuer}, is not valid by the clock of this machine, which shows {now}.",
+    "Set the clock of this machine (with NTP) if it is wrong; otherwise the CA must renew its certificate.",
 )
 TLS_OTHER_NAME: Final = Text(
     _REACHABLE,
@@ -109,10 +111,12 @@ NOT_ACME: Final = Text(
 # For a built-in CA the configuration cannot be wrong:
 
 _NETWORK: Final = "Log in to the network if it asks for that; otherwise exempt {host} from its TLS inspection."
-BUILT_IN_NO_NAME: Final = DNS_NO_NAME._replace(fix="Correct the DNS settings of this host: nslookup {host}")
+BUILT_IN_NO_NAME: Final = DNS_NO_NAME._replace(
+    fix="Correct the DNS settings of this machine. To test them, run: nslookup {host}"
+)
 BUILT_IN_REFUSED: Final = TCP_REFUSED._replace(fix=TCP_SILENT.fix)
 BUILT_IN_UNTRUSTED: Final = TLS_UNTRUSTED._replace(
-    fix="Exempt {host} from TLS inspection, or update the root certificates of this host."
+    fix="Exempt {host} from TLS inspection, or update the root certificates of this machine."
 )
 BUILT_IN_OTHER_NAME: Final = TLS_OTHER_NAME._replace(fix=_NETWORK)
 BUILT_IN_NO_TLS: Final = TLS_FAILED._replace(fix=_NETWORK)
@@ -133,9 +137,9 @@ PROXY_INVALID: Final = Text(
 )
 PROXY_NO_ANSWER: Final = Text(
     _REACHABLE,
-    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this host "
+    "The proxy {proxy}, which the environment sets for the CA {ca}, cannot be found: the DNS server that this machine "
     "uses does not answer.",
-    "Correct the DNS settings of this host, or HTTPS_PROXY in the environment of dnsrenew.",
+    "Correct the DNS settings of this machine, or HTTPS_PROXY in the environment of dnsrenew.",
 )
 PROXY_REFUSED: Final = Text(
     _REACHABLE,
@@ -155,27 +159,28 @@ PROXY_DENIES: Final = Text(
 
 # ── clock ───────────────────────────────────────────────────────────────────────────────
 
-CLOCK_OK: Final = Text("clock", "The clock of this host is right, by that of {source}.", "")
+CLOCK_OK: Final = Text("clock", "The clock of this machine agrees with {source}.", "")
 CLOCK_WRONG: Final = Text(
     "clock",
-    "The clock of this host shows {now}, and that of {source} {date}: a new certificate would not be valid here.",
-    "Set the clock of this host, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
+    "The clock of this machine shows {now}, and that of {source} {date}: a new certificate would not be valid here.",
+    "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_AHEAD: Final = Text(
     "clock",
-    "The clock of this host shows {now}, and that of {source} {date}: certificates are renewed too early.",
-    "Set the clock of this host, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
+    "The clock of this machine shows {now}, and that of {source} {date}: certificates are renewed too early.",
+    "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_DOUBTED: Final = Text(
     "clock",
-    "The certificate of {source} is not valid by the clock of this host, which shows {now}: one of both is wrong.",
-    "Compare it with a watch, and set the clock of this host if it is wrong: sudo timedatectl set-ntp true (on "
-    "Windows: w32tm /resync)",
+    "The certificate of {source} is not valid by the clock of this machine, which shows {now}: one of the two is "
+    "wrong.",
+    "Compare it with the time on your phone, and set the clock of this machine if it is wrong: sudo timedatectl "
+    "set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_UNKNOWN: Final = Text(
     "clock",
-    "No CA reported the time, so the clock of this host, which shows {now}, could not be compared.",
-    "Compare it with a watch.",
+    "No CA reported the time, so the clock of this machine, which shows {now}, could not be compared.",
+    "Compare it with the time on your phone.",
 )
 
 # ── ca-terms ────────────────────────────────────────────────────────────────────────────
@@ -244,7 +249,8 @@ CAA_CRITICAL: Final = Text(
 )
 CAA_UNKNOWN: Final = Text(
     "caa",
-    "It is unknown whether CAA records allow the CA {ca} to issue for {names}: name servers do not answer the query.",
+    "dnsrenew could not find out whether CAA records allow the CA {ca} to issue for {names}: name servers do not "
+    "answer the query.",
     "Make the name servers of the domain answer queries for CAA records; a CA refuses to issue if they do not.",
 )
 CAA_DOUBTFUL: Final = Text(

@@ -141,7 +141,7 @@ _GRACE: Final = timedelta(days=2)
 
 
 def schedule(facts: Facts) -> Check | None:
-    """Check whether anything renews by itself: on this host, or the workers of a fleet."""
+    """Check whether anything renews by itself: on this machine, or the workers of a fleet."""
     if facts.config is not None and facts.config.fleet is not None:
         return _workers(facts, facts.config)
     if facts.config is None or facts.config.path is None:  # a program renews by itself, or does not
@@ -305,6 +305,6 @@ def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | No
         return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=PERSIST)
     evidence |= {"time": rfc3339(failed["failed"]), "code": failed["code"]}
     if failed["code"] == _NOT_OFFERED:
-        is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # later the CA may have changed
+        is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # after a day the CA may offer it
         return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=PERSIST)
     return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=PERSIST)

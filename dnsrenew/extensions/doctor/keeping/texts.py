@@ -21,7 +21,7 @@ SPACE_FULL: Final = Text(
 )
 SPACE_NO_FILES: Final = Text(
     "store-space",
-    "The disk of the store {path} can hold no more files: all its inodes are used.",
+    "The disk of the store {path} has no room for more files: all its inodes are used.",
     "Delete files that are not needed from the disk of {path}.",
 )
 SPACE_LOW: Final = Text(
@@ -53,7 +53,9 @@ SERVED_NOTHING_AND_MORE: Final = Text(
     SERVED_NOTHING.fix,
 )
 SERVED_NONE_YET: Final = Text(
-    "served", "There is no certificate {name} yet that {ports} could serve.", "Obtain it: dnsrenew renew {name}"
+    "served",
+    "{ports} cannot be checked yet, because there is no certificate {name}.",
+    "Obtain it: dnsrenew renew {name}",
 )
 SERVED_PENDING: Final = Text(
     "served",
@@ -69,7 +71,7 @@ SERVED_CHANGED: Final = Text(
 
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
 SCHEDULE_NONE: Final = Text(
-    "schedule", "Nothing on this host renews the certificates automatically.", "Set it up: dnsrenew schedule install"
+    "schedule", "Nothing on this machine renews the certificates automatically.", "Set it up: dnsrenew schedule install"
 )
 SCHEDULE_HALTED: Final = Text(
     "schedule", "Nothing renews the certificates automatically: {kind} has a job for it, but {reason}.", "{advice}"
@@ -81,7 +83,7 @@ SCHEDULE_MISSED: Final = Text(
 )
 SCHEDULE_NO_SCHEDULER: Final = Text(
     "schedule",
-    "Nothing on this host renews the certificates automatically, and it has neither systemd nor cron.",
+    "Nothing on this machine renews the certificates automatically, and it has neither systemd nor cron.",
     "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.",
 )
 WORKERS_OK: Final = Text("schedule", "Workers of the fleet that are alive: {workers}.", "")
@@ -90,12 +92,12 @@ WORKERS_NONE: Final = Text(
 )
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
-    "It is unknown whether a worker of the fleet runs, because the database cannot be read.",
-    "See the store check first.",
+    "dnsrenew could not check whether a worker of the fleet runs, because the database cannot be read.",
+    "First fix the problem with the store that is listed here.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
-    "It is unknown whether anything renews the certificates automatically.",
+    "dnsrenew could not find out whether anything renews the certificates automatically.",
     "Check it with the rights of an administrator: dnsrenew schedule show",
 )
 
@@ -103,8 +105,8 @@ LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", ""
 LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A run was killed after {since}, while a server was stopped for the renewal of {name}. The program that starts it "
-    "again has not been run yet: {command}",
+    "A run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program that "
+    "starts it again has not been run yet: {command}",
     "Run dnsrenew cleanup, which runs it.",
 )
 LAST_RUN_FAILED: Final = Text(

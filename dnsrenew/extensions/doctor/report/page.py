@@ -357,7 +357,7 @@ def _date(time: datetime) -> str:
 
 # ── network ────────────────────────────────────────────────────────────────────────────
 
-# The picture of the network: the way from a CA to this host, and the path of DNS, coloured by the checks.
+# The picture of the network: the way from a CA to this machine, and the path of DNS, coloured by the checks.
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ca": ("ca-reachable", "ca-terms", "ca-limits", "caa"),

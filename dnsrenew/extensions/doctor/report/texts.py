@@ -15,16 +15,16 @@ CODE_OF: Final = "The code of the check, for the documents"
 
 NETWORK: Final = "The network"
 NETWORK_ABOUT: Final = (
-    "How a CA reaches this host, and how it finds its records. Each part has the colour of its worst check."
+    "How a CA reaches this machine, and how it finds its records. Each part has the colour of its worst check."
 )
-WAY_IN: Final = "The way in"
-WAY_OF_DNS: Final = "The path of DNS"
+WAY_IN: Final = "How the CA reaches you"
+WAY_OF_DNS: Final = "How names are resolved"
 NODES: Final = {
     "ca": "CA",
     "internet": "Internet",
     "provider": "Provider (ISP)",
     "router": "Router",
-    "host": "This host",
+    "host": "This machine",
     "port-80": "Port 80",
     "port-443": "Port 443",
     "resolver": "Resolver",
@@ -37,13 +37,13 @@ SEVERAL_WRONG: Final = "✗ {count} are wrong"
 NODE_STATES: Final = {
     "worth-knowing": "! worth knowing",
     "unknown": "? not known",
-    "ok": "✓ in order",
+    "ok": "✓ OK",
     "none": "not examined",
 }
 
 # ── the time line ───────────────────────────────────────────────────────────────────────
 
-TIME: Final = "Certificates in time"
+TIME: Final = "Timeline"
 NOW: Final = "now"
 COLUMNS: Final = ("Certificate", "Time line", "Valid from", "Renewal", "Expires")
 NO_CERTIFICATE: Final = "There is no certificate yet."
@@ -54,6 +54,6 @@ LEGEND_RENEWAL: Final = "renewal"
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────
 
-MARK_WORDS: Final = {"bad": "Wrong:", "worth-knowing": "Worth knowing:", "unknown": "Not known:", "ok": "In order:"}
+MARK_WORDS: Final = {"bad": "Wrong:", "worth-knowing": "Worth knowing:", "unknown": "Not known:", "ok": "OK:"}
 """What a screen reader says instead of the mark."""
 YES, NO, NONE = "yes", "no", "none"

@@ -1,6 +1,6 @@
 """Whether a port can be reached from outside, which only a helper outside can tell.
 
-While the helper looks, this host serves a random text on the port, as it would serve a challenge response: if the
+While the helper looks, this machine serves a random text on the port, as it would serve a challenge response: if the
 helper got it, the port is open beyond doubt. If another program has the port, that one has to answer.
 """
 
@@ -48,7 +48,7 @@ _SCHEMES: Final = {80: "http", 443: "https"}
 _TAKEN: Final = "port-taken"
 
 Answering = Literal["own", "other", "nothing"]
-"""What answers on this host while the helper looks: this program, another one, or nothing as far as we know."""
+"""What answers on this machine while the helper looks: this program, another one, or nothing as far as we know."""
 
 
 class OutsideView(Frozen):
@@ -64,7 +64,7 @@ class OutsideView(Frozen):
 
     @property
     def proven(self) -> list[PortSeen]:
-        """The answers with the text that only this host knows."""
+        """The answers with the text that only this machine knows."""
         return [each for each in self.seen.values() if self.expected and each.answer == self.expected]
 
 
@@ -110,7 +110,7 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
     """Return what follows from the answers of the helper. Pure.
 
     :param where: the host of the helper.
-    :param has_ipv6: this host has a public IPv6 address, by which a CA may reach it.
+    :param has_ipv6: this machine has a public IPv6 address, by which a CA may reach it.
     """
     evidence: dict[str, Any] = {
         "port": port,
@@ -170,7 +170,7 @@ def probe_url(facts: Facts) -> str | None:
 
 
 def seen_addresses(facts: Facts) -> list[str]:
-    """Return the addresses of this host that the helper sees; empty without a helper, or without an answer."""
+    """Return the addresses of this machine that the helper sees; empty without a helper, or without an answer."""
     url = probe_url(facts)
     if url is None:
         return []
@@ -273,11 +273,11 @@ _SERVING: Final = {80: _serving_http, 443: _serving_tls}
 
 # ── public address ─────────────────────────────────────────────────────────────────────
 
-# The public addresses of this host: its own, that of its router, and those that a helper outside sees.
+# The public addresses of this machine: its own, that of its router, and those that a helper outside sees.
 
 
 def public_addresses(facts: Facts) -> tuple[str, ...]:
-    """Return the addresses at which the Internet may reach this host, each once."""
+    """Return the addresses at which the Internet may reach this machine, without duplicates."""
     return tuple(dict.fromkeys(address for its in by_source(facts).values() for address in its))
 
 
@@ -311,13 +311,13 @@ _ANY: Final[dict[Family, str]] = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104
 _MOST_SECONDS: Final = 60.0
 
 HelperFailureKind = Literal["absent", "silent", "busy", "nonsense", "proxied"]
-"""``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this host."""
+"""``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this machine."""
 
 
 class PortSeen(Frozen):
     """What the helper saw.
 
-    :ivar address: the public address of this host, as the helper sees it.
+    :ivar address: the public address of this machine, as the helper sees it.
     :ivar open: whether it could connect; None if it was not asked.
     :ivar error: why it could not: one of :data:`ERRORS`.
     :ivar answer: what the port answered, to compare with what we serve: see the protocol.
@@ -362,7 +362,7 @@ def shown_url(url: str) -> str:
 
 
 def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | HelperFailure:
-    """Ask the helper about a port of this host; with None only for the address of this host."""
+    """Ask the helper about a port of this machine; with None only for the address of this machine."""
     query: dict[str, Any] = {} if port is None else {"port": port, "token": token}
     client = HttpClient(source=_ANY[family])  # no proxy: its address is not ours
     try:

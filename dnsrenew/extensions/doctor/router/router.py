@@ -1,4 +1,4 @@
-"""The router in front of this host: whether it translates addresses, and whether it forwards port 80."""
+"""The router in front of this machine: whether it translates addresses, and whether it forwards port 80."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_CONNECTION: Final = {
 
 
 def nat(facts: Facts) -> Check:
-    """Return whether connections from the Internet can reach this host by IPv4."""
+    """Return whether connections from the Internet can reach this machine by IPv4."""
     here = surroundings(facts)
     seen = [] if here.is_public else outside.seen_addresses(facts)
     return judge_nat(here, [address for address in seen if kind_of(address) == "public"])
@@ -33,7 +33,7 @@ def nat(facts: Facts) -> Check:
 def judge_nat(here: Surroundings, seen: list[str]) -> Check:
     """Return what the addresses say. Pure.
 
-    :param seen: the public IPv4 addresses of this host that a helper outside sees.
+    :param seen: the public IPv4 addresses of this machine that a helper outside sees.
     """
     evidence = {**here.evidence(), "seen": seen}
     if here.host is None:
@@ -59,7 +59,7 @@ def judge_nat(here: Surroundings, seen: list[str]) -> Check:
 
 
 def port_80_forwarded(facts: Facts, spec: CertificateSpec | None) -> Check:
-    """Return whether the router forwards port 80 to this host."""
+    """Return whether the router forwards port 80 to this machine."""
     here = surroundings(facts)
     proven = [] if here.is_public else outside.view(facts, spec, 80).proven
     return judge_forwarded(here, _listen_port(spec), [each.address for each in proven])
@@ -69,7 +69,7 @@ def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> 
     """Return what the mapping of port 80 says. Pure.
 
     :param port: the port that http-01 listens on; None: another program answers.
-    :param proven: addresses through whose port 80 a helper outside reached this host.
+    :param proven: addresses through whose port 80 a helper outside reached this machine.
     """
     evidence = {**here.evidence(), "port": port, "proven": proven}
     if here.is_public:
@@ -87,7 +87,7 @@ def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> 
     evidence |= {"target": mapping.host, "target_port": mapping.port}
     if mapping.host not in here.own:
         return Check.of(texts.FORWARDED_ELSEWHERE, "bad", evidence, blocks=HTTP)
-    if port is not None and mapping.port != port:  # a rule of this host may still lead from one port to the other
+    if port is not None and mapping.port != port:  # a rule of this machine may still lead from one port to the other
         return Check.of(texts.FORWARDED_OTHER_PORT, "unknown", evidence, blocks=HTTP)
     return Check.of(texts.FORWARDED_OK, "ok", evidence)
 

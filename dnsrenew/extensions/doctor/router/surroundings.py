@@ -1,4 +1,4 @@
-"""What stands between this host and the Internet: its addresses, and what the router says about itself."""
+"""What stands between this machine and the Internet: its addresses, and what the router says about itself."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Surroundings(Frozen):
-    """What is known of the path from the Internet to this host.
+    """What is known of the path from the Internet to this machine.
 
-    :ivar host: the IPv4 address that this host sends from; None: it has no IPv4.
+    :ivar host: the IPv4 address that this machine sends from; None: it has no IPv4.
     :ivar ipv6: its public IPv6 address, or None.
     :ivar gateway: the router's address in this network; not looked up if the host has a public address.
     :ivar wan: the router's address on the other side, by protocol; empty: it says that it has none.
     :ivar mappings: None: the router does not tell.
-    :ivar own: all addresses of this host.
+    :ivar own: all addresses of this machine.
     :ivar ignored: devices that answered as if they were the router.
     """
 
@@ -73,13 +73,13 @@ class Surroundings(Frozen):
         }
 
     def forwards_here(self, port: int) -> bool:
-        """Return whether it is certain that a TCP port of the public address leads to this host."""
+        """Return whether it is certain that a TCP port of the public address leads to this machine."""
         mapping = self.mapping(port)
         return self.is_public or (mapping is not None and mapping.host in self.own)
 
 
 def surroundings(facts: Facts) -> Surroundings:
-    """Return the path from the Internet to this host; the router is asked once."""
+    """Return the path from the Internet to this machine; the router is asked once."""
     routes, own = outbound_routes(facts), frozenset(own_addresses(facts))
     route = routes["ipv4"]
     host = None if route is None else route.source

@@ -8,43 +8,43 @@ from dnsrenew.errors import Text
 
 # ── nat ─────────────────────────────────────────────────────────────────────────────────
 
-NAT_NONE: Final = Text("nat", "This host itself has the public address {address}.", "")
-NAT_ONLY_IPV6: Final = Text("nat", "This host has only IPv6, with the public address {address}.", "")
+NAT_NONE: Final = Text("nat", "This machine itself has the public address {address}.", "")
+NAT_ONLY_IPV6: Final = Text("nat", "This machine has only IPv6, with the public address {address}.", "")
 NAT_ROUTER: Final = Text("nat", "The router has the public address {wan}.", "")
 NAT_CGNAT: Final = Text(
     "nat",
-    "The address {wan} belongs to carrier-grade NAT: the provider shares one public IPv4 address among its customers, "
-    "so no connection from the Internet reaches this host by IPv4.",
-    "Use a dns-01 route, which needs no open port, or ask your provider for a public address.",
+    "The address {wan} belongs to carrier-grade NAT: your Internet provider shares one public IPv4 address among its "
+    "customers, so no connection from the Internet reaches this machine by IPv4.",
+    "Use a dns-01 route, which needs no open port, or ask your Internet provider for a public address.",
 )
 NAT_CGNAT_IPV6: Final = Text(
     "nat",
-    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this host by IPv4; "
+    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this machine by IPv4; "
     "its IPv6 address {ipv6} is public.",
     "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
 )
 NAT_DS_LITE: Final = Text(
     "nat",
-    "The address {wan} belongs to DS-Lite: the provider carries IPv4 inside IPv6, so no connection from the Internet "
-    "reaches this host by IPv4.",
-    "Use a dns-01 route, which needs no open port, or ask your provider for a public IPv4 address.",
+    "The address {wan} belongs to DS-Lite: your Internet provider carries IPv4 inside IPv6, so no connection from the "
+    "Internet reaches this machine by IPv4.",
+    "Use a dns-01 route, which needs no open port, or ask your Internet provider for a public IPv4 address.",
 )
 NAT_DS_LITE_IPV6: Final = Text(
     "nat",
-    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this host by IPv4; its IPv6 "
+    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this machine by IPv4; its IPv6 "
     "address {ipv6} is public.",
     "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
 )
 NAT_DOUBLE: Final = Text(
     "nat",
     "The router itself is behind another router: on its other side it has the private address {wan}.",
-    "Forward the port in both routers, first to {wan} and then to this host, or set one of them to bridge mode.",
+    "Forward the port in both routers, first to {wan} and then to this machine, or set one of them to bridge mode.",
 )
 NAT_OTHER_ADDRESS: Final = Text(
     "nat",
-    "The router has the address {wan}, but the helper outside sees this host at {seen}.",
-    "Check whether a VPN or a second line carries the traffic of this host, or whether another router is in front of "
-    "this one.",
+    "The router has the address {wan}, but the helper outside sees this machine at {seen}.",
+    "Check whether a VPN or a second line carries the traffic of this machine, or whether another router is in front "
+    "of this one.",
 )
 NAT_EMPTY: Final = Text(
     "nat",
@@ -58,36 +58,38 @@ NAT_SILENT: Final = Text(
 )
 NAT_NO_GATEWAY: Final = Text(
     "nat",
-    "This host has the private address {address}, and its router cannot be determined.",
+    "This machine has the private address {address}, and its router cannot be determined.",
     "Look up the WAN address on the page of your router.",
 )
 NAT_NO_ADDRESS: Final = Text(
-    "nat", "This host has no address to reach the Internet.", "Connect this host to a network."
+    "nat", "This machine has no address to reach the Internet.", "Connect this machine to a network."
 )
 
 # ── port-80-forwarded ───────────────────────────────────────────────────────────────────
 
 FORWARDED_NO_NEED: Final = Text(
-    "port-80-forwarded", "This host itself has the public address {address}, so no router has to forward port 80.", ""
+    "port-80-forwarded",
+    "This machine itself has the public address {address}, so no router has to forward port 80.",
+    "",
 )
 FORWARDED_ONLY_IPV6: Final = Text(
-    "port-80-forwarded", "This host has only IPv6, so no router has to forward port 80.", ""
+    "port-80-forwarded", "This machine has only IPv6, so no router has to forward port 80.", ""
 )
 FORWARDED_OK: Final = Text(
-    "port-80-forwarded", "The router forwards port 80 to this host ({target}, port {target_port}).", ""
+    "port-80-forwarded", "The router forwards port 80 to this machine ({target}, port {target_port}).", ""
 )
 FORWARDED_PROVEN: Final = Text(
-    "port-80-forwarded", "The helper outside reached this host through port 80 of {address}.", ""
+    "port-80-forwarded", "The helper outside reached this machine through port 80 of {address}.", ""
 )
 FORWARDED_ELSEWHERE: Final = Text(
     "port-80-forwarded",
-    "The router forwards port 80 to {target}, but this host has the address {host}.",
-    "Forward port 80 to {host} on the router's page ({gateway}), and reserve this address for this host in its DHCP "
+    "The router forwards port 80 to {target}, but this machine has the address {host}.",
+    "Forward port 80 to {host} on the router's page ({gateway}), and reserve this address for this machine in its DHCP "
     "settings.",
 )
 FORWARDED_OTHER_PORT: Final = Text(
     "port-80-forwarded",
-    "The router forwards port 80 to port {target_port} of this host, but http-01 listens on port {port}.",
+    "The router forwards port 80 to port {target_port} of this machine, but http-01 listens on port {port}.",
     "Forward port 80 to port {port} on the router's page ({gateway}), or set listen to {target_port} in the route.",
 )
 FORWARDED_NONE: Final = Text(
@@ -102,60 +104,61 @@ FORWARDED_SILENT: Final = Text(
 )
 FORWARDED_NO_ROUTER: Final = Text(
     "port-80-forwarded",
-    "It is unknown whether port 80 is forwarded to this host, because its router cannot be determined.",
-    "Check on the page of your router that TCP port 80 is forwarded to this host.",
+    "dnsrenew could not find out whether port 80 is forwarded to this machine, because its router cannot be "
+    "determined.",
+    "Check on the page of your router that TCP port 80 is forwarded to this machine.",
 )
 
 # ── port-80-outside, port-443-outside; the empty code is that of the check ──────────────
 
 OUTSIDE_NO_HELPER: Final = Text(
     "port-80-outside",
-    "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
+    "Whether port {port} is open can be tested only from outside, and no outside helper is configured.",
     "Open {scheme}://{name}/ on a phone with mobile data instead of Wi-Fi: any answer, even an error page, means that "
     "port {port} is open.",
 )
 OUTSIDE_NO_HELPER_HOST: Final = Text(
     "port-80-outside",
-    "Only from outside can be seen whether port {port} is open, and no helper outside is configured.",
-    "Open {scheme}:// and the name of this host on a phone with mobile data instead of Wi-Fi: any answer, even an "
+    "Whether port {port} is open can be tested only from outside, and no outside helper is configured.",
+    "Open {scheme}:// and the name of this machine on a phone with mobile data instead of Wi-Fi: any answer, even an "
     "error page, means that port {port} is open.",
 )
 OUTSIDE_OPEN: Final = Text("port-80-outside", "Port {port} of {address} is open from outside.", "")
 OUTSIDE_TIMEOUT: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: connections time out.",
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
-    "no open port.",
+    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
+    "needs no open port.",
 )
 OUTSIDE_REFUSED: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: connections are refused.",
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
-    "no open port.",
+    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
+    "needs no open port.",
 )
 OUTSIDE_UNREACHABLE: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.",
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
-    "no open port.",
+    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
+    "needs no open port.",
 )
 OUTSIDE_FAILED: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside.",
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a dns-01 route, which needs "
-    "no open port.",
+    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
+    "needs no open port.",
 )
 OUTSIDE_PROVIDER: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside, although the router forwards it to this host and port "
+    "Port {port} of {address} is closed from outside, even though the router forwards it to this machine and port "
     "{other_port} is open: the Internet provider is likely to block it.",
-    "Use a dns-01 route, which needs no open port, or ask your provider to open port {port}.",
+    "Use a dns-01 route, which needs no open port, or ask your Internet provider to open port {port}.",
 )
 OUTSIDE_HALF: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside; it is unknown whether it is open by IPv6, because the helper "
-    "was not reached by IPv6.",
-    "Forward port {port} to this host in the router and allow it in every firewall, or use a helper that has IPv6.",
+    "Port {port} of {address} is closed from outside; dnsrenew cannot tell whether it is open by IPv6, because the "
+    "helper was not reached by IPv6.",
+    "Forward port {port} to this machine in the router and allow it in every firewall, or use a helper that has IPv6.",
 )
 OUTSIDE_NOTHING_HERE: Final = Text(
     "port-80-outside",
@@ -164,37 +167,38 @@ OUTSIDE_NOTHING_HERE: Final = Text(
 )
 OUTSIDE_FOREIGN: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is open from outside, but the answer did not come from this host.",
-    "Check on the router's page that port {port} is forwarded to this host, not used by the router or another device.",
+    "Port {port} of {address} is open from outside, but the answer did not come from this machine.",
+    "Check on the router's page that port {port} is forwarded to this machine, not used by the router or another "
+    "device.",
 )
 HELPER_SILENT: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) does not answer, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) does not answer, so dnsrenew cannot tell whether port {port} is open.",
     "Check probe_url in [doctor], and that the helper runs.",
 )
 HELPER_NONSENSE: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) sent an invalid answer, so it is unknown whether port {port} is open.",
-    "Check that probe_url in [doctor] leads to a helper for dnsrenew.",
+    "The helper ({helper}) sent an invalid answer, so dnsrenew cannot tell whether port {port} is open.",
+    "Check that probe_url in [doctor] points to a helper for dnsrenew.",
 )
 HELPER_BUSY: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) is queried too often, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) is queried too often, so dnsrenew cannot tell whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) sees a proxy instead of this host, so it is unknown whether port {port} is open.",
+    "The helper ({helper}) sees a proxy instead of this machine, so dnsrenew cannot tell whether port {port} is open.",
     "Run the helper without a proxy before it.",
 )
 
 # ── dnsrenew doctor --serve-probe ───────────────────────────────────────────────────────
 
 PROBE_ADDRESS: Final = Text(
-    "probe-address", "This is no address to listen on: {value}", "Give HOST:PORT, such as :8090 for all addresses."
+    "probe-address", "{value} is not an address to listen on", "Give HOST:PORT, such as :8090 for all addresses."
 )
 PROBE_PORT: Final = Text(
     "probe-address",
     "The helper cannot listen on {value} ({cause}).",
-    "Choose a free port and an address of this host; ports below 1024 need root.",
+    "Choose a free port and an address of this machine; ports below 1024 need root.",
 )

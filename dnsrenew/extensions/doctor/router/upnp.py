@@ -254,7 +254,7 @@ class RouterSearch(Frozen):
 def search(context: Context, gateway: str, source: str, port: int = PORT) -> RouterSearch:
     """Search for the router.
 
-    :param source: the address of this host in the network of the router.
+    :param source: the address of this machine in the network of the router.
     :raises Cancelled: the caller cancelled.
     """
     others: list[str] = []
@@ -281,7 +281,7 @@ def _send_searches(link: socket.socket, gateway: str, port: int) -> None:
         for target in _TARGETS:
             try:
                 link.sendto(_SEARCH.format(host=host, port=port, target=target).encode("ascii"), (host, port))
-            except OSError:  # no route, or a firewall of this host
+            except OSError:  # no route, or a firewall of this machine
                 break
 
 

@@ -1,4 +1,4 @@
-"""What the servers of its zone say about a name, and what the recursive servers of this host say."""
+"""What the servers of its zone say about a name, and what the recursive servers of this machine say."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class NameRecords(Frozen):
 
 
 class ResolvedName(Frozen):
-    """What the recursive servers of this host say about a name.
+    """What the recursive servers of this machine say about a name.
 
     :ivar rcode: the response code, such as ``NOERROR``; empty if none answers.
     :ivar denied: the types (A, AAAA) that the zone itself denied when the server asked it (RFC 2308): an answer with
@@ -108,7 +108,7 @@ class NameSurvey:
         return found
 
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:
-        """Return what the recursive servers say, as a program on this host gets it."""
+        """Return what the recursive servers say, as a program on this machine gets it."""
         starts = {name: wire.from_text(name) for name in wanted}
         asked = [ProbeQuestion(start, kind, recurse=True) for start in starts.values() for kind in _KINDS]
         replies = self._survey.ask_recursive(context, asked)

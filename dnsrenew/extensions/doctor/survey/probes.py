@@ -135,7 +135,7 @@ def state(reply: Reply | None, zone: Name) -> str:
 
     ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``recursive``
     (one of both from a resolver, which may be a device on the path that answers in the server's place), ``silent``,
-    ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this host cannot ask it).
+    ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this machine cannot ask it).
     """
     if reply is None:
         return "silent"
@@ -156,7 +156,7 @@ def is_servfail(reply: Reply | None) -> bool:
 
 # ── server ports ───────────────────────────────────────────────────────────────────────
 
-# Whether name servers can be queried from this host at all, by UDP and by TCP.
+# Whether name servers can be queried from this machine at all, by UDP and by TCP.
 #
 # Any answer shows that the way is open, also a refusal.
 
@@ -170,7 +170,7 @@ class ServerPort(Frozen):
 
     :ivar udp: whether an answer came by UDP.
     :ivar tcp: whether an answer came by TCP.
-    :ivar has_route: whether this host has a route to the address.
+    :ivar has_route: whether this machine has a route to the address.
     :ivar is_authority: whether an answer came from the server itself; a resolver on the path, to which all queries
         are redirected, is no authority.
     :ivar zone: the zone for which it was queried.

@@ -194,7 +194,7 @@ _SHOWN: Final = 5
 def fleet_remove(invocation: Invocation) -> int:
     """Take certificates out; return the exit status: 1 if one could not be revoked.
 
-    :raises ConfigError: there is no such certificate or tag, or nobody can be asked.
+    :raises ConfigError: there is no such certificate or tag, or there is no terminal to ask at.
     :raises DnsRenewError: the user does not want it.
     :raises StoreError: the database cannot be written.
     """

@@ -325,7 +325,7 @@ _CLOCK: Final[int | None] = getattr(time, "CLOCK_MONOTONIC_RAW" if sys.platform 
 
 
 def _seconds() -> float:
-    """Return the seconds of a clock that goes on while this host is suspended."""
+    """Return the seconds of a clock that goes on while this machine is suspended."""
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 

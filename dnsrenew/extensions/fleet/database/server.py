@@ -95,7 +95,7 @@ class Server:
 
 
 class DatabaseClock(Clock):
-    """The wall-clock time of the database: the monotonic clock of this host and the difference last measured.
+    """The wall-clock time of the database: the monotonic clock of this machine and the difference last measured.
 
     :param measure: asks the database once, if nothing has been measured when the time is first needed.
     """
@@ -114,7 +114,7 @@ class DatabaseClock(Clock):
         self._origin = time.astimezone(UTC) - timedelta(seconds=(before + after) / 2)
 
     def now(self) -> datetime:
-        """Return the time of the database in UTC; of this host as long as the database cannot be asked."""
+        """Return the time of the database in UTC; of this machine as long as the database cannot be asked."""
         if self._origin is None:
             try:
                 self._measure()

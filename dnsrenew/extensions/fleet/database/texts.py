@@ -10,7 +10,7 @@ from dnsrenew.errors import Phrase, Text
 # ── no connection ───────────────────────────────────────────────────────────────────────
 
 _FIX_CONNECTION: Final = (
-    "Check that PostgreSQL runs at {server} and that this host can connect to it; nothing is lost, and the next run "
+    "Check that PostgreSQL runs at {server} and that this machine can connect to it; nothing is lost, and the next run "
     "continues."
 )
 UNREACHABLE: Final = Text("store-unreachable", "The database at {server} cannot be used: {reason}.", _FIX_CONNECTION)
@@ -29,18 +29,18 @@ BUSY: Final = Text(
 LOST: Final = Text(
     "store-unreachable",
     "The connection to the database at {server} was lost, and with it the lock of the {what}.",
-    "Check that PostgreSQL runs at {server} and that this host can connect to it; the next run continues.",
+    "Check that PostgreSQL runs at {server} and that this machine can connect to it; the next run continues.",
 )
 TAKEN_OVER: Final = Text(
     "store-unreachable",
     "The connection to the database at {server} was lost, and another run has locked the {what} since; nothing was "
     "written.",
-    "The other run continues with the {what}; check the network between this host and {server}.",
+    "The other run continues with the {what}; check the network between this machine and {server}.",
 )
 REMOVED: Final = Text(
     "store-unreachable",
     "The {what} was removed from the fleet, or another run has locked it since; nothing was written.",
-    "Nothing to do for the {what}; if it was not removed, check the network between this host and {server}.",
+    "Nothing to do for the {what}; if it was not removed, check the network between this machine and {server}.",
 )
 BAD_ADDRESS: Final = Text(
     "store-bad-path",
@@ -63,7 +63,7 @@ NO_PACKAGE: Final = Text(
 LOGIN_REFUSED: Final = Text(
     "store-refused",
     "The database server {server} refused the login of {user}: {reason}.",
-    "Check user and password of `store`, and the line for {user} and this host in pg_hba.conf of the server.",
+    "Check user and password of `store`, and the line for {user} and this machine in pg_hba.conf of the server.",
 )
 NO_DATABASE: Final = Text(
     "store-refused",
@@ -135,7 +135,7 @@ NEWER: Final = Text(
     "store-newer",
     "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this one "
     "knows {version}).",
-    "Upgrade dnsrenew on this host.",
+    "Upgrade dnsrenew on this machine.",
 )
 NO_PLACE: Final = Text(
     "store-schema",

@@ -201,7 +201,7 @@ class _ArchiveReader:
     def _header(self) -> tuple[str, int, bool, int]:
         try:
             info = tarfile.TarInfo.frombuf(self._take(_BLOCK), "utf-8", "strict")
-        except (tarfile.HeaderError, ValueError):  # the end before the sums, or damage
+        except (tarfile.HeaderError, ValueError):  # cut off before SHA256SUMS, or damaged
             raise damaged(self._file, texts.DAMAGED) from None
         if info.type != tarfile.REGTYPE or info.size < 0 or info.linkname:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE)

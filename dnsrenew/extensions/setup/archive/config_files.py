@@ -233,7 +233,7 @@ def _redactor(draft: Draft) -> Redactor:
 def _redact_long(redactor: Redactor, secret: Secret) -> None:
     try:
         value = secret.reveal()
-    except SecretError:  # it is not there, so it can be nowhere else
+    except SecretError:  # unreadable, so it cannot be elsewhere in the file
         return
     if len(value) >= _LONG:
         redactor.add(value)

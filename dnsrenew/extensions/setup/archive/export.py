@@ -190,7 +190,7 @@ class _Export:
 
     def _certificate(self, archive: ArchiveWriter, name: str) -> None:
         found = self._store.certificate(name)
-        if found is None:  # removed meanwhile
+        if found is None:  # another process has removed it
             return
         self._add(archive, found.files)
         self._certificates += found.whole

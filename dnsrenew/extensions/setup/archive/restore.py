@@ -186,7 +186,7 @@ class _Restoration:
                 self._put(member, builder, new)
             if next(verified, None) is not None:
                 raise archive_file.damaged(self._file, texts.DAMAGED)
-            self._write(new, self._target, self._found.main_member)  # last: with it, the restored store is in use
+            self._write(new, self._target, self._found.main_member)  # last: from here on, the restored store is in use
             for name, version in self._found.in_force.items():
                 builder.put_into_force(name, version)
             context.check()

@@ -46,7 +46,9 @@ SECRET: Final = Phrase("it holds a secret, or can; add --secrets to export it")
 UNREADABLE: Final = Phrase("it cannot be read: {reason}")
 TOO_LARGE: Final = Phrase("it is larger than {limit} MiB")
 TOO_LONG: Final = Phrase("its path is too long for the archive, or not valid Unicode")
-TEMPORARY: Final = Phrase("it belongs to a run that is under way or was killed; the next dnsrenew renew completes it")
+TEMPORARY: Final = Phrase(
+    "it belongs to a run that is under way or was interrupted; the next dnsrenew renew completes it"
+)
 DAMAGED_CERTIFICATE: Final = Phrase("it is damaged; dnsrenew renew obtains a new one")
 
 # ── restore ─────────────────────────────────────────────────────────────────────────────
@@ -83,7 +85,7 @@ WRONG_PASSPHRASE: Final = Text(
 )
 ARCHIVE_UNTRUSTED: Final = Text(
     "archive-untrusted",
-    "Others than {user} can change {path}, and so decide what the unsealed {file} restores.",
+    "Users other than {user} can change {path}, so they could decide what the unsealed {file} restores.",
     "Copy {file} to a folder that only {user} can change, check the copy and restore it, or allow it with --insist.",
 )
 CONFIG_EXISTS: Final = Text(

@@ -114,7 +114,7 @@ def new_passphrase(invocation: Invocation, command: str) -> Secret:
     """Return a new passphrase; at the terminal it is typed twice, and asked for again where it cannot be used.
 
     :param command: the command as it is typed, for the error.
-    :raises ConfigError: ``usage``: nobody can be asked, the file cannot be read, or it is too short.
+    :raises ConfigError: ``usage``: there is no terminal to ask at, the file cannot be read, or it is too short.
     :raises DnsRenewError: ``declined``: the two do not match.
     """
     passphrase = _from_file(invocation, command)
@@ -137,7 +137,7 @@ def known_passphrase(invocation: Invocation, command: str) -> Secret:
     """Return the passphrase of a sealed file.
 
     :param command: the command as it is typed, for the error.
-    :raises ConfigError: ``usage``: nobody can be asked, or the file cannot be read.
+    :raises ConfigError: ``usage``: there is no terminal to ask at, or the file cannot be read.
     """
     passphrase = _from_file(invocation, command)
     return _typed(invocation, texts.ASK_KNOWN) if passphrase is None else passphrase

@@ -204,7 +204,7 @@ def _write(path: str, text: str) -> None:
     try:
         with open(path, "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except FileExistsError:  # written meanwhile
+    except FileExistsError:  # another process has written it
         raise usage(texts.NEW_FILE_EXISTS, _COMMAND, path=path) from None
     except OSError as error:
         raise usage(texts.NEW_UNWRITABLE, _COMMAND, path=path, reason=error.strerror or type(error).__name__) from None

@@ -209,7 +209,7 @@ def target_name(domain: str, zone: str) -> str:
 
 DRIVER: Final = "acme-dns"
 _CLOSED: Final = frozenset({401, 403, 404, 405})
-"""A server that registers nobody has no such page (`disable_registration`), or a proxy in front of it says no."""
+"""With registration disabled (`disable_registration`), the endpoint is missing or a proxy refuses it."""
 
 
 def registered_name(context: Context, writer: RecordWriter) -> str:

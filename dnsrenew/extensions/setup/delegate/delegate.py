@@ -191,7 +191,7 @@ def _persist(context: Context, config: Config, services: Services, chosen: Deleg
     try:
         records = persist(context, services, chosen)
     except DnsError as error:
-        if error.code == "dns-persist-missing":  # its fix is that of a renewal
+        if error.code == "dns-persist-missing":  # the fix of this error is for a renewal
             error.fix = texts.DELEGATE_PERSIST_AGAIN.format(name=name, lines=error.evidence["lines"])
         raise
     route = Route(PERSIST)

@@ -87,7 +87,7 @@ def _file_of(config: Config, spec: CertificateSpec) -> str | None:
     """Return the file that has a certificate: the configuration, or one that it includes."""
     if config.path is None:
         return None
-    with contextlib.suppress(ConfigError):  # it has changed meanwhile
+    with contextlib.suppress(ConfigError):  # it has been changed in the meantime
         places = read_file(str(config.path), found=False, insist=True).certificates.places
         if spec.name in places:
             return places[spec.name][0].file
@@ -113,7 +113,7 @@ def _write_route(config: Config, file: str | None, spec: CertificateSpec, route:
                 replace_file(os.path.realpath(file), before, content)
                 return None
     except (OSError, ValueError, ConfigError):
-        pass  # a person adds it
+        pass  # fall back to printing the lines to add
     return RouteToAdd(spec.name, file, lines_to_add(route, form), form)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 3
 """Rounds without an answer after which an address no longer counts, if the others have the record."""
 _TRIES_OF_ALL: Final = 6
-"""Rounds without any answer after which the wait ends: this host may not ask these servers at all."""
+"""Rounds without any answer after which the wait ends: this machine may not ask these servers at all."""
 _GAP: Final = (0.2, 10.0)
 _GAP_WITHOUT_ANSWER: Final = 2.0
 _BESIDE_EVERY: Final = 30.0
@@ -108,7 +108,7 @@ class CnameWait:
         """Wait until every address of every zone has its records; if all are there already, it costs one round.
 
         :param account: the account that will write, for the event with the records that are missing at the beginning.
-        :raises DnsError: ``dns-unreachable``: no address of a zone answers this host.
+        :raises DnsError: ``dns-unreachable``: no address of a zone answers this machine.
         :raises Cancelled: the caller cancelled.
         """
         servers, missing = self._round()
@@ -264,7 +264,7 @@ class CnameSurvey:
     def ask(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[CnameAnswer]]:
         """Return the answers of every address for each name (name → its zone), all asked at once.
 
-        A zone whose servers are unknown, or to which this host has no route, has no answers.
+        A zone whose servers are unknown, or to which this machine has no route, has no answers.
 
         :raises DnsError: ``dns-unreachable``: no recursive server answers.
         :raises Cancelled: the caller cancelled.
@@ -331,7 +331,7 @@ class CnameSurvey:
 
 
 def _usable(servers: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """Yield each address once; those that this host can only reach in its own network are left out."""
+    """Yield each address once; those that this machine can only reach in its own network are left out."""
     seen = set[str]()
     for name, addresses in servers.items():
         for address in addresses:

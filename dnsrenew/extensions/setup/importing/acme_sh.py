@@ -49,7 +49,7 @@ _READ: Final = re.compile(
     r"Le_(Domain|Alt|Webroot|API|Keylength|ReloadCmd|PreHook|PostHook|RenewHook|DeployHook|ChallengeAlias|"
     r"LocalAddress|HTTPPort|TLSPort|Listen_V[46]|Preferred_Chain|ForceNewDomainKey|OCSP_Staple|Real\w+Path|"
     r"Cert\w*Profile|Certificate_Profile|Deploy_\w+|"
-    # of no meaning for us
+    # without use for dnsrenew
     r"CertCreateTime\w*|NextRenewTime\w*|Link\w+|OrderFinalize|Vlist|DNSSleep|PFXPassword)"
 )
 """Settings that are read here, or that have no meaning for us."""

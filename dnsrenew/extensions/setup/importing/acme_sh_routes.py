@@ -241,7 +241,7 @@ def _rights(paths: Mapping[str, str], host: HostView, settings: ShellSettings, n
         notes.judge(os.path.dirname(real))
     except OSError:
         return {}
-    except UntrustedError as error:  # they could have put the file there
+    except UntrustedError as error:  # another user could have put the file there
         notes.add_untrusted(error)
         return {}
     options: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Reading the files of other tools: whatever stands there, a reader gets a value, or nothing and a note about it."""
+"""Reading the files of other tools: tolerant readers return a value, or None and a note."""
 
 from __future__ import annotations
 

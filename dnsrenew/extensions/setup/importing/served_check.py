@@ -83,7 +83,7 @@ class ServerWatch(Frozen):
         """
         try:
             specs = Config.load(self.config).certificates
-        except ConfigError:  # the steps say what is wrong with it
+        except ConfigError:  # the next steps report the mistakes
             return []
         old = {each.name: each.found.fullchain_pem for each in certificates}
         found: list[Message] = []

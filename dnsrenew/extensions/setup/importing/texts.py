@@ -51,7 +51,7 @@ DAMAGED: Final = Text(
 SETTING_UNKNOWN: Final = Text(
     "import-not-understood",
     "The setting {key} was not imported: dnsrenew has no equivalent that is known to the import.",
-    "Look for it in the configuration reference.",
+    "Look for it in docs/reference/configuration.md.",
 )
 MUST_STAPLE: Final = Text(
     "import-not-understood",
@@ -243,7 +243,7 @@ UNTRUSTED_FILE: Final = Text(
 )
 UNTRUSTED_WAY: Final = Text(
     "import-untrusted",
-    "Other users than {user} can change {part} (owner {owner}, mode {mode}), and so replace {path}; nothing was "
+    "Users other than {user} can change {part} (owner {owner}, mode {mode}), so they could replace {path}; nothing was "
     "imported.",
     "Move the file to a folder that only {user} can change, or allow it with --insist.",
 )
@@ -312,7 +312,7 @@ SEEN_NO_TLS: Final = Phrase(
     "Start the server, or correct `verify` in `deploy`."
 )
 SEEN_OTHER: Final = Phrase(
-    "{address} serves another certificate than that of {name} in the store: run dnsrenew deploy {name}, and reload "
+    "{address} serves another certificate, not the stored one of {name}: run dnsrenew deploy {name}, and reload "
     "{server}."
 )
 SEEN_SAME: Final = Phrase(
@@ -380,7 +380,7 @@ NOTIFY: Final = Text(
 CADDY_LINE: Final = Text(
     "import-not-understood",
     "The setting {setting} of Caddy was not imported: dnsrenew has no equivalent that is known to the import.",
-    "Look for it in the configuration reference.",
+    "Look for it in docs/reference/configuration.md.",
 )
 CADDY_MODULE: Final = Text(
     "import-dns-unknown",

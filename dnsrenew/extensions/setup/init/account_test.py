@@ -143,7 +143,7 @@ def mistakes_of(error: ConfigError) -> str:
 
 
 def _listed(mistakes: Sequence[Mistake]) -> str:
-    return as_clause(series([each.sentence for each in mistakes], "; ")) if mistakes else ""
+    return as_clause(series([each.sentence for each in mistakes], " ")) if mistakes else ""
 
 
 def run_test(draft: InitDraft) -> Check | None:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
 from dnsrenew.base.validation.mistakes import Mistake, config_error
-from dnsrenew.base.validation.texts import LAST_LINE, MISSING, UNKNOWN_KEY
+from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY, UNKNOWN_OPTION
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.drivers.texts import UNKNOWN_OPTION
-from dnsrenew.errors import ConfigError, as_clause, series
+from dnsrenew.errors import ConfigError, series
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference
 
@@ -148,7 +147,7 @@ def of_error(answers: Answers, key: str, error: DnsRenewError) -> list[Mistake]:
     found, expected, near = (evidence.get(name) for name in ("found", "expected", "nearest"))
     if found and expected:
         return [_placed(answers, Mistake("", None, named, found, expected, near))]
-    return [_placed(answers, Mistake("", None, named, as_clause(error.message), "", near, fix=error.fix))]
+    return [_placed(answers, Mistake("", None, named, error.message, "", near, fix=error.fix))]
 
 
 def missing(answers: Answers, key: str) -> Mistake:
@@ -159,11 +158,8 @@ def missing(answers: Answers, key: str) -> Mistake:
 def error_of(mistakes: Iterable[Mistake]) -> ConfigError:
     """Return the error with all mistakes: unknown keys first, since what is missing may be meant by them."""
     found = sorted(mistakes, key=lambda each: (_rank(each), each.line or 0))
-    lines = [each.text for each in found]
-    if not lines[-1].endswith(("?", ".")):
-        lines[-1] = LAST_LINE.format(line=lines[-1])
     text = texts.ANSWER_WRONG if len(found) == 1 else texts.ANSWERS_WRONG
-    code, message, fix = text.fill(lines=series(lines, "\n"), count=len(found))
+    code, message, fix = text.fill(lines=series([each.text for each in found], "\n"), count=len(found))
     return ConfigError(code, message, fix=fix, evidence={"mistakes": [each.to_dict() for each in found]})
 
 

@@ -1,4 +1,4 @@
-"""From a found server to the entry of ``deploy``: in place of its own files, or new files and the lines to change."""
+"""Turns a detected server into a ``deploy`` entry: for its own files, or for new ones with the lines to change."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> Pl
 
 
 def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
-    """Return an entry for new files, which a person has to name in the server once; no port shows them until then."""
+    """Return an entry for new files, which a person has to name in the server once; `verify` would fail until then."""
     folder = os.path.join(draft.folder, LIVE, _name(draft))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
     if server.to == "pkcs12":

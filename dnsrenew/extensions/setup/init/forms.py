@@ -32,7 +32,7 @@ _EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
 def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
     """Check the form of what is given.
 
-    :param missing: the answers that nobody can be asked for.
+    :param missing: the answers that there is no terminal to ask at for.
     :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
     """
     forms: dict[str, Callable[[Any], object]] = {

@@ -22,8 +22,8 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
     """Complete the draft.
 
     :param is_attended: whether somebody can be asked.
-    :raises ConfigError: ``init-no-answers``: an answer is missing, and nobody can be asked; ``init-answer-wrong``: a
-        given one is wrong.
+    :raises ConfigError: ``init-no-answers``: an answer is missing, and there is no terminal to ask at;
+        ``init-answer-wrong``: a given one is wrong.
     :raises AttemptError: a given answer cannot be tested.
     :raises Cancelled: Ctrl-C.
     """

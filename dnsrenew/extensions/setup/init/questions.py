@@ -38,7 +38,7 @@ def _domain_prompt(draft: InitDraft) -> Prompt:
 
 
 def _default_domain(draft: InitDraft) -> str:
-    """Return a public name from the configurations of servers, or that of this host."""
+    """Return a public name from the configurations of servers, or that of this machine."""
     candidates = [name for server in draft.servers for name in server.names]
     host_name = socket.gethostname() if draft.host.root.parent == draft.host.root else ""
     for name in [*candidates, *([host_name] if "." in host_name else [])]:

@@ -13,7 +13,7 @@ HELP_DOMAINS: Final = Phrase(
     "The name in the address that people open, such as my-house.duckdns.org. Several are separated by blanks; "
     "*.example.org stands for all names below example.org. You must be able to change the DNS of the domain."
 )
-ASK_CONTACT: Final = Phrase("Which mail address may the CA write to?")
+ASK_CONTACT: Final = Phrase("Which email address may the CA write to?")
 HELP_CONTACT: Final = Phrase(
     "The CA keeps it with your account and may write about problems. To leave it out, answer none."
 )
@@ -65,9 +65,9 @@ HELP_SCHEDULE: Final = Phrase(
     "A certificate is valid for some weeks. A schedule of this machine then runs dnsrenew four times a day; "
     "`dnsrenew schedule remove` removes it."
 )
-ASK_REHEARSE: Final = Phrase("Rehearse at the CA's test server first? The certificate is obtained after that.")
+ASK_REHEARSE: Final = Phrase("Do a dry run at the CA's staging server first? The certificate is obtained after that.")
 HELP_REHEARSE: Final = Phrase(
-    "The rehearsal does all that the real run does, at a server with high limits, and stores nothing. "
+    "The dry run does all that the real run does, at a server with high limits, and stores nothing. "
     "With n, the certificate is obtained at once."
 )
 
@@ -115,18 +115,18 @@ ANSWERS_WRONG: Final = Text(
 )
 SECRET_WRONG: Final = Text(
     "init-answer-wrong",
-    "The command of {option} is not valid: {found}, expected {expected}.",
+    "The command of {option} is not valid ({found}). Use {expected}.",
     "Correct it in the answers.",
 )
 TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {reason}.", "Correct it in the answers.")
 NO_REHEARSAL: Final = Text(
     "init-answer-wrong",
-    "The CA {ca} has no test server to rehearse at.",
+    "The CA {ca} has no staging server for a dry run.",
     "Set rehearse = false, or name one as staging in the table of the CA.",
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
-    "With {title}, a person has to set records, and this run has no terminal.",
+    "With {title}, you have to set records by hand, and this run has no terminal.",
     "Run it in a terminal, or give another DNS host.",
 )
 DOMAINS_EMPTY: Final = Text("init-answer-wrong", "No domain is given.", "Give at least one, such as www.example.org.")
@@ -136,7 +136,7 @@ DOMAIN_WRONG: Final = Text(
 DOMAIN_IS_ADDRESS: Final = Text(
     "init-answer-wrong",
     "{answer} is an IP address, and dns-01 is for names only.",
-    "Give a name; see `dnsrenew help renew` and the configuration reference for IP addresses.",
+    "Give a name. For IP addresses, write the configuration by hand: docs/reference/configuration.md describes it.",
 )
 DOMAIN_REFUSED: Final = Text(
     "init-answer-wrong",
@@ -149,7 +149,7 @@ NAME_ABSENT: Final = Text(
     "Check for a typing error, or give the same answer again if you will add the name later.",
 )
 CONTACT_WRONG: Final = Text(
-    "init-answer-wrong", "{answer} is not a mail address.", "Give one such as me@example.com, or none."
+    "init-answer-wrong", "{answer} is not an email address.", "Give one such as me@example.com, or none."
 )
 TERMS_NEEDED: Final = Text(
     "init-answer-wrong",
@@ -199,15 +199,15 @@ TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
 TEST_LATE: Final = Text(
     "init-answer-wrong",
     "The test of the account {title} did not end in time.",
-    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to see what hangs.",
+    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to find the cause.",
 )
 BY_HAND: Final = Text(
     "init-answer-doubtful",
-    "With {title}, a person has to set records at every renewal, and a schedule cannot renew.",
+    "With {title}, you have to set records by hand at every renewal, so a schedule cannot renew.",
     "Answer delegate instead: then one record that is set once is enough.",
 )
 SERVER_UNKNOWN: Final = Text(
-    "init-answer-wrong", "{answer} is none of the servers: {known}.", "Give names or numbers of the list, or none."
+    "init-answer-wrong", "{answer} is not one of the servers: {known}.", "Give names or numbers of the list, or none."
 )
 SERVER_NONE: Final = Text(
     "init-answer-wrong",

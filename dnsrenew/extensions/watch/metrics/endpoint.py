@@ -90,7 +90,7 @@ class MetricsServer(SmallServer):
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
         :param source: where the answers come from.
-        :raises ConfigError: ``metrics-port``: the port is taken, or this host does not have the address.
+        :raises ConfigError: ``metrics-port``: the port is taken, or this machine does not have the address.
         """
         try:
             server = cls.bind(listen, monotonic)

@@ -34,7 +34,7 @@ UNREADABLE: Final = Text(
 PORT: Final = Text(
     "metrics-port",
     "The metrics cannot be served at {value}: {cause}.",
-    "Set `listen` in [metrics] to an address of this host and a port that is free.",
+    "Set `listen` in [metrics] to an address of this machine and a port that is free.",
 )
 
 # ── the lines of /healthz ───────────────────────────────────────────────────────────────

@@ -29,7 +29,7 @@ LEFT: Final = {
     2: Phrase("Less than a sixth of the lifetime of the certificate is left."),
 }
 """By the level of ``expiring``."""
-RECOVERED: Final = Phrase("{name} is in order again after a failed renewal: {domains}.")
+RECOVERED: Final = Phrase("{name} works again after a failed renewal: {domains}.")
 RENEWED: Final = Phrase("{name} was renewed: {domains}.")
 NOT_DEPLOYED: Final = Phrase("{name} was not deployed: {to} ({target}).")
 DEPLOYED: Final = Phrase("{name} is deployed now, after a failure: {to} ({target}).")

@@ -1,0 +1,79 @@
+"""The language of texts, help and documents: one word for one thing, and patterns whose number only falls."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from dnsrenew.cli import outcome_text
+from dnsrenew.cli.program import _options_as_typed
+from dnsrenew.errors import DnsError, Text
+from dnsrenew.renewal.texts import FAILED_BEFORE
+from tests.kit.translations import english
+
+ROOT: Final = Path(__file__).parents[2]
+FORBIDDEN: Final = {
+    r"(?<!DNS )\bthis (host|system)\b": "this machine",
+    r"\b(CNAME|A|AAAA)\b[^.]*\bleads? to\b": "points to",
+    r"\be-mail\b|(?<!e)\bmail address": "email address",
+    r"\binternet\b(?! check)": "Internet",
+    r"(?<!Internet )\byour provider\b|\bask the provider": "Internet provider",
+    r"\b(test server|test CA|staging CA|rehears(?:al|als|ing|es|ed))\b": "staging server; dry run",
+    r"\bkilled runs?\b|\brun was killed": "interrupted",
+    r"\bin force\b": "current",
+    r"\bin order\b(?! for each)": "OK",
+    r"\balso (if|where|after|while)\b": "even if",
+    r"\balthough\b": "even if, even though",
+    r"\bcheck first\b": "First fix … that is listed here",
+    r", expected\b": "a sentence: Use …",
+    r"insist=True|in Python:|now=True": "{insist_option}, {now_option}",
+    r"^[Cc]orrect [^.]*: nslookup": "To test it, run: nslookup",
+    r"\bnobody\b|\bwhoever\b|\bmeanwhile\b|\beach once\b": "name the person or the thing",
+}
+"""What a text must not have, and what it has instead."""
+
+BUDGET: Final = 25
+"""Nouns made of "what" in the pages that people wrote."""
+HAND_WRITTEN: Final = sorted(
+    [
+        *(ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").glob("*.md")),
+        *(ROOT / "docs" / "how-it-works" / f"{name}.md" for name in ("README", "fallback", "limits", "when-renewed")),
+    ]
+)
+_NOUN: Final = re.compile(r"\bwhat\b(?! to do| now| it does| happen|[^.\n]*\?| \|)", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("pattern", FORBIDDEN)
+def test_one_word_for_one_thing(pattern: str) -> None:
+    """No message and no help has a word for which another one was chosen."""
+    texts = {key.rpartition("\x04")[2] for keys in english().values() for key in keys}
+    assert sorted(text for text in texts if re.search(pattern, text)) == [], FORBIDDEN[pattern]
+
+
+def test_a_thing_has_its_name() -> None:
+    """The pages that people wrote say "the failed deployment", not "what failed". The number only falls."""
+    found = [
+        f"{page.name}: {line.strip()}"
+        for page in HAND_WRITTEN
+        if page.name != "security.md" and ".zh." not in page.name
+        for line in re.sub(r"```.*?```|\]\([^)]*\)", "", page.read_text("utf-8"), flags=re.DOTALL).splitlines()
+        for _ in _NOUN.finditer(line)
+    ]
+    assert len(found) <= BUDGET, "\n".join(found)
+
+
+def test_options_are_named_as_the_caller_writes_them() -> None:
+    """A message of the library names an argument; that of the command, an option."""
+    filled = [FAILED_BEFORE.fill()[2]]
+    with _options_as_typed():
+        filled.append(FAILED_BEFORE.fill()[2])
+    assert filled == ["To try again at once, use now=True.", "To try again at once, use `dnsrenew renew --now`."]
+
+
+def test_a_failed_renewal_says_each_thing_once() -> None:
+    """A check that says the same as the error is not shown below it; nor is its fix a second time."""
+    same = {"code": "domain", "result": "bad", "summary": "x.test does not exist in DNS.", "fix": "Check the spelling."}
+    other = {"code": "port-53", "result": "bad", "summary": "No DNS query leaves this network.", "fix": "Do this."}
+    error = DnsError.of(Text("dns-no-zone", "No DNS zone was found for x.test.", "Do this."), checks=[same, other])
+    assert outcome_text._found(error) == [("found", "No DNS query leaves this network.")]
