@@ -24,11 +24,8 @@ was seen and its ``fix`` is the one sentence that says what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
 
 OPTIONS: Final = {"insist_option": "insist=True", "now_option": "now=True"}
 """The options that messages name, as the caller writes them; the command has its own spelling."""

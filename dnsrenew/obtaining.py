@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import awaiting
-from dnsrenew.base.events import ProgramListener
+from dnsrenew.base.events import Event, ProgramListener
 from dnsrenew.base.validation.mistakes import check_listener
 from dnsrenew.operations.fallback_to_stored import OTHERS
 from dnsrenew.renewer import Renewer
@@ -18,7 +18,6 @@ from dnsrenew.renewer import Renewer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.base.events import Event
     from dnsrenew.base.model import (
         CA,
         Certificate,

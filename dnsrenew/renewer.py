@@ -23,8 +23,8 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.operations.event_log import EventLog, log_idle
-from dnsrenew.operations.listeners import FinishedRun
-from dnsrenew.operations.selection import selected, shared_certificates, unknown_certificate
+from dnsrenew.operations.listeners import DiagnosisMaker, FinishedRun, RunListener
+from dnsrenew.operations.selection import SharedCertificates, selected, shared_certificates, unknown_certificate
 from dnsrenew.operations.status import (
     asker,
     obstacles,
@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from dnsrenew.challenges.dns01.leftovers import CleanupResult
     from dnsrenew.challenges.http01.app import AppResponses
     from dnsrenew.operations.accounts import AccountStatus
-    from dnsrenew.operations.listeners import DiagnosisMaker, RunListener
     from dnsrenew.operations.revoke import Revocation
-    from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewal.services import Services
     from dnsrenew.serving.served import Served
     from dnsrenew.store import Store

@@ -13,7 +13,7 @@ from josepy.json_util import decode_b64jose
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
-from dnsrenew.acme.problems import is_refusal, variant
+from dnsrenew.acme.problems import Problems, is_refusal, variant
 from dnsrenew.acme.resources import MAX_WORD, address, one_line
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
@@ -27,7 +27,6 @@ from dnsrenew.errors import CAError, Cancelled, LockedError, SecretError, StoreE
 if TYPE_CHECKING:
     from josepy.jwk import JWK
 
-    from dnsrenew.acme.problems import Problems
     from dnsrenew.acme.transport import Directory, Signer, Transport
     from dnsrenew.base.runtime.context import Context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from josepy.jwa import ES256, ES384, RS256
+from josepy.jwa import ES256, ES384, RS256, JWASignature
 from josepy.jwk import JWKEC, JWKRSA
 
 from dnsrenew.acme import texts
@@ -17,8 +17,6 @@ from dnsrenew.errors import StoreError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    from josepy.jwa import JWASignature
 
     from dnsrenew.base.runtime.context import Context
 

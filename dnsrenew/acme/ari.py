@@ -17,7 +17,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import retry_after
 from dnsrenew.base.runtime.retry import Policy
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, Cancelled, about
+from dnsrenew.errors import CAError, Cancelled, Text, about
 
 if TYPE_CHECKING:
     import random
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dnsrenew.acme.session import Fetcher, Session
     from dnsrenew.acme.transport import Transport
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Text
 
 SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from josepy.jwa import ES256, ES384, RS256
 from josepy.jwk import JWKEC, JWKRSA
@@ -17,6 +16,7 @@ from josepy.jwk import JWKEC, JWKRSA
 from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.account_store import AccountStore, signer_of
+from dnsrenew.acme.ari import NoWindow, Window
 from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
 from dnsrenew.acme.resources import (
@@ -32,15 +32,12 @@ from dnsrenew.acme.resources import (
 from dnsrenew.acme.session import AccountIdentity, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient, Response
+from dnsrenew.base.model import CA
+from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.acme.ari import NoWindow, Window
-    from dnsrenew.base.http import HttpClient, Response
-    from dnsrenew.base.model import CA
-    from dnsrenew.base.model.certificate import AccountData
-    from dnsrenew.base.runtime.context import Context
 
 
 class CAClient(Orders):

@@ -7,7 +7,7 @@ the account's, by a lookup of the account with the new key.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from acme.jws import JWS
 from josepy.jwa import ES256
@@ -15,14 +15,12 @@ from josepy.jwa import ES256
 from dnsrenew.acme import texts
 from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.acme.problems import is_refusal, variant
+from dnsrenew.acme.transport import Directory, Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError
-
-if TYPE_CHECKING:
-    from dnsrenew.acme.transport import Directory, Signer, Transport
-    from dnsrenew.base.runtime.context import Context
 
 
 class AccountKeys(Protocol):

@@ -6,25 +6,22 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.acme import texts
+from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.order_polling import OrderPoll, PollSchedule, PollTimeout
 from dnsrenew.acme.problems import Problems, check_names, content_type, is_refusal, variant
 from dnsrenew.acme.resources import Order, address, base64url, links, parse_order
-from dnsrenew.acme.session import Fetcher
+from dnsrenew.acme.session import Fetcher, Session
+from dnsrenew.acme.transport import Directory, Transport
 from dnsrenew.base import x509
+from dnsrenew.base.http import Response
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.acme.account import AccountSession
-    from dnsrenew.acme.session import Session
-    from dnsrenew.acme.transport import Directory, Transport
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.runtime.context import Context
 
 _DEACTIVATED: Final = {"status": "deactivated"}
 _UNKNOWN: Final = frozenset({"malformed", "unauthorized"})

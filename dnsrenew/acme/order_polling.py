@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.acme import texts
+from dnsrenew.acme.account import AccountSession
+from dnsrenew.acme.resources import Authorization, Challenge, Order
+from dnsrenew.acme.session import Fetcher
+from dnsrenew.acme.transport import Transport
 from dnsrenew.base.http import retry_after
-
-if TYPE_CHECKING:
-    from dnsrenew.acme.account import AccountSession
-    from dnsrenew.acme.resources import Authorization, Challenge, Order
-    from dnsrenew.acme.session import Fetcher
-    from dnsrenew.acme.transport import Transport
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import CAError
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.errors import CAError
 
 _VALIDATION: Final = 0.01
 _VALIDATION_EACH: Final = 0.0002

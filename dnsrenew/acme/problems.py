@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.acme import texts
@@ -23,15 +23,10 @@ from dnsrenew.acme.resources import (
     printable,
 )
 from dnsrenew.base.clock import rejects_dates
+from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, about
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.http import HttpFailure, Response
-    from dnsrenew.errors import Text
+from dnsrenew.errors import CAError, Text, about
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
 _MAX_REASON: Final = 10_000

@@ -11,17 +11,14 @@ import base64
 import contextlib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from dnsrenew.acme import texts
 from dnsrenew.base.names import InvalidName, canonical_ip
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.errors import Text
+from dnsrenew.errors import Text
 
 # ── clean ──────────────────────────────────────────────────────────────────────────────
 

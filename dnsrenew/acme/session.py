@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.acme import texts
+from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
 from dnsrenew.acme.resources import Authorization, MalformedResource, Order, base64url, parse_authorization, parse_order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
+from dnsrenew.base.http import Response
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.retry import CircuitBreaker
 from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.acme.account import AccountSession
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.runtime.context import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.runtime.context import Context
-
     _MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})

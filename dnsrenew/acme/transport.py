@@ -17,23 +17,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from josepy.jwa import ES256
+from josepy.jwa import ES256, JWASignature
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.problems import Problems, content_type
 from dnsrenew.acme.resources import MAX_ENTRIES, MAX_NAME, MAX_WORD, address, base64url, issuer_names, one_line
 from dnsrenew.base import threads, x509
-from dnsrenew.base.http import HttpFailure, Response, date_of, retry_after
+from dnsrenew.base.http import HttpClient, HttpFailure, Response, date_of, retry_after
 from dnsrenew.base.runtime.retry import RESEND, Policy, Transient, resend
 from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, about
 
 if TYPE_CHECKING:
-    from josepy.jwa import JWASignature
     from josepy.jwk import JWKEC, JWKRSA
 
-    from dnsrenew.base.http import HttpClient
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.base.runtime.rate_limit import TokenBucket
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.values import Frozen, field
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.clock import Clock
 
 KINDS: Final[dict[str, str]] = {
     "run-started": "a run started; data: certificates (names)",

@@ -8,7 +8,7 @@ that are about one type. The ``__init__`` of that folder imports nothing: the ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
@@ -17,10 +17,7 @@ from dnsrenew.challenges.dns_account01 import texts as dns_account01_texts
 from dnsrenew.challenges.dns_persist01 import texts as dns_persist01_texts
 from dnsrenew.challenges.http01 import texts as http01_texts
 from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
-from dnsrenew.errors import ChallengeError
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Text
+from dnsrenew.errors import ChallengeError, Text
 
 
 class ChallengeType(Frozen):

@@ -8,17 +8,15 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from dnsrenew.base import host_port
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.found import listening_sockets, printable
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.server import ChallengeServer
 from dnsrenew.errors import ChallengeError, Text
-
-if TYPE_CHECKING:
-    from dnsrenew.challenges.server import ChallengeServer
 
 T = TypeVar("T")
 

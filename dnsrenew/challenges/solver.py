@@ -9,24 +9,20 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from importlib import import_module
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
-from dnsrenew.base.checks.caa import denials
+from dnsrenew.acme import CAClient, Challenge
+from dnsrenew.base.checks.caa import CaaFacts, denials
+from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.errors import AttemptError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.checks.caa import CaaFacts
-    from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.dns import DnsView
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.errors import ProviderError
-    from dnsrenew.store.journal import Journal
-    from dnsrenew.store.zone_locks import ZoneLocks
+from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.dns import DnsView
+from dnsrenew.drivers.provider import Provider
+from dnsrenew.errors import AttemptError, ProviderError, about
+from dnsrenew.store.journal import Journal
+from dnsrenew.store.zone_locks import ZoneLocks
 
 # ── placements ─────────────────────────────────────────────────────────────────────────
 

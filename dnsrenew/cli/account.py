@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.confirm import confirm
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.operations import accounts
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.operations.accounts import AccountStatus
+from dnsrenew.operations.accounts import AccountStatus
 
 
 def account(invocation: Invocation) -> int:

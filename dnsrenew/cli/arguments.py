@@ -7,18 +7,16 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
+from dnsrenew.cli.command_types import Argument, Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Text
 from dnsrenew.locale import LANGUAGES
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Argument, Option
 
 _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)

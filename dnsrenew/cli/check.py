@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green
-from dnsrenew.config import check_config
+from dnsrenew.config import Config, check_config
 from dnsrenew.config.locate import here
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
 
 
 def check(invocation: Invocation) -> int:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
+from dnsrenew.challenges.dns01.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.challenges.dns01.leftovers import CleanupResult
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.errors import DnsRenewError
-    from dnsrenew.store.journal import WrittenValue
+from dnsrenew.errors import DnsRenewError
+from dnsrenew.store.journal import WrittenValue
 
 
 def cleanup(invocation: Invocation) -> int:

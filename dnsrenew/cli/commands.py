@@ -5,15 +5,11 @@ The commands of extensions have tables of their own, which are loaded when one o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from dnsrenew.base import extensions
 from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (

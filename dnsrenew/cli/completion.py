@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands
+from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GROUPS
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import provider_names
 from dnsrenew.store.folder_store import open_store
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Option
-    from dnsrenew.cli.invocation import Invocation
 
 _BASH: Final = r"""# dnsrenew completion for bash
 _dnsrenew() {

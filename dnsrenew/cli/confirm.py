@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import yellow
 from dnsrenew.errors import DnsRenewError
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.operations.revoke import StoredCertificate
+from dnsrenew.operations.revoke import StoredCertificate
 
 _LONGEST: Final = 1000
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config import Config
 from dnsrenew.renewal.after_run import exit_status
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import DeploymentResult, Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.terminal import Terminal
-    from dnsrenew.config import Config
 
 
 def deploy(invocation: Invocation) -> int:

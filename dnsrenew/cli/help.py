@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dnsrenew.cli import commands
+from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import (
     COMMANDS,
     GLOBAL,
@@ -19,9 +19,6 @@ from dnsrenew.cli.commands import (
     USAGE,
     VERSION,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Option
 
 _WIDEST = 100
 _LABELS = 24

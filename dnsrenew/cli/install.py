@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import files
+from dnsrenew.base.model import Outcome
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.deploy import DeployProgress, results
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import ConfigError
 from dnsrenew.renewal.after_run import exit_status
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.renewer import Renewer
+from dnsrenew.renewer import Renewer
 
 _COMMAND: Final = "dnsrenew install"
 _PATIENCE: Final = 5.0

@@ -13,7 +13,7 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
-from dnsrenew.cli.terminal import dim, yellow
+from dnsrenew.cli.terminal import Terminal, dim, yellow
 from dnsrenew.config import Config, find_config
 from dnsrenew.config.locate import here
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dnsrenew.base.events import Event
     from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.signals import SignalHandler
-    from dnsrenew.cli.terminal import Terminal
     from dnsrenew.errors import ConfigError
     from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewer import Renewer

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.progress import EventLine, EventText, PlainProgress, Progress, describe_server, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.events import Event
 
 _HIDE_CURSOR: Final = "\x1b[?25l"
 _CLEAR_BELOW: Final = "\x1b[J"

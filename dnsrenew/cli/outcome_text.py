@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
+from dnsrenew.base.model import Attempt, DeploymentResult, Outcome
 from dnsrenew.base.model.result import first_sentence, is_skip
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.locate import here
+from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.after_run import asked_by_ca
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import Attempt, DeploymentResult, Outcome
-    from dnsrenew.errors import DnsRenewError
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_FOUND: Final = 3

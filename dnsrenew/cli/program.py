@@ -9,18 +9,16 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew import __version__
 from dnsrenew.base.subprocesses import RUNNING
 from dnsrenew.cli import language, texts
+from dnsrenew.cli.arguments import Request
+from dnsrenew.cli.command_types import Runner
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
 from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.arguments import Request
-    from dnsrenew.cli.command_types import Runner
 
 _LOGS: Final = frozenset({"run", "serve", "worker"})
 """Commands whose standard error is a log, with ``--json`` in lines of JSON."""

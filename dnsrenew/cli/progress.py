@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from dnsrenew.base.events import Event
 from dnsrenew.base.model.result import first_sentence
 from dnsrenew.base.names import relative
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, Terminal, yellow
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
 
 _FIRST_AFTER: Final = 1.0
 """Seconds of waiting for DNS before the first line about it; most waits are shorter."""

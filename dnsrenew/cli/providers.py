@@ -5,28 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from dnsrenew.base import extensions
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
+from dnsrenew.drivers.provider import Behaviour, Provider
 from dnsrenew.drivers.scripts import found_scripts
 from dnsrenew.drivers.ways import OtherHost, find_other, is_named, way_of, without_driver
 from dnsrenew.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.cli.arguments import Options
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.drivers.provider import Behaviour, Provider
 
 _WIDEST: Final = 100
 _GAP: Final = "  "

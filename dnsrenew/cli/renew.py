@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import Outcome
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
+from dnsrenew.cli.progress import Progress
 from dnsrenew.cli.schedule_note import (
     ScheduleSearch,
     halt_text,
@@ -24,19 +28,10 @@ from dnsrenew.cli.schedule_note import (
 )
 from dnsrenew.cli.service_log import EventLines, log_line, outcome_line, use_journal
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, dim, outcome_fields, yellow
-from dnsrenew.config import config_to_renew
+from dnsrenew.config import Config, config_to_renew
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.operations.selection import selected
 from dnsrenew.renewal.after_run import exit_status
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.progress import Progress
-    from dnsrenew.config import Config
 
 _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.confirm import confirm, described
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.operations import revoke as stored
-from dnsrenew.operations.revoke import find, refuse_foreign
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.operations.revoke import Revocation, StoredCertificate
+from dnsrenew.operations.revoke import Revocation, StoredCertificate, find, refuse_foreign
 
 
 def revoke(invocation: Invocation) -> int:

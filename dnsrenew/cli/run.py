@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from dnsrenew.base import extensions
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.renew import jitter
 from dnsrenew.cli.service_log import (
     event_progress,
@@ -18,16 +21,10 @@ from dnsrenew.cli.service_log import (
     write_reload_error,
     write_service_error,
 )
-from dnsrenew.config import config_to_renew
+from dnsrenew.config import Config, config_to_renew
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.operations.listeners import MetricsEndpoint, RunListener, WatchedNumbers
 from dnsrenew.renewal.after_run import NextRun, next_run
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.operations.listeners import MetricsEndpoint, RunListener, WatchedNumbers
 
 _SLICE: Final = 60.0
 """The longest single sleep (seconds): after a suspend the process is late by at most this."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
@@ -21,9 +22,6 @@ from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, Schedu
 from dnsrenew.schedule.detect import UNKNOWN, detect
 from dnsrenew.schedule.entries import ScheduleEntry, entries, entry_of
 from dnsrenew.schedule.installer import check_code, needs_of
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
 
 
 def schedule(invocation: Invocation) -> int:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CertificateSpec, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.store.records import ScheduledRun
+from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
-    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.threads import Task
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.schedule import ScheduledJob, SchedulePlan
     from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
-    from dnsrenew.store.records import ScheduledRuns
 
 _MANUAL: Final = "manual"
 """The provider with which a person writes the TXT records."""

@@ -10,19 +10,17 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import Outcome, rfc3339
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
-from dnsrenew.cli.terminal import ERROR, INFO, WARNING, LineFields, outcome_fields
+from dnsrenew.cli.terminal import ERROR, INFO, WARNING, LineFields, Output, Terminal, outcome_fields
 
 if TYPE_CHECKING:
     from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Outcome
     from dnsrenew.base.systemd_notify import SystemdJournal
     from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.terminal import Output, Terminal
     from dnsrenew.errors import ConfigError, DnsRenewError
 
 

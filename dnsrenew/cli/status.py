@@ -7,13 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import CertificateStatus, StoredVersion
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule_note import (
+    ScheduleNote,
     needs_person,
     nothing_renews,
     renewed_by_hand,
@@ -22,15 +25,10 @@ from dnsrenew.cli.schedule_note import (
 )
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config import Config
+from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import is_held
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateStatus, StoredVersion
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.schedule_note import ScheduleNote
-    from dnsrenew.config import Config
-    from dnsrenew.schedule.detect import ActiveSchedule
 
 _STATES: Final = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
 """The order in which the states are counted."""

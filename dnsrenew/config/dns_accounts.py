@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
@@ -31,11 +31,8 @@ from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
 from dnsrenew.drivers.protocol import BUILT_IN
-from dnsrenew.drivers.provider import OWN_OBJECT
+from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import ConfigError, Phrase, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.drivers.provider import Provider
 
 _COMMON: Final[Mapping[str, ReadField]] = {
     "zones": list_of(zone, texts.ZONES, least=1, one=True),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.validation.mistakes import FieldError, Mistake, config_error, describe_found, kind
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
-from dnsrenew.config.certificates import DEFAULT_ROUTES
+from dnsrenew.config.certificates import DEFAULT_ROUTES, CertificateTables
 from dnsrenew.config.schema import FieldScope, MistakeReport, as_table
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.config.certificates import CertificateTables
-    from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError
 
 TAGS: Final = "tags"
 """The key of a document with its tags; the tables of a configuration do not have it."""

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base import texts as base_texts
@@ -21,9 +21,7 @@ from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.config.schema import FieldScope, ReadField
+from dnsrenew.config.schema import FieldScope, ReadField
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")

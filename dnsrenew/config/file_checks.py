@@ -11,17 +11,14 @@ import shlex
 import shutil
 import stat
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
-from dnsrenew.base.path_trust import Ground, Weakness, is_read_only
+from dnsrenew.base.path_trust import Fault, Ground, Weakness, is_read_only
 from dnsrenew.base.users import user_name
 from dnsrenew.config import texts
 from dnsrenew.errors import ConfigError, Text
-
-if TYPE_CHECKING:
-    from dnsrenew.base.path_trust import Fault
 
 _FILE_TEXTS: Final[dict[Fault, Text]] = {
     "owner": texts.UNTRUSTED_FILE_OWNER,

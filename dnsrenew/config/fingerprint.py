@@ -5,17 +5,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import DnsAccount
+from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Route
 from dnsrenew.base.names import base_domain, is_at_or_below
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CA, CertificateSpec, Route
-    from dnsrenew.drivers import Provider
+from dnsrenew.drivers import Provider
 
 _IRRELEVANT: Final = {"name", "deploy", "renew_before", "notify"}
 """Fields of a certificate that have no influence on its order."""

@@ -6,23 +6,20 @@ import base64
 import binascii
 import contextlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.model.spec import SCHEMES, StoreAddress, has_password
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind, shown_key
 from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
+from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.fields import choice, file_path, integer, list_of
-from dnsrenew.config.schema import FieldScope, Key, Table, as_table
+from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
 from dnsrenew.config.secret_fields import secret
-
-if TYPE_CHECKING:
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.config.certificates import CertificateTables
-    from dnsrenew.config.schema import SecretUse
 
 CONCURRENCY: Final = 16
 """Certificates that a worker works on at once, if nothing else is said."""

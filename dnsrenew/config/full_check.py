@@ -7,10 +7,11 @@ import re
 import shutil
 from collections.abc import Iterator
 from itertools import filterfalse
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import extensions
-from dnsrenew.base.model import Deployment, Notice, mac_key_fault
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import CertificateSpec, Deployment, DnsAccount, Notice, Route, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import pasted
@@ -18,20 +19,13 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.fleet import SEAL, seal_fault
-from dnsrenew.config.loader import first_few, read_file
+from dnsrenew.config.loader import Draft, first_few, read_file
 from dnsrenew.config.notify import metrics_warnings
 from dnsrenew.config.public_cas import check_public_cas
-from dnsrenew.config.schema import Unlocated
+from dnsrenew.config.schema import SecretUse, Unlocated
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.drivers.scripts import FAULTS, find_script
-from dnsrenew.errors import Cancelled, DnsRenewError, SecretError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CertificateSpec, DnsAccount, Route
-    from dnsrenew.config.loader import Draft
-    from dnsrenew.config.schema import SecretUse
-    from dnsrenew.errors import Message, Text
+from dnsrenew.errors import Cancelled, DnsRenewError, Message, SecretError, Text
 
 
 def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dict[str, Any]:

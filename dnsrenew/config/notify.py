@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base.model import Notice
+from dnsrenew.base.secrets import Secret
+from dnsrenew.base.validation.mistakes import KeyPath
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import choice, file_path, list_of, listen_address
 from dnsrenew.config.schema import FieldScope, Key, Table
 from dnsrenew.config.secret_fields import secret
-
-if TYPE_CHECKING:
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.base.validation.mistakes import KeyPath
 
 ChangeKind = Literal["failed", "recovered", "expiring", "not-deployed", "renewed"]
 """A change of a certificate that can be told."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
+from dnsrenew.base.validation.mistakes import KeyPath
 from dnsrenew.config import texts
 from dnsrenew.config.fields import argument, list_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from dnsrenew.base.validation.mistakes import KeyPath
-    from dnsrenew.config.schema import FieldScope
+from dnsrenew.config.schema import FieldScope
 
 _RUNS_ANOTHER: Final = re.compile(
     r"(?:ba|da|fi|k|z|a)?sh|(?:pythonw?|pypy|perl|ruby|node|nodejs|php|lua)[\d.]*|cmd|powershell|pwsh|busybox|"

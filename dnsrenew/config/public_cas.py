@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.host_port import is_public as is_public_address
 from dnsrenew.base.model import Notice
@@ -13,11 +13,9 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.config.certificates import CertificateDraft
+from dnsrenew.config.loader import Draft
 from dnsrenew.errors import series
-
-if TYPE_CHECKING:
-    from dnsrenew.config.certificates import CertificateDraft
-    from dnsrenew.config.loader import Draft
 
 _LOCAL: Final = frozenset(
     {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import filterfalse
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import Route
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
@@ -13,12 +13,10 @@ from dnsrenew.base.validation.texts import EMPTY_LIST
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
+from dnsrenew.config.cas import CaTables
+from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.fields import choice, file_path, flag, listen_address, plain_name, zone
 from dnsrenew.config.schema import FieldScope, Key, Table
-
-if TYPE_CHECKING:
-    from dnsrenew.config.cas import CaTables
-    from dnsrenew.config.dns_accounts import DnsAccountTables
 
 NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01")
 """In the order in which a mistake lists them."""

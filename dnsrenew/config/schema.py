@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import (
     FieldError,
     KeyPath,
@@ -26,10 +27,7 @@ from dnsrenew.base.validation.mistakes import (
 from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.config.file_checks import FileChecks
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""

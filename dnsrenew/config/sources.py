@@ -7,18 +7,16 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
+from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError
-
-if TYPE_CHECKING:
-    from dnsrenew.config.file_checks import FileChecks
 
 _MAGIC: Final = re.compile(r"[*?[]")
 SHOWN_KEYS: Final = frozenset(

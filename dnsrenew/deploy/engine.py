@@ -12,22 +12,17 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import x509
-from dnsrenew.base.model import DeploymentResult
+from dnsrenew.base.model import Certificate, DeploymentResult
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
-from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, DeployerContext
-from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.deploy.entry import Entry
-    from dnsrenew.deploy.protocol import Deployer, SavedFiles
-    from dnsrenew.errors import Message
+from dnsrenew.deploy.entry import Entry
+from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, Deployer, DeployerContext, SavedFiles
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, Message, as_clause
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
 _NOTHING_DONE: Final = frozenset(

@@ -9,18 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
-from dnsrenew.base.model import Deployment
+from dnsrenew.base.model import Certificate, Deployment
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, TargetKind
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import Deployer, DeployerContext
+from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, Deployer, DeployerContext, TargetKind
 
 
 class Entry(Frozen):

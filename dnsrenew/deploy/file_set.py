@@ -11,19 +11,14 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import programs, staged_file, texts
-from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT
-from dnsrenew.deploy.staged_file import TargetFile, inspect, read_file
-from dnsrenew.errors import DeployError, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext, SavedFiles
-    from dnsrenew.deploy.staged_file import Found
-    from dnsrenew.errors import Message
+from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT, DeployerContext, SavedFiles
+from dnsrenew.deploy.staged_file import Found, TargetFile, inspect, read_file
+from dnsrenew.errors import DeployError, Message, as_clause
 
 __all__ = ["TargetFile", "complete_renames", "is_in_place", "read_file", "replace_files", "restore_files"]
 

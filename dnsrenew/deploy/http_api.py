@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import CAError, DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dnsrenew.base.runtime.context import Context
 
 ANSWER_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10.0

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import subprocesses
 from dnsrenew.base.path_trust import Ground
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 from dnsrenew.base.values import Frozen, field
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
 
     from dnsrenew.base.model import Certificate
     from dnsrenew.base.runtime.context import Context

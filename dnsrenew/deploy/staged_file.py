@@ -13,17 +13,14 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from dnsrenew.base.files import is_closed_by_unit, kind_at, mount_of, open_file, open_with_info, other_unit
 from dnsrenew.base.safe_files import PRIVATE_FILE, ForeignLinkError, OpenFolder, open_folder, write_all
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Text
+from dnsrenew.errors import DeployError, Text
 
 T = TypeVar("T")
 

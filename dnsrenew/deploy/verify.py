@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import host_port, x509
+from dnsrenew.base.model import Certificate
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
 
 _CONNECT_SECONDS: Final = 5.0
 _PAUSE: Final = 0.2

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
+from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.wire import DnsQuestion, Message, Name
+from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, DnsError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.recursive import Recursion
-    from dnsrenew.dns.wire import DnsQuestion, Message, Name
-    from dnsrenew.dns.zones import Zones
 
 _CAA: Final = dns.rdatatype.CAA
 _TOP_LEVEL: Final = 2  # labels, with the root's empty one

@@ -7,20 +7,18 @@ belongs at the name itself. A CNAME is from a wildcard if a random sibling has t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, list_reasons
+from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
 from dnsrenew.errors import DnsError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.wire import Name
 
 ACME_LABEL: Final = "_acme-challenge"
 """The label of dns-01 (RFC 8555 section 8.4)."""

@@ -6,17 +6,15 @@ import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
+from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS, LetterCase, QueryEngine
 from dnsrenew.dns.wire import DnsQuestion, Message
 from dnsrenew.errors import Cancelled
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query import Address, Reply
 
 Rounds = tuple[tuple[float, float], ...]
 ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))

@@ -9,24 +9,22 @@ errors, such as SERVFAIL, is given up at the time-out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.model import PropagationCheck, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import list_reasons
+from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
+from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, PropagationError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import PropagationCheck, TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query_engine import QueryEngine
-    from dnsrenew.dns.zones import Zones
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA

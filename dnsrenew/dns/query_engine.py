@@ -12,17 +12,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import dns.rcode
 import dns.rdatatype
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.dns.wire import DnsQuestion
 
 PER_ADDRESS: Final = 100
 """Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""

@@ -10,21 +10,19 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.resolver
 
 from dnsrenew.base import files, host_port
 from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.model import Resolver
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
+from dnsrenew.dns.query import Address
 from dnsrenew.dns.wire import MAX_OCTETS, DnsQuestion, Message
 from dnsrenew.errors import DnsError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Resolver
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query import Address
 
 
 class Recursion:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import only_local
+from dnsrenew.dns.query import Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS
+from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import NameServer, lame_reason
-
-if TYPE_CHECKING:
-    from dnsrenew.dns.query import Reply
-    from dnsrenew.dns.wire import DnsQuestion, Name
 
 AddressState = Literal["waiting", "agrees", "unreachable", "skipped"]
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target, challenge_name, random_child
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, list_reasons
 from dnsrenew.dns.recursive import Doh, Recursion
+from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import AttemptError, Cancelled, DnsError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import HttpClient
-    from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.wire import Name
 
 _TARGETS_SECONDS: Final = 18.0
 _SHADOW_SECONDS: Final = 3.0

@@ -8,22 +8,20 @@ CNAME: the answer has one hop, or the SOA record of the zone if there is no CNAM
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.name
 import dns.rdatatype
 
 from dnsrenew.base.names import absolute, relative
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import recursive, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, list_reasons, questions
+from dnsrenew.dns.query import Address
+from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query import Address
-    from dnsrenew.dns.recursive import Recursion
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA

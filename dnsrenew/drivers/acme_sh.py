@@ -7,20 +7,18 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names, subprocesses
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.hook import check_names
 from dnsrenew.drivers.host_api import HostError
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.scripts import DnsScript, find_script, is_private, read_script, shell_path
 from dnsrenew.errors import ProviderError, Text
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 SECONDS: Final = 120.0
 """The time limit of a call of a script."""

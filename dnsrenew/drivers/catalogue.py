@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import files, host_port, names
 from dnsrenew.base.host_port import is_web_address
@@ -26,9 +26,7 @@ from dnsrenew.base.validation.mistakes import (
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 

@@ -7,23 +7,18 @@ import os
 import re
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import retry_after
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import DnsAccount, TxtRecord, rfc3339
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import HostError
-from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import DnsAccount, TxtRecord
-    from dnsrenew.base.secrets.redactor import Redactor
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.errors import Text
+from dnsrenew.drivers.provider import Provider
+from dnsrenew.errors import ProviderError, Text
 
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _MAX_ANSWER: Final = 300

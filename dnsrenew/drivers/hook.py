@@ -6,16 +6,14 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names, subprocesses
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import HostError
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""

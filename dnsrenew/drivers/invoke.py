@@ -5,25 +5,23 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.model.spec import option_values
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.retry import RESEND, Transient, resend
 from dnsrenew.base.secrets import Secret
+from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.secrets.texts import IT, UNUSABLE
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import make_driver
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import DnsAccount, TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.secrets.redactor import Redactor
-    from dnsrenew.drivers.provider import Provider
 
 Action = Literal["prepare", "add", "remove"]
 _TIMED_OUT: Final = {

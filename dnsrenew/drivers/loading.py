@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP, Driver, DriverContext
-from dnsrenew.drivers.provider import OWN_OBJECT
+from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
     import threading
 
     from dnsrenew.base.model import DnsAccount
-    from dnsrenew.drivers.provider import Provider
 
 
 def make_driver(

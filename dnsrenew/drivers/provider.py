@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import pasted
 from dnsrenew.base.values import Frozen, field
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import DnsAccount
 
 NAME: Final = re.compile(r"acme\.sh|[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes

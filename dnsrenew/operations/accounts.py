@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.acme import CAClient
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.operations import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import Store
+from dnsrenew.renewal.services import Services
+from dnsrenew.store import Store
 
 _WORKERS: Final = 8
 """CAs asked at once."""

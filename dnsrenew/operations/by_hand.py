@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.x509 import CertificateFacts, KeyHolder
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, renewal_info
 from dnsrenew.renewal.due import outcome, stopped_by
+from dnsrenew.store import State, Store
 from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import CertificateFacts, KeyHolder
-    from dnsrenew.store import State, Store
 
 
 class GivenFiles(Frozen, hidden=("certificate", "key")):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import Outcome, rfc3339
 from dnsrenew.renewal import due
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Outcome
 
 # The lines are English in every language, as the messages of Python exceptions are.
 _OBTAINED: Final = "%s: obtained a certificate for %s, valid until %s"

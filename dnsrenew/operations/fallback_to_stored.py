@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.base.model import RenewalFailed, rfc3339
+from dnsrenew.base.model import Certificate, Outcome, RenewalFailed, rfc3339
 from dnsrenew.base.model.result import describe_route, first_sentence, is_skip
-from dnsrenew.errors import Cancelled, StoreError, short_time
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError, short_time
 from dnsrenew.operations import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate, Outcome
-    from dnsrenew.errors import DnsRenewError
 
 _logger: Final = logging.getLogger("dnsrenew")
 _NO_APP: Final = "http-no-app"

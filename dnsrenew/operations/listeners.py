@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.batch import LazyServices
-    from dnsrenew.store import Store
+from dnsrenew.config import Config
+from dnsrenew.renewal.batch import LazyServices
+from dnsrenew.store import Store
 
 
 class FinishedRun(Frozen, kw_only=True):

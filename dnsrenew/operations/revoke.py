@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
+from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.base.model import texts as model_texts
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.validation.mistakes import nearest, shown_key
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.x509 import PrivateKey
+from dnsrenew.config import Config
 from dnsrenew.errors import CAError, Cancelled, ConfigError, DnsRenewError, StoreError, about
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.renewal import history
-from dnsrenew.store import State
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import PrivateKey
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import Store
+from dnsrenew.renewal.services import Services
+from dnsrenew.store import State, Store
 
 REASONS: Final = {
     "unspecified": 0,

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from dnsrenew.base import x509
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import CAError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, due
 from dnsrenew.renewal.due import outcome, stopped_by
-from dnsrenew.store.state import lacks_key
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store import State, Store
-    from dnsrenew.store.state import Meta
+from dnsrenew.store import State, Store
+from dnsrenew.store.state import Meta, lacks_key
 
 
 def rollback(

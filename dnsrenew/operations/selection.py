@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from dnsrenew.base import extensions
+from dnsrenew.base.model import CertificateSpec, StoreAddress
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, StoreAddress
-    from dnsrenew.config import Config
-    from dnsrenew.store import Store
+from dnsrenew.store import Store
 
 _PATTERN: Final = frozenset("*?[")
 """Characters that no name has."""

@@ -6,31 +6,34 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
-from dnsrenew.base.model import CertificateState, CertificateStatus, Notice, RouteTaken, StoredVersion, rfc3339
+from dnsrenew.base.model import (
+    CertificateSpec,
+    CertificateState,
+    CertificateStatus,
+    DeploymentResult,
+    Notice,
+    RenewalReason,
+    RouteTaken,
+    StoredVersion,
+    rfc3339,
+)
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.operations import texts
-from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate, shared_certificates
 from dnsrenew.renewal import due, history
 from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.due import RunOptions, in_current, why
-from dnsrenew.store import State
+from dnsrenew.store import State, Store
 from dnsrenew.store.os_errors import translate
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import CertificateSpec, DeploymentResult, RenewalReason
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.operations.selection import SharedCertificates, UnreadableCertificate
-    from dnsrenew.store import Store
-    from dnsrenew.store.records import Debt
-
+from dnsrenew.store.records import Debt
 
 _STATES: Final[Mapping[str | None, CertificateState]] = {
     None: "valid",

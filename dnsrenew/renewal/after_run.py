@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import about
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Outcome
 
 INTERVAL: Final = 43_200.0
 """Seconds between two runs if nothing is due earlier: twice a day."""

@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.model import Outcome
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError
 from dnsrenew.renewal import due, history
-from dnsrenew.renewal.due import Due, check_due, why
+from dnsrenew.renewal.due import Due, RunOptions, check_due, why
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.renewal.due import RunOptions
     from dnsrenew.renewal.renewals import Renewals
     from dnsrenew.renewal.services import Services
     from dnsrenew.store import State, Store

@@ -13,10 +13,11 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
+from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, Outcome, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine, texts
@@ -25,11 +26,7 @@ from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
 from dnsrenew.deploy.protocol import FOLDERS
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
 from dnsrenew.renewal.due import unexpected
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store import State, Store
+from dnsrenew.store import State, Store
 
 _FIELDS: Final = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds")
 _KINDS: Final[Mapping[str, type[DnsRenewError]]] = {"deploy": DeployError, "secret": SecretError, "store": StoreError}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Notice, Outcome, OutcomeStatus, rfc3339
+from dnsrenew.base.model import CertificateSpec, Notice, Outcome, OutcomeStatus, RenewalReason, RenewBefore, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import (
     AttemptError,
@@ -30,7 +30,6 @@ from dnsrenew.renewal import history, texts
 from dnsrenew.store.state import State, lacks_key
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, RenewalReason, RenewBefore
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.services import Services

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.checks.caa import denials, parse_issuer
+from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
 from dnsrenew.base.values import replace
+from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
 from dnsrenew.renewal import due, history, texts
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
-    from dnsrenew.dns.caa_lookup import CaaAnswer
-    from dnsrenew.renewal.due import Job
-    from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Selection
-    from dnsrenew.store import State
+from dnsrenew.renewal.due import Job
+from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Selection
+from dnsrenew.store import State
 
 _NO_APP: Final = "http-no-app"
 _STATUSES: Final[Mapping[type[DnsRenewError], OutcomeStatus]] = {Cancelled: "interrupted", LockedError: "locked"}

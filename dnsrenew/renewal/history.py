@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import replace
-from dnsrenew.errors import about
-from dnsrenew.store.state import LONGEST, SHARE, is_waiting
+from dnsrenew.errors import DnsRenewError, about
+from dnsrenew.store.state import LONGEST, SHARE, State, is_waiting
 
 if TYPE_CHECKING:
     import random
 
     from dnsrenew.base.model import Attempt
-    from dnsrenew.errors import DnsRenewError
-    from dnsrenew.store.state import State
 
 DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)

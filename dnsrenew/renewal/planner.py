@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import quote
 
-from dnsrenew.base.model import Attempt, Route, RouteTaken
+from dnsrenew.base.model import Attempt, CertificateSpec, Route, RouteTaken
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.challenges import texts as challenge_texts
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError, about
+from dnsrenew.challenges.solver import Blocker, Placements
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, Text, about
 from dnsrenew.renewal import texts
 from dnsrenew.renewal.history import DAY
 from dnsrenew.renewal.policy import MIXED, NextAction, action_for_code, is_before_ca, next_action
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Blocker, Placements
-    from dnsrenew.errors import Text
-    from dnsrenew.store import State
-    from dnsrenew.store.pending_orders import PendingOrder
-    from dnsrenew.store.state import RouteFailure
+from dnsrenew.store import State
+from dnsrenew.store.pending_orders import PendingOrder
+from dnsrenew.store.state import RouteFailure
 
 SETTLE_AGAIN: Final = 15.0
 """More seconds to wait if the CA did not see values that every name server showed us: anycast, vantage points."""

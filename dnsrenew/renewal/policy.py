@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import CAError, ChallengeError, ProviderError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import AttemptError
+from dnsrenew.errors import AttemptError, CAError, ChallengeError, ProviderError, about
 
 MIXED: Final = "ca-order-invalid"
 """The code of an order whose names failed for different reasons: each name has its own code."""

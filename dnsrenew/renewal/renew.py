@@ -11,33 +11,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
+from dnsrenew.acme import Authorization, Challenge, Order
 from dnsrenew.base import threads, x509
 from dnsrenew.base.checks.caa import denials
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.challenges.solver import Placements, Value
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
 from dnsrenew.renewal import deploying, due, failure, renewal_info, resume, texts
-from dnsrenew.renewal.due import Due, Job, check_due, outcome, unexpected
-from dnsrenew.renewal.planner import FallbackPlanner, Reselect
+from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, unexpected
+from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme import Authorization, Challenge, Order
-    from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Placements, Value
-    from dnsrenew.renewal.due import RunOptions
-    from dnsrenew.renewal.planner import ActiveAttempt
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import State, Store
+from dnsrenew.renewal.services import Services
+from dnsrenew.store import State, Store
 
 
 def renew_certificate(

@@ -10,25 +10,21 @@ import contextlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.acme import ari, transport
-from dnsrenew.acme.ari import DEFAULT, Window
+from dnsrenew.acme import CAClient, ari, transport
+from dnsrenew.acme.ari import DEFAULT, NoWindow, Window
 from dnsrenew.base import threads, x509
+from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.base.x509 import KeyHolder, PrivateKey
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Cancelled, ConfigError, LockedError, StoreError, as_clause
 from dnsrenew.renewal import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient
-    from dnsrenew.acme.ari import NoWindow
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import KeyHolder, PrivateKey
-    from dnsrenew.renewal.due import Job
-    from dnsrenew.store import State, Store
-    from dnsrenew.store.state import Ari
+from dnsrenew.renewal.due import Job
+from dnsrenew.store import State, Store
+from dnsrenew.store.state import Ari
 
 PATIENCE: Final = 5.0
 """Seconds to wait for the responses to all queries of one moment."""

@@ -8,25 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import threads
+from dnsrenew.base.model import CertificateSpec, Outcome
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01 import leftovers
+from dnsrenew.config import Config
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import StoreError
 from dnsrenew.renewal import deploying, port_programs
+from dnsrenew.renewal.due import Due, RunOptions
 from dnsrenew.renewal.renew import may_deploy, renew_certificate
+from dnsrenew.renewal.services import Services
+from dnsrenew.store import Store
 from dnsrenew.store.zone_locks import ZoneLocks
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.due import Due, RunOptions
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import Store
 
 _PATIENCE: Final = 60.0
 """Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""

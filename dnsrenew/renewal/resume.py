@@ -7,24 +7,19 @@ for as long as the CA keeps the order (RFC 8555 section 7.4).
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import Final
 
+from dnsrenew.acme import CAClient, Order
 from dnsrenew.acme.problems import is_refusal
 from dnsrenew.base import x509
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import KeyHolder
 from dnsrenew.errors import CAError, about
-from dnsrenew.renewal.planner import Reselect
+from dnsrenew.renewal.due import Job
+from dnsrenew.renewal.planner import ActiveAttempt, Reselect
 from dnsrenew.store.pending_orders import PendingOrder
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme import CAClient, Order
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.x509 import KeyHolder
-    from dnsrenew.renewal.due import Job
-    from dnsrenew.renewal.planner import ActiveAttempt
 
 _PATIENCE: Final = timedelta(days=1)
 """How long refusals are waited out while the order may be alive; after that a new one is made.

@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.base.clock import unit_seconds
 from dnsrenew.base.users import home_of
@@ -33,9 +34,6 @@ from dnsrenew.schedule.running import (
     halt_of_task,
     halt_of_unit,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # ── found command ──────────────────────────────────────────────────────────────────────
 

@@ -10,18 +10,14 @@ import os
 import re
 import shlex
 import zlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.schedule import installer
 from dnsrenew.schedule.host import make_plan
-from dnsrenew.schedule.plan import INSIST, NAME
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dnsrenew.schedule.installer import InstalledState, Runner
-    from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind, SchedulePlan
+from dnsrenew.schedule.installer import InstalledState, Runner
+from dnsrenew.schedule.plan import INSIST, NAME, Host, ScheduledJob, ScheduleKind, SchedulePlan
 
 _NAMED: Final = rf"{NAME}-[0-9a-f]{{8}}"
 _CONFIG: Final = re.compile(r"--config (.+?)(?:</Arguments>|$)", re.MULTILINE)

@@ -10,27 +10,22 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from dnsrenew.base import host_port, subprocesses
-from dnsrenew.base.model import Deployment
+from dnsrenew.base.model import CertificateSpec, Deployment, Notice, Route
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.safe_files import replace_file
 from dnsrenew.base.subprocesses import environment
 from dnsrenew.base.validation.mistakes import shown_key
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.drivers.protocol import BUILT_IN
-from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule import cron, texts
-from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, SchedulePlan
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Notice, Route
-    from dnsrenew.config import Config
-    from dnsrenew.errors import Text
-    from dnsrenew.schedule.plan import ScheduledJob
+from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, ScheduledJob, SchedulePlan
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
 _SECONDS: Final = 60.0

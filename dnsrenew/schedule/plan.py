@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.running import Halt
 
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)

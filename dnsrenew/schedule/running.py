@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import Message
 from dnsrenew.schedule import texts
-from dnsrenew.schedule.machine import entries, read, runs_systemd
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Message
-    from dnsrenew.schedule.machine import Machine
+from dnsrenew.schedule.machine import Machine, entries, read, runs_systemd
 
 UNIT_FOLDERS: Final = (
     *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),

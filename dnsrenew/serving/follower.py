@@ -7,24 +7,20 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from dnsrenew.base import threads
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.events import Post
+from dnsrenew.base.model import Certificate, CertificateStatus, Outcome
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges.http01.app import AppResponses
 from dnsrenew.errors import DnsRenewError, as_clause, stopped
 from dnsrenew.renewal.after_run import next_run
 from dnsrenew.serving import texts
 from dnsrenew.serving.live_context import LiveContext, Pair, PairInMemory, ServedPair
 from dnsrenew.serving.server_warnings import ServerWarnings
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.events import Post
-    from dnsrenew.base.model import Certificate, CertificateStatus, Outcome
-    from dnsrenew.challenges.http01.app import AppResponses
 
 CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC
 from dnsrenew.store.json_files import DamagedFile
 from dnsrenew.store.paths import StoreFolder
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Notice
-    from dnsrenew.store.texts import DamageTexts
+from dnsrenew.store.texts import DamageTexts
 
 NOTIFIED: Final = "told"
 DIAGNOSES: Final = "diagnoses"

@@ -9,22 +9,18 @@ import contextlib
 import os
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dnsrenew.base.model import Certificate, Notice
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts, versions
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
-from dnsrenew.store.paths import StoreFolder
+from dnsrenew.store.paths import Paths, StoreFolder
 from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.paths import Paths
 
 
 class FolderCertificates(StoreFolder, DamageReports, Store):

@@ -14,9 +14,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from dnsrenew.base.model import Notice, TxtRecord, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import json_files, texts, zone_locks
@@ -24,10 +25,7 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import StoreFolder, check_name
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.texts import DamageTexts
+from dnsrenew.store.texts import DamageTexts
 
 SCHEMA: Final = 1
 LATEST: Final = timedelta(minutes=10)

@@ -7,16 +7,13 @@ import os
 import re
 import shlex
 import stat
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import users
 from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, other_unit
-from dnsrenew.errors import StoreError
+from dnsrenew.base.path_trust import Weakness
+from dnsrenew.errors import StoreError, Text
 from dnsrenew.store import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.path_trust import Weakness
-    from dnsrenew.errors import Text
 
 TEMP_PREFIX: Final = ".tmp-"
 """The first characters of the name of a temporary file or folder."""

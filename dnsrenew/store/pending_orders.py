@@ -8,20 +8,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import Any, Final
 
 from dnsrenew.base.model import Route, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.documents import ORDER, PARTS, REQUEST, Documents
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.runtime.context import Context
 
 SCHEMA: Final = 1
 _KEY, _CSR, _DOCUMENT = PARTS[ORDER]

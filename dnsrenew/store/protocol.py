@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store import texts
-from dnsrenew.store.accounts import StoredAccount
+from dnsrenew.store.accounts import AccountPlace, StoredAccount
 from dnsrenew.store.paths import check_name, zone_key
 from dnsrenew.store.records import (
+    Debts,
     DiagnosisRecords,
     NotifiedRecords,
     SavedDeployment,
+    ScheduledRuns,
     UnfinishedRenames,
     renames_of,
 )
@@ -33,13 +35,11 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
     from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.accounts import AccountPlace
     from dnsrenew.store.documents import Documents
     from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
     from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
-    from dnsrenew.store.records import Debts, ScheduledRuns
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""

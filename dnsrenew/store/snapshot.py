@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import StoreError
@@ -17,12 +19,7 @@ from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.folder_store import FolderStore
 from dnsrenew.store.paths import FILES, META, Paths
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    from dnsrenew.store.state import State
+from dnsrenew.store.state import State
 
 STATE: Final = "state.json"
 KEY: Final = "privkey.pem"

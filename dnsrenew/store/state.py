@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from dnsrenew.base.model import Notice, rfc3339
+from dnsrenew.base.model import CertificateSpec, Notice, rfc3339
 from dnsrenew.base.values import Frozen, field, field_names, replace
 from dnsrenew.store import json_files, messages
 from dnsrenew.store.json_files import DamagedFile
 
 if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
     from dnsrenew.base.x509 import CertificateFacts
 
 # ── state parts ────────────────────────────────────────────────────────────────────────

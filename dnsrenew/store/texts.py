@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.path_trust import Fault
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Phrase, Text
-
-if TYPE_CHECKING:
-    from dnsrenew.base.path_trust import Fault
 
 # ── the time in which a CA counts ───────────────────────────────────────────────────────
 

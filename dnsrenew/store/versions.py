@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.model import Notice
 from dnsrenew.errors import StoreError
@@ -18,10 +18,7 @@ from dnsrenew.store import json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
-from dnsrenew.store.state import SCHEMA, Meta, lacks_key
-
-if TYPE_CHECKING:
-    from dnsrenew.store.state import State
+from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
 _KEY: Final = "privkey.pem"
 KEEP: Final = 3

@@ -11,18 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from dnsrenew.base.files import open_with_info
 from dnsrenew.base.model import rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
 
 ZonePurpose = Literal["zone", "writing", "next"]
 WRITING: Final = 60.0

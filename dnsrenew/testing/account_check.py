@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.config import Config
+from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.hosts.acme_dns import read_registration
-from dnsrenew.errors import AttemptError, ConfigError, ProviderError
+from dnsrenew.drivers.provider import Behaviour, Provider
+from dnsrenew.errors import AttemptError, ConfigError, Phrase, ProviderError
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.renewal.services import make_services
+from dnsrenew.store import Store
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import texts
-from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.dns import DnsView
-    from dnsrenew.drivers.provider import Behaviour, Provider
-    from dnsrenew.errors import Phrase
-    from dnsrenew.store import Store
-    from dnsrenew.testing.conformance import MustResult
-    from dnsrenew.testing.script import Needs, Script
+from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost, MustResult
+from dnsrenew.testing.script import Needs, Script
 
 _JOURNAL: Final = "providers-check"
 """The name in the journal, in place of that of a certificate."""

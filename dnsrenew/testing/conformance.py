@@ -5,18 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.error_mapping import classify
-from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError
+from dnsrenew.errors import Cancelled, DnsRenewError, Phrase, ProviderError
 from dnsrenew.testing import texts
 from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script, after, script
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Phrase
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0

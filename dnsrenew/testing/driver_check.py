@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
-from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError
+from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError, MustResult
 from dnsrenew.testing.watching import Bystander, CallWatch
 
 if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
     from dnsrenew.drivers.protocol import Driver
     from dnsrenew.errors import Phrase
-    from dnsrenew.testing.conformance import MustResult
     from dnsrenew.testing.script import Needs, ValuesKept
 
     Make = Callable[[], Driver]

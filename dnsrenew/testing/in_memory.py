@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.model import TxtRecord
 
 
 class InMemoryDriver:

@@ -7,16 +7,14 @@ import logging
 import secrets
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.testing import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.testing.conformance import DriverHost
+from dnsrenew.testing.conformance import DriverHost
 
 _ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise."""

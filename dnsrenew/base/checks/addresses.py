@@ -9,15 +9,13 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.checks import texts
 from dnsrenew.base.host_port import is_public
 from dnsrenew.base.model import Check
 from dnsrenew.base.names import is_at_or_below, is_ip
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Text
+from dnsrenew.errors import Text
 
 
 def judge(

@@ -9,17 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from dnsrenew.base import names
 from dnsrenew.base.checks import texts
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import Check, Route
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import DnsError, Phrase
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Route
-    from dnsrenew.errors import Text
+from dnsrenew.errors import DnsError, Phrase, Text
 
 _CRITICAL: Final = 128
 _MISREAD_CRITICAL: Final = 1

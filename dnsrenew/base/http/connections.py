@@ -6,7 +6,8 @@ import http.client
 import io
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
@@ -15,9 +16,6 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import texts
 from dnsrenew.base.http.failures import HttpFailure
 from dnsrenew.errors import CAError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIMEOUT: Final = (10.0, 30.0)
 """Seconds to connect, and seconds for the whole answer."""

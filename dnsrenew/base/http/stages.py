@@ -11,19 +11,15 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http.connections import tls_context
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from urllib.parse import SplitResult
-
-    from dnsrenew.base.runtime.context import Context
 
 SECONDS: Final = 3.0
 """For each stage; after that the other side is silent."""

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
 
+from dnsrenew.base.model.spec import DeploymentResult
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.errors import DnsRenewError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-    from pathlib import Path
-
-    from dnsrenew.base.model.spec import DeploymentResult
-    from dnsrenew.errors import Text
+from dnsrenew.errors import DnsRenewError, Text
 
 OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed", "rolled-back"]
 """What happened to a certificate in a run.

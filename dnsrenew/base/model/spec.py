@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from dnsrenew.base.model import texts
+from dnsrenew.base.model.certificate import Certificate
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from dnsrenew.base.model.certificate import Certificate
-    from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import DnsRenewError
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
 """The type of the private key: the curve, or the bits of an RSA key."""

@@ -6,12 +6,10 @@ A run with one certificate never waits for a token. Stricter limits arrive as a 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
 
 
 class Waiter(Protocol):

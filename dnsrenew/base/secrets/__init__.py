@@ -8,13 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.secrets import pasted, sources, texts
-from dnsrenew.errors import ConfigError, SecretError
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Phrase
+from dnsrenew.errors import ConfigError, Phrase, SecretError
 
 HIDDEN: Final = texts.HIDDEN
 _READ_AT_WILL: Final = frozenset({"literal", "env", "file"})

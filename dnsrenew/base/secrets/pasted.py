@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.secrets import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Message
+from dnsrenew.errors import Message
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN: Final = frozenset(" \t\r\n")

@@ -9,14 +9,12 @@ import re
 import threading
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.texts import HIDDEN
 from dnsrenew.errors import Message
-
-if TYPE_CHECKING:
-    from dnsrenew.base.secrets import Secret
 
 _MIN_LENGTH: Final = 3
 """A shorter secret is not redacted: it occurs in most texts by chance."""

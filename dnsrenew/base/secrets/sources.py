@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import subprocesses
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.secrets import texts
-from dnsrenew.errors import SecretError
+from dnsrenew.errors import SecretError, Text
 
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
-
-    from dnsrenew.errors import Text
 
 COMMAND_TIMEOUT: Final = 30.0
 COMMAND_LIMIT: Final = 64 * 1024

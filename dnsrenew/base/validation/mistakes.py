@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from unicodedata import east_asian_width
 
 from dnsrenew.base.validation import texts
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ConfigError, Message, series
-
-if TYPE_CHECKING:
-    from dnsrenew.errors import Phrase
+from dnsrenew.errors import ConfigError, Message, Phrase, series
 
 KeyPath = tuple[str | int, ...]
 """The keys and list indexes that lead to a value: ``("certificate", 0, "routes", 1, "dns")``."""

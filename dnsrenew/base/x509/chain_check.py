@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,13 +14,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.x509 import texts
 from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension, facts_of, is_valid, issuer_name, load
+from dnsrenew.base.x509.keys import KeyHolder
+from dnsrenew.base.x509.texts import ChainTexts
 from dnsrenew.errors import CAError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.x509.keys import KeyHolder
-    from dnsrenew.base.x509.texts import ChainTexts
 
 _MAX_CHAIN: Final = 20
 """Certificates of a chain: each has a signature to check, which may take milliseconds."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import texts
 from dnsrenew.base.x509.certificates import names_of
 from dnsrenew.base.x509.keys import key_kind
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import KeyKind
 
 _LARGEST: Final = 64 << 10
 _HASHES: Final = ("sha256", "sha384", "sha512")

@@ -17,14 +17,11 @@ from __future__ import annotations
 import hmac
 import io
 import os
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 MAGIC: Final = b"dnsrenew sealed\n"
 CHUNK: Final = 64 << 10

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -31,9 +32,6 @@ from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension,
 from dnsrenew.base.x509.chain_check import check_chain, is_issued_by
 from dnsrenew.base.x509.keys import KeyHolder, PrivateKey, key_from_pem, key_kind, public_key_hash
 from dnsrenew.errors import CAError, ConfigError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")
 _LARGEST_KEY: Final = 1 << 14

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import PropagationCheck, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, TxtPlacement, no_account
+from dnsrenew.challenges.solver import Placements
+from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.hook import check_names
 from dnsrenew.errors import AttemptError, ChallengeError, DnsError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import PropagationCheck, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Placements
-    from dnsrenew.dns import DnsView, Target
-
 
 _MOST_SILENT_ZONES: Final = 3
 """Zones without an answer that one lookup goes on without; after that it goes on for no name."""

@@ -8,18 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.retry import CircuitBreaker
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import AttemptError, DnsRenewError, ProviderError, StoreError, about
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
-    from dnsrenew.dns import DnsView
-    from dnsrenew.store.zone_locks import ZoneLocks
+from dnsrenew.store.zone_locks import ZoneLocks
 
 _MAX_ACCOUNTS: Final = 8
 """Accounts written to at once."""
@@ -186,9 +184,8 @@ def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 
 # The TXT values that a run has published, their state, and their journal entries until they are removed.
 
+
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import TxtValue
     from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 
     _Key = tuple[str | None, WrittenValue]

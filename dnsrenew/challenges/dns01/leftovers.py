@@ -6,14 +6,17 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names, threads
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import (
     AttemptError,
     Cancelled,
@@ -25,13 +28,8 @@ from dnsrenew.errors import (
     StoreError,
     as_clause,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import DnsAccount, TxtRecord
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
-    from dnsrenew.store.zone_locks import ZoneLocks
+from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
+from dnsrenew.store.zone_locks import ZoneLocks
 
 SECONDS: Final = 180.0
 """Time limit of ``dnsrenew cleanup``."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
 from dnsrenew.base.names import absolute, base_domain, is_ip
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.drivers import catalogue
-from dnsrenew.errors import CAError, DnsError
+from dnsrenew.drivers.provider import Provider
+from dnsrenew.errors import AttemptError, CAError, DnsError
+from dnsrenew.store.journal import WrittenValue
 from dnsrenew.store.zone_locks import WRITING
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.errors import AttemptError
-    from dnsrenew.store.journal import WrittenValue
 
 _SCRIPT_TURN: Final = 600.0
 """Seconds to wait for a run whose script writes: it takes a call for each value."""

@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges.dns01 import texts
 from dnsrenew.challenges.dns01.accounts import AccountChoice
 from dnsrenew.challenges.dns01.host_calls import ForeignValues, HostCalls, PublishedValues
 from dnsrenew.challenges.dns01.records import OWN_LABEL, TxtPlacement, TxtValue, batches, writers_of
-from dnsrenew.challenges.solver import Solver
+from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import AttemptError, Cancelled, DnsRenewError, PropagationError, about, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Placements, SolverResources
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0

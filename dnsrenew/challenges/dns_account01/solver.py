@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.challenges.dns01.records import OWN_LABEL
 from dnsrenew.challenges.dns01.solver import Dns01
-
-if TYPE_CHECKING:
-    from dnsrenew.challenges.solver import Placements, SolverResources
+from dnsrenew.challenges.solver import Placements, SolverResources
 
 _OCTETS: Final = 10
 

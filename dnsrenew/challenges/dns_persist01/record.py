@@ -5,25 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final, Self
+from datetime import datetime
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from dnsrenew.acme import Challenge
 from dnsrenew.acme.resources import base64url
+from dnsrenew.acme.session import AccountIdentity
 from dnsrenew.base import names
 from dnsrenew.base.checks.caa import parse_issuer
 from dnsrenew.base.names import base_domain, is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns_persist01 import texts
-from dnsrenew.errors import CAError, DnsError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme import Challenge
-    from dnsrenew.acme.session import AccountIdentity
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns import DnsView
-    from dnsrenew.errors import Message
+from dnsrenew.dns import DnsView
+from dnsrenew.errors import CAError, DnsError, Message
 
 LABEL: Final = "_validation-persist"
 """The record stands at this label before the domain."""

@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.accounts import AccountChoice
@@ -27,7 +29,8 @@ from dnsrenew.challenges.dns_persist01.values import (
     may_be_there,
     time_text,
 )
-from dnsrenew.challenges.solver import Solver
+from dnsrenew.challenges.solver import Placements, Solver, SolverResources
+from dnsrenew.dns import Target
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.errors import (
     Cancelled,
@@ -39,12 +42,6 @@ from dnsrenew.errors import (
     SecretError,
     about,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Placements, SolverResources
-    from dnsrenew.dns import Target
 
 _LOOKS: Final = 8
 """Names looked up at once."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.challenges.dns_persist01 import texts
-from dnsrenew.challenges.dns_persist01.record import PersistRecord
-
-if TYPE_CHECKING:
-    from dnsrenew.challenges.dns_persist01.record import PersistOffer
-    from dnsrenew.errors import Message
+from dnsrenew.challenges.dns_persist01.record import PersistOffer, PersistRecord
+from dnsrenew.errors import Message
 
 LIFETIME: Final = timedelta(days=365)
 """The least lifetime of a new record."""

@@ -8,18 +8,15 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit, mount_of, other_unit
-from dnsrenew.base.safe_files import ForeignLinkError, OutsideLinkError
+from dnsrenew.base.safe_files import ForeignLinkError, OutsideLinkError, PublicFiles
 from dnsrenew.challenges.http01 import texts
 from dnsrenew.challenges.server import Contents
 from dnsrenew.errors import ChallengeError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.safe_files import PublicFiles
-    from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.http_responses import HttpResponses
 
 # ── webroot ────────────────────────────────────────────────────────────────────────────
 

@@ -8,27 +8,23 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
+from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.checks import addresses
+from dnsrenew.base.model import Propagation, PropagationCheck, Route
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import PublicFiles
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.http01 import server, texts
-from dnsrenew.challenges.http01.app import FOLDERS, TOKEN, Webroot
+from dnsrenew.challenges.http01.app import FOLDERS, TOKEN, AppResponses, Webroot
 from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue
-from dnsrenew.challenges.solver import Solver
+from dnsrenew.challenges.solver import Placements, Solver, SolverResources
+from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.model import Propagation, PropagationCheck, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.http01.app import AppResponses
-    from dnsrenew.challenges.solver import Placements, SolverResources
-    from dnsrenew.dns import DnsView
 
 T = TypeVar("T")
 

@@ -11,23 +11,20 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
+from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names, x509
+from dnsrenew.base.model import Propagation, PropagationCheck, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts as shared_texts
 from dnsrenew.challenges import unfit
 from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
 from dnsrenew.challenges.server import ChallengeServer, Client
-from dnsrenew.challenges.solver import Solver
+from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.challenges.tls_alpn01 import texts
 from dnsrenew.errors import Cancelled, ChallengeError
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient, Challenge
-    from dnsrenew.base.model import Propagation, PropagationCheck, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.solver import Placements, SolverResources
 
 # ── server ─────────────────────────────────────────────────────────────────────────────
 

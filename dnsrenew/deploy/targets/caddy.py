@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
 from dnsrenew.deploy.http_api import is_safe, time_limit
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _URL: Final = "http://127.0.0.1:2019"
 _SECONDS: Final = 30.0

@@ -12,18 +12,14 @@ import shlex
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _SOCKET: Final = "/var/run/docker.sock"
 _LIMIT: Final = 64 << 10

@@ -12,29 +12,23 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.files import open_to_read
-from dnsrenew.base.found import Discovery, UntrustedError, running_programs
-from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_programs
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import this_user
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
 from dnsrenew.deploy.http_api import is_safe, time_limit
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.deploy.targets.hfs_folder import CONFIG, HfsFolder
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from dnsrenew.base.found import RunningProgram
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _URL: Final = "http://127.0.0.1:{port}"
 _DEFAULT_PORT: Final = 80

@@ -6,15 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, write_file
+from dnsrenew.deploy.protocol import DeployerContext
 from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from dnsrenew.deploy.protocol import DeployerContext
 
 CONFIG: Final = "config.yaml"
 _SETTING: Final = re.compile(r"^([A-Za-z_][\w.-]*):(?:[ \t]+([^\n]*?))?[ \t]*\r?$", re.MULTILINE)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile, read_file
 from dnsrenew.deploy.protocol import TargetKind, TargetOption
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.model import Certificate
-
 
 _LEAF = "leaf"
 

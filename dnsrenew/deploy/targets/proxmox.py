@@ -5,19 +5,15 @@ Written from the API viewer of Proxmox VE (``/nodes/{node}/certificates``) and i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 
 _NAME: Final = "Proxmox VE"
 _CUSTOM: Final = "pveproxy-ssl.pem"

@@ -5,20 +5,15 @@ from __future__ import annotations
 import contextlib
 import shlex
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.base import x509
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.deploy import programs
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
 
 
 class RunDeployer:

@@ -13,21 +13,18 @@ import stat
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.model import Certificate
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
 from dnsrenew.errors import DeployError, as_clause
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _NAME: Final = "Synology DSM"
 _AUTH: Final = "SYNO.API.Auth"

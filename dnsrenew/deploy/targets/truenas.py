@@ -10,23 +10,18 @@ import base64
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, as_json
 from dnsrenew.deploy.json_rpc import METHOD_MISSING, JsonRpc, RpcError
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _NAME: Final = "TrueNAS"
 _GENERAL: Final = "/system/general"

@@ -5,23 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.http import HttpClient, HttpFailure
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import is_safe, time_limit
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.deploy.protocol import DeployerContext
 
 _SECONDS: Final = 30.0
 

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import files, names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import ServerApi, malformed, pick
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError, ProviderError, SecretError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""

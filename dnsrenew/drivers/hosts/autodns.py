@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
@@ -19,10 +21,6 @@ from dnsrenew.drivers.host_api import (
 )
 from dnsrenew.drivers.hosts.batch_driver import BatchDriver
 from dnsrenew.drivers.hosts.record_driver import TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://api.autodns.com/v1"
 _CONTEXT: Final = "4"

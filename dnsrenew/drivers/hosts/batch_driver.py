@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, by_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
 
 
 class BatchDriver(RecordDriver):

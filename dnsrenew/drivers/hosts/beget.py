@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, HostError, pick, unknown_zone
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.beget.com/api"
 _KEPT: Final = ("A", "AAAA", "CAA", "MX", "SRV")

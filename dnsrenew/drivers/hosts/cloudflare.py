@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
@@ -21,13 +23,8 @@ from dnsrenew.drivers.host_api import (
     unquoted,
 )
 from dnsrenew.drivers.hosts import texts
-from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.errors import Text
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ProviderError, Text
 
 ADDRESS: Final = "https://api.cloudflare.com/client/v4"
 _BATCH: Final = 200

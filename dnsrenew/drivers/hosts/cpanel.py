@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import HostError, ServerApi, by_zone, malformed, owner, pick
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 _CPANEL: Final = ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone")
 _WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")

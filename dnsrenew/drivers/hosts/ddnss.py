@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, malformed
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://ddnss.de/upd.php"
 _DONE: Final = re.compile(r"Updated \d+ hostname")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     MAX_PAGES,
     HostApi,
@@ -19,10 +20,7 @@ from dnsrenew.drivers.host_api import (
     segment,
     unquoted,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://desec.io/api/v1"
 _NEXT: Final = re.compile(r'<([^<>]*)>;\s*rel="next"')

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, parsed, pick
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.dnsexit.com/dns"
 _DONE: Final = frozenset({0, 1})

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, content_of, malformed, pick, refusal
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://my.do.de/api"
 

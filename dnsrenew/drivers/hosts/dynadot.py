@@ -7,18 +7,16 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, label, pick, refusal, segment
 from dnsrenew.drivers.hosts.batch_driver import BatchDriver
 from dnsrenew.drivers.hosts.record_driver import TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.dynadot.com"
 _LISTS: Final = ("dns_main_list", "dns_sub_list")

@@ -10,20 +10,17 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.drivers.protocol import DriverContext
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072

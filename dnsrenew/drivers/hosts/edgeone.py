@@ -6,18 +6,16 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://teo.tencentcloudapi.com"
 _VERSION: Final = "2022-09-01"

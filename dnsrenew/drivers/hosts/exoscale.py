@@ -7,17 +7,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, is_named, label, pick, segment, unknown_zone, unquoted
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
 """Each zone (data centre) of Exoscale has one; DNS is the same in all."""

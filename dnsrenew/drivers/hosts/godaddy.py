@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
@@ -18,12 +20,8 @@ from dnsrenew.drivers.host_api import (
     segment,
 )
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.godaddy.com"
 LEAST_TTL: Final = 600

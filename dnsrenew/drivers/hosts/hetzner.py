@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import (
     HostApi,
@@ -21,12 +23,8 @@ from dnsrenew.drivers.host_api import (
     unquoted,
 )
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.hetzner.cloud/v1"
 PAUSE: Final = 0.5

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import ServerApi, basic
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 
 class HttpreqDriver:

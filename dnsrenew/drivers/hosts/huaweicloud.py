@@ -9,16 +9,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.drivers.host_api import HostApi
 from dnsrenew.drivers.hosts.flexibleengine import FlexibleEngineDriver
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 
 class HuaweiCloudDriver(FlexibleEngineDriver):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, malformed_field, parsed, pick, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://ipv64.net"
 _DOMAINS: Final = "domains"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import ServerApi, basic, pick, segment, unknown_zone
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, ServerApi, basic, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.host_api import HostApi
 
 
 class MailInABoxDriver(RecordDriver):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pick, refusal, segment, unknown_zone, unquoted
 from dnsrenew.drivers.hosts import texts
 from dnsrenew.drivers.hosts.batch_driver import BatchDriver
 from dnsrenew.drivers.hosts.record_driver import TxtEntry
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
 
 ADDRESS: Final = "https://mijn.host/api/v2"
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})

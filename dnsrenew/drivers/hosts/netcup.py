@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 _FORMAT: Final = "?JSON"

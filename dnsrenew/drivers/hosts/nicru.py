@@ -6,9 +6,11 @@ Each call gets a token with the password of the account (OAuth 2.0, RFC 6749 sec
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from xml.etree import ElementTree
 
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
@@ -22,11 +24,7 @@ from dnsrenew.drivers.host_api import (
     unquoted,
 )
 from dnsrenew.drivers.hosts.record_driver import RecordDriver, TxtEntry
-
-if TYPE_CHECKING:
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.nic.ru"
 _SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"

@@ -6,14 +6,12 @@ This is version 2 of the API, whose tokens are those of OpenStack's Keystone; zo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
 from dnsrenew.drivers.hosts.record_driver import RecordSet, RecordSetDriver
-
-if TYPE_CHECKING:
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.selectel.ru/domains/v2"
 IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, by_zone, label, pages, pick, segment
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://spaceship.dev/api/v1"
 _MOST: Final = 500

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, by_zone, label, pick, segment, unquoted
 from dnsrenew.drivers.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.value-domain.com/v1"
 LEAST_TTL: Final = 120

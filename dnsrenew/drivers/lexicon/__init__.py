@@ -12,10 +12,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dnsrenew.drivers.lexicon.driver import LexiconDriver
+from dnsrenew.drivers.lexicon.driver import LexiconDriver
 
 __all__ = ["LexiconDriver"]
 

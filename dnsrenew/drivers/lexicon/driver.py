@@ -5,21 +5,19 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.extensions import install_command
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts as driver_texts
 from dnsrenew.drivers.lexicon import texts
 from dnsrenew.drivers.lexicon.described_error import rebuild
 from dnsrenew.drivers.lexicon.process import ProcessEnded, process_of
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 
 class LexiconDriver:

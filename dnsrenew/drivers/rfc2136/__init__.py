@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import dns.exception
 import dns.name
@@ -17,13 +17,11 @@ import dns.rdatatype
 import dns.update
 
 from dnsrenew.base import host_port, names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.rfc2136 import options, texts
 from dnsrenew.drivers.rfc2136.options import REFUSALS, explain, read
 from dnsrenew.errors import ProviderError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
 CONNECT_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 30.0

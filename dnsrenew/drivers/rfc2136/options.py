@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.exception
 import dns.message
@@ -16,12 +16,9 @@ import dns.update
 
 from dnsrenew.base import host_port
 from dnsrenew.base.secrets import Secret
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.rfc2136 import texts
-from dnsrenew.errors import ConfigError
-
-if TYPE_CHECKING:
-    from dnsrenew.drivers.protocol import DriverContext
-    from dnsrenew.errors import Text
+from dnsrenew.errors import ConfigError, Text
 
 PORT: Final = 53
 ALGORITHMS: Final = {

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base.model import Change, Check, Diagnosis, rfc3339
+from dnsrenew.base.model import CertificateSpec, Change, Check, Diagnosis, Outcome, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Cancelled, StoreError
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor.examine import Key, examine, jobs, run_all
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import TABLE
@@ -16,10 +16,8 @@ from dnsrenew.extensions.doctor.table import TABLE
 if TYPE_CHECKING:
     from functools import partial
 
-    from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
     from dnsrenew.base.runtime.context import Context
     from dnsrenew.config import Config
-    from dnsrenew.errors import DnsRenewError
     from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.store import Store
     from dnsrenew.store.records import Record

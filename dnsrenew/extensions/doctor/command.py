@@ -7,19 +7,22 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew import __version__
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
 from dnsrenew.base.safe_files import replace_file
 from dnsrenew.cli import formatting, language, texts
 from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.error_text import write_error
 from dnsrenew.cli.formatting import visible
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.config import locate
+from dnsrenew.config import Config, locate
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
@@ -32,12 +35,6 @@ from dnsrenew.extensions.doctor.redaction import Redaction
 from dnsrenew.extensions.doctor.report.page import html
 from dnsrenew.extensions.doctor.router.probe_server import serve
 from dnsrenew.operations.texts import FLEET_LACKS
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
 
 
 def doctor(invocation: Invocation) -> int:

@@ -6,16 +6,18 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import Check, Diagnosis, RouteTaken
+from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route, RouteTaken
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
 from dnsrenew.challenges.dns01.texts import DNS_INSTEAD, INIT_INSTEAD
-from dnsrenew.errors import Cancelled, DnsRenewError
+from dnsrenew.config import Config
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
@@ -24,13 +26,7 @@ from dnsrenew.extensions.doctor.folding import fold
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Route
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.errors import StoreError
-    from dnsrenew.store import Store
+from dnsrenew.store import Store
 
 SECONDS: Final = 13.0
 """For all checks that write nothing, however many: with start and output an examination ends within 15 s."""

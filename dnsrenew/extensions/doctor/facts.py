@@ -5,24 +5,20 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from dnsrenew.acme import CAClient
 from dnsrenew.base import names
-from dnsrenew.base.model import Resolver
+from dnsrenew.base.model import CertificateSpec, Resolver
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.single_flight import SingleFlight
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.config import Config
 from dnsrenew.dns import DnsView
+from dnsrenew.errors import StoreError
 from dnsrenew.renewal.batch import LazyServices
-from dnsrenew.renewal.services import make_services
-
-if TYPE_CHECKING:
-    from dnsrenew.acme import CAClient
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.errors import StoreError
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import State, Store
+from dnsrenew.renewal.services import Services, make_services
+from dnsrenew.store import State, Store
 
 T = TypeVar("T")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.model import Change, Diagnosis
 from dnsrenew.cli.formatting import escaped
 from dnsrenew.extensions.doctor.forms import arranged as sentences
 from dnsrenew.extensions.doctor.forms import texts
 from dnsrenew.extensions.doctor.forms.arranged import GROUPS, Arranged, Finding, Group, Say, Section, alike, arrange
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Change, Diagnosis
 
 _MARKS: Final[dict[Group, str]] = {"bad": "❌", "worth-knowing": "⚠️", "unknown": "❔", "ok": "✅"}
 _HEADS: Final[dict[bool | None, str]] = {True: "✅", False: "❌", None: "❔"}

@@ -12,21 +12,27 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base import names
-from dnsrenew.base.model import Change, Check, Deployment, Diagnosis, RouteTaken
+from dnsrenew.base.model import (
+    CertificateSpec,
+    CertificateStatus,
+    Change,
+    Check,
+    Deployment,
+    Diagnosis,
+    DnsAccount,
+    RouteTaken,
+)
 from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Message
 from dnsrenew.extensions.doctor.table import TABLE
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, CertificateStatus, DnsAccount
-    from dnsrenew.config import Config
 
 # ── masks ──────────────────────────────────────────────────────────────────────────────
 

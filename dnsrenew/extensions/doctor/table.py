@@ -8,8 +8,9 @@ certificate.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from dnsrenew.base.model import Check
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.doctor.accounts import accounts as accounts_checks
 from dnsrenew.extensions.doctor.accounts import probe
@@ -30,9 +31,6 @@ from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.keeping import store as store_checks
 from dnsrenew.extensions.doctor.router import outside as outside_checks
 from dnsrenew.extensions.doctor.router import router as router_checks
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Check
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
 """What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both."""

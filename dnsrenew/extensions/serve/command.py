@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import host_port, threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.systemd_notify import ServiceNotifier
-from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.arguments import Options, usage
 from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
     from dnsrenew.serving.served import Served

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.model import Notice
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import CertificateSpec, Notice, Route
 from dnsrenew.base.values import replace
-from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import sentences
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.serve import texts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import CertificateSpec, Route
-    from dnsrenew.cli.arguments import Options
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.serving.served import Served
+from dnsrenew.serving.served import Served
 
 _COMMAND: Final = "dnsrenew serve"
 _HTTP_01: Final = "http-01"

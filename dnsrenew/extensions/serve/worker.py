@@ -15,14 +15,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.cli import language
 from dnsrenew.cli.error_text import LogLines, unexpected
-from dnsrenew.cli.invocation import make_invocation
+from dnsrenew.cli.invocation import Invocation, make_invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import INFO_LINE, WARNING_LINE, Terminal
@@ -32,12 +32,10 @@ from dnsrenew.extensions.serve.source import make_served, read_config
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
     from multiprocessing.connection import Connection
     from types import FrameType
 
     from dnsrenew.cli.arguments import Options
-    from dnsrenew.cli.invocation import Invocation
     from dnsrenew.serving.served import Served
 
 GRACE: Final = 8

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from dnsrenew.base.validation.mistakes import Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
-from dnsrenew.extensions.watch.notify.send import notify_test
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.errors import ConfigError
-    from dnsrenew.extensions.watch.notify.send import Delivery
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.watch.notify.send import Delivery, notify_test
 
 
 def notify(invocation: Invocation) -> int:

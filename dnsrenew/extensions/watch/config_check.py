@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.secrets.redactor import Redactor, secret_parts
 from dnsrenew.config import texts
+from dnsrenew.config.loader import Draft
 from dnsrenew.config.schema import SecretUse, Unlocated
 from dnsrenew.errors import SecretError
-
-if TYPE_CHECKING:
-    from dnsrenew.config.loader import Draft
 
 _PACKAGE: Final = "apprise"
 _WEB: Final = re.compile(r"https?://[^/\s]\S*")

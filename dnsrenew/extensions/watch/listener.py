@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer, MetricsSource, write_after_run
 from dnsrenew.extensions.watch.notify.send import Notifier
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.config import Config
-    from dnsrenew.operations.listeners import FinishedRun, MetricsEndpoint, WatchedNumbers
+from dnsrenew.operations.listeners import FinishedRun, MetricsEndpoint, WatchedNumbers
 
 
 class WatchListener:

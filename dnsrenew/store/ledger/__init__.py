@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from dnsrenew.base.model import rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, LockedError, StoreError
 from dnsrenew.store import json_files, texts
@@ -28,9 +29,6 @@ from dnsrenew.store.ledger.values import (
     Limits,
     set_key,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
 
 _TEXTS: Final = {
     "failed": texts.TOO_MANY_FAILURES,

@@ -7,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -18,9 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 Json = dict[str, Any]
 _ORDER_LIFETIME: Final = timedelta(days=7)

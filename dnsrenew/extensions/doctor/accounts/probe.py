@@ -10,14 +10,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check, CheckResult, Notice, Propagation, PropagationCheck
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.challenges.dns01.solver import make_solver
+from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
+from dnsrenew.challenges.dns01.solver import Dns01, make_solver
 from dnsrenew.challenges.solver import SolverResources
+from dnsrenew.config import Config
 from dnsrenew.drivers import invoke
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import (
     AttemptError,
     ConfigError,
@@ -29,17 +33,8 @@ from dnsrenew.errors import (
 )
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.accounts.accounts import accounts_of, placements
-from dnsrenew.extensions.doctor.facts import DNS
+from dnsrenew.extensions.doctor.facts import DNS, Facts
 from dnsrenew.store.zone_locks import ZoneLocks
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, CheckResult, Notice, Propagation, PropagationCheck
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
-    from dnsrenew.challenges.dns01.solver import Dns01
-    from dnsrenew.config import Config
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.extensions.doctor.facts import Facts
 
 PROPAGATION: Final = 120.0
 """Seconds to wait for a value where neither the certificate nor its DNS hosts have a time-out."""

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.base.checks import addresses
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.http01.solver import own_addresses
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import INBOUND, TLS
+from dnsrenew.extensions.doctor.facts import INBOUND, TLS, Facts
 from dnsrenew.extensions.doctor.router.outside import public_addresses
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.survey.name_survey import NameRecords
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords
 
 
 def address(facts: Facts, spec: CertificateSpec) -> Check | None:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import Check
-from dnsrenew.errors import DnsError
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.dns import Target
+from dnsrenew.errors import DnsError, Text
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import DNS, kind_of
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns import Target
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.survey.name_survey import ServedTexts
-    from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts
+from dnsrenew.extensions.doctor.facts import DNS, Facts, kind_of
+from dnsrenew.extensions.doctor.survey.name_survey import ServedTexts
+from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts
 
 CnameOptions = tuple[bool, str | None]
 """``follow_cname`` and ``alias`` of a dns-01 route."""

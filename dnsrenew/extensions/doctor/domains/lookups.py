@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check, CheckResult
 from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import DnsRenewError, Text
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.survey import name_survey
-from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName, ServedTexts
-from dnsrenew.extensions.doctor.survey.zone_survey import Survey
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, CheckResult
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
-    from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName, ServedTexts, SignedZone
+from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, Survey, ZoneCut, ZoneFacts
 
 _AT_ONCE: Final = 16
 

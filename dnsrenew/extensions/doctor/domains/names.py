@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
 from dnsrenew.base.checks.addresses import is_local
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.public_suffixes import is_public_suffix
 from dnsrenew.config.cas import is_built_in
 from dnsrenew.config.public_cas import refusal
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import ALL, INBOUND
-from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, ResolvedName
-    from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneFacts
+from dnsrenew.extensions.doctor.facts import ALL, INBOUND, Facts
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, ResolvedName
+from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts
 
 _PARKING: Final = (
     "pendingrenewaldeletion.com",  # Network Solutions: expired

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CertificateSpec, Check, rfc3339
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import ALL
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
-    from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
+from dnsrenew.extensions.doctor.facts import ALL, Facts
+from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
+from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
 
 _UNASKED: Final = frozenset({"no-route", "not-asked", ""})
 """This machine cannot ask the server, which says nothing about it."""

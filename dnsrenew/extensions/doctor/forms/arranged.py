@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken, rfc3339
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
 from dnsrenew.extensions.doctor.folding import LEFT_OUT, follows
 from dnsrenew.extensions.doctor.forms import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken
 
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")

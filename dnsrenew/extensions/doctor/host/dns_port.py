@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
-from dnsrenew.extensions.doctor.facts import DNS
+from dnsrenew.extensions.doctor.facts import DNS, Facts
 from dnsrenew.extensions.doctor.host import texts
 from dnsrenew.extensions.doctor.survey.probes import ServerPort, root_ports, server_ports
-
-if TYPE_CHECKING:
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _PORT: Final = 53
 _SECONDS: Final = 8.0

@@ -8,13 +8,15 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.extensions.doctor.facts import HTTP
+from dnsrenew.errors import Text
+from dnsrenew.extensions.doctor.facts import HTTP, Facts
 from dnsrenew.extensions.doctor.host import texts
 from dnsrenew.extensions.doctor.host.iptables_rules import read_iptables, table_names
 from dnsrenew.extensions.doctor.host.machine import (
@@ -29,12 +31,6 @@ from dnsrenew.extensions.doctor.host.machine import (
 )
 from dnsrenew.extensions.doctor.host.nft_rules import read_nft, tables_of
 from dnsrenew.extensions.doctor.host.packet_path import Judgement, Packet, judge
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _PORT: Final = 80
 _CLOSED: Final[Mapping[Manager, Text]] = {

@@ -5,18 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
 from dnsrenew.base.found import printable
 from dnsrenew.base.http import HttpClient, HttpFailure
-from dnsrenew.base.model import CA, Check
+from dnsrenew.base.model import CA, CertificateSpec, Check
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Cancelled, DnsRenewError
-from dnsrenew.extensions.doctor.facts import ALL, INBOUND
+from dnsrenew.extensions.doctor.facts import ALL, INBOUND, Facts
 from dnsrenew.extensions.doctor.host import texts
 from dnsrenew.extensions.doctor.host.machine import (
     LABELS,
@@ -27,11 +28,6 @@ from dnsrenew.extensions.doctor.host.machine import (
     own_addresses,
     records,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.doctor.facts import Facts
 
 T = TypeVar("T")
 

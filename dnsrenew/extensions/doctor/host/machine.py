@@ -11,23 +11,21 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import psutil
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import Discovery, printable, running_program
 from dnsrenew.base.host_port import is_public
+from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.names import is_ip, is_wildcard
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.http01.server import HttpListeners
 from dnsrenew.errors import ChallengeError, DnsRenewError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.facts import Facts
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: Final[tuple[Family, ...]] = ("ipv4", "ipv6")

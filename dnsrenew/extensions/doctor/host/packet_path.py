@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base.values import Frozen, field, replace
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.doctor.host.machine import Family
+from dnsrenew.extensions.doctor.host.machine import Family
 
 Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", "unknown"]
 """What a rule does. ``drop``: or it rejects. ``pass on``: to another port or host. ``none``: it counts, logs, marks."""

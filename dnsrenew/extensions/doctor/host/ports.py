@@ -6,13 +6,14 @@ import errno
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.extensions.doctor.facts import HTTP, TLS
+from dnsrenew.errors import Text
+from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
 from dnsrenew.extensions.doctor.host import texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
 from dnsrenew.extensions.doctor.host.machine import (
@@ -31,11 +32,6 @@ from dnsrenew.extensions.doctor.host.machine import (
     port_failure,
     records,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _PORT: Final = 80
 _LOOPBACK: Final[Mapping[Family, str]] = {"ipv4": "127.0.0.1", "ipv6": "::1"}

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import dnsrenew.base.http
 from dnsrenew.acme.resources import MAX_WORD, one_line
+from dnsrenew.acme.transport import Directory
 from dnsrenew.base import threads, x509
-from dnsrenew.base.http.stages import connect_by_stages
-from dnsrenew.base.model import Check, mac_key_fault, rfc3339
+from dnsrenew.base.http.stages import ConnectionStages, connect_by_stages
+from dnsrenew.base.model import CA, Check, CheckResult, mac_key_fault, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import is_built_in
 from dnsrenew.config.texts import TERMS
-from dnsrenew.errors import Cancelled
+from dnsrenew.errors import CAError, Cancelled, Text
 from dnsrenew.extensions.doctor.accounts import accounts
-from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import directory, texts
 from dnsrenew.extensions.doctor.issuer.directory import DirectoryAnswer
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme.transport import Directory
-    from dnsrenew.base.http.stages import ConnectionStages
-    from dnsrenew.base.model import CA, CheckResult
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import CAError, Text
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _AT_ONCE: Final = 1.0
 """Seconds."""

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.base.checks import caa as rules
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import directory, texts
 from dnsrenew.extensions.doctor.issuer.ca import account_url
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.caa_lookup import CaaAnswer
-    from dnsrenew.extensions.doctor.facts import Facts
 
 Verdicts = Mapping[tuple[str, str], Check]
 """By identifier and challenge."""

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import dnsrenew.base.http
 from dnsrenew.acme.new_order import clock_fault
-from dnsrenew.acme.transport import Transport, read_directory
+from dnsrenew.acme.transport import Directory, Transport, read_directory
 from dnsrenew.base.clock import rejects_dates
-from dnsrenew.base.model import Check, rfc3339
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import CA, CertificateSpec, Check, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.retry import Policy
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError, Cancelled, StoreError
-from dnsrenew.extensions.doctor.facts import ALL
+from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import texts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from dnsrenew.acme.transport import Directory
-    from dnsrenew.base.http import Response
-    from dnsrenew.base.model import CA, CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _SECONDS: Final = 4.0
 _ONCE: Final = Policy(tries=1)

@@ -7,14 +7,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.files import mount_of
-from dnsrenew.base.model import Check, Deployment, rfc3339
+from dnsrenew.base.model import Certificate, CertificateSpec, Check, Deployment, rfc3339
 from dnsrenew.base.users import this_user
+from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError, StoreError
-from dnsrenew.extensions.doctor.facts import ALL, PERSIST
+from dnsrenew.extensions.doctor.facts import ALL, PERSIST, Facts
 from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.operations.selection import shared_certificates
 from dnsrenew.operations.status import port_debts
@@ -24,11 +25,6 @@ from dnsrenew.renewal.planner import route_key
 from dnsrenew.schedule.detect import detect, has_scheduler
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate, CertificateSpec
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _NEEDED: Final = 1_000_000
 """Bytes; a renewal writes less than a tenth of it."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import Check, rfc3339
+from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, rfc3339
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
@@ -27,9 +27,6 @@ from dnsrenew.extensions.doctor.forms.arranged import (
     group,
 )
 from dnsrenew.extensions.doctor.report import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateStatus, Change, Diagnosis
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""

@@ -11,18 +11,19 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dnsrenew.acme.resources import one_line
 from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
-from dnsrenew.base.model import Check
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate
-from dnsrenew.errors import ChallengeError
-from dnsrenew.extensions.doctor.facts import HTTP, TLS
+from dnsrenew.errors import ChallengeError, Text
+from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
 from dnsrenew.extensions.doctor.host.machine import (
     FAMILIES,
     LABELS,
@@ -36,12 +37,6 @@ from dnsrenew.extensions.doctor.host.machine import (
 )
 from dnsrenew.extensions.doctor.router import texts
 from dnsrenew.extensions.doctor.router.surroundings import surroundings
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _BLOCKS: Final = {80: HTTP, 443: TLS}
 _SCHEMES: Final = {80: "http", 443: "https"}

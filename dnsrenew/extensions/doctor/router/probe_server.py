@@ -18,7 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from dnsrenew.acme.resources import one_line
@@ -27,15 +27,13 @@ from dnsrenew.base.clients import ClientOrigin, plain_address
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import BoundedAnswer, HttpFailure
 from dnsrenew.base.names import url_host
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.small_server import SmallHandler, SmallServer, end
 from dnsrenew.challenges.http01.server import PATH
 from dnsrenew.challenges.tls_alpn01.solver import PROTOCOL
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.router import outside, texts
 from dnsrenew.extensions.doctor.router.outside import MAX_ANSWER, PortSeen, server_name
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
 
 PORTS: Final = (80, 443)
 _AT_ONCE_EACH: Final = 4

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.model import Check
-from dnsrenew.extensions.doctor.facts import HTTP, INBOUND
+from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, Facts
 from dnsrenew.extensions.doctor.router import outside, texts
 from dnsrenew.extensions.doctor.router.surroundings import Surroundings, kind_of, surroundings
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.extensions.doctor.facts import Facts
 
 _NO_CONNECTION: Final = {
     "cgnat": (texts.NAT_CGNAT, texts.NAT_CGNAT_IPV6),

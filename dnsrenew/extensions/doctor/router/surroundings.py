@@ -9,18 +9,16 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base import subprocesses, threads
 from dnsrenew.base.host_port import is_public
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.host.machine import OutboundRoute, is_global_ipv6, outbound_routes, own_addresses
 from dnsrenew.extensions.doctor.router import upnp
 from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.doctor.facts import Facts
 
 
 class Surroundings(Frozen):

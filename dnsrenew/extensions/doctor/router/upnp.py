@@ -9,16 +9,14 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
 from dnsrenew.acme.resources import one_line
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
 
 _TIMEOUT: Final = (1.0, 2.0)
 _MAX_BYTES: Final = 64 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import dns.dnssec
 import dns.exception
@@ -14,18 +14,16 @@ import dns.rdtypes.ANY.DS
 import dns.rdtypes.ANY.RRSIG
 import dns.rrset
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
 from dnsrenew.dns.delegation import challenge_name, random_child
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.wire import Message, Name, Type
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.survey import probes
 from dnsrenew.extensions.doctor.survey.probes import ProbeQuestion
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query import Address, Reply
-    from dnsrenew.dns.wire import Message, Name, Type
-    from dnsrenew.extensions.doctor.survey.zone_survey import Survey, ZoneCut, ZoneFacts
+from dnsrenew.extensions.doctor.survey.zone_survey import Survey, ZoneCut, ZoneFacts
 
 _A: Final = dns.rdatatype.A
 _AAAA: Final = dns.rdatatype.AAAA

@@ -7,23 +7,21 @@ by TCP. All questions are in flight together, so that silent addresses cost no m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
+from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.view import DnsView, without_addresses
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.errors import Cancelled
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.lookup import Lookup
-    from dnsrenew.dns.query_engine import QueryEngine
 
 SECONDS: Final = 4.0
 """For one round of questions, however many there are."""

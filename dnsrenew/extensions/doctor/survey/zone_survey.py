@@ -7,26 +7,24 @@ resolve is found by the referral of the zone above, and the addresses of its ser
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dns.rdatatype
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 
 from dnsrenew.base import names as texts_of_names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import FoundAnswer, MissingAnswer, only_local
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.view import DnsView
+from dnsrenew.dns.wire import Message, Name
 from dnsrenew.dns.zones import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import Cancelled
 from dnsrenew.extensions.doctor.survey import probes
 from dnsrenew.extensions.doctor.survey.probes import ProbeQuestion
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns.query import Address, Reply
-    from dnsrenew.dns.view import DnsView
-    from dnsrenew.dns.wire import Message, Name
 
 _SOA: Final = dns.rdatatype.SOA
 _NS: Final = dns.rdatatype.NS

@@ -21,23 +21,21 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from dnsrenew.base.safe_files import OpenFolder, open_folder
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
 from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
-from dnsrenew.errors import StoreError
+from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
-    from typing import BinaryIO
 
     from dnsrenew.base.secrets import Secret
-    from dnsrenew.errors import Text
 
 FORMAT: Final = 1
 HEADER: Final = "archive.json"

@@ -11,29 +11,24 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.secrets import HIDDEN
+from dnsrenew.base.secrets import HIDDEN, Secret
 from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.validation.mistakes import KeyPath
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, value_spans
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import loader
+from dnsrenew.config.loader import Draft
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import ConfigError, SecretError, StoreError
 from dnsrenew.extensions.setup.archive import texts
 from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.base.validation.mistakes import KeyPath
-    from dnsrenew.config.loader import Draft
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
 _PRIVATE: Final = b"PRIVATE KEY-----"

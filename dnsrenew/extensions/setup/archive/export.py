@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final
 
 from dnsrenew import __version__
 from dnsrenew.base.model import StoreAddress, rfc3339
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError, StoreError, Text
 from dnsrenew.extensions.setup.archive import archive_file, config_files, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
-from dnsrenew.extensions.setup.archive.config_files import LeftOut
-from dnsrenew.store.snapshot import StoreSnapshot
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import BinaryIO
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.config import Config
-    from dnsrenew.errors import Text
-    from dnsrenew.extensions.setup.archive.config_files import ConfigFiles, PlaceInConfig, SecretReference
-    from dnsrenew.store.snapshot import StoredFile
+from dnsrenew.extensions.setup.archive.config_files import ConfigFiles, LeftOut, PlaceInConfig, SecretReference
+from dnsrenew.store.snapshot import StoredFile, StoreSnapshot
 
 STANDARD_OUTPUT: Final = "-"
 

@@ -10,7 +10,8 @@ import contextlib
 import os
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import Final, Self
 
 from dnsrenew.errors import StoreError
 from dnsrenew.store import texts
@@ -18,9 +19,6 @@ from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.os_errors import TEMP_PREFIX
 from dnsrenew.store.paths import FILES, META, Paths, StoreFolder
 from dnsrenew.store.versions import Versions
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _PARTS: Final = ("accounts", "certificates", "fingerprint.key")
 """What is renamed into place; the certificates come late: they are what makes it a store for its user."""

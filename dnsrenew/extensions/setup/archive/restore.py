@@ -6,11 +6,15 @@ import contextlib
 import json
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.model import Notice
 from dnsrenew.base.path_trust import Ground
+from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import locate
 from dnsrenew.config.file_checks import FileChecks
@@ -31,14 +35,6 @@ from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES
 from dnsrenew.store.snapshot import CSR, STATE
 from dnsrenew.store.state import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from dnsrenew.base.model import Notice
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.secrets import Secret
 
 _KEPT: Final = (
     *("failures", "last_failure", "next_attempt", "attempt_set_at", "tried_with", "routes", "worked", "asked_by"),

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.base.events import Emitter
+from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns_persist01.record import line as record_line
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.cli.terminal import Terminal, dim, green, red, yellow
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.delegate import delegate as operation
+from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 from dnsrenew.operations import texts as operation_texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.terminal import Terminal
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 
 _REPEAT_AFTER: Final = 60.0
 """Seconds after which an unchanged wait is shown again: a person may be at a form in a browser."""

@@ -6,29 +6,25 @@ import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.config import Config
 from dnsrenew.config.locate import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as operation
-from dnsrenew.extensions.setup.archive.export import export_to
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference
-    from dnsrenew.extensions.setup.archive.export import ExportResult
+from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference
+from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
 
 _COMMAND: Final = "dnsrenew export"
 

@@ -6,25 +6,20 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import locate
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
-from dnsrenew.extensions.setup.importing.model import HostView
+from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
+from dnsrenew.extensions.setup.importing.model import HostView, NotUnderstood
 from dnsrenew.store.folder_store import open_store
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.extensions.setup.importing.importer import ImportResult
-    from dnsrenew.extensions.setup.importing.model import NotUnderstood
 
 
 def import_tool(invocation: Invocation) -> int:

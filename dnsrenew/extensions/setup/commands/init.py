@@ -10,19 +10,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew import schedule as scheduling
-from dnsrenew.base.events import Emitter
+from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.error_text import lines
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.line_editor import LineEditor, can_edit, keys_alone
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
+from dnsrenew.cli.progress import Progress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
@@ -34,9 +37,9 @@ from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, stopped
 from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
-from dnsrenew.extensions.setup.init.answers import read_answers
+from dnsrenew.extensions.setup.init.answers import Answers, read_answers
 from dnsrenew.extensions.setup.init.appending import completed, read_existing
-from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
+from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft, InitSurroundings, Person, Prompt
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
 from dnsrenew.extensions.setup.init.questions import read_flag
@@ -51,14 +54,6 @@ from dnsrenew.extensions.setup.init.texts import (
 )
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 from dnsrenew.schedule.detect import has_scheduler
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.cli.progress import Progress
-    from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import ExistingConfig, Person
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
 

@@ -7,11 +7,11 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew import __version__
 from dnsrenew.base.runtime.context import Context
@@ -19,21 +19,15 @@ from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.formatting import escaped
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import provider_names
-from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.testing.account_check import check_account
+from dnsrenew.errors import ConfigError, DnsRenewError, Phrase
+from dnsrenew.testing.account_check import AccountCheck, check_account
+from dnsrenew.testing.conformance import MustResult, Verdict
 from dnsrenew.testing.driver_check import new_driver
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.errors import Phrase
-    from dnsrenew.testing.account_check import AccountCheck
-    from dnsrenew.testing.conformance import MustResult, Verdict
 
 _MARKS: Final[Mapping[Verdict, str]] = {"ok": green("✓"), "broken": red("✗"), "not-tested": dim("–")}
 

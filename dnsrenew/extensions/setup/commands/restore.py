@@ -6,19 +6,17 @@ import os
 import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import bold, dim, green, yellow
 from dnsrenew.config import locate
 from dnsrenew.extensions.setup.archive import restore as operation
+from dnsrenew.extensions.setup.archive.restore import RestoreResult
 from dnsrenew.extensions.setup.commands.export import known_passphrase
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.extensions.setup.archive.restore import RestoreResult
 
 _COMMAND: Final = "dnsrenew restore"
 

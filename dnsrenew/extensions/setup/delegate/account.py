@@ -10,14 +10,17 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpFailure
+from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
+from dnsrenew.config import Config
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.hosts import acme_dns
@@ -26,11 +29,6 @@ from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError, ProviderError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
 
 _MAX_NAME: Final = 253
 _HASH: Final = 32

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
+from dnsrenew.acme import Authorization, CAClient, Challenge
 from dnsrenew.base import names
-from dnsrenew.base.model import Route
+from dnsrenew.base.model import CertificateSpec, Propagation, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import OWN_LABEL, writers_of
+from dnsrenew.challenges.dns01.records import OWN_LABEL, TxtPlacement, writers_of
 from dnsrenew.challenges.dns01.solver import make_solver
 from dnsrenew.challenges.dns_persist01 import texts as persist_texts
 from dnsrenew.challenges.dns_persist01.record import LABEL, expected_offer
@@ -21,16 +24,20 @@ from dnsrenew.challenges.dns_persist01.values import (
     by_record,
     time_text,
 )
-from dnsrenew.challenges.solver import SolverResources
-from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, StoreError
+from dnsrenew.challenges.solver import Placements, SolverResources
+from dnsrenew.config import Config
+from dnsrenew.dns import Target
+from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, Message, StoreError
 from dnsrenew.extensions.doctor.accounts.probe import random_value, try_values
 from dnsrenew.extensions.setup.delegate.account import (
+    DelegateAccount,
+    DelegatedDomains,
     choose_account,
     choose_domains,
     registered_name,
     target_name,
 )
-from dnsrenew.extensions.setup.delegate.route import has_route, takes_account, write_routes
+from dnsrenew.extensions.setup.delegate.route import RouteToAdd, has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import shared_certificates
@@ -39,25 +46,10 @@ from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.renewal.due import Job, RunOptions
 from dnsrenew.renewal.planner import Selection
-from dnsrenew.renewal.services import make_services
+from dnsrenew.renewal.services import Services, make_services
+from dnsrenew.store import Store
+from dnsrenew.store.state import State
 from dnsrenew.store.zone_locks import ZoneLocks
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.acme import Authorization, CAClient, Challenge
-    from dnsrenew.base.model import CertificateSpec, Propagation
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.challenges.dns01.records import TxtPlacement
-    from dnsrenew.challenges.solver import Placements
-    from dnsrenew.config import Config
-    from dnsrenew.dns import Target
-    from dnsrenew.errors import Message
-    from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
-    from dnsrenew.extensions.setup.delegate.route import RouteToAdd
-    from dnsrenew.renewal.services import Services
-    from dnsrenew.store import Store
-    from dnsrenew.store.state import State
 
 PERSIST: Final = "dns-persist-01"
 """A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""

@@ -9,19 +9,16 @@ import stat
 import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base import files
-from dnsrenew.base.model import Route
+from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.safe_files import open_folder
 from dnsrenew.base.validation.toml_positions import key_lines, value_spans
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.config.loader import read_file
 from dnsrenew.errors import ConfigError
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
 
 _PLAIN: Route = Route("dns-01")
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.dns import DnsView, wire
 from dnsrenew.dns import texts as dn_texts
-from dnsrenew.dns import wire
 from dnsrenew.dns.delegation import random_child
 from dnsrenew.dns.lookup import only_local
+from dnsrenew.dns.query import Address, Reply
+from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import lame_reason
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsError, Text
 from dnsrenew.extensions.doctor.survey import probes
 from dnsrenew.extensions.doctor.survey.probes import ProbeKey, ProbeQuestion
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.operations import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.dns import DnsView
-    from dnsrenew.dns.query import Address, Reply
-    from dnsrenew.dns.wire import Name
-    from dnsrenew.errors import Text
 
 _TRIES: Final = 3
 """Rounds without an answer after which an address no longer counts, if the others have the record."""

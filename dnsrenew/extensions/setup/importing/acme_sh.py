@@ -10,9 +10,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
@@ -27,11 +28,7 @@ from dnsrenew.extensions.setup.importing.model import (
 )
 from dnsrenew.extensions.setup.importing.on_machine import inside
 from dnsrenew.extensions.setup.importing.pem import PemPair, private_key, read_pair
-from dnsrenew.extensions.setup.importing.reading import ShellSettings, read_settings
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, read_settings
 
 _ECC: Final = "_ecc"
 _KINDS: Final[Mapping[str, KeyKind]] = {

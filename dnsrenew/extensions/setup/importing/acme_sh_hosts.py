@@ -9,21 +9,17 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import reading
-from dnsrenew.extensions.setup.importing.model import FoundDnsAccount
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
 from dnsrenew.extensions.setup.importing.on_machine import inside
-from dnsrenew.extensions.setup.importing.tool_hosts import route53_account
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.reading import ShellSettings
-    from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost
+from dnsrenew.extensions.setup.importing.reading import ShellSettings
+from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, route53_account
 
 Options = dict[str, object]
 _NAME: Final = re.compile(r"dns_[A-Za-z0-9_]+")

@@ -6,8 +6,8 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
@@ -15,15 +15,10 @@ from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, servers, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
-from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, shell
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, HostView, shell
 from dnsrenew.extensions.setup.importing.on_machine import inside, script
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings
 
 ABSENT: Final = frozenset({"", "no"})
 """Values of a setting that is not given."""

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
-from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundEab
+from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line, Site
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundEab, HostView
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of, route53_account
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line, Site
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.reading import Notes
 
 _UNIT: Final = "caddy.service"
 _KINDS: Final[Mapping[str, KeyKind]] = {

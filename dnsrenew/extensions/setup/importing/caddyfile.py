@@ -9,16 +9,12 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.reading import LONGEST_VALUE
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import LONGEST_VALUE, Notes
 
 _DEEPEST: Final = 10
 """Imports within imports."""

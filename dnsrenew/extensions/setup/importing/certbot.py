@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
 from dnsrenew.extensions.setup.importing import certbot_hooks, certbot_routes, reading, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.model import (
@@ -21,11 +23,6 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundFile,
     HostView,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import KeyKind
 
 _CONF: Final = ".conf"
 _FILES: Final[Mapping[str, FileRole]] = {

@@ -6,16 +6,14 @@ import base64
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.extensions.setup.importing import certbot_hooks, reading, servers, texts
+from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, FoundRoute, HostView
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of, route53_account
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings
 
 _ADAPTER: Final = (
     "CERTBOT_DOMAIN=${3#_acme-challenge.} CERTBOT_VALIDATION=$4; export CERTBOT_DOMAIN CERTBOT_VALIDATION; case $1 in "

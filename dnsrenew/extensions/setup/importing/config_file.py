@@ -6,14 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute
-    from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute
+from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
 
 MARK: Final = "# Written by `dnsrenew import`"
 """The beginning of every file that an import wrote."""

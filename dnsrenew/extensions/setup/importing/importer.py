@@ -11,28 +11,22 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from dnsrenew.base.found import Discovery, UntrustedError
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import ConfigError, Message, StoreError, Text
 from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
-from dnsrenew.extensions.setup.importing.next_steps import NextSteps
-from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
+from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
+from dnsrenew.extensions.setup.importing.model import FoundData, FoundDeployment, HostView, NotUnderstood
+from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
+from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, PlannedCa, PlannedCertificate, make_plan
 from dnsrenew.extensions.setup.importing.served_check import ServerWatch
+from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.writing import LIVE, ImportWriter
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.errors import Message, Text
-    from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
-    from dnsrenew.extensions.setup.importing.model import FoundData, FoundDeployment, HostView, NotUnderstood
-    from dnsrenew.extensions.setup.importing.next_steps import StopCommand
-    from dnsrenew.extensions.setup.importing.plan import PlannedCa, PlannedCertificate
-    from dnsrenew.extensions.setup.importing.servers import ServerLine
-    from dnsrenew.store import Store
+from dnsrenew.store import Store
 
 
 class ImportRequest(Frozen):

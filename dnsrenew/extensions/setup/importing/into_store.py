@@ -7,34 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.acme.account_store import signer_of, with_thumbprint
 from dnsrenew.base import x509
-from dnsrenew.base.model import Deployment, DeploymentResult, rfc3339
+from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, rfc3339
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.names import InvalidName, to_a_labels
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.base.x509 import CertificateFacts, PrivateKey
 from dnsrenew.config import loader
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, reading, texts
-from dnsrenew.extensions.setup.importing.plan import free_name
+from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundDeployment, FoundDnsAccount
+from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate, free_name
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
+from dnsrenew.store import State, Store
 from dnsrenew.store.state import Meta
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.base.x509 import CertificateFacts, PrivateKey
-    from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundDeployment, FoundDnsAccount
-    from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
-    from dnsrenew.extensions.setup.importing.reading import Notes
-    from dnsrenew.store import State, Store
 
 
 class _CheckedPair(Frozen, hidden=("key_pem",)):

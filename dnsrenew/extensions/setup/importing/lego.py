@@ -10,8 +10,9 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.extensions.setup.importing import reading, texts
@@ -22,18 +23,15 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundCertificate,
     FoundData,
     FoundDeployment,
+    FoundDnsAccount,
     FoundFile,
     FoundRoute,
     HostView,
     shell,
 )
+from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.model import FoundDnsAccount
-    from dnsrenew.extensions.setup.importing.reading import Notes
-    from dnsrenew.extensions.setup.importing.timers import FoundJob
 
 _FILES: Final[tuple[tuple[str, FileRole], ...]] = (
     (".crt", "certificate"),

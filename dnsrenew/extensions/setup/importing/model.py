@@ -17,17 +17,14 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from dnsrenew.base import files
 from dnsrenew.base.found import Discovery
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, field
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import KeyKind
-    from dnsrenew.errors import Text
+from dnsrenew.errors import Text
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""

@@ -6,9 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.found import Discovery
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.validation.mistakes import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
@@ -18,26 +21,19 @@ from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
+from dnsrenew.extensions.setup.importing.model import (
+    FoundDeployment,
+    FoundDnsAccount,
+    FoundFile,
+    HostView,
+    NotUnderstood,
+)
 from dnsrenew.extensions.setup.importing.on_machine import script
+from dnsrenew.extensions.setup.importing.plan import Kind, Plan
+from dnsrenew.extensions.setup.importing.servers import ServerLine
+from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import program_output
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import DnsAccount
-    from dnsrenew.extensions.setup.importing.model import (
-        FoundDeployment,
-        FoundDnsAccount,
-        FoundFile,
-        HostView,
-        NotUnderstood,
-    )
-    from dnsrenew.extensions.setup.importing.plan import Kind, Plan
-    from dnsrenew.extensions.setup.importing.servers import ServerLine
-    from dnsrenew.extensions.setup.importing.timers import FoundJob
-
 
 _IN_PATTERN: Final = r"[#.*\[\]^$\\]"
 """The characters that mean something else in a pattern of sed."""

@@ -5,17 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.model import decoded
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.model import HostView, decoded
+from dnsrenew.extensions.setup.importing.reading import Notes
 
 _LARGEST: Final = 1 << 16
 """Bytes of a script, a crontab or a unit."""

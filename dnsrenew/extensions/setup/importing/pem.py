@@ -7,20 +7,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import CertificatePool, PrivateKey
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundCertificate, FoundData, FoundFile, HostView
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.x509 import CertificatePool, PrivateKey
-    from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes
 
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000

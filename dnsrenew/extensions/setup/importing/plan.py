@@ -6,27 +6,26 @@ import importlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from pathlib import Path
+from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from dnsrenew.base import x509
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import (
+    FoundAccount,
     FoundCertificate,
     FoundData,
     FoundDeployment,
+    FoundDnsAccount,
+    FoundEab,
     FoundRoute,
     HostView,
     NotUnderstood,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import KeyKind
-    from dnsrenew.extensions.setup.importing.model import FoundAccount, FoundDnsAccount, FoundEab
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")

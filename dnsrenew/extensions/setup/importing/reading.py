@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from dnsrenew.base import files, x509
@@ -17,14 +18,9 @@ from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, Text
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, NotUnderstood, decoded
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.errors import Text
 
 _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""

@@ -12,27 +12,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psutil
 
 from dnsrenew.base import host_port, x509
-from dnsrenew.base.model import Deployment
+from dnsrenew.base.model import Certificate, Deployment
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import ConfigError, Message, StoreError
 from dnsrenew.extensions.setup.importing import servers, texts
+from dnsrenew.extensions.setup.importing.model import HostView
+from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, config_files, without_comment
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-    from dnsrenew.extensions.setup.importing.reading import Notes
-    from dnsrenew.store import State, Store
+from dnsrenew.store import State, Store
 
 _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 

@@ -6,21 +6,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
+from dnsrenew.base.model import Deployment
 from dnsrenew.base.users import group_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, shell
+from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, HostView, shell
 from dnsrenew.extensions.setup.importing.on_machine import shown
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Deployment
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-    from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
+from dnsrenew.extensions.setup.importing.reading import Notes
 
 NAMES: Final[dict[FileRole, str]] = {
     "certificate": "fullchain.pem",

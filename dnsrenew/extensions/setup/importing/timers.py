@@ -12,19 +12,16 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, takewhile
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from dnsrenew.base import users
+from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.extensions.setup.importing.on_machine import inside, look, shown
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.schedule.machine import entries
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.found import UntrustedError
-    from dnsrenew.extensions.setup.importing.model import HostView
-    from dnsrenew.extensions.setup.importing.reading import Notes
 
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 _CRON_FOLDER: Final = "etc/cron.d"

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.extensions.setup.importing import reading
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
 
 Tool = Literal["acme_sh", "caddy", "certbot", "lego"]
 _INLINE = "inline"

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from dnsrenew.base import files
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, open_folder
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import config_file, into_store, texts
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.setup.importing import reading
-    from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
-    from dnsrenew.extensions.setup.importing.model import FoundDeployment
-    from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
-    from dnsrenew.store import Store
+from dnsrenew.extensions.setup.importing import config_file, into_store, reading, texts
+from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
+from dnsrenew.extensions.setup.importing.model import FoundDeployment
+from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.store import Store
 
 LIVE: Final = "live"
 """The folder beside the configuration with the new files for servers."""

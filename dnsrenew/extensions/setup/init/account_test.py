@@ -9,8 +9,9 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import Mistake, kind, one_of
 from dnsrenew.base.validation.texts import UNKNOWN_KEY
@@ -22,12 +23,9 @@ from dnsrenew.extensions.doctor.accounts import accounts, probe
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init.draft import InitDraft
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.store.folder_store import open_store
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Check
-    from dnsrenew.extensions.setup.init.draft import InitDraft
 
 REFERENCES: Final = ("env", "file", "keyring")
 """The schemes of references to secrets, as the configuration has them."""

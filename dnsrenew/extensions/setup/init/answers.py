@@ -6,25 +6,20 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY, UNKNOWN_OPTION
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.errors import ConfigError, series
+from dnsrenew.errors import ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.validation.mistakes import KeyPath
-    from dnsrenew.errors import DnsRenewError
 
 PROVIDER: Final = "provider"
 KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})

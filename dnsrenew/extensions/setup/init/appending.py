@@ -6,9 +6,11 @@ import os
 import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from dnsrenew.base import files
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
@@ -16,16 +18,9 @@ from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.setup.delegate.route import replace_file
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference
-from dnsrenew.extensions.setup.init.answers import TABLES
-from dnsrenew.extensions.setup.init.draft import ExistingConfig
+from dnsrenew.extensions.setup.init.answers import TABLES, Answers
+from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft
 from dnsrenew.extensions.setup.init.questions import contacts
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.model import DnsAccount
-    from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import InitDraft
 
 
 class TableWriter(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.secrets import Secret
@@ -13,11 +13,8 @@ from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.draft import LIVE, PlannedDeployment
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.draft import InitDraft
-    from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, ServerHost
+from dnsrenew.extensions.setup.init.draft import LIVE, InitDraft, PlannedDeployment
+from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, ServerHost
 
 _FOREIGN: Final = (
     *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.dns import DnsView
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.dns import DnsView
-    from dnsrenew.drivers.provider import Provider
-    from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 DOUBTFUL: Final = "init-answer-doubtful"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init import account_test, deployments, texts
 from dnsrenew.extensions.setup.init import answers as wrong_answers
-from dnsrenew.extensions.setup.init.draft import Doubt
+from dnsrenew.extensions.setup.init.answers import Answers
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft
 from dnsrenew.extensions.setup.init.host_question import PROVIDER, host_forms
 from dnsrenew.extensions.setup.init.questions import (
     check_contact,
@@ -20,10 +21,6 @@ from dnsrenew.extensions.setup.init.questions import (
     plain_domain,
     texts_of,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import InitDraft
 
 _EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
 """The tables that are checked here; the others are checked when the configuration is written."""

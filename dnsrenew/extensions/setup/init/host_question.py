@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
 from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
@@ -16,17 +17,12 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
+from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.ways import find_other, is_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, Phrase
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, Prompt, Question
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dnsrenew.drivers.provider import OptionSpec, Provider
-    from dnsrenew.extensions.setup.init.draft import InitDraft, Person
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question
 
 PROVIDER: Final = "provider"
 ZONES: Final = "zones"

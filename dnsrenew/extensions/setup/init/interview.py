@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
-from dnsrenew.extensions.setup.init.answers import PROVIDER
-from dnsrenew.extensions.setup.init.draft import Doubt, ask
+from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Question, ask
 from dnsrenew.extensions.setup.init.forms import check_forms
 from dnsrenew.extensions.setup.init.questions import questions
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.answers import Answers
-    from dnsrenew.extensions.setup.init.draft import InitDraft, Person, Question
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:

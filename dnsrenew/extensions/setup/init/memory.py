@@ -8,13 +8,11 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.safe_files import replace_file
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.draft import Prompt
+from dnsrenew.extensions.setup.init.draft import Prompt
 
 _LARGEST: Final = 1 << 16
 _FILE: Final = "init-answers.json"

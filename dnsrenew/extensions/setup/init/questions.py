@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import names
@@ -18,11 +18,8 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import Doubt, Prompt, Question
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Prompt, Question
 from dnsrenew.extensions.setup.init.host_question import HOST
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.draft import InitDraft
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
 _MAIL_VARIABLES: Final = ("EMAIL", "DEBEMAIL")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.found import Discovery, UntrustedError
+from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError
+from dnsrenew.base.path_trust import Weakness
 from dnsrenew.base.values import Frozen, field
-
-if TYPE_CHECKING:
-    from dnsrenew.base.found import RunningProgram
-    from dnsrenew.base.path_trust import Weakness
 
 _LARGEST: Final = 1 << 18
 """Bytes that are read of a configuration."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from xml.sax.saxutils import unescape
 
+from dnsrenew.base.found import RunningProgram
 from dnsrenew.extensions.setup.init.server import (
     ConfiguredPair,
     FoundServer,
@@ -16,9 +17,6 @@ from dnsrenew.extensions.setup.init.server import (
     reload_command,
     words,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.found import RunningProgram
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
 

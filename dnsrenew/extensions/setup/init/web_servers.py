@@ -7,9 +7,9 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.base.found import Discovery
+from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.users import user_id
 from dnsrenew.extensions.setup.init.server import (
     ConfiguredPair,
@@ -20,9 +20,6 @@ from dnsrenew.extensions.setup.init.server import (
     reload_command,
     words,
 )
-
-if TYPE_CHECKING:
-    from dnsrenew.base.found import RunningProgram
 
 _MOST_FILES: Final = 500
 _MOST: Final = 1 << 20

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
@@ -16,10 +16,8 @@ from dnsrenew.extensions.setup.importing import config_file, writing
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.account_test import is_reference, tables_wrong
 from dnsrenew.extensions.setup.init.appending import appended, replace_config
+from dnsrenew.extensions.setup.init.draft import InitDraft
 from dnsrenew.extensions.setup.init.host_question import asked_options
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.setup.init.draft import InitDraft
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _HEAD: Final = ("# Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.",)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import CertificateSpec, CertificateStatus, Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import StoreError
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
 from dnsrenew.renewal.after_run import exit_status
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CertificateSpec, CertificateStatus, Outcome
-    from dnsrenew.config import Config
-    from dnsrenew.store import Store
-
+from dnsrenew.store import Store
 
 _GOOD: Final = (0, 3)
 """Exit statuses: nothing needs attention; another run holds a lock, and nothing failed."""

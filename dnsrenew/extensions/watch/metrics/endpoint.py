@@ -9,26 +9,23 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from dnsrenew.base import threads
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit
+from dnsrenew.base.model import Outcome
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import ForeignLinkError, replace_file
 from dnsrenew.base.small_server import SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, as_clause
 from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.extensions.watch.metrics.collect import LastRun, collect, last_run
+from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun, collect, last_run
 from dnsrenew.extensions.watch.metrics.exposition import CONTENT_TYPE, Health, exposition, health
+from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers
-    from dnsrenew.store import Store
 
 _PLAIN: Final = "text/plain; charset=utf-8"
 _POLL: Final = 0.2

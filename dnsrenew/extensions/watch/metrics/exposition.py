@@ -7,17 +7,14 @@ seconds since 1970-01-01 UTC, and what is unknown has no sample.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, get_args
+from datetime import datetime
+from typing import Final, get_args
 
 from dnsrenew.base.model import CertificateState
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import Phrase
 from dnsrenew.extensions.watch.metrics import texts
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.errors import Phrase
-    from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun
+from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 STATES: Final[tuple[str, ...]] = get_args(CertificateState)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from datetime import datetime
+from typing import Any, Final, Literal
 
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import DeploymentResult, Outcome, rfc3339
+from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config.notify import ChangeKind
 from dnsrenew.errors import Message, as_clause
 from dnsrenew.extensions.watch.notify import texts
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import DeploymentResult, Outcome
-    from dnsrenew.base.translation import Translator
-    from dnsrenew.config.notify import ChangeKind
-    from dnsrenew.store.records import Notified
+from dnsrenew.store.records import Notified
 
 _MOST: Final = 10
 """Certificates that a message tells in full."""
