@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -170,8 +169,12 @@ def _known(find: Callable[[str], int | None], expected: str, value: Any, scope: 
     return name
 
 
-_owner: Final = partial(_known, user_id, texts.USER)
-_group: Final = partial(_known, group_id, texts.GROUP)
+def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    return _known(user_id, texts.USER, value, scope, path)
+
+
+def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    return _known(group_id, texts.GROUP, value, scope, path)
 
 
 def _used_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
