@@ -522,14 +522,14 @@ def test_the_identity_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("rest", ["a", "%41", "%2541", "\\u0041", "&#65;", "%73ecret-token "])
-def test_a_text_of_a_megabyte_with_a_secret_costs_little(rest: str) -> None:
+def test_a_long_text_with_a_secret_costs_little(rest: str) -> None:
     """A host that was sent a secret and quotes it, escaped, in a long text fills no memory."""
     redactor = Redactor()
     redactor.add("secret-token")
-    text = "%73ecret-token " + rest * ((1 << 20) // len(rest))
+    text = "%73ecret-token " + rest * ((1 << 18) // len(rest))
     tracemalloc.start()
     try:
         assert redactor.redact(text).startswith(HIDDEN)
-        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
