@@ -122,6 +122,12 @@ class Clause(Message):
         return cls._made(Message.filled(template, values).removesuffix("."), template, values)
 
 
+def described(text: str) -> Message:
+    """Return the words of a file, such as that of a DNS host, as a message: a catalogue can have them on one line."""
+    template = " ".join(text.split()).replace("{", "{{").replace("}", "}}")
+    return Message._made(text, template, {})  # noqa: SLF001  # as :class:`Phrase` does
+
+
 def as_clause(text: str) -> str:
     """Return a text without its full stop, such as the message of an error that is the reason of another one."""
     return Clause.filled(text.template, text.values) if isinstance(text, Message) else text.removesuffix(".")

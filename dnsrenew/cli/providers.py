@@ -87,16 +87,16 @@ def _show(invocation: Invocation) -> int:
         return 0
     columns = terminal.out.size()[0]
     if options.names and terminal.quiet:
-        terminal.write_result(found[0].block().rstrip())  # for >> dnsrenew.toml
+        terminal.write_result(found[0].block(say).rstrip())  # for >> dnsrenew.toml
         return 0
     if options.names:
         lines = _one(found[0], min(columns or _WIDEST, _WIDEST))
     elif options.search:
-        rows = [(provider.name, provider.title, _way(provider)) for provider in found]
-        rows += [(host.name if host.script else "-", host.title, _way(host)) for host in others]
+        rows = [(provider.name, say(provider.title), _way(provider)) for provider in found]
+        rows += [(host.name if host.script else "-", say(host.title), _way(host)) for host in others]
         lines = _table(texts.SEARCH_COLUMNS, rows, texts.SEARCH_HINT, columns)
     else:
-        rows = [(provider.name, provider.title, _needs(provider)) for provider in found]
+        rows = [(provider.name, say(provider.title), _needs(provider)) for provider in found]
         lines = _table(texts.PROVIDER_COLUMNS, rows, texts.PROVIDERS_HINT, columns)
     terminal.write_result("\n".join(lines))
     return 0
@@ -171,16 +171,16 @@ def _needs(provider: Provider) -> str:
 
 def _one(provider: Provider, columns: int) -> list[str]:
     pages = [(LABELS["website"], provider.website), (LABELS["documentation"], provider.docs)]
-    lines = [bold(provider.title), *formatting.fields([(label, page) for label, page in pages if page], None)]
+    lines = [bold(say(provider.title)), *formatting.fields([(label, say(page)) for label, page in pages if page], None)]
     rows = [
-        (option if spec.required else texts.OPTIONAL.format(option=option), say(" ".join(spec.help.split())))
+        (option if spec.required else texts.OPTIONAL.format(option=option), say(spec.help))
         for option, spec in provider.options.items()
     ]
     if provider.any_options:
         rows = [(LABELS["options"], texts.PLUGIN_OPTIONS)]
     lines += ["", bold(texts.PROVIDER_NEEDS), *formatting.fields(rows or [texts.NO_OPTIONS], columns)]
     lines += ["", bold(texts.PROVIDER_BLOCK) + dim(texts.PROVIDER_BLOCK_NOTE)]
-    lines += ["", *provider.block().rstrip().splitlines()]  # not indented, to be copied
+    lines += ["", *provider.block(say).rstrip().splitlines()]  # not indented, to be copied
     lines += ["", bold(texts.PROVIDER_LIMITS), *_behaviour(provider.behaviour, columns)]
     return [*lines, *_scripts(columns)] if provider.runs_script else lines
 
@@ -236,5 +236,5 @@ def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
         rows.append(texts.EXCLUSIVE)
     if not behaviour.removes:
         rows.append(texts.REMOVES_NOTHING)
-    rows.append(" ".join(behaviour.note.split()))
+    rows.append(say(behaviour.note))
     return [line for row in rows if row for line in formatting.wrap(row, columns, "  ", "  ")]

@@ -26,7 +26,7 @@ from dnsrenew.base.validation.mistakes import (
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, described
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -346,18 +346,23 @@ def parse(text: str, name: str, file: str) -> Provider:
         raise check.error(text, file)
     return Provider(
         name=name,
-        title=document["title"],
+        title=described(document["title"]),
         driver=document["driver"],
-        website=document.get("website", ""),
-        docs=document.get("docs", ""),
+        website=described(document.get("website", "")),
+        docs=described(document.get("docs", "")),
         zone_suffixes=tuple(document.get("zone_suffixes", ())),
         names=tuple(document.get("names", ())),
         name_servers=tuple(document.get("name_servers", ())),
         driver_options=_table(document, "driver_options"),
-        options={key: OptionSpec(**table) for key, table in options.items()},
+        options={key: OptionSpec(**_described(table, "help", "form")) for key, table in options.items()},
         tools=_table(document, "tools"),
-        behaviour=Behaviour(**behaviour),
+        behaviour=Behaviour(**_described(behaviour, "note")),
     )
+
+
+def _described(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return a table with the texts that a catalogue can have in another language."""
+    return {key: described(value) if key in keys else value for key, value in table.items()}
 
 
 def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 from zlib import crc32
@@ -12,6 +12,7 @@ from zlib import crc32
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import pasted
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.drivers.texts import OPTIONAL
 
 NAME: Final = re.compile(r"acme\.sh|[a-z0-9][a-z0-9_-]{0,63}")
 _NOT_BARE: Final = re.compile(r"[^A-Za-z0-9_-]")  # a TOML key with one of these needs quotes
@@ -167,15 +168,17 @@ class Provider(Frozen, kw_only=True):
             "behaviour": dict(vars(self.behaviour)),
         }
 
-    def block(self) -> str:
+    def block(self, say: Callable[[str], str] = str) -> str:
         """Return a ``[dns.…]`` block to copy: required options with placeholders, optional ones as comments.
 
         Secrets are read from files, because a scheduled run has no environment variables.
+
+        :param say: shows a message in the language of the reader.
         """
         lines = [f"[dns.{_NOT_BARE.sub('-', self.name)}]", f'provider = "{self.name}"']
         for key, spec in sorted(self.options.items(), key=lambda item: not item[1].required):
             comment = "" if spec.required else "# "
-            description = (spec.help if spec.required else f"(optional) {spec.help}").strip()
+            description = say(spec.help if spec.required else OPTIONAL.format(help=spec.help))
             lines += [f"# {description}".rstrip(), f"{comment}{key} = {self._placeholder(key, spec)}"]
         return "\n".join([*lines, ""])
 

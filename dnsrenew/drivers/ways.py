@@ -11,6 +11,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.catalogue import SHIPPED, left_out_hosts
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.drivers.scripts import find_script
+from dnsrenew.errors import described
 
 Way = Literal["driver", "lexicon", "acme.sh", "delegate"]
 _DELEGATE: Final = "dnsrenew delegate"
@@ -49,7 +50,7 @@ def other_hosts() -> list[OtherHost]:
     """Return the hosts without a file, by title."""
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_elsewhere.toml"
     hosts = [
-        OtherHost(name, table["title"], tuple(table.get("names", ())), table.get("script", ""))
+        OtherHost(name, described(table["title"]), tuple(table.get("names", ())), table.get("script", ""))
         for name, table in tomllib.loads(path.read_text("utf-8")).items()
     ]
     return sorted(hosts, key=lambda host: host.title.lower())

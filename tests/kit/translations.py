@@ -23,12 +23,12 @@ from dnsrenew.base.translation import PUNCTUATION
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import command_types, commands, texts
 from dnsrenew.drivers import find_provider
+from dnsrenew.drivers.ways import other_hosts
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.doctor.forms import texts as forms_texts
 from dnsrenew.extensions.doctor.report import texts as report_texts
 from dnsrenew.extensions.serve import texts as texts_serve
-from dnsrenew.extensions.setup.init.host_question import asked_options
 from docs import codes
 
 PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts, texts_serve)
@@ -59,11 +59,17 @@ _TYPED: Final = frozenset(
 """Constants with what is typed, names, what programs read, and the words of Python's reader of TOML."""
 _TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.extensions.setup.init.texts.SHOWN_YES"})
 """Phrases that are only what is typed."""
+_CHINESE_HOSTS: Final = ("aliesa", "aliyun", "dnspod", "edgeone", "huaweicloud", "qcloud")
+"""DNS hosts with a title and pages in Chinese."""
 _HOSTS: Final = (
-    *("aliesa", "aliyun", "cloudflare", "desec", "dnspod", "duckdns", "dynv6", "edgeone", "godaddy", "hetzner"),
-    *("huaweicloud", "namesilo", "porkbun", "qcloud", "rfc2136", "route53"),
+    *_CHINESE_HOSTS,
+    *("acme-dns", "acme.sh", "azure", "bunny", "cloudflare", "cloudns", "desec", "digitalocean", "dnsimple", "duckdns"),
+    *("dynadot", "dynu", "dynv6", "gandi", "gcore", "godaddy", "googleclouddns", "henet", "hetzner", "hook"),
+    *("hostinger", "hurricane", "infomaniak", "inwx", "ionos", "ipv64", "linode", "manual", "namecheap", "namecom"),
+    *("namesilo", "netcup", "netlify", "ovh", "porkbun", "powerdns", "rfc2136", "route53", "spaceship", "technitium"),
+    *("vercel", "vultr"),
 )
-"""DNS hosts whose options are described in other languages too, where ``init`` asks for them."""
+"""DNS hosts whose options and notes are in other languages too: those that are used most."""
 _FOR_PROGRAMS: Final = frozenset(
     {
         *(f"dnsrenew.serving.texts.{name}" for name in ("NO_SUCH_APP", "NO_CERTIFICATE_OF_ONES_OWN", "NOT_ENTERED")),
@@ -95,8 +101,14 @@ def english() -> Mapping[str, set[str]]:
                 found[name] = found.get(name, set()) | (
                     phrases if f"{name}.{constant}" not in _TYPED_PHRASES else set()
                 )
-    options = (spec for name in _HOSTS for spec in asked_options(find_provider(name)).values())  # type: ignore[arg-type]  # each is there
-    found["providers"] = {" ".join(spec.help.split()) for spec in options}
+    for name in _HOSTS:
+        host = find_provider(name)
+        assert host is not None, name
+        said = [each for spec in host.options.values() for each in (spec.help, spec.form)]
+        said += [host.title, host.website, host.docs] if name in _CHINESE_HOSTS else []
+        found.setdefault("providers", set()).update(each.template for each in (*said, host.behaviour.note) if each)  # type: ignore[attr-defined]  # a Message
+    titles = (each.title for each in other_hosts() if any("\u4e00" <= letter <= "\u9fff" for letter in each.title))
+    found["providers"] |= {title.template for title in titles}  # type: ignore[attr-defined]  # as above
     return found
 
 

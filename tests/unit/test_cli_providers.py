@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,24 @@ def test_a_check_that_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         err = " ".join(capsys.readouterr().err.split())
         said = "Waiting until the name servers show the change at _acme-challenge.example.test, for up to 9 min 57 s."
         assert (said in err) != bool(quiet)
+
+
+def in_chinese(folder: Path, *arguments: str) -> str:
+    """Return what a process prints in Chinese: a language is for the whole process."""
+    argv = [sys.executable, "-m", "dnsrenew", "--lang", "zh", "providers", *arguments]
+    return subprocess.run(argv, cwd=folder, capture_output=True, encoding="utf-8", check=True).stdout
+
+
+@pytest.mark.parametrize("name", ["aliesa", "aliyun", "dnspod", "edgeone", "huaweicloud", "qcloud"])
+def test_a_chinese_host_in_chinese(folder: Path, name: str) -> None:
+    """Title, options, comments of the block and notes are Chinese, and the links lead to Chinese pages."""
+    said = in_chinese(folder, name)
+    prose = re.sub(r"https?://[\w./-]+|[\w.-]+:[\w.,-]+|^\S+ = .*$", "", said, flags=re.MULTILINE)
+    assert re.search(r"[A-Za-z]{2,}(?: [a-z]{2,}){2}", prose) is None
+    assert "alibabacloud.com" not in said
+    assert "tencentcloud.com" not in said
+    assert "en-us" not in said
+    assert list(tomllib.loads(in_chinese(folder, name, "-q"))["dns"]) == [name]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

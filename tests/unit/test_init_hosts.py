@@ -52,6 +52,11 @@ def test_the_host_by_the_domain() -> None:
     assert [each.name for each in host_question.hosts_of(PROVIDERS, [], ["*.my-house.duckdns.org"])] == ["duckdns"]
 
 
+def test_the_host_by_a_chinese_name() -> None:
+    """A search finds the other names of a host too."""
+    assert [each.name for each in host_question.hosts_like(PROVIDERS, "阿里云")] == ["aliesa", "aliyun"]
+
+
 def test_what_is_asked() -> None:
     """The required options are asked for. If none of them is a secret, optional secrets are asked for too."""
     by_name = {provider.name: provider for provider in PROVIDERS}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew.base.model import DnsAccount
+from dnsrenew.base.translation import Translator
 from dnsrenew.drivers import catalogue, loading, protocol
 from dnsrenew.drivers.lexicon import driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
@@ -70,6 +71,14 @@ def test_each_option_is_described() -> None:
     """Each option has a description, and the name of an environment variable if it is required or secret."""
     options = [(name, key, spec) for name in NAMES for key, spec in shipped(name).options.items()]
     assert [(name, key) for name, key, spec in options if not is_described(spec)] == []
+
+
+def test_a_missing_option_is_described_in_the_language() -> None:
+    """A mistake in an account has the description of the option, and the host, as a catalogue has them."""
+    (mistake,) = catalogue.check_options(shipped("duckdns"), {})
+    assert "登录后显示在 https://www.duckdns.org 顶部的令牌" in Translator("zh").message(mistake.expected)
+    mistakes = catalogue.check_options(shipped("huaweicloud"), {})
+    assert all("华为云解析服务 DNS" in Translator("zh").message(each.expected) for each in mistakes)
 
 
 def test_each_block_can_be_copied() -> None:

@@ -64,8 +64,12 @@ def test_a_translation_has_the_same_fields(language: str) -> None:
 
 
 def test_a_translation_is_chinese() -> None:
-    """No translation is a copy of its English text."""
-    worded = {key: text for key, text in CATALOGUES["zh"].items() if translations.has_words(key)}
+    """No translation is a copy of its English text. The address of a page may have another one instead."""
+    worded = {
+        key: text
+        for key, text in CATALOGUES["zh"].items()
+        if translations.has_words(key) and "://" not in key.partition(" ")[0]
+    }
     assert [key for key, text in worded.items() if not CHINESE.search(text)] == []
 
 

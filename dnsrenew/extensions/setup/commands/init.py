@@ -395,7 +395,7 @@ def init(invocation: Invocation) -> int:
         raise
     memory.forget()
     try:
-        written = write_files(draft, make_files(draft))
+        written = write_files(draft, make_files(draft, say))
     except ConfigError as error:
         if error.code != ANSWER_WRONG.code:
             raise

@@ -18,8 +18,8 @@ from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.locate import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.ways import find_other, is_called
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, Phrase
+from dnsrenew.drivers.ways import find_other, is_called, is_named
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
 from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question
@@ -39,7 +39,7 @@ def _prompt(draft: InitDraft) -> Prompt:
     default = hosts[0].name if hosts else BY_CNAME
     zones = list(dict.fromkeys(map(relative, draft.zones.values())))
     fields = {"zones": zones, "servers": list(draft.name_servers)}
-    titles = [provider.title for provider in hosts]
+    titles = series([provider.title for provider in hosts], ", ")
     text = texts.ASK_HOST.format(**fields, hosts=titles) if hosts else texts.ASK_HOST_UNKNOWN.format(**fields)
     return Prompt(text, texts.HELP_HOST, default, search=partial(_search, draft))
 
@@ -53,9 +53,8 @@ def _search(draft: InitDraft, word: str) -> list[str]:
 
 
 def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
-    """Return the hosts whose name, title or website has a word. Pure."""
-    wanted = word.lower()
-    return [each for each in providers if wanted in f"{each.name}\n{each.title}\n{each.website}".lower()]
+    """Return the hosts with a word in one of their names, the title or the website. Pure."""
+    return [each for each in providers if is_named(word, each)]
 
 
 def _ask(draft: InitDraft, person: Person) -> None:
@@ -129,7 +128,7 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
     An answer that is refused is not offered again: it may be a secret that was meant for another question.
     """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
-    text = template.format(option=key, help=Phrase(" ".join(spec.help.split())))
+    text = template.format(option=key, help=spec.help)
     optional = texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
     shown = "" if known or spec.required else optional
     while True:

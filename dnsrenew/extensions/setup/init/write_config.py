@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,10 +36,13 @@ class InitFiles(Frozen, hidden=("secrets",)):
     folders: tuple[str, ...]
 
 
-def make_files(draft: InitDraft) -> InitFiles:
-    """Return the files for complete answers."""
+def make_files(draft: InitDraft, say: Callable[[str], str] = str) -> InitFiles:
+    """Return the files for complete answers.
+
+    :param say: shows a message in the language of the reader.
+    """
     taken = writing.secret_files(Path(draft.folder)) if os.path.isdir(draft.folder) else {}
-    writer = _ConfigText(draft, taken)
+    writer = _ConfigText(draft, taken, say)
     if draft.existing is not None:
         text = appended(draft.existing, draft, writer)
     else:
@@ -112,8 +115,9 @@ def _remove(made: list[Path]) -> None:
 
 
 class _ConfigText:
-    def __init__(self, draft: InitDraft, taken: Mapping[str, str]) -> None:
+    def __init__(self, draft: InitDraft, taken: Mapping[str, str], say: Callable[[str], str]) -> None:
         self._draft = draft
+        self._say = say
         self._taken = taken
         self.secrets: dict[str, str] = {}
 
@@ -140,7 +144,7 @@ class _ConfigText:
         draft, provider = self._draft, self._draft.provider
         assert provider is not None  # noqa: S101  # the questions come in this order
         yield f"[dns.{draft.account}]"
-        yield config_file.comment(provider.title)
+        yield config_file.comment(self._say(provider.title))
         yield from config_file.assignment("provider", provider.name)
         if draft.account_zones:
             yield from config_file.assignment("zones", list(draft.account_zones))
@@ -151,7 +155,7 @@ class _ConfigText:
             yield from config_file.assignment(key, reference)
         for key, spec in provider.options.items():
             if key not in {**draft.options, **draft.secrets} and key not in asked_options(provider):
-                yield config_file.comment(f"{key}: {spec.help}")
+                yield config_file.comment(f"{key}: {self._say(spec.help)}")
 
     def certificate(self) -> Iterator[str]:
         """Yield the table of the certificate."""
