@@ -57,13 +57,13 @@ def _lines(found: Sequence[AccountStatus], columns: int | None, action: str) -> 
     lines: list[str] = []
     for status in found:
         if status.error is not None:
-            lines += error_text.lines(status.error, columns, f"{red('✗')} {status.ca}: ")
+            lines += error_text.lines(status.error, columns, formatting.headed(red("✗"), status.ca))
         else:
             expected = "deactivated" if action == "deactivate" else "valid"
             mark = green("✓") if status.status == expected else yellow("!")
             word = texts.ACCOUNT_STATUSES.get(status.status, status.status)
             word = texts.ACCOUNT_CHANGES.get(action, word) if status.status == expected else word
-            lines += formatting.wrap(word, columns, f"{mark} {status.ca}: ", "  ")
+            lines += formatting.wrap(word, columns, formatting.headed(mark, status.ca), "  ")
         rows = [(LABELS["account"], status.url)] if status.url else []
         if status.contact:
             addresses = (contact.removeprefix("mailto:") for contact in status.contact)

@@ -18,7 +18,7 @@ SUMMARY: Final = (
 )
 
 
-USAGE: Final = "usage:"
+USAGE: Final = "usage: {command}"
 HEADING: Final = "{title}:"
 SENTENCE: Final = "{summary}."
 HEADINGS: Final = {

@@ -91,7 +91,7 @@ def _error_lines(outcome: Outcome, columns: int | None) -> list[str]:
     if outcome.error is None:
         return []
     mark = red("✗") if outcome.status == "failed" else yellow("!")
-    return error_text.lines(outcome.error, columns, f"{mark} {outcome.name}: ")
+    return error_text.lines(outcome.error, columns, formatting.headed(mark, outcome.name))
 
 
 def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:

@@ -28,8 +28,10 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     elif isinstance(error, Cancelled):
         terminal.write_message(f"{yellow('!')} {sentences(error.message, error.fix)}")
     else:
-        head = red(texts.HEADING.format(title=texts.LABELS["error"])) if error.code == "usage" else red("✗")
-        terminal.write_message("\n".join(lines(error, columns, f"{head} ", indent="")))
+        head = (
+            texts.HEADED.format(head=red(texts.LABELS["error"]), text="") if error.code == "usage" else f"{red('✗')} "
+        )
+        terminal.write_message("\n".join(lines(error, columns, head, indent="")))
     if terminal.verbose:
         terminal.write_message(dim(details(error)))
     if isinstance(error, ConfigError):

@@ -39,15 +39,16 @@ def count(number: int, one: str) -> str:
 
 def seconds(value: float) -> str:
     """Return a duration: ``0.25 s``, ``90 s``, ``2 h 5 min``, ``1 h``."""
-    if value < 9.95 and value != int(value):
-        return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
+    second, minute, hour = texts.UNITS
     if value < 180:
-        return f"{value:.0f} s"
+        digits = 0 if value >= 9.95 or value == int(value) else 2 if value < 0.995 else 1
+        return second.format(number=f"{value:.{digits}f}")
     minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
+    parts = [(minute, minutes), (second, rest)]
+    if minutes >= 60:
+        hours, rest = divmod(minutes, 60)
+        parts = [(hour, hours), (minute, rest)]
+    return " ".join(unit.format(number=number) for unit, number in parts if number)
 
 
 def span(size: timedelta) -> str:
@@ -63,6 +64,11 @@ def span(size: timedelta) -> str:
 
 def _units(number: int, templates: tuple[str, str]) -> str:
     return templates[number != 1].format(count=f"{number:,}")
+
+
+def headed(mark: str, name: str) -> str:
+    """Return what stands before the text about a thing: ``✗ home: ``."""
+    return texts.HEADED.format(head=f"{mark} {name}", text="")
 
 
 def distance(time: datetime, now: datetime) -> str:
@@ -114,7 +120,7 @@ def _zone(local: datetime) -> str:
 
 def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:
     """Return the date and its distance: ``2027-01-25 (60 days)``."""
-    return f"{date(time, now, life)} ({distance(time, now)})"
+    return texts.BRACKETED.format(text=date(time, now, life), more=distance(time, now))
 
 
 def as_time(value: object) -> datetime | None:

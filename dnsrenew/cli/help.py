@@ -33,7 +33,7 @@ def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
     left = {name: say(command.summary) for name, command in COMMANDS.items() if " " not in name}
-    lines = [f"{say(USAGE)} dnsrenew COMMAND [options]", "", *_wrap(say(SUMMARY), columns)]
+    lines = [say(USAGE).format(command="dnsrenew COMMAND [options]"), "", *_wrap(say(SUMMARY), columns)]
     width = max(map(len, left)) + 4
     *topics, last = TOPICS
     for topic in topics:
@@ -47,7 +47,7 @@ def top_help(columns: int = 80, say: Say = str) -> str:
 def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), COMMANDS[name]
-    lines = [*_wrap(f"{say(USAGE)} {usage(name)}", columns, "", "    "), ""]
+    lines = [*_wrap(say(USAGE).format(command=usage(name)), columns, "", "    "), ""]
     lines += _wrap(_sentence(command.summary, say), columns)
     lines += _examples(command.examples, columns, say)
     if name in GROUPS:

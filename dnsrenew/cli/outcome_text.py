@@ -349,7 +349,7 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
     message, fix = ("", "") if result.error is None else (result.error.message, result.error.fix)
     template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
     line = template.format(target=target, error=say(message).strip())
-    head = f"{indent}{red('✗')} {name}: " if name else f"{indent}{red('✗')} "
+    head = formatting.headed(f"{indent}{red('✗')}", name) if name else f"{indent}{red('✗')} "
     lines = formatting.wrap(line, columns, head, f"{indent}  ")
     if fix:
         lines += formatting.wrap(say(fix), columns, f"{indent}  {yellow('→')} ", f"{indent}    ")

@@ -62,7 +62,7 @@ class Progress:
 
     def write_warning(self, event: Event) -> None:
         """Write a warning, with ``-q`` too."""
-        prefix = f"{yellow('!')} {event.certificate}: " if event.certificate else f"{yellow('!')} "
+        prefix = formatting.headed(yellow("!"), event.certificate) if event.certificate else f"{yellow('!')} "
         columns, _ = self.terminal.err.size()
         lines = formatting.wrap(warning_text(event.data), columns, prefix, "  ")
         self.terminal.write_message("\n".join(lines), LineFields(WARNING, event.certificate, event.data.get("code")))
@@ -109,14 +109,15 @@ class PlainProgress(Progress):
         """Write the line."""
         if event.kind == "dns-visible":
             self._last_shown.pop(certificate.name, None)
-        duration = f" ({formatting.seconds(line.seconds)})" if line.seconds is not None else ""
-        text = f"{_MARKS.get(line.mark, '')}{line.text}{duration}"
+        text = f"{_MARKS.get(line.mark, '')}{line.text}"
+        if line.seconds is not None:
+            text = texts.BRACKETED.format(text=text, more=formatting.seconds(line.seconds))
         if line.error and (self.show_errors or line.show_error):
             text = texts.HEADED.format(head=text, text=line.error)
         failure = event.data.get("error")
         code = failure.get("code") if isinstance(failure, Mapping) else None
         fields = LineFields(WARNING if line.mark in _MARKS else INFO, certificate.name, code)
-        self._write(f"{certificate.name}: {text}", fields)
+        self._write(texts.HEADED.format(head=certificate.name, text=text), fields)
 
     def show_waiting(self, certificate: EventText, seconds: float) -> None:
         """Write the states of the name servers if they changed, or if they were not shown for a while."""
@@ -130,7 +131,7 @@ class PlainProgress(Progress):
         line = texts.DNS_PROGRESS.format(
             activity=certificate.activity, elapsed=formatting.seconds(seconds), servers=summary(certificate.servers)
         )
-        self._write(f"{certificate.name}: {line}", LineFields(INFO, certificate.name))
+        self._write(texts.HEADED.format(head=certificate.name, text=line), LineFields(INFO, certificate.name))
 
     def _write(self, text: str, fields: LineFields) -> None:
         """Write a line; on a terminal, as several that fit."""

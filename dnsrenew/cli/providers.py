@@ -166,7 +166,7 @@ def _wrapped(needs: str, names: int, titles: int, columns: int | None) -> list[s
 def _needs(provider: Provider) -> str:
     if provider.any_options:
         return texts.SEE_DOCUMENTATION
-    return ", ".join(option for option, spec in provider.options.items() if spec.required) or "-"
+    return texts.SEPARATOR.join(option for option, spec in provider.options.items() if spec.required) or "-"
 
 
 def _one(provider: Provider, columns: int) -> list[str]:

@@ -153,12 +153,14 @@ COUNTED: Final = "{number} {noun}s"
 DAYS: Final = ("{count} day", "{count} days")
 HOURS: Final = ("{count} hour", "{count} hours")
 MINUTES: Final = ("{count} minute", "{count} minutes")
+UNITS: Final = ("{number} s", "{number} min", "{number} h")
 SHORT_TIME: Final = "less than a minute"
 AGO: Final = "{span} ago"
 SHORTENED: Final = ((" days", " d"), (" hours", " h"), (" minutes", " min"), (" minute", " min"))
 """Words that are shortened in tables."""
 HEADING: Final = "{title}:"
 HEADED: Final = "{head}: {text}"
+BRACKETED: Final = "{text} ({more})"
 SEPARATOR: Final = ", "
 SPACE: Final = " "
 """Between two sentences."""

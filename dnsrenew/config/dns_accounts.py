@@ -32,7 +32,7 @@ from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
 from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
-from dnsrenew.errors import ConfigError, Phrase, as_clause
+from dnsrenew.errors import ConfigError, Phrase, as_clause, described
 
 _COMMON: Final[Mapping[str, ReadField]] = {
     "zones": list_of(zone, texts.ZONES, least=1, one=True),
@@ -325,7 +325,7 @@ def _describe_option(provider: Provider, key: str) -> str:
     first = text.partition(" ")[0]
     if len(first) == 1 or first[1:].islower():
         text = text[0].lower() + text[1:]
-    return texts.OPTION.format(help=text, provider=provider.name)
+    return texts.OPTION.format(help=described(text), provider=provider.name)
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:

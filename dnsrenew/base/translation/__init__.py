@@ -49,10 +49,11 @@ class Translator:
         self._catalogue: Mapping[str, str] = {} if language == "en" else read_catalogue(language)
 
     def template(self, english: str) -> str:
-        """Return the translation of a template, or the template itself."""
+        """Return the translation of a template, whatever its first letter is, or the template itself."""
         if self._catalogue and english.startswith(_SERIES):
             return _BETWEEN.sub(lambda match: self.between(match[0]), english)
-        return self._catalogue.get(english) or self.between(english)
+        capital = english[:1].upper() + english[1:]
+        return self._catalogue.get(english) or self._catalogue.get(capital) or self.between(english)
 
     def between(self, english: str, context: str = "list") -> str:
         """Return what stands between the parts of a list, for a comma and a space; any other text as it is."""

@@ -233,7 +233,7 @@ def _fleet_remove_show(invocation: Invocation, result: RemovedCertificates) -> N
     terminal = invocation.terminal
     columns = terminal.err.size()[0]
     for name, error in result.failed:
-        terminal.write_message("\n".join(error_text.lines(error, columns, f"{red('✗')} {name}: ")))
+        terminal.write_message("\n".join(error_text.lines(error, columns, formatting.headed(red("✗"), name))))
     if result.removed and not terminal.quiet:
         certificates = formatting.count(len(result.removed), texts.CERTIFICATE)
         revoked = formatting.count(len(result.revoked), texts.CERTIFICATE)

@@ -139,7 +139,11 @@ def _summary(servers: Sequence[Mapping[str, str]]) -> str:
     template = texts.CNAME_COUNT_ONE if len(servers) == 1 else texts.CNAME_COUNT
     parts = [template.format(count=count, total=len(servers))]
     for state, text in texts.CNAME_SERVERS.items():
-        its = [f"{each['server']} ({each['address']})" for each in servers if each["state"] == state]
+        its = [
+            texts.BRACKETED.format(text=each["server"], more=each["address"])
+            for each in servers
+            if each["state"] == state
+        ]
         if its:
             parts.append(text.format(servers=formatting.listed(its)))
     return "; ".join(parts)

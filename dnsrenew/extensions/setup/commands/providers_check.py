@@ -107,8 +107,9 @@ def _lines(result: MustResult, columns: int | None, *, verbose: int) -> list[str
         return formatting.wrap(
             texts.MUST_NOT_TESTED.format(must=shown, reason=say(result.reason)), columns, f"{mark} ", "  "
         )
-    seconds = f" ({formatting.seconds(result.seconds)})" if verbose else ""
-    return formatting.wrap(f"{shown}{seconds}", columns, f"{mark} ", "  ")
+    if verbose:
+        shown = texts.BRACKETED.format(text=shown, more=formatting.seconds(result.seconds))
+    return formatting.wrap(shown, columns, f"{mark} ", "  ")
 
 
 def _show_end(invocation: Invocation, found: AccountCheck, columns: int | None) -> None:
