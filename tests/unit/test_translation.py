@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import tomllib
 from copy import copy, deepcopy
 from datetime import datetime
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_a_translation_is_chinese() -> None:
     worded = {
         key: text
         for key, text in CATALOGUES["zh"].items()
-        if translations.has_words(key) and "://" not in key.partition(" ")[0]
+        if key != "CA" and translations.has_words(key) and "://" not in key.partition(" ")[0]
     }
     assert [key for key, text in worded.items() if not CHINESE.search(text)] == []
 
@@ -147,6 +148,79 @@ msgstr ""
 msgid "last"
 msgstr "letzt"
 """
+
+
+# ── Chinese ─────────────────────────────────────────────────────────────────────────────
+
+TERMS: Final = {
+    "验证方式, 验证": "质询|挑战",
+    "凭据": "机密(?!钥)|秘密",
+    "服务商": "托管商|提供商|供应商",
+    "存储目录": "存储(?!目录|位置)",
+    "令牌": "[\u4e00-\u9fff] ?token|(?<![_/])token ?[\u4e00-\u9fff]",
+    "更正": "改正|修正",
+    "另一个 dnsrenew 进程": "一个运行",
+    "指定, 输入, 显示, 返回": "给出",
+    "生成, 写入": "写出",
+    "不会": "从不",
+    "不支持, 没有": "不认识",
+    "Web 服务器": "(?:网站|网页)服务器",
+    "申请证书": "下单|下订单",
+    "CA": "CA 机构",
+    "您是不是想输入": "是否想|是不是想(?!输入)|您是想",
+    "密钥环": "钥匙串",
+    "外部辅助服务": "助手",
+    "本机": "本系统|当前主机|这台主机",
+    "邮件地址": "电子邮箱|邮箱地址|电子邮件地址",
+    "双重验证": "双因素|两步验证|二次验证",
+    "需要续期, 续期时间": "是否到期|应续期",
+    "设置自动续期任务": "安装自动续期",
+    "口令 (of a private key)": "没有密码的私钥",
+}
+"""For one thing one term, and the words that are not used for it."""
+LAYOUT: Final = {
+    "a mark of half width": r"[\u4e00-\u9fff] ?[:;,!](?=\s|[\u4e00-\u9fff]|$)|\([^()]*[\u4e00-\u9fff]|[\u4e00-\u9fff]\(",
+    "a space beside a mark of full width": "\\S [（），：；。、？！]|[（），：；。、？！] ",
+    "Chinese and Latin without a space": "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]",
+    "a number without a space": r"[\u4e00-\u9fff]\{(?:ago|distance|count|number|seconds|elapsed|duration|timeout)\}",
+    "an English unit": r"\} ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b",
+}
+_PARENT: Final = Path(__file__).parents[2]
+CHINESE_PAGES: Final = [
+    path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))
+]
+
+
+def written_in_chinese() -> list[str]:
+    """Return the translations, and the sources of the Chinese pages, each without code and links."""
+    checks = tomllib.loads((_PARENT / "docs" / "checks.toml").read_text("utf-8"))
+    pages = [page.read_text("utf-8") for page in CHINESE_PAGES]
+    lines = [line for page in pages for line in re.sub(r"(?ms)^```.*?^```$", "", page).splitlines()]
+    lines += [text for check in checks.values() for text in check.get("zh", {}).values()]
+    return [
+        re.sub(r"`[^`]*`|\]\([^)]*\)|https?://[\w./#-]+", "", each) for each in (*CATALOGUES["zh"].values(), *lines)
+    ]
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_one_chinese_term_for_one_thing(term: str) -> None:
+    """No message, help or page in Chinese has a word for which another one was chosen."""
+    assert [text for text in written_in_chinese() if re.search(TERMS[term], text)] == [], term
+
+
+@pytest.mark.parametrize("fault", LAYOUT)
+def test_chinese_is_set_as_chinese(fault: str) -> None:
+    """Marks have full width and no space beside them; Latin words and numbers have one; units are Chinese."""
+    assert [text for text in CATALOGUES["zh"].values() if re.search(LAYOUT[fault], re.sub("`[^`]*`", "x", text))] == []
+
+
+def test_a_chinese_page_quotes_the_screen() -> None:
+    """What the page about problems says that you see is what the program says."""
+    page = (_PARENT / "docs" / "guides" / "when-something-goes-wrong.zh.md").read_text("utf-8")
+    seen = [cell for row in re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE) for cell in re.findall("`([^`]*)`", row)]
+    quoted = [each.removesuffix(" …") for each in seen if CHINESE.search(each)]
+    assert len(quoted) > 3
+    assert [each for each in quoted if not any(each in text for text in CATALOGUES["zh"].values())] == []
 
 
 # ── how it works ────────────────────────────────────────────────────────────────────────
