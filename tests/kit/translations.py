@@ -61,6 +61,8 @@ _TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.
 """Phrases that are only what is typed."""
 _CHINESE_HOSTS: Final = ("aliesa", "aliyun", "dnspod", "edgeone", "huaweicloud", "qcloud")
 """DNS hosts with a title and pages in Chinese."""
+_TITLED: Final = (*_CHINESE_HOSTS, "acme.sh", "hook", "hurricane", "manual", "rfc2136")
+"""Those, and titles with words."""
 _HOSTS: Final = (
     *_CHINESE_HOSTS,
     *("acme-dns", "acme.sh", "azure", "bunny", "cloudflare", "cloudns", "desec", "digitalocean", "dnsimple", "duckdns"),
@@ -105,7 +107,8 @@ def english() -> Mapping[str, set[str]]:
         host = find_provider(name)
         assert host is not None, name
         said = [each for spec in host.options.values() for each in (spec.help, spec.form)]
-        said += [host.title, host.website, host.docs] if name in _CHINESE_HOSTS else []
+        said += [host.title] if name in _TITLED else []
+        said += [host.website, host.docs] if name in _CHINESE_HOSTS else []
         found.setdefault("providers", set()).update(each.template for each in (*said, host.behaviour.note) if each)  # type: ignore[attr-defined]  # a Message
     titles = (each.title for each in other_hosts() if any("\u4e00" <= letter <= "\u9fff" for letter in each.title))
     found["providers"] |= {title.template for title in titles}  # type: ignore[attr-defined]  # as above
