@@ -159,6 +159,8 @@ TERMS: Final = {
     "存储目录": "存储(?!目录|位置)",
     "令牌": "[\u4e00-\u9fff] ?token|(?<![_/])token ?[\u4e00-\u9fff]",
     "更正": "改正|修正",
+    "条途径": "个途径",
+    "目录": "文件夹",
     "另一个 dnsrenew 进程": "一个运行",
     "指定, 输入, 显示, 返回": "给出",
     "生成, 写入": "写出",
@@ -179,7 +181,7 @@ TERMS: Final = {
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
-    "a mark of half width": r"[\u4e00-\u9fff] ?[:;,!](?=\s|[\u4e00-\u9fff]|$)|\([^()]*[\u4e00-\u9fff]|[\u4e00-\u9fff]\(",
+    "a mark of half width": r"[\u4e00-\u9fff] ?[:;,!](?:[\s\u4e00-\u9fff]|$)|\([^()]*[\u4e00-\u9fff]|[\u4e00-\u9fff]\(",
     "a space beside a mark of full width": "\\S [（），：；。、？！]|[（），：；。、？！] ",
     "Chinese and Latin without a space": "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]",
     "a number without a space": r"[\u4e00-\u9fff]\{(?:ago|distance|count|number|seconds|elapsed|duration|timeout)\}",
@@ -307,8 +309,8 @@ def test_a_mistake_is_translated() -> None:
     other = Mistake("dnsrenew.toml", 9, "agree_terms", MISSING, "true", None, AGREE.format(terms="lab"))
     error = config_error([one, other])
     assert Translator("zh").message(error.message) == (
-        'dnsrenew.toml:7: 证书 home，第 2 个途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
-        '否则请使用"home"、"backup" 或 "third"。\n'
+        'dnsrenew.toml:7: 证书 home，第 2 条途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
+        '否则请使用 "home"、"backup" 或 "third"。\n'
         "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'The DNS account "hom" is unknown.'
