@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.translation import Translator
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, StoreError
@@ -44,6 +45,12 @@ def draft(tmp_path: Path) -> InitDraft:
 def names(folder: Path) -> list[str]:
     """The names in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_comments_about_the_host_are_in_the_language(draft: InitDraft) -> None:
+    """The options that were not asked for are described in the language of the reader."""
+    assert "# zone_id: Zone ID，显示在区域的概述页面上" in make_files(draft, Translator("zh").message).text
+    assert "# zone_id: Zone ID, shown on the zone's overview page" in make_files(draft).text
 
 
 def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:
