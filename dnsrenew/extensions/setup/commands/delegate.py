@@ -11,10 +11,11 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns_persist01.record import line as record_line
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.invocation import Invocation
+from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal, dim, green, red, yellow
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, series
 from dnsrenew.extensions.setup.delegate import delegate as operation
 from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 from dnsrenew.operations import texts as operation_texts
@@ -139,14 +140,10 @@ def _summary(servers: Sequence[Mapping[str, str]]) -> str:
     template = texts.CNAME_COUNT_ONE if len(servers) == 1 else texts.CNAME_COUNT
     parts = [template.format(count=count, total=len(servers))]
     for state, text in texts.CNAME_SERVERS.items():
-        its = [
-            texts.BRACKETED.format(text=each["server"], more=each["address"])
-            for each in servers
-            if each["state"] == state
-        ]
-        if its:
-            parts.append(text.format(servers=formatting.listed(its)))
-    return "; ".join(parts)
+        found = [each for each in servers if each["state"] == state]
+        its = [texts.BRACKETED.format(text=each["server"], more=each["address"]) for each in found]
+        parts += [text.format(servers=formatting.listed(its))] if its else []
+    return say(series(parts, "; "))
 
 
 def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> list[str]:
