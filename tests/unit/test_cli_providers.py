@@ -170,13 +170,14 @@ def in_chinese(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("name", ["aliesa", "aliyun", "dnspod", "edgeone", "huaweicloud", "qcloud"])
 def test_a_chinese_host_in_chinese(folder: Path, name: str) -> None:
-    """Title, options, comments of the block and notes are Chinese, and the links lead to Chinese pages."""
+    """Title, options, comments of the block, notes and units are Chinese, and the links lead to Chinese pages."""
     said = in_chinese(folder, name)
     prose = re.sub(r"https?://[\w./-]+|[\w.-]+:[\w.,-]+|^\S+ = .*$", "", said, flags=re.MULTILINE)
     assert re.search(r"[A-Za-z]{2,}(?: [a-z]{2,}){2}", prose) is None
     assert "alibabacloud.com" not in said
     assert "tencentcloud.com" not in said
     assert "en-us" not in said
+    assert re.search(r"新值最多需等待 \d+ (?:秒|分钟)才可见", said)
     assert list(tomllib.loads(in_chinese(folder, name, "-q"))["dns"]) == [name]
 
 
