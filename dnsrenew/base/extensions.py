@@ -1,8 +1,9 @@
 """The extensions: what dnsrenew can do beyond the certificates of one host.
 
-An extension is a folder of ``dnsrenew/extensions`` whose ``EXTENSION`` plugs into four tables: commands, addresses of
-stores, listeners of a run, and checks. The core finds it by its folder, and imports it only where a table is read:
-without the folder, all that is not the extension's own works as before.
+An extension is a folder of ``dnsrenew/extensions`` whose ``EXTENSION`` plugs into tables: commands, addresses of
+stores, listeners of a run, checks, the diagnosis after a failure, and the tools for DNS accounts. The core finds it by
+its folder, and imports it only where a table is read: without the folder, all that is not the extension's own works as
+before.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The operations of a Renewer besides renewal: status, revocation, accounts."""
+"""The operations of a Renewer besides renewal: status, revocation, accounts, rollback, certificates by hand."""

@@ -37,13 +37,6 @@ class FinishedRun(Frozen, kw_only=True):
         return [replace(each, warnings=(*each.warnings, *warnings)) for each in self.outcomes]
 
 
-class WatchedHealth(Protocol):
-    """Whether all is well, and what is wrong."""
-
-    ok: bool
-    text: str
-
-
 class WatchedNumbers(Protocol):
     """The numbers that an endpoint shows. Thread-safe."""
 

@@ -24,8 +24,8 @@ from dnsrenew.deploy import engine, texts
 from dnsrenew.deploy.entry import Entry, entries, entry_ids
 from dnsrenew.deploy.file_set import AS_LEFT, complete_renames
 from dnsrenew.deploy.protocol import FOLDERS
-from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, LockedError, SecretError, StoreError
-from dnsrenew.renewal.due import unexpected
+from dnsrenew.errors import DeployError, DnsRenewError, LockedError, SecretError, StoreError
+from dnsrenew.renewal.due import stopped_by
 from dnsrenew.store import State, Store
 
 _FIELDS: Final = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds")
@@ -193,16 +193,11 @@ def deploy_after_renewal(
     try:
         with store.lock(spec.name, context=its, wait=wait):
             return deploy_pending(spec, done, store.read_state(spec.name), store, its)
-    except LockedError as error:
-        if done.status == "renewed":  # what is there is another run's now, and the next one looks again
-            return done
-        return replace(done, status="locked", error=error)
-    except Cancelled as error:
-        return replace(done, status="interrupted", error=error)
-    except DnsRenewError as error:
-        return replace(done, status="failed", error=error)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
-        return replace(done, status="failed", error=unexpected(error, its))
+        status, problem = stopped_by(error, its)
+        if status == "locked" and done.status == "renewed":  # what is there is another run's now; the next one looks
+            return done
+        return replace(done, status=status, error=problem)
 
 
 def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""When a certificate is renewed, and why. Pure functions of the configuration, the stored state and the time."""
+"""When a certificate is renewed, and why; what a renewal is asked to do, and the outcome of one certificate."""
 
 from __future__ import annotations
 
@@ -256,8 +256,6 @@ class Fingerprints(Frozen):
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
-
-# The options of a run.
 
 
 def _unknown_fingerprint(_spec: CertificateSpec, _failed: State) -> int | None:

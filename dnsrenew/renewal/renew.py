@@ -4,7 +4,8 @@
 route selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds out before an
 order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
 finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
-:func:`_keep` stores the result.
+:func:`_keep` stores the result. In a run of several certificates, :class:`~dnsrenew.renewal.renewals.Renewals` deploys
+them when all have been renewed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.solver import Placements, Value
-from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsRenewError, LockedError, ProviderError
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, ProviderError
 from dnsrenew.renewal import deploying, due, failure, renewal_info, resume, texts
-from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, unexpected
+from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, stopped_by
 from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
@@ -59,25 +60,16 @@ def renew_certificate(
                 reason = now.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
                 now, state = _renew(Job(spec, services(), state, reason, context, options))
-            return _deploy(spec, now, state, store, context) if may_deploy(spec, options) else now
-    except LockedError as error:
-        return outcome(spec, store, state, "locked", context, reason=reason, error=error)
-    except Cancelled as error:
-        return outcome(spec, store, state, "interrupted", context, reason=reason, error=error)
-    except DnsRenewError as error:
-        return outcome(spec, store, state, "failed", context, reason=reason, error=error)
+            # Also after a failed renewal: the deployments that have not succeeded yet.
+            return deploying.deploy_pending(spec, now, state, store, context) if may_deploy(spec, options) else now
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
-        return outcome(spec, store, state, "failed", context, reason=reason, error=unexpected(error, context))
+        status, problem = stopped_by(error, context)
+        return outcome(spec, store, state, status, context, reason=reason, error=problem)
 
 
 def may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
     """Return whether the pending deployments of a certificate are tried."""
     return bool(spec.deploy) and options.deploy and not options.dry_run
-
-
-def _deploy(spec: CertificateSpec, done: Outcome, state: State, store: Store, context: Context) -> Outcome:
-    """Run the deployments that have not succeeded yet, also after a failed renewal."""
-    return deploying.deploy_pending(spec, done, state, store, context)
 
 
 def _renew(job: Job) -> tuple[Outcome, State]:

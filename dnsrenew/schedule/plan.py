@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.schedule.running import Halt
 
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
-KINDS: Final[tuple[ScheduleKind, ...]] = get_args(ScheduleKind)
 
 MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
 """Part of every installed file. A file without it was not written by dnsrenew and is left alone."""

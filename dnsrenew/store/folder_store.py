@@ -1,4 +1,4 @@
-"""The store: certificates with their versions and states, accounts, locks (contract, section 5).
+"""The store: certificates with their versions and states, accounts, locks.
 
 fsyncs, in order; a renewal takes 15, the first one with a new account and a new store 21:
 

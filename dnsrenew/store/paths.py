@@ -1,4 +1,4 @@
-"""The paths of the store and the names it accepts (contract, section 5); its folders, made and tested for writing."""
+"""The paths of the store and the names it accepts; its folders, made and tested for writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store: certificates with their versions and states, accounts, the journal, and locks (contract, section 5).
+"""The store: certificates with their versions and states, accounts, the journal, and locks.
 
 A folder and a database have the methods of :class:`StorePlace`; what follows from these is the same for both. Nothing
 outside opens the files of a store.

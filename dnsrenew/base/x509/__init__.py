@@ -1,4 +1,4 @@
-"""Private keys, certificate signing requests and certificates: the only folder that uses cryptography."""
+"""Private keys, certificate signing requests and certificates: the only folder of the core that uses cryptography."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ from dnsrenew.errors import DeployError
 CONFIG: Final = "config.yaml"
 _SETTING: Final = re.compile(r"^([A-Za-z_][\w.-]*):(?:[ \t]+([^\n]*?))?[ \t]*\r?$", re.MULTILINE)
 _WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "null": None, "~": None, "": None}
-_BLOCKS: Final = ("|", ">")
 
 
 class HfsFolder:

@@ -32,11 +32,6 @@ class DynadotDriver(BatchDriver):
         """Return the API of the account."""
         return DynadotApi(self.context)
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone: its name is its identifier."""
-        del api
-        return zone
-
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
         del owners

@@ -23,11 +23,6 @@ class GlesysDriver(RecordDriver):
         credentials = basic(self.context.text("auth_username"), self.context.text("auth_token"))
         return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone: a domain has no other identifier."""
-        del api
-        return zone
-
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain: the API selects none."""
         del owners

@@ -29,11 +29,6 @@ class Ipv64Driver(RecordDriver):
         """Return the API of the account."""
         return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('api_key')}"})
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone: requests are few, and the records come with all domains."""
-        del api
-        return zone
-
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of all domains of the account."""
         del zone, owners

@@ -31,11 +31,6 @@ class PorkbunDriver(RecordDriver):
         """Return the API of the account."""
         return HostApi(self.context, ADDRESS)
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone: its name is its identifier."""
-        del api
-        return zone
-
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by one name only."""
         del owners

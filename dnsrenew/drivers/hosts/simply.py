@@ -21,11 +21,6 @@ class SimplyDriver(RecordDriver):
         credentials = basic(self.context.text("account_name"), self.context.text("api_key"))
         return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone: the domain is the name of its product."""
-        del api
-        return zone
-
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
         del owners

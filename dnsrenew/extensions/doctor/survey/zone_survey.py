@@ -28,7 +28,6 @@ from dnsrenew.extensions.doctor.survey.probes import ProbeQuestion
 
 _SOA: Final = dns.rdatatype.SOA
 _NS: Final = dns.rdatatype.NS
-_DS: Final = dns.rdatatype.DS
 _ADDRESS_TYPES: Final = (dns.rdatatype.A, dns.rdatatype.AAAA)
 _TOP_LEVEL: Final = 2  # labels, with the root's empty one
 _PARENT_ADDRESSES: Final = 4  # of the zone above: a registry has dozens, which say the same

@@ -1,6 +1,6 @@
 """One ``SSLContext`` for every name of a fleet: ``server.ssl_context`` makes it.
 
-``index`` has all names in memory, and ``feed`` keeps it as the database is. ``cache`` has the contexts of the
-certificates that are asked for, ``loading`` fetches them in the background. ``on_demand`` asks the program about names
-that the fleet does not have.
+``loading`` has all names in memory, and fetches certificates in the background; ``server`` keeps the names as the
+database has them. ``context`` has the contexts of the certificates that are asked for. ``on_demand`` asks the program
+about names that the fleet does not have.
 """

@@ -1,5 +1,5 @@
 """``dnsrenew import``: what other ACME clients have, read, written as ours, and explained.
 
-``kinds`` names the tools; each has a reader (``certbot``, ``lego`` …) that returns the values of ``found``. ``plan``
+``plan`` names the tools; each has a reader (``certbot``, ``lego`` …) that returns the values of ``model``. ``plan``
 merges them, ``config_file`` and ``into_store`` write, ``servers`` and ``timers`` say what is left to do.
 """

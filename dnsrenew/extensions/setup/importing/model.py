@@ -1,6 +1,6 @@
 """What a reader finds in the folder of another tool: neutral values, the same for all tools.
 
-A reader is a module with three functions; ``kinds`` lists them all:
+A reader is a module with three functions; ``plan`` lists them all:
 
 ``usual(host: HostView) -> list[Path]``
     the folders where the tool keeps its data by default, whether they exist or not.

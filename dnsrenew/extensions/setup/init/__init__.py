@@ -2,6 +2,7 @@
 
 ``interview`` goes through the ``questions`` in order; ``answers`` has those answers that are given in a file or as
 options, which go through the same checks. ``servers`` finds the programs that can get the certificate, and
-``deployments`` the entries for them; ``dns_host`` finds the host by its name servers, ``account_test`` writes a test
-value with its account, and ``write_config`` writes the files. Nothing here prints: the command implements ``Person``.
+``deployments`` the entries for them; ``host_question`` finds the host by its name servers, ``account_test`` writes a
+test value with its account, and ``write_config`` writes the files. Nothing here prints: the command implements
+``Person``.
 """

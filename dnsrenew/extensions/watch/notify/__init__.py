@@ -1,5 +1,5 @@
-"""Messages about changes of certificates, and a heartbeat (contract, section 8).
+"""Messages about changes of certificates, and a heartbeat.
 
-``tell`` is called after a run: ``changes`` finds what is new, ``message`` writes one text of all of it, ``send`` sends
-it to every address, and ``heartbeat`` reports the run to a service that watches.
+After a run, ``message`` finds what is new and writes one text of all of it, and ``send`` sends it to every address and
+reports the run to a service that watches.
 """
