@@ -18,14 +18,12 @@ from tests.kit.child import ROOT
 from tests.kit.processes import wait_until
 from tests.kit.tool_folders import OldMachine, rsa_key
 from tests.lab import Lab
-from tests.lab.settings import to_toml
-from tests.lab.systemd import SystemdMachine, systemd_machine
+from tests.lab.systemd import RELOAD, SystemdMachine, configure, status, systemd_machine
 
 pytestmark = pytest.mark.timeout(600)  # the first one may make the root folder
 
 TIMER, SERVICE, RUN = "dnsrenew.timer", "dnsrenew.service", "dnsrenew-run.service"
 TLS: Final = "/etc/nginx/tls"
-RELOAD: Final = ["systemctl", "reload", "nginx"]
 UNITS: Final = ("dnsrenew*", "tell-me@*", "certbot*", "own*")
 RULE: Final = (ROOT / "docs/guides/unprivileged.md").read_text("utf-8").partition("```js\n")[2].partition("```")[0]
 
@@ -64,17 +62,6 @@ def nginx(machine: SystemdMachine, lab: Lab) -> Iterator[str]:
     machine.good("systemctl", "stop", "nginx")
 
 
-def configure(machine: SystemdMachine, lab: Lab, user: str = "root", **changes: Any) -> None:
-    """Write a configuration, as docs/guides/systemd.md and unprivileged.md place it."""
-    folder = "/etc/dnsrenew" if user == "root" else f"/var/lib/{user}/certificates"
-    store = "/var/lib/dnsrenew" if user == "root" else "state"
-    given = {"store": store, "ca.lab.trust": f"{folder}/ca.pem", **changes}
-    machine.write(f"{folder}/ca.pem", lab.ca.trust_pem.read_text())
-    machine.write(f"{folder}/dnsrenew.toml", to_toml(lab.config(given)), 0o600)
-    if user != "root":
-        machine.good("chown", "-R", f"{user}:", folder)
-
-
 def deployed(verify: str = "") -> dict[str, Any]:
     """Return the deployment of docs/guides/systemd.md; without the port of nginx, only its files."""
     files = {"to": "files", "certificate": f"{TLS}/fullchain.pem", "key": f"{TLS}/privkey.pem"}
@@ -92,11 +79,6 @@ def served(address: str) -> str:
     """Return the serial number of the certificate that is served."""
     host, port = address.split(":")
     return x509.read_certificate(ssl.get_server_certificate((host, int(port)))).serial
-
-
-def status(machine: SystemdMachine, *options: str) -> Any:
-    """Return the document of `status`."""
-    return json.loads(machine.run("dnsrenew", "status", "--json", "-q", *options).stdout)
 
 
 def exposure(machine: SystemdMachine, unit: str, *options: str, user: str = "root") -> str:

@@ -11,10 +11,9 @@ from typing import Final
 import pytest
 
 from tests.lab import Lab
-from tests.lab.systemd import SystemdMachine, systemd_machine
+from tests.lab.systemd import RELOAD, SystemdMachine, configure, status, systemd_machine
 
-from .test_systemd import RELOAD, SERVICE, configure, status
-
+SERVICE: Final = "dnsrenew.service"
 MANY: Final = 20
 LIVE: Final = "/etc/nginx/live"
 

@@ -7,6 +7,7 @@ power cut. The network is that of the tests, so that the lab can be reached. Not
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,11 +17,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
 from .debian import CHECKOUT, SOURCES, bootstrap, made
+from .settings import to_toml
+
+if TYPE_CHECKING:
+    from .lab import Lab
 
 _T = TypeVar("_T")
 _PACKAGES: Final = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,nginx-light,procps,python3"
@@ -72,6 +77,7 @@ exec env -i container=manual PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/sys
 """
 """The devices are files of this machine, but no disk, clock or kernel log is among them."""
 _PATIENCE: Final = 60.0
+RELOAD: Final = ["systemctl", "reload", "nginx"]
 
 
 def _cgroups() -> Path | None:
@@ -261,3 +267,19 @@ def _put_program(machine: SystemdMachine) -> None:
         (machine.disk / "etc/systemd/system" / unit).symlink_to("/dev/null")
     (machine.disk / "opt/dnsrenew/bin/python3").symlink_to(python)
     (machine.disk / "usr/local/bin/dnsrenew").symlink_to("/opt/dnsrenew/bin/dnsrenew")
+
+
+def configure(machine: SystemdMachine, lab: Lab, user: str = "root", **changes: Any) -> None:
+    """Write a configuration, as docs/guides/systemd.md and unprivileged.md place it."""
+    folder = "/etc/dnsrenew" if user == "root" else f"/var/lib/{user}/certificates"
+    store = "/var/lib/dnsrenew" if user == "root" else "state"
+    given = {"store": store, "ca.lab.trust": f"{folder}/ca.pem", **changes}
+    machine.write(f"{folder}/ca.pem", lab.ca.trust_pem.read_text())
+    machine.write(f"{folder}/dnsrenew.toml", to_toml(lab.config(given)), 0o600)
+    if user != "root":
+        machine.good("chown", "-R", f"{user}:", folder)
+
+
+def status(machine: SystemdMachine, *options: str) -> Any:
+    """Return the document of `status`."""
+    return json.loads(machine.run("dnsrenew", "status", "--json", "-q", *options).stdout)

@@ -74,7 +74,7 @@ def test_what_the_ca_asked_for_holds_a_person_too(tmp_path: Path) -> None:
     assert isinstance(held.error, CAError)
     assert held.next_attempt is not None
     assert held.next_attempt - stage.clock.now() >= timedelta(hours=2)
-    assert "--now" in held.error.message
+    assert "now=True" in held.error.message
     assert "now=True" in held.error.message
     assert stage.run(SPEC, attended=True, now=True).status == "renewed"
 
@@ -111,7 +111,7 @@ def test_after_five_orders_in_an_hour_a_person_is_reported_when_it_goes_on(
     assert held.next_attempt is not None
     assert timedelta(0) < held.next_attempt - stage.clock.now() <= timedelta(hours=1)
     assert held.error.evidence["until"][:10] in held.error.message
-    assert "--now" in held.error.fix
+    assert "now=True" in held.error.fix
     stage.enter(WORKS)
     more = replace(spec, name="more", domains=("y.test",), identifiers=("y.test",))
     assert stage.run(more, attended=True).status == "renewed"

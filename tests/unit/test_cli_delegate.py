@@ -98,7 +98,7 @@ def test_the_record_and_the_wait(operation: Delegator, capsys: pytest.CaptureFix
     assert out.splitlines()[-1] == "→ Next, run: dnsrenew renew home"
     progress = [line.partition(", after ")[2] for line in err.splitlines() if ", after " in line]
     assert [line.partition(":")[0] for line in progress] == ["2 s", "4 s", "65 s", "70 s"]
-    assert progress[1].endswith("1 of 2 name servers show it; leads elsewhere at ns1.example.com (192.0.2.2)")
+    assert progress[1].endswith("1 of 2 name servers show it; points elsewhere at ns1.example.com (192.0.2.2)")
     assert "CNAME shown by every name server (75 s)" in err
 
 
@@ -208,7 +208,7 @@ REFUSED = replace(CHECK, reason=OTHER_FORM.format(), seen=("ca.test; accounturi=
 
 
 ACCEPTED = ["✓ _validation-persist.x.test: the CA lab would accept the TXT record there"]
-LED = ["  A CNAME record leads from there to x.far.test.", f'  x.far.test TXT "{WANTED}"']
+LED = ["  A CNAME record there points to x.far.test.", f'  x.far.test TXT "{WANTED}"']
 
 
 @pytest.mark.parametrize(("checks", "status", "lines"), [((CHECK,), 0, ACCEPTED), ((CHECK, REFUSED), 1, LED)])

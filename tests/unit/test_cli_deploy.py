@@ -220,6 +220,8 @@ def test_from_the_csr_to_the_server(here: Path, capsys: pytest.CaptureFixture[st
     Path(f"{here}-gone").mkdir()
     assert main(["install", "home", "--certificate", "home.crt", "--key", "served/home.pem"]) == 0
     assert capsys.readouterr().out.startswith("· home has this certificate already\n")
+    Path("token").write_text("t0ken")  # without it the next renewal would fail
+    Path("token").chmod(0o600)
     assert main(["status", "--check", "-q", "home"]) == 0
 
 

@@ -209,7 +209,6 @@ ELSEWHERE: Final = {
     "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
     "fleet status": "integration/test_fleet_commands:tables_are_written",
     "fleet sync": "integration/test_fleet_commands:tables_are_written",
-    "help": "unit/test_cli_help:",
     "import": "integration/test_import_certbot: integration/test_import_hfs:",
     "import {quoted}": "unit/test_import_ground:",
     "install": "unit/test_by_hand:the_answer_to_the_csr",

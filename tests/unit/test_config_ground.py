@@ -79,7 +79,7 @@ def refused(load: Callable[[], Config]) -> dict[str, Any]:
         load()
     assert caught.value.code == "config-untrusted"
     assert caught.value.evidence["path"] in caught.value.message
-    assert "--insist" in caught.value.fix
+    assert "insist=True" in caught.value.fix
     return caught.value.evidence
 
 
@@ -110,7 +110,7 @@ def test_a_sound_folder_is_used_without_a_word(folder: Path) -> None:
     ],
 )
 def test_root_refuses_every_weak_file(folder: Path, name: str, weaken: Weakening, fault: str, command: str) -> None:
-    """Root refuses each file that others can change. The error has the path and the command; --insist uses it."""
+    """Root refuses each file that others can change. The error has the path and the command; insist=True uses it."""
     weaken(folder / name)
     for load in (Config.find, lambda: Config.load("dnsrenew.toml"), lambda: Config.find("dnsrenew.toml")):
         evidence = refused(load)

@@ -204,7 +204,7 @@ def test_a_route_names_one_of_two_accounts(route: Any) -> None:
             {"deploy": [Deployment("docker", container="c")]},
             "deploy[0]",
             "This deployment does nothing.",
-            'at least one of "signal"',
+            'Add at least one of "signal"',
         ),
         (
             {"dns": [DnsAccount("cloudflare", auth_token=3)]},
