@@ -151,10 +151,11 @@ class Renewer:
             services.close()
         if any(outcome.status == "not-due" for outcome in outcomes):
             found = obstacles(self._config, self._store, context)
-            outcomes = [
-                replace(each, warnings=(*each.warnings, *found)) if each.status == "not-due" else each
-                for each in outcomes
-            ]
+            if found:
+                outcomes = [
+                    replace(each, warnings=(*each.warnings, *found)) if each.status == "not-due" else each
+                    for each in outcomes
+                ]
         log_idle(outcomes)
         if dry_run:
             return outcomes

@@ -108,7 +108,7 @@ def status_of(
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
     """Return what would stop a renewal though none is due, and warn of it: a store that is read-only, a missing secret.
 
-    Only files are looked at: no program runs, and what this user may not read says nothing about the next run.
+    No program runs, and no secret is read: it may be a pipe. What this user may not read says nothing about the next run.
     """
     found: list[DnsRenewError] = []
     if store.path is not None and os.path.isdir(store.path):
@@ -119,9 +119,10 @@ def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
             number = errno.EROFS if is_mount else errno.EACCES
             found.append(translate(OSError(number, os.strerror(number)), str(store.path), "write", str(store.path)))
     for use in config.secrets:
-        if use.secret.reference.startswith("file:"):
+        scheme, _, path = use.secret.reference.partition(":")
+        if scheme == "file" and not os.access(path, os.R_OK):
             try:
-                use.secret.reveal()
+                use.secret.reveal()  # its error says what is wrong
             except SecretError as error:
                 found.append(error)
     notices = [Notice(error.code, error.message, error.fix) for error in found]

@@ -239,7 +239,7 @@ def _examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.extend(spec.name for spec in specs)
         return [Diagnosis(name=spec.name, renewable=True, route=None, next_action=None, checks=()) for spec in specs]
 
-    for place in ("command", "diagnosis"):
+    for place in ("command", "after_failure"):
         monkeypatch.setattr(f"dnsrenew.extensions.doctor.{place}.examine", examine)
     return seen
 

@@ -234,7 +234,8 @@ def test_where_nothing_has_failed_no_secret_is_read(
     read: list[Path] = []
     keep(store, 1)
     monkeypatch.setattr("dnsrenew.base.secrets.sources.from_file", read.append)
-    dns = dnsrenew.DnsAccount("rfc2136", server="127.0.0.1:1", tsig_secret=dnsrenew.Secret.file("token"))
+    (token := tmp_path / "token").write_text("t0ken")
+    dns = dnsrenew.DnsAccount("rfc2136", server="127.0.0.1:1", tsig_secret=dnsrenew.Secret.file(token))
     ca = dnsrenew.CA(DIRECTORY, name="lab")
     assert dnsrenew.obtain(STORED.domains, dns=dns, ca=ca, name=STORED.name, store=tmp_path).serial == "1"
     assert read == []

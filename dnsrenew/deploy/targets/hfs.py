@@ -320,7 +320,7 @@ class HfsApi:
         host = urlsplit(self.url).hostname or ""
         if not isinstance(port, int) or not 0 < port < _FIRST_FREE or host not in _THIS_HOST:
             return False
-        with contextlib.suppress(OSError), socket.create_connection((host, port), _PAUSE):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=_PAUSE):
             return False
         return True
 
