@@ -249,7 +249,7 @@ def test_mistakes_are_reported_while_it_waits(by_hand: Lab, workspace: Workspace
         run.wait_for(f"{name} has other records already (TXT)")
         by_hand.update(ZONE, remove=[("_acme-challenge",)])
         point(by_hand, "somewhere.example.test")
-        run.wait_for(f"The CNAME record of {name} leads to somewhere.example.test.")
+        run.wait_for(f"The CNAME record of {name} points to somewhere.example.test.")
         by_hand.update(ZONE, remove=[("_acme-challenge",)], add=[(f"{name}", "CNAME", f"{value}.")], ttl=1)
         run.wait_for(f"The CNAME record is at {name}.{ZONE}")
         point(by_hand, value)
@@ -264,7 +264,7 @@ def test_a_chain_that_ends_there(by_hand: Lab, workspace: Workspace) -> None:
     point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}")
     done = workspace.run("delegate", "home", "--json")
     assert done.returncode == 0, done.stderr
-    assert "leads to" not in done.stderr
+    assert "points to" not in done.stderr
 
 
 def test_a_wildcard_is_not_enough(by_hand: Lab, workspace: Workspace) -> None:

@@ -459,7 +459,7 @@ def test_the_live_view_of_the_test_and_the_rehearsal(newcomer: Newcomer, lab: La
             tested = talk.expect("works.")
             assert "is not updated yet" in tested
             assert "validation by" not in tested  # no CA is asked as yet
-            talk.expect("Rehearsing")
+            talk.expect("dry run")
             talk.expect("ns2")
             talk.expect("dry run at letsencrypt succeeded")
             lab.flush()

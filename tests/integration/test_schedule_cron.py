@@ -186,7 +186,7 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
                 talk.answer(f"? {key}", account[key])
             talk.answer("? tsig_secret", lab.key.secret)
             talk.answer("Renew automatically", "y")
-            talk.answer("Rehearse", "n")
+            talk.answer("Do a dry run", "n")
             assert talk.end() == 0, talk.text
         assert lab.key.secret not in talk.text
         return " ".join(talk.text.split())
