@@ -108,7 +108,7 @@ def status_of(
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
     """Return what would stop a renewal though none is due, and warn of it: a store that is read-only, a missing secret.
 
-    No program runs, and no secret is read: it may be a pipe. What this user may not read says nothing about the next run.
+    No program runs, and no secret is read: it may be a pipe. Where this user may not look, nothing is said.
     """
     found: list[DnsRenewError] = []
     if store.path is not None and os.path.isdir(store.path):

@@ -158,7 +158,7 @@ def parts(check: dict[str, Any]) -> list[str]:
 
 
 def test_a_failed_renewal_says_what_the_doctor_found(workspace: Workspace) -> None:
-    """The checks that fit the error of a renewal are in its evidence; what only repeats the error is not shown again."""
+    """The checks that fit the error are in its evidence; what only repeats the error is not shown again."""
     workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
     status, document = workspace.run_json("renew")
     (outcome,) = document["outcomes"]
