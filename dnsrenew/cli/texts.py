@@ -797,6 +797,7 @@ INIT_START: Final = (
 INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, and reload the server:"
+INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."
 INIT_UNFINISHED: Final = (
     "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}, then: dnsrenew schedule "
     "install{option}"

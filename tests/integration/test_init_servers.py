@@ -5,6 +5,8 @@ Jellyfin and Home Assistant are no packages of Debian; the unit tests describe m
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +26,7 @@ from dnsrenew.extensions.setup.init.servers import find_servers, this_server_hos
 from tests.kit import hfs, servers
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.servers import Served
+from tests.lab import ports
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[Served]]] = {
     "nginx": servers.nginx,
@@ -82,6 +85,29 @@ def test_found_planned_and_deployed(name: str, tmp_path: Path) -> None:
             options["reload"] = ["kill", "-HUP", str(pid)]
         result = deploy(options, new, tmp_path)
     assert (result.ok, result.changed, result.served) == (True, True, True), result.error
+
+
+def test_nginx_without_https(tmp_path: Path) -> None:
+    """An nginx without HTTPS serves the certificate after the lines that `init` shows are added, and not before."""
+    folder, new = tmp_path / "server", make_certificate(tmp_path / "versions")
+    folder.mkdir()
+    servers.place(folder, new)
+    config = folder / "nginx.conf"
+    with servers.nginx(folder) as served, ports.reserve(servers.LOOPBACK) as port:
+        text = config.read_text()
+        config.write_text(re.sub(r" ssl;\s+ssl_certificate .*\n", ";\n", text))
+        subprocess.run(served.reload, check=True, capture_output=True)
+        (found,) = (each for each in find_servers(this_server_host()) if each.config == str(config))
+        (planned,) = deployments.plan(found, draft(tmp_path, new))
+        for path in planned.folders:
+            Path(path).mkdir(parents=True)
+        entry = {**planned.entry, "verify": f"{servers.LOOPBACK}:{port.number}", "verify_timeout": 0.3}
+        before = deploy(entry, new, tmp_path)
+        assert (before.ok, before.served, before.rolled_back) == (False, False, False)
+        lines = " ".join(planned.changes[1:]).replace("443", str(port.number))
+        config.write_text(config.read_text().replace("return 200", f"{lines} return 200"))
+        after = deploy({**entry, "verify_timeout": 30}, new, tmp_path)
+    assert (after.ok, after.served) == (True, True), after.error
 
 
 @pytest.mark.timeout(900)  # where HFS is compiled first

@@ -200,10 +200,51 @@ def test_nginx_without_the_domain(machine: Machine) -> None:
     assert planned.folders == (folder,)
     assert planned.entry["certificate"] == f"{folder}/fullchain.pem"
     assert planned.entry["reload"] == ["/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf", "-s", "reload"]
-    assert "verify" not in planned.entry
-    assert [("ssl_certificate " in str(each), "ssl_certificate_key" in str(each)) for each in planned.changes] == [
-        (True, False),
-        (False, True),
+    assert planned.entry["verify"] == "localhost:443"
+    assert planned.changes == (
+        "In /etc/nginx/nginx.conf, add these lines to the `server` block of new.example.org:",
+        "    listen 443 ssl;",
+        f"    ssl_certificate {folder}/fullchain.pem;",
+        f"    ssl_certificate_key {folder}/privkey.pem;",
+    )
+
+
+@pytest.mark.parametrize("names", ["www.example.org", "localhost", "_", ""])
+@pytest.mark.parametrize("listens", ["listen 80;", "listen 8443 ssl;"])
+def test_nginx_without_https(machine: Machine, names: str, listens: str) -> None:
+    """An nginx without HTTPS: the file with the `server` block is named, and the port is verified."""
+    site = f"server {{ {listens} server_name {names}; }}" if names else f"server {{ {listens} }}"
+    machine.file("/etc/nginx/nginx.conf", NGINX)
+    machine.file("/etc/nginx/sites-enabled/a", "server { listen 80; server_name other.example.net; }")
+    machine.file("/etc/nginx/sites-enabled/b", site)
+    machine.program("nginx", "nginx", "-c", "/etc/nginx/nginx.conf")
+    (planned,) = deployments.plan(machine.found(), machine.draft())
+    has_tls = "ssl" in listens
+    assert planned.entry["verify"] == ("localhost:8443" if has_tls else "localhost:443")
+    assert planned.changes[0] == (f"In /etc/nginx/sites-enabled/b, add these lines to the `server` block of {DOMAIN}:")
+    assert ("    listen 443 ssl;" in planned.changes) is not has_tls
+    assert planned.changes[-2].startswith("    ssl_certificate /")
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_apache_without_https(machine: Machine, is_ready: bool) -> None:
+    """An Apache without HTTPS: the file of the virtual host is named, with the lines of another one for port 443."""
+    ready = "LoadModule ssl_module /mod_ssl.so\n<IfModule ssl_module>\nListen 443\n</IfModule>\n" if is_ready else ""
+    machine.file("/etc/apache2/apache2.conf", f"{APACHE}{ready}")
+    machine.file("/etc/apache2/sites-enabled/site.conf", VHOST.partition("<VirtualHost *:443>")[0])
+    machine.program("apache2", "/usr/sbin/apache2", "-k", "start", unit="apache2")
+    (planned,) = deployments.plan(machine.found(), machine.draft())
+    assert planned.entry["verify"] == "localhost:443"
+    where, *lines = planned.changes
+    assert "In /etc/apache2/sites-enabled/site.conf, add these lines" in where
+    assert ("a2enmod" in where, "    Listen 443" in lines) == (not is_ready, not is_ready)
+    assert lines[-6:] == [
+        "    <VirtualHost *:443>",
+        f"        ServerName {DOMAIN}",
+        "        SSLEngine on",
+        f"        SSLCertificateFile {planned.entry['certificate']}",
+        f"        SSLCertificateKeyFile {planned.entry['key']}",
+        "    </VirtualHost>",
     ]
 
 

@@ -39,7 +39,7 @@ from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
 from dnsrenew.extensions.setup.init.appending import completed, read_existing
-from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft, InitSurroundings, Person, Prompt
+from dnsrenew.extensions.setup.init.draft import LINE, ExistingConfig, InitDraft, InitSurroundings, Person, Prompt
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
 from dnsrenew.extensions.setup.init.questions import read_flag
@@ -121,7 +121,17 @@ class InitSteps:
     def _obtain(self) -> bool:
         outcomes = self._renew(dry_run=False)
         self._document["outcomes"] = [each.to_dict() for each in outcomes]
-        return all(each.status in _FINE and all(result.ok for result in each.deployed) for each in outcomes)
+        later = self._unserved()
+        return all(
+            each.status in _FINE
+            and all(result.ok or (result.served is False and result.target in later) for result in each.deployed)
+            for each in outcomes
+        )
+
+    def _unserved(self) -> set[str]:
+        """Return the targets that cannot be served before a person has changed the server."""
+        planned = [each for each in self._draft.deployments if each.changes and "verify" in each.entry]
+        return {str(each.entry["certificate"]) for each in planned}
 
     def _renew(self, *, dry_run: bool) -> list[Outcome]:
         """Renew as the command does, with its live view."""
@@ -189,9 +199,12 @@ class InitSteps:
         if changes:
             lines += formatting.wrap(texts.INIT_CHANGES, columns, f"{yellow('!')} ", "  ")
             for change in changes:
-                lines += formatting.wrap(say(change), columns, "  ", "    ")
+                is_line = change.startswith(LINE)
+                lines += [change] if is_line else formatting.wrap(say(change), columns, "  ", "    ")
         path = formatting.relative_path(str(self._draft.around.config), locate.here())
         option = config_option(str(self._draft.around.config))
+        if self._unserved():
+            lines += formatting.wrap(texts.INIT_DEPLOY.format(option=option), columns, "  ", "    ")
         if not is_done:
             text = texts.INIT_UNFINISHED if self._draft.schedule else texts.INIT_UNFINISHED_ALONE
             lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")

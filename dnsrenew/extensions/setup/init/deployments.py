@@ -13,8 +13,8 @@ from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.draft import LIVE, InitDraft, PlannedDeployment
-from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, ServerHost
+from dnsrenew.extensions.setup.init.draft import LINE, LIVE, InitDraft, PlannedDeployment
+from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, PlainBlock, ServerHost
 
 _FOREIGN: Final = (
     *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),
@@ -22,6 +22,7 @@ _FOREIGN: Final = (
 )
 """Parts of the paths of files that belong to another program, which would write them again."""
 _GROUP_READ: Final = 0o040
+_HTTPS: Final = 443
 
 
 def problem(server: FoundServer, draft: InitDraft) -> str:
@@ -92,7 +93,10 @@ def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> Pl
 
 
 def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
-    """Return an entry for new files, which a person has to name in the server once; `verify` would fail until then."""
+    """Return an entry for new files, which a person has to name in the server once.
+
+    Where the server has no TLS for the domain yet, `verify` fails until it has: otherwise nothing would tell.
+    """
     folder = os.path.join(draft.folder, LIVE, _name(draft))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
     if server.to == "pkcs12":
@@ -102,14 +106,36 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
     owner = {"owner": server.owner} if draft.host.is_admin and server.owner not in {"", draft.host.user} else {}
     to = "files" if server.to == "haproxy" else server.to
     options = {name: value for name, value in server.options.items() if to == server.to or name == "reload"}
-    entry = {"to": to, **_files(server, certificate, key), **owner, **options}
+    site = _site(server, draft.domains) if pair is None and server.where is not None else None
+    verify = _verify(site.port or _HTTPS, draft.domains, "localhost") if site is not None else {}
+    entry = {"to": to, **_files(server, certificate, key), **owner, **options, **verify}
     return PlannedDeployment(
         entry=entry,
         secrets=server.secrets,
         comment=_comment(server),
         folders=(folder,),
-        changes=tuple(_changes(server, pair, [path for path in (certificate, key) if path])),
+        changes=tuple(
+            _changes(server, pair, [path for path in (certificate, key) if path])
+            if site is None
+            else _additions(server, site, certificate=certificate, key=key, domain=draft.domains[0].removeprefix("*."))
+        ),
     )
+
+
+def _site(server: FoundServer, domains: Sequence[str]) -> PlainBlock:
+    """Return the site that gets TLS: that of the domains, or of any name; else only the configuration is known."""
+    fitting = [each for each in server.plain if covers_any(each.names, domains)]
+    nameless = [each for each in server.plain if not each.names]
+    return next(iter(fitting or nameless), PlainBlock((), server.config or server.title))
+
+
+def _additions(server: FoundServer, site: PlainBlock, **fields: str) -> Iterator[str]:
+    """Yield where to add lines, then the lines; ``listen`` only where the site has no TLS yet."""
+    if server.where is not None:
+        yield server.where.format(config=site.file, **fields)
+    for line in server.lines:
+        if site.port is None or not line.startswith("listen "):
+            yield f"{LINE}{line.format(**fields)}"
 
 
 def _files(server: FoundServer, certificate: str, key: str) -> dict[str, str]:
@@ -135,10 +161,10 @@ def _comment(server: FoundServer) -> str:
     return texts.FOR_SERVER_OF.format(server=server.title, config=server.config)
 
 
-def _verify(port: int | None, domains: Sequence[str]) -> dict[str, str]:
+def _verify(port: int | None, domains: Sequence[str], host: str = "127.0.0.1") -> dict[str, str]:
     if port is None or all(domain.startswith("*.") for domain in domains):
         return {}
-    return {"verify": f"127.0.0.1:{port}"}
+    return {"verify": f"{host}:{port}"}
 
 
 def _ownership(host: ServerHost, path: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from dnsrenew.extensions.setup.init.servers import find_servers
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
+LINE: Final = "    "
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
 
@@ -32,7 +33,7 @@ class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar secrets: the secret options, in plain.
     :ivar comment: what it is for; "" for an entry that was given.
     :ivar folders: the folders to make.
-    :ivar changes: what a person has to change in the server.
+    :ivar changes: what a person has to change in the server; what begins with :data:`LINE` is to be typed as it is.
     """
 
     entry: Mapping[str, Any]

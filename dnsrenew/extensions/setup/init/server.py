@@ -10,6 +10,7 @@ from typing import Any, Final
 from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError
 from dnsrenew.base.path_trust import Weakness
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import Phrase
 
 _LARGEST: Final = 1 << 18
 """Bytes that are read of a configuration."""
@@ -74,6 +75,19 @@ class ConfiguredPair(Frozen):
     port: int | None = None
 
 
+class PlainBlock(Frozen):
+    """A site in a server's configuration that has no certificate.
+
+    :ivar names: its names that a certificate can have.
+    :ivar file: the file that it is in.
+    :ivar port: where it has TLS already; None: nowhere.
+    """
+
+    names: tuple[str, ...]
+    file: str
+    port: int | None = None
+
+
 class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     """A server that runs.
 
@@ -89,6 +103,9 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar secrets: the secret options, in plain.
     :ivar owner: the user that has to be able to read new files; "" if that is root or the running user.
     :ivar settings: the settings of its configuration that name the files, for people.
+    :ivar plain: its sites without a certificate.
+    :ivar where: says where the lines go that turn on TLS for a site; None: the settings are all there is to it.
+    :ivar lines: these lines, with fields.
     """
 
     key: str
@@ -101,6 +118,9 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     secrets: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     settings: tuple[str, ...] = ()
+    plain: tuple[PlainBlock, ...] = ()
+    where: Phrase | None = None
+    lines: tuple[str, ...] = ()
     pid: int = 0
     user: str = ""
     distrust: str = ""

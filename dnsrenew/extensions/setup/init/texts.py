@@ -93,6 +93,14 @@ FOR_SERVER: Final = Phrase("for {server}")
 FOR_SERVER_OF: Final = Phrase("for {server}, {config}")
 CHANGE_PATH: Final = Phrase("In {config}, replace {old} by {new}")
 SET_PATH: Final = Phrase("In {config}, set {setting} to {new}")
+ADD_TO_SERVER: Final = Phrase("In {config}, add these lines to the `server` block of {domain}:")
+ADD_VIRTUAL_HOST: Final = Phrase(
+    "In {config}, add these lines, and what else the `<VirtualHost>` of {domain} at port 80 has:"
+)
+ADD_MODULE_TOO: Final = Phrase(
+    "Enable Apache's SSL module (Debian and Ubuntu: a2enmod ssl). In {config}, add these lines, and what else the "
+    "`<VirtualHost>` of {domain} at port 80 has:"
+)
 
 # ── wrong answers ───────────────────────────────────────────────────────────────────────
 

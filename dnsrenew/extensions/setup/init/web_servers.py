@@ -11,9 +11,11 @@ from typing import Final
 
 from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.users import user_id
+from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.server import (
     ConfiguredPair,
     FoundServer,
+    PlainBlock,
     ServerHost,
     argument,
     config_file,
@@ -28,6 +30,8 @@ _DEEPEST: Final = 50
 """Files that include each other."""
 _INHERITED: Final = ("ssl_certificate", "ssl_certificate_key")
 """What a ``server`` block has from those around it."""
+_FILE: Final = "#file"
+"""Stands for a directive that names the file; no configuration can have it, because it is a comment there."""
 _MOST_ABOVE: Final = 5
 _MOST_WILDCARDS: Final = 2
 """Parts of a path with wildcards: more would look through the whole machine."""
@@ -47,7 +51,7 @@ def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
     config = config_file(host, program, ("-c",), *usual)
     given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
     own = [command[0], *given, "-s", "reload"]
-    pairs, names = _nginx_servers(host, config)
+    pairs, plain, names = _nginx_servers(host, config)
     return FoundServer(
         key="nginx",
         title="nginx",
@@ -56,11 +60,15 @@ def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
         names=tuple(names),
         options={"reload": reload_command(program, own, "reload")},
         settings=("ssl_certificate", "ssl_certificate_key"),
+        plain=tuple(plain),
+        where=texts.ADD_TO_SERVER,
+        lines=("listen 443 ssl;", "ssl_certificate {certificate};", "ssl_certificate_key {key};"),
     )
 
 
-def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
+def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[PlainBlock], list[str]]:
     pairs: list[ConfiguredPair] = []
+    plain: list[PlainBlock] = []
     every: dict[str, None] = {}
     for block in _server_blocks(host, config):
         values = {line[0]: line[1:] for line in reversed(block)}
@@ -73,7 +81,13 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair],
             folder = os.path.dirname(config)
             paths = (os.path.join(folder, certificate), os.path.join(folder, key))
             pairs.append(ConfiguredPair(tuple(names), *paths, ports[0] if ports else None))
-    return pairs, list(every)
+        else:
+            plain.append(PlainBlock(_public(names), values[_FILE][0], ports[0] if ports else None))
+    return pairs, plain, list(every)
+
+
+def _public(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if "." in name)
 
 
 def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
@@ -93,6 +107,8 @@ def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
                 line = []
             elif word in {";", "{", "}"}:
                 tokens.extend([*line, word])
+                if [*line, word] == ["server", "{"]:
+                    tokens.extend([_FILE, path, ";"])
                 line = []
             else:
                 line.append(word)
@@ -156,7 +172,7 @@ def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
     usual = ("/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf")
     config = config_file(host, program, ("-f",), *usual)
     own = [command[0], *(["-f", config] if argument(command, "-f") else []), "-k", "graceful"]
-    pairs, names = _apache_servers(host, config)
+    pairs, plain, names, lacking = _apache_servers(host, config)
     return FoundServer(
         key="apache",
         title="Apache",
@@ -165,43 +181,72 @@ def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
         names=tuple(names),
         options={"reload": reload_command(program, own, "reload")},
         settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
+        plain=tuple(plain),
+        where=texts.ADD_MODULE_TOO if "ssl_module" in lacking else texts.ADD_VIRTUAL_HOST,
+        lines=(*(["Listen 443"] if "443" in lacking else []), *_VIRTUAL_HOST),
     )
 
 
-def _apache_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[str]]:
-    """Return the pairs and the names. What stands outside of virtual hosts is for any name."""
+_VIRTUAL_HOST: Final = (
+    "<VirtualHost *:443>",
+    "    ServerName {domain}",
+    "    SSLEngine on",
+    "    SSLCertificateFile {certificate}",
+    "    SSLCertificateKeyFile {key}",
+    "</VirtualHost>",
+)
+
+
+def _apache_servers(
+    host: ServerHost, config: str
+) -> tuple[list[ConfiguredPair], list[PlainBlock], list[str], set[str]]:
+    """Return the pairs, the virtual hosts without one, the names, and what TLS lacks: the port, the module.
+
+    What stands outside of virtual hosts is for any name.
+    """
     pairs: list[ConfiguredPair] = []
     every: dict[str, None] = {}
     main_port: int | None = None
     blocks: list[dict[str, list[str]]] = [{}]
     ports: list[int | None] = [None]
+    needed = {"443", "ssl_module"}
+    file = config
     for directive, values in _apache_lines(host, config):
         if directive == "<virtualhost" and values:
-            blocks.append({})
+            blocks.append({_FILE: [file]})
             ports.append(_port(values[0].rstrip(">")))
         elif directive == "</virtualhost>":
             blocks.append({})  # main server again: its directives are read together
             ports.append(None)
         elif directive == "listen" and values:
             main_port = main_port or _port(values[0])
+            needed.discard(str(_port(values[0])))
+        elif directive == "loadmodule" and values:
+            needed.discard(values[0])
+        elif directive == _FILE:
+            file = values[0]
         elif directive in {"servername", "serveralias"}:
             names = [value.rpartition("//")[2].partition(":")[0] for value in values]
             blocks[-1].setdefault("names", []).extend(names)
             every.update(dict.fromkeys(names))
         elif directive in {"sslcertificatefile", "sslcertificatekeyfile"} and values:
             blocks[-1][directive] = values
+    plain: list[PlainBlock] = []
     for block, port in zip(blocks, ports, strict=True):
         certificate, key = (block.get(name, [""])[0] for name in ("sslcertificatefile", "sslcertificatekeyfile"))
         if certificate:
             names = block.get("names", []) if port is not None else []
             pairs.append(ConfiguredPair(tuple(names), certificate, key, port or main_port))
-    return pairs, list(every)
+        elif _FILE in block:
+            plain.append(PlainBlock(_public(block.get("names", [])), block[_FILE][0]))
+    return pairs, plain, list(every), needed
 
 
 def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str]]]:
     folder, waiting, left, size = os.path.dirname(config), [config], _MOST_FILES, _MOST
     while waiting and left > 0 and size > 0:
         left -= 1
+        yield _FILE, [waiting[0]]
         text = host.read(waiting.pop(0))
         size -= len(text)
         for line in text.splitlines():
