@@ -419,6 +419,34 @@ def test_a_server_that_belongs_to_root(machine: Machine) -> None:
     assert "as root" in caught.value.fix
 
 
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+@pytest.mark.parametrize(("starter", "is_open"), [(0, False), (1000, True)])
+def test_an_nginx_that_only_root_can_signal(machine: Machine, starter: int, is_open: bool) -> None:
+    """An ordinary user cannot have root's nginx reload, also outside of a service and without HTTPS; the list says so.
+
+    The user's own nginx is as good as root's is for root.
+    """
+    machine.file("/etc/nginx/nginx.conf", "server { listen 80; }")
+    machine.program("nginx", "nginx", uid=starter)
+    draft = machine.draft(is_admin=False, user="joe", discovery=_Trusting(uid=1000))
+    (line,) = deploy_question().prompt(draft).lines
+    assert ("only root can run nginx -s reload" not in line) is is_open
+    if is_open:
+        assert deployments.named(["nginx"], draft)
+        return
+    with pytest.raises(ConfigError) as caught:
+        deployments.named(["nginx"], draft)
+    assert "cannot deploy to nginx as this user" in caught.value.message
+    assert caught.value.fix == "Run dnsrenew init as root, or answer none."
+
+
+class _Trusting(Discovery):
+    """Trusts every path: those of a test are of the user that runs it."""
+
+    def weakness(self, *_: Any, **__: Any) -> None:
+        """Find nothing."""
+
+
 # ── whose server ────────────────────────────────────────────────────────────────────────
 
 

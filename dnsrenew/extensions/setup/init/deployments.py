@@ -38,7 +38,8 @@ def problem(server: FoundServer, draft: InitDraft) -> str:
     closed = next((folder for folder in folders if not os.access(host.inside(folder), os.W_OK)), None)
     if closed is not None:
         return texts.CLOSED_FOLDER.format(folder=closed)
-    return texts.CLOSED_RELOAD.format(command=" ".join(reload)) if reload[0] == "systemctl" else ""
+    is_closed = reload[0] == "systemctl" or (server.is_root_s and reload[0])
+    return texts.CLOSED_RELOAD.format(command=" ".join(reload)) if is_closed else ""
 
 
 def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ConfiguredPair]:

@@ -92,6 +92,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     """A server that runs.
 
     :ivar pid: the number of its process, and in ``user`` the name of its user.
+    :ivar is_root_s: whether root has started it: only root can signal it.
     :ivar distrust: why nothing of it is believed, in which case nothing else than its names is known; "" otherwise.
     :ivar key: its name in an answer, such as ``nginx``.
     :ivar title: its name for people.
@@ -121,6 +122,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     plain: tuple[PlainBlock, ...] = ()
     where: Phrase | None = None
     lines: tuple[str, ...] = ()
+    is_root_s: bool = False
     pid: int = 0
     user: str = ""
     distrust: str = ""

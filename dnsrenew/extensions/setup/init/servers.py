@@ -83,7 +83,7 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
         found = kind.find(host, program if is_own else replace(program, command=(program.name,)))
         weakness = host.weakness(found.config) if found is not None and found.config else None
         if weakness is None:
-            return found
+            return None if found is None else replace(found, is_root_s=program.uid == 0)
         server = replace(server, distrust=texts.NOT_ONLY_YOURS.format(path=weakness.path))
     return replace(server, pid=program.pid, user=program.user)
 
