@@ -42,6 +42,7 @@ KINDS: Final[dict[str, str]] = {
     "certificate-stored": "the new certificate was stored and is current; data: path, serial, not_after",
     "kept": "the renewal failed, and the stored certificate is still valid; data: error, not_after, next_attempt",
     "deploy-started": "a new certificate is about to be deployed; data: to, target",
+    "deploy-waiting": "a port of `verify` does not serve the certificate yet; data: to, target, address, timeout",
     "deployed": "the target has the certificate; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-failed": "the target lacks it; data: to, target, ok, changed, served, rolled_back, seconds, error",
     "deploy-rolled-back": "the target has its old certificate again; data: to, target",

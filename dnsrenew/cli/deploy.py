@@ -52,7 +52,7 @@ class DeployProgress:
         """Show the event."""
         if event.kind == "warning":
             self._progress.write_warning(event)
-        elif event.kind == "lock-waiting":
+        elif event.kind in {"lock-waiting", "deploy-waiting"}:
             self._progress(event)
         elif event.kind == "deploy-started":
             fields = {"name": event.certificate, "to": event.data.get("to"), "target": event.data.get("target")}

@@ -322,6 +322,10 @@ class EventText:
         seconds = float(event.data.get("seconds") or 0)
         return self._sentence(event, "" if seconds < 1 else "long", seconds=formatting.seconds(seconds))
 
+    def _deploy_waiting(self, event: Event) -> list[EventLine]:
+        timeout = formatting.seconds(float(event.data.get("timeout") or 0))
+        return self._sentence(event, address=str(event.data.get("address")), timeout=timeout)
+
     def _named(self, event: Event) -> list[EventLine]:
         return self._sentence(event, names=self._names(event))
 
@@ -357,6 +361,7 @@ class EventText:
         "dns-waiting": _dns_waiting,
         "dns-visible": _dns_visible,
         "caches-waiting": _caches_waiting,
+        "deploy-waiting": _deploy_waiting,
         "challenges-answered": _named,
         "authorizations-valid": _named,
         "txt-removed": _txt_removed,

@@ -240,6 +240,9 @@ EVENTS: Final = {
     "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
     "dns-waiting/unlimited": EventSentence("waiting for DNS"),
     "dns-visible": EventSentence("requesting validation by {ca}", "visible on {servers}"),
+    "deploy-waiting": EventSentence(
+        "waiting for {address}", "waiting for {address} (at most {timeout})", PLAIN, timed=False
+    ),
     "caches-waiting": EventSentence("waiting {seconds} for the DNS caches of {ca}"),
     "caches-waiting/long": EventSentence(
         "waiting {seconds} for the DNS caches of {ca}",

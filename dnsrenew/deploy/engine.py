@@ -12,6 +12,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import x509
@@ -125,7 +126,8 @@ class _EntryRun(Frozen):
             self._guarded(lambda: deployer.deploy(self.certificate))
             if wanted is not None:
                 seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
-                verify.wait_served(self.context, wanted, seconds)
+                tell = partial(self._tell_waiting, timeout=seconds)
+                verify.wait_served(self.context, wanted, seconds, tell)
         except Cancelled:
             raise
         except DnsRenewError as error:
@@ -226,6 +228,9 @@ class _EntryRun(Frozen):
         if isinstance(error, Cancelled):
             raise error
         return self._result(ok=False, error=copy.copy(error))  # without its traceback, which may have secrets
+
+    def _tell_waiting(self, address: str, timeout: float) -> None:
+        self._emit("deploy-waiting", address=address, timeout=timeout)
 
     def _emit(self, kind: str, **more: Any) -> None:
         self.context.emit(kind, **{"to": self.entry.to, "target": self.entry.target, **more})

@@ -164,6 +164,11 @@ NOT_SERVED: Final = Text(
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
     "Check that the server's configuration names these files, and that the `reload` command loads them.",
 )
+NOT_LOADED: Final = Text(
+    NOT_SERVED.code,
+    NOT_SERVED.message,
+    "Check that the server's configuration names these files, and that the server has loaded them.",
+)
 NO_NAME: Final = Phrase("one without a name")
 OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",

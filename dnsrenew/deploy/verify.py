@@ -18,6 +18,8 @@ from dnsrenew.errors import DeployError
 _CONNECT_SECONDS: Final = 5.0
 _PAUSE: Final = 0.2
 """Seconds between two rounds: a server may serve the old certificate for a moment more."""
+_TOLD_AFTER: Final = 1.0
+"""Seconds of waiting before that is said; most waits are shorter."""
 
 
 class Wanted(Frozen):
@@ -28,6 +30,7 @@ class Wanted(Frozen):
     :ivar starttls: the protocol that starts TLS; None: TLS from the first byte.
     :ivar leaf: the certificate, DER.
     :ivar is_ecdsa: whether its key is an ECDSA key, otherwise RSA.
+    :ivar has_reload: whether the entry has a command that loads the files.
     """
 
     addresses: Sequence[str]
@@ -35,6 +38,7 @@ class Wanted(Frozen):
     starttls: str | None
     leaf: bytes
     is_ecdsa: bool
+    has_reload: bool = False
 
 
 class SeenPort(Frozen):
@@ -61,6 +65,7 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
         options.get("starttls"),
         x509.to_der(certificate.fullchain_pem),
         x509.has_ecdsa_key(certificate.fullchain_pem),
+        bool(options.get("reload")),
     )
 
 
@@ -73,15 +78,17 @@ def is_served(context: Context, wanted: Wanted) -> bool:
     return bool(seen) and all(_is_right(one, wanted) for one in seen)
 
 
-def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
+def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[[str], None] = lambda _: None) -> None:
     """Wait until every port serves the certificate.
 
     :param seconds: the time limit.
+    :param tell: called once, with the address that does not serve it, if that takes longer than usual.
     :raises DeployError: ``deploy-unreachable``: nothing accepts connections; ``deploy-not-served``.
     :raises Cancelled: the run was cancelled.
     """
     clock = context.clock
-    end = clock.monotonic() + seconds
+    start = clock.monotonic()
+    end, is_told = start + seconds, False
     while True:
         seen = inspect_ports(context, wanted)
         wrong = next((one for one in seen if not _is_right(one, wanted)), None)
@@ -89,6 +96,9 @@ def wait_served(context: Context, wanted: Wanted, seconds: float) -> None:
             return
         if clock.monotonic() + _PAUSE >= end:
             raise _error(wrong, wanted, seconds)
+        if not is_told and clock.monotonic() - start >= _TOLD_AFTER:
+            is_told = True
+            tell(wrong.address)
         context.wait(_PAUSE)
 
 
@@ -176,7 +186,7 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         "not_after": facts.not_after.strftime("%Y-%m-%d"),
     }
     if is_ecdsa == wanted.is_ecdsa:
-        return DeployError.of(texts.NOT_SERVED, **evidence)
+        return DeployError.of(texts.NOT_SERVED if wanted.has_reload else texts.NOT_LOADED, **evidence)
     found, expected = ("ECDSA", "RSA") if is_ecdsa else ("RSA", "ECDSA")
     return DeployError.of(texts.OTHER_KEY_SERVED, **evidence, key=found, expected=expected)
 

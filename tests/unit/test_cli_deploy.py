@@ -18,10 +18,12 @@ from dnsrenew.base import x509
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
+from dnsrenew.deploy import verify
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
 from tests.kit.config_files import write
 from tests.kit.stores import SPEC
+from tests.lab import ports
 
 CONFIG = """
 agree_terms = true
@@ -107,6 +109,18 @@ def test_deployed_or_not(kept: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert f"  · deployed before: files {kept}/served/home.pem\n" in capsys.readouterr().out
     assert main(["deploy", "--force"]) == 0
     assert f"  ✓ deployed: files {kept}/served/home.pem\n" in capsys.readouterr().out
+
+
+def test_the_wait_for_a_port_is_shown(
+    kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing listens at `verify`, a line says what is waited for, and at most how long."""
+    monkeypatch.setattr(verify, "_TOLD_AFTER", 0.0)
+    with ports.reserve("127.0.0.1") as port:
+        more = f'verify = "127.0.0.1:{port.number}", verify_timeout = 0.5 }},'
+        write(kept, CONFIG.replace("},", f", {more}", 1))
+        assert main(["deploy", "home"]) == 1
+    assert f"home: waiting for 127.0.0.1:{port.number} (at most 0.50 s)\n" in capsys.readouterr().err
 
 
 def test_deployments_for_programs(kept: Path, outcomes: Callable[..., list[dict[str, Any]]]) -> None:

@@ -18,12 +18,16 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.deploy import engine, file_set, programs, staged_file
+from dnsrenew.cli.progress import EventText
+from dnsrenew.deploy import engine, file_set, programs, staged_file, verify
 from dnsrenew.deploy.entry import Entry, entry
 from dnsrenew.errors import DeployError
+from tests.kit.clock import FakeClock
 from tests.kit.deployments import KeptFiles, TlsServer, make_certificate
 from tests.kit.folders import here
 from tests.kit.load import allowed
+from tests.kit.tls_stand_in import serving
+from tests.lab import ports
 
 
 class EngineStage:
@@ -154,6 +158,35 @@ def test_a_port_that_serves_another_one_gets_the_old_files_back(stage: EngineSta
     assert result.error.code == "deploy-not-served"
     assert stage.has(old)
     assert kinds(stage) == ["deploy-started", "deploy-rolled-back", "deploy-failed"]
+
+
+def test_a_wait_for_a_port_is_told(stage: EngineStage) -> None:
+    """If a port does not serve the certificate after a second, an event names it and the limit, once."""
+    with ports.reserve("127.0.0.1") as port:
+        stage.context = Context(clock=FakeClock(), emitter=Emitter(SystemClock(), stage.events.append))
+        result = stage.deploy(stage.entry(verify=[f"127.0.0.1:{port.number}"]), stage.make())
+    assert result.error is not None
+    assert result.error.code == "deploy-unreachable"
+    (told,) = [event for event in stage.events if event.kind == "deploy-waiting"]
+    assert told.data == {
+        "to": "files",
+        "target": str(stage.certificate),
+        "address": f"127.0.0.1:{port.number}",
+        "timeout": 30.0,
+    }
+    told_by = EventText("home").lines(told)
+    assert [line.text for line in told_by] == [f"waiting for 127.0.0.1:{port.number} (at most 30 s)"]
+
+
+@pytest.mark.parametrize("options", [{}, {"reload": ["reload"]}])
+def test_the_remedy_names_a_reload_that_is_there(stage: EngineStage, options: dict[str, Any]) -> None:
+    """The remedy for a port with another certificate mentions the `reload` command only if the entry has one."""
+    old = stage.make()
+    with serving(old) as port:
+        wanted = verify.wanted(stage.make(), options, [f"127.0.0.1:{port}"])
+        with pytest.raises(DeployError) as caught:
+            verify.wait_served(Context(), wanted, 0.1)
+    assert ("`reload`" in (caught.value.fix or "")) is bool(options)
 
 
 def test_a_reload_that_fails_gets_the_old_files_back(stage: EngineStage) -> None:
