@@ -17,6 +17,9 @@ from typing import Any, Final
 
 import pytest
 
+from dnsrenew.cli import main
+from dnsrenew.deploy import engine
+from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
 from tests.kit import servers
 from tests.kit.deployments import make_certificate
 from tests.kit.dialogue import Dialogue
@@ -199,6 +202,41 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
     assert str(newcomer.config) in newcomer.crontab()
     status, document = newcomer.workspace.run_json("renew")
     assert (status, document["outcomes"][0]["status"]) == (0, "not-due")
+
+
+def test_an_nginx_without_https(
+    newcomer: Newcomer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An nginx without HTTPS ends `init` with the lines to add; until then `status` says that nothing serves it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    servers.place(site, make_certificate(tmp_path / "old"))
+    config = site / "nginx.conf"
+    newcomer.workspace.env["TSIG"] = newcomer.account["tsig_secret"]
+    monkeypatch.setattr(engine, "VERIFY_TIMEOUT", 0.3)
+    monkeypatch.setattr(os, "environ", {**os.environ, **newcomer.workspace.env})
+    monkeypatch.chdir(newcomer.workspace.path)
+    given = {"domains": [f"www.{ZONE}"], "contact": "none", "agree_terms": True, "provider": "rfc2136"}
+    given |= {**newcomer.account_options, "tsig_secret": "env:TSIG", "rehearse": False}
+    with servers.nginx(site) as nginx:
+        config.write_text(re.sub(r" ssl;\s+ssl_certificate .*\n", ";\n", config.read_text()))
+        subprocess.run(nginx.reload, check=True, capture_output=True)
+        key = next(each.key for each in find_servers(this_server_host()) if each.config == str(config))
+        answers = str(newcomer.answers(**given, deploy=[key]))
+        assert main(["init", "--answers", answers]) == 0
+    lines = capsys.readouterr().out.partition("! Change these lines once")[2].splitlines()
+    live = newcomer.config.parent / "live" / f"www.{ZONE}"
+    assert lines[1:] == [
+        f"  In {config}, add these lines to the `server` block of www.{ZONE}:",
+        "    listen 443 ssl;",
+        f"    ssl_certificate {live}/fullchain.pem;",
+        f"    ssl_certificate_key {live}/privkey.pem;",
+        "  Then run dnsrenew deploy: it checks that the server serves the certificate.",
+        "! Automatic renewal is not set up yet. Run: dnsrenew schedule install",
+    ]
+    assert (live / "fullchain.pem").exists()
+    status, document = newcomer.workspace.run_json("status", "--check")
+    assert (status, document["certificates"][0]["deployed"][0]["served"]) == (1, False)
 
 
 def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
