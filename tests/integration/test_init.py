@@ -778,6 +778,7 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("There is a configuration already", "")
         talk.answer("Which domain", ZONE)
+        talk.answer("Does the account", "n")
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
         talk.answer("Renew automatically", "n")
@@ -785,6 +786,36 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
         assert talk.end() == 0, talk.text
     assert "mail address" not in talk.text
     assert newcomer.config.read_text().startswith(before.rstrip("\n"))
+
+
+def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> None:
+    """A second domain takes the account of the configuration; another host is asked for only if its test fails."""
+    assert answered(newcomer, f"www.{ZONE}")[0] == 0
+    lab.add_zone("third-init.test", "@ A 192.0.2.1\n", key=lab.other_key)
+    argv = newcomer.argv("--deploy", "none", "--schedule", "no", "--rehearse", "no")
+    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.answer("Add a certificate to it?", "")
+        talk.answer("Which domain", "third-init.test")
+        talk.answer("Does the account rfc2136 of dnsrenew.toml", "perhaps")
+        talk.expect("neither yes nor no")
+        talk.answer("Does the account rfc2136 of dnsrenew.toml", "")
+        talk.expect("Testing")
+        talk.expect("✗")
+        talk.expect("Which DNS host")
+        talk.interrupt()
+        assert talk.end() == 130
+    before = newcomer.config.read_text()
+    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.answer("Add a certificate to it?", "")
+        talk.answer("Which domain", ZONE)
+        talk.answer("Does the account rfc2136 of dnsrenew.toml", "")
+        talk.expect("works")
+        talk.expect("obtained")
+        talk.end()
+    assert "Which DNS host" not in talk.text
+    after = newcomer.config.read_text()
+    assert after.startswith(before)
+    assert (after.count("[dns."), after.count("[[certificate]]")) == (1, 2)
 
 
 def test_a_failed_rehearsal(newcomer: Newcomer) -> None:

@@ -39,10 +39,17 @@ from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
 from dnsrenew.extensions.setup.init.appending import completed, read_existing
-from dnsrenew.extensions.setup.init.draft import LINE, ExistingConfig, InitDraft, InitSurroundings, Person, Prompt
+from dnsrenew.extensions.setup.init.draft import (
+    LINE,
+    ExistingConfig,
+    InitDraft,
+    InitSurroundings,
+    Person,
+    Prompt,
+    ask_flag,
+)
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
-from dnsrenew.extensions.setup.init.questions import read_flag
 from dnsrenew.extensions.setup.init.servers import this_server_host
 from dnsrenew.extensions.setup.init.texts import (
     ANSWER_WRONG,
@@ -450,11 +457,7 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
     shown = formatting.relative_path(path, locate.here())
-    while True:
-        try:
-            return read_flag(person.ask(Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES)))
-        except ConfigError as error:
-            person.refuse(error)
+    return ask_flag(person, Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES))
 
 
 def _is_of_others(path: str) -> bool:

@@ -78,6 +78,8 @@ def as_secret(value: Any, folder: str) -> Secret:
 
     :param folder: that of the configuration; a relative path starts there.
     """
+    if isinstance(value, Secret):  # of an account that is there
+        return value
     if isinstance(value, Mapping):
         return Secret.command(list(value["command"]), env=list(value.get("env", ())))
     if not is_reference(value):

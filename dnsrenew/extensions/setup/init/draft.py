@@ -15,6 +15,7 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
+from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
 
@@ -22,6 +23,8 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
+YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是"})
+NO: Final = frozenset({"n", "no", "false", "off", "nein", "否"})
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
 
@@ -295,3 +298,22 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
             doubted = answer if error.code == DOUBTFUL else None
         else:
             return
+
+
+def read_flag(text: str) -> bool:
+    """Return the value of ``y`` or ``n``.
+
+    :raises ConfigError: it is something else.
+    """
+    if text.lower() in YES | NO:
+        return text.lower() in YES
+    raise ConfigError.of(texts.YES_OR_NO_EXPECTED, answer=text)
+
+
+def ask_flag(person: Person, prompt: Prompt) -> bool:
+    """Ask a person until the answer is yes or no, without a test."""
+    while True:
+        try:
+            return read_flag(person.ask(prompt))
+        except ConfigError as error:
+            person.refuse(error)

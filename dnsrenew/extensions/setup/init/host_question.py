@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
 from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
@@ -22,7 +23,7 @@ from dnsrenew.drivers.ways import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question, ask_flag
 
 PROVIDER: Final = "provider"
 ZONES: Final = "zones"
@@ -58,7 +59,9 @@ def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
 
 
 def _ask(draft: InitDraft, person: Person) -> None:
-    """Ask for the host and its options, until the account works."""
+    """Ask for the host and its options, until the account works; an account that is there already comes first."""
+    if any(_take_known(draft, person, account) for account in _known_accounts(draft)):
+        return
     doubted: str | None = None
     while True:
         prompt = _prompt(draft)
@@ -74,6 +77,49 @@ def _ask(draft: InitDraft, person: Person) -> None:
             continue
         if _ask_options(draft, person, provider, by_cname=by_cname):
             return
+
+
+def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
+    """Return the accounts of the configuration that could write the records of the domains themselves."""
+    if draft.existing is None:
+        return []
+    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    found = []
+    for account in draft.existing.config.accounts.values():
+        draft.provider, draft.account_zones = find_provider(account.provider, folders(draft)), account.zones
+        if draft.provider is None or draft.provider.behaviour.by_hand or not may_write(draft):
+            continue
+        if draft.provider in hosts or not (hosts or draft.provider.name_servers):
+            found.append(account)
+    return found
+
+
+def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
+    """Offer an account of the configuration, and test it; return whether it is taken."""
+    provider = find_provider(account.provider, folders(draft))
+    assert provider is not None  # noqa: S101  # the account is listed with it
+    fields = {"path": draft.around.config.name, "zones": list(dict.fromkeys(map(relative, draft.zones.values())))}
+    text = texts.ASK_KNOWN.format(account=account.name, **fields)
+    if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
+        return False
+    draft.provider, draft.account_zones, draft.is_delegated = provider, account.zones, False
+    draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
+    draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
+    person.say(texts.TESTING.format(title=provider.title))
+    return _works(draft, person, provider, partial(_test, draft, Doubt(person.doubt)))
+
+
+def _works(draft: InitDraft, person: Person, provider: Provider, test: Callable[[], object]) -> bool:
+    """Test the account; return whether it works, and say so."""
+    try:
+        person.wait(test)
+    except Cancelled:
+        raise
+    except DnsRenewError as error:
+        person.refuse(error)
+        return False
+    person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title))
+    return True
 
 
 def _other_host(draft: InitDraft, person: Person) -> Provider:
@@ -109,16 +155,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        try:
-            person.wait(lambda options=options: _check(draft, options, Doubt(person.doubt)))  # type: ignore[misc]
-        except Cancelled:
-            raise
-        except DnsRenewError as error:
-            person.refuse(error)
-        else:
-            person.say(
-                (texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title)
-            )
+        if _works(draft, person, provider, partial(_check, draft, options, Doubt(person.doubt))):
             return True
 
 
@@ -248,6 +285,11 @@ def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
     if draft.is_delegated:
         account_test.account_config(draft, _nowhere(draft))
         return
+    _test(draft, doubt)
+
+
+def _test(draft: InitDraft, doubt: Doubt) -> None:
+    """Write and remove a test value with the account."""
     found = account_test.run_test(draft)
     if found is not None and found.result == "bad":
         raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)

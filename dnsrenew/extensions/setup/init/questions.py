@@ -18,13 +18,11 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Prompt, Question
+from dnsrenew.extensions.setup.init.draft import NO, YES, Doubt, InitDraft, Prompt, Question, read_flag
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
 _MAIL_VARIABLES: Final = ("EMAIL", "DEBEMAIL")
-YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是"})
-NO: Final = frozenset({"n", "no", "false", "off", "nein", "否"})
 
 
 # ── domains ─────────────────────────────────────────────────────────────────────────────
@@ -154,16 +152,6 @@ def check_terms(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     if not _flag("agree_terms", value):
         raise ConfigError.of(texts.TERMS_NEEDED)
     draft.agree_terms = True
-
-
-def read_flag(text: str) -> bool:
-    """Return the value of ``y`` or ``n``.
-
-    :raises ConfigError: it is something else.
-    """
-    if text.lower() in YES | NO:
-        return text.lower() in YES
-    raise ConfigError.of(texts.YES_OR_NO_EXPECTED, answer=text)
 
 
 def _flag(key: str, value: Any) -> bool:

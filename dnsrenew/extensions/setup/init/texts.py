@@ -26,6 +26,8 @@ ASK_HOST_UNKNOWN: Final = Phrase(
     "Which DNS host has {zones}? Its name servers are {servers}, which dnsrenew does not know. If the host has no API, "
     "answer delegate: one record that you set by hand, once, lets another host answer."
 )
+ASK_KNOWN: Final = Phrase("Does the account {account} of {path} write the records of {zones} too?")
+HELP_KNOWN: Final = Phrase("It is tested at once. With n, or if the test fails, init asks for the DNS host.")
 HELP_HOST: Final = Phrase(
     "The company where you change the DNS records of the domain. `dnsrenew providers` lists the names that can be "
     "answered, and ? with a word, such as ? bind, searches them. rfc2136 is a name server of your own. delegate is for "
