@@ -789,7 +789,10 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
 
 
 def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> None:
-    """A second domain takes the account of the configuration; another host is asked for only if its test fails."""
+    """A second domain takes the account of the configuration; another host is asked for only if its test fails.
+
+    A domain that has a certificate there already is refused at its question.
+    """
     assert answered(newcomer, f"www.{ZONE}")[0] == 0
     lab.add_zone("third-init.test", "@ A 192.0.2.1\n", key=lab.other_key)
     argv = newcomer.argv("--deploy", "none", "--schedule", "no", "--rehearse", "no")
@@ -807,6 +810,8 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     before = newcomer.config.read_text()
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("Add a certificate to it?", "")
+        talk.answer("Which domain", f"WWW.{ZONE}")
+        talk.expect("has a certificate for these domains already")
         talk.answer("Which domain", ZONE)
         talk.answer("Does the account rfc2136 of dnsrenew.toml", "")
         talk.expect("works")

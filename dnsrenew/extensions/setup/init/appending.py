@@ -103,13 +103,7 @@ def read_existing(path: Path, *, insist: bool) -> ExistingConfig:
 
 
 def appended(existing: ExistingConfig, draft: InitDraft, writer: TableWriter) -> str:
-    """Return the text of the configuration with the tables of an account and of a certificate at its end.
-
-    :raises ConfigError: it has a certificate for all these domains.
-    """
-    for spec in existing.config.certificates:
-        if {domain.lower() for domain in draft.domains} <= {domain.lower() for domain in spec.domains}:
-            raise ConfigError.of(texts.DOMAINS_THERE, path=str(existing.config.path), name=spec.name)
+    """Return the text of the configuration with the tables of an account and of a certificate at its end."""
     lines = [existing.text.rstrip("\n"), ""]
     known, number, wanted = _account(existing, draft), 1, draft.account
     draft.account_name = known or wanted

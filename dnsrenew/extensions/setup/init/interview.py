@@ -11,6 +11,7 @@ from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Question, ask
 from dnsrenew.extensions.setup.init.forms import check_forms
 from dnsrenew.extensions.setup.init.questions import questions
+from dnsrenew.extensions.setup.init.texts import DOMAINS_THERE
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
@@ -48,10 +49,11 @@ def _check_given(question: Question, draft: InitDraft, answers: Answers, person:
     """Test a given answer.
 
     :raises ConfigError: ``init-answer-wrong``: it is wrong; a domain without a zone is that too.
+        ``init-config-exists``: the domains have a certificate already.
     """
     try:
         person.wait(partial(question.check, draft, answers.given[question.key], Doubt(person.doubt)))
     except DnsRenewError as error:
-        if isinstance(error, ConfigError) or error.code == NO_ZONE.code:
+        if error.code != DOMAINS_THERE.code and (isinstance(error, ConfigError) or error.code == NO_ZONE.code):
             raise wrong_answers.error_of(wrong_answers.of_error(answers, question.key, error)) from None
         raise

@@ -52,11 +52,14 @@ def read_list(text: str) -> list[str]:
 
 
 def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
-    """Check that the names are valid, public, in a zone, and exist."""
+    """Check that the names are valid, public, in a zone, and exist, and have no certificate in the configuration."""
     domains = texts_of("domains", value)
     if not domains:
         raise ConfigError.of(texts.DOMAINS_EMPTY)
     plain = tuple(dict.fromkeys(plain_domain(draft, domain) for domain in domains))
+    for spec in draft.existing.config.certificates if draft.existing else ():
+        if {*plain} <= {names.to_a_labels(domain) for domain in spec.domains}:
+            raise ConfigError.of(texts.DOMAINS_THERE, path=str(draft.around.config), name=spec.name)
     bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
     context = draft.around.context
     targets = draft.dns.challenge_targets(context, plain)
