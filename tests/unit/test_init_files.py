@@ -165,6 +165,16 @@ def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
     assert draft.contact == ()
 
 
+def test_a_mail_address_has_a_domain_with_a_dot(draft: InitDraft) -> None:
+    """me@example is a typing error where the CA is public; a private CA can have such addresses."""
+    for wrong in ("me@example", "me@example.", "ok@example.org me@example"):
+        with pytest.raises(ConfigError, match="is not an email address"):
+            question("contact").check(draft, wrong, Doubt())
+    draft.tables = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.example/dir"}}}
+    question("contact").check(draft, "me@example", Doubt())
+    assert draft.contact == ("me@example",)
+
+
 @pytest.mark.parametrize(("text", "value"), [("y", True), ("YES", True), ("n", False), ("No", False)])
 def test_yes_and_no(draft: InitDraft, text: str, value: bool) -> None:
     """Yes and no are read in any letter case."""
