@@ -795,7 +795,7 @@ IMPORT_NEXT: Final = "What to do next:"
 PROMPT: Final = "[{default}]:"
 INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
-    "Ctrl-C stops and leaves nothing behind."
+    "Ctrl-C stops; no configuration is written then."
 )
 INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
 INIT_OBTAINING: Final = "Obtaining the certificate."

@@ -42,10 +42,10 @@ _COMMANDS: Final = {
         "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
         "current folder and secrets to files that only you can read; to a configuration that exists it adds a "
         "certificate at the end, and every line of it stays. "
-        "Then it does a dry run, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C stops "
-        "and leaves nothing behind. Answers that are given are not asked for. Without a terminal, domains, "
-        "agree_terms, provider and its options have to be given; the others default to no, except rehearse. The file "
-        "of answers can have the tables [ca.NAME] and [resolver] too.",
+        "Then it does a dry run, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C "
+        "stops; no configuration is written then. Answers that are given are not asked for. Without a terminal, "
+        "domains, agree_terms, provider and its options have to be given; the others default to no, except rehearse. "
+        "The file of answers can have the tables [ca.NAME] and [resolver] too.",
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",

@@ -33,7 +33,7 @@ from dnsrenew.cli.typed import config_option
 from dnsrenew.config import Config, locate
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, stopped
+from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, stopped
 from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
@@ -57,6 +57,8 @@ from dnsrenew.extensions.setup.init.texts import (
     CONFIG_EXISTS,
     HELP_APPEND,
     INIT_AGAIN,
+    INIT_STOPPED,
+    INIT_STOPPED_NEW,
     SHOWN_YES,
 )
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
@@ -410,9 +412,11 @@ def init(invocation: Invocation) -> int:
     try:
         interview(draft, answers, person, is_attended=attended)
         invocation.signals.check()
-    except Cancelled:
-        memory.write()
-        raise
+    except Cancelled as error:
+        text = INIT_STOPPED if memory.write() else INIT_STOPPED_NEW
+        if error.message != CANCELLED.message:  # the test of the account has not ended in time
+            raise
+        raise Cancelled.of(text) from None
     memory.forget()
     try:
         written = write_files(draft, make_files(draft, say))

@@ -73,17 +73,19 @@ class AnswerMemory:
         self._given.pop(self._last, None)
         self._before.pop(self._last, None)
 
-    def write(self) -> None:
-        """Write the answers, as far as possible; only this user can read them."""
+    def write(self) -> bool:
+        """Write the answers, as far as possible; only this user can read them. Return whether they are kept."""
         answers = {**self._before, **self._given}
         if self._file is None or not answers:
-            return
+            return False
         with contextlib.suppress(OSError):
             if Discovery().weakness(_existing(self._file.parent), any_entry=True) is not None:
-                return  # with sudo, the home of another user
+                return False  # with sudo, the home of another user
             self._file.parent.mkdir(0o700, parents=True, exist_ok=True)
             document = {"config": self._config, "answers": answers}
             replace_file(str(self._file), json.dumps(document, ensure_ascii=False).encode(), 0o600)
+            return True
+        return False
 
     def forget(self) -> None:
         """Remove the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Phrase, Text
+from dnsrenew.errors import CANCELLED, Phrase, Text
 
 # ── the questions ───────────────────────────────────────────────────────────────────────
 
@@ -275,6 +275,10 @@ CONFIG_EXISTS: Final = Text(
     "There is a configuration already: {path}.",
     "Run dnsrenew init in a terminal to add a certificate to it, or write another one with --config FILE.",
 )
+INIT_STOPPED: Final = Text(
+    CANCELLED.code, "Stopped. Nothing was written.", "Run dnsrenew init again; it starts with your answers."
+)
+INIT_STOPPED_NEW: Final = Text(CANCELLED.code, INIT_STOPPED.message, "Run dnsrenew init again.")
 ASK_APPEND: Final = Phrase("There is a configuration already, {path}. Add a certificate to it?")
 HELP_APPEND: Final = Phrase(
     "Every line of it stays; the new certificate, and its DNS account if that is another one, are added at its end. "
