@@ -793,6 +793,7 @@ IMPORT_NEXT: Final = "What to do next:"
 # ── init ────────────────────────────────────────────────────────────────────────────────
 
 PROMPT: Final = "[{default}]:"
+PROMPT_FOUND: Final = "[{default}, {source}]:"
 INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
     "Ctrl-C stops; no configuration is written then."

@@ -530,7 +530,10 @@ def test_a_secret_at_the_wrong_question(newcomer: Newcomer) -> None:
 
 
 def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
-    """After Ctrl-C each answer is the default of the next time, and Enter takes it; secrets are asked again."""
+    """After Ctrl-C each answer is the default of the next time, and Enter takes it; secrets are asked again.
+
+    It stays the default after a wrong answer, unless that says which answer is meant.
+    """
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "rfc2136")
@@ -546,7 +549,14 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
     assert WRONG_SECRET not in kept.read_text()
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         talk.expect("offered again")
-        for question in ("Which domain", "Which email", "Do you agree", "Which DNS host"):
+        talk.answer("Which domain", "a..b")
+        talk.expect("not a domain name")
+        talk.expect(f"[www.{ZONE}, your last answer]:")
+        talk.type(f"https://{ZONE}/ *.{ZONE}")
+        talk.expect("address of a page")
+        talk.expect(f"[{ZONE} *.{ZONE}]:")
+        talk.type(f"www.{ZONE}")
+        for question in ("Which email", "Do you agree", "Which DNS host"):
             talk.answer(question, "")
         for key in ("server", "tsig_name", "tsig_algorithm"):
             talk.answer(f"? {key}", "")

@@ -148,19 +148,30 @@ def test_there_are_seven_questions() -> None:
 
 
 def test_the_domain_of_a_server(draft: InitDraft) -> None:
-    """The default is the first public name in a server's configuration."""
-    draft._servers = [FoundServer(key="nginx", title="nginx", names=("nas.local", "~^www", "files.example.org"))]
+    """The default is the first public name in a server's configuration, which is named."""
+    draft._servers = [
+        FoundServer(
+            key="nginx",
+            title="nginx",
+            config="/etc/nginx/nginx.conf",
+            names=("nas.local", "~^www", "files.example.org"),
+        )
+    ]
     assert question("domains").prompt(draft).default == "files.example.org"
+    assert str(question("domains").prompt(draft).source) == "from /etc/nginx/nginx.conf of nginx"
     draft._servers = []
     assert question("domains").prompt(draft).default == ""
 
 
 def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
-    """The default is git's address. No address is accepted too."""
+    """The default is git's address, and is said to be; not from a file that others can change. None is accepted too."""
     assert question("contact").prompt(draft).shown == "none"
     (tmp_path / "home" / "joe").mkdir(parents=True)
     (tmp_path / "home" / "joe" / ".gitconfig").write_text("[user]\n\tname = Joe\n\temail = joe@example.org\n")
     assert question("contact").prompt(draft).default == "joe@example.org"
+    assert question("contact").prompt(draft).source == "from the settings of git"
+    (tmp_path / "home" / "joe" / ".gitconfig").chmod(0o666)
+    assert question("contact").prompt(draft).default == ""
     question("contact").check(draft, [], Doubt())
     assert draft.contact == ()
 

@@ -303,7 +303,8 @@ class TerminalPerson:
         err = self._terminal.err
         columns = err.size()[0]
         shown = say(prompt.shown) or prompt.default
-        end = texts.PROMPT.format(default=shown) if shown else ""
+        template = texts.PROMPT_FOUND if prompt.source else texts.PROMPT
+        end = template.format(default=shown, source=say(prompt.source)) if shown else ""
         asked = "\n".join(map(say, (prompt.text, *prompt.lines)))
         text = [bold(line) for line in formatting.wrap(asked, columns, f"{yellow('?')} ", "  ")]
         fits = columns is None or formatting.width(text[-1]) + len(end) + 1 < columns - _ROOM

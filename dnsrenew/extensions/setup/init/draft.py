@@ -54,21 +54,29 @@ class Prompt(Frozen):
     :ivar default: the answer of an empty line; "" if there is none.
     :ivar shown: the default as it is shown; "": as it is.
     :ivar is_secret: whether the answer is not shown while it is typed.
+    :ivar source: where the default was found; "" if it needs no explanation.
     :ivar lines: what can be chosen, below the question.
     :ivar search: returns the lines that ``?`` and a word show.
+    :ivar is_corrected: whether the default follows from a refused answer, and no earlier answer replaces it.
     """
 
     text: str
     help: str
     default: str = ""
     shown: str = ""
+    source: str = ""
     is_secret: bool = False
     lines: tuple[str, ...] = ()
     search: Callable[[str], Sequence[str]] | None = None
+    is_corrected: bool = False
 
     def with_default(self, answer: str) -> Prompt:
-        """Return the same question with another default."""
-        return replace(self, default=answer, shown="")
+        """Return the same question with another default, of which nothing is said."""
+        return replace(self, default=answer, shown="", source="")
+
+    def corrected(self, answer: str | None) -> Prompt:
+        """Return the same question with what a refused answer should have been, if that is known."""
+        return self if answer is None else replace(self.with_default(answer), is_corrected=True)
 
 
 class Person(Protocol):
@@ -284,9 +292,9 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
         question.ask(draft, person)
         return
     doubted: str | None = None
+    better: str | None = None
     while True:
-        prompt = question.prompt(draft)
-        answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
+        answer = person.ask(question.prompt(draft).corrected(better))
         doubt = Doubt(person.doubt if answer == doubted else None)
         try:
             value = question.read(answer)
@@ -296,6 +304,9 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
         except DnsRenewError as error:
             person.refuse(error)
             doubted = answer if error.code == DOUBTFUL else None
+            better = doubted
+            if "instead" in error.evidence:
+                better = answer.replace(error.evidence["answer"], error.evidence["instead"])
         else:
             return
 

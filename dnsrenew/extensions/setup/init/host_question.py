@@ -64,8 +64,7 @@ def _ask(draft: InitDraft, person: Person) -> None:
         return
     doubted: str | None = None
     while True:
-        prompt = _prompt(draft)
-        answer = person.ask(prompt if doubted is None else prompt.with_default(doubted))
+        answer = person.ask(_prompt(draft).corrected(doubted))
         try:
             by_cname = answer.lower() == BY_CNAME
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)

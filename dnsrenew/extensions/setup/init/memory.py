@@ -12,6 +12,8 @@ from typing import Final
 
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.safe_files import replace_file
+from dnsrenew.base.values import replace
+from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.draft import Prompt
 
 _LARGEST: Final = 1 << 16
@@ -59,8 +61,8 @@ class AnswerMemory:
 
     def offered(self, prompt: Prompt) -> Prompt:
         """Return the question with the answer of the last time as its default."""
-        answer = None if prompt.is_secret else self._before.get(str(prompt.text))
-        return prompt if answer is None else prompt.with_default(answer)
+        answer = None if prompt.is_secret or prompt.is_corrected else self._before.get(str(prompt.text))
+        return prompt if answer is None else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
 
     def keep(self, prompt: Prompt, answer: str) -> None:
         """Keep an answer, unless it is a secret."""
@@ -69,9 +71,9 @@ class AnswerMemory:
             self._given[self._last] = answer
 
     def drop(self) -> None:
-        """Forget the last answer: it was not taken."""
-        self._given.pop(self._last, None)
-        self._before.pop(self._last, None)
+        """Forget the last answer: it was not taken. One of the last time stays, unless it is the same."""
+        if self._given.pop(self._last, None) == self._before.get(self._last):
+            self._before.pop(self._last, None)
 
     def write(self) -> bool:
         """Write the answers, as far as possible; only this user can read them. Return whether they are kept."""

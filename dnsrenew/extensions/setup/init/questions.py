@@ -29,21 +29,26 @@ _MAIL_VARIABLES: Final = ("EMAIL", "DEBEMAIL")
 
 
 def _domain_prompt(draft: InitDraft) -> Prompt:
-    return Prompt(texts.ASK_DOMAINS, texts.HELP_DOMAINS, _default_domain(draft))
+    name, source = _default_domain(draft)
+    return Prompt(texts.ASK_DOMAINS, texts.HELP_DOMAINS, name, source=source)
 
 
-def _default_domain(draft: InitDraft) -> str:
-    """Return a public name from the configurations of servers, or that of this machine."""
-    candidates = [name for server in draft.servers for name in server.names]
+def _default_domain(draft: InitDraft) -> tuple[str, str]:
+    """Return a public name from the configurations of servers, or that of this machine; and where it was found."""
+    candidates = [
+        (name, texts.FROM_SERVER.format(server=server.title, config=server.config))
+        for server in draft.servers
+        for name in server.names
+    ]
     host_name = socket.gethostname() if draft.host.root.parent == draft.host.root else ""
-    for name in [*candidates, *([host_name] if "." in host_name else [])]:
+    for name, source in [*candidates, *([(host_name, texts.FROM_MACHINE)] if "." in host_name else [])]:
         try:
             plain = names.to_a_labels(name)
         except names.InvalidName:
             continue
         if refusal(names.base_domain(plain)) is None and not names.is_ip(plain):
-            return name
-    return ""
+            return name, source
+    return "", ""
 
 
 def read_list(text: str) -> list[str]:
@@ -84,7 +89,7 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     """
     stripped = domain.strip()
     if (name := _host_in(stripped)) is not None:
-        raise ConfigError.of(texts.DOMAIN_IS_URL, answer=stripped, name=name)
+        raise ConfigError.of(texts.DOMAIN_IS_URL, answer=stripped, name=name, instead=name)
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
@@ -121,11 +126,12 @@ def texts_of(key: str, value: Any) -> list[str]:
 
 
 def _contact_prompt(draft: InitDraft) -> Prompt:
-    found = next((value for name in _MAIL_VARIABLES if "@" in (value := draft.around.environ.get(name, ""))), "")
-    if not found:
-        match = _EMAIL.search(draft.host.read(os.path.join(str(draft.host.home), ".gitconfig")))
-        found = match[1] if match else ""
-    return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE)
+    environ = draft.around.environ
+    name, found = next(((name, environ[name]) for name in _MAIL_VARIABLES if "@" in environ.get(name, "")), ("", ""))
+    source = texts.FROM_VARIABLE.format(name=name) if found else ""
+    if not found and (match := _EMAIL.search(draft.host.read(os.path.join(str(draft.host.home), ".gitconfig")))):
+        source, found = texts.FROM_GIT, match[1]
+    return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE, source)
 
 
 def contacts(value: Any) -> list[str]:
