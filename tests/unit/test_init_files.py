@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.init.answers import Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundings, PlannedDeployment
+from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
@@ -145,6 +148,26 @@ def test_there_are_seven_questions() -> None:
     """There are seven questions in the order of the contract."""
     keys = ["domains", "contact", "agree_terms", "provider", "deploy", "schedule", "rehearse"]
     assert [each.key for each in questions()] == keys
+
+
+@pytest.mark.parametrize("page", ["getting-started.md", "getting-started.zh.md"])
+def test_the_questions_of_the_guide(draft: InitDraft, page: str) -> None:
+    """The sample of the guide has the questions of the program."""
+    text = " ".join((Path(__file__).parents[2] / "docs" / page).read_text("utf-8").split())
+    for key in ("domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"):
+        assert f"? {question(key).prompt(draft).text}" in text
+
+
+def test_no_server_is_found(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no server can be asked about, that is said, with the place of the files."""
+    draft._servers, deploy = [], question("deploy")
+    monkeypatch.setattr("dnsrenew.extensions.setup.init.interview.questions", lambda: (deploy,))
+    said: list[str] = []
+    person: Any = SimpleNamespace(say=said.append)
+    interview(draft, Answers(tables={"store": "kept"}), person, is_attended=True)
+    assert [str(each) for each in said] == [
+        "No server was found on this machine. The files of the certificate will be below kept/certificates."
+    ]
 
 
 def test_the_domain_of_a_server(draft: InitDraft) -> None:

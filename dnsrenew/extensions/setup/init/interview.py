@@ -7,11 +7,11 @@ from functools import partial
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Question, ask
 from dnsrenew.extensions.setup.init.forms import check_forms
 from dnsrenew.extensions.setup.init.questions import questions
-from dnsrenew.extensions.setup.init.texts import DOMAINS_THERE
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
@@ -38,6 +38,8 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
             _check_given(question, draft, answers, person)
         elif applies:
             person.wait(partial(question.check, draft, question.missing, Doubt(person.doubt)))
+        elif question.key == "deploy" and not draft.servers:
+            person.say(texts.NO_SERVER.format(folder=f"{draft.tables.get('store', 'state')}/certificates"))
 
 
 def _is_given(answers: Answers, key: str) -> bool:
@@ -54,6 +56,6 @@ def _check_given(question: Question, draft: InitDraft, answers: Answers, person:
     try:
         person.wait(partial(question.check, draft, answers.given[question.key], Doubt(person.doubt)))
     except DnsRenewError as error:
-        if error.code != DOMAINS_THERE.code and (isinstance(error, ConfigError) or error.code == NO_ZONE.code):
+        if error.code != texts.DOMAINS_THERE.code and (isinstance(error, ConfigError) or error.code == NO_ZONE.code):
             raise wrong_answers.error_of(wrong_answers.of_error(answers, question.key, error)) from None
         raise

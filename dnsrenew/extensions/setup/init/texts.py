@@ -62,6 +62,7 @@ HELP_DEPLOY: Final = Phrase(
     "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
     "that it serves them; if it does not, the old ones are restored."
 )
+NO_SERVER: Final = Phrase("No server was found on this machine. The files of the certificate will be below {folder}.")
 ASK_SCHEDULE: Final = Phrase("Renew automatically from now on?")
 HELP_SCHEDULE: Final = Phrase(
     "A certificate is valid for some weeks. A schedule of this machine then runs dnsrenew four times a day; "
