@@ -808,6 +808,11 @@ INIT_UNFINISHED: Final = (
 )
 INIT_UNFINISHED_ALONE: Final = "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}"
 INIT_UNSCHEDULED: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install{option}"
+INIT_HALTED: Final = "Done, except that nothing renews automatically yet: {reason}. {fix}"
+INIT_SCHEDULED: Final = (
+    "Done. The schedule that is there renews this certificate too; `dnsrenew schedule show{option}` tells if it has to "
+    "be installed again."
+)
 INIT_DONE: Final = "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings."
 
 # ── export and restore ──────────────────────────────────────────────────────────────────

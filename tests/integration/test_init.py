@@ -834,6 +834,27 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     assert (after.count("[dns."), after.count("[[certificate]]")) == (1, 2)
 
 
+def test_a_configuration_that_has_its_schedule(newcomer: Newcomer) -> None:
+    """Whether to renew automatically is not asked again; a schedule that does not run is said at the end."""
+    answers = newcomer.answers(
+        domains=[f"www.{ZONE}"], agree_terms=True, provider="rfc2136", rehearse=False, schedule=True,
+        **newcomer.account_options,
+    )  # fmt: skip
+    done = newcomer.run("--answers", str(answers))
+    assert done.returncode == 0, done.stderr
+    halted = "nothing renews automatically" in done.stderr  # this machine may have no cron daemon
+    assert ("Done, except that nothing renews automatically yet" in " ".join(done.stdout.split())) is halted
+    argv = newcomer.argv("--deploy", "none")
+    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.answer("Add a certificate to it?", "")
+        talk.answer("Which domain", ZONE)
+        talk.answer("Does the account", "")
+        talk.answer("dry run at", "n")
+        talk.expect("Done, except that" if halted else "The schedule that is there renews")
+        assert talk.end() == 0, talk.text
+    assert "Renew automatically" not in talk.text
+
+
 def test_a_failed_rehearsal(newcomer: Newcomer) -> None:
     """If the rehearsal fails, no certificate is obtained, the configuration stays, and the next command is named."""
     newcomer.given["ca"]["letsencrypt"] |= {"staging": "closed"}

@@ -27,7 +27,7 @@ from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import Progress
 from dnsrenew.cli.schedule import schedule
-from dnsrenew.cli.schedule_note import needs_person, nothing_renews, renewed_by_hand
+from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.typed import config_option
 from dnsrenew.config import Config, locate
@@ -62,7 +62,7 @@ from dnsrenew.extensions.setup.init.texts import (
     SHOWN_YES,
 )
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
-from dnsrenew.schedule.detect import has_scheduler
+from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
 
@@ -219,14 +219,23 @@ class InitSteps:
             lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")
         elif by_hand := self._by_hand():
             lines += formatting.wrap(renewed_by_hand(by_hand), columns, f"{yellow('!')} ", "  ")
-        elif not self._draft.schedule:
-            is_plain = not option or not self._draft.around.has_scheduler
-            text = nothing_renews() if is_plain else texts.INIT_UNSCHEDULED.format(option=option)
-            lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
         else:
-            text = texts.INIT_DONE.format(path=path, option=option)
-            lines += formatting.wrap(text, columns, f"{green('✓')} ", "  ")
+            text, mark = self._renewal(path, option)
+            lines += formatting.wrap(text, columns, f"{mark} ", "  ")
         terminal.write_result("\n".join(lines))
+
+    def _renewal(self, path: str, option: str) -> tuple[str, str]:
+        """Return whether the certificate renews by itself, and the mark of the sentence."""
+        draft = self._draft
+        active = active_schedule(self._config()) if draft.schedule or draft.is_scheduled else UNKNOWN
+        if active.halt is not None:
+            return texts.INIT_HALTED.format(reason=say(active.halt.reason), fix=say(active.halt.fix)), yellow("!")
+        if draft.schedule:
+            return texts.INIT_DONE.format(path=path, option=option), green("✓")
+        if active.installed:
+            return texts.INIT_SCHEDULED.format(option=option), green("✓")
+        is_plain = not option or not draft.around.has_scheduler
+        return nothing_renews() if is_plain else texts.INIT_UNSCHEDULED.format(option=option), yellow("!")
 
 
 # ── prompts ────────────────────────────────────────────────────────────────────────────
@@ -410,6 +419,7 @@ def init(invocation: Invocation) -> int:
             person.say(INIT_AGAIN)
     draft = InitDraft(_surroundings(invocation, config, person))
     draft.existing = existing
+    draft.is_scheduled = existing is not None and active_schedule(existing.config).installed is True
     try:
         interview(draft, answers, person, is_attended=attended)
         invocation.signals.check()

@@ -155,6 +155,7 @@ class InitDraft:
     :ivar is_delegated: whether a CNAME record has to be set first.
     :ivar deployments: what gets the certificate.
     :ivar schedule: whether to install a schedule.
+    :ivar is_scheduled: whether the configuration that is there has a schedule already.
     :ivar rehearse: whether to rehearse first.
     :ivar existing: the configuration that gets one more certificate; None: a new one is written.
     :ivar account_name: the name of the DNS account there; "": that of its host.
@@ -176,6 +177,7 @@ class InitDraft:
         self.name_servers: tuple[str, ...] = ()
         self.deployments: Sequence[PlannedDeployment] = ()
         self.schedule = False
+        self.is_scheduled = False
         self.rehearse = False
         self.existing: ExistingConfig | None = None
         self.account_name = ""

@@ -261,7 +261,7 @@ def questions() -> tuple[Question, ...]:
             prompt=_yes(texts.ASK_SCHEDULE, texts.HELP_SCHEDULE),
             read=read_flag,
             check=check_schedule,
-            applies=lambda draft: draft.around.has_scheduler,
+            applies=lambda draft: draft.around.has_scheduler and not draft.is_scheduled,
             missing=False,
         ),
         Question(
