@@ -66,7 +66,7 @@ def test_the_quick_start_of_the_readme(reader: Reader) -> None:
 
 def test_the_tutorial_and_a_backup(reader: Reader) -> None:
     """Steps 2 to 7 of the tutorial work with all servers of step 6. A backup restores everything without an order."""
-    part = between(TUTORIAL, "## 2. ", "## 8. ")
+    part = between(TUTORIAL, "Open a new terminal", "## 8. ")  # its folder is made at the end of step 1
     config, *deployments = blocks(part, "toml")
     with home_servers.running(reader.folder, NAME) as servers:
         reader.get_ready(config, servers.pasted(dict(zip(servers.pairs, deployments, strict=True))))
