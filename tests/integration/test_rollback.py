@@ -43,7 +43,7 @@ def test_nginx_serves_the_version_before(stage: Stage, tmp_path: Path) -> None:
         assert chain(stage, 1).startswith(ssl.get_server_certificate(("127.0.0.1", server.port)))
         said = stage.workspace.run("status", "-v").stdout
         assert "2, valid until" in said
-        assert "1, in force" in said
+        assert "1, current" in said
 
 
 @pytest.mark.timeout(900)  # where HFS is compiled first
