@@ -9,6 +9,7 @@ from typing import Any, Final
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import EventLine, EventText, PlainProgress, Progress, describe_server, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
 
@@ -168,7 +169,7 @@ class LiveProgress(Progress):
         lines = []
         for server, name in zip(servers, names, strict=True):
             state = str(server.get("state"))
-            detail = "" if state == "agrees" else str(server.get("detail") or "")
+            detail = "" if state == "agrees" else say(server.get("detail") or "")
             mark = _STATES.get(state, dim("…"))
             rest = f"{' ' * (longest - formatting.width(name))}  {dim(detail)}" if detail else ""
             lines.append(f"      {mark} {name}{rest}")

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.events import KINDS, Emitter
-from dnsrenew.cli import live_progress, terminal, texts
+from dnsrenew.base.translation import Translator
+from dnsrenew.cli import language, live_progress, terminal, texts
 from dnsrenew.cli.live_progress import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
+from dnsrenew.dns import texts as dns_texts
 from tests.kit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
 from tests.kit.clock import FakeClock
 
@@ -350,3 +352,15 @@ def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.Monke
     assert stage.shown == before
     stage.output.write_message("A line that stays.")
     assert "A line that stays." in stage.shown
+
+
+def test_the_state_of_a_name_server_is_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a name server has not done yet is said in the language of the program, as all else is."""
+    monkeypatch.setattr(language, "_translator", [Translator("zh")])
+    stage = DisplayStage(monkeypatch, 120)
+    stage.run_started("home")
+    stage.script.begin()
+    server = {"server": "ns1.example.test.", "address": "127.0.0.1", "state": "waiting"}
+    stage.clock.elapsed += 1
+    stage.script.say("dns-waiting", seconds=0.0, timeout=120, servers=[{**server, "detail": dns_texts.NOT_UPDATED}])
+    assert stage.shown[-1].endswith("尚未更新")

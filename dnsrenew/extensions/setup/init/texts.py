@@ -313,3 +313,9 @@ UNWRITABLE: Final = Text(
     "{path} cannot be written: {reason}.",
     "Run the command in a folder of your own, or name another file with --config FILE.",
 )
+
+# Comments in the file that is written.
+FILE_HEAD: Final = Phrase("Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.")
+FILE_TERMS: Final = Phrase("the terms of service of the CA")
+FILE_KEY: Final = Phrase("or rsa2048 for old clients")
+FILE_DEPLOY: Final = Phrase('What gets the certificate; see the guide "Servers" for more:')

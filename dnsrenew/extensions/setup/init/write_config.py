@@ -20,7 +20,6 @@ from dnsrenew.extensions.setup.init.draft import InitDraft
 from dnsrenew.extensions.setup.init.host_question import asked_options
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_HEAD: Final = ("# Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.",)
 
 
 class InitFiles(Frozen, hidden=("secrets",)):
@@ -46,7 +45,16 @@ def make_files(draft: InitDraft, say: Callable[[str], str] = str) -> InitFiles:
     if draft.existing is not None:
         text = appended(draft.existing, draft, writer)
     else:
-        lines = [*_HEAD, "", *writer.top(), *writer.tables(), "", *writer.account(), "", *writer.certificate()]
+        lines = [
+            f"# {say(texts.FILE_HEAD)}",
+            "",
+            *writer.top(),
+            *writer.tables(),
+            "",
+            *writer.account(),
+            "",
+            *writer.certificate(),
+        ]
         text = "\n".join([*lines, ""])
     folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
     return InitFiles(text, writer.secrets, folders)
@@ -129,7 +137,7 @@ class _ConfigText:
             yield from config_file.assignment("contact", list(draft.contact))
         else:
             yield '# contact = ["me@example.com"]'
-        yield f"agree_terms = {config_file.toml_value(draft.agree_terms)} # the terms of service of the CA"
+        yield f"agree_terms = {config_file.toml_value(draft.agree_terms)} # {self._say(texts.FILE_TERMS)}"
         for key, value in plain.items():
             yield from config_file.assignment(key, value)
 
@@ -162,7 +170,7 @@ class _ConfigText:
         draft = self._draft
         yield "[[certificate]]"
         yield from config_file.assignment("domains", list(draft.domains))
-        yield '# key = "ecdsa-p256" # or rsa2048 for old clients'
+        yield f'# key = "ecdsa-p256" # {self._say(texts.FILE_KEY)}'
         for number, each in enumerate(draft.deployments, 1):
             yield from ("", "[[certificate.deploy]]", *([config_file.comment(each.comment)] if each.comment else []))
             for key, value in each.entry.items():
@@ -170,7 +178,7 @@ class _ConfigText:
             for key, value in each.secrets.items():
                 yield from config_file.assignment(key, self._secret(f"deploy-{number}-{key}", value))
         if not draft.deployments:
-            yield '# What gets the certificate; see the guide "Servers" for more:'
+            yield f"# {self._say(texts.FILE_DEPLOY)}"
             yield from ("# [[certificate.deploy]]", '# to = "files"', '# certificate = "/etc/nginx/tls/fullchain.pem"')
             yield from ('# key = "/etc/nginx/tls/privkey.pem"', '# reload = ["systemctl", "reload", "nginx"]')
 
