@@ -114,3 +114,9 @@ def test_a_domain_without_a_zone(
     error, shown = init(answers, capsys)
     assert (error["code"], mistakes(error)) == ("init-answer-wrong", [(1, "domains", None)])
     assert f"{answers}:1: domains: No DNS zone was found for www.example.org" in shown
+
+
+def test_what_a_chinese_keyboard_types() -> None:
+    """Full-width commas and blanks part the names of a line, and the word that the prompt shows is no address."""
+    assert questions.read_list("a.test，*.a.test、b.test\u3000c.test") == ["a.test", "*.a.test", "b.test", "c.test"]
+    assert questions.contacts("无") == []

@@ -219,7 +219,7 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
 
     :raises ConfigError: there is no such server, or it is not trusted.
     """
-    if [word.lower() for word in words] in ([], ["none"], ["no"], ["-"]):
+    if [word.lower() for word in words] in ([], ["none"], ["无"], ["no"], ["-"]):
         return []
     servers = draft.servers
     chosen: dict[str, FoundServer] = {}

@@ -52,8 +52,8 @@ def _default_domain(draft: InitDraft) -> tuple[str, str]:
 
 
 def read_list(text: str) -> list[str]:
-    """Return the items of a line, parted by blanks or commas."""
-    return [item for item in re.split(r"[\s,;]+", text) if item]
+    """Return the items of a line, parted by blanks or commas, also those of a Chinese keyboard."""
+    return [item for item in re.split(r"[\s,;\uff0c\u3001\uff1b]+", text) if item]
 
 
 def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
@@ -134,9 +134,13 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
     return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE, source)
 
 
+_NONE: Final = frozenset({"none", "无", "-"})
+"""As the prompt shows it, in each language."""
+
+
 def contacts(value: Any) -> list[str]:
     """Return the addresses of an answer, which may be ``none``."""
-    return [each for each in texts_of("contact", value) if each.lower() not in {"none", "-"}]
+    return [each for each in texts_of("contact", value) if each.lower() not in _NONE]
 
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
