@@ -391,6 +391,7 @@ def test_a_clock_that_is_wrong_changes_nothing(stage: FleetStage, counted: AcmeP
 
 def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> None:
     """After SIGTERM the certificate at work is obtained, queued ones stay, and the exit status is 143."""
+    stage.lab.lag = 2.0  # longer than a worker takes to hear of a stop
     stage.add("one", "two")
     process = stage.process("--concurrency", "1", "--json")
     try:
