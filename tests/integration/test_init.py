@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -370,7 +371,7 @@ def test_the_servers_of_another_user_where_nothing_is_asked(newcomer: Newcomer, 
     assert done.returncode == 0, done.stderr
     for pid in strangers.values():
         assert f"（用户 nobody 的进程 {pid}）：不是您的" in done.stderr
-    assert 'to = "' not in newcomer.config.read_text().partition("# What gets")[0]
+    assert "deploy" not in tomllib.loads(newcomer.config.read_text())["certificate"][0]
 
 
 # ── wrong answers ───────────────────────────────────────────────────────────────────────
