@@ -61,7 +61,7 @@ def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
     """
     name = provider.driver_options.get("provider")
     if provider.driver == "lexicon" and isinstance(name, str):
-        from dnsrenew.drivers.lexicon.process import process_of  # few accounts need it
+        from dnsrenew.extensions.hosts.lexicon.process import process_of  # few accounts need it
 
         with contextlib.suppress(OSError, Cancelled):  # the call meets it again, and reports it
             process_of(remembered, name).start()

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group of driver classes."""
 
-_HOSTS: Final = "dnsrenew.drivers.hosts"
+_HOSTS: Final = "dnsrenew.extensions.hosts"
 BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
-    "lexicon": ("dnsrenew.drivers.lexicon", "LexiconDriver"),
+    "lexicon": ("dnsrenew.extensions.hosts.lexicon", "LexiconDriver"),
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
     "manual": ("dnsrenew.drivers.hook", "ManualDriver"),
     "acme.sh": ("dnsrenew.drivers.acme_sh", "AcmeShDriver"),

@@ -21,7 +21,7 @@ from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
 from dnsrenew.config import Config
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
-from dnsrenew.drivers.hosts.acme_dns import read_registration
+from dnsrenew.drivers.acme_dns import read_registration
 from dnsrenew.drivers.provider import Behaviour, Provider
 from dnsrenew.errors import AttemptError, ConfigError, Phrase, ProviderError
 from dnsrenew.renewal.batch import DRIVEN

@@ -20,7 +20,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.drivers.lexicon import driver
+from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked

@@ -17,7 +17,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.drivers.lexicon import child, patches
+from dnsrenew.extensions.hosts.lexicon import child, patches
 from dnsrenew.errors import ProviderError
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked

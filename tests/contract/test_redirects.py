@@ -156,7 +156,7 @@ def test_no_provider_of_lexicon_follows(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_duckdns_does_not_follow(monkeypatch: pytest.MonkeyPatch, other: Api) -> None:
     """DuckDNS has the token in its URL, so no redirect is followed."""
     with Api(lambda _: (307, ""), {"Location": other.url}) as api:
-        monkeypatch.setattr("dnsrenew.drivers.hosts.duckdns.ADDRESS", api.url)
+        monkeypatch.setattr("dnsrenew.extensions.hosts.duckdns.ADDRESS", api.url)
         with pytest.raises(HttpFailure, match="redirect"):
             maker(DnsAccount("duckdns", token="x" * 36))().add([RECORD])
         assert len(api.asked) == 1
@@ -167,7 +167,7 @@ def test_which_modules_send_without_requests() -> None:
     """Two modules of lexicon use xmlrpc, which follows nothing, and one uses urllib."""
     found = inside("""
 import http.client, importlib, urllib.request, xmlrpc.client
-from dnsrenew.drivers.lexicon.driver import EXTRAS, KNOWN
+from dnsrenew.extensions.hosts.lexicon.driver import EXTRAS, KNOWN
 child.provider_class("powerdns", LIMITS)
 result = {}
 for name in KNOWN - EXTRAS.keys():

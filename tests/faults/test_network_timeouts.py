@@ -18,7 +18,7 @@ from dnsrenew.dns import wire
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers import host_api, rfc2136
-from dnsrenew.drivers.lexicon import process
+from dnsrenew.extensions.hosts.lexicon import process
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
 SOURCES: Final = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.drivers.lexicon import process
+from dnsrenew.extensions.hosts.lexicon import process
 
 ROOT = Path(__file__).resolve().parents[2]
 _PATCHED = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from dnsrenew.drivers.lexicon import child, patches
+from dnsrenew.extensions.hosts.lexicon import child, patches
 LIMITS = patches.RequestLimits(10.0, 30.0)
 """
 
@@ -24,7 +24,7 @@ LIMITS = patches.RequestLimits(10.0, 30.0)
 def booting(change: str, *arguments: Any) -> str:
     """Return the program of a process that calls a function of ``tests.kit.lexicon_child`` before it serves."""
     call = f"from tests.kit import lexicon_child; lexicon_child.{change}(*{arguments!r}); "
-    start = "from dnsrenew.drivers.lexicon import child"
+    start = "from dnsrenew.extensions.hosts.lexicon import child"
     assert start in process.BOOT
     return process.BOOT.replace(start, call + start)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew.base.http import third_party
-from dnsrenew.drivers.lexicon import child, patches
+from dnsrenew.extensions.hosts.lexicon import child, patches
 
 
 def after_loading(change: Callable[[str, Any], object]) -> None:

@@ -42,13 +42,13 @@ _ZONE: Final = "faults.test"
 SHORT: Final = {
     "dnsrenew.base.http.client.TIMEOUT": (_PATIENCE, _PATIENCE),
     "dnsrenew.drivers.host_api.MAX_BYTES": 1 << 20,
-    "dnsrenew.drivers.lexicon.process.BOOT": booting("bound", 1 << 20),
+    "dnsrenew.extensions.hosts.lexicon.process.BOOT": booting("bound", 1 << 20),
     "dnsrenew.drivers.rfc2136.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.rfc2136.REQUEST_SECONDS": _PATIENCE,
     "dnsrenew.drivers.host_api.CONNECT_SECONDS": _PATIENCE,
     "dnsrenew.drivers.host_api.REQUEST_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.lexicon.process.CONNECT_SECONDS": _PATIENCE,
-    "dnsrenew.drivers.lexicon.process.READ_SECONDS": _PATIENCE,
+    "dnsrenew.extensions.hosts.lexicon.process.CONNECT_SECONDS": _PATIENCE,
+    "dnsrenew.extensions.hosts.lexicon.process.READ_SECONDS": _PATIENCE,
 }
 """Socket time-outs pass in real time, so they are shorter than ten and thirty seconds here."""
 

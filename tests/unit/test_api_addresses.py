@@ -17,7 +17,7 @@ from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import call_add
-from dnsrenew.drivers.lexicon.described_error import describe, rebuild
+from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError, ProviderError
 from tests.kit.api_server import Api

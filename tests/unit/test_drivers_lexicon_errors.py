@@ -17,7 +17,7 @@ from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.drivers.error_mapping import classify, translate
-from dnsrenew.drivers.lexicon.described_error import describe, rebuild
+from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
 from tests.kit.drivers import provider_of
 
 SECRET = "s3cret-t0ken-of-the-account"

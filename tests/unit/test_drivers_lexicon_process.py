@@ -25,7 +25,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.drivers.lexicon import process
+from dnsrenew.extensions.hosts.lexicon import process
 from dnsrenew.errors import Cancelled, ProviderError
 from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.renewals import Renewals
@@ -286,7 +286,7 @@ def _in_thread(function: Callable[[], Any]) -> threading.Thread:
 _PARENT = """
 import json, sys, threading
 sys.path[:] = json.loads(sys.argv[1])
-from dnsrenew.drivers.lexicon import process
+from dnsrenew.extensions.hosts.lexicon import process
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from tests.kit.drivers import provider_of

@@ -13,7 +13,7 @@ from typing import Any
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.translation import Translator
 from dnsrenew.drivers import catalogue, loading, protocol
-from dnsrenew.drivers.lexicon import driver
+from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ProviderError
 

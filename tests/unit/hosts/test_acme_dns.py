@@ -13,7 +13,7 @@ import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.drivers.hosts.acme_dns import read_registration, register
+from dnsrenew.drivers.acme_dns import read_registration, register
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import DnsRenewError, SecretError

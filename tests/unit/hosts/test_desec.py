@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers.hosts import desec
+from dnsrenew.extensions.hosts import desec
 from tests.kit.api_server import Answer, Asked
 from tests.kit.host_work import FAULTS, Work, always, requests_of
 from tests.kit.hosts.desec import Desec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.drivers.hosts.edgedns import signature_of
+from dnsrenew.extensions.hosts.edgedns import signature_of
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.errors import ConfigError
 from tests.kit.host_work import Work

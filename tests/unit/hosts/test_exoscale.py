@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers.hosts import exoscale
+from dnsrenew.extensions.hosts import exoscale
 from tests.kit.api_server import Asked
 from tests.kit.host_work import Work, requests_of
 from tests.kit.hosts.exoscale import Exoscale, signature

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers.hosts import hetzner
+from dnsrenew.extensions.hosts import hetzner
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.errors import ProviderError
 from tests.kit.api_server import Answer

@@ -1,0 +1,99 @@
+"""acme-dns (https://github.com/joohoi/acme-dns): a server for TXT values alone, to which a CNAME record leads.
+
+A registration has one name, which holds the two newest values. ``register`` makes one; ``dnsrenew delegate`` calls it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dnsrenew.base import files, names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import ServerApi, malformed, pick
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ConfigError, ProviderError, SecretError
+
+KEYS: Final = ("username", "password", "subdomain", "fulldomain")
+"""The keys of a registration, as the server names them."""
+_OPTIONS: Final = KEYS[:3]
+"""Those that are options too."""
+
+
+class AcmeDnsDriver:
+    """Writes the values of one registration; there is nothing to remove.
+
+    The registration is in the options ``username``, ``password`` and ``subdomain``, or in the file ``registration``.
+
+    :raises ConfigError: ``option-invalid``, one or two of these options are missing.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        missing = [key for key in _OPTIONS if not context.text(key)]
+        if 0 < len(missing) < len(_OPTIONS):
+            options, account = ", ".join(_OPTIONS), context.account
+            raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=missing[0], options=options)
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values, each in place of the oldest one."""
+        registration = self._registration()
+        headers = {"X-Api-User": registration["username"], "X-Api-Key": registration["password"]}
+        with ServerApi(self._context, "", headers=headers) as api:
+            for record in records:
+                self._check_name(record, registration["subdomain"])
+                content = {"subdomain": registration["subdomain"], "txt": record.value}
+                answer = api.json("POST", "/update", content=content)
+                if pick(answer, "txt", kind=str) != record.value:
+                    raise malformed("its field `txt` is not the value that was written")
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Leave the values: the server has no request to remove one, and the next ones replace them."""
+
+    def _registration(self) -> dict[str, str]:
+        given = {key: self._context.text(key) for key in KEYS}
+        if all(given[key] for key in _OPTIONS):
+            return given
+        file = self._context.text("registration")
+        stored = read_registration(file) if file else None
+        if stored is None:
+            raise ProviderError.of(texts.ACME_DNS_NOT_REGISTERED, account=self._context.account)
+        return stored
+
+    def _check_name(self, record: TxtRecord, subdomain: str) -> None:
+        """Refuse a name that the registration does not write: the CNAME leads to another registration."""
+        if names.labels(record.name)[0] != subdomain.lower():
+            name = names.relative(record.name)
+            raise ProviderError.of(
+                texts.ACME_DNS_OTHER_NAME, account=self._context.account, name=name, subdomain=subdomain
+            )
+
+
+def register(context: DriverContext) -> dict[str, str]:
+    """Register at the server of an account and return the registration.
+
+    :raises HostError: the server refused.
+    :raises HttpFailure: it did not answer.
+    """
+    with ServerApi(context, "") as api:
+        answer = api.json("POST", "/register", content={})
+    return {key: pick(answer, key, kind=str) for key in KEYS}
+
+
+def read_registration(file: str) -> dict[str, str] | None:
+    """Return the registration in a file, or None if there is no such file.
+
+    :raises SecretError: ``secret-missing``: the file cannot be read, or holds something else.
+    """
+    try:
+        stored: Any = json.loads(files.read(file))
+        return {key: str(stored[key]) for key in KEYS}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise SecretError.of(texts.ACME_DNS_UNREADABLE, reference=f"file:{file}", file=file, cause=cause) from None
+    except (ValueError, TypeError, KeyError):
+        raise SecretError.of(texts.ACME_DNS_REGISTRATION, reference=f"file:{file}", file=file) from None

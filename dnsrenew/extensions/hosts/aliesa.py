@@ -1,0 +1,125 @@
+"""Alibaba Cloud ESA (https://help.aliyun.com/zh/edge-security-acceleration/esa/, of 2024-09-10): signed actions."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Iterator
+from typing import Any, ClassVar, Final
+from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
+
+from dnsrenew.base import names
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pages, pick, refusal, unknown_zone, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.protocol import DriverContext
+
+ADDRESS: Final = "https://esa.{region}.aliyuncs.com"
+_REGION: Final = "cn-hangzhou"
+_VERSION: Final = "2024-09-10"
+_MOST: Final = 500
+"""Records in a page."""
+_OWN_SERVERS: Final = "NS"
+"""How a site is connected whose name servers are ESA's; those of others do not serve its records."""
+_CODES: Final = {
+    "Forbidden": "provider-unauthorized",
+    "IncompleteSignature": "provider-unauthorized",
+    "InvalidAccessKeyId": "provider-unauthorized",
+    "InvalidSecurityToken": "provider-unauthorized",
+    "NoPermission": "provider-unauthorized",
+    "SignatureDoesNotMatch": "provider-unauthorized",
+    "Throttling": "provider-rate-limited",
+}
+"""The codes of errors by the first part of those of the API."""
+
+
+class AliEsaDriver(RecordDriver):
+    """Writes through the API of Alibaba Cloud ESA, with an AccessKey."""
+
+    unclear: ClassVar = (400, 403)
+
+    def connect(self) -> AlibabaApi:
+        """Return the API of the account."""
+        return AlibabaApi(self.context)
+
+    def find_zone(self, api: HostApi, zone: str) -> int:
+        """Return the number of a site."""
+        for item in pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list):
+            is_served = item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS
+            if pick(item, "SiteName", kind=str).lower() == zone and is_served:
+                return pick(item, "SiteId", kind=int)
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the site: the API selects by one name only."""
+        del owners
+
+        def read(number: int) -> tuple[list[Any], bool]:
+            found = _act(api, "ListRecords", SiteId=zone, Type="TXT", PageNumber=number, PageSize=_MOST)
+            items = pick(found, "Records", kind=list)
+            return items, bool(items) and number * _MOST < pick(found, "TotalCount", kind=int)
+
+        for item in pages(read):
+            name, value = pick(item, "RecordName", kind=str), pick(item, "Data", "Value", kind=str)
+            yield TxtEntry(pick(item, "RecordId", kind=int), name, unquoted(value))
+
+    def create(self, api: HostApi, zone: int, record: TxtRecord) -> int:
+        """Create a record."""
+        about = {"RecordName": names.relative(record.name), "Type": "TXT", "Ttl": record.ttl}
+        found = _act(api, "CreateRecord", SiteId=zone, **about, Data=json.dumps({"Value": record.value}))
+        return pick(found, "RecordId", kind=int)
+
+    def delete(self, api: HostApi, zone: int, identifier: int) -> None:
+        """Delete a record."""
+        del zone
+        _act(api, "DeleteRecord", RecordId=identifier)
+
+
+class AlibabaApi(HostApi):
+    """Actions that are signed with the secret (ACS3-HMAC-SHA256); the parameters are in the query."""
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, ADDRESS.format(region=context.text("region_id") or _REGION))
+        self._key, self._secret = context.text("access_key"), context.text("secret_key")
+        self._token = context.text("security_token")
+
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a signed request without a body; see :meth:`HostApi.request`."""
+        headers = self._signed(method, path, arguments.pop("headers"))
+        return super().request(method, path, headers=headers, **arguments)
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above, with the code of the API in its message."""
+        content = content_of(response)
+        if not isinstance(content, dict) or not isinstance(code := content.get("Code"), str):
+            return super().refused(response)
+        return refusal(response, f"{code}: {content.get('Message', '')}", code=_CODES.get(code.split(".")[0]))
+
+    def _signed(self, method: str, path: str, more: dict[str, str]) -> dict[str, str]:
+        """Return the headers of a request, all of which are signed, and the signature."""
+        parts, body = urlsplit(f"{self.address}{path}"), hashlib.sha256(b"").hexdigest()
+        headers = {
+            **more,
+            "x-acs-content-sha256": body,
+            "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
+            **({"x-acs-security-token": self._token} if self._token else {}),
+            "x-acs-signature-nonce": uuid4().hex,
+            "x-acs-version": _VERSION,
+        }
+        signed = sorted({"host": parts.netloc, **headers}.items())
+        lines, listed = "".join(f"{name}:{value}\n" for name, value in signed), ";".join(name for name, _ in signed)
+        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{body}"
+        text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
+        signature = hmac.digest(self._secret.encode(), text.encode(), hashlib.sha256).hex()
+        credentials = f"Credential={self._key},SignedHeaders={listed},Signature={signature}"
+        return {"Authorization": f"ACS3-HMAC-SHA256 {credentials}", **headers}
+
+
+def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:
+    """Do an action and return what it answers."""
+    query = urlencode(sorted(parameters.items()), quote_via=quote)
+    return pick(api.json("POST", f"/?{query}", headers={"x-acs-action": action}), kind=dict)

@@ -1,0 +1,92 @@
+"""AutoDNS of InterNetX (https://help.internetx.com/display/APIXMLEN/JSON+API+basics): changes of a zone as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    basic,
+    content_of,
+    label,
+    pick,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
+from dnsrenew.extensions.hosts.batch_driver import BatchDriver
+from dnsrenew.extensions.hosts.record_driver import TxtEntry
+
+ADDRESS: Final = "https://api.autodns.com/v1"
+_CONTEXT: Final = "4"
+"""The context of AutoDNS itself; its resellers have others."""
+_NO_SUCH_USER: Final = "EF13012"
+"""The answer to an unknown user, with the status 404."""
+
+
+class AutoDnsDriver(BatchDriver):
+    """Writes through the JSON API of AutoDNS, with a user and a password."""
+
+    def connect(self) -> AutoDnsApi:
+        """Return the API of the account."""
+        credentials = basic(self.context.text("api_user"), self.context.text("api_password"))
+        context = self.context.text("context") or _CONTEXT
+        return AutoDnsApi(
+            self.context, ADDRESS, headers={"Authorization": credentials, "X-Domainrobot-Context": context}
+        )
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
+        """Return the name of a zone, and the path of it at its first name server."""
+        filters = [{"key": "name", "operator": "EQUAL", "value": zone}]
+        for item in _data(api.json("POST", "/zone/_search", content={"filters": filters})):
+            if pick(item, "origin", kind=str).lower() == zone:
+                return zone, f"/zone/{segment(zone)}/{segment(pick(item, 'virtualNameServer', kind=str))}"
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API sends it as a whole."""
+        del owners
+        domain, path = zone
+        for item in pick(_data(api.json("GET", path)), 0, "resourceRecords", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                name = pick(item, "name", kind=str)
+                owner = f"{name}.{domain}" if name not in {"", "@"} else domain
+                yield TxtEntry(item, owner, unquoted(pick(item, "value", kind=str)))
+
+    def write(self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]) -> None:
+        """Create records."""
+        _stream(api, zone[1], adds=[_item(record) for record in records], rems=[])
+
+    def erase(self, api: HostApi, zone: tuple[str, str], entries: Sequence[TxtEntry]) -> None:
+        """Delete records, which are named as the zone has them."""
+        _stream(api, zone[1], adds=[], rems=[entry.identifier for entry in entries])
+
+
+class AutoDnsApi(HostApi):
+    """Requests whose refusals have codes."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        content = content_of(response)
+        messages = content.get("messages") if isinstance(content, dict) else None
+        codes = [each.get("code") for each in messages or () if isinstance(each, dict)]
+        return refusal(response, code="provider-unauthorized" if _NO_SUCH_USER in codes else None)
+
+
+def _stream(api: HostApi, path: str, **changes: list[dict[str, Any]]) -> None:
+    answer = api.json("POST", f"{path}/_stream", content=changes)
+    if pick(answer, "status", "type", kind=str) == "ERROR":
+        raise HostError(str(answer["status"].get("text") or ""))
+
+
+def _data(answer: Any) -> list[Any]:
+    return pick(answer, "data", kind=list)
+
+
+def _item(record: TxtRecord) -> dict[str, Any]:
+    return {"name": label(record, apex=""), "type": "TXT", "value": record.value, "ttl": record.ttl}

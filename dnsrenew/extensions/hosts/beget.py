@@ -1,0 +1,104 @@
+"""Beget (https://beget.com/en/kb/api/dns-administration-functions): all records of a name are replaced together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import HostApi, HostError, pick, unknown_zone
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ProviderError
+
+ADDRESS: Final = "https://api.beget.com/api"
+_KEPT: Final = ("A", "AAAA", "CAA", "MX", "SRV")
+"""Types of records that are written back as they were read."""
+_NAME_SERVERS: Final = frozenset({"DNS", "DNS_IP"})
+"""What the API shows among the records of a name, though they are not written with them."""
+_CODES: Final = (
+    ("AUTH", "provider-unauthorized"),
+    ("LIMIT", "provider-rate-limited"),
+    ("INTERNAL", "provider-server-error"),
+)
+"""A part of an error code of the API, and ours."""
+_PRIORITY: Final = 10
+
+
+class BegetDriver(RecordSetDriver):
+    """Writes through the API of Beget, with the login and the password of the API."""
+
+    def connect(self) -> BegetApi:
+        """Return the API of the account."""
+        return BegetApi(self.context)
+
+    def record_sets(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+        """Yield the TXT values of each name, with its other records."""
+        for owner in owners:
+            found = api.ask("getData", fqdn=names.relative(owner))
+            if not found.get("is_under_control") or not found.get("is_beget_dns"):
+                raise unknown_zone(zone)
+            records = pick({"records": found.get("records") or {}}, "records", kind=dict)
+            values = [_value(item) for item in pick({"TXT": [], **records}, "TXT", kind=list)]
+            yield RecordSet(owner, [value for value in values if value], 0, records)
+
+    def save(self, api: Any, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
+        """Replace all records of a name, of which only the TXT values are other ones."""
+        del zone
+        shown: Mapping[str, list[Any]] = record_set.shown
+        name = names.relative(record_set.name)
+        if others := sorted(kind for kind in shown.keys() - _NAME_SERVERS - {*_KEPT, "TXT"} if shown[kind]):
+            lost = ", ".join(others)
+            raise ProviderError.of(texts.BEGET_UNSAFE, account=self.context.account, name=name, lost=lost)
+        known = {_value(item): item for item in shown.get("TXT", ())}
+        records = {kind: shown[kind] for kind in _KEPT if shown.get(kind)}
+        # The documentation calls the value `value`, and the API itself `txtdata`.
+        records["TXT"] = [
+            {"priority": _PRIORITY, **known.get(value, {}), "value": value, "txtdata": value} for value in contents
+        ]
+        api.ask("changeRecords", fqdn=name, records=records)
+
+    def drop(self, api: Any, zone: str, record_set: RecordSet) -> None:
+        """Write the other records of a name back, without TXT values."""
+        self.save(api, zone, record_set, ())
+
+    def content(self, value: str) -> str:
+        """Return a value as it is: the API takes it without quotes."""
+        return value
+
+
+class BegetApi(HostApi):
+    """Functions for DNS. Credentials are in the body of each request, as the API wants them."""
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, ADDRESS)
+
+    def ask(self, function: str, **parameters: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the API refused it, which it tells with the status 200.
+        """
+        text = self._context.text
+        form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
+        answer = self.json("POST", f"/dns/{function}", form={**form, "input_data": json.dumps(parameters)})
+        if pick(answer, "status", kind=str) != "success":
+            raise _refused([answer])
+        if pick(answer, "answer", "status", kind=str) != "success":
+            raise _refused(answer["answer"].get("errors") or [answer["answer"]])
+        result = answer["answer"].get("result")
+        return result if function == "changeRecords" else pick(result, kind=dict)
+
+
+def _refused(errors: Any) -> HostError:
+    """Return the error for those of an answer."""
+    found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    numbers = " ".join(str(error.get("error_code")) for error in found)
+    message = "; ".join(str(error.get("error_text") or error.get("error_code")) for error in found)
+    return HostError(message, code=next((ours for part, ours in _CODES if part in numbers), None))
+
+
+def _value(item: Any) -> str:
+    fields = pick(item, kind=dict)
+    return str(fields.get("txtdata") or fields.get("value") or "")

@@ -1,0 +1,49 @@
+"""Bunny DNS (https://docs.bunny.net/reference/dnszonepublic_index): a request for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, label, pick, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://api.bunny.net"
+_TXT: Final = 3
+"""The API has numbers for the types of records."""
+
+
+class BunnyDriver(RecordDriver):
+    """Writes through the API of Bunny, with the API key of the account."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS, headers={"AccessKey": self.context.text("auth_token")})
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+        """Return the number and the name of a zone."""
+        found = api.json("GET", "/dnszone", params={"search": zone, "perPage": 1000})
+        for item in pick(found, "Items", kind=list):
+            if str(item.get("Domain", "")).lower() == zone:
+                return pick(item, "Id", kind=int), zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API sends it as a whole."""
+        del owners
+        number, domain = zone
+        found = api.json("GET", f"/dnszone/{number}")
+        for item in pick(found, "Records", kind=list):
+            if item.get("Type") == _TXT:
+                name = f"{item['Name']}.{domain}" if item.get("Name") else domain
+                yield TxtEntry(pick(item, "Id", kind=int), name, pick(item, "Value", kind=str))
+
+    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+        """Create a record."""
+        content = {"Type": _TXT, "Name": label(record, apex=""), "Value": record.value, "Ttl": record.ttl}
+        return pick(api.json("PUT", f"/dnszone/{zone[0]}/records", content=content), "Id", kind=int)
+
+    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+        """Delete a record."""
+        api.json("DELETE", f"/dnszone/{zone[0]}/records/{identifier}")

@@ -1,0 +1,255 @@
+"""Cloudflare (https://developers.cloudflare.com/api/resources/dns/): all values of a zone in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    by_zone,
+    content_of,
+    pages,
+    parsed,
+    pick,
+    quoted,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ProviderError, Text
+
+ADDRESS: Final = "https://api.cloudflare.com/client/v4"
+_BATCH: Final = 200
+"""Records in a request on the free plan; the others allow 3,500."""
+_PAGE: Final = 5000
+_LISTING: Final = "com.cloudflare.api.account.zone.list"
+"""The permission that the message of a refusal may name."""
+
+
+class CloudflareDriver:
+    """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        self._email = context.text("auth_username")
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet."""
+        with self._connect() as api:
+            for zone, group in by_zone(records):
+                path = self._path(api, zone)
+                try:
+                    self._write_missing(api, path, zone, group)
+                except CloudflareRefusal as refused:
+                    if not refused.numbers & ALREADY_EXISTS:
+                        raise
+                    # One of them was written meanwhile; then a batch changes nothing.
+                    self._write_missing(api, path, zone, group)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+        with self._connect() as api:
+            for zone, group in by_zone(records):
+                path = self._path(api, zone)
+                if not self._delete_remembered(api, path, zone, group):
+                    existing = _existing(api, path, group)
+                    self._delete(api, path, zone, [each for key in _by_key(group) for each in existing.get(key, ())])
+
+    def _connect(self) -> CloudflareApi:
+        secret = self._context.text("auth_token")
+        by_token = {"Authorization": f"Bearer {secret}"}
+        headers = {"X-Auth-Email": self._email, "X-Auth-Key": secret} if self._email else by_token
+        return CloudflareApi(self._context, ADDRESS, headers=headers)
+
+    # ── records ─────────────────────────────────────────────────────────────────────────
+
+    def _write_missing(self, api: CloudflareApi, path: str, zone: str, group: Sequence[TxtRecord]) -> None:
+        existing, missing = _existing(api, path, group), []
+        for key, record in _by_key(group).items():
+            if key in existing:
+                self._context.remembered[path, key] = existing[key]
+            else:
+                missing.append(record)
+        for start in range(0, len(missing), _BATCH):
+            self._write(api, path, zone, missing[start : start + _BATCH])
+
+    def _write(self, api: CloudflareApi, path: str, zone: str, records: Sequence[TxtRecord]) -> None:
+        posts = [
+            {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
+            for each in records
+        ]
+        written = _by_content(pick(self._batch(api, path, zone, posts=posts), "posts", kind=list))
+        if self._context.text("zone_id") and {name for name, _ in written} != {_key(each)[0] for each in records}:
+            # Cloudflare takes a name that is not in the zone for one below it.
+            self._delete(api, path, zone, [each for identifiers in written.values() for each in identifiers])
+            raise self._error(texts.CLOUDFLARE_OTHER_ZONE, zone)
+        self._context.remembered.update({(path, key): identifiers for key, identifiers in written.items()})
+
+    def _delete_remembered(self, api: CloudflareApi, path: str, zone: str, group: Sequence[TxtRecord]) -> bool:
+        """Delete what this run has written or found; return False if any of it is not known or not there."""
+        known = [self._context.remembered.pop((path, key), None) for key in _by_key(group)]
+        if None in known:
+            return False
+        try:
+            self._delete(api, path, zone, [each for identifiers in known for each in identifiers or ()])
+        except CloudflareRefusal as refused:
+            if DOES_NOT_EXIST not in refused.numbers:
+                raise
+            return False
+        return True
+
+    def _delete(self, api: CloudflareApi, path: str, zone: str, identifiers: list[str]) -> None:
+        for start in range(0, len(identifiers), _BATCH):
+            self._batch(api, path, zone, deletes=[{"id": each} for each in identifiers[start : start + _BATCH]])
+
+    def _batch(self, api: CloudflareApi, path: str, zone: str, **changes: list[dict[str, Any]]) -> dict[str, Any]:
+        """Make all changes or, if one is refused, none."""
+        try:
+            return pick(api.ask("POST", f"{path}/batch", content=changes), "result", kind=dict)
+        except CloudflareRefusal as refused:
+            if not refused.exceeds_quota:
+                raise
+        raise self._error(texts.CLOUDFLARE_QUOTA, zone)
+
+    # ── zones ───────────────────────────────────────────────────────────────────────────
+
+    def _path(self, api: CloudflareApi, zone: str) -> str:
+        """Return the path of the records of a zone."""
+        key = ("zone", zone)
+        if key not in self._context.remembered:
+            self._context.remembered[key] = self._context.text("zone_id") or self._find_zone(api, zone)
+        return f"/zones/{segment(self._context.remembered[key])}/dns_records"
+
+    def _find_zone(self, api: CloudflareApi, zone: str) -> str:
+        try:
+            found = pick(api.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
+            # Another account may have added the same zone; it is then pending there.
+            named = sorted(
+                (item for item in found if pick(item, "name", kind=str).lower() == zone),
+                key=lambda item: item.get("status") != "active",
+            )
+            if named:
+                return pick(named[0], "id", kind=str)
+            may_read = bool(self._email) or bool(pick(api.ask("GET", "/zones"), "result", kind=list))
+        except CloudflareRefusal as refused:
+            if self._email or refused.status_code != 403 or not self._is_valid(api, refused):
+                raise
+            may_read = False
+        raise unknown_zone(zone) if may_read else self._error(texts.CLOUDFLARE_NO_ZONE_READ, zone)
+
+    def _is_valid(self, api: CloudflareApi, refused: CloudflareRefusal) -> bool:
+        """Return whether a token that may not list zones is valid: the code is the same for one that is not."""
+        if _LISTING in str(refused):
+            return True
+        try:
+            return pick(api.ask("GET", "/user/tokens/verify"), "result", "status", kind=str) == "active"
+        except CloudflareRefusal:
+            return False
+
+    def _error(self, text: Text, zone: str) -> ProviderError:
+        return ProviderError.of(text, account=self._context.account, zone=zone)
+
+
+_Key = tuple[tuple[str, ...], str]
+
+
+def _key(record: TxtRecord) -> _Key:
+    return tuple(names.labels(record.name)), record.value
+
+
+def _by_key(records: Sequence[TxtRecord]) -> dict[_Key, TxtRecord]:
+    return {_key(record): record for record in records}
+
+
+def _by_content(items: Sequence[Any]) -> dict[_Key, list[str]]:
+    """Return the identifiers of records by name and value."""
+    found: dict[_Key, list[str]] = {}
+    for item in items:
+        owner, value = pick(item, "name", kind=str), unquoted(pick(item, "content", kind=str))
+        found.setdefault((tuple(names.labels(owner)), value), []).append(pick(item, "id", kind=str))
+    return found
+
+
+def _existing(api: CloudflareApi, path: str, records: Sequence[TxtRecord]) -> dict[_Key, list[str]]:
+    """Return the identifiers of the TXT records of a zone; of one name if the records have only one."""
+    owners = {names.relative(record.name) for record in records}
+    parameters: dict[str, Any] = {"type": "TXT", "per_page": _PAGE}
+    if len(owners) == 1:
+        parameters["name.exact"] = owners.pop()
+
+    def read(number: int) -> tuple[list[Any], bool]:
+        answer = api.ask("GET", path, params={**parameters, "page": number})
+        return pick(answer, "result", kind=list), number < pick(answer, "result_info", "total_pages", kind=int)
+
+    return _by_content(list(pages(read)))
+
+
+# ── cloudflare api ─────────────────────────────────────────────────────────────────────
+
+# The API of Cloudflare: its answers and its error codes.
+
+ALREADY_EXISTS: Final = frozenset({81057, 81058})
+DOES_NOT_EXIST: Final = 81044
+_QUOTA: Final = 81045
+_UNAUTHORIZED: Final = frozenset({1000, 6003, 6111, 9103, 9106, 9107, 9109, 10000})
+_NO_SUCH_ZONE: Final = frozenset({1001, 7000, 7003})
+
+
+class CloudflareRefusal(HostError):
+    """An answer of Cloudflare with ``success: false``.
+
+    :ivar numbers: its error codes.
+    :ivar exceeds_quota: whether the zone has as many records as its plan allows.
+    """
+
+    def __init__(self, response: Response) -> None:
+        refused = refusal(response)
+        self.numbers = frozenset(_numbers(content_of(response)))
+        self.exceeds_quota = response.status == 400 and (_QUOTA in self.numbers or "quota" in str(refused).lower())
+        code = None if response.status == 429 or response.status >= 500 else _code(self.numbers)
+        super().__init__(str(refused), code=code, status=response.status, headers=response.headers)
+
+
+def _numbers(error: Any) -> Iterator[int]:
+    """Yield the codes of an error, and of those that it is made of."""
+    if not isinstance(error, dict):
+        return
+    if isinstance(error.get("code"), int):
+        yield error["code"]
+    for key in ("errors", "error_chain"):
+        causes = error.get(key)
+        for cause in causes if isinstance(causes, list) else ():
+            yield from _numbers(cause)
+
+
+def _code(numbers: frozenset[int]) -> str | None:
+    if numbers & _UNAUTHORIZED:
+        return "provider-unauthorized"
+    return "provider-zone-unknown" if numbers & _NO_SUCH_ZONE else None
+
+
+class CloudflareApi(HostApi):
+    """The API of Cloudflare, with its error codes."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for an answer."""
+        return CloudflareRefusal(response)
+
+    def ask(self, method: str, path: str, **arguments: Any) -> Any:
+        """Send a request and return the answer. Arguments as :meth:`request`.
+
+        :raises CloudflareRefusal: the host refused.
+        """
+        response = self.request(method, path, **arguments)
+        answer = parsed(response)
+        if not pick(answer, "success", kind=bool):
+            raise CloudflareRefusal(response)
+        return answer

@@ -1,0 +1,51 @@
+"""Domeneshop (https://api.domeneshop.no/docs/): a request for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, basic, label, pick, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://api.domeneshop.no/v0"
+TTL_STEP: Final = 60
+"""A TTL is a multiple of it."""
+_APEX: Final = "@"
+
+
+class DomeneshopDriver(RecordDriver):
+    """Writes through the API of Domeneshop, with a token and its secret."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        credentials = basic(self.context.text("token"), self.context.text("secret"))
+        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+        """Return the number and the name of a domain that has the DNS service."""
+        for item in pick(api.json("GET", "/domains", params={"domain": zone}), kind=list):
+            if pick(item, "domain", kind=str).lower() == zone and pick(item, "services", "dns", kind=bool):
+                return pick(item, "id", kind=int), zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the domain."""
+        del owners
+        number, domain = zone
+        for item in pick(api.json("GET", f"/domains/{number}/dns", params={"type": "TXT"}), kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                host = pick(item, "host", kind=str)
+                owner = domain if host == _APEX else f"{host}.{domain}"
+                yield TxtEntry(pick(item, "id", kind=int), owner, pick(item, "data", kind=str))
+
+    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+        """Create a record."""
+        steps = max(-(-record.ttl // TTL_STEP), 1)
+        content = {"host": label(record, apex=_APEX), "ttl": steps * TTL_STEP, "type": "TXT", "data": record.value}
+        return pick(api.json("POST", f"/domains/{zone[0]}/dns", content=content), "id", kind=int)
+
+    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+        """Delete a record."""
+        api.json("DELETE", f"/domains/{zone[0]}/dns/{identifier}")

@@ -1,0 +1,43 @@
+"""dynv6 (https://dynv6.github.io/api-spec/): a request for each record; the API knows no TTL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, label, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://dynv6.com/api/v2"
+
+
+class Dynv6Driver(RecordDriver):
+    """Writes through the REST API of dynv6, with an HTTP token."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('auth_token')}"})
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+        """Return the number and the name of a zone; the API answers 404 for a zone of another account."""
+        return pick(api.json("GET", f"/zones/by-name/{segment(zone)}"), "id", kind=int), zone
+
+    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        del owners
+        number, domain = zone
+        for item in pick(api.json("GET", f"/zones/{number}/records"), kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                name = pick(item, "name", kind=str)
+                owner = f"{name}.{domain}" if name else domain
+                yield TxtEntry(pick(item, "id", kind=int), owner, pick(item, "data", kind=str))
+
+    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+        """Create a record; the zone itself has the empty name."""
+        content = {"name": label(record, apex=""), "type": "TXT", "data": record.value}
+        return pick(api.json("POST", f"/zones/{zone[0]}/records", content=content), "id", kind=int)
+
+    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+        """Delete a record."""
+        api.json("DELETE", f"/zones/{zone[0]}/records/{identifier}")

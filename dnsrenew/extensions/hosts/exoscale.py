@@ -1,0 +1,129 @@
+"""Exoscale (https://openapi-v2.exoscale.com, API version 2): a signed request for each record, and its operation."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, is_named, label, pick, segment, unknown_zone, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.protocol import DriverContext
+
+ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
+"""Each zone (data centre) of Exoscale has one; DNS is the same in all."""
+PAUSE: Final = 0.5
+"""Seconds between two looks at an operation."""
+_VALID: Final = 600
+"""Seconds for which a signature is valid."""
+_APEX: Final = frozenset({"", ".", "@"})
+_REASONS: Final = {
+    "forbidden": "provider-unauthorized",
+    "busy": "provider-server-error",
+    "fault": "provider-server-error",
+    "interrupted": "provider-server-error",
+    "unavailable": "provider-server-error",
+}
+"""Why an operation failed: the code, if not `provider-refused`."""
+
+
+class ExoscaleDriver(RecordDriver):
+    """Writes through the API of Exoscale, with an API key and its secret."""
+
+    def connect(self) -> ExoscaleApi:
+        """Return the API of the account."""
+        return ExoscaleApi(self.context, SystemClock())
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
+        """Return the identifier and the name of a zone, which the API names in Unicode."""
+        for item in pick(api.json("GET", "/dns-domain"), "dns-domains", kind=list):
+            if is_named(pick(item, "unicode-name", kind=str), zone):
+                return pick(item, "id", kind=str), zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        del owners
+        identifier, domain = zone
+        for item in pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                name = pick(item, "name", kind=str)
+                owner = domain if name in _APEX else f"{name}.{domain}"
+                yield TxtEntry(pick(item, "id", kind=str), owner, unquoted(pick(item, "content", kind=str)))
+
+    def create_all(
+        self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]
+    ) -> Iterator[tuple[TxtRecord, Any]]:
+        """Create all records, then look at their operations: most are finished by then."""
+        started = []
+        for record in records:
+            content = {"name": label(record, apex=""), "type": "TXT", "content": record.value, "ttl": record.ttl}
+            started.append((record, api.json("POST", _path(zone[0]), content=content)))
+        for record, operation in started:
+            yield record, self._finish(api, operation)
+
+    def delete(self, api: HostApi, zone: tuple[str, str], identifier: str) -> None:
+        """Delete a record."""
+        self._finish(api, api.json("DELETE", _path(zone[0], identifier)))
+
+    def _finish(self, api: HostApi, operation: Any) -> str | None:
+        """Wait until an operation is finished; return the identifier of its record, if it tells one.
+
+        :raises HostError: it failed.
+        """
+        is_first = True
+        while (state := pick(operation, "state", kind=str)) == "pending":
+            if not is_first:
+                self.context.cancel.wait(min(PAUSE, self.context.seconds_left()))
+            is_first = False
+            operation = api.json("GET", f"/operation/{segment(pick(operation, 'id', kind=str))}")
+        if state != "success":
+            reason = str(operation.get("reason") or state)
+            status = 404 if reason == "not-found" else None
+            code = None if status else _REASONS.get(reason, "provider-refused")
+            raise HostError(str(operation.get("message") or reason), code=code, status=status)
+        reference = operation.get("reference")
+        found = reference.get("id") if isinstance(reference, dict) else None
+        return found if isinstance(found, str) else None
+
+
+class ExoscaleApi(HostApi):
+    """Requests that are signed with the secret (EXO2-HMAC-SHA256).
+
+    :param clock: tells until when a signature is valid.
+    """
+
+    def __init__(self, context: DriverContext, clock: Clock) -> None:
+        super().__init__(context, ADDRESS)
+        self._key, self._secret = context.text("auth_key"), context.text("auth_secret")
+        self._clock = clock
+
+    def json(self, method: str, path: str = "", *, content: Any = None, **arguments: Any) -> Any:
+        """Send a request and return the JSON of the answer. No parameters: they would have to be signed too.
+
+        :param content: sent as JSON.
+        :raises HostError: the status is 400 or above, or the body is not JSON.
+        """
+        body = b"" if content is None else json.dumps(content).encode()
+        headers = {"Content-Type": "application/json", "Authorization": self._signed(method, path, body)}
+        return super().json(method, path, body=body or None, headers=headers, **arguments)
+
+    def _signed(self, method: str, path: str, body: bytes) -> str:
+        """Return the value of the header ``Authorization``."""
+        expires = int(self._clock.now().timestamp()) + _VALID
+        # Two empty lines: the values of signed parameters and headers.
+        signed = b"\n".join(
+            (f"{method} {urlsplit(self.address + path).path}".encode(), body, b"", b"", b"%d" % expires)
+        )
+        signature = base64.b64encode(hmac.digest(self._secret.encode(), signed, hashlib.sha256)).decode()
+        return f"EXO2-HMAC-SHA256 credential={self._key},expires={expires},signature={signature}"
+
+
+def _path(zone: str, *record: str) -> str:
+    return "/".join(("/dns-domain", segment(zone), "record", *map(segment, record)))

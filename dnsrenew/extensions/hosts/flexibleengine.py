@@ -1,0 +1,77 @@
+"""Flexible Engine (https://docs.prod-cloud-ocb.orange-business.com/api/dns/): values of record sets are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+
+ADDRESS: Final = "https://dns.prod-cloud-ocb.orange-business.com/v2"
+_PAGE: Final = 500
+_GOING: Final = "PENDING_DELETE"
+"""The status of a record set that is being deleted."""
+
+
+class FlexibleEngineDriver(RecordSetDriver):
+    """Writes through the DNS API of Flexible Engine, with a token of IAM."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS, headers={"X-Auth-Token": self.context.text("auth_token")})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the identifier of a zone."""
+        if given := self.context.text("zone_id"):
+            return given
+        # Other zones whose name contains this one are listed too.
+        for item in _pages(api, "/zones", {"type": "public", "name": zone}, "zones"):
+            if names.labels(pick(item, "name", kind=str)) == names.labels(zone):
+                return pick(item, "id", kind=str)
+        raise unknown_zone(zone)
+
+    def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+        """Yield the TXT record sets of the zone, or at one name."""
+        parameters = {"type": "TXT", **({"name": next(iter(owners)).lower()} if len(owners) == 1 else {})}
+        for item in _pages(api, _path(zone), parameters, "recordsets"):
+            # The API may know the parameters in another form.
+            if pick(item, "type", kind=str) == "TXT" and item.get("status") != _GOING:
+                contents = [pick(content, kind=str) for content in pick(item, "records", kind=list)]
+                yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
+
+    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
+        """Create or replace a record set; whatever else it has stays."""
+        name = record_set.name if record_set.shown else names.absolute(record_set.name).lower()
+        content = {"name": name, "type": "TXT", "ttl": record_set.ttl, "records": [*contents]}
+        if record_set.shown:
+            api.json("PUT", _path(zone, _identifier(record_set)), content=content)
+        else:
+            api.json("POST", _path(zone), content=content)
+
+    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
+        """Delete a record set."""
+        api.json("DELETE", _path(zone, _identifier(record_set)))
+
+
+def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
+    """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
+    marker: dict[str, str] = {}
+    for _ in range(MAX_PAGES):
+        answer = api.json("GET", path, params={**parameters, "limit": _PAGE, **marker})
+        items = pick(answer, key, kind=list)
+        yield from items
+        links = answer.get("links")
+        if not items or not (isinstance(links, dict) and links.get("next")):
+            return
+        marker = {"marker": pick(items, -1, "id", kind=str)}
+    raise malformed("its pages do not end")
+
+
+def _identifier(record_set: RecordSet) -> str:
+    return pick(record_set.shown, "id", kind=str)
+
+
+def _path(zone: str, *record_set: str) -> str:
+    return "/".join(("/zones", segment(zone), "recordsets", *map(segment, record_set)))

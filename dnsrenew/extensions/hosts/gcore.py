@@ -1,0 +1,62 @@
+"""Gcore (https://gcore.com/docs/api-reference/dns): the values of a name are replaced together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+
+ADDRESS: Final = "https://api.gcore.com/dns"
+_KEPT: Final = ("filters", "pickers", "meta")
+"""What a record set has besides its records and TTL."""
+_RECORD: Final = ("content", "enabled", "meta")
+
+
+class GcoreDriver(RecordSetDriver):
+    """Writes through the DNS API of Gcore, with a permanent API token."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        token = self.context.text("permanent_api_token")
+        return HostApi(self.context, ADDRESS, headers={"Authorization": f"APIKey {token}"})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the zone, which the API knows by its name."""
+        return pick(api.json("GET", f"/v2/zones/{segment(zone)}"), "name", kind=str)
+
+    def record_set(self, api: HostApi, zone: str, owner: str) -> RecordSet:
+        """Return the TXT record set at a name."""
+        found = api.json("GET", _path(zone, owner))
+        contents = [_value(record) for record in pick(found, "resource_records", kind=list)]
+        return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
+
+    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
+        """Create or replace a record set; its other records and settings stay as they are."""
+        shown = record_set.shown or {"resource_records": []}
+        known = {_value(each): {key: each[key] for key in _RECORD if key in each} for each in shown["resource_records"]}
+        content = {
+            **{key: shown[key] for key in _KEPT if shown.get(key)},
+            "ttl": record_set.ttl,
+            "resource_records": [known.get(each, {"content": [each], "enabled": True}) for each in contents],
+        }
+        api.json("PUT" if record_set.shown else "POST", _path(zone, record_set.name), content=content)
+
+    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
+        """Delete a record set."""
+        api.json("DELETE", _path(zone, record_set.name))
+
+    def content(self, value: str) -> str:
+        """Return a value as it is: the API takes it without quotes."""
+        return value
+
+
+def _path(zone: str, owner: str) -> str:
+    return f"/v2/zones/{segment(zone)}/{segment(names.relative(owner))}/TXT"
+
+
+def _value(record: Any) -> str:
+    """Return the value of a record, which may be in several strings."""
+    return "".join(map(str, pick(record, "content", kind=list)))

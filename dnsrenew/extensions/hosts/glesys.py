@@ -1,0 +1,52 @@
+"""GleSYS (https://github.com/GleSYS/API/wiki/API-Documentation#domain): a request for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, ClassVar, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, pick, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://api.glesys.com"
+_APEX: Final = "@"
+
+
+class GlesysDriver(RecordDriver):
+    """Writes through the API of GleSYS, with the number of the project and an API key of it."""
+
+    unclear: ClassVar = (400, 403)
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        credentials = basic(self.context.text("auth_username"), self.context.text("auth_token"))
+        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the domain: the API selects none."""
+        del owners
+        for item in pick(_call(api, "listrecords", domainname=zone), "records", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                host = pick(item, "host", kind=str)
+                owner = zone if host == _APEX else f"{host}.{zone}"
+                yield TxtEntry(pick(item, "recordid", kind=int), owner, unquoted(pick(item, "data", kind=str)))
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+        """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
+        content = {"host": label(record, apex=_APEX), "type": "TXT", "data": record.value, "ttl": record.ttl}
+        return pick(_call(api, "addrecord", domainname=zone, **content), "record", "recordid", kind=int)
+
+    def delete(self, api: HostApi, zone: str, identifier: int) -> None:
+        """Delete a record. What GleSYS answers if there is none is not documented: see `unclear`."""
+        del zone
+        _call(api, "deleterecord", recordid=identifier)
+
+
+def _call(api: HostApi, command: str, **arguments: Any) -> dict[str, Any]:
+    """Send a command and return its response; the status in the body counts too."""
+    answer = pick(api.json("POST", f"/domain/{command}", content=arguments), "response", kind=dict)
+    status = pick(answer, "status", "code", kind=int)
+    if status >= 400:
+        raise HostError(str(answer["status"].get("text") or ""), status=status)
+    return answer

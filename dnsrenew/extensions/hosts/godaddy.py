@@ -1,0 +1,135 @@
+"""GoDaddy (https://developer.godaddy.com/doc/endpoint/domains): values are added to a name, and replaced as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    by_zone,
+    described,
+    label,
+    malformed,
+    parsed,
+    pick,
+    refusal,
+    segment,
+)
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ProviderError
+
+ADDRESS: Final = "https://api.godaddy.com"
+LEAST_TTL: Final = 600
+_MOST: Final = 500
+"""Values of a name that are read; a name with more is not written."""
+_PLACE: Final = frozenset({"type", "name"})
+"""Fields of a record that stand in the path when it is written back."""
+_WRITABLE: Final = frozenset({"data", "ttl", "port", "priority", "protocol", "service", "weight"})
+
+
+class GoDaddyDriver:
+    """Writes through the API of GoDaddy, with an API key and its secret.
+
+    The other values of a name are read right before a removal, and written back with every field.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add the values in one request; only if one of them exists already, read which."""
+        with GoDaddyApi(self._context) as api:
+            for zone, group in by_zone(records):
+                items = {(label(record), record.value): _item(record) for record in group}
+                if api.append(zone, list(items.values())):
+                    continue
+                for name in sorted({name for name, _ in items}):
+                    for item in api.values(zone, name):
+                        items.pop((name, item["data"]), None)
+                if items and not api.append(zone, list(items.values())):
+                    raise HostError("DUPLICATE_RECORD", code="provider-refused")
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Replace the values of each name by the others; delete them if there are no others."""
+        with GoDaddyApi(self._context) as api:
+            for zone, group in by_zone(records):
+                for name in sorted({label(record) for record in group}):
+                    self._remove(api, zone, name, {record.value for record in group if label(record) == name})
+
+    def _remove(self, api: GoDaddyApi, zone: str, name: str, values: Collection[str]) -> None:
+        existing = api.values(zone, name)
+        kept = [item for item in existing if item["data"] not in values]
+        if len(kept) == len(existing):
+            return
+        lost = sorted({key for item in kept for key in _lost(item)})
+        if len(existing) >= _MOST:
+            lost = [f"values beyond the first {_MOST}"]
+        if lost:
+            raise ProviderError.of(texts.GODADDY_UNSAFE, account=self._context.account, zone=zone, name=name, lost=lost)
+        if kept:
+            items = [{key: item[key] for key in item.keys() & _WRITABLE} for item in kept]
+            api.send("PUT", zone, f"/TXT/{segment(name)}", content=items)
+        else:
+            api.send("DELETE", zone, f"/TXT/{segment(name)}", accept={404})
+
+
+class GoDaddyApi(HostApi):
+    """Requests for the records of a zone."""
+
+    def __init__(self, context: DriverContext) -> None:
+        key = f"{context.text('auth_key')}:{context.text('auth_secret')}"
+        super().__init__(context, ADDRESS, headers={"Authorization": f"sso-key {key}"})
+
+    def append(self, zone: str, items: list[Any]) -> bool:
+        """Add records; return False, with nothing added, if one of them exists already."""
+        response = self.send("PATCH", zone, content=items, accept={422})
+        if response.status != 422:
+            return True
+        if response.fields().get("code") != "DUPLICATE_RECORD":
+            raise refusal(response)
+        return False
+
+    def values(self, zone: str, name: str) -> list[dict[str, Any]]:
+        """Return the TXT records at a name, as they are now."""
+        found = parsed(self.send("GET", zone, f"/TXT/{segment(name)}", params={"limit": _MOST}))
+        items = pick({"records": found}, "records", kind=list)
+        for item in items:
+            if pick(item, "type", kind=str) != "TXT" or pick(item, "name", kind=str).lower() != name:
+                raise malformed("a record is not of the name that was asked for")
+            pick(item, "data", kind=str)
+        return items
+
+    def send(
+        self, method: str, zone: str, path: str = "", *, accept: Collection[int] = (), **arguments: Any
+    ) -> Response:
+        """Send a request about a zone.
+
+        :raises ProviderError: status 403: GoDaddy does not open its API to this account.
+        """
+        path = f"/v1/domains/{segment(zone)}/records{path}"
+        response = self.request(method, path, accept={403, 429, *accept}, **arguments)
+        if response.status == 403:
+            evidence = {"account": self._context.account, "zone": zone, "status": 403}
+            raise ProviderError.of(texts.GODADDY_FORBIDDEN, **evidence)
+        if response.status == 429:
+            seconds = response.fields().get("retryAfterSec")
+            waits = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
+            raise HostError(described(response.body), status=429, headers={**waits, **response.headers})
+        if response.status < 400:
+            parsed(response)  # a page of a proxy is no success
+        return response
+
+
+def _item(record: TxtRecord) -> dict[str, Any]:
+    ttl = max(record.ttl, LEAST_TTL)
+    return {"type": "TXT", "name": label(record), "data": record.value, "ttl": ttl}
+
+
+def _lost(item: dict[str, Any]) -> list[str]:
+    """Return the fields that cannot be written back."""
+    return [key for key, value in item.items() if key not in _WRITABLE | _PLACE and value is not None]

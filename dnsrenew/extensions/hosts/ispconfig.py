@@ -1,0 +1,94 @@
+"""ISPConfig (https://git.ispconfig.org/ispconfig/ispconfig3/-/tree/develop/remoting_client/API-docs): its remote API.
+
+Each call logs in. Answers have the status 200, and a code in the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.protocol import DriverContext
+
+_ADMINISTRATOR: Final = 0
+"""The client that a new record belongs to: asking for the one of the zone would need the right to change clients."""
+_LOGIN: Final = ("login failed", "login is empty", "not allowed to access", "remote user")
+"""In messages about the remote user."""
+
+
+class IspConfigDriver(RecordDriver):
+    """Writes through the remote API of an ISPConfig server, with a remote user."""
+
+    def connect(self) -> IspConfigApi:
+        """Return the API of the account."""
+        return IspConfigApi(self.context)
+
+    def find_zone(self, api: Any, zone: str) -> tuple[str, str, str]:
+        """Return the number of a zone, that of its server, and its name."""
+        for item in pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list):
+            if pick(item, "origin", kind=str).lower() == f"{zone}.":
+                return _number(item, "id"), _number(item, "server_id"), zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone; their names are absolute, or relative to it."""
+        del owners
+        for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}) or [], kind=list):
+            if pick(item, "type", kind=str).upper() == "TXT":
+                name = pick(item, "name", kind=str)
+                full = name if name.endswith(".") else owner(name, zone[2])
+                yield TxtEntry(_number(item, "id"), full, unquoted(pick(item, "data", kind=str)))
+
+    def create(self, api: Any, zone: tuple[str, str, str], record: TxtRecord) -> Any:
+        """Create a record."""
+        number, server, _ = zone
+        content = {"server_id": server, "zone": number, "name": names.absolute(record.name), "type": "TXT"}
+        content |= {"data": record.value, "aux": "0", "ttl": str(record.ttl), "active": "y"}
+        answer = api.ask("dns_txt_add", client_id=_ADMINISTRATOR, params=content, update_serial=True)
+        return _number({"response": answer}, "response")
+
+    def delete(self, api: Any, zone: tuple[str, str, str], identifier: str) -> None:
+        """Delete a record; the API tells how many it has deleted."""
+        del zone
+        answer = api.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
+        if _number({"response": answer}, "response") == "0":
+            raise HostError("no such record", status=404)
+
+
+class IspConfigApi(ServerApi):
+    """Calls of functions, in a session that the first one begins."""
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, "")
+        self._session = ""
+
+    def ask(self, function: str, **arguments: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the server refused it.
+        """
+        if not self._session:
+            text = self._context.text
+            login = {"username": text("username"), "password": text("password"), "client_login": False}
+            self._session = pick(self._call("login", login), kind=str)
+        return self._call(function, {"session_id": self._session, **arguments})
+
+    def _call(self, function: str, arguments: Any) -> Any:
+        answer = self.json("POST", f"?{function}", content=arguments)
+        if pick(answer, "code", kind=str) == "ok":
+            return answer.get("response")
+        message = str(answer.get("message") or answer["code"])
+        is_login = any(words in message.lower() for words in _LOGIN)
+        raise HostError(message, code="provider-unauthorized" if is_login else None)
+
+
+def _number(item: Any, key: str) -> str:
+    """Return a number, which the API gives as text or as a number."""
+    value = item.get(key)
+    if isinstance(value, bool) or not str(value).isdecimal():
+        raise malformed_field(key)
+    return str(value)

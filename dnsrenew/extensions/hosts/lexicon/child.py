@@ -1,0 +1,469 @@
+"""The main function of the process in which lexicon runs; :mod:`~dnsrenew.extensions.hosts.lexicon.process` starts it.
+
+It reads lines of JSON: first the setup, then requests, each with an ``id``. It answers each request with a line that
+has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over``, the caller of that request no longer
+waits. An answer without an ``id`` says that the process is idle. It exits when its standard input
+closes, that is, when the parent exits for any reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import IO, Any, Final, Never
+
+from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.extensions.hosts.lexicon import patches
+from dnsrenew.extensions.hosts.lexicon.described_error import describe
+
+
+def main(requests: IO[bytes], setup: Mapping[str, Any]) -> Never:
+    """Serve the requests until the parent ends, then end this process and all that it started."""
+    answers = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):  # a print of a provider must not be read as an answer
+        os.dup2(null, standard)
+    logging.disable()  # lines of libraries may have secrets, and nothing here redacts them
+    server = CallServer(answers, setup)
+    threading.Thread(target=server.load, daemon=True).start()
+    threading.Thread(target=server.report_idle, args=(setup["idle"],), daemon=True).start()
+    for line in requests:  # from the first moment: the parent may end while the provider is imported
+        server.begin(json.loads(line))
+    _end()
+
+
+def _end() -> Never:
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)  # at once: a call may still be hanging
+
+
+class CallServer:
+    """Answers requests, each in its own thread.
+
+    :param setup: ``provider``: its name; ``connect`` and ``read``: seconds.
+    """
+
+    def __init__(self, answers: IO[bytes], setup: Mapping[str, Any]) -> None:
+        self._answers = answers
+        self._name: str = setup["provider"]
+        self._limits = patches.RequestLimits(setup["connect"], setup["read"])
+        self._lock = threading.Lock()
+        self._begun = self._ended = 0
+        self._broken: dict[str, Any] = {}
+        self._provider: Callable[[Any], Any] | None = None
+        self._loaded = threading.Event()
+        self._ends: dict[int, patches.CallEnd] = {}
+
+    def load(self) -> None:
+        """Import the provider; a failure becomes the answer to each request."""
+        try:
+            self._provider = provider_class(self._name, self._limits)
+        except BaseException as error:  # noqa: BLE001  # a module of a third party may raise anything
+            self._broken = {"error": describe(error)}
+        self._loaded.set()
+
+    def begin(self, request: Mapping[str, Any]) -> None:
+        """Start to work on a request."""
+        number = request["id"]
+        if "over" in request:
+            self._ends.pop(number, patches.CallEnd(0)).at = 0.0  # it writes nothing more
+            return
+        self._begun += 1
+        self._ends[number] = end = patches.CallEnd(request["seconds"])
+        threading.Thread(target=self._answer, args=(request, end), daemon=True).start()
+
+    def _answer(self, request: Mapping[str, Any], end: patches.CallEnd) -> None:
+        patches.begin_call(end)
+        self._loaded.wait(patches.left())
+        answer = self._broken or self._perform(request)
+        with self._lock:
+            self._ended += 1
+        self._ends.pop(request["id"], None)
+        self._send({"id": request["id"], **answer})
+
+    def _perform(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            patches.check()
+            assert self._provider is not None  # noqa: S101  # patches.check() has raised if the provider is not loaded
+            perform(self._provider, {"provider": self._name, **request})
+        except NotDone as error:
+            return {"refused": {"zone": error.record.zone, "name": error.record.name}}
+        except BaseException as error:  # noqa: BLE001  # a provider may raise anything, SystemExit too
+            return {"error": describe(error)}
+        return {}
+
+    def _send(self, answer: Mapping[str, Any]) -> None:
+        line = json.dumps(answer).encode()
+        with self._lock:
+            self._answers.write(line + b"\n")
+            self._answers.flush()
+
+    def report_idle(self, seconds: float) -> None:
+        """Tell the parent whenever there was no request for some time: it may end this process."""
+        while True:
+            begun = self._begun
+            time.sleep(seconds)
+            if begun == self._begun == self._ended:
+                self._send({})
+
+
+def provider_class(name: str, limits: patches.RequestLimits) -> Callable[[Any], Any]:
+    """Import lexicon, and return the class of one of its providers."""
+    patches.patch_libraries(limits)
+    with patches.without_metadata():
+        from lexicon.client import Client
+        from lexicon.config import ConfigResolver
+
+        resolver: Any = ConfigResolver  # lexicon has no annotations
+        # No zone yet: each call makes an object of this class with its own.
+        found: Any = Client(resolver().with_dict({"provider_name": name, "domain": "example.com"})).provider_class
+    patch_provider(name, found, limits)
+    return found  # type: ignore[no-any-return]
+
+
+# ── zone session ───────────────────────────────────────────────────────────────────────
+
+# A call in lexicon's own process: records are written and removed with one of its providers.
+#
+# ``False`` of a provider is a failure. After an exception that may mean "exists already" or "does not exist", the
+# list of records decides.
+
+_MAYBE_DONE: Final = frozenset({"provider-refused", "provider-bug", "provider-zone-unknown"})
+"""Errors that may mean "exists already" or "does not exist"; after any other the records are not listed."""
+
+
+class NotDone(Exception):
+    """The host did not do it and gave no reason.
+
+    :ivar record: the record.
+    """
+
+    def __init__(self, record: TxtRecord) -> None:
+        super().__init__(record)
+        self.record = record
+
+
+def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> None:
+    """Do what a request of the parent asks for, with one session of lexicon for each zone.
+
+    :param make: the class of a provider of lexicon.
+    :raises NotDone: the host gave no reason.
+    """
+    records = [TxtRecord(*each) for each in request["records"]]
+    for (zone, ttl), group in groupby(sorted(records, key=_zone_and_ttl), key=_zone_and_ttl):
+        with _session(make, request, names.relative(zone), ttl) as session:
+            for record in group:
+                patches.check()
+                if request["action"] == "add":
+                    _add(session, record, look_first=request["look_first"])
+                else:
+                    _remove(session, record, look_after=request["look_after"])
+
+
+def _zone_and_ttl(record: TxtRecord) -> tuple[str, int]:
+    return record.zone, record.ttl
+
+
+@contextlib.contextmanager
+def _session(make: Callable[[Any], Any], request: Mapping[str, Any], domain: str, ttl: int) -> Iterator[Any]:
+    """Yield an authenticated provider of lexicon. It is a new one: they change their configuration as they go."""
+    from lexicon.config import ConfigResolver
+
+    resolver: Any = ConfigResolver  # lexicon has no annotations
+    name = request["provider"]
+    options = {"provider_name": name, "domain": domain, "delegated": domain, "ttl": ttl, name: request["options"]}
+    provider = make(resolver().with_dict(options))
+    provider.authenticate()
+    try:
+        yield provider
+    finally:
+        provider.cleanup()
+
+
+def _add(session: Any, record: TxtRecord, *, look_first: bool) -> None:
+    if look_first and _identifiers(session, record):
+        return
+    if not _change(session, record, lambda name: session.create_record("TXT", name, record.value), exists=True):
+        raise NotDone(record)
+
+
+def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> None:
+    def delete(name: str) -> Any:
+        return session.delete_record(rtype="TXT", name=name, content=record.value)
+
+    is_done = _change(session, record, delete, exists=False)
+    if is_done and look_after and (left := _identifiers(session, record)):
+        # The provider compared another form of the value (quoted, for example); the identifier is unambiguous.
+        for identifier in filter(None, left):
+            session.delete_record(identifier=identifier)
+        is_done = not _identifiers(session, record)
+    if not is_done:
+        raise NotDone(record)
+
+
+def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exists: bool) -> bool:
+    """Make the call; return whether the value then exists, or not, as wanted, also after a failure.
+
+    :param exists: whether the value is to exist.
+    """
+    try:
+        if call(names.relative(record.name)) is not False:
+            return True
+    except Exception as error:
+        from dnsrenew.drivers.error_mapping import classify  # late: most calls succeed
+
+        if classify(error) not in _MAYBE_DONE:
+            raise
+        with contextlib.suppress(Exception):  # the first error is the one to report
+            if bool(_identifiers(session, record)) is exists:
+                return True
+        raise
+    return bool(_identifiers(session, record)) is exists
+
+
+def _identifiers(session: Any, record: TxtRecord) -> list[Any]:
+    """Return the host's identifiers of the value (usually one or none) from its list of records."""
+    found = session.list_records("TXT", names.relative(record.name), None)
+    return [item.get("id") for item in found if _has_value(item, record) and _has_name(item, record)]
+
+
+def _has_value(item: dict[str, Any], record: TxtRecord) -> bool:
+    """Compare the values; some hosts quote them in the list."""
+    return str(item.get("content", "")).strip('"') == record.value
+
+
+def _has_name(item: dict[str, Any], record: TxtRecord) -> bool:
+    return names.labels(str(item.get("name", ""))) == names.labels(record.name)
+
+
+# ── provider patches ───────────────────────────────────────────────────────────────────
+
+# Changes to single providers of lexicon 3.25, in its own process; docs/internals/lexicon.md lists them.
+
+Patch = Callable[[Any], None]
+"""Changes the class of a provider."""
+
+
+class RefusedByHost(Exception):
+    """A refusal that a provider would have taken for success; its cause is the exception of the provider."""
+
+
+def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> None:
+    """Fix the mistakes of one of lexicon's providers.
+
+    :param provider: its class.
+    """
+    with contextlib.suppress(AttributeError):  # another version of lexicon, which does it in another way
+        _PATCHES.get(name, _leave)(provider)
+    if name == "powerdns":
+        # Its monkeypatch() changes requests for all threads, and the first to end would restore it.
+        vars(sys.modules["requests_unixsocket"])["monkeypatch"] = contextlib.nullcontext
+    if name == "route53":
+        patches.patch_boto3(limits)
+
+
+def _leave(provider: Any) -> None:
+    """Change nothing."""
+
+
+# ── several providers ───────────────────────────────────────────────────────────────────
+
+
+def _forget_the_zone(provider: Any) -> None:
+    """Forget the zone after a call: the provider changes its copy before the host accepts the change."""
+
+    def forgetting(call: Any) -> Any:
+        def patched(self: Any, *arguments: Any, **more: Any) -> Any:
+            try:
+                return call(self, *arguments, **more)
+            finally:
+                self._zone_data = None
+
+        return patched
+
+    provider.create_record, provider.delete_record = map(forgetting, (provider.create_record, provider.delete_record))
+
+
+def _remove_only_what_is_listed(provider: Any) -> None:
+    """Remove values in the form in which they are listed: of one that is not there, the provider removes all others."""
+    delete = provider.delete_record
+
+    def patched(self: Any, identifier: Any = None, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
+        if identifier is not None or content is None:
+            return delete(self, identifier, rtype, name, content)
+        listed = {item["content"] for item in self.list_records(rtype, name)}
+        found = [each for each in sorted(listed) if each.strip('"') == content]
+        return all(delete(self, None, rtype, name, each) is not False for each in found)
+
+    provider.delete_record = patched
+
+
+def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
+    """Let a refused request raise what the provider does not take for "exists already"; then the list decides.
+
+    :param error_of: returns the exception that it catches.
+    """
+
+    def patch(provider: Any) -> None:
+        request, swallowed = provider._request, error_of()  # noqa: SLF001  # there is no other place
+
+        def patched(self: Any, *arguments: Any, **more: Any) -> Any:
+            try:
+                return request(self, *arguments, **more)
+            except swallowed as error:
+                raise RefusedByHost(str(error)) from error
+
+        provider._request = patched  # noqa: SLF001  # there is no other place
+
+    return patch
+
+
+# ── one provider ────────────────────────────────────────────────────────────────────────
+
+
+def _patch_aliyun(provider: Any) -> None:
+    """Send the time in the format of Alibaba Cloud: lexicon appends "Z" to a time that ends with "+00:00"."""
+    build = provider._build_signature_parameters  # noqa: SLF001  # there is no other place
+
+    def patched(self: Any) -> Any:
+        parameters = build(self)
+        parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
+        return parameters
+
+    provider._build_signature_parameters = patched  # noqa: SLF001  # there is no other place
+
+
+def _patch_devnomads(provider: Any) -> None:
+    """Send no change of nothing: for a value that does not exist the provider sends ``null``."""
+    _remove_only_what_is_listed(provider)
+    _forget_the_zone(provider)
+
+
+def _patch_dynu(provider: Any) -> None:
+    """Read a value up to its end, though it has the letters of its type in it."""
+    convert = provider._from_dynu_record  # noqa: SLF001  # there is no other place
+
+    def patched(record: Any) -> Any:
+        found = convert(record)
+        if found["type"] == "TXT" and "content" in found:
+            found["content"] = record["content"].split("TXT", 1)[1].strip().replace('"', "")
+        return found
+
+    provider._from_dynu_record = staticmethod(patched)  # noqa: SLF001  # there is no other place
+
+
+def _patch_gehirn(provider: Any) -> None:
+    """List all values of a name: the provider lists the last one. It would remove all for one that is not there."""
+
+    def list_records(self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> list[Any]:
+        owner = self._full_name(name) if name else None
+        return [
+            {"type": item["type"], "name": item["name"].rstrip("."), "content": value}
+            for item in self._get_records(rtype=rtype, name=owner)
+            for value in (self._build_content(item["type"], each) for each in item["records"])
+            if content in {None, value}
+        ]
+
+    provider.list_records = list_records
+    _remove_only_what_is_listed(provider)
+
+
+def _patch_henet(provider: Any) -> None:
+    """Raise for a wrong password: the provider returns False, and goes on."""
+    log_in = provider.authenticate
+
+    def authenticate(self: Any) -> None:
+        if log_in(self) is False:
+            raise RefusedByHost("authentication failed: wrong user name or password")
+
+    provider.authenticate = authenticate
+
+
+def _patch_mythicbeasts(provider: Any) -> None:
+    """Do not wait in a write until the value is published: dnsrenew waits afterwards, and as long as it has to."""
+    get = provider._get  # noqa: SLF001  # there is no other place
+
+    def patched(self: Any, url: str = "/", query_params: Any = None) -> Any:
+        return None if url.endswith("?verify") else get(self, url, query_params)
+
+    provider._get = patched  # noqa: SLF001  # there is no other place
+
+
+def _patch_qcloud(provider: Any) -> None:
+    """Return an empty list where the host answers that there is nothing to list."""
+    list_all = provider.list_records
+
+    def list_records(self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
+        try:
+            return list_all(self, rtype, name, content)
+        except Exception as error:
+            if getattr(error, "code", None) != "ResourceNotFound.NoDataOfRecord":
+                raise
+            return []
+
+    provider.list_records = list_records
+
+
+def _patch_wedos(provider: Any) -> None:
+    """Sign with the hour in Prague, and find any domain of the account: the provider accepts only the first."""
+
+    def auth_hash(login: str, password: str) -> str:
+        return _sha1(login + _sha1(password) + prague(datetime.now(UTC)).strftime("%H"))
+
+    def authenticate(self: Any) -> None:
+        answer = self._post(data=self._create_payload("dns-domains-list", ""))["response"]
+        if "data" not in answer:
+            raise RefusedByHost(f"{answer.get('result')} ({answer.get('code')})")
+        if all(item["name"] != self.domain for item in answer["data"]["domain"]):
+            raise RefusedByHost("no domain found")
+        self.domain_id = self.domain
+
+    provider.authenticate, provider._auth_hash = authenticate, staticmethod(auth_hash)  # noqa: SLF001  # no other place
+
+
+def _sha1(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # the host wants it
+
+
+def prague(now: datetime) -> datetime:
+    """Return the time in Prague (directive 2000/84/EC), also where no time zones are installed.
+
+    :param now: the time in UTC.
+    """
+
+    def last_sunday(month: int) -> datetime:
+        last = datetime(now.year, month, 31, 1, tzinfo=UTC)
+        return last - timedelta(days=last.isoweekday() % 7)
+
+    return now + timedelta(hours=2 if last_sunday(3) <= now < last_sunday(10) else 1)
+
+
+_PATCHES: Final[dict[str, Patch]] = {
+    "aliyun": _patch_aliyun,
+    "constellix": _remove_only_what_is_listed,
+    "devnomads": _patch_devnomads,
+    "dinahosting": _refusals_are_errors(patches.http_error),
+    "dynu": _patch_dynu,
+    "easydns": _refusals_are_errors(patches.http_error),
+    "gehirn": _patch_gehirn,
+    "henet": _patch_henet,
+    "mythicbeasts": _patch_mythicbeasts,
+    "namesilo": _refusals_are_errors(lambda: ValueError),
+    "powerdns": _forget_the_zone,
+    "qcloud": _patch_qcloud,
+    "regfish": _refusals_are_errors(patches.http_error),
+    "wedos": _patch_wedos,
+    "yandexcloud": _remove_only_what_is_listed,
+}

@@ -1,0 +1,51 @@
+"""Mail-in-a-Box (https://mailinabox.email/api-docs.html#tag/DNS): custom records, added and removed by their value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, ServerApi, basic, pick, segment, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+
+class MailInABoxDriver(RecordDriver):
+    """Writes through the API of a box, with the address and the password of an administrator."""
+
+    def connect(self) -> ServerApi:
+        """Return the API of the box; its address is required."""
+        credentials = basic(self.context.text("email"), self.context.text("password"))
+        return ServerApi(self.context, "", headers={"Authorization": credentials})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the zone, if the box has it."""
+        if zone not in {pick(item, kind=str) for item in pick(api.json("GET", "/admin/dns/zones"), kind=list)}:
+            raise unknown_zone(zone)
+        return zone
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the custom TXT records of all zones: those that the box makes itself are not in the list."""
+        del zone, owners
+        for item in pick(api.json("GET", "/admin/dns/custom"), kind=list):
+            if pick(item, "rtype", kind=str) == "TXT":
+                name, value = pick(item, "qname", kind=str), pick(item, "value", kind=str)
+                yield TxtEntry((name, value), name, value)
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> tuple[str, str]:
+        """Create a record in addition to the others at its name."""
+        del zone
+        identifier = (names.relative(record.name), record.value)
+        _send(api, "POST", identifier)
+        return identifier
+
+    def delete(self, api: HostApi, zone: str, identifier: tuple[str, str]) -> None:
+        """Delete a record; without a value in its body, the request would delete all at the name."""
+        del zone
+        _send(api, "DELETE", identifier)
+
+
+def _send(api: HostApi, method: str, identifier: tuple[str, str]) -> None:
+    name, value = identifier
+    headers = {"Content-Type": "text/plain"}
+    api.request(method, f"/admin/dns/custom/{segment(name)}/txt", body=value.encode(), headers=headers)

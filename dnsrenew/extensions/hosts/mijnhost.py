@@ -1,0 +1,90 @@
+"""mijn.host (https://mijn.host/api/doc/, version 2): a zone is written whole, and a record deleted by its value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pick, refusal, segment, unknown_zone, unquoted
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.batch_driver import BatchDriver
+from dnsrenew.extensions.hosts.record_driver import TxtEntry
+from dnsrenew.errors import ProviderError
+
+ADDRESS: Final = "https://mijn.host/api/v2"
+_FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
+"""What the API shows of a record, and takes."""
+
+
+class MijnHostDriver(BatchDriver):
+    """Writes through the API of mijn.host, with its key.
+
+    A zone is read again right before it is written. Its own request for a single record is not used to add one: what
+    it does to another value at the same name is not documented.
+    """
+
+    def connect(self) -> MijnHostApi:
+        """Return the API of the account."""
+        return MijnHostApi(self.context, ADDRESS, headers={"API-Key": self.context.text("api_key")})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the zone, if it is in the account: for any other the API has a status 400."""
+        for item in pick(api.json("GET", "/domains"), "data", "domains", kind=list):
+            if pick(item, "domain", kind=str).lower() == zone:
+                return zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API sends it as a whole."""
+        del owners
+        for item in _records(api, zone):
+            if pick(item, "type", kind=str) == "TXT":
+                name = pick(item, "name", kind=str)
+                owner = name if name.endswith(".") else f"{name}.{zone}"
+                yield TxtEntry(item, owner, unquoted(pick(item, "value", kind=str)))
+
+    def write(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Write the zone with more records."""
+        found = _records(api, zone)
+        evidence = {"account": self.context.account, "zone": zone, "title": "mijn.host"}
+        if not found:  # a zone in use is never empty
+            raise ProviderError.of(texts.REWRITE_EMPTY, **evidence)
+        if lost := sorted({key for item in found for key, value in item.items() if key not in _FIELDS and value}):
+            raise ProviderError.of(texts.REWRITE_UNSAFE, **evidence, lost=lost)
+        added = [
+            {"type": "TXT", "name": f"{names.relative(record.name)}.", "value": record.value, "ttl": record.ttl}
+            for record in records
+        ]
+        kept = [{key: item[key] for key in _FIELDS} for item in found]
+        pick(api.json("PUT", _path(zone), content={"records": [*kept, *added]}), kind=dict)
+
+    def erase(self, api: HostApi, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records, which are named as the zone has them; other values at their names stay."""
+        for entry in entries:
+            record = {key: entry.identifier[key] for key in ("type", "name", "value")}
+            pick(api.json("DELETE", _path(zone), content={"record": record}), kind=dict)
+
+
+class MijnHostApi(HostApi):
+    """Requests whose refusals have a description."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        content = content_of(response)
+        described = content.get("status_description") if isinstance(content, dict) else None
+        return refusal(response, described) if isinstance(described, str) else super().refused(response)
+
+
+def _records(api: HostApi, zone: str) -> list[dict[str, Any]]:
+    found = pick(api.json("GET", _path(zone)), "data", "records", kind=list)
+    for item in found:
+        for key in _FIELDS:
+            pick(item, key, kind=int if key == "ttl" else str)
+    return found
+
+
+def _path(zone: str) -> str:
+    return f"/domains/{segment(zone)}/dns"

@@ -1,0 +1,210 @@
+"""Namecheap: each change replaces the zone, so whatever would be lost is looked for before it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, malformed_field
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.errors import ProviderError
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree
+
+    from dnsrenew.base.model import TxtRecord
+    from dnsrenew.drivers.protocol import DriverContext
+
+_TYPES: Final = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
+"""What the API can write."""
+_HARMLESS: Final = {"hostid": re.compile(".*"), "isactive": re.compile("true"), "isddnsenabled": re.compile("false")}
+"""Fields that cannot be written: the values that every new record gets."""
+_LABELS: Final = frozenset({"associatedapptitle", "friendlyname"})
+_OWN_LABEL: Final = re.compile(r"|[A-Z0-9]+ Record")
+_MAIL: Final = frozenset({"MX", "MXE"})
+"""Their labels come from the e-mail setting, which is written back."""
+_CAA: Final = re.compile(r"\s*\d+\s+\w+\s+\S.*")
+_ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
+_MOST_NAMED: Final = 5
+
+
+class NamecheapDriver:
+    """Writes through the API of Namecheap.
+
+    A zone is read right before each change, and written back with every field of every record.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet."""
+
+        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
+            known = {_key(record) for record in existing}
+            added = {(label(record), record.value): _new(record) for record in group}
+            return [*existing, *(record for key, record in added.items() if key not in known)]
+
+        self._change(records, change)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+
+        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
+            unwanted = {(label(record), record.value) for record in group}
+            return [record for record in existing if _key(record) not in unwanted]
+
+        self._change(records, change)
+
+    def _change(
+        self, records: Sequence[TxtRecord], change: Callable[[list[Record], Sequence[TxtRecord]], list[Record]]
+    ) -> None:
+        with NamecheapApi(self._context) as api:
+            for zone, group in by_zone(records):
+                settings, existing = api.read(zone)
+                wanted = change(existing, group)
+                if len(wanted) == len(existing):
+                    continue
+                evidence = {"account": self._context.account, "zone": zone}
+                if not existing:  # a zone in use is never empty
+                    raise ProviderError.of(texts.NAMECHEAP_EMPTY, **evidence)
+                if lost := _lost(settings, existing):
+                    raise ProviderError.of(texts.NAMECHEAP_UNSAFE, **evidence, lost=lost)
+                api.write(zone, settings, wanted)
+
+
+def _key(record: Record) -> tuple[str, str] | None:
+    """Return the name and the value of a TXT record; None for another type."""
+    return (record["name"].lower(), record["address"]) if record["type"] == "TXT" else None
+
+
+def _new(record: TxtRecord) -> Record:
+    name, ttl = label(record), str(record.ttl)
+    return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
+
+
+def _lost(settings: Record, records: Collection[Record]) -> list[str]:
+    """Return what a zone would lose if it were written back, for people."""
+    found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
+    if "emailtype" not in settings and any(record["type"] in _MAIL for record in records):
+        found.append("EmailType")
+    for record in records:
+        what = f"{record['name']} {record['type']}"
+        if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
+            found.append(what)
+        elif record["type"] == "MX" and "mxpref" not in record:
+            found.append(f"{what} MXPref")
+        found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
+    shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
+    return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
+
+
+def _survives(kind: str, key: str, value: str) -> bool:
+    if key in FIELDS:
+        return True
+    if key in _LABELS:
+        return kind in _MAIL or _OWN_LABEL.fullmatch(value) is not None
+    harmless = _HARMLESS.get(key)
+    return not value if harmless is None else harmless.fullmatch(value.lower()) is not None
+
+
+# ── namecheap api ──────────────────────────────────────────────────────────────────────
+
+# The API of Namecheap (https://www.namecheap.com/support/api/methods/domains-dns/): reads and writes whole zones.
+
+ADDRESS: Final = "https://api.namecheap.com/xml.response"
+FIELDS: Final = {
+    "name": "HostName",
+    "type": "RecordType",
+    "address": "Address",
+    "mxpref": "MXPref",
+    "ttl": "TTL",
+}
+"""What the API shows of a record (in lower case): what it takes."""
+
+_ADDRESS_REFUSED: Final = frozenset({"1010105", "1011105", "1011150", "1017105", "1017150"})
+_NOT_OUR_DNS: Final = "2030288"
+_CODES: Final = {
+    "2016166": "provider-zone-unknown",
+    "2019166": "provider-zone-unknown",
+    "500000": "provider-rate-limited",
+}
+_BY_DIGIT: Final = {"1": "provider-unauthorized", "3": "provider-server-error", "5": "provider-server-error"}
+_MINUTE: Final = {"Retry-After": "60"}
+"""The tightest limit is for each minute, and the answer does not tell when it ends."""
+
+Record = dict[str, str]
+"""A record, with the fields of the API in lower case."""
+
+
+class NamecheapApi(HostApi):
+    """Commands. They are sent in the body: in a URL, the API key would stand in logs of proxies."""
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, ADDRESS, headers={"Accept": "text/xml"})
+
+    def read(self, zone: str) -> tuple[Record, list[Record]]:
+        """Return the settings and the records of a zone."""
+        found = self._command("getHosts", zone, {})
+        settings = _lower(found.attrib)
+        if settings.get("isusingourdns", "true").lower() != "true":
+            raise ProviderError.of(texts.NAMECHEAP_OTHER_DNS, account=self._context.account, zone=zone)
+        records = [_lower(element.attrib) for element in found if element.tag.lower() == "host"]
+        for record in records:
+            if not {"name", "type", "address", "ttl"} <= record.keys():
+                raise malformed("a record has no name, type, address or TTL")
+        return settings, records
+
+    def write(self, zone: str, settings: Record, records: Sequence[Record]) -> None:
+        """Replace the records of a zone."""
+        fields = {"EmailType": settings["emailtype"]} if "emailtype" in settings else {}
+        for number, record in enumerate(records, 1):
+            fields |= {f"{name}{number}": record[key] for key, name in FIELDS.items() if key in record}
+        result = self._command("setHosts", zone, fields)
+        if _lower(result.attrib).get("issuccess", "").lower() != "true":
+            raise HostError("IsSuccess is not true", code="provider-refused")
+
+    def _command(self, command: str, zone: str, fields: Mapping[str, str]) -> ElementTree.Element:
+        context = self._context
+        first, _, rest = zone.partition(".")
+        form = {
+            "ApiUser": context.text("auth_username"),
+            "ApiKey": context.text("auth_token"),
+            "UserName": context.text("auth_username"),
+            "ClientIp": context.text("auth_client_ip"),
+            "Command": f"namecheap.domains.dns.{command}",
+            "SLD": first,
+            "TLD": rest,
+            **fields,
+        }
+        response = self.request("POST", form=form, accept={405})
+        if response.status == 405:  # the answer of the API to too many requests
+            raise HostError("", code="provider-rate-limited", status=405, headers=_MINUTE)
+        root = document(response.body)
+        error = root.find("Errors/Error")
+        if error is not None or root.get("Status") == "ERROR":
+            raise self._refused(zone, error)
+        result = root.find(f"CommandResponse/DomainDNS{command[0].upper()}{command[1:]}Result")
+        if root.tag != "ApiResponse" or result is None:
+            raise malformed_field("CommandResponse")
+        return result
+
+    def _refused(self, zone: str, error: ElementTree.Element | None) -> Exception:
+        """Return the error for one of the API, which it sends with status 200."""
+        number = "" if error is None else error.get("Number", "")
+        message = "" if error is None else (error.text or "").strip()
+        account = self._context.account
+        if number in _ADDRESS_REFUSED:
+            address = self._context.text("auth_client_ip")
+            return ProviderError.of(texts.NAMECHEAP_ADDRESS, account=account, address=address, number=number)
+        if number == _NOT_OUR_DNS:
+            return ProviderError.of(texts.NAMECHEAP_OTHER_DNS, account=account, zone=zone)
+        code = _CODES.get(number) or _BY_DIGIT.get(number[:1])
+        headers = _MINUTE if code == "provider-rate-limited" else None
+        return HostError(f"{message} ({number})" if number else message, code=code, headers=headers)
+
+
+def _lower(attributes: Mapping[str, str]) -> Record:
+    """Return attributes with keys in lower case: the documentation and the API differ in it."""
+    return {key.lower(): value for key, value in attributes.items()}

@@ -1,0 +1,60 @@
+"""Netlify (https://open-api.netlify.com/#tag/dnsZone): a request for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment, unknown_zone, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://api.netlify.com/api/v1"
+_PAGE: Final = 100
+
+
+class NetlifyDriver(RecordDriver):
+    """Writes through the API of Netlify, with a personal access token."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('token')}"})
+
+    def find_zone(self, api: HostApi, zone: str) -> str:
+        """Return the identifier of a zone."""
+        for item in _pages(api, "/dns_zones"):
+            if pick(item, "name", kind=str).lower() == zone:
+                return pick(item, "id", kind=str)
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone, which have absolute names: the API selects none."""
+        del owners
+        for item in _pages(api, _path(zone)):
+            if pick(item, "type", kind=str) == "TXT":
+                name, value = pick(item, "hostname", kind=str), pick(item, "value", kind=str)
+                yield TxtEntry(pick(item, "id", kind=str), name, unquoted(value))
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+        """Create a record."""
+        content = {"type": "TXT", "hostname": names.relative(record.name), "value": record.value, "ttl": record.ttl}
+        return pick(api.json("POST", _path(zone), content=content), "id", kind=str)
+
+    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+        """Delete a record."""
+        api.json("DELETE", f"{_path(zone)}/{segment(identifier)}")
+
+
+def _path(zone: str) -> str:
+    return f"/dns_zones/{segment(zone)}/dns_records"
+
+
+def _pages(api: HostApi, path: str) -> Iterator[Any]:
+    """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
+
+    def read(number: int) -> tuple[list[Any], bool]:
+        response = api.request("GET", path, params={"page": number, "per_page": _PAGE})
+        return pick(parsed(response), kind=list), 'rel="next"' in response.headers.get("Link", "")
+
+    return pages(read)

@@ -1,0 +1,155 @@
+"""RU-CENTER (https://www.nic.ru/help/api-dns-hostinga_3643.html): changes of a zone count once they are committed.
+
+Each call gets a token with the password of the account (OAuth 2.0, RFC 6749 section 4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+from xml.etree import ElementTree
+
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    document,
+    label,
+    malformed,
+    owner,
+    pick,
+    segment,
+    unknown_zone,
+    unquoted,
+)
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.protocol import DriverContext
+
+ADDRESS: Final = "https://api.nic.ru"
+_SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"
+_EXPIRED: Final = "4097"
+"""The error code for a token that is not known or has expired."""
+
+Zone = tuple[str, str]
+"""The path of a zone, and its name."""
+
+
+class NicRuDriver(RecordDriver):
+    """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
+
+    def connect(self) -> NicRuApi:
+        """Return the API of the account."""
+        return NicRuApi(self.context)
+
+    def find_zone(self, api: Any, zone: str) -> Zone:
+        """Return a zone, which is in one of the services of the account."""
+        for item in api.ask("GET", "/zones").findall("data/zone"):
+            if item.get("name", "").lower() == zone:
+                return f"/services/{segment(item.get('service', ''))}/zones/{segment(zone)}", zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone, committed or not: the API selects none."""
+        del owners
+        root = api.ask("GET", f"{zone[0]}/records")
+        if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
+            api.uncommitted.add(zone[0])  # ours, of a run that was killed
+        for item in root.findall("data/zone/rr"):
+            if item.findtext("type") == "TXT":
+                yield _entry(item, zone[1])
+
+    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+        """Create all records with one request."""
+        if not records:
+            return
+        api.uncommitted.add(zone[0])
+        created = [_entry(item, zone[1]) for item in api.ask("PUT", f"{zone[0]}/records", _list(records)).iter("rr")]
+        numbers = {(entry.name, entry.value): entry.identifier for entry in created}
+        for record in records:
+            yield record, numbers.get((owner(label(record), zone[1]), record.value))
+
+    def delete(self, api: Any, zone: Zone, identifier: str) -> None:
+        """Delete a record."""
+        api.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
+        api.uncommitted.add(zone[0])
+
+
+class NicRuApi(HostApi):
+    """Requests with a token that the first one gets. At its end, the changed zones are committed.
+
+    :ivar uncommitted: their paths.
+    """
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context, ADDRESS, headers={"Accept": "text/xml"})
+        self.uncommitted: set[str] = set()
+        self._token = ""
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            for path in () if any(error) else sorted(self.uncommitted):
+                self.ask("POST", f"{path}/commit")
+        finally:
+            super().__exit__(*error)
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
+        """Send a request and return the root of the answer.
+
+        :raises HostError: the API refused it.
+        """
+        if not self._token:
+            self._token = self._log_in()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "text/xml; charset=utf-8"}
+        root = document(self.request(method, f"/dns-master{path}", body=body, headers=headers).body)
+        if root.findtext("status") == "success":
+            return root
+        error = root.find("errors/error")
+        if error is None:
+            raise malformed("its status is not success")
+        raise _refused(error)
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above, whose body has a code."""
+        if b"<error " in response.body:
+            try:
+                error = document(response.body).find("errors/error")
+            except HostError:
+                error = None
+            if error is not None:
+                return _refused(error, response)
+        return super().refused(response)
+
+    def _log_in(self) -> str:
+        text = self._context.text
+        form = {"grant_type": "password", "username": text("user"), "password": text("password"), "scope": _SCOPE}
+        form |= {"client_id": text("service_id"), "client_secret": text("secret")}
+        try:
+            return pick(self.json("POST", "/oauth/token", form=form), "access_token", kind=str)
+        except HostError as error:
+            if error.status_code == 400:  # invalid_grant, invalid_client …: RFC 6749 section 5.2
+                error.code = "provider-unauthorized"
+            raise
+
+
+def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:
+    code = "provider-unauthorized" if error.get("code") == _EXPIRED else None
+    status, headers = (response.status, response.headers) if response else (None, None)
+    return HostError((error.text or "").strip(), code=code, status=status, headers=headers)
+
+
+def _entry(item: ElementTree.Element, zone: str) -> TxtEntry:
+    """Return a TXT record, whose value may be in several strings."""
+    value = "".join(part.text or "" for part in item.findall("txt/string"))
+    return TxtEntry(item.get("id", ""), owner(item.findtext("name", ""), zone), unquoted(value))
+
+
+def _list(records: Sequence[TxtRecord]) -> bytes:
+    root = ElementTree.Element("request")
+    items = ElementTree.SubElement(root, "rr-list")
+    for record in records:
+        item = ElementTree.SubElement(items, "rr")
+        for key, text in (("name", label(record)), ("ttl", str(record.ttl)), ("type", "TXT")):
+            ElementTree.SubElement(item, key).text = text
+        ElementTree.SubElement(ElementTree.SubElement(item, "txt"), "string").text = record.value
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))

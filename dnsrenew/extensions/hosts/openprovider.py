@@ -1,0 +1,124 @@
+"""Openprovider (https://docs.openprovider.com/doc/all, version v1beta): a log-in, and changes of a zone as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.base.http import Response
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    content_of,
+    label,
+    pages,
+    pick,
+    quoted,
+    refusal,
+    segment,
+    unknown_zone,
+    unquoted,
+)
+from dnsrenew.extensions.hosts.batch_driver import BatchDriver
+from dnsrenew.extensions.hosts.record_driver import TxtEntry
+
+ADDRESS: Final = "https://api.openprovider.eu/v1beta"
+_MOST: Final = 500
+"""Records in a page."""
+_LEAST_TTL: Final = 600
+_NOT_ALLOWED: Final = 196
+"""The code for a wrong user or password, for a token that has expired, and for a missing right."""
+_TOKEN: Final = "token"  # noqa: S105  # a key of `remembered`
+
+
+class OpenproviderDriver(BatchDriver):
+    """Writes through the API of Openprovider, with a user and a password."""
+
+    def connect(self) -> OpenproviderApi:
+        """Return the API of the account, with the token of this run."""
+        if _TOKEN not in self.context.remembered:
+            content = {"username": self.context.text("username"), "password": self.context.text("password")}
+            with OpenproviderApi(self.context, ADDRESS) as api:
+                found = api.json("POST", "/auth/login", content=content)
+            self.context.remembered[_TOKEN] = pick(found, "token", kind=str)
+        return OpenproviderApi(
+            self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.remembered[_TOKEN]}"}
+        )
+
+    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+        """Return the number and the name of a zone."""
+        for item in _results(api.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST})):
+            if pick(item, "name", kind=str).lower() == zone:
+                return pick(item, "id", kind=int), zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API selects by a pattern only."""
+        del owners
+
+        def read(number: int) -> tuple[list[Any], bool]:
+            skipped = (number - 1) * _MOST
+            found = api.json("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
+            items = _results(found)
+            return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
+
+        for item in pages(read):
+            if pick(item, "type", kind=str) == "TXT":
+                yield TxtEntry(item, pick(item, "name", kind=str), unquoted(pick(item, "value", kind=str)))
+
+    def write(self, api: HostApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
+        """Create records; the host would put a value into quotes by itself too."""
+        items = [(label(record, apex=""), quoted(record.value), max(record.ttl, _LEAST_TTL)) for record in records]
+        _change(api, zone, add=items)
+
+    def erase(self, api: HostApi, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:
+        """Delete records, which are named as the zone has them, but relative to it."""
+        above = len(names.labels(zone[1]))
+        items = []
+        for entry in entries:
+            value, ttl = entry.identifier["value"], pick(entry.identifier, "ttl", kind=int)
+            items.append((".".join(names.labels(entry.name)[:-above]), value, ttl))
+        _change(api, zone, remove=items)
+
+
+class OpenproviderApi(HostApi):
+    """Requests whose answers have a code, a description and data."""
+
+    def json(self, method: str, path: str = "", **arguments: Any) -> Any:
+        """Send a request and return the data of the answer; see :meth:`HostApi.request`."""
+        answer = super().json(method, path, **arguments)
+        if code := pick(answer, "code", kind=int):
+            raise HostError(str(answer.get("desc", "")), code=_reason(code))
+        return pick(answer, "data", kind=dict)
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above; a wrong password has the status 500."""
+        content = content_of(response)
+        if not isinstance(content, dict) or "desc" not in content:
+            return super().refused(response)
+        return refusal(response, str(content["desc"]), code=_reason(content.get("code")))
+
+
+def _reason(code: Any) -> str | None:
+    return "provider-unauthorized" if code == _NOT_ALLOWED else None
+
+
+def _results(data: dict[str, Any]) -> list[Any]:
+    """Return the items of a list; an empty one may be left out."""
+    return pick(data, "results", kind=list) if data.get("total") != 0 else []
+
+
+def _path(zone: tuple[int, str]) -> str:
+    return f"/dns/zones/{segment(zone[1])}"
+
+
+def _change(api: HostApi, zone: tuple[int, str], **lists: list[tuple[str, str, int]]) -> None:
+    records = {
+        action: [{"name": name, "type": "TXT", "value": value, "ttl": ttl} for name, value, ttl in items]
+        for action, items in lists.items()
+    }
+    answer = api.json("PUT", _path(zone), content={"id": zone[0], "name": zone[1], "records": records})
+    if pick(answer, "success", kind=bool) is False:
+        raise HostError("the zone was not changed")

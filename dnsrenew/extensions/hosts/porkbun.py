@@ -1,0 +1,71 @@
+"""Porkbun (https://porkbun.com/api/json/v3/documentation): a POST request for each record, the keys in its body."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, label, malformed_field, parsed, pick, refusal, segment
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.errors import ProviderError
+
+ADDRESS: Final = "https://api.porkbun.com/api/json/v3"
+LEAST_TTL: Final = 600
+_CODES: Final = {
+    "API_KEY_REQUIRED": "provider-unauthorized",
+    "DOMAIN_NOT_ALLOWED": "provider-unauthorized",
+    "INVALID_API_KEYS_001": "provider-unauthorized",
+    "INVALID_USER": "provider-unauthorized",
+    "IP_NOT_ALLOWED": "provider-unauthorized",
+    "RATE_LIMIT_EXCEEDED": "provider-rate-limited",
+}
+"""The codes of errors by those of the API."""
+
+
+class PorkbunDriver(RecordDriver):
+    """Writes through the API of Porkbun, with an API key and its secret."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS)
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API selects by one name only."""
+        del owners
+        for item in pick(self._post(api, "retrieve", zone), "records", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                yield TxtEntry(_identifier(item), pick(item, "name", kind=str), pick(item, "content", kind=str))
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+        """Create a record; the name is relative on the way there, and absolute on the way back."""
+        name, ttl = label(record, apex=""), max(record.ttl, LEAST_TTL)
+        return _identifier(self._post(api, "create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
+
+    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+        """Delete a record."""
+        self._post(api, "delete", zone, identifier)
+
+    def _post(self, api: HostApi, action: str, zone: str, *more: str, **content: Any) -> Any:
+        """Send a request; an error may have the status 200 too."""
+        keys = {"apikey": self.context.text("auth_key"), "secretapikey": self.context.text("auth_secret")}
+        path = "/".join(map(segment, (action, zone, *more)))
+        response = api.request("POST", f"/dns/{path}", content={**keys, **content}, accept=(400, 403))
+        answer = parsed(response)
+        if pick(answer, "status", kind=str) == "SUCCESS":
+            return answer
+        code, message = str(answer.get("code", "")), str(answer.get("message", ""))
+        if code == "INVALID_RECORD_ID":
+            raise HostError(message, status=404)
+        if code == "INVALID_DOMAIN":
+            raise ProviderError.of(texts.PORKBUN_DOMAIN, account=self.context.account, zone=zone)
+        raise refusal(response, message, code=_CODES.get(code))
+
+
+def _identifier(item: Any) -> str:
+    """Return the identifier of a record; the API sends it as a number or as text."""
+    found = item.get("id") if isinstance(item, dict) else None
+    if not isinstance(found, int | str):
+        raise malformed_field("id")
+    return str(found)

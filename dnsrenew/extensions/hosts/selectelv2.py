@@ -1,0 +1,97 @@
+"""Selectel (https://developers.selectel.com/docs/cloud-services/dns_api/dns_api_actual/): values are replaced together.
+
+This is version 2 of the API, whose tokens are those of OpenStack's Keystone; zones of version 1 are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from dnsrenew.base import names
+from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.protocol import DriverContext
+
+ADDRESS: Final = "https://api.selectel.ru/domains/v2"
+IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"
+_PAGE: Final = 1000
+_KEPT: Final = ("comment", "managed_by")
+
+Zone = tuple[str, str, str]
+"""The identifier of a zone, its name as the API shows it (in Unicode), and its name."""
+
+
+class SelectelDriver(RecordSetDriver):
+    """Writes through version 2 of the DNS API of Selectel, with a service user."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        return HostApi(self.context, ADDRESS, headers={"X-Auth-Token": _token(self.context)})
+
+    def find_zone(self, api: HostApi, zone: str) -> Zone:
+        """Return a zone of the project."""
+        for item in _pages(api, "/zones"):
+            shown = pick(item, "name", kind=str)
+            if is_named(shown, zone):
+                return pick(item, "id", kind=str), names.relative(shown), zone
+        raise unknown_zone(zone)
+
+    def record_sets(self, api: HostApi, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
+        """Yield all TXT record sets of the zone."""
+        del owners
+        for item in _pages(api, _path(zone), rrset_types="TXT"):
+            if pick(item, "type", kind=str) == "TXT":
+                name = names.relative(pick(item, "name", kind=str))
+                inside = name.removesuffix(zone[1]).removesuffix(".")
+                contents = [pick(each, "content", kind=str) for each in pick(item, "records", kind=list)]
+                yield RecordSet(owner(inside, zone[2]), contents, pick(item, "ttl", kind=int), item)
+
+    def save(self, api: HostApi, zone: Zone, record_set: RecordSet, contents: Sequence[str]) -> None:
+        """Create or change a record set; its other records stay as they are, disabled or not."""
+        shown = record_set.shown or {"records": []}
+        known = {each["content"]: each for each in shown["records"]}
+        records = [known.get(content, {"content": content}) for content in contents]
+        content = {key: shown[key] for key in _KEPT if shown.get(key)} | {"ttl": record_set.ttl, "records": records}
+        if record_set.shown:
+            api.json("PATCH", _path(zone, pick(shown, "id", kind=str)), content=content)
+        else:
+            name = names.absolute(record_set.name)
+            api.json("POST", _path(zone), content={"name": name, "type": "TXT", **content})
+
+    def drop(self, api: HostApi, zone: Zone, record_set: RecordSet) -> None:
+        """Delete a record set."""
+        api.json("DELETE", _path(zone, pick(record_set.shown, "id", kind=str)))
+
+
+def _token(context: DriverContext) -> str:
+    """Return a token for the project, which is kept for the run."""
+    text = context.text
+    if "token" not in context.remembered:
+        domain = {"name": text("user_domain_name") or text("account_id")}
+        user = {"name": text("username"), "password": text("password"), "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
+        with HostApi(context, IDENTITY) as api:
+            api.address = (text("auth_url") or IDENTITY).rstrip("/")
+            found = api.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
+        if not found:
+            raise malformed("the header X-Subject-Token is missing")
+        context.remembered["token"] = found
+    token: str = context.remembered["token"]
+    return token
+
+
+def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:
+    """Yield the items of all pages."""
+
+    def read(number: int) -> tuple[list[Any], bool]:
+        offset = {"limit": _PAGE, "offset": (number - 1) * _PAGE}
+        answer = api.json("GET", path, params={**parameters, **offset})
+        return pick(answer, "result", kind=list), bool(answer.get("next_offset"))
+
+    return pages(read)
+
+
+def _path(zone: Zone, *record_set: str) -> str:
+    return "/".join(("/zones", segment(zone[0]), "rrset", *map(segment, record_set)))

@@ -1,0 +1,53 @@
+"""Simply.com (https://www.simply.com/docs/api/): a request for each record; the body has a status of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, parsed, pick, refusal, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+
+ADDRESS: Final = "https://api.simply.com/2"
+_APEX: Final = "@"
+
+
+class SimplyDriver(RecordDriver):
+    """Writes through the API of Simply.com, with the name of the account and its API key."""
+
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        credentials = basic(self.context.text("account_name"), self.context.text("api_key"))
+        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        del owners
+        for item in pick(_send(api, "GET", zone), "records", kind=list):
+            if pick(item, "type", kind=str) == "TXT":
+                name = pick(item, "name", kind=str)
+                owner = zone if name in {_APEX, ""} else f"{name}.{zone}"
+                yield TxtEntry(pick(item, "record_id", kind=int), owner, pick(item, "data", kind=str))
+
+    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+        """Create a record."""
+        content = {"name": label(record, apex=_APEX), "type": "TXT", "data": record.value, "ttl": record.ttl}
+        return pick(_send(api, "POST", zone, content=content), "record", "id", kind=int)
+
+    def delete(self, api: HostApi, zone: str, identifier: int) -> None:
+        """Delete a record."""
+        _send(api, "DELETE", zone, f"{identifier}/")
+
+
+def _send(api: HostApi, method: str, zone: str, record: str = "", **arguments: Any) -> Any:
+    """Send a request about the records of a zone; its answer counts by the status in the body."""
+    path = f"/my/products/{segment(zone)}/dns/records/{record}"
+    response = api.request(method, path, accept=(400, 404), **arguments)
+    answer = parsed(response)
+    status, message = pick(answer, "status", kind=int), str(answer.get("message", ""))
+    if status < 400 and response.status < 400:
+        return answer
+    if "account authorization" in message:  # "Invalid account authorization", with the status 400
+        raise refusal(response, message, code="provider-unauthorized")
+    raise HostError(message, status=max(status, response.status), headers=response.headers)
