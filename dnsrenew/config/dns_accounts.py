@@ -30,7 +30,7 @@ from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
-from dnsrenew.drivers.protocol import BUILT_IN
+from dnsrenew.drivers.loading import built_in, driver_missing
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import ConfigError, Phrase, as_clause, described
 
@@ -313,10 +313,17 @@ def _reader(provider: Provider, option: str) -> ReadField | None:
 
 
 def _driver_problem(provider: Provider) -> Phrase | None:
-    """Return the phrase for a driver that is missing; None if it is built in or installed."""
-    if provider.driver in BUILT_IN or provider.any_options:  # a provider without a file was found by its driver
+    """Return the phrase for a driver that is missing; None if it is built in or installed.
+
+    :raises ConfigError: ``extension-missing``: it is the driver of a DNS host, and dnsrenew is here without them.
+    """
+    if provider.driver in built_in() or provider.any_options:  # a provider without a file was found by its driver
         return None
-    return None if provider.driver in plug_in_names() else texts.NO_DRIVER
+    if provider.driver in plug_in_names():
+        return None
+    if (error := driver_missing(provider.driver)).code == "extension-missing":
+        raise error
+    return texts.NO_DRIVER
 
 
 def _describe_option(provider: Provider, key: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from dnsrenew.base import files, names
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import ServerApi, malformed, pick
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError, ProviderError, SecretError
 

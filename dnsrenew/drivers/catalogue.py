@@ -24,7 +24,7 @@ from dnsrenew.base.validation.mistakes import (
     shown_key,
 )
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
+from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import ConfigError, described
 
@@ -102,7 +102,7 @@ def plug_in_names() -> set[str]:
     """
     from importlib.metadata import entry_points  # slow to load
 
-    return set(entry_points(group=ENTRY_POINT_GROUP).names) - BUILT_IN.keys()
+    return {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP) if not is_ours(entry.value)}
 
 
 def _plug_in_folders() -> Iterator[Path]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew.base import extensions
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP, Driver, DriverContext
+from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP, Driver, DriverContext, is_ours
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import Cancelled, ConfigError
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     import threading
 
     from dnsrenew.base.model import DnsAccount
+
+_HOSTS: Final = "hosts"
+"""The extension that has the drivers of DNS hosts."""
 
 
 def make_driver(
@@ -59,12 +64,27 @@ def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
 
     :param remembered: what they remember until the end of the run.
     """
-    name = provider.driver_options.get("provider")
-    if provider.driver == "lexicon" and isinstance(name, str):
-        from dnsrenew.extensions.hosts.lexicon.process import process_of  # few accounts need it
+    if provider.driver in built_in():
+        with contextlib.suppress(OSError, Cancelled, ConfigError):  # the call meets it again, and reports it
+            begin = getattr(_driver_class(provider.driver), "warm_up", None)
+            if begin is not None:
+                begin(provider.driver_options, remembered)
 
-        with contextlib.suppress(OSError, Cancelled):  # the call meets it again, and reports it
-            process_of(remembered, name).start()
+
+@cache
+def built_in() -> Mapping[str, tuple[str, str]]:
+    """Return the module and the class of each driver of dnsrenew, by name: the core's and those of its extensions."""
+    found = dict(BUILT_IN)
+    for drivers in extensions.plugged(lambda extension: extension.drivers):
+        found |= drivers
+    return found
+
+
+def driver_missing(name: str) -> ConfigError:
+    """Return the error for a driver that is not here."""
+    if _HOSTS not in extensions.installed():
+        return extensions.missing(name, _HOSTS)
+    return ConfigError.of(texts.DRIVER_MISSING, driver=name)
 
 
 def _own_object(account: DnsAccount) -> Driver:
@@ -89,18 +109,17 @@ def _typed(value: Any, *, secret: bool) -> Any:
 
 
 def _driver_class(name: str) -> Callable[[DriverContext], object]:
-    if name in BUILT_IN:
-        module, attribute = BUILT_IN[name]
+    if name in built_in():
+        module, attribute = built_in()[name]
         kind: Callable[[DriverContext], object] = getattr(import_module(module), attribute)
         return kind
     return _plug_in(name)
 
 
 def _plug_in(name: str) -> Callable[[DriverContext], object]:
-    found = entry_points(group=ENTRY_POINT_GROUP, name=name)
-    if not found:
-        raise ConfigError.of(texts.DRIVER_MISSING, driver=name)
-    entry = next(iter(found))
+    entry = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    if entry is None or is_ours(entry.value):
+        raise driver_missing(name)
     try:
         kind: Callable[[DriverContext], object] = entry.load()
     except Exception as error:  # noqa: BLE001  # the import of a third-party module may raise anything

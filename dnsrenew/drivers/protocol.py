@@ -19,63 +19,19 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "dnsrenew.drivers"
 """The entry point group of driver classes."""
 
-_HOSTS: Final = "dnsrenew.extensions.hosts"
 BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
-    "lexicon": ("dnsrenew.extensions.hosts.lexicon", "LexiconDriver"),
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
     "manual": ("dnsrenew.drivers.hook", "ManualDriver"),
     "acme.sh": ("dnsrenew.drivers.acme_sh", "AcmeShDriver"),
-    "acme-dns": (f"{_HOSTS}.acme_dns", "AcmeDnsDriver"),
-    "active24": (f"{_HOSTS}.active24", "Active24Driver"),
-    "aliesa": (f"{_HOSTS}.aliesa", "AliEsaDriver"),
-    "allinkl": (f"{_HOSTS}.allinkl", "AllInklDriver"),
-    "autodns": (f"{_HOSTS}.autodns", "AutoDnsDriver"),
-    "beget": (f"{_HOSTS}.beget", "BegetDriver"),
-    "bunny": (f"{_HOSTS}.bunny", "BunnyDriver"),
-    "cloudflare": (f"{_HOSTS}.cloudflare", "CloudflareDriver"),
-    "cpanel": (f"{_HOSTS}.cpanel", "CpanelDriver"),
-    "ddnss": (f"{_HOSTS}.ddnss", "DdnssDriver"),
-    "desec": (f"{_HOSTS}.desec", "DesecDriver"),
-    "dnsexit": (f"{_HOSTS}.dnsexit", "DnsExitDriver"),
-    "dode": (f"{_HOSTS}.dode", "DodeDriver"),
-    "domeneshop": (f"{_HOSTS}.domeneshop", "DomeneshopDriver"),
-    "duckdns": (f"{_HOSTS}.duckdns", "DuckDnsDriver"),
-    "dynadot": (f"{_HOSTS}.dynadot", "DynadotDriver"),
-    "dynv6": (f"{_HOSTS}.dynv6", "Dynv6Driver"),
-    "edgedns": (f"{_HOSTS}.edgedns", "EdgeDnsDriver"),
-    "edgeone": (f"{_HOSTS}.edgeone", "EdgeOneDriver"),
-    "exoscale": (f"{_HOSTS}.exoscale", "ExoscaleDriver"),
-    "flexibleengine": (f"{_HOSTS}.flexibleengine", "FlexibleEngineDriver"),
-    "gcore": (f"{_HOSTS}.gcore", "GcoreDriver"),
-    "glesys": (f"{_HOSTS}.glesys", "GlesysDriver"),
-    "godaddy": (f"{_HOSTS}.godaddy", "GoDaddyDriver"),
-    "hetzner": (f"{_HOSTS}.hetzner", "HetznerDriver"),
-    "hostinger": (f"{_HOSTS}.hostinger", "HostingerDriver"),
-    "httpreq": (f"{_HOSTS}.httpreq", "HttpreqDriver"),
-    "huaweicloud": (f"{_HOSTS}.huaweicloud", "HuaweiCloudDriver"),
-    "hurricane": (f"{_HOSTS}.hurricane", "HurricaneDriver"),
-    "ionos": (f"{_HOSTS}.ionos", "IonosDriver"),
-    "ipv64": (f"{_HOSTS}.ipv64", "Ipv64Driver"),
-    "ispconfig": (f"{_HOSTS}.ispconfig", "IspConfigDriver"),
-    "leaseweb": (f"{_HOSTS}.leaseweb", "LeasewebDriver"),
-    "loopia": (f"{_HOSTS}.loopia", "LoopiaDriver"),
-    "mailinabox": (f"{_HOSTS}.mailinabox", "MailInABoxDriver"),
-    "mijnhost": (f"{_HOSTS}.mijnhost", "MijnHostDriver"),
-    "namecheap": (f"{_HOSTS}.namecheap", "NamecheapDriver"),
-    "netcup": (f"{_HOSTS}.netcup", "NetcupDriver"),
-    "netlify": (f"{_HOSTS}.netlify", "NetlifyDriver"),
-    "nicru": (f"{_HOSTS}.nicru", "NicRuDriver"),
-    "openprovider": (f"{_HOSTS}.openprovider", "OpenproviderDriver"),
-    "porkbun": (f"{_HOSTS}.porkbun", "PorkbunDriver"),
-    "regru": (f"{_HOSTS}.regru", "RegRuDriver"),
-    "selectelv2": (f"{_HOSTS}.selectelv2", "SelectelDriver"),
-    "simply": (f"{_HOSTS}.simply", "SimplyDriver"),
-    "spaceship": (f"{_HOSTS}.spaceship", "SpaceshipDriver"),
-    "technitium": (f"{_HOSTS}.technitium", "TechnitiumDriver"),
-    "valuedomain": (f"{_HOSTS}.valuedomain", "ValueDomainDriver"),
-    "websupport": (f"{_HOSTS}.active24", "WebsupportDriver"),
+    "acme-dns": ("dnsrenew.drivers.acme_dns", "AcmeDnsDriver"),
 }
+"""Module and class of the drivers of the core; those of the DNS hosts are an extension."""
+
+
+def is_ours(entry_point: str) -> bool:
+    """Return whether the value of an entry point of this group is a driver of dnsrenew."""
+    return entry_point.startswith("dnsrenew.")
 
 
 class DriverContext(Frozen, public=True):

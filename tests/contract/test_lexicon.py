@@ -20,8 +20,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
+from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.drivers import CANARY, LogTexts, assert_nothing_foreign, maker, powerdns_account, provider_of

@@ -17,8 +17,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.extensions.hosts.lexicon import child, patches
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts.lexicon import child, patches
 from dnsrenew.testing import check_driver
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.dns_hosts import ZONE, Host

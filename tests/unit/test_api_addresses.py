@@ -17,9 +17,9 @@ from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import call_add
-from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError, ProviderError
+from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import CERTIFICATE, load, mistake

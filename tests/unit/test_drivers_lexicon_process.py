@@ -25,8 +25,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
-from dnsrenew.extensions.hosts.lexicon import process
 from dnsrenew.errors import Cancelled, ProviderError
+from dnsrenew.extensions.hosts.lexicon import process
 from dnsrenew.renewal.due import RunOptions
 from dnsrenew.renewal.renewals import Renewals
 from tests.kit.api_server import Answer, Api, Asked

@@ -32,20 +32,23 @@ OWNERS = {
     "a2wsgi": {"extensions/serve"},
     "acme": {"acme"},
     "apprise": {"extensions/watch"},
-    "boto3": {"drivers/lexicon/patches"},
-    "botocore": {"drivers/lexicon/patches"},
+    "boto3": {"extensions/hosts/lexicon/patches"},
+    "botocore": {"extensions/hosts/lexicon/patches"},
     "cryptography": {"base/x509", "testing/box"},  # the CA of a box signs
     "dns": {"dns", "drivers/rfc2136", "extensions/doctor/survey", "extensions/setup/delegate/wait", "testing/box"},
     "idna": {"base/names"},
     "josepy": {"acme"},  # acme's signing and key wrappers; the keys themselves are made in x509
     "keyring": {"base/secrets"},
-    "lexicon": {"drivers/lexicon"},
+    "lexicon": {"extensions/hosts/lexicon"},
     "procrastinate": {"extensions/fleet"},
     "psutil": {"base/found", "extensions/doctor/host", "extensions/setup/importing/served_check", "schedule/machine"},
     "psycopg": {"extensions/fleet"},
     "psycopg_pool": {"extensions/fleet"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
-    "requests": {"base/http", "drivers/lexicon/patches"},  # its rules for proxies; it is changed for other libraries
+    "requests": {
+        "base/http",
+        "extensions/hosts/lexicon/patches",
+    },  # its rules for proxies; it is changed for other libraries
     "tenacity": {"base/runtime/retry"},
     "tldextract": {"base/public_suffixes"},
     "urllib3": {"base/http"},
@@ -121,7 +124,7 @@ def test_a_file_is_a_chapter_and_a_folder_can_be_held() -> None:
     sizes = {path: counted((PACKAGE / path).read_text(encoding="utf-8"))[0] for path in FILES}
     assert statistics.median(size for size in sizes.values() if size) >= LEAST_MEDIAN
     folders = Counter(path.rpartition("/")[0] for path in FILES)
-    del folders["drivers/hosts"]  # a host is a file
+    del folders["extensions/hosts"]  # a host is a file
     assert {folder: count for folder, count in folders.items() if count > MOST_IN_A_FOLDER} == {}
 
 
@@ -164,7 +167,7 @@ def test_a_planted_circle_is_found() -> None:
         ("acme/order.py", "def late():\n    from dnsrenew.cli import main"),
         ("acme/order.py", "if TYPE_CHECKING:\n    from dnsrenew.config import Config"),
         ("acme/order.py", "import requests.adapters"),
-        ("drivers/hosts/duckdns.py", "import dns.query"),
+        ("extensions/hosts/duckdns.py", "import dns.query"),
         ("base/runtime/retry.py", "from ..http import get"),
         ("base/clock.py", "from dnsrenew.base.runtime import context"),
         ("base/model/spec.py", "import numpy"),

@@ -12,10 +12,10 @@ from typing import Any
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.translation import Translator
-from dnsrenew.drivers import catalogue, loading, protocol
-from dnsrenew.extensions.hosts.lexicon import driver
+from dnsrenew.drivers import catalogue, loading
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts.lexicon import driver
 
 FOLDER = Path(__file__).resolve().parents[2] / "providers"
 NAMES = sorted(file.stem for file in FOLDER.glob("[a-z0-9]*.toml"))
@@ -57,7 +57,7 @@ def test_each_has_links_and_a_note() -> None:
             assert provider.website.startswith("https://"), name
             assert provider.docs.startswith("https://"), name
             assert any(spec.required for spec in provider.options.values()), name
-        assert provider.driver in protocol.BUILT_IN, name
+        assert provider.driver in loading.built_in(), name
         assert provider.behaviour.note.strip().endswith("."), name
 
 

@@ -15,8 +15,8 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _ROWS: Final = 1000
 """Records in a page."""

@@ -15,8 +15,8 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pages, pick, refusal, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 ADDRESS: Final = "https://esa.{region}.aliyuncs.com"
 _REGION: Final = "cn-hangzhou"

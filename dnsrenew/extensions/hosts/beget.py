@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, HostError, pick, unknown_zone
-from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 ADDRESS: Final = "https://api.beget.com/api"
 _KEPT: Final = ("A", "AAAA", "CAA", "MX", "SRV")

@@ -8,9 +8,9 @@ from typing import Final
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://www.duckdns.org"
 

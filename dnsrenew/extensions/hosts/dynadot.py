@@ -14,9 +14,9 @@ from uuid import uuid4
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, label, pick, refusal, segment
+from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.batch_driver import BatchDriver
 from dnsrenew.extensions.hosts.record_driver import TxtEntry
-from dnsrenew.drivers.protocol import DriverContext
 
 ADDRESS: Final = "https://api.dynadot.com"
 _LISTS: Final = ("dns_main_list", "dns_sub_list")

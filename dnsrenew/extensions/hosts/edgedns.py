@@ -17,10 +17,10 @@ from uuid import uuid4
 from dnsrenew.base import names
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.drivers.host_api import HostApi, pick, segment
-from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072

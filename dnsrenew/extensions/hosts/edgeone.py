@@ -14,8 +14,8 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 ADDRESS: Final = "https://teo.tencentcloudapi.com"
 _VERSION: Final = "2022-09-01"

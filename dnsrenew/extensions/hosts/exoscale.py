@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, is_named, label, pick, segment, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
 """Each zone (data centre) of Exoscale has one; DNS is the same in all."""

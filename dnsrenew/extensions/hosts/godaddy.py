@@ -19,9 +19,9 @@ from dnsrenew.drivers.host_api import (
     refusal,
     segment,
 )
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://api.godaddy.com"
 LEAST_TTL: Final = 600

@@ -22,9 +22,9 @@ from dnsrenew.drivers.host_api import (
     unknown_zone,
     unquoted,
 )
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://api.hetzner.cloud/v1"
 PAUSE: Final = 0.5

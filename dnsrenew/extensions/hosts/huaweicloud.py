@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.drivers.host_api import HostApi
-from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
 
 
 class HuaweiCloudDriver(FlexibleEngineDriver):

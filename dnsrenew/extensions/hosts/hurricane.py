@@ -8,9 +8,9 @@ from typing import Final
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, malformed, pairs
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://dyn.dns.he.net/nic/update"
 _NOTHING: Final = "."

@@ -11,8 +11,8 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _ADMINISTRATOR: Final = 0
 """The client that a new record belongs to: asking for the one of the zone would need the right to change clients."""

@@ -9,10 +9,10 @@ from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pick, refusal, segment, unknown_zone, unquoted
+from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.batch_driver import BatchDriver
 from dnsrenew.extensions.hosts.record_driver import TxtEntry
-from dnsrenew.errors import ProviderError
 
 ADDRESS: Final = "https://mijn.host/api/v2"
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, malformed_field
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree

@@ -13,9 +13,9 @@ from typing import Any, Final
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 _FORMAT: Final = "?JSON"

@@ -23,8 +23,8 @@ from dnsrenew.drivers.host_api import (
     unknown_zone,
     unquoted,
 )
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 ADDRESS: Final = "https://api.nic.ru"
 _SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"

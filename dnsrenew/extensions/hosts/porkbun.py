@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, malformed_field, parsed, pick, refusal, segment
+from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
-from dnsrenew.errors import ProviderError
 
 ADDRESS: Final = "https://api.porkbun.com/api/json/v3"
 LEAST_TTL: Final = 600

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 ADDRESS: Final = "https://api.reg.ru/api/regru2"
 _CODES: Final = (

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 ADDRESS: Final = "https://api.selectel.ru/domains/v2"
 IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, by_zone, label, pick, segment, unquoted
-from dnsrenew.extensions.hosts import texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import texts
 
 ADDRESS: Final = "https://api.value-domain.com/v1"
 LEAST_TTL: Final = 120

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.extensions.hosts.edgedns import signature_of
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.hosts.edgedns import signature_of
 from tests.kit.host_work import Work
 from tests.kit.hosts.edgedns import EdgeDns
 from tests.kit.hosts.stand_in import FOREIGN, record

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.extensions.hosts import hetzner
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.errors import ProviderError
+from dnsrenew.extensions.hosts import hetzner
 from tests.kit.api_server import Answer
 from tests.kit.host_work import Work, always, requests_of
 from tests.kit.hosts.hetzner import Hetzner

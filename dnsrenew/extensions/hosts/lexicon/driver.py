@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -12,12 +12,12 @@ from dnsrenew.base.extensions import install_command
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts as driver_texts
-from dnsrenew.extensions.hosts.lexicon import texts
-from dnsrenew.extensions.hosts.lexicon.described_error import rebuild
-from dnsrenew.extensions.hosts.lexicon.process import ProcessEnded, process_of
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
+from dnsrenew.extensions.hosts.lexicon import texts
+from dnsrenew.extensions.hosts.lexicon.described_error import rebuild
+from dnsrenew.extensions.hosts.lexicon.process import ProcessEnded, process_of
 
 
 class LexiconDriver:
@@ -37,6 +37,16 @@ class LexiconDriver:
         self._process = process_of(context.remembered, self._name)
         if self._name not in KNOWN:
             self._call("prepare", ())
+
+    @staticmethod
+    def warm_up(driver_options: Mapping[str, Any], remembered: dict[Any, Any]) -> None:
+        """Start the process of an account before its first call.
+
+        :raises OSError: it cannot be started.
+        """
+        name = driver_options.get("provider")
+        if isinstance(name, str):
+            process_of(remembered, name).start()
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values one by one, with one session for each zone."""

@@ -21,9 +21,9 @@ from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
 from dnsrenew.config import Config
+from dnsrenew.drivers import acme_dns
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
-from dnsrenew.drivers import acme_dns
 from dnsrenew.drivers.invoke import CALL_SECONDS, GUARDED_LOGGERS, CallDeadline
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError, ProviderError, StoreError
