@@ -24,6 +24,7 @@ from dnsrenew.base.validation.mistakes import (
     shown_key,
 )
 from dnsrenew.drivers import texts
+from dnsrenew.drivers.loading import built_in
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import ConfigError, described
@@ -102,7 +103,8 @@ def plug_in_names() -> set[str]:
     """
     from importlib.metadata import entry_points  # slow to load
 
-    return {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP) if not is_ours(entry.value)}
+    found = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP) if not is_ours(entry.value)}
+    return found - built_in().keys()
 
 
 def _plug_in_folders() -> Iterator[Path]:

@@ -18,7 +18,8 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import find_provider, provider_names
 from dnsrenew.drivers.invoke import call_add, call_remove
-from dnsrenew.drivers.protocol import BUILT_IN, ENTRY_POINT_GROUP
+from dnsrenew.drivers.loading import built_in
+from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP
 from dnsrenew.errors import ConfigError
 from dnsrenew.testing import check_driver
 from tests.kit.drivers import maker, provider_of
@@ -100,7 +101,7 @@ def test_our_own_drivers_are_registered_as_plug_ins() -> None:
     """The registered entry points equal the table of built-in drivers, and each can be loaded."""
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     registered = project["entry-points"][ENTRY_POINT_GROUP]
-    assert registered == {name: ":".join(place) for name, place in BUILT_IN.items()}
+    assert registered == {name: ":".join(place) for name, place in built_in().items()}
     for name, value in registered.items():
         assert callable(EntryPoint(name, value, ENTRY_POINT_GROUP).load())
 

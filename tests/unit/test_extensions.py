@@ -36,7 +36,8 @@ def test_a_driver_of_a_missing_extension(tmp_path: Path) -> None:
     env = copy_without(tmp_path, "hosts")
     config = tmp_path / "dnsrenew.toml"
     config.write_text(
-        'agree_terms = true\n[dns.home]\nprovider = "duckdns"\ntoken = "x"\n[[certificate]]\ndomains = ["a.duckdns.org"]\n'
+        'agree_terms = true\n[dns.home]\nprovider = "duckdns"\ntoken = "x"\n'
+        '[[certificate]]\ndomains = ["a.duckdns.org"]\n'
     )
     config.chmod(0o600)
     error = json.loads(run(env, "-m", "dnsrenew", "check", "--json", folder=tmp_path).stdout)["error"]
