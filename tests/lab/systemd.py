@@ -166,21 +166,21 @@ class SystemdMachine:
         switch = ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
         return [*enter, *switch, "env", "-i", *reversed(known), *given, *command]
 
-    def run(self, *command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
-        """Run a command there; its output is one text."""
+    def run(self, *command: str, user: str = "root", timeout: float = _PATIENCE) -> subprocess.CompletedProcess[str]:
+        """Run a command there, for so many seconds at most; its output is one text."""
         return subprocess.run(
             self.argv(*command, user=user),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_PATIENCE,
+            timeout=timeout,
             check=False,
         )
 
-    def good(self, *command: str, user: str = "root") -> str:
+    def good(self, *command: str, user: str = "root", timeout: float = _PATIENCE) -> str:
         """Run a command there that succeeds; return what it prints, as one line."""
-        done = self.run(*command, user=user)
+        done = self.run(*command, user=user, timeout=timeout)
         assert done.returncode == 0, (command, done.stdout)
         return " ".join(done.stdout.split())
 
