@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import ssl
 
     from dnsrenew.base.model import Certificate, CertificateSpec, CertificateStatus, Diagnosis, Outcome
-    from dnsrenew.challenges.dns01.leftovers import CleanupResult
-    from dnsrenew.challenges.http01.app import AppResponses
+    from dnsrenew.challenges.http01_server import AppResponses
+    from dnsrenew.challenges.leftovers import CleanupResult
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.services import Services
@@ -396,7 +396,7 @@ class Renewer:
     @property
     def _responses(self) -> AppResponses:
         """The http-01 responses that an app of this program serves; the same for all servers of this object."""
-        from dnsrenew.challenges.http01.app import AppResponses
+        from dnsrenew.challenges.http01_server import AppResponses
 
         if self._served_responses is None:
             self._served_responses = AppResponses(self._store.responses, self._clock)
@@ -571,7 +571,7 @@ class Renewer:
         :raises StoreError: the journal cannot be read.
         :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
         """
-        from dnsrenew.challenges.dns01 import leftovers
+        from dnsrenew.challenges import leftovers
         from dnsrenew.renewal.port_programs import pay_debts
         from dnsrenew.store.zone_locks import ZoneLocks
 

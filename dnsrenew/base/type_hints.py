@@ -21,7 +21,7 @@ _HOMES: Final[dict[str, str]] = {
     "Path": "pathlib",
     "TracebackType": "types",
     "About": "dnsrenew.errors",
-    "AppResponses": "dnsrenew.challenges.http01.app",
+    "AppResponses": "dnsrenew.challenges.http01_server",
     "CertificateSource": "dnsrenew.serving.follower",
     "Context": "dnsrenew.base.runtime.context",
     "FleetSettings": "dnsrenew.config.fleet",

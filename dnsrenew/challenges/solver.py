@@ -17,7 +17,7 @@ from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import AttemptError, ProviderError, about
@@ -276,7 +276,8 @@ class Solvers(dict[str, Solver[Any, Any]]):
         self._resources = resources
 
     def __missing__(self, challenge: str) -> Solver[Any, Any]:
-        make: Callable[[SolverResources], Solver[Any, Any]] = import_module(CHALLENGES[challenge].module).make_solver
+        its = CHALLENGES[challenge]
+        make: type[Solver[Any, Any]] = getattr(import_module(its.module), its.solver)
         # Two threads may both make one: the first that is stored is used by both.
         return self.setdefault(challenge, make(self._resources))
 

@@ -141,7 +141,7 @@ def check_pinned(job: Job, selection: Selection) -> None:
     lost = job.services.lost_account(selection.ca)
     if lost is None:
         return
-    from dnsrenew.challenges.dns_persist01.record import LostIdentity, pinned  # rarely needed
+    from dnsrenew.challenges.persist_record import LostIdentity, pinned  # rarely needed
 
     context, dns, ca = job.context, job.services.dns, job.services.ca(selection.ca)
     records = dns.caa(context, list(selection.routes))

@@ -15,8 +15,8 @@ from dnsrenew.base.model import CA
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.single_flight import FairLock
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges.dns01.records import DnsInstead
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.challenges.http01_server import AppResponses
+from dnsrenew.challenges.records import DnsInstead
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.config import Config
 from dnsrenew.config.cas import uses_stand_in

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any, Final
 
 from dnsrenew.base.validation.mistakes import kind
-from dnsrenew.challenges.http01.server import PATH
+from dnsrenew.challenges.http01_server import PATH
 from dnsrenew.serving import texts
 
 _Find = Callable[[str], "bytes | None"]

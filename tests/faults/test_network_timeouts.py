@@ -53,7 +53,7 @@ WAITS: Final = (".wait", ".join", ".acquire")
 
 EXCEPTIONS: Final = {
     ("dns/lookup.py", "socket"): "a datagram socket that nothing is sent over",
-    ("challenges/server.py", "wait"): "its thread has been told to stop",
+    ("challenges/listeners.py", "wait"): "its thread has been told to stop",
     ("challenges/http01/solver.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",

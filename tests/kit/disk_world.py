@@ -21,7 +21,7 @@ from dnsrenew.base import threads, x509
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CA, CertificateSpec, Outcome, Route, TxtRecord
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.config import Config
 from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer

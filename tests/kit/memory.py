@@ -10,8 +10,8 @@ from unittest import mock
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Resolver
-from dnsrenew.challenges.http01 import solver as http01
-from dnsrenew.challenges.http01.server import TokenResponse
+from dnsrenew.challenges import http01
+from dnsrenew.challenges.http01_server import TokenResponse
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError

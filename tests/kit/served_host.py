@@ -11,7 +11,7 @@ from dnsrenew import Event, Outcome, Renewer
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.serving.follower import CertificateSource
 from dnsrenew.serving.served import Served
 from dnsrenew.store import FolderStore

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.base.checks.addresses import is_local, judge
 from dnsrenew.base.model import Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01 import solver
+from dnsrenew.challenges import http01 as solver
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
 from dnsrenew.renewal.planner import Selection, describe_error

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.safe_files import PublicFiles, open_folder
-from dnsrenew.challenges.http01.app import FOLDERS, AppResponses, Webroot
+from dnsrenew.challenges.http01_server import FOLDERS, AppResponses, Webroot
 from dnsrenew.cli import main
 from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ChallengeError

@@ -19,7 +19,7 @@ from dnsrenew.base.http.failures import FailureKind
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.challenges.http01.server import HttpServer, TokenResponse
+from dnsrenew.challenges.http01_server import HttpServer, TokenResponse
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from tests.kit.clock import FakeClock

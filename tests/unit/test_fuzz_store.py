@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dnsrenew.base.model import DnsAccount, Notice
 from dnsrenew.base.model.certificate import AccountData
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.leftovers import cleanup
+from dnsrenew.challenges.leftovers import cleanup
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError

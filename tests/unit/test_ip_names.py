@@ -15,9 +15,9 @@ from dnsrenew.base import names, x509
 from dnsrenew.base.checks.addresses import judge
 from dnsrenew.base.model import CertificateSpec, Resolver, Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue, Responder
-from dnsrenew.challenges.http01.solver import explain
-from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate, TlsAlpnValue
+from dnsrenew.challenges.http01 import explain
+from dnsrenew.challenges.http01_server import HttpPlacement, HttpValue, Responder
+from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate, TlsAlpnValue
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError
 from dnsrenew.renewal.planner import Selection, describe_error

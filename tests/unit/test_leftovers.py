@@ -21,7 +21,7 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.challenges.dns01.leftovers import CleanupResult, cleanup, cleanup_before_run
+from dnsrenew.challenges.leftovers import CleanupResult, cleanup, cleanup_before_run
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles

@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base.model import Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.challenges.dns01 import AccountChoice
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError
 

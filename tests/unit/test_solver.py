@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base.model import Propagation, Route
 from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.solver import LONGEST_CACHING
+from dnsrenew.challenges.dns01 import LONGEST_CACHING
 from dnsrenew.challenges.solver import Placements, Solvers
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError

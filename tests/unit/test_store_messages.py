@@ -16,8 +16,7 @@ from dnsrenew.base.model import DeploymentResult
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.http01.texts import UNREACHABLE_BECAUSE
-from dnsrenew.challenges.texts import LIKELY_CAUSE
+from dnsrenew.challenges.texts import HTTP_UNREACHABLE_BECAUSE, LIKELY_CAUSE
 from dnsrenew.deploy.texts import NO_ANSWER
 from dnsrenew.dns.texts import DOH_TIMEOUT
 from dnsrenew.errors import DeployError, Message, Text, as_clause, series
@@ -64,7 +63,7 @@ def edited(text: str, record: Any) -> str:
 
 
 @pytest.mark.parametrize("likely", [ADDRESSES_MISSING.message, CAA_FORBIDS_ALL.message])
-@pytest.mark.parametrize("outer", [UNREACHABLE_BECAUSE, LIKELY_CAUSE])
+@pytest.mark.parametrize("outer", [HTTP_UNREACHABLE_BECAUSE, LIKELY_CAUSE])
 def test_messages_within_a_message(outer: Text, likely: str) -> None:
     """What was stored is shown like the message itself, in every language."""
     inner = VALIDATIONS_FAILED.fill(ca="lab", problems="h.test (connection): It is {gone}: try later.")[1]

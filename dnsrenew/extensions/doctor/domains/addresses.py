@@ -9,7 +9,7 @@ from dnsrenew.base.checks import addresses
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.http01.solver import own_addresses
+from dnsrenew.challenges.http01 import own_addresses
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import INBOUND, TLS, Facts

@@ -23,7 +23,7 @@ from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.http01.server import HttpListeners
+from dnsrenew.challenges.http01_server import HttpListeners
 from dnsrenew.errors import ChallengeError, DnsRenewError
 from dnsrenew.extensions.doctor.facts import Facts
 

@@ -19,7 +19,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.base.validation.mistakes import nearest
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
+from dnsrenew.challenges.records import OWN_LABEL, RecordWriter, writers_of
 from dnsrenew.config import Config
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
