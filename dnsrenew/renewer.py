@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dnsrenew.base import awaiting, extensions
+from dnsrenew.base import extensions, threads
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.events import Emitter, Event, Post, ProgramListener
 from dnsrenew.base.names import covers
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
-from dnsrenew.base.validation.mistakes import check_cancel, check_listener
+from dnsrenew.base.validation import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
@@ -180,9 +180,9 @@ class Renewer:
 
         :raises ConfigError: as :meth:`renew`.
         """
-        cancel, own = threading.Event(), self._telling(awaiting.poster())
+        cancel, own = threading.Event(), self._telling(threads.poster())
         renew = partial(own.renew, names, force=force, now=now, attended=attended, dry_run=dry_run, workers=workers)
-        return await awaiting.call(partial(renew, wait=wait, deploy=deploy, cancel=cancel), cancel)
+        return await threads.call(partial(renew, wait=wait, deploy=deploy, cancel=cancel), cancel)
 
     def deploy(
         self,

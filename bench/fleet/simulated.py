@@ -31,7 +31,7 @@ from tests.kit.memory import threads_at_once
 if TYPE_CHECKING:
     import threading
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from tests.kit.postgres import DatabaseAddress, Postgres
 

@@ -18,8 +18,8 @@ from dnsrenew.acme.resources import MAX_WORD, address, one_line
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
 from dnsrenew.base.model import EAB_BY_EMAIL, Eab, mac_key_fault
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.retry import Transient, resend
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime.calls import Transient, resend
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, Cancelled, LockedError, SecretError, StoreError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from josepy.jwk import JWK
 
     from dnsrenew.acme.transport import Directory, Signer, Transport
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
 
 _CLOSED: Final = frozenset({"unauthorized", "accountDoesNotExist"})
 """Problem types for an account that the CA has closed, as after its key was reported as compromised."""

@@ -11,14 +11,14 @@ from dnsrenew.acme import texts
 from dnsrenew.acme.resources import base64url
 from dnsrenew.acme.transport import Signer
 from dnsrenew.base import x509
-from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
+from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
 
 
 class AccountStore(Protocol):

@@ -15,7 +15,7 @@ from dnsrenew.acme import texts
 from dnsrenew.acme.resources import base64url
 from dnsrenew.base import x509
 from dnsrenew.base.http import retry_after
-from dnsrenew.base.runtime.retry import Policy
+from dnsrenew.base.runtime.calls import Policy
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, Cancelled, Text, about
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.acme.session import Fetcher, Session
     from dnsrenew.acme.transport import Transport
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
 
 SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0

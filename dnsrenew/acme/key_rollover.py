@@ -17,8 +17,8 @@ from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
 from dnsrenew.acme.problems import is_refusal, variant
 from dnsrenew.acme.transport import Directory, Signer, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError
 

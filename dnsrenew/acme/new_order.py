@@ -19,7 +19,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
 

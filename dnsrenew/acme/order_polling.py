@@ -11,7 +11,7 @@ from dnsrenew.acme.resources import Authorization, Challenge, Order
 from dnsrenew.acme.session import Fetcher
 from dnsrenew.acme.transport import Transport
 from dnsrenew.base.http import retry_after
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError
 
 _VALIDATION: Final = 0.01

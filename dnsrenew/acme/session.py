@@ -12,9 +12,8 @@ from dnsrenew.acme.problems import content_type
 from dnsrenew.acme.resources import Authorization, MalformedResource, Order, base64url, parse_authorization, parse_order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import CircuitBreaker
-from dnsrenew.base.runtime.single_flight import SingleFlight
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import CircuitBreaker, SingleFlight
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
 

@@ -13,7 +13,7 @@ from typing import Final
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues

@@ -11,8 +11,8 @@ from typing import Any, Final
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01

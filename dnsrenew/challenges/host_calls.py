@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import CircuitBreaker
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.dns import DnsView

@@ -20,7 +20,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.listeners import MAX_BYTES, TIMEOUT, ChallengeServer, Client, Contents, Listeners, PortTexts
 from dnsrenew.errors import ChallengeError
-from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.paths import HttpResponses
 
 PATH: Final = "/.well-known/acme-challenge/"
 

@@ -13,10 +13,10 @@ from dnsrenew.acme import Challenge
 from dnsrenew.acme.resources import base64url
 from dnsrenew.acme.session import AccountIdentity
 from dnsrenew.base import names
-from dnsrenew.base.checks.caa import parse_issuer
+from dnsrenew.base.checks import parse_issuer
 from dnsrenew.base.model import TxtRecord, rfc3339
 from dnsrenew.base.names import base_domain, is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.records import RecordWriter, TxtValue

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names, x509
 from dnsrenew.base.model import Propagation, PropagationCheck, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import texts, unfit
 from dnsrenew.challenges.listeners import TIMEOUT, ChallengeServer, Client, Listeners, PortTexts

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import INFO_LINE, Terminal, bold, dim, red, yellow

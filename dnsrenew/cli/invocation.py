@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dnsrenew.base import extensions
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.validation import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import Options, usage
 from dnsrenew.cli.invocation import Invocation

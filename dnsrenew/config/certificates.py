@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.users import group_id, user_id
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, nearest, one_of
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts

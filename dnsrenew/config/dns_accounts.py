@@ -11,7 +11,7 @@ from typing import Any, Final
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import (
+from dnsrenew.base.validation import (
     FieldError,
     KeyPath,
     Mistake,

@@ -18,7 +18,7 @@ from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
 from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
 from dnsrenew.config.schema import FieldScope, ReadField

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dnsrenew.base import files
 from dnsrenew.base.model.spec import SCHEMES, StoreAddress, has_password
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind, shown_key
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, shown_key
 from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, Final
 
 from dnsrenew.base.model import CA, Deployment, DnsAccount, Route
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.validation import Mistake, config_error
 from dnsrenew.config import texts
 from dnsrenew.config.cas import host_name
 from dnsrenew.config.loader import from_mapping

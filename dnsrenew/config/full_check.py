@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from itertools import filterfalse
 from typing import Any, Final
 
-from dnsrenew.base import extensions
+from dnsrenew.base import extensions, secrets
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, Deployment, DnsAccount, Notice, Route, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.secrets import pasted
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
@@ -196,7 +195,7 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
     secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
     account = draft.accounts.accounts.get(str(use.path[1])) if use.path[0] == "dns" and len(use.path) == 3 else None
     if account is None:
-        found = pasted.fault(value, secret, is_key="token" in str(use.path[-1]))
+        found = secrets.fault(value, secret, is_key="token" in str(use.path[-1]))
         return found and texts.FORM_WRONG.format(fault=found), texts.ONE_LINE, None
     provider, key = draft.accounts.providers[account.provider], str(use.path[2])
     option = provider.options.get(key)
@@ -205,7 +204,7 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
         meant = _file_meant(use, value.strip()) if scheme == "literal" else None
         if meant is not None:
             return texts.FORM_FILE, option.form, texts.FORM_FILE_FIX.format(name=meant)
-        found = pasted.fault(value, secret, is_key=False) or _shape_fault(value.strip(), secret)
+        found = secrets.fault(value, secret, is_key=False) or _shape_fault(value.strip(), secret)
     found = found or provider.secret_fault(key, value, secret)
     if found is None and provider.is_key(key) and _BLANK_INSIDE.fullmatch(value.strip()):
         found = texts.FORM_BLANK.format(secret=secret)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base.model import Notice, Resolver, StoreAddress
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import locate, texts
 from dnsrenew.config.cas import CaTables

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from dnsrenew.base.model import Notice
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import KeyPath
+from dnsrenew.base.validation import KeyPath
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from dnsrenew.base.validation.mistakes import KeyPath
+from dnsrenew.base.validation import KeyPath
 from dnsrenew.config import texts
 from dnsrenew.config.fields import argument, list_of
 from dnsrenew.config.schema import FieldScope

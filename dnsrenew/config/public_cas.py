@@ -6,9 +6,8 @@ from typing import Final
 
 from dnsrenew.base.host_port import is_public as is_public_address
 from dnsrenew.base.model import Notice
-from dnsrenew.base.names import base_domain, is_ip
-from dnsrenew.base.public_suffixes import is_public_suffix
-from dnsrenew.base.validation.mistakes import quoted
+from dnsrenew.base.names import base_domain, is_ip, is_public_suffix
+from dnsrenew.base.validation import quoted
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 from dnsrenew.config import texts
 from dnsrenew.config.programs import has_folder, judged

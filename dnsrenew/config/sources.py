@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dnsrenew.base.files import NotAFileError
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, config_error, kind, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, config_error, kind, quoted
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text

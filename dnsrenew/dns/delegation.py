@@ -12,7 +12,7 @@ from typing import Final
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, list_reasons

@@ -17,7 +17,7 @@ from typing import Final, Self
 import dns.rcode
 import dns.rdatatype
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
 from dnsrenew.dns.wire import DnsQuestion

@@ -11,7 +11,7 @@ import dns.rdatatype
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import delegation, propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
 from dnsrenew.dns.delegation import Delegation, Target, challenge_name, random_child

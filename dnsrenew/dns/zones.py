@@ -14,7 +14,7 @@ import dns.name
 import dns.rdatatype
 
 from dnsrenew.base.names import absolute, relative
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import recursive, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, list_reasons, questions

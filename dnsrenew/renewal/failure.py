@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from dnsrenew.base.checks.caa import denials, parse_issuer
+from dnsrenew.base.checks import denials, parse_issuer
 from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
 from dnsrenew.base.values import replace
 from dnsrenew.dns.caa_lookup import CaaAnswer

@@ -16,7 +16,7 @@ from dnsrenew.acme import CAClient, ari, transport
 from dnsrenew.acme.ari import DEFAULT, NoWindow, Window
 from dnsrenew.base import threads, x509
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.base.x509 import KeyHolder, PrivateKey
 from dnsrenew.config.cas import BUILT_IN

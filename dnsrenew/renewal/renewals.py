@@ -12,7 +12,7 @@ from typing import Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.config import Config

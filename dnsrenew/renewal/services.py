@@ -12,8 +12,8 @@ from pathlib import Path
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.challenges.records import DnsInstead

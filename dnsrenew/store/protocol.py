@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from dnsrenew.base import x509
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.documents import Documents
-    from dnsrenew.store.http_responses import HttpResponses
+    from dnsrenew.base.runtime import Context
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.paths import HttpResponses
     from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
+    from dnsrenew.store.records import Documents
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""

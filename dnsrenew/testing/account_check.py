@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import AccountChoice

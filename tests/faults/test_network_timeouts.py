@@ -12,8 +12,9 @@ import dns.rdatatype
 import pytest
 
 import dnsrenew
-from dnsrenew.base.http import client, connections
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base import http as client
+from dnsrenew.base.http import connections
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
@@ -72,8 +73,7 @@ EXCEPTIONS: Final = {
         "socket",
     ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("base/awaiting.py", "wait"): "an await: its task is cancelled from outside, and the call then ends in time",
-    ("base/threads.py", "wait"): "for other tasks of the run, each of which ends",
+    ("base/threads.py", "wait"): "for other tasks of the run, or an await that is cancelled from outside: both end",
     ("extensions/serve/sockets.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/serve/sockets.py", "socket"): "it listens, and the event loop accepts from it",
     ("extensions/serve/supervisor.py", "wait"): "for its processes, until a signal arrives",

@@ -21,7 +21,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.http01 import Http01
 from dnsrenew.challenges.http01_server import HttpListeners, HttpValue
 from dnsrenew.errors import CAError, ChallengeError
@@ -201,7 +201,7 @@ def test_port_80_without_the_right_to_it() -> None:
     """If the system refuses port 80, the fix says how to get the right."""
     code = (
         "from dnsrenew.challenges.http01 import Http01\n"
-        "from dnsrenew.base.runtime.context import Context\n"
+        "from dnsrenew.base.runtime import Context\n"
         "from dnsrenew.errors import ChallengeError\n"
         "from dnsrenew.base.model import Route\n"
         "try:\n"

@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew import Certificate, DeploymentResult
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry

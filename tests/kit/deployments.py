@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Certificate
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy.protocol import DeployerContext
 from tests.kit.certificates import issuer
 

@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Final
 
 import dnsrenew.acme.client
-import dnsrenew.base.http.client
+import dnsrenew.base.http
 import dnsrenew.base.x509  # loaded here once, and not in each process
 import dnsrenew.challenges.leftovers
 import dnsrenew.cli.renew

@@ -29,7 +29,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.fleet import FleetSettings
 from dnsrenew.drivers.provider import Behaviour

@@ -17,7 +17,7 @@ from typing import Final
 from unittest import mock
 
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import Behaviour

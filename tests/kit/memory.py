@@ -66,7 +66,7 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
         mock.patch("dnsrenew.renewal.services.HttpClient", return_value=internet),
         mock.patch("dnsrenew.renewal.services.DnsView", return_value=dns),
         mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network
-        mock.patch.object(http01, "Http01", lambda view=None, responses=None: real(view, listeners, responses)),
+        mock.patch.object(http01, "Http01", lambda resources=None: real(resources, listeners)),
     ):
         yield
 

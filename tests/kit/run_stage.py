@@ -14,7 +14,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import Dns01, DnsAccount01

@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.store import AtomicFiles, FolderStore, State, Store
 from dnsrenew.store.pending_orders import PendingOrder

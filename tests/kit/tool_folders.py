@@ -14,7 +14,7 @@ from josepy.jwk import JWKRSA
 
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
 from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.store import FolderStore

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.texts import PERSIST_OTHER_FORM
 from dnsrenew.cli import main

@@ -17,7 +17,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import DnsAccount, Propagation, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01

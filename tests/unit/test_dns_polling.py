@@ -14,7 +14,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import propagation, query_engine, wire
 from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.dns.lookup import only_local

@@ -10,8 +10,8 @@ import pytest
 
 from dnsrenew.acme import ari, order_polling, transport
 from dnsrenew.base import events, model
-from dnsrenew.base.runtime import retry, single_flight
-from dnsrenew.base.runtime.retry import RESEND
+from dnsrenew.base.runtime import calls as single_flight
+from dnsrenew.base.runtime.calls import RESEND
 from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
@@ -21,7 +21,7 @@ from dnsrenew.renewal import after_run as next_run
 from dnsrenew.renewal import due, history, planner, policy, renewal_info
 from dnsrenew.schedule import plan
 from dnsrenew.store import state
-from dnsrenew.store.ledger.values import FAILED_ORDERS, LIMITS
+from dnsrenew.store.ledger import FAILED_ORDERS, LIMITS
 from docs import codes, generate, tables
 from tests.kit.documents import PAGES, ROOT, blocks
 
@@ -201,7 +201,7 @@ SENTENCES = [
     ("how-it-works/limits.md", f"and within {after(ari.LONGEST)}"),
     ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
-    ("how-it-works/limits.md", f"for {after(retry.OPEN_SECONDS)} nothing is ordered for the others"),
+    ("how-it-works/limits.md", f"for {after(single_flight.OPEN_SECONDS)} nothing is ordered for the others"),
     ("how-it-works/limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         (

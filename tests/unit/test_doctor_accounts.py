@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Check, Propagation, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.leftovers import cleanup

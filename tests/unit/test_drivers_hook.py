@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.host_calls import HostCalls, PublishedValues
 from dnsrenew.challenges.records import RecordWriter, TxtValue

@@ -17,7 +17,7 @@ from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ChallengeError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
-from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.paths import HttpResponses
 from tests.kit.archives import fill_config
 from tests.kit.clock import FakeClock
 from tests.kit.stores import SPEC, keep

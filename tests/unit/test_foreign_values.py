@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues, still_served
 from dnsrenew.challenges.records import RecordWriter

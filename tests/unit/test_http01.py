@@ -20,7 +20,7 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import HANDLES, OpenFolder, PublicFiles
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges import http01_server as server

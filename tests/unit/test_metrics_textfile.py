@@ -15,7 +15,7 @@ import pytest
 from dnsrenew.base import safe_files
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.notify import MetricsSettings
 from dnsrenew.errors import ConfigError

@@ -21,7 +21,7 @@ from dnsrenew.deploy.texts import NO_ANSWER
 from dnsrenew.dns.texts import DOH_TIMEOUT
 from dnsrenew.errors import DeployError, Message, Text, as_clause, series
 from dnsrenew.renewal.deploying import result_of
-from dnsrenew.store import messages
+from dnsrenew.store import json_files
 from dnsrenew.store.state import State
 from tests.kit import translations
 
@@ -40,7 +40,9 @@ def test_every_template_can_be_stored() -> None:
     """Each template has only fields and formats that the store takes."""
     for template in {translations.english_of(key) for module in translations.english().values() for key in module}:
         fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template) if name]
-        assert all(name.isidentifier() and (spec, conversion) in messages._FORMATS for name, spec, conversion in fields)
+        assert all(
+            name.isidentifier() and (spec, conversion) in json_files._FORMATS for name, spec, conversion in fields
+        )
 
 
 def again(state: State) -> str:

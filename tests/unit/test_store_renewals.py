@@ -14,7 +14,7 @@ import pytest
 from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord
 from dnsrenew.base import x509
 from dnsrenew.base.model import CA, CertificateSpec, StoreAddress
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.solver import Solvers

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.tls_alpn01 import (
     PROTOCOL,
     ChallengeCertificate,

@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import CAError
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -313,10 +314,10 @@ def test_a_pkcs12_file_of_ours_is_opened(
 ) -> None:
     """A file of ours opens with its password, and holds the pair."""
     pair = authority.issue(key), x509.key_to_pem(key)
-    data = x509.to_pkcs12(*pair, password=password, alias="a", legacy=legacy)
-    assert x509.pkcs12_holds(data, password, *pair)
-    assert not x509.pkcs12_holds(data[:-1], password, *pair)
-    assert x509.pkcs12_leaf(data, password) == x509.split_chain(pair[0])[0]
+    data = user_files.to_pkcs12(*pair, password=password, alias="a", legacy=legacy)
+    assert user_files.pkcs12_holds(data, password, *pair)
+    assert not user_files.pkcs12_holds(data[:-1], password, *pair)
+    assert user_files.pkcs12_leaf(data, password) == x509.split_chain(pair[0])[0]
 
 
 def test_a_pkcs12_file_that_asks_for_much_work_is_not_opened(authority: Authority, key: x509.PrivateKey) -> None:
@@ -326,5 +327,5 @@ def test_a_pkcs12_file_that_asks_for_much_work_is_not_opened(authority: Authorit
     slow = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(600_000).build(b"a")
     data = pkcs12.serialize_key_and_certificates(b"a", key, leaf, None, slow)
     assert pkcs12.load_key_and_certificates(data, b"a")[1] == leaf
-    assert x509.pkcs12_leaf(data, "a") == ""
-    assert not x509.pkcs12_holds(data, "a", chain, x509.key_to_pem(key))
+    assert user_files.pkcs12_leaf(data, "a") == ""
+    assert not user_files.pkcs12_holds(data, "a", chain, x509.key_to_pem(key))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route, RouteTaken
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port

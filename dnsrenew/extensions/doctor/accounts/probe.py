@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult, Notice, Propagation, PropagationCheck
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges.dns01 import Dns01
 from dnsrenew.challenges.records import TxtPlacement, TxtValue

@@ -19,7 +19,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text

@@ -13,7 +13,7 @@ import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import Lookup

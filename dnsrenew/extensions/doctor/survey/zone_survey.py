@@ -14,7 +14,7 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 
 from dnsrenew.base import names as texts_of_names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import FoundAnswer, MissingAnswer, only_local

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
 from dnsrenew.base.path_trust import Ground
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import locate

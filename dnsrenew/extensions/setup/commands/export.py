@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage

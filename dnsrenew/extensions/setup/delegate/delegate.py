@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self
 from dnsrenew.acme import Authorization, CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Propagation, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01
 from dnsrenew.challenges.persist_record import (

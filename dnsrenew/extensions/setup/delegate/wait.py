@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import DnsView, wire
 from dnsrenew.dns import texts as dn_texts

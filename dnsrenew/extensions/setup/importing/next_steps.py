@@ -12,7 +12,7 @@ from typing import Final
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
-from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
+from dnsrenew.base.validation import kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
