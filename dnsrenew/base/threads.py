@@ -1,4 +1,4 @@
-"""Run blocking calls in daemon threads, so that a caller can stop waiting at any time.
+"""Run blocking calls in daemon threads, so that a caller, or an event loop, can stop waiting at any time.
 
 A ``ThreadPoolExecutor`` delays the exit of the process until its last call returns. A call to a CA or a DNS host that
 does not answer would delay Ctrl-C by half a minute.

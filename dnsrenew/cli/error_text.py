@@ -41,7 +41,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
-    from dnsrenew.config.locate import here  # slow to load
+    from dnsrenew.config.sources import here  # slow to load
 
     folder = here()
     for one in mistakes:

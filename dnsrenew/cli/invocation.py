@@ -15,7 +15,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import Terminal, dim, yellow
 from dnsrenew.config import Config, find_config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 
 if TYPE_CHECKING:
     from pathlib import Path

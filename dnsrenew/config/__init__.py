@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
-    from dnsrenew.config.fleet import FleetSettings
-    from dnsrenew.config.notify import MetricsSettings, NotifySettings
+    from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
 
@@ -67,7 +66,7 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
         :raises SecretError: ``secret-missing``.
         """
-        from dnsrenew.config.fleet import read_seals  # few configurations have a fleet
+        from dnsrenew.config.extension_tables import read_seals  # few configurations have a fleet
 
         return read_seals(self.secrets)
 
@@ -144,7 +143,7 @@ def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
-    return locate.search(None if explicit is None else os.fspath(explicit), os.environ, locate.here())
+    return sources.search(None if explicit is None else os.fspath(explicit), os.environ, sources.here())
 
 
 def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Config:
@@ -152,8 +151,7 @@ def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: b
 
     :raises ConfigError: as :meth:`Config.load`.
     """
-    from dnsrenew.config.loader import read_file
-    from dnsrenew.config.public_cas import check_terms
+    from dnsrenew.config.loader import check_terms, read_file
 
     path, found = _search(explicit)
     draft = read_file(path, found=found, insist=insist)
@@ -179,6 +177,6 @@ def single_certificate(domains: object, **arguments: Any) -> Config:
 
     :raises ConfigError: ``config-invalid``; the keys are the names of the arguments.
     """
-    from dnsrenew.config.from_arguments import from_arguments
+    from dnsrenew.config.loader import from_arguments
 
     return Config(**from_arguments(domains, **arguments))

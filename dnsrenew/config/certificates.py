@@ -16,6 +16,7 @@ from dnsrenew.config.deployments import deployment, needs_key
 from dnsrenew.config.fields import (
     certificate_name,
     choice,
+    command,
     domain,
     file_path,
     flag,
@@ -26,7 +27,6 @@ from dnsrenew.config.fields import (
     seconds,
     text,
 )
-from dnsrenew.config.programs import command
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
 

@@ -18,18 +18,19 @@ from dnsrenew.config.cas import trust_file
 from dnsrenew.config.fields import (
     argument,
     choice,
+    command,
     file_mode,
     file_path,
     flag,
     integer,
     list_of,
+    program_path,
     seconds,
     target_address,
     text,
     time_limit,
     web_url,
 )
-from dnsrenew.config.programs import command, program_path
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 

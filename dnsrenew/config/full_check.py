@@ -17,10 +17,8 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
-from dnsrenew.config.fleet import SEAL, seal_fault
-from dnsrenew.config.loader import Draft, first_few, read_file
-from dnsrenew.config.notify import metrics_warnings
-from dnsrenew.config.public_cas import check_public_cas
+from dnsrenew.config.extension_tables import SEAL, metrics_warnings, seal_fault
+from dnsrenew.config.loader import Draft, check_public_cas, first_few, read_file
 from dnsrenew.config.schema import SecretUse, Unlocated
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.drivers.scripts import FAULTS, find_script

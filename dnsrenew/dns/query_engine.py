@@ -19,8 +19,7 @@ import dns.rdatatype
 
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
-from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.dns.wire import Address, DnsQuestion, PendingQuery, Reply, read_datagram
 
 PER_ADDRESS: Final = 100
 """Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""

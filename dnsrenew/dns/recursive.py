@@ -20,8 +20,7 @@ from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
-from dnsrenew.dns.query import Address
-from dnsrenew.dns.wire import MAX_OCTETS, DnsQuestion, Message
+from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message
 from dnsrenew.errors import DnsError
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
@@ -15,7 +16,6 @@ from dnsrenew.base.model import CA
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.challenges.records import DnsInstead
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.config import Config
@@ -28,6 +28,9 @@ from dnsrenew.store import Store
 from dnsrenew.store.accounts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.http01_server import AppResponses
 
 
 class Services(Frozen):

@@ -1,6 +1,6 @@
 """What a store keeps besides certificates: deployments, messages, diagnoses, programs that are owed, schedules.
 
-What is about one certificate is in :mod:`.documents`. The rest is files: a port and a schedule belong to one machine.
+What is about one certificate is a document. The rest is files: a port and a schedule belong to one machine.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ EXCEPTIONS: Final = {
     ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
     ("deploy/json_rpc.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
     ("acme/new_order.py", "wait"): "a pace, which knows its end",
-    ("acme/order_polling.py", "wait"): "a pace, which knows its end",
+    ("acme/session.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
     ("extensions/fleet/serving/context.py", "wait"): "its threads have been told to stop",
     ("extensions/fleet/session.py", "wait"): "of asyncio, within a time-out",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.acme import CAClient
-from dnsrenew.acme.ari import NoWindow, Window, cert_id
+from dnsrenew.acme.client import NoWindow, Window, cert_id
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient

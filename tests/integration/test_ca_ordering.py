@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
 from dnsrenew.base.model import Profile
 from dnsrenew.base.runtime import Context

@@ -31,7 +31,7 @@ from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.config.fleet import FleetSettings
+from dnsrenew.config.extension_tables import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database import connection as new_connection

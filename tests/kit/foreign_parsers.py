@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 from xml.etree.ElementTree import Element
 
-from dnsrenew.acme.ari import parse_window
+from dnsrenew.acme.client import parse_window
 from dnsrenew.acme.problems import Problems
 from dnsrenew.acme.resources import links, one_line, parse_authorization, parse_order
 from dnsrenew.base import x509

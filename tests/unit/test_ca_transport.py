@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from acme.jws import JWS
 
-from dnsrenew.acme.account_store import signer_of
+from dnsrenew.acme.account_keys import signer_of
 from dnsrenew.acme.transport import WIDTH, Transport, _nonce
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response

@@ -13,7 +13,7 @@ import pytest
 from dnsrenew.base.safe_files import PublicFiles, open_folder
 from dnsrenew.challenges.http01_server import FOLDERS, AppResponses, Webroot
 from dnsrenew.cli import main
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import ChallengeError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dnsrenew.acme import new_order
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
 from dnsrenew.errors import CAError
 from tests.kit.clock import START

@@ -1,4 +1,4 @@
-"""Whether CAA records allow a CA to issue (RFC 8659), for this account and by this method (RFC 8657).
+"""Whether CAA records allow a CA to issue (RFC 8659, RFC 8657), and whether the addresses of a name are this machine.
 
 Pure: the caller looks up the records. A verdict is "bad" only if the denial is certain. If CAs are known to differ, or
 if a fact is missing, it is "unknown", and the CA decides.

@@ -1,4 +1,4 @@
-"""Single flight: concurrent callers share one call and its result or error."""
+"""Calls that are shared, in turn, repeated, or stopped after time-outs: single flight, fair lock, retry, breaker."""
 
 from __future__ import annotations
 

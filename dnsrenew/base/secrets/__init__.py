@@ -1,4 +1,4 @@
-"""Secrets as a type, and references to them."""
+"""Secrets as a type, what references to them mean, and what is wrong with one that was pasted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates as facts: reading PEM, names, dates, identifiers."""
+"""Certificates as facts, chains, private keys and requests. Only this folder of the core uses cryptography."""
 
 from __future__ import annotations
 

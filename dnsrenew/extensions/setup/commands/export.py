@@ -20,7 +20,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as operation
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference

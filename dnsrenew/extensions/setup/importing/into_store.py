@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.acme.account_store import signer_of, with_thumbprint
+from dnsrenew.acme.account_keys import signer_of, with_thumbprint
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, rfc3339
 from dnsrenew.base.model.spec import AccountData

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.runtime import Context
     from dnsrenew.base.secrets import Secret
     from dnsrenew.config import Config
-    from dnsrenew.config.notify import NotifySettings
+    from dnsrenew.config.extension_tables import NotifySettings
     from dnsrenew.store import Store
     from dnsrenew.store.records import Notified
 
