@@ -81,11 +81,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         has_token=False,
     ),
     "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
-        "dnsrenew.challenges.dns01",
-        "DnsAccount01",
-        is_unfit=is_ip,
-        unfit=texts.DNS_ACCOUNT_NO_IP,
-        writes_dns=True,
+        "dnsrenew.challenges.dns01", "DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
     "dns-01": ChallengeType(
         "dnsrenew.challenges.dns01",

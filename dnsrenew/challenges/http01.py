@@ -144,11 +144,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
                 return
 
     def wait_visible(
-        self,
-        context: Context,
-        values: Sequence[HttpValue],
-        _wanted: Propagation | None = None,
-        _settle: float = 0.0,
+        self, context: Context, values: Sequence[HttpValue], _wanted: Propagation | None = None, _settle: float = 0.0
     ) -> None:
         """Check every response on this machine: GET it from the listener, or read the file.
 

@@ -178,10 +178,7 @@ class Listeners(ABC, Generic[T]):
         host, port = host_port.split(listen)
         if not host:
             any4, any6 = "0.0.0.0", "::"  # noqa: S104  # the CA connects from outside
-            return [
-                Endpoint(socket.AF_INET, (any4, port)),
-                Endpoint(socket.AF_INET6, (any6, port, 0, 0)),
-            ]
+            return [Endpoint(socket.AF_INET, (any4, port)), Endpoint(socket.AF_INET6, (any6, port, 0, 0))]
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:

@@ -11,16 +11,7 @@ from typing import Any, Final
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import (
-    FieldError,
-    KeyPath,
-    Mistake,
-    describe_found,
-    kind,
-    nearest,
-    one_of,
-    quoted,
-)
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts

@@ -433,12 +433,7 @@ class _DohServer:
 
     def evidence(self) -> list[dict[str, Any]]:
         return [
-            {
-                "server": self.url,
-                "name": wire.shown(question.name),
-                "expected": sorted(values),
-                "reason": self.reason,
-            }
+            {"server": self.url, "name": wire.shown(question.name), "expected": sorted(values), "reason": self.reason}
             for question, values in self.missing.items()
         ]
 

@@ -23,12 +23,7 @@ _LONGEST: Final = 60
 _MOST: Final = 14
 """Words of an enumeration; the rest is counted."""
 _LARGE: Final = 10**18
-_TYPES: Final = (
-    (bool, texts.TRUE_OR_FALSE),
-    (int, texts.NUMBER),
-    (float, texts.NUMBER),
-    (str, texts.TEXT),
-)
+_TYPES: Final = ((bool, texts.TRUE_OR_FALSE), (int, texts.NUMBER), (float, texts.NUMBER), (str, texts.TEXT))
 _ERRORS: Final = {
     "config-invalid": (texts.CONFIG_INVALID_ONE, texts.CONFIG_INVALID),
     "document-refused": (texts.DOCUMENT_REFUSED_ONE, texts.DOCUMENT_REFUSED),
