@@ -86,3 +86,7 @@ NO_PRIVATE_KEY: Final = Text(
     "The certificate {name} was ordered with a request of yours (`csr`), so dnsrenew has no private key for it.",
     "Use the key that the request was made with, or remove `csr` and run dnsrenew renew {name}.",
 )
+
+# ── certificates ────────────────────────────────────────────────────────────────────────
+
+NO_CERTIFICATE: Final = Phrase("it contains no certificate")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import sources
+from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings, read_seals
+from dnsrenew.config.loader import check_terms, from_arguments, from_mapping, read_file
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
-    from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
 
@@ -66,8 +67,6 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
         :raises SecretError: ``secret-missing``.
         """
-        from dnsrenew.config.extension_tables import read_seals  # few configurations have a fleet
-
         return read_seals(self.secrets)
 
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
@@ -94,8 +93,6 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which lists all mistakes.
         """
-        from dnsrenew.config.loader import read_file
-
         return cls(**read_file(os.path.abspath(path), found=False, insist=insist).fields())
 
     @classmethod
@@ -108,8 +105,6 @@ class Config(Frozen, kw_only=True, public=True):
         :param insist: as for :meth:`load`.
         :raises ConfigError: as :meth:`load`.
         """
-        from dnsrenew.config.loader import read_file
-
         path, found = _search(explicit)
         return cls(**read_file(path, found=found, insist=insist).fields())
 
@@ -127,8 +122,6 @@ class Config(Frozen, kw_only=True, public=True):
         :param insist: as for :meth:`load`; it is about provider files and ``trust``.
         :raises ConfigError: ``config-untrusted``; or ``config-invalid``, which lists all mistakes.
         """
-        from dnsrenew.config.loader import from_mapping
-
         return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base), insist=insist))
 
 
@@ -151,8 +144,6 @@ def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: b
 
     :raises ConfigError: as :meth:`Config.load`.
     """
-    from dnsrenew.config.loader import check_terms, read_file
-
     path, found = _search(explicit)
     draft = read_file(path, found=found, insist=insist)
     check_terms(draft)
@@ -177,6 +168,4 @@ def single_certificate(domains: object, **arguments: Any) -> Config:
 
     :raises ConfigError: ``config-invalid``; the keys are the names of the arguments.
     """
-    from dnsrenew.config.loader import from_arguments
-
     return Config(**from_arguments(domains, **arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from dnsrenew.config import texts
 from dnsrenew.config.extension_tables import SEAL, metrics_warnings, seal_fault
 from dnsrenew.config.loader import Draft, check_public_cas, first_few, read_file
 from dnsrenew.config.schema import SecretUse, Unlocated
+from dnsrenew.deploy import entry as catalogue
+from dnsrenew.deploy.protocol import all_options
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.drivers.scripts import FAULTS, find_script
 from dnsrenew.errors import Cancelled, DnsRenewError, Message, SecretError, Text
@@ -123,9 +126,6 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
 
 def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
     """Yield the programs of this machine that a deployment runs, and the folders that it writes to, if missing."""
-    from dnsrenew.deploy import entry as catalogue  # few configurations deploy
-    from dnsrenew.deploy.protocol import all_options
-
     kind = catalogue.target(entry.to)
     if kind is None:
         return
@@ -269,8 +269,6 @@ def _notice(domains: list[str], zones: tuple[str, ...]) -> Notice:
 
 def _nearest(domain: str, zones: tuple[str, ...]) -> str | None:
     """Return the domain with the zone that was probably meant, such as ``a.duckdns.org`` for ``a.duckdns.rog``."""
-    import difflib  # needed only for a warning
-
     labels = domain.split(".")
     for zone in zones:
         meant = zone.removeprefix("*.")

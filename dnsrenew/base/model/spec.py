@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -568,3 +569,26 @@ class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):
     contact: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     next_key_pem: bytes | None = None
+
+
+# ── PEM ─────────────────────────────────────────────────────────────────────────────────
+
+_END: Final = "-----END CERTIFICATE-----"
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+
+
+def split_chain(fullchain_pem: str) -> tuple[str, str]:
+    """Return the leaf and the rest of a chain, each as PEM; the rest may be empty.
+
+    :raises ValueError: it contains no certificate.
+    """
+    leaf, *rest = blocks(fullchain_pem)
+    return leaf, "".join(rest)
+
+
+def blocks(pem: str) -> list[str]:
+    """Return the PEM of each certificate, without any text between them."""
+    blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
+    if not blocks:
+        raise ValueError(texts.NO_CERTIFICATE)
+    return blocks

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.extensions import install_command
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.secrets import texts
 from dnsrenew.errors import ConfigError, Message, Phrase, SecretError, Text
@@ -335,8 +336,6 @@ def from_keyring(service: str, user: str) -> str:
     try:
         import keyring  # an extra, and slow to import
     except ImportError:
-        from dnsrenew.base.extensions import install_command  # late: only after this error
-
         command = install_command("keyring")
         raise SecretError.of(texts.KEYRING_MISSING, reference=reference, command=command) from None
     try:

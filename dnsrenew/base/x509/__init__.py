@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.base.model import KeyKind, rfc3339
+from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import texts
@@ -36,8 +37,6 @@ _MAX_NAME: Final = 255
 """No DNS name is longer; a longer one is ignored (RFC 1035 section 2.3.4)."""
 _MAX_SERIAL: Final = 1 << 512
 """RFC 5280 allows 160 bits; it is kept, and shown."""
-_END: Final = "-----END CERTIFICATE-----"
-_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
 
 class CertificateFacts(Frozen, kw_only=True):
@@ -55,23 +54,6 @@ class CertificateFacts(Frozen, kw_only=True):
     not_before: datetime
     not_after: datetime
     names: tuple[str, ...]
-
-
-def split_chain(fullchain_pem: str) -> tuple[str, str]:
-    """Return the leaf and the rest of a chain, each as PEM; the rest may be empty.
-
-    :raises ValueError: it contains no certificate.
-    """
-    leaf, *rest = blocks(fullchain_pem)
-    return leaf, "".join(rest)
-
-
-def blocks(pem: str) -> list[str]:
-    """Return the PEM of each certificate, without any text between them."""
-    blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
-    if not blocks:
-        raise ValueError(texts.EMPTY)
-    return blocks
 
 
 def read_certificate(pem: str | bytes) -> CertificateFacts:

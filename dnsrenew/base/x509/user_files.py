@@ -25,13 +25,13 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import (
     CertificateFacts,
     KeyHolder,
     PrivateKey,
-    blocks,
     check_chain,
     extension,
     facts_of,

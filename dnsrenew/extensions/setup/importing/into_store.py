@@ -13,7 +13,7 @@ from typing import Any, Final
 from dnsrenew.acme.account_keys import signer_of, with_thumbprint
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, rfc3339
-from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.model.spec import AccountData, split_chain
 from dnsrenew.base.names import InvalidName, to_a_labels
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
@@ -116,7 +116,7 @@ def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -
 
 def _keep(planned: PlannedCertificate, checked: _CheckedPair, state: State, store: Store, asked_by: str) -> None:
     """Store it with what it has in common with the configuration, so that it is renewed when it is due, not at once."""
-    facts, pem = checked.facts, "".join(x509.split_chain(checked.fullchain_pem))
+    facts, pem = checked.facts, "".join(split_chain(checked.fullchain_pem))
     configured = tuple(identifier(domain) for domain in planned.found.domains)
     same = set(configured) == set(checked.identifiers)
     kind = x509.key_kind(checked.key)
