@@ -13,7 +13,7 @@ from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.after_run import asked_by_ca
 

@@ -15,8 +15,8 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.config import Config, locate
-from dnsrenew.config.locate import SYSTEM_STORE
+from dnsrenew.config import Config, sources
+from dnsrenew.config.sources import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.detect import UNKNOWN, detect
@@ -197,7 +197,7 @@ def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: Sc
         return
     for each in _installed_plans(host, replace(job, config=""), kind):
         if each.config:
-            config = shlex.quote(formatting.relative_path(each.config, locate.here()))
+            config = shlex.quote(formatting.relative_path(each.config, sources.here()))
             text = texts.SCHEDULE_ELSEWHERE.format(title=say(each.plan.title), config=config)
             terminal.write_message("\n".join(formatting.wrap(text, terminal.err.size()[0], f"{dim('·')} ", "  ")))
 

@@ -14,13 +14,12 @@ import dns.name
 import dns.rdatatype
 
 from dnsrenew.base.names import absolute, relative
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import recursive, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, list_reasons, questions
-from dnsrenew.dns.query import Address
 from dnsrenew.dns.recursive import Recursion
-from dnsrenew.dns.wire import DnsQuestion, Message, Name
+from dnsrenew.dns.wire import Address, DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
 
 _CNAME = dns.rdatatype.CNAME

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.errors import Cancelled, DnsRenewError, Phrase, ProviderError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from dnsrenew.base import names
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import Resolver
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError, MustResult

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import scripts
 from dnsrenew.drivers.invoke import call_add, call_remove
@@ -127,7 +127,7 @@ def test_a_script_that_removes_nothing(
     stage: Stage, lab: Lab, tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A value that is still served stays in the journal, is told, and goes by the next cleanup."""
-    monkeypatch.setattr("dnsrenew.challenges.dns01.host_calls._GONE_SECONDS", 1.0)
+    monkeypatch.setattr("dnsrenew.challenges.host_calls._GONE_SECONDS", 1.0)
     own = own_account(lab, tmp_path / "own", key_file)
     file = tmp_path / "own" / "dns_own.sh"
     good = file.read_text()
@@ -145,7 +145,7 @@ def test_a_script_that_cannot_remove_what_is_gone(
     stage: Stage, lab: Lab, tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many scripts fail to remove what is not there: a value that no server shows leaves the journal all the same."""
-    monkeypatch.setattr("dnsrenew.challenges.dns01.host_calls._GONE_SECONDS", 0.0)
+    monkeypatch.setattr("dnsrenew.challenges.host_calls._GONE_SECONDS", 0.0)
     own = own_account(lab, tmp_path / "own", key_file, remove="false")
     file = tmp_path / "own" / "dns_own.sh"
     file.write_text(file.read_text().replace('own "update delete', 'true "update delete'))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.renewal.renewal_info import PATIENCE
 from tests.kit.fallback_stage import problem, second_ca
 from tests.kit.load import allowed

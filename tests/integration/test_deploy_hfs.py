@@ -16,7 +16,7 @@ import pytest
 from dnsrenew import Certificate, DeploymentResult, Secret
 from dnsrenew.base.found import running_programs
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from tests.kit import hfs

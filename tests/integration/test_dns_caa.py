@@ -12,7 +12,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from dnsrenew.base.checks import caa
+from dnsrenew.base import checks as caa
 from dnsrenew.base.model import Check, Route
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled

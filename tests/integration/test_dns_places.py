@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.issuer import ca, caa, directory

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
+from dnsrenew.base.runtime import CA_REQUESTS, HOST_REQUESTS, Context, Rate
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.pace import SharedBucket, SharedBuckets, forget_full_buckets

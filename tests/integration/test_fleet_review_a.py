@@ -15,7 +15,7 @@ import pytest
 from procrastinate.schema import SchemaManager
 
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import session as session_module
 from dnsrenew.extensions.fleet.commands.fleet_add import status_lines

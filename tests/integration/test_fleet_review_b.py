@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from dnsrenew.base import threads
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, LockedError, StoreError
 from dnsrenew.extensions.fleet.database import schema, wanted

@@ -17,8 +17,8 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Outcome
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import Mistake, config_error
 from dnsrenew.cli import main
 from dnsrenew.cli.service_log import write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import Terminal

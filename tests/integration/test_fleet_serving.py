@@ -26,7 +26,7 @@ from aiohttp import web
 from dnsrenew import CertificateSpec, Config, Secret, StoreError
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.extensions.fleet.serving import context as pem_memory

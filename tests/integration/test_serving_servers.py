@@ -23,7 +23,7 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
 from tests.kit.deployments import make_certificate

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks import caa
-from dnsrenew.base.checks.caa import Issuer, parse_issuer, parse_methods
+from dnsrenew.base import checks as caa
+from dnsrenew.base.checks import Issuer, parse_issuer, parse_methods
 from dnsrenew.base.model import Route
 from dnsrenew.renewal.policy import NextAction, next_action
 

@@ -154,8 +154,8 @@ def test_a_restore_without_a_place_uses_the_default(
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_STORE", str(tmp_path / "nowhere-store"))
+    monkeypatch.setattr("dnsrenew.config.sources.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("dnsrenew.config.sources.SYSTEM_STORE", str(tmp_path / "nowhere-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "var"))
     capsys.readouterr()

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509 as crypto
 
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
 from dnsrenew.deploy import verify

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from tests.kit.tool_folders import OldMachine, rsa_key
 
 
@@ -153,9 +153,9 @@ def test_not_in_a_folder_that_others_can_change(
     """If others can change the current folder, as with `sudo` in a user's home, the system folder is used."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     system = tmp_path / "system"
-    monkeypatch.setattr(locate, "SYSTEM_FOLDER", str(system))
-    monkeypatch.setattr(locate, "SYSTEM_STORE", str(system / "state"))
-    monkeypatch.setattr(locate, "user_folder", lambda _: str(system))
+    monkeypatch.setattr(sources, "SYSTEM_FOLDER", str(system))
+    monkeypatch.setattr(sources, "SYSTEM_STORE", str(system / "state"))
+    monkeypatch.setattr(sources, "user_folder", lambda _: str(system))
     machine.home.chmod(0o777)
     assert main(["import", str(machine.letsencrypt), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["written"] == [str(system / "dnsrenew.toml")]

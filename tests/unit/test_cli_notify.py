@@ -12,12 +12,12 @@ from typing import Any
 import apprise
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.watch import config_check as notify_check
 from dnsrenew.store import FolderStore

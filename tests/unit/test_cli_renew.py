@@ -18,7 +18,7 @@ import pytest
 
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import main, terminal
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.errors import (

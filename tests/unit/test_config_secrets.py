@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base.model import CA, Deployment, DnsAccount
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.config import Config
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake, mistakes
 

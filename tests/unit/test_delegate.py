@@ -16,9 +16,9 @@ import pytest
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.records import writers_of
+from dnsrenew.challenges.records import writers_of
 from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError

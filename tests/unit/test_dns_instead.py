@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Check, Diagnosis
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor import examine

@@ -12,8 +12,8 @@ import pytest
 
 from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import acme_sh, scripts
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.http import retry_after
-from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.model.spec import AccountData
 from tests.kit.clock import START
 from tests.kit.fuzzing import DEEP, bounded, each_change, edited, json_bytes
 from tests.kit.scripted_ca import ANSWERS, CHAIN, JSON, PROBLEM, Answer, Visit

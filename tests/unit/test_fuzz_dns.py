@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks.caa import judge, parse_issuer, parse_methods
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.checks import judge, parse_issuer, parse_methods
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.recursive import Doh, NoDohAnswer, recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import DnsAccount, Notice
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.leftovers import cleanup
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.leftovers import cleanup
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
@@ -26,7 +26,7 @@ from dnsrenew.renewal import due, history, planner
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import JournalFolder, JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.values import LedgerState, Limit, Limits
+from dnsrenew.store.ledger import LedgerState, Limit, Limits
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver

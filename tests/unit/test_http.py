@@ -19,7 +19,7 @@ import pytest
 import requests
 import urllib3
 
-from dnsrenew.base.http import HttpClient, HttpFailure, date_of, retry_after, third_party
+from dnsrenew.base.http import HttpClient, HttpFailure, connections, date_of, retry_after
 from dnsrenew.errors import CAError
 from tests.kit.load import allowed
 from tests.lab import LabCA, badports
@@ -404,7 +404,7 @@ def test_the_debug_output_of_the_standard_library_is_off(
     client.request("GET", server.url + "?token=canary-of-the-url")
     session = requests.Session()
     adapter = requests.adapters.HTTPAdapter()
-    third_party.bound(adapter)
+    connections.bound(adapter)
     session.mount("http://", adapter)
     session.get(server.url, headers={"X-Token": "canary-of-a-header"}, timeout=5)
     assert len(server.requests) == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, next_steps

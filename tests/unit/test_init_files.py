@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.found import Discovery, RunningProgram
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError

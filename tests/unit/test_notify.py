@@ -17,7 +17,7 @@ from dnsrenew import Deployment, Outcome
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.extensions.watch.notify import send
 from dnsrenew.extensions.watch.notify.message import compare, compose

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dnsrenew.base import x509
 from dnsrenew.base.model import Attempt, CertificateSpec, Outcome, Route
 from dnsrenew.base.names import is_wildcard
-from dnsrenew.base.runtime.retry import RESEND
+from dnsrenew.base.runtime.calls import RESEND
 from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.renewal.planner import route_key
 from dnsrenew.renewal.policy import NextAction, action_for_code, next_action

@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base import secrets as sources
 from dnsrenew.base import threads
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.secrets import HIDDEN, Secret, sources
+from dnsrenew.base.secrets import HIDDEN, Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.errors import ConfigError, Message, SecretError
 

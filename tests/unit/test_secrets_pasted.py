@@ -11,9 +11,8 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.secrets import Secret
-from dnsrenew.base.secrets.pasted import fault
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.secrets import Secret, fault
 from dnsrenew.config import Config, check_config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import prepare

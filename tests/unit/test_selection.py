@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CertificateStatus, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace as changed
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError

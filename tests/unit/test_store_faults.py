@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import safe_files
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.os_errors import translate
@@ -396,7 +396,7 @@ def test_a_real_file_system_that_fills_and_turns_read_only(tmp_path: Path) -> No
 TRIES = """if True:
     import fcntl, hashlib, os, pwd, shlex, sys  # now: the user nobody may be unable to read the interpreter's folder
     from pathlib import Path
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.errors import StoreError
     from dnsrenew.store import FolderStore, Store
     store = FolderStore(sys.argv[1])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CA, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore

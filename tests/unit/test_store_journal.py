@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -311,7 +311,7 @@ def test_the_entries_of_a_process_without_a_connection_are_those_of_a_dead_one(d
 
 HOLD = """if True:
     import sys
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import JournalFolder

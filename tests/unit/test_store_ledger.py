@@ -16,16 +16,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import StoreAddress
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError
 from dnsrenew.store import AtomicFiles, FolderStore, Store
 from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.json_files import DamagedFile
-from dnsrenew.store.ledger import LedgerFile
-from dnsrenew.store.ledger.values import ANY, LIMITS, MAX_ENTRIES, NONE, LedgerState, Limit, Limits, set_key
+from dnsrenew.store.ledger import ANY, LIMITS, MAX_ENTRIES, NONE, LedgerFile, LedgerState, Limit, Limits, set_key
 from tests.kit.clock import START, FakeClock
 from tests.kit.postgres import PASSWORD
 from tests.kit.store_sites import SEAL, DatabaseSite, StoreSite

@@ -20,7 +20,7 @@ from dnsrenew import locale
 from dnsrenew.base import translation
 from dnsrenew.base.texts import BAD_LABEL
 from dnsrenew.base.translation import Translator
-from dnsrenew.base.validation.mistakes import Mistake, config_error, one_of, shown_place
+from dnsrenew.base.validation import Mistake, config_error, one_of, shown_place
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation, query_engine, wire

@@ -11,8 +11,7 @@ import tomllib
 from collections.abc import Container
 from typing import Final
 
-from dnsrenew.base.validation import texts
-from dnsrenew.base.validation.mistakes import HIDDEN, KeyPath, Mistake
+from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, texts
 
 _SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")

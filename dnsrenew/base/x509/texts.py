@@ -141,7 +141,6 @@ KEY_KIND: Final = Text(
 # Reasons why a certificate, a request or a key cannot be used.
 NOT_A_CERTIFICATE: Final = Phrase("it is not a certificate in PEM, DER or PKCS#7 form")
 NOT_PEM: Final = Phrase("it is not a certificate in PEM form")
-EMPTY: Final = Phrase("it contains no certificate")
 ONLY_A_KEY: Final = Phrase("it has a private key, but no certificate")
 IS_A_REQUEST: Final = Phrase("it is a certificate request (CSR), not the certificate that the issuer makes from it")
 NO_KEY_IDENTIFIER: Final = Phrase("it has no authority key identifier")

@@ -16,7 +16,7 @@ from dnsrenew.extensions.doctor.table import TABLE
 if TYPE_CHECKING:
     from functools import partial
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.batch import LazyServices
     from dnsrenew.store import Store

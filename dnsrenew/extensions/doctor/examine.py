@@ -11,11 +11,11 @@ from typing import Any, Final
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route, RouteTaken
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
-from dnsrenew.challenges.dns01.texts import DNS_INSTEAD, INIT_INSTEAD
+from dnsrenew.challenges.records import DnsInstead, needs_port
+from dnsrenew.challenges.texts import DNS_INSTEAD, INIT_INSTEAD
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import texts

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Deployment, GivenRequest, Profile, RenewBefore, Route
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import texts as config_texts
 from dnsrenew.config.documents import TAGS, documents_error
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.config.schema import FieldScope
@@ -342,9 +342,9 @@ def _route(route: Route) -> dict[str, Any]:
 
 
 def _request(request: GivenRequest) -> str:
-    from dnsrenew.base import x509  # slow to load, and few certificates have a request
+    from dnsrenew.base.x509 import user_files
 
-    return x509.request_to_pem(request.der)
+    return user_files.request_to_pem(request.der)
 
 
 def _renew_before(value: RenewBefore) -> str:

@@ -20,7 +20,7 @@ from dnsrenew.renewal.due import unexpected
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.config.documents import CertificateDocuments
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore

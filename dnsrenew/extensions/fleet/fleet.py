@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import check_listener
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import check_listener
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.documents import TAGS
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError

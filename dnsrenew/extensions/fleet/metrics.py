@@ -19,11 +19,11 @@ from dnsrenew.extensions.fleet.status import IS_DUE, fleet_status
 from dnsrenew.extensions.watch.metrics import texts
 from dnsrenew.extensions.watch.metrics.endpoint import write_text
 from dnsrenew.extensions.watch.metrics.exposition import Health, labels, metric
-from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS
+from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CA, Outcome
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.extensions.fleet.status import FleetStatus
 

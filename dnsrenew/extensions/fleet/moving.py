@@ -19,7 +19,7 @@ from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.store import json_files
 from dnsrenew.store.folder_store import has_store, open_store
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.ledger import LedgerState
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from dnsrenew.store import Store

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.fleet import texts

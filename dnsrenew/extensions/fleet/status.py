@@ -13,7 +13,7 @@ from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.documents import needed
 from dnsrenew.extensions.fleet.database.served_certificates import words_of
-from dnsrenew.store.ledger.values import ANY, NEW_ORDERS
+from dnsrenew.store.ledger import ANY, NEW_ORDERS
 from dnsrenew.store.state import LONGEST
 
 if TYPE_CHECKING:

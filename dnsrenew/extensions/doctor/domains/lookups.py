@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
-from dnsrenew.base.public_suffixes import is_public_suffix
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.names import is_public_suffix
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import DnsRenewError, Text
 from dnsrenew.extensions.doctor.facts import Facts

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from dnsrenew.base import names
-from dnsrenew.base.checks.addresses import is_local
+from dnsrenew.base.checks import is_local
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.public_suffixes import is_public_suffix
+from dnsrenew.base.names import is_public_suffix
 from dnsrenew.config.cas import is_built_in
-from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.loader import refusal
 from dnsrenew.extensions.doctor.domains import lookups, texts
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import ALL, INBOUND, Facts

@@ -15,7 +15,7 @@ from dnsrenew.acme.transport import Directory
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http.stages import ConnectionStages, connect_by_stages
 from dnsrenew.base.model import CA, Check, CheckResult, mac_key_fault, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import is_built_in
 from dnsrenew.config.texts import TERMS

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dnsrenew.base.checks import caa as rules
+from dnsrenew.base import checks as rules
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import StoreError

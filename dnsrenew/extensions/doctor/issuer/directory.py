@@ -13,8 +13,8 @@ from dnsrenew.acme.transport import Directory, Transport, read_directory
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import CA, CertificateSpec, Check, rfc3339
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import Policy
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import Policy
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import CAError, Cancelled, StoreError

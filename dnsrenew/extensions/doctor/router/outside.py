@@ -19,9 +19,9 @@ from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate
+from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
 from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
 from dnsrenew.extensions.doctor.host.machine import (
@@ -238,7 +238,7 @@ def _is_here(url: str) -> bool:
 @contextlib.contextmanager
 def _serving_http(listen: str, token: str) -> Iterator[str]:
     """Serve a random text for the token; give it."""
-    from dnsrenew.challenges.http01.server import SHARED, TokenResponse
+    from dnsrenew.challenges.http01_server import SHARED, TokenResponse
 
     expected = secrets.token_hex(16)
     response = TokenResponse("", expected.encode("ascii"))
@@ -252,7 +252,7 @@ def _serving_http(listen: str, token: str) -> Iterator[str]:
 @contextlib.contextmanager
 def _serving_tls(listen: str, token: str) -> Iterator[str]:
     """Present a certificate for a name with the token; give its fingerprint."""
-    from dnsrenew.challenges.tls_alpn01.solver import SHARED
+    from dnsrenew.challenges.tls_alpn01 import SHARED
 
     name = server_name(token)
     certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))

@@ -15,7 +15,7 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.confirm import confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.events import Emitter
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.run import RunWatch

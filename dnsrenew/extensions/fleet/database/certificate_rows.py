@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
-from dnsrenew.base.model.certificate import DatabaseCertificate
+from dnsrenew.base.model.spec import DatabaseCertificate
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
@@ -24,7 +24,7 @@ from dnsrenew.store.versions import KEEP, checked_meta, meta_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.extensions.fleet.database.seal import Seals

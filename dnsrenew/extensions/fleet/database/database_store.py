@@ -22,14 +22,13 @@ from dnsrenew.extensions.fleet.database.journal import JournalRows
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import place
-from dnsrenew.store.http_responses import HttpResponses
 from dnsrenew.store.ledger import Ledger
-from dnsrenew.store.paths import account_label, check_name
+from dnsrenew.store.paths import HttpResponses, account_label, check_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.seal import Seals
 

@@ -15,16 +15,16 @@ from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.accounts import DATA, KEY, NEXT_KEY, WAIT
-from dnsrenew.store.documents import BEGUN, OLD_FILES, ORDER, PARTS
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
+from dnsrenew.store.records import BEGUN, OLD_FILES, ORDER, PARTS
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from dnsrenew.base.model.certificate import AccountData
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.model.spec import AccountData
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.extensions.fleet.database.seal import Seals

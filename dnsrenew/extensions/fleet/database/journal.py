@@ -26,7 +26,7 @@ from dnsrenew.store.journal import (
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Notice
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database, Params
     from dnsrenew.extensions.fleet.database.locks import LockSession
     from dnsrenew.store.texts import DamageTexts

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.store.ledger.values import MAX_ENTRIES, LedgerState, RetryAfter, rounded_up
+from dnsrenew.store.ledger import MAX_ENTRIES, LedgerState, RetryAfter, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
 
 _SOME: Final = """

@@ -25,7 +25,7 @@ from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.extensions.fleet.database import connection, texts
 
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.connection import Database, Params, Row
 
 _FIRST_PAUSE: Final = 0.02

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.base.validation import kind
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
 from dnsrenew.extensions.fleet.database.pace import DemandRate
 from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, ServedCertificates
@@ -20,7 +20,7 @@ from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, N
 from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.serving.server_warnings import ServerWarnings
-from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
+from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
@@ -20,7 +20,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as operation
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference

@@ -13,7 +13,7 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import bold, dim, green, yellow
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from dnsrenew.extensions.setup.archive import restore as operation
 from dnsrenew.extensions.setup.archive.restore import RestoreResult
 from dnsrenew.extensions.setup.commands.export import known_passphrase
@@ -28,8 +28,8 @@ def restore(invocation: Invocation) -> int:
     :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
-    path = Path(os.path.abspath(os.path.join(locate.here(), os.path.expanduser(options.file))))
-    target = Path(locate.new_config(options.config, os.environ, locate.here()))
+    path = Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(options.file))))
+    target = Path(sources.new_config(options.config, os.environ, sources.here()))
     operation.check_free(target)
     passphrase = None
     if operation.is_sealed(path):

@@ -12,10 +12,10 @@ from typing import Final
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
+from dnsrenew.challenges.records import DnsInstead, needs_port
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.importing import reading, texts

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from dnsrenew.base import files, x509
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import user_files
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, Text
@@ -210,7 +211,7 @@ def modified(file: Path | str) -> float:
 def key_pem(data: bytes) -> bytes | None:
     """Return a private key as unencrypted PKCS#8, from any of its forms; None if it is none."""
     try:
-        return x509.key_to_pem(x509.key_from_file(data))
+        return x509.key_to_pem(user_files.key_from_file(data))
     except ConfigError:
         return None
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import Mistake, kind, one_of
+from dnsrenew.base.validation import Mistake, kind, one_of
 from dnsrenew.base.validation.texts import UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
-from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error
+from dnsrenew.base.validation import KeyPath, Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY, UNKNOWN_OPTION
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.base.values import Frozen, field, replace

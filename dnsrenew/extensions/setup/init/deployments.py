@@ -9,7 +9,7 @@ from typing import Any, Final
 from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.users import group_name, user_name
-from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
-from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
+from dnsrenew.base.validation import kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
-from dnsrenew.config.locate import user_folder
+from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.ways import find_other, is_called, is_named

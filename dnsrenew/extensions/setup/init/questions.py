@@ -11,9 +11,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import names
-from dnsrenew.base.validation.mistakes import kind, quoted
+from dnsrenew.base.validation import kind, quoted
 from dnsrenew.config import Config
-from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.loader import refusal
 from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey

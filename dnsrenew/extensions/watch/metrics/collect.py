@@ -8,7 +8,7 @@ from typing import Final
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, CertificateStatus, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries

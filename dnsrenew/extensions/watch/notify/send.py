@@ -21,7 +21,7 @@ from dnsrenew.base.extensions import install_command
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.secrets.redactor import Redactor, scheme_of, secret_parts
 from dnsrenew.base.translation import Translator
-from dnsrenew.base.validation.mistakes import shown_place
+from dnsrenew.base.validation import shown_place
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.extensions.watch.notify import texts
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.base.secrets import Secret
     from dnsrenew.config import Config
-    from dnsrenew.config.notify import NotifySettings
+    from dnsrenew.config.extension_tables import NotifySettings
     from dnsrenew.store import Store
     from dnsrenew.store.records import Notified
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import CircuitBreaker
-from dnsrenew.base.runtime.single_flight import FairLock
-from dnsrenew.challenges.dns01 import texts
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import AttemptError, DnsRenewError, ProviderError, StoreError, about

@@ -11,17 +11,15 @@ from functools import partial
 from typing import Final, TypeVar
 
 from dnsrenew.acme import CAClient, Challenge
+from dnsrenew.base import checks as caa
 from dnsrenew.base import names
-from dnsrenew.base.checks import addresses
 from dnsrenew.base.model import Propagation, PropagationCheck, Route
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PublicFiles
-from dnsrenew.challenges import texts as shared_texts
-from dnsrenew.challenges import unfit
-from dnsrenew.challenges.http01 import server, texts
-from dnsrenew.challenges.http01.app import FOLDERS, TOKEN, AppResponses, Webroot
-from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue
+from dnsrenew.challenges import http01_server as server
+from dnsrenew.challenges import texts, unfit
+from dnsrenew.challenges.http01_server import FOLDERS, TOKEN, HttpPlacement, HttpValue, Webroot
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
@@ -35,11 +33,6 @@ _WITHDRAW_GRACE: Final = 4.0
 """Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
 
 
-def make_solver(resources: SolverResources) -> Http01:
-    """Return the solver of this type."""
-    return Http01(resources.dns, responses=resources.responses)
-
-
 class Http01(Solver[HttpPlacement, HttpValue]):
     """Serves key authorizations from a listener of our own, or writes them into a webroot.
 
@@ -49,13 +42,10 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     """
 
     def __init__(
-        self,
-        dns: DnsView | None = None,
-        listeners: server.HttpListeners = server.SHARED,
-        responses: AppResponses | None = None,
+        self, resources: SolverResources | None = None, listeners: server.HttpListeners = server.SHARED
     ) -> None:
-        self._dns = dns
-        self._responses = responses
+        self._dns = resources.dns if resources else None
+        self._responses = resources.responses if resources else None
         self._listeners = listeners
         self._webroots: dict[str, Webroot] = {}
         self._lock = threading.Lock()
@@ -102,7 +92,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     def _placement(self, identifier: str, route: Route) -> HttpPlacement:
         if route.app:
             if self._responses is None:
-                raise ChallengeError.of(texts.NO_APP)
+                raise ChallengeError.of(texts.HTTP_NO_APP)
             return HttpPlacement(identifier, self._responses, webroot=self._responses.files.path)
         if route.webroot is None:
             listen = route.listen or server.DEFAULT
@@ -125,7 +115,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         :raises CAError: the token is not base64url, and could escape the folder as part of a path.
         """
         if not TOKEN.fullmatch(token):
-            raise CAError.of(texts.TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
+            raise CAError.of(texts.HTTP_TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
         return HttpValue(placement, token, key_authorization)
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
@@ -154,11 +144,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
                 return
 
     def wait_visible(
-        self,
-        context: Context,
-        values: Sequence[HttpValue],
-        _wanted: Propagation | None = None,
-        _settle: float = 0.0,
+        self, context: Context, values: Sequence[HttpValue], _wanted: Propagation | None = None, _settle: float = 0.0
     ) -> None:
         """Check every response on this machine: GET it from the listener, or read the file.
 
@@ -216,20 +202,22 @@ def _call(context: Context, placements: Sequence[HttpPlacement], function: Calla
         context.check()  # raises if the caller cancelled
         identifiers = [placement.identifier for placement in placements]
         where = sorted({placement.where for placement in placements})
-        raise ChallengeError.of(texts.STUCK, where=where, seconds=_SECONDS, identifiers=identifiers) from None
+        raise ChallengeError.of(texts.HTTP_STUCK, where=where, seconds=_SECONDS, identifiers=identifiers) from None
 
 
 def _check_served(values: Sequence[HttpValue]) -> None:
     for value in values:
         problem = value.placement.responder.problem(value.token, value.content)
         if problem is not None:
-            raise ChallengeError.of(texts.NOT_SERVED, **value.described, where=value.placement.where, cause=problem)
+            raise ChallengeError.of(
+                texts.HTTP_NOT_SERVED, **value.described, where=value.placement.where, cause=problem
+            )
 
 
 def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:
     where = sorted({value.placement.where for value in values})
-    reason = shared_texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
-    return texts.KEPT.fill(where=where, reason=reason)
+    reason = texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
+    return texts.HTTP_KEPT.fill(where=where, reason=reason)
 
 
 # ── diagnosis ──────────────────────────────────────────────────────────────────────────
@@ -258,9 +246,9 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
     if not found:
         return error
     ours = own_addresses([address for each in found.values() for address in each])
-    verdicts = [addresses.judge(name, each, ours) for name, each in found.items()]
-    where = {name: addresses.by_family(each) for name, each in found.items()}
-    error.with_evidence(addresses=where, ours=addresses.by_family(ours))
+    verdicts = [caa.judge_addresses(name, each, ours) for name, each in found.items()]
+    where = {name: caa.by_family(each) for name, each in found.items()}
+    error.with_evidence(addresses=where, ours=caa.by_family(ours))
     likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
     return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from dnsrenew.base import names, threads
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.challenges.dns01 import texts
-from dnsrenew.challenges.dns01.host_calls import REFUSALS, not_removed, still_served
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
+from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import (

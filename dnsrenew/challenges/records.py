@@ -11,8 +11,7 @@ from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
 from dnsrenew.base.names import absolute, base_domain, is_ip
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01 import texts
+from dnsrenew.challenges import CHALLENGES, texts
 from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import AttemptError, CAError, DnsError

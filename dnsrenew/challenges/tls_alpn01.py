@@ -16,14 +16,11 @@ from typing import Any, ClassVar, Final, Self
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names, x509
 from dnsrenew.base.model import Propagation, PropagationCheck, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges import texts as shared_texts
-from dnsrenew.challenges import unfit
-from dnsrenew.challenges.listeners import TIMEOUT, Listeners, PortTexts
-from dnsrenew.challenges.server import ChallengeServer, Client
+from dnsrenew.challenges import texts, unfit
+from dnsrenew.challenges.listeners import TIMEOUT, ChallengeServer, Client, Listeners, PortTexts
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
-from dnsrenew.challenges.tls_alpn01 import texts
 from dnsrenew.errors import Cancelled, ChallengeError
 
 # ── server ─────────────────────────────────────────────────────────────────────────────
@@ -118,11 +115,11 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
     """The listeners for tls-alpn-01; a response is the presented certificate as DER."""
 
     texts = PortTexts(
-        texts.PORT_TAKEN,
-        texts.PORT_TAKEN_UNKNOWN,
-        texts.PORT_FORBIDDEN,
-        texts.ADDRESS_MISSING,
-        texts.PORT_FAILED,
+        texts.TLS_PORT_TAKEN,
+        texts.TLS_PORT_TAKEN_UNKNOWN,
+        texts.TLS_PORT_FORBIDDEN,
+        texts.TLS_ADDRESS_MISSING,
+        texts.TLS_PORT_FAILED,
     )
 
     def start(self, listening: socket.socket) -> TlsAlpnServer:
@@ -181,18 +178,13 @@ class TlsAlpnValue(Frozen):
         return names.reverse_name(self.identifier) if names.is_ip(self.identifier) else self.identifier
 
 
-def make_solver(_resources: SolverResources) -> TlsAlpn01:
-    """Return the solver of this type."""
-    return TlsAlpn01()
-
-
 class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
     """Opens the port while the CA validates.
 
     :param listeners: the ports that are open; by default those of this process.
     """
 
-    def __init__(self, listeners: TlsAlpnListeners = SHARED) -> None:
+    def __init__(self, _resources: SolverResources | None = None, listeners: TlsAlpnListeners = SHARED) -> None:
         self._listeners = listeners
         self._published: set[tuple[str | None, str, ChallengeCertificate]] = set()
 
@@ -255,15 +247,17 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
         for value in values:
             cause = context.call(partial(self._problem, value))
             if cause is not None:
-                raise ChallengeError.of(texts.NOT_SERVED, identifier=value.identifier, listen=value.listen, cause=cause)
+                raise ChallengeError.of(
+                    texts.TLS_NOT_SERVED, identifier=value.identifier, listen=value.listen, cause=cause
+                )
 
     def _problem(self, value: TlsAlpnValue) -> str | None:
         try:
             answers = self._listeners.ask(value.listen, value.server_name)
         except OSError as error:
-            return shared_texts.LISTENER_SILENT.format(reason=error.strerror or error)
+            return texts.LISTENER_SILENT.format(reason=error.strerror or error)
         wrong = [address for address, der in answers.items() if der != value.certificate.der]
-        return texts.OTHER_CERTIFICATE.format(address=wrong[0]) if wrong else None
+        return texts.TLS_OTHER_CERTIFICATE.format(address=wrong[0]) if wrong else None
 
     def withdraw(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
         """Stop presenting the certificates; close the port after the last one."""

@@ -11,24 +11,25 @@ from typing import Any, Final
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue, writers_of
-from dnsrenew.challenges.dns01.solver import Dns01
-from dnsrenew.challenges.dns_persist01 import texts
-from dnsrenew.challenges.dns_persist01.record import LABEL, line, read_offer
-from dnsrenew.challenges.dns_persist01.values import (
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.dns01 import AccountChoice, Dns01
+from dnsrenew.challenges.persist_record import (
+    LABEL,
     RENEWED_BEFORE,
     PersistPlacement,
     PersistValue,
     by_record,
     can_hold,
     end_of,
+    line,
     may_be_there,
+    read_offer,
     time_text,
 )
+from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue, writers_of
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import Target
 from dnsrenew.drivers.provider import Behaviour
@@ -48,11 +49,6 @@ _LOOKS: Final = 8
 _REMOVAL_SECONDS: Final = 60.0
 
 _Key = tuple[str | None, tuple[str, str]]
-
-
-def make_solver(resources: SolverResources) -> DnsPersist01:
-    """Return the solver of this type."""
-    return DnsPersist01(resources)
 
 
 class DnsPersist01(Solver[PersistPlacement, PersistValue]):
@@ -251,7 +247,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             context.check()
         except DnsRenewError as error:
             shown = {"name": names.relative(name), "error": error.message, "line": line(name, ", ".join(old))}
-            context.warn(*texts.OLD_KEPT.fill(**shown))
+            context.warn(*texts.PERSIST_OLD_KEPT.fill(**shown))
 
     def withdraw(self, context: Context, values: Sequence[PersistValue]) -> None:
         """Remove what a rehearsal wrote; a record that stays is kept."""
@@ -320,7 +316,7 @@ def decide(context: Context, groups: Sequence[Group], there: There) -> Decision:
             done.write.append(group)
         elif newest is not None:
             shown = {**_expiry(group, newest[1].until), "line": line(value.placement.name, value.wanted)}
-            context.warn(*texts.EXPIRES.fill(**shown))
+            context.warn(*texts.PERSIST_EXPIRES.fill(**shown))
         elif values is None:
             done.use[value.key] = None
         else:
@@ -336,7 +332,7 @@ def warn_not_renewed(context: Context, groups: Sequence[Group], there: There, er
     for group in groups:
         newest = group[0].newest(there[group[0].placement.name] or (), now)
         evidence = _expiry(group, newest[1].until if newest else None)
-        context.warn(*texts.NOT_RENEWED.fill(**evidence, error=error.message, error_fix=error.fix))
+        context.warn(*texts.PERSIST_NOT_RENEWED.fill(**evidence, error=error.message, error_fix=error.fix))
 
 
 def _expiry(group: Group, until: int | None) -> dict[str, Any]:
@@ -364,5 +360,7 @@ def _missing(groups: Sequence[Group], there: There) -> DnsError:
         "accounts": list(unable),
         "reason": reason or "",
     }
-    text = texts.NOT_WRITABLE if unable else texts.MISSING if reason is None else texts.NOT_VALID
+    text = (
+        texts.PERSIST_NOT_WRITABLE if unable else texts.PERSIST_MISSING if reason is None else texts.PERSIST_NOT_VALID
+    )
     return DnsError.of(text, **evidence)
