@@ -28,7 +28,7 @@ from urllib3 import exceptions as urllib3_errors
 from dnsrenew import __version__
 from dnsrenew.base.host_port import is_ip
 from dnsrenew.base.http import texts
-from dnsrenew.base.http.connections import POOLS, TIMEOUT, tls_context
+from dnsrenew.base.http.connections import POOLS, TIMEOUT, shared_tls_context, tls_context
 from dnsrenew.base.http.failures import HttpFailure, failure
 from dnsrenew.base.values import Frozen
 
@@ -120,7 +120,7 @@ class HttpClient:
     def __init__(
         self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None, source: str | None = None
     ) -> None:
-        tls = tls_context(trust)
+        tls = shared_tls_context() if trust is None and pair is None else tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
         self._tls = tls
