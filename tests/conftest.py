@@ -19,7 +19,12 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 # No deadline: two workers and their servers share two cores.
 # In CI the same examples every time, so that a red run can be repeated.
-settings.register_profile("dnsrenew", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile(
+    "dnsrenew",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=int(os.environ.get("DNSRENEW_EXAMPLES", "30")),  # `make soak` has more
+)
 settings.load_profile("dnsrenew")
 
 

@@ -60,7 +60,7 @@ def shared_tls_context() -> ssl.SSLContext:
 
 
 @lru_cache(maxsize=1)
-def _shared_trust(seen: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+def _shared_trust(_seen: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
     return _system_trust()
 
 
