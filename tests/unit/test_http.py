@@ -4,8 +4,10 @@ import base64
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
@@ -568,3 +570,17 @@ def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Se
     response = client.request("GET", server.url)
     with pytest.raises((ValueError, json.JSONDecodeError)):
         response.json()
+
+
+def test_the_roots_of_the_system_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients share what they trust; another file of roots, or a change of it, is seen by the next client."""
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(LabCA(tmp_path / "ca").trust_pem.read_bytes())
+    monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, str(roots))
+    first = connections.shared_tls_context()
+    assert connections.shared_tls_context() is first
+    assert len(first.get_ca_certs()) == 1
+    os.utime(roots, (1, 1))
+    assert connections.shared_tls_context() is not first
+    monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, str(tmp_path / "none.pem"))
+    assert connections.shared_tls_context().get_ca_certs() == []

@@ -108,7 +108,7 @@ CASES = st.builds(
 # ── properties ──────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
 def test_every_run_keeps_its_promises(case: Case) -> None:
     """A run ends, orders at most once per route, leaves no TXT, stores complete certificates and reports each attempt.

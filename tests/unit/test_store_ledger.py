@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import StoreAddress
@@ -446,7 +446,6 @@ NEARLY = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=300) | (JSON | NEARLY).map(lambda value: json.dumps(value).encode()))
 @example(data=b"")
 @example(data=b"[" * 100_000)

@@ -28,7 +28,15 @@ from urllib3 import exceptions as urllib3_errors
 from dnsrenew import __version__
 from dnsrenew.base import texts
 from dnsrenew.base.host_port import is_ip
-from dnsrenew.base.http.connections import POOLS, TIMEOUT, BoundedAnswer, HttpFailure, failure, tls_context
+from dnsrenew.base.http.connections import (
+    POOLS,
+    TIMEOUT,
+    BoundedAnswer,
+    HttpFailure,
+    failure,
+    shared_tls_context,
+    tls_context,
+)
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
@@ -121,7 +129,7 @@ class HttpClient:
     def __init__(
         self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None, source: str | None = None
     ) -> None:
-        tls = tls_context(trust)
+        tls = shared_tls_context() if trust is None and pair is None else tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
         self._tls = tls

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import ssl
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urljoin, urlsplit
@@ -43,6 +44,25 @@ def tls_context(trust: Path | str | None) -> ssl.SSLContext:
             raise CAError.of(texts.TRUST_EMPTY, path=str(trust)) from None
         raise CAError.of(texts.TRUST_UNREADABLE, path=str(trust), cause=str(error.strerror)) from None
     return context
+
+
+def shared_tls_context() -> ssl.SSLContext:
+    """Return the one TLS context that trusts the roots of the operating system; do not change it.
+
+    Reading the roots takes longer than a request: it is done again when their file or folder has changed.
+    """
+    paths = ssl.get_default_verify_paths()
+    places = tuple(path for path in (paths.cafile, paths.capath) if path)
+    try:
+        seen = tuple((path, os.stat(path).st_mtime_ns) for path in places)
+    except OSError:
+        return _system_trust()
+    return _shared_trust(seen) if seen else _system_trust()
+
+
+@lru_cache(maxsize=1)
+def _shared_trust(_seen: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+    return _system_trust()
 
 
 def _system_trust() -> ssl.SSLContext:
