@@ -230,8 +230,9 @@ def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.
 # ── accounts that a worker lacks ────────────────────────────────────────────────────────
 
 
-def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> None:
+def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker without the account of a certificate leaves it to a worker that has the account."""
+    monkeypatch.setattr("dnsrenew.extensions.fleet.certificate_job._RETURN_AFTER", (0.1, 0.2))
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (without,):
         stage.write(dns__second=stage.workspace.config()["dns"]["home"])
