@@ -211,6 +211,7 @@ class Postgres:
         name = f"d{next(self._names)}"
         with self.admin() as admin:
             copied = f"TEMPLATE {template.name}" if template else ""
+            copied += " STRATEGY FILE_COPY" if admin.info.server_version >= 150000 else ""  # half as much work
             admin.execute(f"CREATE DATABASE {name} OWNER {owner} {copied}".encode())
         return DatabaseAddress(name, self.port)
 
