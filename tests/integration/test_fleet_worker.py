@@ -28,7 +28,8 @@ from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.extensions.fleet.worker import FleetWorker
 from dnsrenew.store import State
 from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
-from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab import AcmeProxy, Response
 from tests.lab.workspace import Workspace
 

@@ -277,7 +277,7 @@ def wait_for_others(running: Serving) -> None:
 
 
 def test_no_connection_fails_while_certificates_and_processes_change(box: AcmeBox, port: int, tmp_path: Path) -> None:
-    """Under load no handshake and no request fails, neither during a renewal nor while SIGHUP replaces the processes."""
+    """Under load no connection fails, neither during a renewal nor while SIGHUP replaces the processes."""
     configure(tmp_path, box, "one")
     (tmp_path / "main.py").write_text(WSGI)
     with serving(tmp_path, port, "main:app", "-q", "--workers", "2", trusted=box.root_pem) as running:
