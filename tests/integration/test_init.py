@@ -681,13 +681,21 @@ def test_options_in_place_of_a_file(newcomer: Newcomer) -> None:
         {"ca": {"lab": {"colour": "red"}}},
     ],
 )
-def test_a_wrong_answer_in_a_script(newcomer: Newcomer, change: dict[str, Any]) -> None:
+def test_a_wrong_answer_in_a_script(
+    newcomer: Newcomer, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A wrong answer in the file ends `init` with exit status 2, names file and key, and leaves no file."""
     right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **newcomer.account_options}
     path = newcomer.workspace.path.parent / "answers.toml"
     path.write_text(to_toml({**newcomer.given, **right, **change}))
     path.chmod(0o600)
-    found, document = newcomer.run_json("--answers", str(path))
+    monkeypatch.setattr(os, "environ", {**os.environ, **newcomer.workspace.env})
+    monkeypatch.chdir(newcomer.workspace.path)
+    if "tsig_secret" in change:  # the error has frames of `init`, whose variables are the answers
+        found, document = newcomer.run_json("--answers", str(path))
+    else:
+        found = main(["init", "--answers", str(path), "--json"])
+        document = json.loads(capsys.readouterr().out)
     assert (found, document["error"]["code"]) == (2, "init-answer-wrong"), document
     assert {each["file"] for each in document["error"]["evidence"]["mistakes"]} == {str(path)}
     assert newcomer.left() == []
