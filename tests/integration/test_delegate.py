@@ -292,7 +292,7 @@ def test_a_name_that_is_a_zone(by_hand: Lab, workspace: Workspace) -> None:
 # ── stopping, and what cannot be meant ──────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_waits_until_it_is_stopped(by_hand: Lab, workspace: Workspace, number: signal.Signals) -> None:
     """`delegate` waits until SIGINT or SIGTERM. It then changes no file and leaves no value in DNS."""
     path = with_other(workspace)

@@ -15,7 +15,8 @@ from dnsrenew.extensions.fleet.database.pace import SharedBucket, SharedBuckets,
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.clock import FakeClock
-from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 
 SLOW = Rate(10, 0.001)
 """A rate at which nothing comes back during a test."""

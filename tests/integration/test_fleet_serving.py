@@ -34,7 +34,8 @@ from dnsrenew.extensions.fleet.serving.context import FleetContext
 from tests.kit.certificates import issue, issuer
 from tests.kit.clock import START
 from tests.kit.load import allowed
-from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401
+from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.kit.served_fleet import (
     SEALS,
     UNKNOWN,

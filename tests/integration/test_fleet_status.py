@@ -20,7 +20,8 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
 from tests.kit.fleet_stage import FleetStage
-from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab.workspace import Workspace
 
 DIRECTORY = "https://ca.test/directory"

@@ -204,7 +204,7 @@ ELSEWHERE: Final = {
     "fleet add FILE": "integration/test_fleet_commands:lines_are_added",
     "fleet dump FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
     "fleet init": "integration/test_fleet_commands:every_command_names_init",
-    "fleet init --seal-existing": "integration/test_fleet_review_c:",
+    "fleet init --seal-existing": "integration/test_fleet_messages:",
     "fleet load FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
     "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
     "fleet status": "integration/test_fleet_commands:tables_are_written",
@@ -238,7 +238,7 @@ ELSEWHERE: Final = {
     "schedule remove --config PATH": "unit/test_cli_schedule:which_of_several",
     "schedule show": "unit/test_cli_schedule:a_life",
     "serve": "integration/test_serve_command:",
-    "status --failing": "unit/test_cli_status: integration/test_fleet_review_c:",
+    "status --failing": "unit/test_cli_status: integration/test_fleet_messages:",
     "worker": "integration/test_fleet_worker:",
 }
 

@@ -26,10 +26,11 @@ from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.store.state import State
 from dnsrenew.store.zone_locks import ZoneLocks
 from tests.kit.fleet_stage import FleetStage, wait_until
-from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
+from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, fleet_address
 from tests.lab import AcmeProxy
 from tests.lab.workspace import Workspace
 
+address = fleet_address
 SOON = 10.0
 NAME = "shop"
 DIRECTORY = "https://ca.example/directory"

@@ -1,4 +1,4 @@
-"""Faults of workers and of the status that a review found: lost databases, wrong tables, secrets, clocks."""
+"""Faults of workers and of the status: databases that are lost, wrong tables, secrets, clocks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from dnsrenew.extensions.fleet.session import RunRedactors, WorkerSession
 from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
-from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab.workspace import Workspace
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
