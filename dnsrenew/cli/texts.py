@@ -240,6 +240,8 @@ EVENTS: Final = {
     "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
     "dns-waiting/unlimited": EventSentence("waiting for DNS"),
     "dns-visible": EventSentence("requesting validation by {ca}", "visible on {servers}"),
+    "dns-visible/test": EventSentence("removing the test value", "visible on {servers}"),
+    "deploy-started": EventSentence("deploying to {to} {target}"),
     "deploy-waiting": EventSentence(
         "waiting for {address}", "waiting for {address} (at most {timeout})", PLAIN, timed=False
     ),
