@@ -376,7 +376,7 @@ LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
 FILES_IN: Final = "files: {names} in"
 FILES: Final = "{folder}: {names}"
-NOTHING_SAVED: Final = "Nothing was saved. {current}"
+ONLY_ACCOUNT_SAVED: Final = "Nothing was saved but the account at {ca}. {current}"
 
 NO_CERTIFICATE: Final = "There is no certificate yet."
 UNREADABLE: Final = "Could not read the current certificate."
@@ -549,7 +549,10 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
 DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
-NOTHING_TO_DEPLOY: Final = "Nothing to deploy for {names}: {path} has no deploy there."
+NOTHING_TO_DEPLOY: Final = (
+    "Nothing to deploy for {names}: its [[certificate]] in {path} names no server. Add one there, such as:\n"
+    'deploy = [{{ to = "hfs" }}]'
+)
 
 CSR_NEXT: Final = (
     "Send this CSR to the issuer; its private key stays in the store. When you have the certificate, run: dnsrenew "
@@ -800,7 +803,7 @@ INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
     "Ctrl-C stops; no configuration is written then."
 )
-INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
+INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, and reload the server:"
 INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."
