@@ -61,7 +61,10 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     bad = [
         check
         for check in error.evidence.get("checks", ())
-        if check["result"] == "bad" and check["code"] not in said and check["summary"] not in error.message
+        if check["result"] == "bad"
+        and check["code"] not in said
+        and check["summary"] not in error.message
+        and "follows_from" not in check["evidence"]
     ]
     return [
         (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))

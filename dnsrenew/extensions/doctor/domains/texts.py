@@ -254,7 +254,7 @@ TXT_UNKNOWN: Final = Text(
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "dnsrenew could not find out where the TXT records of {domains} go, so old values cannot be looked for.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -263,7 +263,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
