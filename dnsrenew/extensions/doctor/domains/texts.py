@@ -33,6 +33,12 @@ DOMAIN_NOWHERE: Final = Text(
     "{domain} does not exist in DNS, and no name above it either.",
     "Check the spelling of {domain}, and that its domain is registered.",
 )
+DOMAIN_NO_TOP: Final = Text(
+    "domain",
+    "The DNS servers that this machine uses answer that not even {top} exists, which {domain} is below. It does exist, "
+    "so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+)
 DOMAIN_PARKED: Final = Text(
     "domain",
     "The registrar has parked {registered}: its name servers are {servers}. This usually means that its registration "
