@@ -779,6 +779,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORTED_NOTHING: Final = "{tools} has no certificate and no account to take over, only settings. Nothing was ordered."
 IMPORT_INTO: Final = (
     "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
     "--config /etc/dnsrenew/dnsrenew.toml."
