@@ -66,7 +66,7 @@ SCHEDULE_KIND: Final = Text(
 SEVERAL_SCHEDULES: Final = Text(
     "usage",
     "there are schedules of several configurations: {configs}",
-    "Name one: dnsrenew schedule remove --config PATH",
+    "Name one, such as: dnsrenew schedule remove --config {first}",
 )
 NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
 
@@ -762,6 +762,7 @@ SCHEDULE_PREVIEW_EXAMPLE: Final = (
     "This would be installed: {title}, {times}. No configuration was found; {example} is a placeholder for yours."
 )
 SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
+SCHEDULE_REMOVED_FOR: Final = "removed: {title} ({paths}), which ran {config}"
 SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
 SCHEDULE_ELSEWHERE: Final = (
     "{title}: installed for {config}. To remove it, run: dnsrenew schedule remove --config {config}"
