@@ -105,7 +105,7 @@ _COMMANDS: Final = {
             ),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
-            Option("--dry-run", "test with the CA's staging server; saves nothing and records no failure"),
+            Option("--dry-run", "test with the CA's staging server; saves only the account there, records no failure"),
             Option("--no-deploy", "leave deployments to a later run"),
             WORKERS,
             wait_option(OTHER_RUN),
@@ -116,7 +116,7 @@ _COMMANDS: Final = {
         (
             ("dnsrenew renew", "all that are missing or due"),
             ("dnsrenew renew home --now", "retry now, after a failure"),
-            ("dnsrenew renew --dry-run", "test at the staging server; saves nothing"),
+            ("dnsrenew renew --dry-run", "test everything at the staging server"),
             ("dnsrenew renew home --force", "renew even if it is not due"),
         ),
     ),

@@ -151,22 +151,23 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     job = scheduling.this_job(host, path)
     found = _installed_plans(host, job, kind)
     if not path and len(found) > 1:
-        configs = formatting.listed(each.config for each in found)
-        raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=configs)
+        configs = [each.config for each in found]
+        first = shlex.quote(formatting.relative_path(configs[0], locate.here()))
+        raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=formatting.listed(configs), first=first)
     removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
     _forget(invocation)
     terminal.write_document({"removed": [plan.kind for plan in removed]})
     if not terminal.quiet:
         for plan in removed:
-            line = texts.SCHEDULE_REMOVED.format(
-                title=say(plan.title), paths=texts.SEPARATOR.join(schedule_note.paths(plan))
-            )
+            template = texts.SCHEDULE_REMOVED_FOR if path else texts.SCHEDULE_REMOVED
+            paths = texts.SEPARATOR.join(schedule_note.paths(plan))
+            line = template.format(title=say(plan.title), paths=paths, config=path)
             terminal.write_result(f"{green('✓')} {line}")
             if plan.left:
                 _warn(invocation, say(plan.left))
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
-            _show_others(invocation, host, job, kind)
+        _show_others(invocation, host, job, kind)
     return 0
 
 

@@ -66,7 +66,7 @@ SCHEDULE_KIND: Final = Text(
 SEVERAL_SCHEDULES: Final = Text(
     "usage",
     "there are schedules of several configurations: {configs}",
-    "Name one: dnsrenew schedule remove --config PATH",
+    "Name one, such as: dnsrenew schedule remove --config {first}",
 )
 NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
 
@@ -240,6 +240,8 @@ EVENTS: Final = {
     "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
     "dns-waiting/unlimited": EventSentence("waiting for DNS"),
     "dns-visible": EventSentence("requesting validation by {ca}", "visible on {servers}"),
+    "dns-visible/test": EventSentence("removing the test value", "visible on {servers}"),
+    "deploy-started": EventSentence("deploying to {to} {target}"),
     "deploy-waiting": EventSentence(
         "waiting for {address}", "waiting for {address} (at most {timeout})", PLAIN, timed=False
     ),
@@ -374,7 +376,7 @@ LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
 FILES_IN: Final = "files: {names} in"
 FILES: Final = "{folder}: {names}"
-NOTHING_SAVED: Final = "Nothing was saved. {current}"
+ONLY_ACCOUNT_SAVED: Final = "Nothing was saved but the account at {ca}. {current}"
 
 NO_CERTIFICATE: Final = "There is no certificate yet."
 UNREADABLE: Final = "Could not read the current certificate."
@@ -547,7 +549,10 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
 DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
-NOTHING_TO_DEPLOY: Final = "Nothing to deploy for {names}: {path} has no deploy there."
+NOTHING_TO_DEPLOY: Final = (
+    "Nothing to deploy for {names}: its [[certificate]] in {path} names no server. Add one there, such as:\n"
+    'deploy = [{{ to = "hfs" }}]'
+)
 
 CSR_NEXT: Final = (
     "Send this CSR to the issuer; its private key stays in the store. When you have the certificate, run: dnsrenew "
@@ -757,6 +762,7 @@ SCHEDULE_PREVIEW_EXAMPLE: Final = (
     "This would be installed: {title}, {times}. No configuration was found; {example} is a placeholder for yours."
 )
 SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
+SCHEDULE_REMOVED_FOR: Final = "removed: {title} ({paths}), which ran {config}"
 SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
 SCHEDULE_ELSEWHERE: Final = (
     "{title}: installed for {config}. To remove it, run: dnsrenew schedule remove --config {config}"
@@ -774,6 +780,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORTED_NOTHING: Final = "{tools} has no certificate and no account to take over, only settings. Nothing was ordered."
 IMPORT_INTO: Final = (
     "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
     "--config /etc/dnsrenew/dnsrenew.toml."
@@ -798,7 +805,7 @@ INIT_START: Final = (
     "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
     "Ctrl-C stops; no configuration is written then."
 )
-INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
+INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, and reload the server:"
 INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."

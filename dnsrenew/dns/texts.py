@@ -54,6 +54,12 @@ NO_ZONE: Final = Text(
     "No DNS zone was found for {name}: neither it nor a name above it exists in DNS.",
     "Check the spelling of {name}, and that the domain is registered and has name servers.",
 )
+NO_TOP_ZONE: Final = Text(
+    "dns-no-zone",
+    "The DNS servers that this machine uses answer that not even {top} exists, which {name} is below. It does exist, "
+    "so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+)
 ZONE_SILENT: Final = Text(
     "dns-unreachable",
     "None of the name servers of {zone} answers: {answers}.",

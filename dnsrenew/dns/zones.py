@@ -13,7 +13,7 @@ from typing import Final
 import dns.name
 import dns.rdatatype
 
-from dnsrenew.base.names import absolute, relative
+from dnsrenew.base.names import absolute, is_public_suffix, relative
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import recursive, texts, wire
@@ -255,7 +255,8 @@ def not_registered(domain: Name) -> DnsError:
 def no_zone(name: str) -> DnsError:
     """Return the error for a name that is in no zone; the label of the challenge is removed from it."""
     shown = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
-    return DnsError.of(texts.NO_ZONE, name=shown)
+    top = shown.rpartition(".")[2]
+    return DnsError.of(texts.NO_TOP_ZONE if is_public_suffix(top) else texts.NO_ZONE, name=shown, top=top)
 
 
 def _rotated(addresses: list[Address], by: int) -> list[Address]:

@@ -313,7 +313,8 @@ TOO_MANY_FAILURES: Final = Text(
     "ca-ledger",
     "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
     "in {window}.",
-    "Fix what made the validation of {names} fail; the first run after {until} tries again, {now_option} at once.",
+    "Find out what makes the validation of {names} fail, with {dry_run_option} at the staging server; the first run "
+    "after {until} tries again, {now_option} at once.",
 )
 TOO_MANY_CERTIFICATES: Final = Text(
     "ca-ledger",

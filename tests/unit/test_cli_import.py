@@ -71,6 +71,16 @@ def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
 
 
+def test_settings_alone_are_no_success(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """An HFS without a certificate brings its settings alone: that has no tick, and the first step is the dialogue."""
+    folder = machine.write("home/me/.hfs/config.yaml", "port: 8080\nhttps_port: 443\nacme_domain: a.test\n").parent
+    assert main(["import", str(folder), "--from", "hfs", "--config", str(machine.target)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("! HFS")
+    assert f" 1. Only an open port 80 renews a.test. If it is closed, delete {machine.target} and run " in shown
+    assert f"dnsrenew init --config {machine.target}" in shown
+
+
 def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """A certificate that cannot be read gives exit status 1. The others are imported."""
     machine.certbot_certificate("other.test")

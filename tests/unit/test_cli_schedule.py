@@ -99,7 +99,9 @@ def test_a_second_configuration(
         out = said(capsys)
         assert ("installed\n" in out, f"--config {path}\n" in out) == (True, True), out
     assert main(["schedule", "remove"]) == 0
-    assert "removed: " in said(capsys)
+    out = " ".join(said(capsys).split())
+    assert f"which ran {tmp_path / 'dnsrenew.toml'} " in out
+    assert f"installed for {second}." in out  # the other one stays
     assert main(["schedule", "remove"]) == 0
     out = " ".join(said(capsys).split())
     assert "nothing was removed" in out
@@ -126,8 +128,9 @@ def test_which_of_several_is_removed_is_asked(
     monkeypatch.chdir(tmp_path)
     said(capsys)
     assert main(["schedule", "remove"]) == 2
-    assert f"{tmp_path}/dnsrenew.toml" in said(capsys)
-    assert main(["schedule", "remove", "--config", "other.toml"]) == 0
+    out = said(capsys)
+    assert f"{tmp_path}/dnsrenew.toml, {second}" in out
+    assert main(out.partition("such as: dnsrenew ")[2].split()) == 0
     assert main(["schedule", "remove"]) == 0
     assert "removed: " in said(capsys)
 

@@ -13,6 +13,7 @@ from dnsrenew.base import checks as caa
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
+from dnsrenew.dns.zones import no_zone
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.domains import addresses, challenge_names, names, texts, zones
 from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
@@ -153,7 +154,7 @@ def test_every_fault_has_a_text(kind: str) -> None:
         (PATH, zone(server(), is_absent=True), False, texts.DOMAIN_OK),  # a DNS of one's own
         (NamePath((), "org", ZONE), zone(is_absent=True), False, texts.DOMAIN_NOT_REGISTERED),
         (NamePath((), "org", ZONE), zone(), True, texts.DOMAIN_UNKNOWN),
-        (NamePath((), "", "org"), None, True, texts.DOMAIN_NOWHERE),
+        (NamePath((), "", "org"), None, True, texts.DOMAIN_NO_TOP),
         (NamePath((), "", None), None, True, texts.DOMAIN_UNKNOWN),
         (PATH, zone(parent_ns=["ns1.parkingcrew.net", "ns2.sedoparking.com"]), True, texts.DOMAIN_PARKED),
         (PATH, zone(parent_ns=["ns1.parkingcrew.net", "ns.dns.net"]), True, texts.DOMAIN_OK),
@@ -166,6 +167,16 @@ def test_a_domain(path: NamePath, registered: ZoneFacts | None, is_public: bool,
     assert finding.text == text
     assert finding.blocks == (() if finding.result == "ok" else ("all",))
     combined([finding], {"zones": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("www.example.org", "Set `nameservers`"), ("a.test", "Check the spelling")]
+)
+def test_servers_that_know_no_name_at_all(name: str, advice: str) -> None:
+    """Where not even a public top-level domain exists, the DNS servers are to blame, and not the spelling."""
+    finding = names.judge_domain(name, [name], NamePath((), "", name), None, is_public=True)
+    assert combined([finding], {"zones": []}).fix.startswith(advice)
+    assert no_zone(f"_acme-challenge.{name}.").fix.startswith(advice)
 
 
 @pytest.mark.parametrize(

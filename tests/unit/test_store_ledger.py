@@ -232,6 +232,7 @@ def test_the_error_says_who_what_and_until_when(stage: LedgerStage) -> None:
         stage.ledger.note_failed_validation(HOME)
     error = stage.ledger.may_order(HOME)
     assert error is not None
+    assert "dry_run=True" in error.fix  # the staging server counts no failure
     assert error.message == (
         "The CA letsencrypt would refuse an order for home.test until 2026-11-25 10:12 UTC: "
         "it allows 5 failed validations of a name in 1 h."

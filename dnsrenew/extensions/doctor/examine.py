@@ -22,7 +22,7 @@ from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
-from dnsrenew.extensions.doctor.folding import fold
+from dnsrenew.extensions.doctor.folding import fold, with_mended
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
@@ -141,7 +141,7 @@ def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterato
 
 def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Check]) -> list[Check]:
     keys = [key for entry in entries(facts, spec) for key, _ in _subjects(facts, spec, entry)]
-    return [found[key] for key in keys if key in found]
+    return with_mended([found[key] for key in keys if key in found])
 
 
 def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:

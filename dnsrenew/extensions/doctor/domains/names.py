@@ -65,8 +65,11 @@ def judge_domain(
     :param is_public: whether only public CAs issue; another may see a DNS of its own.
     """
     if registered is None:
-        text = texts.DOMAIN_NOWHERE if path.absent is not None else texts.DOMAIN_UNKNOWN
-        return NameFinding("unknown" if path.absent is None else "bad", text, identifiers, {"domain": name}, ALL)
+        if path.absent is None:
+            return NameFinding("unknown", texts.DOMAIN_UNKNOWN, identifiers, {"domain": name}, ALL)
+        top = name.rpartition(".")[2]
+        text = texts.DOMAIN_NO_TOP if is_public_suffix(top) else texts.DOMAIN_NOWHERE
+        return NameFinding("bad", text, identifiers, {"domain": name, "top": top}, ALL)
     fields = {"domain": name, "registered": registered.zone, "parent": registered.parent}
     if registered.is_absent and (is_public or not path.cuts):
         return NameFinding("bad", texts.DOMAIN_NOT_REGISTERED, identifiers, fields, ALL)

@@ -33,6 +33,12 @@ DOMAIN_NOWHERE: Final = Text(
     "{domain} does not exist in DNS, and no name above it either.",
     "Check the spelling of {domain}, and that its domain is registered.",
 )
+DOMAIN_NO_TOP: Final = Text(
+    "domain",
+    "The DNS servers that this machine uses answer that not even {top} exists, which {domain} is below. It does exist, "
+    "so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+)
 DOMAIN_PARKED: Final = Text(
     "domain",
     "The registrar has parked {registered}: its name servers are {servers}. This usually means that its registration "
@@ -254,7 +260,7 @@ TXT_UNKNOWN: Final = Text(
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "dnsrenew could not find out where the TXT records of {domains} go, so old values cannot be looked for.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -263,7 +269,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",

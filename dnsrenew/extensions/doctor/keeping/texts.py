@@ -114,6 +114,11 @@ LAST_RUN_FAILED: Final = Text(
     "The last renewal of {name} failed on {time} with the error {code}: {message}",
     "{advice}",
 )
+LAST_RUN_MENDED: Final = Text(
+    "last-run",
+    "The last renewal of {name} failed on {time} with the error {code}; what caused it has changed since.",
+    "Renew again: dnsrenew renew {name}",
+)
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
     "{name} has been due since {due}, and nothing has tried to renew it: the host was off, or its schedule is.",

@@ -112,8 +112,10 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
         "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
         "tools": formatting.listed(result.tools),
     }
-    template = texts.IMPORTED_BEFORE if result.again else texts.IMPORTED
-    mark = red("✗") if result.loses else green("✓")
+    has_nothing = not (stored or accounts or result.again)
+    usual = texts.IMPORTED_NOTHING if has_nothing else texts.IMPORTED
+    template = texts.IMPORTED_BEFORE if result.again else usual
+    mark = red("✗") if result.loses else yellow("!") if has_nothing else green("✓")
     lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
     for certificate, is_stored in () if result.again else result.certificates:
         text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"

@@ -159,7 +159,8 @@ class InitSteps:
             progress.close()
         if not terminal.json:
             now, columns = invocation.clock.now(), terminal.out.size()[0]
-            text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=dry_run, manual=True)
+            how = {"verbose": terminal.verbose > 0, "dry_run": dry_run, "attended": attended}
+            text = OutcomeText(now, columns, manual=True, **how)
             found = [line for each in outcomes for line in text.lines(each)]
             if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
                 terminal.write_result("\n".join(found))

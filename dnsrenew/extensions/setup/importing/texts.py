@@ -274,6 +274,14 @@ STEP_PORT_ACCOUNT: Final = Phrase(
     'Only an open port {port} renews {name}. If it is closed, add a DNS account, and {{ challenge = "dns-01" }} to '
     "its routes: dnsrenew providers shows the block of each host; dnsrenew init in an empty folder asks for it."
 )
+STEP_PORT_INIT: Final = Phrase(
+    "Only an open port {port} renews {name}. If it is closed, delete {path} and run dnsrenew init{config}: it finds "
+    "HFS, and asks for your DNS host."
+)
+STEP_MANUAL_INIT: Final = Phrase(
+    "{names} cannot be renewed yet. Delete {path} and run dnsrenew init{config}: it finds HFS, and asks for your DNS "
+    "host."
+)
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, and run dnsrenew import{config} again."
 )

@@ -70,8 +70,8 @@ HELP_SCHEDULE: Final = Phrase(
 )
 ASK_REHEARSE: Final = Phrase("Do a dry run at the CA's staging server first? The certificate is obtained after that.")
 HELP_REHEARSE: Final = Phrase(
-    "The dry run does all that the real run does, at a server with high limits, and stores nothing. "
-    "With n, the certificate is obtained at once."
+    "The dry run does all that the real run does, at a server with high limits, and saves nothing but the account "
+    "there. With n, the certificate is obtained at once."
 )
 
 SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
