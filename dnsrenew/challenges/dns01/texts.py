@@ -38,13 +38,13 @@ NOT_DELEGATED: Final = Text(
 )
 BY_HAND_UNATTENDED: Final = Text(
     "manual-no-terminal",
-    "The TXT record {record} has to be set by hand (account {account}), and this run is scheduled or has no terminal.",
+    "The TXT record {record} must be set by hand (account {account}), but this run is scheduled or has no terminal.",
     "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.",
 )
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
-    "The TXT record for {identifier} points by a CNAME to {name} in the zone {zone}. The DNS account {account}, which "
-    "has no zones, writes there.",
+    "A CNAME record points the TXT record of {identifier} to {name} in the zone {zone}. The DNS account {account} "
+    "writes there, because it has no `zones`.",
     'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if it is '
     "not yours.",
 )
@@ -53,17 +53,18 @@ CNAME_ELSEWHERE: Final = Text(
 
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",
-    "The script of the account {account} has removed or changed TXT values of others at {names}: {values}.",
+    "The script of the account {account} has removed or changed TXT values of other programs at {names}: {values}.",
     "Set these values again, and give the certificates another account: `dnsrenew providers --search` lists the ways.",
 )
 FOREIGN_STOPPED: Final = Text(
     "foreign-values-lost",
-    "The account {account} writes nothing more in this run: its script has removed or changed TXT values of others.",
+    "The account {account} writes nothing more in this run, because its script has removed or changed TXT values "
+    "of other programs.",
     "Give the certificates another account: `dnsrenew providers --search` lists the ways.",
 )
 STILL_SERVED: Final = Text(
     "acme-sh-not-removed",
-    "The script of the account {account} ended, and the zone still serves its TXT values at {names}.",
+    "The script of the account {account} has ended, but the zone still serves its TXT values at {names}.",
     "Run: dnsrenew cleanup",
 )
 
@@ -109,7 +110,7 @@ JOURNAL_UNREADABLE: Final = Text(
 ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
 INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
 ACCOUNT_INSTEAD: Final = Phrase(
-    'Add a DNS account, and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port '
-    "(dnsrenew providers shows the block of each host; dnsrenew init in an empty folder asks for it). Otherwise: {fix}"
+    'Add a DNS account (dnsrenew providers NAME prints its block), and {{ challenge = "dns-01" }} to the routes of '
+    "{name}: DNS needs no open port. Otherwise: {fix}"
 )
 DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")

@@ -15,19 +15,19 @@ MISSING: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01.",
-    "Set once at your DNS host, and run dnsrenew renew again: {lines}",
+    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
 )
 NOT_VALID: Final = Text(
     "dns-persist-missing",
     "DNS has no valid TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01. The record there {reason}.",
-    "Set once at your DNS host, and run dnsrenew renew again: {lines}",
+    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
 )
 NOT_WRITABLE: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01, and the DNS account {accounts} cannot hold one.",
-    "Set once at the DNS host of the domain, and run dnsrenew renew again: {lines}",
+    "Add this once at the DNS host of the domain, then run dnsrenew renew: {lines}",
 )
 EXPIRES: Final = Text(
     "dns-persist-expires",
@@ -54,7 +54,7 @@ MALFORMED: Final = Text(
 # Clauses for the field {reason} of NOT_VALID.
 EXPIRED: Final = Phrase("was valid until {until}")
 OTHER_ACCOUNT: Final = Phrase("is for another account of this CA")
-OTHER_FORM: Final = Phrase("names an account in the form of another draft than the CA requires now")
+OTHER_FORM: Final = Phrase("names an account in the form of another draft version than the CA requires now")
 NO_WILDCARD: Final = Phrase("has no policy=wildcard, which a wildcard needs")
 BROKEN: Final = Phrase("is malformed, so the CA ignores it")
 NOT_THERE: Final = Phrase("is missing")

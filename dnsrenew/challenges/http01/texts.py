@@ -33,7 +33,7 @@ TOKEN_MALFORMED: Final = Text(
 )
 NOT_SERVED: Final = Text(
     "http-not-served",
-    "This machine does not get the challenge response for {identifier} at {where}: {cause}.",
+    "This machine does not receive the challenge response for {identifier} at {where}: {cause}.",
     "Check whether a firewall or another program intercepts the request, or use dns-01.",
 )
 STUCK: Final = Text(
@@ -94,7 +94,7 @@ PORT_TAKEN_UNKNOWN: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which http-01 needs.",
-    "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or use dns-01, which needs no port.",
 )
 ADDRESS_MISSING: Final = Text(
     "http-address-missing",

@@ -28,7 +28,7 @@ UNREACHABLE_BECAUSE: Final = Text(
 )
 NOT_SERVED: Final = Text(
     "tls-alpn-not-served",
-    "This machine does not get the challenge certificate for {identifier} at {listen}: {cause}.",
+    "This machine does not receive the challenge certificate for {identifier} at {listen}: {cause}.",
     "Check whether a firewall or another program intercepts the connection, or use dns-01.",
 )
 PORT_TAKEN: Final = Text(
@@ -44,7 +44,7 @@ PORT_TAKEN_UNKNOWN: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "tls-alpn-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.",
-    "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or use dns-01, which needs no port.",
 )
 ADDRESS_MISSING: Final = Text(
     "tls-alpn-address-missing",
