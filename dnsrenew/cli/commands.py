@@ -353,11 +353,11 @@ _COMMANDS: Final = {
             ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
-        "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does "
-        "not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. "
-        "SIGHUP makes it read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
-        "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
-        "document at the end: the outcomes of the last round.",
+        "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
+        "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
+        "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "
+        "and keeps the old one.\nThe log goes to standard error. With --json each log line is a JSON object, and "
+        "standard output gets one document at the end: the outcomes of the last round.",
     ),
     "completion": Command(
         "print the completion script of a shell",
