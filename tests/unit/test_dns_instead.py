@@ -152,7 +152,9 @@ def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypat
     """Without a DNS account it is init that sets one up."""
     found = examined(tmp_path, monkeypatch, {"address": "bad"})
     assert found.next_action is not None
-    assert found.next_action.startswith('Add a DNS account, and { challenge = "dns-01" } to the routes of a.test')
+    assert found.next_action.startswith(
+        'Add a DNS account (dnsrenew providers NAME prints its block), and { challenge = "dns-01" } to the routes of a.test'
+    )
     assert "dnsrenew init" in found.next_action
     assert found.next_action.endswith("Otherwise: Mend address.")
 

@@ -396,7 +396,7 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
     assert f"runs certbot on {tmp_path / 'copy'} was found" in document["stop_reason"]
     machine.target.write_text(machine.target.read_text() + "odd = 1\n")
     again = machine.imported(tmp_path / "copy", "certbot")
-    assert f"stop it only when the problems with {machine.target} are fixed" in again.steps[-1]
+    assert f"Fix the problems with {machine.target} are fixed" in again.steps[-1]
 
 
 @pytest.mark.parametrize(
