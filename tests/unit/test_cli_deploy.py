@@ -146,7 +146,7 @@ def test_only_failures_with_q(kept: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_has_nothing_to_deploy_is_said(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A named certificate without deployments is reported. It is not a failure."""
     assert main(["deploy", "shop"]) == 0
-    assert capsys.readouterr().out == f"Nothing to deploy for shop: {kept}/dnsrenew.toml has no deploy there.\n"
+    assert capsys.readouterr().out == f"Nothing to deploy for shop: it has no `deploy` in {kept}/dnsrenew.toml.\n"
     Path(f"{kept}-gone").mkdir()
     assert main(["deploy"]) == 0
     assert "shop" not in capsys.readouterr().out
