@@ -832,7 +832,7 @@ PASSPHRASE_MISSING: Final = Text(
 PASSPHRASE_SHORT: Final = Text(
     "usage",
     "the passphrase has fewer than {least} characters",
-    "Choose a longer one: anyone who has the file can try any number of passphrases.",
+    "Choose a longer one: anyone with the file can try any number of passphrases.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."

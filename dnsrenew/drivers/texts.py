@@ -332,7 +332,7 @@ SCRIPT_LINE_ENDS: Final = Text(
 SCRIPT_LACKS: Final = Text(
     _ACME_SH_UNFIT,
     "The script {path} of the account {account} does not define {function}.",
-    "Use a script that has both functions, add and rm: a value that is never removed stays in DNS.",
+    "Use a script that has both functions, add and rm: otherwise values stay in DNS.",
 )
 SCRIPT_OTHER_SHELL: Final = Text(
     _ACME_SH_UNFIT,

@@ -469,7 +469,7 @@ def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
 
 
 def test_a_line_is_edited_with_the_arrows(newcomer: Newcomer) -> None:
-    """Arrows, Home and the lines before it edit an answer, as in a shell; the pasted address of a web page is explained."""
+    """Arrows, Home and the lines before it edit an answer, as in a shell; a pasted address of a page is explained."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         talk.answer("Which domain", f"https://www.{ZONE}/")
         talk.expect("without https")

@@ -278,7 +278,7 @@ def test_lingering_is_said(machine: Machine, capsys: pytest.CaptureFixture[str])
     assert "logged out" not in said(capsys)
     assert not [line for line in run.ran if "loginctl" in line]
     assert main(["schedule", "remove"]) == 0
-    assert "Other services of joe still run while joe is logged out. To end that: loginctl" in said(capsys)
+    assert "Other services of joe still run while joe is logged out. To stop that, run: loginctl" in said(capsys)
 
 
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,7 +109,7 @@ def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, z
     assert notice.code == "domain-outside-zones"
     assert f" {domain}: " in notice.message
     assert zones in notice.message
-    assert (f"Write {meant} " in notice.fix) == (meant is not None)
+    assert (f"If you mean {meant}, write that." in notice.fix) == (meant is not None)
 
 
 def test_the_accounts_of_the_route_count(tmp_path: Path) -> None:

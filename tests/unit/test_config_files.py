@@ -95,8 +95,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for path, said, todo in (
         (tmp_path, "it is a folder", "Name a file in that folder"),
         (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
-        (tmp_path / "pipe.toml", "it is a pipe", "Write it to a file"),
-        (Path(os.devnull), "it is a device", "Write it to a file"),
+        (tmp_path / "pipe.toml", "it is a pipe", "Write the configuration to a regular file"),
+        (Path(os.devnull), "it is a device", "Write the configuration to a regular file"),
         (tmp_path / "a\0b", "this is not a valid path", "Check the path."),
     ):
         with pytest.raises(ConfigError) as caught:

@@ -123,7 +123,7 @@ def test_a_port_that_is_closed(switched: Switched) -> None:
 def test_the_same_certificate_proves_nothing(switched: Switched) -> None:
     """The server may have the old files open: old and new hold the same certificate after an import."""
     with switched.serving(switched.stored):
-        assert_withheld(switched.again(), "dnsrenew cannot tell that nginx has loaded")
+        assert_withheld(switched.again(), "dnsrenew cannot tell whether nginx has loaded")
 
 
 def test_a_server_that_was_loaded_since(switched: Switched, monkeypatch: pytest.MonkeyPatch) -> None:

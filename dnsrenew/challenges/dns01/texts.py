@@ -110,7 +110,7 @@ JOURNAL_UNREADABLE: Final = Text(
 ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
 INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
 ACCOUNT_INSTEAD: Final = Phrase(
-    'Add a DNS account (dnsrenew providers NAME prints its block), and {{ challenge = "dns-01" }} to the routes of '
-    "{name}: DNS needs no open port. Otherwise: {fix}"
+    "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
+    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. Otherwise: {fix}'
 )
 DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")

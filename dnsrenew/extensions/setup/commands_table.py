@@ -39,7 +39,7 @@ _COMMANDS: Final = {
             ),
         ),
         "Finds the servers on this machine and the DNS host of your domain, and tests each answer right away: that "
-        "the name exists, that its zone is at this host, and that the account can write a test value. It writes "
+        "the name exists, that its zone is at this DNS host, and that the account can write a test value. It writes "
         "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
         "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains "
         "and deploys the certificate, and installs the schedule. ? shows help for a question; Ctrl-C stops without "

@@ -264,8 +264,8 @@ UNWRITABLE: Final = Text(
 STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
 STEP_PLACEHOLDER: Final = Phrase("In {path}, replace change-me with the values of the missing options.")
 STEP_MANUAL: Final = Phrase(
-    "In {path}, replace the account manual in the routes of {names} with your DNS host. To see its block, run: "
-    "dnsrenew providers NAME"
+    "In {path}, replace the account manual in the routes of {names} with your DNS host: dnsrenew providers NAME "
+    "prints its block, dnsrenew init in an empty folder asks for it."
 )
 STEP_MANUAL_ROUTE: Final = Phrase("In {path}, replace the route of {name} that uses the account manual with: {route}")
 STEP_PORT_ROUTE: Final = Phrase(
@@ -274,7 +274,8 @@ STEP_PORT_ROUTE: Final = Phrase(
 )
 STEP_PORT_ACCOUNT: Final = Phrase(
     "{name} can be renewed only if port {port} is open. If it is closed, add a DNS account (dnsrenew providers "
-    'NAME prints its block), and {{ challenge = "dns-01" }} to its routes.'
+    'NAME prints its block, dnsrenew init in an empty folder asks for it), and {{ challenge = "dns-01" }} to its '
+    "routes."
 )
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, then run dnsrenew import{config} again."
