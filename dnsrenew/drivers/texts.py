@@ -450,25 +450,25 @@ API_ADDRESS: Final = Phrase(
 ACME_DNS_INCOMPLETE: Final = Text(
     "option-invalid",
     "The account {account} does not have {key}: a registration needs {options}.",
-    "Set all of {options}, or none of them and run `dnsrenew delegate NAME`.",
+    "Set all of {options}; or set none of them, and run `dnsrenew delegate NAME`.",
 )
 ACME_DNS_NOT_REGISTERED: Final = Text(
     "acme-dns-not-registered",
     "The account {account} has no registration at its acme-dns server yet.",
-    "Run `dnsrenew delegate NAME` for the certificate: it registers and shows the CNAME record to set, once.",
+    "Run `dnsrenew delegate NAME` for the certificate: it registers, and shows the CNAME record that you set once.",
 )
 ACME_DNS_OTHER_NAME: Final = Text(
     "acme-dns-other-name",
     "The CNAME record points to {name}, but the registration of the account {account} writes only {subdomain}.",
-    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows, or use the registration it was made for.",
+    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows.",
 )
 ACME_DNS_UNREADABLE: Final = Text(
     "secret-missing",
     "The registration at the acme-dns server cannot be read from {file}: {cause}.",
-    "Allow the user of dnsrenew to read the file.",
+    "Allow the user that runs dnsrenew to read the file.",
 )
 ACME_DNS_REGISTRATION: Final = Text(
     "secret-missing",
-    "{file} does not hold a registration at an acme-dns server.",
+    "{file} does not contain a registration at an acme-dns server.",
     "Restore the file from a backup; without one, delete it, run `dnsrenew delegate NAME` and change the CNAME record.",
 )
