@@ -366,7 +366,7 @@ class CAError(AttemptError):
         self.retry_after = retry_after
 
 
-CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished.", "Run it again.")
+CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished.", "Run the command again.")
 INTERNAL: Final = Text(
     "internal-error",
     "An unexpected error stopped dnsrenew ({type}).",

@@ -48,13 +48,13 @@ NOT_DELEGATED: Final = Text(
 )
 BY_HAND_UNATTENDED: Final = Text(
     "manual-no-terminal",
-    "The TXT record {record} has to be set by hand (account {account}), and this run is scheduled or has no terminal.",
+    "The TXT record {record} must be set by hand (account {account}), but this run is scheduled or has no terminal.",
     "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.",
 )
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
-    "The TXT record for {identifier} points by a CNAME to {name} in the zone {zone}. The DNS account {account}, which "
-    "has no zones, writes there.",
+    "A CNAME record points the TXT record of {identifier} to {name} in the zone {zone}. The DNS account {account} "
+    "writes there, because it has no `zones`.",
     'Set zones = ["{zone}"] for the account {account} or alias = "{name}" in the route, or delete the CNAME if it is '
     "not yours.",
 )
@@ -63,17 +63,18 @@ CNAME_ELSEWHERE: Final = Text(
 
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",
-    "The script of the account {account} has removed or changed TXT values of others at {names}: {values}.",
+    "The script of the account {account} has removed or changed TXT values of other programs at {names}: {values}.",
     "Set these values again, and give the certificates another account: `dnsrenew providers --search` lists the ways.",
 )
 FOREIGN_STOPPED: Final = Text(
     "foreign-values-lost",
-    "The account {account} writes nothing more in this run: its script has removed or changed TXT values of others.",
+    "The account {account} writes nothing more in this run, because its script has removed or changed TXT values "
+    "of other programs.",
     "Give the certificates another account: `dnsrenew providers --search` lists the ways.",
 )
 STILL_SERVED: Final = Text(
     "acme-sh-not-removed",
-    "The script of the account {account} ended, and the zone still serves its TXT values at {names}.",
+    "The script of the account {account} has ended, but the zone still serves its TXT values at {names}.",
     "Run: dnsrenew cleanup",
 )
 
@@ -119,8 +120,8 @@ JOURNAL_UNREADABLE: Final = Text(
 ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
 INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
 ACCOUNT_INSTEAD: Final = Phrase(
-    'Add a DNS account, and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port '
-    "(dnsrenew providers shows the block of each host; dnsrenew init in an empty folder asks for it). Otherwise: {fix}"
+    "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
+    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. Otherwise: {fix}'
 )
 DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")
 
@@ -163,7 +164,7 @@ HTTP_TOKEN_MALFORMED: Final = Text(
 )
 HTTP_NOT_SERVED: Final = Text(
     "http-not-served",
-    "This machine does not get the challenge response for {identifier} at {where}: {cause}.",
+    "This machine does not receive the challenge response for {identifier} at {where}: {cause}.",
     "Check whether a firewall or another program intercepts the request, or use dns-01.",
 )
 HTTP_STUCK: Final = Text(
@@ -224,7 +225,7 @@ HTTP_PORT_TAKEN_UNKNOWN: Final = Text(
 HTTP_PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which http-01 needs.",
-    "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or use dns-01, which needs no port.",
 )
 HTTP_ADDRESS_MISSING: Final = Text(
     "http-address-missing",
@@ -272,7 +273,7 @@ TLS_UNREACHABLE_BECAUSE: Final = Text(
 )
 TLS_NOT_SERVED: Final = Text(
     "tls-alpn-not-served",
-    "This machine does not get the challenge certificate for {identifier} at {listen}: {cause}.",
+    "This machine does not receive the challenge certificate for {identifier} at {listen}: {cause}.",
     "Check whether a firewall or another program intercepts the connection, or use dns-01.",
 )
 TLS_PORT_TAKEN: Final = Text(
@@ -288,7 +289,7 @@ TLS_PORT_TAKEN_UNKNOWN: Final = Text(
 TLS_PORT_FORBIDDEN: Final = Text(
     "tls-alpn-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.",
-    "Run it as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or use dns-01, which needs no port.",
 )
 TLS_ADDRESS_MISSING: Final = Text(
     "tls-alpn-address-missing",
@@ -316,19 +317,19 @@ PERSIST_MISSING: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01.",
-    "Set once at your DNS host, and run dnsrenew renew again: {lines}",
+    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
 )
 PERSIST_NOT_VALID: Final = Text(
     "dns-persist-missing",
     "DNS has no valid TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01. The record there {reason}.",
-    "Set once at your DNS host, and run dnsrenew renew again: {lines}",
+    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
 )
 PERSIST_NOT_WRITABLE: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01, and the DNS account {accounts} cannot hold one.",
-    "Set once at the DNS host of the domain, and run dnsrenew renew again: {lines}",
+    "Add this once at the DNS host of the domain, then run dnsrenew renew: {lines}",
 )
 PERSIST_EXPIRES: Final = Text(
     "dns-persist-expires",
@@ -355,7 +356,7 @@ PERSIST_MALFORMED: Final = Text(
 # Clauses for the field {reason} of NOT_VALID.
 PERSIST_EXPIRED: Final = Phrase("was valid until {until}")
 PERSIST_OTHER_ACCOUNT: Final = Phrase("is for another account of this CA")
-PERSIST_OTHER_FORM: Final = Phrase("names an account in the form of another draft than the CA requires now")
+PERSIST_OTHER_FORM: Final = Phrase("names an account in the form of another draft version than the CA requires now")
 PERSIST_NO_WILDCARD: Final = Phrase("has no policy=wildcard, which a wildcard needs")
 PERSIST_BROKEN: Final = Phrase("is malformed, so the CA ignores it")
 PERSIST_NOT_THERE: Final = Phrase("is missing")

@@ -296,7 +296,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
     rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
     error = refused(lambda: rolling.client().roll_key(Context(clock=rolling.box.clock)))
     assert error.evidence["pending"] is True
-    assert "both are tried" in error.fix
+    assert "and tries both" in error.fix
     kept, beside = rolling.keys()
     assert kept == old
     assert beside is not None

@@ -292,7 +292,7 @@ http {{ server {{
 }} }}
 """
 EVIL_HASS: Final = "http:\n  ssl_certificate: {folder}/cert.pem\n  ssl_key: {folder}/key.pem\n"
-_NOT_YOURS: Final = "not yours: name its files yourself"
+_NOT_YOURS: Final = "it belongs to another user; name its files yourself"
 
 
 @pytest.fixture
@@ -383,7 +383,7 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
     """Each wrong answer is explained and asked again. No file is written before the answers are complete."""
     with newcomer.talk(deploy="none") as talk:
         for wrong, why in {
-            "": "No domain is given",
+            "": "The domain is missing",
             "two words!.test": "is not a domain name",
             "192.0.2.1": "is an IP address",
             "no-such-zone-init.invalid": "no-such-zone-init.invalid",
@@ -399,7 +399,7 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         talk.answer("Do you agree", "perhaps")
         talk.expect("neither yes nor no")
         talk.answer("Do you agree", "n")
-        talk.expect("issues no certificate")
+        talk.expect("issues certificates only if you agree")
         talk.answer("Do you agree", "y")
         talk.answer("Which DNS host", "cloudfare")
         talk.expect("did you mean cloudflare")
@@ -471,7 +471,7 @@ def test_a_host_without_an_api(newcomer: Newcomer, lab: Lab) -> None:
 
 
 def test_a_line_is_edited_with_the_arrows(newcomer: Newcomer) -> None:
-    """Arrows, Home and the lines before it edit an answer, as in a shell; the pasted address of a page is explained."""
+    """Arrows, Home and the lines before it edit an answer, as in a shell; a pasted address of a page is explained."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         talk.answer("Which domain", f"https://www.{ZONE}/")
         talk.expect("without https")
@@ -556,7 +556,7 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
         talk.expect("not a domain name")
         talk.expect(f"[www.{ZONE}, your last answer]:")
         talk.type(f"https://{ZONE}/ *.{ZONE}")
-        talk.expect("address of a page")
+        talk.expect("address of a web page")
         talk.expect(f"[{ZONE} *.{ZONE}]:")
         talk.type(f"www.{ZONE}")
         for question in ("Which email", "Do you agree", "Which DNS host"):
@@ -755,7 +755,7 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
         pytest.param(
             "", {"ca.letsencrypt.directory": "https://x.test/dir"}, "another ca.letsencrypt.directory", id="ca"
         ),
-        pytest.param("agree_terms = true", {}, "the terms of no CA", id="terms"),
+        pytest.param("agree_terms = true", {}, "does not agree to the terms of service of a CA", id="terms"),
     ],
 )
 def test_what_stands_otherwise_is_not_passed_over(
@@ -812,14 +812,14 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
     assert answered(newcomer, f"www.{ZONE}")[0] == 0
     before = newcomer.config.read_text()
     with Dialogue.start(newcomer.argv(), newcomer.workspace.path, newcomer.workspace.env) as talk:
-        talk.answer("There is a configuration already", "n")
+        talk.answer("There already is a configuration", "n")
         assert talk.end() == 2
     assert newcomer.config.read_text() == before
     argv = newcomer.argv("--deploy", "none")
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
-        talk.answer("There is a configuration already", "")
+        talk.answer("There already is a configuration", "")
         talk.answer("Which domain", ZONE)
-        talk.answer("Does the account", "n")
+        talk.answer("Can the account", "n")
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
         talk.answer("Renew automatically", "n")
@@ -840,9 +840,9 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", "third-init.test")
-        talk.answer("Does the account rfc2136 of dnsrenew.toml", "perhaps")
+        talk.answer("Can the account rfc2136 in dnsrenew.toml", "perhaps")
         talk.expect("neither yes nor no")
-        talk.answer("Does the account rfc2136 of dnsrenew.toml", "")
+        talk.answer("Can the account rfc2136 in dnsrenew.toml", "")
         talk.expect("Testing")
         talk.expect("✗")
         talk.expect("Which DNS host")
@@ -852,9 +852,9 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", f"WWW.{ZONE}")
-        talk.expect("has a certificate for these domains already")
+        talk.expect("already has a certificate for these domains")
         talk.answer("Which domain", ZONE)
-        talk.answer("Does the account rfc2136 of dnsrenew.toml", "")
+        talk.answer("Can the account rfc2136 in dnsrenew.toml", "")
         talk.expect("works")
         talk.expect("obtained")
         talk.end()
@@ -878,9 +878,9 @@ def test_a_configuration_that_has_its_schedule(newcomer: Newcomer) -> None:
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", ZONE)
-        talk.answer("Does the account", "")
+        talk.answer("Can the account", "")
         talk.answer("dry run at", "n")
-        talk.expect("Done, except that" if halted else "The schedule that is there renews")
+        talk.expect("Done, except that" if halted else "The existing schedule renews")
         assert talk.end() == 0, talk.text
     assert "Renew automatically" not in talk.text
 

@@ -29,7 +29,7 @@ _SEPARATORS: Final = (
     *(" failed. ", " failed: ", " Same for ", " validated ", " installed: ", " written to ", " expired on "),
     *(" was renewed: ", ", next renewal ", " was left out: ", " deferred until ", " is valid until "),
     *(", but it raised ", " cannot be read: ", " cannot be used. ", " cannot be used: ", ", due for renewal "),
-    *(" does not answer: ", " cannot be read by ", " cannot be written: "),
+    *(" does not answer: ", " cannot read ", " cannot be written: "),
 )
 """What stands between the fields of templates."""
 HOSTILE: Final = (f"a b{'a b'.join(_SEPARATORS)}" * 20)[:950]

@@ -261,7 +261,7 @@ def test_sighup_loads_the_app_again(box: AcmeBox, port: int, tmp_path: Path) -> 
         main.write_text("1 / 0\n")
         running.process.send_signal(signal.SIGHUP)
         running.wait_for_line("ZeroDivisionError")
-        running.wait_for_line("The processes that run stay")
+        running.wait_for_line("The running processes keep running")
         assert "Hello" in running.get()[0]
         main.write_text(WSGI.replace("Hello", "Good day"))
         running.process.send_signal(signal.SIGHUP)

@@ -98,7 +98,7 @@ def test_what_is_local(address: str, is_ours: bool) -> None:
     [
         ([PUBLIC, "2003:db8::1"], [PUBLIC], "AAAA record of x.test points to 2003:db8::1", "Correct the AAAA record"),
         ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
-        ([ROUTER], [], "has no such address", "Correct the A record"),
+        ([ROUTER], [], "has no address of that kind", "Correct the A record"),
     ],
 )
 def test_an_address_that_is_not_ours_is_likely_the_reason(

@@ -221,7 +221,7 @@ def test_a_schedule_that_stands_still_is_said(
     halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
     stage([outcome()], None, ActiveSchedule(True, "cron", halt))
     main(line.split())
-    assert ("no cron daemon runs here. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
+    assert ("no cron daemon is running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
 
 
 @pytest.mark.parametrize(
@@ -475,7 +475,7 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
     assert main(["renew", "--dry-run", "--force"]) == 0
     stays = f"The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days)."
     assert capsys.readouterr().out.splitlines()[:4] == [
-        "✓ home dry run at lab-staging succeeded: example.test, *.example.test",
+        "✓ home dry run succeeded at lab-staging: example.test, *.example.test",
         f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
         f"  Nothing was saved but the account at lab-staging. {stays}",

@@ -240,7 +240,7 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
     assert "! No schedule is installed" in out
-    assert "→ This machine has no systemd and no cron, as in a container. Use dnsrenew run" in out
+    assert "→ This machine has neither systemd nor cron, like most containers. Use dnsrenew run" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {
@@ -275,13 +275,13 @@ def test_lingering_is_said(machine: Machine, capsys: pytest.CaptureFixture[str])
     """Lingering is more than a schedule: it is said when it is turned on, and that a removal leaves it."""
     machine()
     assert main(["schedule", "install"]) == 0
-    assert "All services of joe now run while joe is logged out too. To undo that: loginctl" in said(capsys)
+    assert "All services of joe now run even while joe is logged out. To undo that, run: loginctl" in said(capsys)
     run = machine(replace(DEBIAN_USER, lingers=True))
     assert main(["schedule", "install"]) == 0
     assert "logged out" not in said(capsys)
     assert not [line for line in run.ran if "loginctl" in line]
     assert main(["schedule", "remove"]) == 0
-    assert "Other services of joe still run while joe is logged out. To end that: loginctl" in said(capsys)
+    assert "Other services of joe still run while joe is logged out. To stop that, run: loginctl" in said(capsys)
 
 
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,7 +342,7 @@ def test_the_sandbox_follows_the_configuration(
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! a systemd timer of user joe: installed, but not as it would be installed now" in out
+    assert ("! a systemd timer of user joe: installed, but outdated: installing it again would change it") in out
     assert "→ Run: dnsrenew schedule install" in out
     assert main(["schedule", "install"]) == 0
     assert "NoNewPrivileges=yes" not in (units / "dnsrenew.service").read_text()

@@ -93,10 +93,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     for path, said, todo in (
-        (tmp_path, "it is a folder", "Name the file in the folder"),
+        (tmp_path, "it is a folder", "Name a file in that folder"),
         (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
-        (tmp_path / "pipe.toml", "it is a pipe", "Write it to a file"),
-        (Path(os.devnull), "it is a device", "Write it to a file"),
+        (tmp_path / "pipe.toml", "it is a pipe", "Write the configuration to a regular file"),
+        (Path(os.devnull), "it is a device", "Write the configuration to a regular file"),
         (tmp_path / "a\0b", "this is not a valid path", "Check the path."),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -231,7 +231,7 @@ def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -
     (tmp_path / "roots.pem").write_bytes(content)
     (said,) = mistakes(tmp_path, LAB)
     assert (said["line"], said["key"]) == (8, "ca.lab.trust")
-    assert said["found"] == '"roots.pem" contains no certificate in PEM form.'
+    assert said["found"] == '"roots.pem" contains no certificate in PEM format.'
 
 
 @pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])

@@ -173,7 +173,7 @@ def test_any_change_of_a_key(kind: str) -> None:
             said.add("read")
         except ValueError as error:
             said.add(str(error))
-    assert said <= {"read", "not an unencrypted private key in PEM form", "neither an ECDSA nor an RSA key"}
+    assert said <= {"read", "not an unencrypted private key in PEM format", "neither an ECDSA nor an RSA key"}
     assert len(said) > 1
 
 

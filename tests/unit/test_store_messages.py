@@ -87,7 +87,7 @@ def test_messages_within_a_message(outer: Text, likely: str) -> None:
         series([EMPTY_TEXT, "b", as_clause(Message.filled("It is {what}.", {"what": "lost"}))], "; "),
         DOH_TIMEOUT.fill(seconds=59.7, answers=["a", EMPTY_TEXT])[1],
         Message.filled("at most {most:,} domains; {until}", {"most": 1000, "until": "2026-11-26T22:15:20Z"}),
-        Message.filled("{name!r} cannot be the name of a certificate.", {"name": "a'b"}),
+        Message.filled("A certificate cannot have the name {name!r}.", {"name": "a'b"}),
         Message.filled("{a} {b} {c}", {"a": None, "b": True, "c": 10**400}),
         EMPTY_TEXT,
     ],

@@ -36,7 +36,7 @@ CASES = [
     ("contact = [“x”]\r\n", (1, 12), "contact", "straight quotes"),
     ("domains = [\n  “x”,\n]\n", (2, 3), "syntax", "straight quotes"),
     ("store = state\n", (1, 9), "store", "it in quotes"),
-    ("store = 01\n", (1, 10), "store", "one KEY = VALUE in a line"),
+    ("store = 01\n", (1, 10), "store", "one KEY = VALUE per line"),
     ("store = =\n", (1, 9), "store", "text in quotes, a number, true, false"),
     ("store =\n", (1, 8), "store", "a value after ="),
     ("store =", (1, 8), "store", "a value after ="),

@@ -115,7 +115,7 @@ def test_a_foreign_kind_of_key_has_no_name_here() -> None:
 @pytest.mark.parametrize("pem", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_what_is_no_key_is_a_value_error(pem: bytes) -> None:
     """Text that is no key raises ValueError without showing it."""
-    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM form$"):
+    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM format$"):
         x509.key_from_pem(pem)
 
 

@@ -25,12 +25,12 @@ ARGUMENTS_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL_CALLS)
 DOCUMENT_REFUSED_ONE: Final = Text(
     "document-refused",
     "{lines}",
-    "Leave it out of the document; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+    "Remove it from the document; settings for all certificates belong in [fleet.defaults]. Nothing was changed.",
 )
 DOCUMENT_REFUSED: Final = Text(
     "document-refused",
     "{lines}",
-    "Fix these {count} mistakes; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+    "Fix these {count} mistakes; settings for all certificates belong in [fleet.defaults]. Nothing was changed.",
 )
 CONFIG_SYNTAX_ONE: Final = Text("config-syntax", "{lines}", _FIX_ONE)
 CONFIG_SYNTAX: Final = Text("config-syntax", "{lines}", _FIX_ALL)
@@ -135,11 +135,11 @@ TOML_CAUSES: Final = (
     (
         "Expected newline",
         Phrase("There is more text after the value."),
-        Phrase("Write one KEY = VALUE in a line, and text in quotes."),
+        Phrase("Write one KEY = VALUE per line, and text in quotes."),
     ),
     (
         "Invalid initial character for a key",
-        Phrase("TOML does not know such a key."),
+        Phrase("This is not a valid key in TOML."),
         Phrase("Write it with letters, digits, - and _, or in quotes."),
     ),
     ("Invalid statement", Phrase("This line is neither KEY = VALUE nor a [table]."), TOML),

@@ -8,8 +8,8 @@ TITLE: Final = "dnsrenew doctor: {headline}"
 TITLE_SEVERAL: Final = "dnsrenew doctor: {count} certificates"
 HEADING: Final = "What the doctor found"
 MADE: Final = "Made on {time} by dnsrenew {version} on {system}. All times are UTC."
-PRIVATE: Final = "This file may name domains, addresses and paths; read it before you give it to anyone."
-CODE_OF: Final = "The code of the check, for the documents"
+PRIVATE: Final = "This file may contain domains, addresses and paths: read it before you give it to anyone."
+CODE_OF: Final = "The code of the check; use it to search the documentation"
 
 # ── the network ─────────────────────────────────────────────────────────────────────────
 
@@ -22,7 +22,7 @@ WAY_OF_DNS: Final = "How names are resolved"
 NODES: Final = {
     "ca": "CA",
     "internet": "Internet",
-    "provider": "Provider (ISP)",
+    "provider": "Internet provider",
     "router": "Router",
     "host": "This machine",
     "port-80": "Port 80",
