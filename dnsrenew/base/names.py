@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 from dnsrenew.base import texts
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
+_MARKS = "-._。．｡"
+"""Marks that a name can have; IDNA reads the last three as a dot."""
 
 
 class InvalidName(ValueError):
@@ -112,6 +115,9 @@ def _encode(base: str) -> str:
     try:
         return idna.encode(base, uts46=True).decode("ascii")
     except idna.IDNAError as error:
+        mark = next((each for each in base if category(each)[0] in "PSZ" and each not in _MARKS), None)
+        if mark:
+            raise InvalidName(texts.BAD_CHARACTER.format(character=mark)) from None
         raise InvalidName(texts.NOT_INTERNATIONAL.format(error=str(error))) from None
 
 

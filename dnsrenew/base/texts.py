@@ -15,6 +15,7 @@ EXTENSION_MISSING: Final = Text(
 # ── names ───────────────────────────────────────────────────────────────────────────────
 
 NO_IP_ADDRESS: Final = Phrase("not an IP address")
+BAD_CHARACTER: Final = Phrase("it has the character {character}")
 NOT_INTERNATIONAL: Final = Phrase("not an internationalized domain name: {error}")
 TOO_LONG: Final = Phrase("longer than {most} characters")
 EMPTY_LABEL: Final = Phrase("it has an empty label (two dots, or a dot in front)")

@@ -400,7 +400,8 @@ class StatusText:
             return "-"
         life = expiry - certificate.not_before if certificate.not_before else None
         if short:
-            return f"{formatting.date(expiry, self._now, life)}, {formatting.short_distance(expiry, self._now)}"
+            date, distance = formatting.date(expiry, self._now, life), formatting.short_distance(expiry, self._now)
+            return texts.EXPIRY.format(date=date, distance=distance)
         return formatting.when(expiry, self._now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:

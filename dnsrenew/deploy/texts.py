@@ -100,6 +100,12 @@ PROGRAM_FAILED_UNIT: Final = Text(
     "{program} exited with status {status}: {output} The last lines of the journal of {unit}: {journal}",
     "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run dnsrenew deploy {certificate}.",
 )
+NO_SUCH_OWNER: Final = Phrase("there is no such user or group")
+NOT_LISTED: Final = Phrase("it is not in the list of certificates")
+NO_LIST: Final = Phrase("no list of certificates")
+NO_SECRET: Final = Phrase("no secret")
+NO_DATA: Final = Phrase("an answer without `data`")
+NO_TICKET: Final = Phrase("no ticket")
 FILE_GONE: Final = Phrase("{path} is missing")
 FILE_OTHER: Final = Phrase("{path} has other content")
 FILE_OTHER_MODE: Final = Phrase("{path} has another mode or owner")

@@ -29,6 +29,8 @@ IS_MADE: Final = Phrase("A driver MUST be created without error")
 
 RAISED: Final = Phrase("{must}, but it raised {error}")
 DIFFERS: Final = Phrase("{must}, but at {name} {difference}.")
+IS_MISSING: Final = Phrase("{values} is missing")
+EXISTS: Final = Phrase("{values} exists")
 OTHER_TTL: Final = Phrase("{must}, but the TTL at {name} is {found} instead of {expected} seconds.")
 WRONG_TAKEN: Final = Phrase("{must}, but it raised nothing.")
 WRONG_CODE: Final = Phrase("{must}, but it raised {found} ({error})")

@@ -267,7 +267,7 @@ def test_in_chinese(newcomer: Newcomer) -> None:
         talk.answer("哪个邮件地址", "me@example.test")
         talk.answer("服务条款", "")
         talk.answer("DNS 服务商处", "?")
-        talk.expect("您在其处更改")
+        talk.expect("指您在哪家公司修改")
         talk.answer("DNS 服务商处", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text

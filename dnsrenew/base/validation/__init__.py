@@ -18,6 +18,11 @@ HIDDEN: Final = "…"
 """The end of a line that is cut before what can be a secret."""
 _WIDE_BLANK: Final = "\u3000"
 """A blank of the width of a Chinese character."""
+_HALF_WIDTH: Final = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},  # "!" to "~"
+    **str.maketrans("\u3000\xa0、。【】「」“”„«»‘’‚", "  ,.[]" + '"' * 7 + "'" * 3),
+}
+"""What an input method for Chinese, or a word processor, types in place of an ASCII character."""
 _LONGEST: Final = 60
 """Characters of a quoted text; the rest is cut."""
 _MOST: Final = 14
@@ -158,6 +163,12 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     by_lower = {valid.lower(): valid for valid in words}
     close = difflib.get_close_matches(word[:_LONGEST].lower(), by_lower, 1)
     return by_lower[close[0]] if close else None
+
+
+def half_width(text: str) -> str:
+    """Return a text that was typed in full width in ASCII; any other text as it is."""
+    narrow = text.translate(_HALF_WIDTH)
+    return narrow if narrow.isascii() else text
 
 
 def one_of(words: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from dnsrenew import schedule as scheduling
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import Outcome
+from dnsrenew.base.validation.mistakes import half_width
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
@@ -341,7 +342,7 @@ class TerminalPerson:
             raise stopped()
         if is_edited and answer.strip():
             self._typed.append(answer.strip())
-        return answer.strip()
+        return answer.strip() if prompt.is_secret else half_width(answer.strip())
 
     @staticmethod
     def _keys(*, is_edited: bool) -> AbstractContextManager[None]:

@@ -78,7 +78,7 @@ def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     try:
         text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason="it is not UTF-8") from None
+        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=texts.NOT_UTF_8) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None

@@ -39,7 +39,8 @@ HELP_HOST: Final = Phrase(
 HOST_LINE: Final = Phrase("{name}: {title}")
 NO_HOST_LIKE: Final = Phrase("No DNS host has {word} in its name.")
 THE_ANSWER: Final = Phrase("the answer")
-ANSWER_REFUSED: Final = Phrase("not accepted")
+NOT_UTF_8: Final = Phrase("it is not UTF-8")
+ANSWER_REFUSED: Final = Phrase("This answer is not valid.")
 ABOUT_DELEGATION: Final = Phrase(
     "Another host then holds the values that prove that you control the domain. You set one CNAME record at your "
     "present host, once; dnsrenew shows it and waits for it."
