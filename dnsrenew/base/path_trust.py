@@ -354,10 +354,9 @@ def untrusted_owner(path: str) -> str | None:
 
     None also where Windows does not tell the owner, such as on FAT.
     """
-    if sys.platform != "win32":
-        return None
-    owner = _owner(path)
-    return None if owner is None or owner in _TRUSTED or owner == _user() else owner
+    if sys.platform == "win32" and (owner := _owner(path)) is not None:
+        return None if owner in _TRUSTED or owner == _user() else owner
+    return None
 
 
 if sys.platform == "win32":

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Final
 
-from dnsrenew.base.validation.mistakes import half_width
+from dnsrenew.base.validation import half_width
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation

@@ -152,7 +152,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     found = _installed_plans(host, job, kind)
     if not path and len(found) > 1:
         configs = [each.config for each in found]
-        first = shlex.quote(formatting.relative_path(configs[0], locate.here()))
+        first = shlex.quote(formatting.relative_path(configs[0], sources.here()))
         raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=formatting.listed(configs), first=first)
     removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
     _forget(invocation)

@@ -401,7 +401,7 @@ class StatusText:
         life = expiry - certificate.not_before if certificate.not_before else None
         if short:
             date, distance = formatting.date(expiry, self._now, life), formatting.short_distance(expiry, self._now)
-            return texts.EXPIRY.format(date=date, distance=distance)
+            return texts.EXPIRY_DATE.format(date=date, distance=distance)
         return formatting.when(expiry, self._now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:

@@ -469,7 +469,7 @@ STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL",
 STATUS_COLUMNS_MANUAL: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "DUE", "STATE")
 """The same if nothing renews automatically."""
 RENEWAL_NOW: Final = "now"
-EXPIRY: Final = "{date}, {distance}"
+EXPIRY_DATE: Final = "{date}, {distance}"
 RENEWAL_REASONS: Final = {"ari": "{date} *"}
 RENEWAL_REASON: Final = "{date} {reason}"
 RENEWAL_REASONS_LONG: Final = {"ari": "{date} (suggested by the CA)"}

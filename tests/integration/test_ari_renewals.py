@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from dnsrenew.acme.client import cert_id
-from dnsrenew.renewal.renewal_info import PATIENCE
 from tests.kit.fallback_stage import problem, second_ca
 from tests.kit.load import allowed
 from tests.kit.renew_stage import Stage, certificates

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.cli import main
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import DnsError
-from dnsrenew.extensions.setup.init import questions
+from dnsrenew.extensions.setup.init import draft, questions
 from dnsrenew.extensions.setup.init.draft import read_flag
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
@@ -119,9 +119,9 @@ def test_a_domain_without_a_zone(
 
 def test_what_a_chinese_keyboard_types() -> None:
     """Full-width commas and blanks part the names of a line, and the word that the prompt shows is no address."""
-    assert questions.read_list("a.test，*.a.test、b.test\u3000c.test") == ["a.test", "*.a.test", "b.test", "c.test"]
+    assert draft.read_list("a.test，*.a.test、b.test\u3000c.test") == ["a.test", "*.a.test", "b.test", "c.test"]
     assert questions.contacts("无") == []
-    assert questions.read_list("ａ.test，＊。ａ。test") == ["a.test", "*.a.test"]
+    assert draft.read_list("ａ.test，＊。ａ。test") == ["a.test", "*.a.test"]
     assert [read_flag(each) for each in ("Ｙ", "是", "是的", "ｎｏ", "否")] == [True, True, True, False, False]
 
 

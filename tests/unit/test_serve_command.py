@@ -116,7 +116,7 @@ def test_an_app_in_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def app_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def app_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], int]]:
     """Writes the module ``app_of_test``, which can be imported."""
     monkeypatch.syspath_prepend(tmp_path)
     yield (tmp_path / "app_of_test.py").write_text
@@ -138,7 +138,7 @@ def app_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     ],
     ids=["name", "module", "submodule", "file", "no-colon", "no-name", "path", "number", "function"],
 )
-def test_an_app_that_is_not_there(name: str, code: str, fix: str, app_code: Callable[[str], None]) -> None:
+def test_an_app_that_is_not_there(name: str, code: str, fix: str, app_code: Callable[[str], int]) -> None:
     """A module or a name that is not there is wrong usage, and the message shows the right form."""
     app_code("def application(environ, start_response):\n    pass\nnumber = 4\ndef one(x):\n    pass\n")
     with pytest.raises(ConfigError) as caught:
@@ -158,7 +158,7 @@ def test_an_app_that_is_not_there(name: str, code: str, fix: str, app_code: Call
     ids=["raises", "imports", "syntax", "exits", "factory"],
 )
 def test_an_app_that_cannot_be_imported(
-    code: str, shown: list[str], app_code: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+    code: str, shown: list[str], app_code: Callable[[str], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What an app raises at import is shown as Python shows it."""
     app_code(code)
@@ -169,7 +169,7 @@ def test_an_app_that_cannot_be_imported(
     assert "importlib" not in printed
 
 
-def test_a_factory_is_called(app_code: Callable[[str], None]) -> None:
+def test_a_factory_is_called(app_code: Callable[[str], int]) -> None:
     """A function without arguments that returns the app may be written with its parentheses."""
     app_code("async def app(scope, receive, send):\n    pass\ndef make():\n    return app\n")
     for name in ("make", "make()"):

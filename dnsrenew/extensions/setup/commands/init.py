@@ -16,7 +16,7 @@ from dnsrenew import schedule as scheduling
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import Outcome
-from dnsrenew.base.validation.mistakes import half_width
+from dnsrenew.base.validation import half_width
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
