@@ -173,6 +173,8 @@ def test_no_handshake_fails_across_three_renewals(name: str, tmp_path: Path) -> 
         load.wait_until_open()
         if name == "mtls_app.py":
             refuses_others(port.number)
+        if name.startswith("hypercorn"):
+            assert over_http2(tmp_path, port.number) == f"{EXAMPLES[name]} 2"
         with load.running(2, RATE):
             serial, moment = "", 0.0
             for _ in range(3):
@@ -181,6 +183,16 @@ def test_no_handshake_fails_across_three_renewals(name: str, tmp_path: Path) -> 
             load.wait_for(serial, since=moment + SECONDS, count=STARTED)  # by now no worker has the old one
             assert load.others(serial, since=moment + SECONDS) == []
     assert load.failures == []
+
+
+def over_http2(folder: Path, port: int) -> str:
+    """Return what curl gets with one request, and in which version of HTTP."""
+    root = folder / "root.pem"
+    root.write_text(issuer("Stage CA 1").pem)
+    known = ["--cacert", str(root), "--resolve", f"{DOMAIN}:{port}:127.0.0.1"]
+    command = ["curl", "--silent", "--show-error", "--http2", "--write-out", " %{http_version}", *known]
+    done = subprocess.run([*command, f"https://{DOMAIN}:{port}/"], capture_output=True, text=True, check=False)
+    return done.stdout or done.stderr
 
 
 def refuses_others(port: int) -> None:
