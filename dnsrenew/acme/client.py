@@ -31,7 +31,7 @@ from dnsrenew.acme.resources import (
     one_line,
     status_of,
 )
-from dnsrenew.acme.session import AccountIdentity, Session
+from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, Response, retry_after
@@ -44,8 +44,6 @@ from dnsrenew.errors import CAError, Cancelled, Text, about
 
 if TYPE_CHECKING:
     import random
-
-    from dnsrenew.acme.session import Fetcher
 
 
 class CAClient(Orders):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
@@ -25,8 +25,7 @@ from dnsrenew.base.runtime.calls import CircuitBreaker, SingleFlight
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
 
-if TYPE_CHECKING:
-    _MakeSigner = Callable[[Context, Directory, Signer], Signer]
+_MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
 """Problem types of a signature with a key that is not the account's, among other causes."""

@@ -12,6 +12,8 @@ from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, 
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
+from dnsrenew.config.cas import CaTables
+from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.fields import (
     certificate_name,
     choice,
@@ -31,8 +33,6 @@ from dnsrenew.config.schema import FieldScope, Key, Table
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
-    from dnsrenew.config.cas import CaTables
-    from dnsrenew.config.dns_accounts import DnsAccountTables
 
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""

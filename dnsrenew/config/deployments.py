@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
@@ -35,10 +35,7 @@ from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.deploy import entry
 from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.protocol import all_options
-
-if TYPE_CHECKING:
-    from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, all_options
 
 _RUN: Final = "run"
 _KEY_MODE: Final = 0o600

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import Certificate, CertificateSpec
 from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.accounts import AccountPlace, StoredAccount
-from dnsrenew.store.paths import check_name, zone_key
+from dnsrenew.store.paths import HttpResponses, check_name, zone_key
 from dnsrenew.store.records import (
     Debts,
     DiagnosisRecords,
+    Documents,
     NotifiedRecords,
     SavedDeployment,
     ScheduledRuns,
@@ -29,18 +35,10 @@ from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.store.zone_locks import ZoneLocker, ZonePurpose
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
     from dnsrenew.base import x509
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import Certificate, CertificateSpec
-    from dnsrenew.base.runtime import Context
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.paths import HttpResponses
     from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
-    from dnsrenew.store.records import Documents
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
