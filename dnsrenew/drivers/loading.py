@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import extensions
@@ -117,6 +116,8 @@ def _driver_class(name: str) -> Callable[[DriverContext], object]:
 
 
 def _plug_in(name: str) -> Callable[[DriverContext], object]:
+    from importlib.metadata import entry_points  # slow to load, and only plug-ins need it
+
     entry = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
     if entry is None or is_ours(entry.value):
         raise driver_missing(name)
