@@ -60,22 +60,17 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, check: PropagationCheck, found: Placements
     ) -> None:
         """Follow CNAMEs, find zones, and choose the accounts that would write."""
         targets, refused = self._choice.targets(context, identifiers, route, check, persist_record.LABEL)
         for identifier, error in refused.items():
-            placements.block(route, [identifier], error)
+            found.block(route, [identifier], error)
         until = persist_record.end_of(context.clock.now())
         wild = {names.base_domain(identifier) for identifier in identifiers if names.is_wildcard(identifier)}
         for identifier, target in targets.items():
             writers, unable = self._writers(target, route)
-            placements.placements[identifier] = PersistPlacement(
+            found.placements[identifier] = PersistPlacement(
                 identifier,
                 target.name,
                 target.served_zone,

@@ -54,18 +54,13 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        _check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, _check: PropagationCheck, found: Placements
     ) -> None:
         """Find out where the responses are served, and whether the port or folder can be used."""
         try:
-            placements.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
+            found.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
         except AttemptError as error:
-            placements.block(route, identifiers, error)
+            found.block(route, identifiers, error)
 
     def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
         """Return the placement of each identifier, after a check that its responses can be served.

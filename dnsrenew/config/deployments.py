@@ -121,9 +121,7 @@ def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
 
 
 def _reader(option: TargetOption) -> ReadField:
-    if option.kind == "choice":
-        return fields.choice(*option.choices)
-    return _READERS[option.kind]
+    return fields.choice(*option.choices) if option.kind == "choice" else _READERS[option.kind]
 
 
 def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:

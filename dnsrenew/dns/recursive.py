@@ -97,9 +97,7 @@ _LARGEST: Final = 1 << 16
 
 def host_and_port(host: str, port: int) -> str:
     """Return ``HOST[:PORT]`` as in the configuration; a URL is returned unchanged."""
-    if port == _PORT or "://" in host:
-        return host
-    return host_port.join(host, port)
+    return host if port == _PORT or "://" in host else host_port.join(host, port)
 
 
 def recursive_servers(context: Context, configured: Sequence[str]) -> list[Address]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
@@ -24,6 +23,7 @@ from dnsrenew.extensions.doctor.issuer import ca as account
 from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.extensions.doctor.issuer import caa, directory
 from dnsrenew.extensions.doctor.issuer.directory import ClockReading, DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, Stage
 from dnsrenew.store import State
 from tests.kit.clock import START
 from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage

@@ -13,7 +13,6 @@ import dnsrenew.base.http
 from dnsrenew.acme.resources import MAX_WORD, one_line
 from dnsrenew.acme.transport import Directory
 from dnsrenew.base import threads, x509
-from dnsrenew.base.http.stages import ConnectionStages, connect_by_stages
 from dnsrenew.base.model import CA, Check, CheckResult, mac_key_fault, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
@@ -24,6 +23,7 @@ from dnsrenew.extensions.doctor.accounts import accounts
 from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import directory, texts
 from dnsrenew.extensions.doctor.issuer.directory import DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, connect_by_stages
 
 _AT_ONCE: Final = 1.0
 """Seconds."""
