@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dnsrenew.base import checks as caa
+from dnsrenew.base.checks import find, judge_addresses
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import replace
@@ -27,7 +27,7 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     ours = own_addresses([address for its in found.values() for address in its or ()])
     router = public_addresses(facts)
     checks = {
-        name: caa.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, records), blocks=INBOUND)
+        name: judge_addresses(name, its, ours, router=router, proxy=_proxy(name, records), blocks=INBOUND)
         for name, its in found.items()
         if its is not None
     }
@@ -63,7 +63,7 @@ def _found(name: str, records: Mapping[str, NameRecords]) -> list[str] | None:
 
 def _proxy(name: str, records: Mapping[str, NameRecords]) -> str | None:
     its = records.get(name)
-    found = caa.find(its.addresses, its.chain) if its is not None else None
+    found = find(its.addresses, its.chain) if its is not None else None
     return None if found is None else found[0]
 
 
@@ -81,7 +81,7 @@ def judge_proxy(name: str, records: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
     if records.existence == "unknown":
         return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
-    found = caa.find(records.addresses, records.chain)
+    found = find(records.addresses, records.chain)
     if found is None:
         return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found
