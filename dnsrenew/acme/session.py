@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import Authorization, Challenge, Order
+from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response, retry_after
 from dnsrenew.base.runtime import Context
@@ -206,7 +206,7 @@ class Fetcher:
             raise problems.malformed(text, response, resource=resource) from None
         try:
             return parse(body)
-        except resources.MalformedResource as error:
+        except MalformedResource as error:
             raise problems.malformed(error.text, response, **error.fields) from None
 
     def each(self, context: Context, calls: Sequence[Callable[[], T]]) -> list[T]:

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from dnsrenew.acme import CAClient, Challenge
-from dnsrenew.base import checks, names
+from dnsrenew.base import names
+from dnsrenew.base.checks.addresses import by_family, judge_addresses
 from dnsrenew.base.model import Propagation, PropagationCheck, Route
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.runtime import Context
@@ -240,9 +241,9 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
     if not found:
         return error
     ours = own_addresses([address for each in found.values() for address in each])
-    verdicts = [checks.judge_addresses(name, each, ours) for name, each in found.items()]
-    where = {name: checks.by_family(each) for name, each in found.items()}
-    error.with_evidence(addresses=where, ours=checks.by_family(ours))
+    verdicts = [judge_addresses(name, each, ours) for name, each in found.items()]
+    where = {name: by_family(each) for name, each in found.items()}
+    error.with_evidence(addresses=where, ours=by_family(ours))
     likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
     return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dnsrenew.base.checks import find, judge_addresses
+from dnsrenew.base.checks.addresses import find, judge_addresses
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import replace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dnsrenew.base import names
-from dnsrenew.base.checks import is_local
+from dnsrenew.base.checks.addresses import is_local
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_public_suffix
 from dnsrenew.config.cas import is_built_in
