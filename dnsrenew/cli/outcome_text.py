@@ -7,8 +7,7 @@ import sys
 from datetime import datetime
 from typing import Final
 
-from dnsrenew.base.model import Attempt, DeploymentResult, Outcome
-from dnsrenew.base.model.result import first_sentence, is_skip
+from dnsrenew.base.model import Attempt, DeploymentResult, Outcome, first_sentence, is_skip
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow

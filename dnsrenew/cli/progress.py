@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.events import Event
-from dnsrenew.base.model.result import first_sentence
+from dnsrenew.base.model import first_sentence
 from dnsrenew.base.names import relative
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts

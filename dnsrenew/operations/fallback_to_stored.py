@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from dnsrenew.base.model import Certificate, Outcome, RenewalFailed, rfc3339
-from dnsrenew.base.model.result import describe_route, first_sentence, is_skip
+from dnsrenew.base.model import Certificate, Outcome, RenewalFailed, describe_route, first_sentence, is_skip, rfc3339
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError, short_time
 from dnsrenew.operations import texts
 
