@@ -16,10 +16,12 @@ from typing import Any
 import dns.rcode
 import pytest
 
-from tests.kit.program import Case, Kept, check_error, failed, run_inside
+from tests.kit.program import Case, Kept, WorkspaceHere, check_error, failed, run_inside
 from tests.lab.dnsforwarder import DnsForwarder, Query, Stale, rcode
 from tests.lab.lab import Lab
 from tests.lab.workspace import Workspace
+
+WORKSPACE = WorkspaceHere
 
 Breaking = Callable[[Workspace, ExitStack], Mapping[str, Any]]
 

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.kit.program import WorkspaceHere
 from tests.lab.workspace import Workspace
+
+WORKSPACE = WorkspaceHere
 
 NOT_OF_THE_LAB: Final = {"schedule"}
 """Nothing renews by itself on a machine that runs tests."""
