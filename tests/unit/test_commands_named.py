@@ -256,7 +256,7 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
     "import PATH": (lambda place: place.empty("import"), {1, 2}),
 }
 
-# What needs more than a lab in memory: why, and the tests that type the command where it is named, or that run it there.
+# What needs more than a lab in memory: why, and the tests that type the command where it is named, or run it there.
 ELSEWHERE: Final = {
     "cron, sudo or a timer runs it, on a machine of its own": {
         "renew --scheduled": "integration/test_schedule_cron:",
