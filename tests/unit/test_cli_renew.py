@@ -50,6 +50,7 @@ from tests.kit.cli_stage import (
     outcome,
     unhappy,
 )
+from tests.kit.memory_lab import MemoryWorkspace
 
 Stage = Callable[..., FakeRenewer]
 LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
@@ -982,3 +983,15 @@ def test_a_cause_is_said_once(code: str, check: str, is_shown: bool) -> None:
     error = DnsError(code, "No zone was found.", fix="Check the name.", evidence={"checks": [found]})
     text = " ".join(OutcomeText(now(), None, verbose=False).lines(outcome(status="failed", error=error)))
     assert ("It is misspelt." in text) is is_shown
+
+
+def test_a_route_that_was_not_tried_is_called_skipped_everywhere(workspace: MemoryWorkspace) -> None:
+    """The lines of the steps and the summary agree on what became of a route, and on how long it took."""
+    workspace.write({"certificate": [{"name": "home", "domains": ["a.other.test"]}]})
+    done = workspace.run("renew")
+    assert "home: ✗ skipped dns-01 at lab: " in done.stderr
+    assert re.search(r"^  skipped +dns-01 at lab$", done.stdout, re.MULTILINE), done.stdout
+    assert "tried" not in done.stdout
+    workspace.write({"certificate": [{"name": "home", "domains": ["example.test"]}]})
+    steps = [float(each) for each in re.findall(r"\(([\d.]+) s\)", workspace.run("renew").stderr)]
+    assert sum(steps[:-1]) == pytest.approx(steps[-1], abs=0.05 * len(steps))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
-from dnsrenew.base.validation import half_width, kind, nearest, one_of, quoted
+from dnsrenew.base.validation import Mistake, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
@@ -232,6 +232,7 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     for key, near in others.items():
         yield partial(_refuse_unknown, key, near)
     yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
+    yield partial(_check_secrets, draft, provider, options)
 
 
 def _refuse_host(given: object) -> None:
@@ -239,7 +240,7 @@ def _refuse_host(given: object) -> None:
     raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, found=found, expected=texts.HOST_EXPECTED)
 
 
-def _refuse_unknown(key: str, near: str) -> None:
+def _refuse_unknown(key: str, near: str | None) -> None:
     fields = {"found": UNKNOWN_KEY, "expected": one_of(_ANSWERS)}
     raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near, **fields)
 
@@ -251,13 +252,33 @@ def _keep_zones(draft: InitDraft, value: Any) -> None:
     draft.account_zones = tuple(zones)
 
 
-def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the keys that are no options of the host, and nearest to that of another answer, with that."""
+def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the keys that are no options of the host: tables, and what is nearest to another answer, with that."""
     if provider.any_options:
         return {}
     known = [*provider.options, *_ANSWERS]
     found = {key: nearest(key, known) for key in options if key not in provider.options}
-    return {key: near for key, near in found.items() if near and near not in provider.options}
+    return {
+        key: near for key, near in found.items() if near not in provider.options and (near or _has_tables(options[key]))
+    }
+
+
+def _has_tables(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(each, Mapping) for each in value))
+
+
+def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
+    """Check that the secrets can be used that are given, or stand in a file or in the environment.
+
+    :raises ConfigError: with a mistake for each that cannot.
+    """
+    faults = {
+        key: account_test.secret_fault(draft, provider, key, value)
+        for key, value in options.items()
+        if provider.is_secret(key)
+    }
+    if found := [Mistake("", None, key, fault, texts.SECRET_EXPECTED) for key, fault in faults.items() if fault]:
+        raise account_test.options_wrong(found)
 
 
 def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
