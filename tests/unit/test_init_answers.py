@@ -76,7 +76,7 @@ def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixt
         (8, "resolver.nameservers", None),
         (3, "auth_token", None),
     ]
-    assert f"{answers}:5: contact: nomail is not an email address. Give one such as" in shown
+    assert f"{answers}:5: contact: nomail is not an email address. Enter one such as" in shown
     assert f'{answers}:6: rehearse: "maybe" is not valid here. Use true or false.' in shown
 
 
