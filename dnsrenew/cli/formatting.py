@@ -20,7 +20,7 @@ _CHINESE: Final = (range(0x3000, 0xA000), range(0xFF00, 0xFFF0))
 """Characters and marks, and full-width forms of marks."""
 # Compiled on first use: so large a class takes five milliseconds.
 _CHINESE_WORD: Final = (
-    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？]+|.)"
+    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？（）「」『』《》“”‘’]+|.)"
     "[，。、；：！？）」』》”’…\ue000-\ue005]*"
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""

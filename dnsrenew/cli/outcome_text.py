@@ -258,7 +258,7 @@ class OutcomeText:
         )
         if max(map(formatting.width, lines)) <= columns:
             return lines
-        names = ", ".join(files)
+        names = texts.SEPARATOR.join(files)
         width = max(map(formatting.width, labels))
         if formatting.width(shown) + width + 4 <= columns:
             row = (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dnsrenew.cli import main
 from dnsrenew.dns.texts import NO_ZONE
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.setup.init import draft, questions
 from dnsrenew.extensions.setup.init.draft import read_flag
+from dnsrenew.extensions.setup.init.host_question import _ask_option
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
 
@@ -141,6 +144,15 @@ def test_what_a_chinese_keyboard_types() -> None:
     assert questions.contacts("无") == []
     assert draft.read_list("ａ.test，＊。ａ。test") == ["a.test", "*.a.test"]
     assert [read_flag(each) for each in ("Ｙ", "是", "是的", "ｎｏ", "否")] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("word", ["none", "无", "-"])
+def test_an_option_that_is_left_out(word: str) -> None:
+    """The word that the prompt of an optional option shows leaves it out."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    person: Any = SimpleNamespace(ask=lambda prompt: word if prompt.shown == "none" else None)
+    assert _ask_option(person, provider, "tsig_name", provider.options["tsig_name"], "") == ""
 
 
 def test_answers_in_full_width(

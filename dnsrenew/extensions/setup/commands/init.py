@@ -246,7 +246,8 @@ class InitSteps:
 
 _LONGEST: Final = 4096
 """Bytes of a line that a terminal passes on."""
-_HELP: Final = "?"
+_HELP: Final = ("?", "\uff1f")
+"""Also as a Chinese keyboard has it, before a word that is no ASCII."""
 
 
 class TerminalPerson:
@@ -271,7 +272,7 @@ class TerminalPerson:
             if not answer.startswith(_HELP):
                 self._memory.keep(prompt, answer or prompt.default)
                 return answer or prompt.default
-            word = answer.removeprefix(_HELP).strip()
+            word = answer[1:].strip()
             for line in prompt.search(word) if word and prompt.search else (prompt.help,):
                 self.say(line)
 

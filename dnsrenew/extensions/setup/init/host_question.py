@@ -23,7 +23,7 @@ from dnsrenew.drivers.ways import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question, ask_flag
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag
 
 PROVIDER: Final = "provider"
 ZONES: Final = "zones"
@@ -170,6 +170,7 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
+        answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
         elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
