@@ -329,12 +329,7 @@ _COMMANDS: Final = {
         ),
         "In a pipe or a file, --kind prints only the text of the file.",
     ),
-    "schedule remove": Command(
-        "stop renewing automatically",
-        (),
-        (_KIND,),
-        (("dnsrenew schedule remove", ""),),
-    ),
+    "schedule remove": Command("stop renewing automatically", (), (_KIND,), (("dnsrenew schedule remove", ""),)),
     "run": Command(
         "renew in the foreground, for containers",
         (),
@@ -349,10 +344,7 @@ _COMMANDS: Final = {
             Option("--jitter", "delay each check by a random time of up to TIME", "TIME", "duration", default=0.0),
             WORKERS,
         ),
-        (
-            ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
-            ("kill -HUP PID", "read the configuration again"),
-        ),
+        (("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""), ("kill -HUP PID", "read the configuration again")),
         "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
         "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
         "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "
