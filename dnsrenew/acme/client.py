@@ -74,7 +74,7 @@ class CAClient(Orders):
         The requests are concurrent. A failure is a value, and a failure of the whole CA is requested only once. An
         answer after the deadline of the context counts as late.
 
-        :param cert_ids: from :func:`dnsrenew.acme.ari.cert_id`.
+        :param cert_ids: from :func:`dnsrenew.acme.client.cert_id`.
         :raises Cancelled: the context was cancelled. Nothing else is raised.
         """
         return fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)

@@ -60,7 +60,7 @@ EXCEPTIONS: Final = {
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
-    ("deploy/json_rpc.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
+    ("deploy/http_api.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
     ("acme/new_order.py", "wait"): "a pace, which knows its end",
     ("acme/session.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",

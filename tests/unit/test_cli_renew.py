@@ -32,9 +32,9 @@ from dnsrenew.errors import (
     LockedError,
     StoreError,
 )
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
-from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.machine import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import (
     ROUTE,

@@ -14,7 +14,7 @@ from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, RunningSchedule
-from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.machine import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
 from tests.kit.memory_lab import MemoryWorkspace

@@ -18,7 +18,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew.base import x509
-from dnsrenew.cli import arguments, formatting, typed
+from dnsrenew.cli import arguments, formatting, invocation
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import Text
 from dnsrenew.testing.box.resources import AcmeProblem
@@ -55,8 +55,8 @@ def test_each_is_understood() -> None:
 def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program outside PATH is named by its path; the configuration that was named, where a command reads one."""
     monkeypatch.setattr(formatting, "typed", formatting.typed)
-    monkeypatch.setattr(typed, "_program", lambda: "/opt/dnsrenew")
-    typed.use("a b.toml")
+    monkeypatch.setattr(invocation, "_program", lambda: "/opt/dnsrenew")
+    invocation.type_commands("a b.toml")
     shown = {
         "Run dnsrenew init again.": "Run /opt/dnsrenew init again.",
         "Name the folder: dnsrenew import PATH": "Name the folder: /opt/dnsrenew import PATH",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.cli.typed import config_option
+from dnsrenew.cli.invocation import config_option
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings

@@ -216,7 +216,7 @@ def _time(record: Record) -> datetime | None:
 
 
 class Doctor:
-    """See :class:`dnsrenew.operations.listeners.DiagnosisMaker`."""
+    """See :class:`dnsrenew.operations.event_log.DiagnosisMaker`."""
 
     def diagnose(
         self,

@@ -63,10 +63,10 @@ _COMMANDS: Final = {
 
 def _run(_name: str) -> Runner:
     """Return the function that runs the command, with its texts in the language of the program."""
-    from dnsrenew.cli import language
+    from dnsrenew.cli import formatting
     from dnsrenew.extensions.serve import texts
 
-    language.translate(texts)
+    formatting.translate(texts)
     from dnsrenew.extensions.serve.command import serve
 
     return serve

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers import find_provider, zone_for
+from dnsrenew.drivers.catalogue import find_provider, zone_for
 from tests.kit.host_work import FAULTS, Work, always, each_fault, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record
 from tests.kit.memory_lab import MemoryLab, MemoryStage

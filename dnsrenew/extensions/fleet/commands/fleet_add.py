@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.confirm import confirm
+from dnsrenew.cli.invocation import confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config.sources import here

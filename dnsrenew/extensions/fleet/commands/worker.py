@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import sentences
+from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import ERROR, LineFields

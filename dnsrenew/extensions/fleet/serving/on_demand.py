@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.extensions.fleet.database.pace import DemandRate
     from dnsrenew.extensions.fleet.serving.loading import ServerThreads
-    from dnsrenew.serving.server_warnings import ServerWarnings
+    from dnsrenew.serving.recorded_context import ServerWarnings
 
 THREADS: Final = 4
 MOST_EACH: Final = THREADS - 1

@@ -19,7 +19,7 @@ from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
 from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, ServerThreads
 from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
 from dnsrenew.operations.event_log import EventLog
-from dnsrenew.serving.server_warnings import ServerWarnings
+from dnsrenew.serving.recorded_context import ServerWarnings
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config
 from dnsrenew.config.sources import here

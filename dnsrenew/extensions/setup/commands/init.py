@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew import schedule as scheduling
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import Outcome
@@ -21,8 +20,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.error_text import lines
-from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
+from dnsrenew.cli.invocation import Invocation, config_option
 from dnsrenew.cli.line_editor import LineEditor, can_edit, keys_alone
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
@@ -30,7 +29,6 @@ from dnsrenew.cli.progress import Progress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.cli.typed import config_option
 from dnsrenew.config import Config, sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
@@ -63,6 +61,7 @@ from dnsrenew.extensions.setup.init.texts import (
     SHOWN_YES,
 )
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
+from dnsrenew.schedule import host as scheduling
 from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────

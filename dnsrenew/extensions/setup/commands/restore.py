@@ -10,8 +10,8 @@ from typing import Final
 
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import bold, dim, green, yellow
 from dnsrenew.config import sources
 from dnsrenew.extensions.setup.archive import restore as operation

@@ -19,7 +19,7 @@ from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.ways import find_other, is_called, is_named
+from dnsrenew.drivers.scripts import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import account_test, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, TABLES

@@ -14,7 +14,7 @@ from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import StoreError
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 
 _GOOD: Final = (0, 3)

@@ -27,7 +27,7 @@ from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.extensions.watch.notify import texts
 from dnsrenew.extensions.watch.notify.message import News, OutgoingMessage, compare, compose, reason_of, test_message
 from dnsrenew.locale import language_of
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 
 if TYPE_CHECKING:
     import threading
