@@ -995,3 +995,15 @@ def test_a_route_that_was_not_tried_is_called_skipped_everywhere(workspace: Memo
     workspace.write({"certificate": [{"name": "home", "domains": ["example.test"]}]})
     steps = [float(each) for each in re.findall(r"\(([\d.]+) s\)", workspace.run("renew").stderr)]
     assert sum(steps[:-1]) == pytest.approx(steps[-1], abs=0.05 * len(steps))
+
+
+@pytest.mark.parametrize(
+    ("head", "certificate"), [("", "[[certificate]]\ndomains = ['a.duckdns.org']\n"), ("agree_terms = true\n", "")]
+)
+def test_what_check_refuses_is_refused_by_renew(workspace: MemoryWorkspace, head: str, certificate: str) -> None:
+    """Without an agreement to the terms, or without a certificate, both end with 2 before anything is sent."""
+    workspace.write_text(f"{head}[dns.home]\nprovider = 'duckdns'\ntoken = 'env:CANARY'\n{certificate}")
+    done = [workspace.run(command) for command in ("check", "renew")]
+    assert [each.returncode for each in done] == [2, 2]
+    key = "agree_terms" if certificate else "certificate"
+    assert all(f"{key}: This key is missing." in each.stderr for each in done), done
