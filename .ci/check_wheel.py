@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MAN_PAGE = re.compile(r"dnsrenew-[^/]+\.data/data/share/man/man1/dnsrenew\.1")
 ALLOWED = re.compile(
-    rf"dnsrenew/.+\.(css|po|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
+    r"dnsrenew/.+\.(css|po|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
+    r"|dnsrenew/cli/shells/dnsrenew\.\w+|dnsrenew/schedule/templates/\w+\.\w+"
     rf"|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
 )
 
@@ -17,7 +18,11 @@ ALLOWED = re.compile(
 def faults(names: set[str]) -> Iterator[str]:
     """Yield what is wrong with the list of files."""
     package = ROOT / "dnsrenew"
-    modules = {path.relative_to(ROOT).as_posix() for kind in ("*.py", "*.css", "*.po") for path in package.rglob(kind)}
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
     providers = {f"dnsrenew/_providers/{path.name}" for path in (ROOT / "providers").glob("*.toml")}
     for name in sorted({"dnsrenew/py.typed", *modules, *providers} - names):
         yield f"{name} is missing"
