@@ -5,14 +5,12 @@ pytest loads it at every start, also for projects that do not use it, so it impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from dnsrenew.testing.box.acme_box import AcmeBox
+from dnsrenew.testing.box.acme_box import AcmeBox
 
 _CHECK = "driver_check"
 

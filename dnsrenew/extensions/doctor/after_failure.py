@@ -7,20 +7,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Change, Check, Diagnosis, Outcome, rfc3339
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor.examine import Key, examine, jobs, run_all
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import TABLE
+from dnsrenew.renewal.batch import LazyServices
+from dnsrenew.store import Store
+from dnsrenew.store.records import Record
 
 if TYPE_CHECKING:
     from functools import partial
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.batch import LazyServices
-    from dnsrenew.store import Store
-    from dnsrenew.store.records import Record
 
 SECONDS: Final = 5.0
 """For all failures of a run."""

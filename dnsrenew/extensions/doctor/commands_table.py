@@ -37,7 +37,7 @@ _COMMANDS: Final = {
         "For each certificate it says by which route it can be renewed now, or the one thing to do next. The exit "
         "status is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit "
         "status is 2.",
-    ),
+    )
 }
 
 

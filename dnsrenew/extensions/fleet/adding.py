@@ -12,32 +12,24 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final, Self
 
-from dnsrenew.base.model import Deployment, GivenRequest, Profile, RenewBefore, Route
+from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, RenewBefore, Route
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
 from dnsrenew.config import texts as config_texts
-from dnsrenew.config.documents import TAGS, documents_error
+from dnsrenew.config.documents import TAGS, CertificateDocuments, documents_error
 from dnsrenew.config.loader import read_file
-from dnsrenew.config.schema import MistakeReport, Unlocated, as_table
+from dnsrenew.config.schema import FieldScope, MistakeReport, Unlocated, as_table
 from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
-from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
-
-if TYPE_CHECKING:
-    from typing import IO, Self
-
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.config import Config
-    from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.config.schema import FieldScope
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.wanted import Origin
+from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, Origin, WantedCertificates
 
 _LONGEST: Final = 1 << 20
 """Bytes of a line."""

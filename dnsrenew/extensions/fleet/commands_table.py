@@ -52,10 +52,7 @@ _COMMANDS: Final = {
     "fleet add": Command(
         "add or change certificates, all or none",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
-        examples=(
-            ("dnsrenew fleet add customers.jsonl", ""),
-            ("dnsrenew fleet add -", ""),
-        ),
+        examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
         notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. [fleet.defaults] "
         "supplies keys that are missing. A line can change a certificate that has tags, or take one of its domains, "
         "only if the line has one of these tags.",
@@ -69,10 +66,7 @@ _COMMANDS: Final = {
             YES,
             wait_option(OTHER_RUN),
         ),
-        (
-            ("dnsrenew fleet remove shop.example.com", ""),
-            ("dnsrenew fleet remove --tag customer-7 --revoke", ""),
-        ),
+        (("dnsrenew fleet remove shop.example.com", ""), ("dnsrenew fleet remove --tag customer-7 --revoke", "")),
         "Without --revoke they stay valid at the CA until they expire. Servers stop serving them within seconds.",
     ),
     "fleet status": Command(

@@ -13,18 +13,23 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
+from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database import texts as store_texts
 from dnsrenew.extensions.fleet.database.connection import connection_options
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.pace import SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.extensions.fleet.status import note_tables
@@ -32,13 +37,6 @@ from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.config import Config
-    from dnsrenew.errors import StoreError
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 

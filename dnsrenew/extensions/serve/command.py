@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,9 @@ from dnsrenew.base import host_port, threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.systemd_notify import ServiceNotifier
 from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
+from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.serve import texts
@@ -27,14 +30,10 @@ from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, listen_a
 from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE
+from dnsrenew.serving.served import Served
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
-
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.serving.served import Served
 
 _PACKAGES: Final = {"a2wsgi": (1, 10), "uvicorn": (0, 47)}
 """What the extra serve installs, and from which version on it can be used."""

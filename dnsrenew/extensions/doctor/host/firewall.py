@@ -123,11 +123,7 @@ def judge_firewall(
 
 
 def _closed(
-    port: int,
-    closed: Sequence[Family],
-    found: Mapping[Family, Judgement],
-    rules: RuleDump,
-    before: Sequence[str],
+    port: int, closed: Sequence[Family], found: Mapping[Family, Judgement], rules: RuleDump, before: Sequence[str]
 ) -> Check:
     one = found[closed[0]].evidence
     evidence = {"port": port, "families": [LABELS[family] for family in closed], **one}

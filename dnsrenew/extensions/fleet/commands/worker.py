@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import ERROR, LineFields
-from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.config import Config
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet.database.server import check_packages
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.errors import DnsRenewError
 
 SECONDS: Final = 75.0
 """From the first signal to the exit: a minute for what is under way, and some seconds to hand back the rest."""

@@ -15,23 +15,21 @@ import weakref
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
+from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTable
 from dnsrenew.extensions.fleet.database.journal import JournalRows
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
-from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store.http_responses import HttpResponses
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.paths import account_label, check_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 _FINGERPRINT_KEY: Final = "fingerprint-key"
 _LENGTH: Final = 32

@@ -7,28 +7,26 @@ import contextlib
 import platform
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
+from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.locks import LockSession
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.accounts import DATA, KEY, NEXT_KEY, WAIT
 from dnsrenew.store.documents import BEGUN, OLD_FILES, ORDER, PARTS
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
+from dnsrenew.store.texts import DamageTexts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import datetime
-
-    from dnsrenew.base.model.certificate import AccountData
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.locks import LockSession
-    from dnsrenew.extensions.fleet.database.seal import Seals
-    from dnsrenew.store.texts import DamageTexts
 
 _READ: Final = "SELECT content FROM dnsrenew_document WHERE name = %s AND kind = %s"
 _MADE: Final = "SELECT made FROM dnsrenew_document WHERE name = %s AND kind = %s"

@@ -9,27 +9,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from dnsrenew.base.model import Notice
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
+from dnsrenew.extensions.fleet.database.connection import Database, Params
 from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text, renames_kind
-from dnsrenew.store.journal import (
-    CLEANUP,
-    CLEANUP_SECONDS,
-    Journal,
-    JournalEntry,
-    JournalPage,
-    WrittenValue,
-    values_of,
-)
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Notice
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.connection import Database, Params
-    from dnsrenew.extensions.fleet.database.locks import LockSession
-    from dnsrenew.store.texts import DamageTexts
+from dnsrenew.extensions.fleet.database.locks import LockSession
+from dnsrenew.store.journal import CLEANUP, CLEANUP_SECONDS, Journal, JournalEntry, JournalPage, WrittenValue, values_of
+from dnsrenew.store.texts import DamageTexts
 
 _LOCK: Final = "journal"
 _DEAD: Final = "(holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive))"

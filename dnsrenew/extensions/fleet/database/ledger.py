@@ -6,18 +6,15 @@ A fleet has hundreds of thousands of them, so only those that an order is about 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
 
+from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
+from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
 from dnsrenew.store.ledger.values import MAX_ENTRIES, LedgerState, RetryAfter, rounded_up
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime
-
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
 
 _SOME: Final = """
 SELECT kind, key, until, since, url FROM dnsrenew_limit WHERE directory = %(directory)s AND key = ANY(%(keys)s)

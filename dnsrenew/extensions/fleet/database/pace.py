@@ -7,17 +7,13 @@ so that a certificate costs about one statement.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
-from dnsrenew.base.runtime.rate_limit import TokenBucket, TokenBuckets
+from dnsrenew.base.runtime.rate_limit import Rate, TokenBucket, TokenBuckets, Waiter
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.runtime.rate_limit import Rate, Waiter
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.store.ledger.values import Limit
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.store.ledger.values import Limit
 
 _TAKE: Final = """
 INSERT INTO dnsrenew_pace AS pace (key, empty_until) VALUES (%(key)s, now() + %(take)s * interval '1 second')

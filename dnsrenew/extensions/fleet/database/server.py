@@ -13,12 +13,12 @@ from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.model import StoreAddress
 from dnsrenew.config import texts as config_texts
+from dnsrenew.config.loader import Draft
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.fleet.database import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.config.loader import Draft
     from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
 PATIENCE: Final = 10.0

@@ -8,12 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.values import Frozen
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.served_certificates import ServedCertificate
+from dnsrenew.extensions.fleet.database.served_certificates import ServedCertificate
 
 THREADS: Final = 4
 QUEUED: Final = 1_000
@@ -32,10 +30,7 @@ class BackgroundLoader:
     """
 
     def __init__(
-        self,
-        threads: ServerThreads,
-        load: Callable[[Sequence[str]], object],
-        failed: Callable[[Exception], object],
+        self, threads: ServerThreads, load: Callable[[Sequence[str]], object], failed: Callable[[Exception], object]
     ) -> None:
         self._stopping = threads.stopping
         self._load = load

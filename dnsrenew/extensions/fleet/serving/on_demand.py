@@ -11,20 +11,16 @@ import re
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import Final
 
 from dnsrenew.base.clients import Clients
+from dnsrenew.base.clock import Clock
 from dnsrenew.errors import DnsRenewError, as_clause
+from dnsrenew.extensions.fleet.database.pace import DemandRate
 from dnsrenew.extensions.fleet.serving import texts
-from dnsrenew.extensions.fleet.serving.loading import PAUSE
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.extensions.fleet.database.pace import DemandRate
-    from dnsrenew.extensions.fleet.serving.loading import ServerThreads
-    from dnsrenew.serving.server_warnings import ServerWarnings
+from dnsrenew.extensions.fleet.serving.loading import PAUSE, ServerThreads
+from dnsrenew.serving.server_warnings import ServerWarnings
 
 THREADS: Final = 4
 MOST_EACH: Final = THREADS - 1

@@ -21,9 +21,12 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from dnsrenew.base.safe_files import OpenFolder, open_folder
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
 from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
@@ -31,11 +34,7 @@ from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
-
-    from dnsrenew.base.secrets import Secret
 
 FORMAT: Final = 1
 HEADER: Final = "archive.json"

@@ -140,11 +140,7 @@ class _Collector:
             elif os.path.lexists(path):
                 self._take(path, name)
         return ConfigFiles(
-            tuple(self._files),
-            tuple(self._left_out),
-            tuple(self._masked),
-            tuple(self._kept),
-            tuple(self._references()),
+            tuple(self._files), tuple(self._left_out), tuple(self._masked), tuple(self._kept), tuple(self._references())
         )
 
     def _references(self) -> Iterator[SecretReference]:

@@ -114,9 +114,7 @@ class CnameWait:
         while missing:
             self._warn_of_mistakes(missing)
             self._context.emit(
-                "cname-waiting",
-                seconds=round(self._elapsed(), 3),
-                servers=[each.to_dict() for each in servers],
+                "cname-waiting", seconds=round(self._elapsed(), 3), servers=[each.to_dict() for each in servers]
             )
             self._check_reachable(servers)
             self._context.wait(self._gap(servers))
@@ -220,13 +218,7 @@ def _silent(record: CnameRecord, servers: Iterable[CnameServer]) -> dict[str, An
 _CNAME: Final = dns.rdatatype.CNAME
 _OTHERS: Final = {
     kind: dns.rdatatype.to_text(kind)
-    for kind in (
-        dns.rdatatype.TXT,
-        dns.rdatatype.A,
-        dns.rdatatype.AAAA,
-        dns.rdatatype.MX,
-        dns.rdatatype.NS,
-    )
+    for kind in (dns.rdatatype.TXT, dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.MX, dns.rdatatype.NS)
 }
 """Types of records beside which a CNAME record cannot stand (RFC 1034 section 3.6.2)."""
 

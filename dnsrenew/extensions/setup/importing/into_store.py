@@ -299,10 +299,7 @@ class MissingTables(Frozen, hidden=("secrets",)):
 
 
 def missing_tables(
-    plan: Plan,
-    there: ConfiguredTables,
-    deployments: Mapping[str, list[FoundDeployment]],
-    taken: Mapping[str, str],
+    plan: Plan, there: ConfiguredTables, deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str]
 ) -> MissingTables:
     """Return the tables of the planned certificates that the configuration lacks.
 

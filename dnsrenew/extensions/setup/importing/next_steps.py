@@ -231,11 +231,7 @@ def old_file_in(deployment: FoundDeployment, files: Sequence[FoundFile], host: H
 _PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
 _FOLDER_OPTIONS: Final = {"certbot": ("--config-dir",), "lego": ("--path",), "acme.sh": ("--home", "--config-home")}
-_FOLDER_VARIABLES: Final = {
-    "certbot": (),
-    "lego": ("LEGO_PATH",),
-    "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME"),
-}
+_FOLDER_VARIABLES: Final = {"certbot": (), "lego": ("LEGO_PATH",), "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME")}
 _SNAP: Final = "snap.certbot.renew"
 
 
