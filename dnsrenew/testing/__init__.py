@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnsrenew.testing.box.acme_box import AcmeBox, acme_box
+    from dnsrenew.testing.box.dns_host import InMemoryDriver
     from dnsrenew.testing.box.resources import IssuedCertificate
     from dnsrenew.testing.driver_check import check_driver
-    from dnsrenew.testing.in_memory import InMemoryDriver
 
 _MODULES = {
     "AcmeBox": "box.acme_box",
-    "InMemoryDriver": "in_memory",
+    "InMemoryDriver": "box.dns_host",
     "IssuedCertificate": "box.resources",
     "acme_box": "box.acme_box",
     "check_driver": "driver_check",

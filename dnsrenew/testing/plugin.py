@@ -5,12 +5,14 @@ pytest loads it at every start, also for projects that do not use it, so it impo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dnsrenew.testing.box.acme_box import AcmeBox
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dnsrenew.testing.box.acme_box import AcmeBox
 
 _CHECK = "driver_check"
 

@@ -12,7 +12,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.pace import SharedBucket, SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.ledger import SharedBucket, SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.clock import FakeClock

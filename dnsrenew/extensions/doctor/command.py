@@ -29,8 +29,7 @@ from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.doctor.examine import examine
 from dnsrenew.extensions.doctor.forms import arranged as sentences
 from dnsrenew.extensions.doctor.forms import texts as form_texts
-from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Group, Section, alike, arrange, group
-from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
 from dnsrenew.extensions.doctor.redaction import Redaction
 from dnsrenew.extensions.doctor.report.page import html
 from dnsrenew.extensions.doctor.router.probe_server import serve

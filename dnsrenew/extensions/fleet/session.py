@@ -27,7 +27,7 @@ from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedSer
 from dnsrenew.extensions.fleet.database import texts as store_texts
 from dnsrenew.extensions.fleet.database.connection import connection_options
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.pace import SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.ledger import SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates

@@ -25,8 +25,16 @@ from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.serve import texts
-from dnsrenew.extensions.serve.redirect import RedirectServer, to_https
-from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, listen_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import (
+    PassedSockets,
+    RedirectServer,
+    close_all,
+    listen_all,
+    open_sockets,
+    passed_sockets,
+    shown,
+    to_https,
+)
 from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE

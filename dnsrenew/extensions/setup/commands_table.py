@@ -132,7 +132,7 @@ def _run(name: str) -> Runner:
         case "export":
             from dnsrenew.extensions.setup.commands.export import export as run
         case "restore":
-            from dnsrenew.extensions.setup.commands.restore import restore as run
+            from dnsrenew.extensions.setup.commands.export import restore as run
         case _:
             raise KeyError(name)
     return run

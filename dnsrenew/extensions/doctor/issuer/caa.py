@@ -14,7 +14,8 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor.facts import ALL, Facts
-from dnsrenew.extensions.doctor.issuer import directory, texts
+from dnsrenew.extensions.doctor.issuer import ca as directory
+from dnsrenew.extensions.doctor.issuer import texts
 from dnsrenew.extensions.doctor.issuer.ca import account_url
 
 Verdicts = Mapping[tuple[str, str], Check]

@@ -19,8 +19,7 @@ from dnsrenew.base.runtime.context import Context
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTable
-from dnsrenew.extensions.fleet.database.journal import JournalRows
+from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTable, JournalRows
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals, place

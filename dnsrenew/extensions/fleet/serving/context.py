@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from dnsrenew.base.names import covers
 from dnsrenew.extensions.fleet.database.served_certificates import SealedPair
-from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, ServerThreads
-from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
+from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.serving.recorded_context import RecordedContext
 
 PATIENCE: Final = 0.05

@@ -15,13 +15,12 @@ from dnsrenew.base.validation.mistakes import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.pace import DemandRate
+from dnsrenew.extensions.fleet.database.ledger import DemandRate
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, Pulse, ServedCertificate, ServedCertificates
 from dnsrenew.extensions.fleet.serving import texts
 from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
-from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, ServerThreads
-from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
+from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.serving.server_warnings import ServerWarnings
 from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS, Limit

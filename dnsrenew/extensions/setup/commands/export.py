@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -17,14 +18,16 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
-from dnsrenew.cli.terminal import dim, green, red, yellow
-from dnsrenew.config import Config
+from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import Config, locate
 from dnsrenew.config.locate import here
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.extensions.setup.archive import export as operation
+from dnsrenew.extensions.setup.archive import export as archive
+from dnsrenew.extensions.setup.archive import restore as restoring
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference
 from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
+from dnsrenew.extensions.setup.archive.restore import RestoreResult
 
 _COMMAND: Final = "dnsrenew export"
 
@@ -36,7 +39,7 @@ def export(invocation: Invocation) -> int:
     :raises StoreError: the store cannot be read, or the file cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
-    to_stdout = options.file == operation.STANDARD_OUTPUT
+    to_stdout = options.file == archive.STANDARD_OUTPUT
     if to_stdout and terminal.json:
         raise usage(texts.STDOUT_AND_JSON, _COMMAND)
     if to_stdout and terminal.out.is_terminal:
@@ -44,15 +47,13 @@ def export(invocation: Invocation) -> int:
     if options.passphrase_file is not None and not options.secrets:
         raise usage(texts.PASSPHRASE_ALONE, _COMMAND)
     config = invocation.config()
-    operation.folder_of(config)  # before the passphrase is asked for
+    archive.folder_of(config)  # before the passphrase is asked for
     passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
     context = invocation.context()
     work = (
         partial(_to_stdout, invocation)
         if to_stdout
-        else partial(
-            operation.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file))))
-        )
+        else partial(archive.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file)))))
     )
     result = invocation.signals.run(partial(work, config, context=context, passphrase=passphrase), cleans_up=True)
     terminal.write_document(result.to_dict())
@@ -192,3 +193,84 @@ def _hidden_input() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(handle, termios.TCSANOW, before)
+
+
+# ── restore ────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew restore``: store and configuration from one file.
+
+_RESTORE_COMMAND: Final = "dnsrenew restore"
+
+
+def restore(invocation: Invocation) -> int:
+    """Restore; return the exit status.
+
+    :raises ConfigError: a configuration is there, or the command line is wrong.
+    :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    path = Path(os.path.abspath(os.path.join(locate.here(), os.path.expanduser(options.file))))
+    target = Path(locate.new_config(options.config, os.environ, locate.here()))
+    restoring.check_free(target)
+    passphrase = None
+    if restoring.is_sealed(path):
+        passphrase = known_passphrase(invocation, _RESTORE_COMMAND)
+    elif options.passphrase_file is not None:
+        raise usage(texts.NOT_SEALED, _RESTORE_COMMAND, path=str(path))
+    context = invocation.context()
+    work = partial(restoring.restore, path, target, context, passphrase=passphrase, insist=options.insist)
+    result = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document(result.to_dict())
+    columns, _ = terminal.err.size()
+    for notice in result.warnings:
+        text = sentences(notice.message, notice.fix)
+        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result(
+            "\n".join([*_restore_lines(result, columns), *_steps(result, columns, is_named=bool(options.config))])
+        )
+    return 0
+
+
+def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
+    """Return what was restored."""
+    certificates = formatting.count(result.certificates, texts.CERTIFICATE)
+    accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
+    if result.sealed:
+        head = texts.RESTORED.format(certificates=certificates, accounts=accounts)
+    else:
+        known = formatting.count(result.keyless, texts.CERTIFICATE)
+        head = texts.RESTORED_WITHOUT_KEYS.format(certificates=known)
+    rows = [(texts.RESTORED_CONFIG, result.config), (texts.RESTORED_STORE, result.store)]
+    lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
+    others = [path for path in result.written if path != result.config]
+    for path in others:
+        lines += formatting.wrap(texts.WROTE.format(path=path), columns, f"{dim('·')} ", "  ")
+    return lines
+
+
+def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> list[str]:
+    """Return what is left to do, in order.
+
+    :param is_named: whether the commands need ``--config`` to find the configuration.
+    """
+    option = f" --config {shlex.quote(str(result.config))}" if is_named else ""
+    steps = []
+    for masked in result.masked:
+        place = f"{masked['file']}:{masked['line']}" if masked["line"] else masked["file"]
+        steps.append(texts.FILL_IN.format(key=masked["key"], place=place))
+    for each in result.references:
+        place = f"{each['file']}:{each['line']}" if each["line"] else each["file"]
+        steps.append(texts.SUPPLY_REFERENCE.format(reference=each["reference"], key=each["key"], place=place))
+    steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
+    steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
+    steps.append(texts.CHECK_FIRST.format(config=option))
+    if result.keyless:
+        keyless = formatting.count(result.keyless, texts.CERTIFICATE)
+        steps.append(texts.RENEW_KEYLESS.format(certificates=keyless, config=option))
+    steps += [texts.DEPLOY_HERE.format(config=option), texts.SCHEDULE_HERE.format(config=option)]
+    lines = ["", bold(texts.IMPORT_NEXT)]
+    for number, step in enumerate(steps, 1):
+        lines += formatting.wrap(step, columns, f"{number:>2}. ", "    ")
+    return lines

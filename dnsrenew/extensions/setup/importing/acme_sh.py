@@ -26,9 +26,8 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundFile,
     HostView,
 )
-from dnsrenew.extensions.setup.importing.on_machine import inside
 from dnsrenew.extensions.setup.importing.pem import PemPair, private_key, read_pair
-from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, read_settings
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 
 _ECC: Final = "_ecc"
 _KINDS: Final[Mapping[str, KeyKind]] = {

@@ -17,8 +17,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import reading
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
-from dnsrenew.extensions.setup.importing.on_machine import inside
-from dnsrenew.extensions.setup.importing.reading import ShellSettings
+from dnsrenew.extensions.setup.importing.reading import ShellSettings, inside
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, route53_account
 
 Options = dict[str, object]

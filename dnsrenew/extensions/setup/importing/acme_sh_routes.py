@@ -16,8 +16,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, servers, texts
 from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
 from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, HostView, shell
-from dnsrenew.extensions.setup.importing.on_machine import inside, script
-from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, script
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 
 ABSENT: Final = frozenset({"", "no"})

@@ -27,8 +27,8 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundRoute,
     HostView,
 )
-from dnsrenew.extensions.setup.importing.on_machine import shown
 from dnsrenew.extensions.setup.importing.pem import private_key, read_pair
+from dnsrenew.extensions.setup.importing.reading import shown
 
 _FILE: Final = "Caddyfile"
 _PLACES: Final = ("etc/caddy/Caddyfile", "usr/local/etc/caddy/Caddyfile", "usr/local/etc/Caddyfile", "etc/Caddyfile",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.extensions.setup.importing import certbot_hooks, certbot_routes, reading, texts
+from dnsrenew.extensions.setup.importing import certbot_hooks, reading, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.model import (
     FileRole,
@@ -176,7 +176,7 @@ def _certificate(
         reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
         notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
         return None
-    routes = certbot_routes.routes(settings, domains, host, notes)
+    routes = certbot_hooks.routes(settings, domains, host, notes)
     programs = certbot_hooks.programs(settings, hooks, routes, notes)
     settings.note_unknown(notes)
     if settings.get("autorenew").lower() == "false":

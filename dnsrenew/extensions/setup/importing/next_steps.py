@@ -28,8 +28,8 @@ from dnsrenew.extensions.setup.importing.model import (
     HostView,
     NotUnderstood,
 )
-from dnsrenew.extensions.setup.importing.on_machine import script
 from dnsrenew.extensions.setup.importing.plan import Kind, Plan
+from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.schedule.detect import detect

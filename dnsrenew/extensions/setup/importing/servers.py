@@ -15,9 +15,8 @@ from dnsrenew.base.users import group_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, HostView, shell
-from dnsrenew.extensions.setup.importing.on_machine import shown
 from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes, shown
 
 NAMES: Final[dict[FileRole, str]] = {
     "certificate": "fullchain.pem",

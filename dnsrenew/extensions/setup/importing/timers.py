@@ -19,8 +19,7 @@ from dnsrenew.base import users
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing.model import HostView
-from dnsrenew.extensions.setup.importing.on_machine import inside, look, shown
-from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, shown
 from dnsrenew.schedule.machine import entries
 
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")

@@ -17,8 +17,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.setup.delegate.route import replace_file
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.account_test import is_reference
-from dnsrenew.extensions.setup.init.answers import TABLES, Answers
+from dnsrenew.extensions.setup.init.answers import TABLES, Answers, is_reference
 from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft
 from dnsrenew.extensions.setup.init.questions import contacts
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.init import account_test, deployments, texts
+from dnsrenew.extensions.setup.init import answers as account_test
 from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init import deployments, texts
 from dnsrenew.extensions.setup.init.answers import Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft
 from dnsrenew.extensions.setup.init.host_question import PROVIDER, host_forms

@@ -14,7 +14,7 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, writing
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.account_test import is_reference, tables_wrong
+from dnsrenew.extensions.setup.init.answers import is_reference, tables_wrong
 from dnsrenew.extensions.setup.init.appending import appended, replace_config
 from dnsrenew.extensions.setup.init.draft import InitDraft
 from dnsrenew.extensions.setup.init.host_question import asked_options

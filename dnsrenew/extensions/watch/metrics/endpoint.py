@@ -8,22 +8,24 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol, get_args
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit
-from dnsrenew.base.model import Outcome
+from dnsrenew.base.model import CertificateSpec, CertificateState, CertificateStatus, Outcome
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.safe_files import ForeignLinkError, replace_file
 from dnsrenew.base.small_server import SmallHandler, SmallServer
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError, DnsRenewError, as_clause
+from dnsrenew.deploy.entry import entries
+from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
 from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun, collect, last_run
-from dnsrenew.extensions.watch.metrics.exposition import CONTENT_TYPE, Health, exposition, health
+from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
+from dnsrenew.renewal.after_run import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
 
@@ -231,3 +233,213 @@ def _warn(context: Context, path: str, error: OSError) -> None:
         context.warn(*texts.UNWRITABLE_FULL.fill(path=path))
     else:
         context.warn(*texts.UNWRITABLE.fill(path=path, cause=error.strerror or type(error).__name__))
+
+
+# ── collect ────────────────────────────────────────────────────────────────────────────
+
+# The numbers about the certificates, read from the store.
+
+_GOOD: Final = (0, 3)
+"""Exit statuses: nothing needs attention; another run holds a lock, and nothing failed."""
+
+
+class CertificateNumbers(Frozen, kw_only=True):
+    """What the metrics tell about one certificate.
+
+    :ivar status: its status.
+    :ivar failures: the failed runs in a row.
+    :ivar deployed: whether each target has the certificate in force, by kind of target and target.
+    """
+
+    status: CertificateStatus
+    failures: int = 0
+    deployed: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+
+
+class LastRun(Frozen):
+    """The last run.
+
+    :ivar time: its end, in UTC.
+    :ivar success: whether it was not interrupted and no certificate needs attention.
+    """
+
+    time: datetime
+    success: bool
+
+
+def last_run(outcomes: Sequence[Outcome] | None, now: datetime) -> LastRun:
+    """Return the run that ends now.
+
+    :param outcomes: None if it failed as a whole.
+    """
+    return LastRun(now, outcomes is not None and exit_status(outcomes, now) in _GOOD)
+
+
+def collect(config: Config, store: Store, clock: Clock) -> list[CertificateNumbers]:
+    """Return the numbers of all certificates: those of the configuration, then those that it no longer names.
+
+    :raises StoreError: ``store-not-private``: others can change the store.
+    """
+    store.check_ground()
+    context = Context(clock=clock)  # without listeners: only a run reports damage
+    orphans = unconfigured(config, store)
+    return [
+        *(_numbers(spec, store, context) for spec in config.certificates),
+        *(CertificateNumbers(status=unconfigured_status(name, orphans[name], store)) for name in orphans),
+    ]
+
+
+def _numbers(spec: CertificateSpec, store: Store, context: Context) -> CertificateNumbers:
+    status = status_of(spec, store, context)
+    deployed = _deployed(spec, status, store) if spec.deploy else {}
+    failures = 0 if status.last_failure is None else _failures(status, store)
+    return CertificateNumbers(status=status, failures=failures, deployed=deployed)
+
+
+def _failures(status: CertificateStatus, store: Store) -> int:
+    """Return the failed runs in a row; a state that cannot be read counts as one."""
+    try:
+        return max(store.read_state(status.name, quarantine=False).failures, 1)
+    except StoreError:
+        return 1
+
+
+def _deployed(spec: CertificateSpec, status: CertificateStatus, store: Store) -> dict[tuple[str, str], bool]:
+    """Return whether each target has the certificate in force.
+
+    Several entries may have the same target; Prometheus refuses two values of one series, so all of them must have it.
+    """
+    found: dict[tuple[str, str], bool] = {}
+    for to, target, ok in _entries(spec, status, store):
+        found[to, target] = found.get((to, target), True) and ok
+    return found
+
+
+def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> list[tuple[str, str, bool]]:
+    if not status.deployment_pending:
+        return [(result.to, result.target, result.ok) for result in status.deployed]
+    try:
+        state = store.read_state(spec.name, quarantine=False)
+    except StoreError:  # its status says that it cannot be read
+        return []
+    found = []
+    changed = {(result.to, result.target) for result in status.deployed if not result.ok}
+    for one in entries(spec.deploy):
+        record = state.deployments.get(one.id)
+        ok = record is not None and bool(record["ok"]) and record.get("serial") == state.serial
+        ok = ok and (one.to, str((record or {}).get("target"))) not in changed
+        target = one.target if record is None else str(record.get("target", one.target))
+        found.append((one.to, target, ok))
+    return found
+
+
+# ── exposition ─────────────────────────────────────────────────────────────────────────
+
+# The numbers as text, in the Prometheus text format 0.0.4.
+#
+# Its rules: https://prometheus.io/docs/instrumenting/exposition_formats/. All samples of a metric are together, times
+# are seconds since 1970-01-01 UTC, and what is unknown has no sample.
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+STATES: Final[tuple[str, ...]] = get_args(CertificateState)
+_ESCAPED: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_TIMES: Final = {
+    "not_before": "Start of the validity of the certificate",
+    "not_after": "End of the validity of the certificate",
+    "next_renewal": "Time at which the renewal of the certificate becomes due",
+}
+
+
+def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> str:
+    """Return the text.
+
+    :param last_run: the last run; None if none has ended yet.
+    """
+    return "".join(f"{line}\n" for line in _lines(certificates, last_run))
+
+
+def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> Iterator[str]:
+    for when, meaning in _TIMES.items():
+        times = ((one.status.name, getattr(one.status, when)) for one in certificates)
+        samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
+        yield from metric(f"certificate_{when}_seconds", f"{meaning}, in seconds since the epoch.", samples)
+    yield from metric(
+        "certificate_state", "1 for the state that the certificate has, 0 for others.", _states(certificates)
+    )
+    failures = ((labels(name=one.status.name), one.failures) for one in certificates)
+    yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
+    deployed = (
+        (labels(name=one.status.name, to=to, target=target), int(ok))
+        for one in certificates
+        for (to, target), ok in one.deployed.items()
+    )
+    yield from metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
+    if last_run is not None:
+        end = ("", epoch_seconds(last_run.time))
+        yield from metric("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch.", [end])
+        success = ("", int(last_run.success))
+        yield from metric("last_run_success", "1 if no certificate of the last run needs attention, else 0.", [success])
+
+
+def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
+    """Yield the lines of one metric; all are gauges."""
+    yield f"# HELP dnsrenew_{name} {meaning}"
+    yield f"# TYPE dnsrenew_{name} gauge"
+    for labelled, value in samples:
+        yield f"dnsrenew_{name}{labelled} {value}"
+
+
+def _states(certificates: Sequence[CertificateNumbers]) -> Iterator[tuple[str, int]]:
+    for one in certificates:
+        name = _escaped(one.status.name)
+        for state in STATES:
+            yield f'{{name="{name}",state="{state}"}}', int(state == one.status.state)
+
+
+def labels(**values: str) -> str:
+    """Return labels as they follow the name of a metric."""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.translate(_ESCAPED)
+
+
+def epoch_seconds(time: datetime) -> int:
+    """Return a time as seconds since 1970-01-01 UTC."""
+    return int(time.timestamp())
+
+
+# ── health ─────────────────────────────────────────────────────────────────────────────
+
+# One line for ``/healthz``: whether certificates are served well, and if not, which are not.
+
+_SHOWN: Final = 10
+"""Names of a line; the others are counted."""
+_PROBLEMS: Final[tuple[tuple[str, Phrase], ...]] = (("expired", texts.EXPIRED), ("missing", texts.MISSING))
+
+
+class Health(Frozen):
+    """The answer of ``/healthz``.
+
+    :ivar ok: False for status 503.
+    :ivar line: "ok", or what is wrong.
+    """
+
+    ok: bool
+    line: str
+
+
+def health(certificates: Sequence[CertificateNumbers], *, round_failed: bool) -> Health:
+    """Return the answer: bad if a certificate is expired or missing, or if the last round failed as a whole."""
+    parts = [texts.ROUND_FAILED.format()] if round_failed else []
+    for state, phrase in _PROBLEMS:
+        names = [one.status.name for one in certificates if one.status.state == state]
+        if names:
+            parts.append(phrase.format(names=_listed(names)))
+    return Health(False, "; ".join(parts)) if parts else Health(True, texts.HEALTHY)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown, more = ", ".join(names[:_SHOWN]), len(names) - _SHOWN
+    return texts.MORE.format(names=shown, count=more) if more > 0 else shown
