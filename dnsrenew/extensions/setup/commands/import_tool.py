@@ -128,7 +128,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     mark = red("✗") if note.loses else yellow("!")
     place = note.file if note.line is None else f"{note.file}:{note.line}"
-    lines = formatting.wrap(f"{place}: {say(note.why)}", columns, f"{mark} ", "  ")
+    lines = formatting.wrap(f"{place}: {say(note.message)}", columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
@@ -31,8 +31,6 @@ _FILES: Final[Mapping[str, FileRole]] = {
     "chain.pem": "chain",
     "privkey.pem": "key",
 }
-_ECDSA: Final[Mapping[str, KeyKind]] = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
-_RSA: Final[Mapping[str, KeyKind]] = {"2048": "rsa2048", "3072": "rsa3072", "4096": "rsa4096"}
 
 _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
@@ -131,8 +129,8 @@ def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount
     return FoundAccount(
         directory=directory,
         key_pem=key,
-        url=_text((registration or {}).get("uri")),
-        contact=_contact(registration or {}),
+        url=reading.url_of(registration or {}),
+        contact=reading.contact_of(registration or {}),
         source=str(key_file),
         modified=reading.modified(key_file),
     )
@@ -144,17 +142,6 @@ def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | No
     found = (each for each, directory in places.items() if each.name == account and server in {"", directory})
     folder = next(found, None)
     return None if folder is None else str(folder / "private_key.json")
-
-
-def _contact(registration: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the contact of an account; newer versions of certbot do not keep it."""
-    body = registration.get("body")
-    found = body.get("contact") if isinstance(body, dict) else None
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -197,9 +184,7 @@ def _certificate(
         preferred_chain=settings.get("preferred_chain") or None,
         renew_before=_renew_before(settings),
         routes=routes,
-        deployments=programs.deployments,
-        before=programs.before,
-        after=programs.after,
+        **vars(programs),
         files=_files(folder, settings.name, paths),
         must_staple=settings.flag("must_staple"),
     )
@@ -255,15 +240,11 @@ def _key(settings: RenewalSettings, notes: reading.Notes) -> KeyKind | None:
     kind = settings.get("key_type")
     if not kind:
         return None
-    size = settings.get("rsa_key_size") or "2048"
-    curve = settings.get("elliptic_curve") or "secp256r1"
-    known = _RSA.get(size) if kind == "rsa" else _ECDSA.get(curve)
-    if known is None:
-        key = "rsa_key_size" if kind == "rsa" else "elliptic_curve"
-        shown = size if kind == "rsa" else curve
+    key, default = ("rsa_key_size", "2048") if kind == "rsa" else ("elliptic_curve", "secp256r1")
+    shown = settings.get(key) or default
+    if shown not in reading.KEY_KINDS:
         notes.add(texts.KEY_KIND, *settings.place(key), kind=shown, used="ecdsa-p256", name=settings.name)
-        return "ecdsa-p256"
-    return known
+    return reading.KEY_KINDS.get(shown, "ecdsa-p256")
 
 
 def _renew_before(settings: RenewalSettings) -> str | None:

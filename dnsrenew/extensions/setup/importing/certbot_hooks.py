@@ -17,21 +17,21 @@ from dnsrenew.base import host_port
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import reading, servers, texts
-from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, HostView, shell
+from dnsrenew.extensions.setup.importing.model import (
+    FoundDeployment,
+    FoundDnsAccount,
+    FoundPrograms,
+    FoundRoute,
+    HostView,
+    shell,
+)
 from dnsrenew.extensions.setup.importing.timers import LONGEST
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of, route53_account
 
 _WITHOUT_MEANING: Final = frozenset(
     {
-        *(
-            "max_log_backups",
-            "preconfigured_renewal",
-            "email",
-            "agree_tos",
-            "non_interactive",
-            "noninteractive",
-            "quiet",
-        ),
+        *("max_log_backups", "preconfigured_renewal", "email", "agree_tos", "non_interactive", "noninteractive"),
+        *("quiet",),
         *("text", "eff_email", "no_eff_email", "keep_until_expiring", "server", "authenticator", "installer"),
         *("no_self_upgrade", "rsa_key_size", "key_type", "elliptic_curve", "expand", "renew_by_default"),
         *("random_sleep_on_renew", "no_random_sleep_on_renew", "config_dir", "work_dir", "logs_dir", "domains"),
@@ -57,14 +57,6 @@ class Hooks(Frozen):
     post: tuple[Hook, ...] = ()
 
 
-class HookPrograms(Frozen):
-    """The hooks of a certificate, as programs of ours."""
-
-    deployments: tuple[FoundDeployment, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
 def shared(folder: Path, notes: reading.Notes) -> Hooks:
     """Return the hooks in ``renewal-hooks/`` and in ``cli.ini``."""
     found: dict[str, list[Hook]] = {"pre": [], "deploy": [], "post": []}
@@ -88,7 +80,7 @@ def shared(folder: Path, notes: reading.Notes) -> Hooks:
 
 def programs(
     settings: RenewalSettings, hooks: Hooks, routes: Sequence[FoundRoute], notes: reading.Notes
-) -> HookPrograms:
+) -> FoundPrograms:
     """Return the hooks of a certificate.
 
     Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
@@ -100,8 +92,7 @@ def programs(
     pre = _distinct((*hooks.pre, *own["pre_hook"]))
     post = _distinct((*hooks.post, *own["post_hook"]))
     deploy = _distinct((*hooks.deploy, *own["renew_hook"], *own["deploy_hook"]))
-    opens_port = any(route.listen for route in routes)
-    if opens_port:
+    if any(route.listen for route in routes):
         before, after = _joined(pre, " && "), _joined(post, "; ")
     else:
         before = after = ()
@@ -110,7 +101,7 @@ def programs(
         if post:
             notes.add(texts.HOOK_AFTER, *_place(settings, "post_hook", post), name=settings.name)
         deploy = _distinct((*deploy, *post))
-    return HookPrograms(tuple(map(_deployment, deploy)), before, after)
+    return FoundPrograms(tuple(map(_deployment, deploy)), before, after)
 
 
 def _place(settings: RenewalSettings, key: str, hooks: Sequence[Hook]) -> tuple[Path, int | None, str]:

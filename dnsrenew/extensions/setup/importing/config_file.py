@@ -42,9 +42,7 @@ def document(
     :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
     """
     writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.cas(), *writer.dns_accounts()]
-    for certificate in plan.certificates:
-        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(deployments)]
     return ConfigDocument("\n".join([*lines, *writer.remarks(), ""]), writer.secrets)
 
 
@@ -56,10 +54,7 @@ def tables(
     :param default_ca: that of the configuration; for the others see :func:`document`.
     """
     writer = _Writer(plan, taken, default_ca)
-    lines = [*writer.cas(), *writer.dns_accounts()]
-    for certificate in plan.certificates:
-        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
-    return lines[1:], writer.secrets
+    return list(writer.tables(deployments))[1:], writer.secrets
 
 
 class _Writer:
@@ -81,6 +76,12 @@ class _Writer:
             yield "# agree_terms = true"
         if self._default != _DEFAULT_CA:
             yield from assignment("default_ca", self._default)
+
+    def tables(self, deployments: Mapping[str, list[FoundDeployment]]) -> Iterator[str]:
+        """Yield all tables, each after an empty line."""
+        yield from (*self.cas(), *self.dns_accounts())
+        for certificate in self._plan.certificates:
+            yield from ("", *self.certificate(certificate, deployments.get(certificate.name, [])))
 
     def cas(self) -> Iterator[str]:
         """Yield the tables of the CAs that need one."""
@@ -186,7 +187,7 @@ class _Writer:
             yield from ("", "# Not imported, or only in part:")
         for note in self._plan.not_understood:
             place = note.file if note.line is None else f"{note.file}:{note.line}"
-            yield comment(f"{place}: {note.why}")
+            yield comment(f"{place}: {note.message}")
 
 
 def _route(route: FoundRoute, account: str) -> dict[str, object]:

@@ -401,7 +401,7 @@ class _Manager:
                     continue
                 # An empty value drops those before it.
                 if key == "Environment":
-                    variables.update(_units_assignments(value)) if value else variables.clear()
+                    variables.update(_assignments(_words(value))) if value else variables.clear()
                 elif key == "EnvironmentFile":
                     files.append(value.lstrip("-")) if value else files.clear()
                 elif key == "User":
@@ -481,10 +481,6 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # a quote without its end
         return text.split()
-
-
-def _units_assignments(text: str) -> dict[str, str]:
-    return {match[1]: match[2] for match in map(_ASSIGNMENT.fullmatch, _words(text)) if match}
 
 
 def _in_file(text: str) -> dict[str, str]:
