@@ -156,7 +156,7 @@ def test_every_check_concerns_a_part_of_the_network() -> None:
 def test_parts_have_the_colour_of_their_worst_check() -> None:
     """Each part states its worst result in words."""
     found = report(SCENES["nothing"])
-    nodes = dict(re.findall(r'class="label"[^>]*>([^<]+)</text><text class="state"[^>]*>([^<]+)<', found))
+    nodes = dict(re.findall(r'class="label">([^<]+)</b><span class="state">([^<]+)<', found))
     assert nodes["Port 80"] == "✗ 1 is wrong"
     assert nodes["DNS account"] == "✗ 1 is wrong"
     assert nodes["Port 443"] == "not examined"
@@ -216,7 +216,7 @@ MEASURE = """<!doctype html><meta charset="utf-8"><body><script>
 addEventListener("load", () => {{
   const found = [...document.querySelectorAll("iframe")].map((frame) => {{
     const page = frame.contentDocument;
-    const shown = [...page.querySelectorAll("svg.network")].filter((one) => one.clientWidth > 0);
+    const shown = [...page.querySelectorAll("section.network")].filter((one) => one.clientWidth > 0);
     return [frame.title, page.documentElement.scrollWidth <= frame.clientWidth, shown.length, page.title.length > 0];
   }});
   document.body.textContent = "MEASURED " + JSON.stringify(found);
