@@ -214,25 +214,9 @@ def _time(record: Record) -> datetime | None:
 # What the core asks the doctor: diagnoses, and the causes of a failed run.
 
 
-class Doctor:
-    """See :class:`dnsrenew.operations.listeners.DiagnosisMaker`."""
-
-    def diagnose(
-        self,
-        context: Context,
-        config: Config,
-        store: Store,
-        specs: Sequence[CertificateSpec],
-        *,
-        probe: bool,
-        record: bool,
-    ) -> list[Diagnosis]:
-        """Examine the certificates, and compare the diagnoses with those that were recorded."""
-        found = examine(context, config, store, specs, probe=probe)
-        return compare(found, store, context.clock.now(), keep=record)
-
-    def explain(
-        self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
-    ) -> None:
-        """Add the checks that fit to the errors of failed outcomes."""
-        explain(context, config, store, outcomes, services)
+def diagnose(
+    context: Context, config: Config, store: Store, specs: Sequence[CertificateSpec], *, probe: bool, record: bool
+) -> list[Diagnosis]:
+    """Examine the certificates, and compare the diagnoses with those that were recorded."""
+    found = examine(context, config, store, specs, probe=probe)
+    return compare(found, store, context.clock.now(), keep=record)

@@ -43,12 +43,11 @@ def doctor(invocation: Invocation) -> int:
         return _serve_probe(invocation)
     if options.redact and not (options.markdown or options.json or options.report):
         raise usage(texts.REDACT_ALONE)
-    error: DnsRenewError | None
-    config, error = _config(invocation)
+    config, mistake = _config(invocation)
     left_out: list[Event] = []
-    may_init = error is not None and error.code == "config-missing"
+    may_init = mistake is not None and mistake.code == "config-missing"
     found, unread = _examine(invocation, config, left_out, may_init=may_init)
-    error = error or unread
+    error = mistake or unread
     statuses = _statuses(invocation, config) if config is not None and options.report and error is None else []
     shown = found
     if options.redact:
@@ -95,13 +94,8 @@ def _examine(
             progress.write_warning(event)
 
     renewer = invocation.renewer(config, listen)
-    work = partial(
-        renewer.diagnose_all,
-        options.names or None,
-        probe=options.probe,
-        record=options.record,
-        cancel=invocation.signals.cancel,
-    )
+    how = {"probe": options.probe, "record": options.record, "cancel": invocation.signals.cancel}
+    work = partial(renewer.diagnose_all, options.names or None, **how)
     try:
         return invocation.signals.run(work, cleans_up=True), None  # a test value is taken back
     except StoreError as error:

@@ -21,6 +21,9 @@ from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.http01.server import SHARED as HTTP_SERVERS
+from dnsrenew.challenges.http01.server import TokenResponse
+from dnsrenew.challenges.tls_alpn01.solver import SHARED as TLS_SERVERS
 from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
 from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
@@ -111,8 +114,8 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
         "port": port,
         "helper": where,
         "answering": found.answering,
-        "answers": {LABELS[family]: found.seen[family].to_dict() for family in found.seen},
-        "failures": {LABELS[family]: found.failures[family].to_dict() for family in found.failures},
+        "answers": {LABELS[family]: seen.to_dict() for family, seen in found.seen.items()},
+        "failures": {LABELS[family]: dict(vars(failure)) for family, failure in found.failures.items()},
     }
 
     def result(text: Text, result: Literal["ok", "bad", "unknown"], *about: PortSeen) -> Check:
@@ -238,29 +241,25 @@ def _is_here(url: str) -> bool:
 @contextlib.contextmanager
 def _serving_http(listen: str, token: str) -> Iterator[str]:
     """Serve a random text for the token; give it."""
-    from dnsrenew.challenges.http01.server import SHARED, TokenResponse
-
     expected = secrets.token_hex(16)
     response = TokenResponse("", expected.encode("ascii"))
-    SHARED.add(listen, token, response)
+    HTTP_SERVERS.add(listen, token, response)
     try:
         yield expected
     finally:
-        SHARED.remove(listen, token, response)
+        HTTP_SERVERS.remove(listen, token, response)
 
 
 @contextlib.contextmanager
 def _serving_tls(listen: str, token: str) -> Iterator[str]:
     """Present a certificate for a name with the token; give its fingerprint."""
-    from dnsrenew.challenges.tls_alpn01.solver import SHARED
-
     name = server_name(token)
     certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))
-    SHARED.add(listen, name, certificate)
+    TLS_SERVERS.add(listen, name, certificate)
     try:
         yield hashlib.sha256(certificate.der).hexdigest()
     finally:
-        SHARED.remove(listen, name, certificate)
+        TLS_SERVERS.remove(listen, name, certificate)
 
 
 _SERVING: Final = {80: _serving_http, 443: _serving_tls}
@@ -340,10 +339,6 @@ class HelperFailure(Frozen):
 
     kind: HelperFailureKind
     detail: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the failure as evidence."""
-        return dict(vars(self))
 
 
 def server_name(token: str) -> str:
