@@ -25,9 +25,9 @@ from dnsrenew.cli import command_types, commands, texts
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.ways import other_hosts
 from dnsrenew.errors import Phrase, Text
+from dnsrenew.extensions.doctor import form_texts as forms_texts
+from dnsrenew.extensions.doctor import report_texts
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
-from dnsrenew.extensions.doctor.forms import texts as forms_texts
-from dnsrenew.extensions.doctor.report import texts as report_texts
 from dnsrenew.extensions.serve import texts as texts_serve
 from docs import codes
 
@@ -52,7 +52,7 @@ _TYPED: Final = frozenset(
         *(f"dnsrenew.config.texts.{name}" for name in ("NOT_AGREED", "TERMS")),
         "dnsrenew.drivers.texts.SCOPE_FOUND",
         "dnsrenew.extensions.setup.init.texts.CA_TITLES",
-        "dnsrenew.extensions.watch.metrics.texts.HEALTHY",
+        "dnsrenew.extensions.watch.metrics_texts.HEALTHY",
         *(f"dnsrenew.base.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
     }
 )

@@ -13,8 +13,8 @@ from dnsrenew.extensions.setup.commands.init import _FLAGS
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
-from dnsrenew.extensions.watch.metrics import texts as metrics_texts
-from dnsrenew.extensions.watch.metrics.endpoint import STATES, LastRun, exposition
+from dnsrenew.extensions.watch import metrics_texts
+from dnsrenew.extensions.watch.metrics import STATES, LastRun, exposition
 from tests.kit.clock import START
 from tests.kit.documents import DOCS
 from tests.kit.watching import numbers

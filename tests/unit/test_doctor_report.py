@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Diagnosis
-from dnsrenew.extensions.doctor.report.page import CODES, html
+from dnsrenew.extensions.doctor.page import CODES, html
 from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit import diagnoses
 
@@ -177,7 +177,7 @@ def test_without_certificates_there_is_no_time_line() -> None:
 def colours() -> Iterator[dict[str, str]]:
     """The colours of the light and of the dark page."""
     css = (
-        resources.files("dnsrenew.extensions.doctor.report")
+        resources.files("dnsrenew.extensions.doctor")
         .joinpath("report.css")
         .read_text("utf-8")
         .partition("@media print")[0]

@@ -12,8 +12,8 @@ import pytest
 
 from dnsrenew.base.model import CertificateSpec, Deployment, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.watch.metrics import endpoint
-from dnsrenew.extensions.watch.metrics.endpoint import STATES, CertificateNumbers, LastRun, collect, exposition
+from dnsrenew.extensions.watch import metrics as endpoint
+from dnsrenew.extensions.watch.metrics import STATES, CertificateNumbers, LastRun, collect, exposition
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep

@@ -24,14 +24,14 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, locate
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
+from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
+from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
 from dnsrenew.extensions.doctor.examine import examine
-from dnsrenew.extensions.doctor.forms import arranged as sentences
-from dnsrenew.extensions.doctor.forms import texts as form_texts
-from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
+from dnsrenew.extensions.doctor.page import html
 from dnsrenew.extensions.doctor.redaction import Redaction
-from dnsrenew.extensions.doctor.report.page import html
 from dnsrenew.extensions.doctor.router.probe_server import serve
 from dnsrenew.operations.texts import FLEET_LACKS
 

@@ -44,9 +44,8 @@ _COMMANDS: Final = {
 def _run(_name: str) -> Runner:
     """Return the function that runs the command, with its texts in the language of the program."""
     from dnsrenew.cli import language
-    from dnsrenew.extensions.doctor import screen_texts
-    from dnsrenew.extensions.doctor.forms import texts as forms_texts
-    from dnsrenew.extensions.doctor.report import texts as report_texts
+    from dnsrenew.extensions.doctor import form_texts as forms_texts
+    from dnsrenew.extensions.doctor import report_texts, screen_texts
 
     for catalogue in (screen_texts, forms_texts, report_texts):
         language.translate(catalogue)

@@ -29,8 +29,8 @@ from dnsrenew.extensions.doctor.issuer import ca as ca_checks
 from dnsrenew.extensions.doctor.issuer import caa as caa_checks
 from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.keeping import store as store_checks
+from dnsrenew.extensions.doctor.router import outside
 from dnsrenew.extensions.doctor.router import outside as outside_checks
-from dnsrenew.extensions.doctor.router import router as router_checks
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
 """What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both."""
@@ -89,15 +89,13 @@ TABLE: Final = (
     CheckEntry("wildcard-shadow", challenge_names_checks.wildcard_shadow, "certificate", (17,), DNS),
     CheckEntry("address", names.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),
     CheckEntry("proxied", names.proxied, "certificate", (11,), INBOUND),
-    CheckEntry("nat", router_checks.nat, "host", (7,), INBOUND, blocks=INBOUND),
+    CheckEntry("nat", outside.nat, "host", (7,), INBOUND, blocks=INBOUND),
     CheckEntry("port-80-free", ports_checks.port_80_free, "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry("port-80-listens", ports_checks.port_80_listens, "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry(
         "port-80-firewall", firewall_checks.port_80_firewall, "certificate", (3,), HTTP, blocks=HTTP, on_host=True
     ),
-    CheckEntry(
-        "port-80-forwarded", router_checks.port_80_forwarded, "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True
-    ),
+    CheckEntry("port-80-forwarded", outside.port_80_forwarded, "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True),
     CheckEntry(
         "port-80-outside", outside_checks.port_80_outside, "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True
     ),

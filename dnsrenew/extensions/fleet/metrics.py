@@ -18,8 +18,8 @@ from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet import texts as fleet_texts
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.status import IS_DUE, FleetStatus, fleet_status
-from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.extensions.watch.metrics.endpoint import Health, labels, metric, write_text
+from dnsrenew.extensions.watch import metrics_texts as texts
+from dnsrenew.extensions.watch.metrics import Health, labels, metric, write_text
 from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS
 
 MAX_AGE: Final = 15.0

@@ -235,7 +235,7 @@ class WorkerSession:
         config = self._settings.config()
         if not unsent or config.notify is None:
             return
-        from dnsrenew.extensions.watch.notify.send import Notifier  # needed only with [notify]
+        from dnsrenew.extensions.watch.notify import Notifier  # needed only with [notify]
 
         context = self._context()
         with context.redactor.guard_logs(*DRIVEN):

@@ -30,8 +30,8 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.notify import NotifySettings
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError
-from dnsrenew.extensions.watch.notify import texts
-from dnsrenew.extensions.watch.notify.message import News, OutgoingMessage, compare, compose, reason_of, test_message
+from dnsrenew.extensions.watch import notify_texts as texts
+from dnsrenew.extensions.watch.message import News, OutgoingMessage, compare, compose, reason_of, test_message
 from dnsrenew.locale import language_of
 from dnsrenew.renewal.after_run import exit_status
 from dnsrenew.store import Store

@@ -13,9 +13,10 @@ from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, rfc
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
-from dnsrenew.extensions.doctor.forms import arranged as sentences
-from dnsrenew.extensions.doctor.forms import texts as words
-from dnsrenew.extensions.doctor.forms.arranged import (
+from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import form_texts as words
+from dnsrenew.extensions.doctor import report_texts as texts
+from dnsrenew.extensions.doctor.arranged import (
     GROUPS,
     Arranged,
     Finding,
@@ -26,7 +27,6 @@ from dnsrenew.extensions.doctor.forms.arranged import (
     arrange,
     group,
 )
-from dnsrenew.extensions.doctor.report import texts
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""

@@ -23,7 +23,7 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
-from dnsrenew.extensions.watch.metrics import texts
+from dnsrenew.extensions.watch import metrics_texts as texts
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
 from dnsrenew.renewal.after_run import exit_status
 from dnsrenew.store import Store

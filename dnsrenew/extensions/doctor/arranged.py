@@ -11,8 +11,8 @@ from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken, rfc3339
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli.formatting import escaped, visible
 from dnsrenew.errors import short_time
+from dnsrenew.extensions.doctor import form_texts as texts
 from dnsrenew.extensions.doctor.folding import LEFT_OUT, follows
-from dnsrenew.extensions.doctor.forms import texts
 
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")
