@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.checks import caa as rules
 from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
 from dnsrenew.base.model.certificate import AccountData
@@ -459,8 +460,8 @@ def test_records_that_let_no_ca_issue_stop_every_ca(tmp_path: Path, is_up: bool)
 def test_a_critical_record_with_hostile_bytes() -> None:
     """An unknown critical tag denies all. Its bytes are shown as printable text."""
     answer = CaaAnswer((CaaRecord(128, "t\x1b", "\x07x"),), "a.test", "a.test", is_tcp=True)
-    verdicts = caa._judge_pairs([("a.test", "dns-01")], {"a.test": answer}, identities=["ca.test"], account=None)
-    check = caa.judge("lab", verdicts, ["ca.test"])
+    verdict = rules.judge(answer, "a.test", "dns-01", ca_identities=["ca.test"], account_url=None)
+    check = caa.judge("lab", {("a.test", "dns-01"): verdict}, ["ca.test"])
     assert (check.result, check.evidence["scope"]) == ("bad", "ca")
     assert check.summary.isprintable()
 

@@ -77,9 +77,7 @@ class ArchiveWriter:
     """
 
     def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
-        self._sealed = None
-        if passphrase is not None:
-            self._sealed = SealedWriter(out, passphrase.reveal())
+        self._sealed = None if passphrase is None else SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
         self._sums = bytearray()

@@ -25,7 +25,7 @@ from dnsrenew.config.locate import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as archive
 from dnsrenew.extensions.setup.archive import restore as restoring
-from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference
+from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig
 from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
 from dnsrenew.extensions.setup.archive.restore import RestoreResult
 
@@ -76,22 +76,15 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     file = texts.STANDARD_OUTPUT if result.file == "-" else result.file
     head = template.format(certificates=certificates, accounts=accounts, file=file)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
-    for each in result.masked:
-        text = texts.MASKED.format(place=_place(each), key=each.key)
-        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
-    for each in result.kept:
-        text = texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)
-        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
-    for reference in result.references:
-        text = texts.REFERRED.format(place=_place(reference), key=reference.key, reference=reference.reference)
-        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
-    for left_out in result.left_out:
-        text = texts.LEFT_OUT.format(path=left_out.path, reason=say(left_out.reason))
-        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
-    return lines
+    found = [(dim("·"), texts.MASKED.format(place=_place(each), key=each.key)) for each in result.masked]
+    found += [(yellow("!"), texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)) for each in result.kept]
+    for each in result.references:
+        found.append((dim("·"), texts.REFERRED.format(place=_place(each), key=each.key, reference=each.reference)))
+    found += [(yellow("!"), texts.LEFT_OUT.format(path=each.path, reason=say(each.reason))) for each in result.left_out]
+    return [*lines, *(line for mark, text in found for line in formatting.wrap(text, columns, f"{mark} ", "  "))]
 
 
-def _place(place: PlaceInConfig | SecretReference) -> str:
+def _place(place: PlaceInConfig) -> str:
     return f"{place.file}:{place.line}" if place.line else place.file
 
 
@@ -244,8 +237,7 @@ def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
         head = texts.RESTORED_WITHOUT_KEYS.format(certificates=known)
     rows = [(texts.RESTORED_CONFIG, result.config), (texts.RESTORED_STORE, result.store)]
     lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
-    others = [path for path in result.written if path != result.config]
-    for path in others:
+    for path in (path for path in result.written if path != result.config):
         lines += formatting.wrap(texts.WROTE.format(path=path), columns, f"{dim('·')} ", "  ")
     return lines
 
@@ -257,12 +249,10 @@ def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> lis
     """
     option = f" --config {shlex.quote(str(result.config))}" if is_named else ""
     steps = []
-    for masked in result.masked:
-        place = f"{masked['file']}:{masked['line']}" if masked["line"] else masked["file"]
-        steps.append(texts.FILL_IN.format(key=masked["key"], place=place))
-    for each in result.references:
+    for each in (*result.masked, *result.references):
         place = f"{each['file']}:{each['line']}" if each["line"] else each["file"]
-        steps.append(texts.SUPPLY_REFERENCE.format(reference=each["reference"], key=each["key"], place=place))
+        text = texts.SUPPLY_REFERENCE if "reference" in each else texts.FILL_IN
+        steps.append(text.format(**{**each, "place": place}))
     steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
     steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
     steps.append(texts.CHECK_FIRST.format(config=option))

@@ -131,12 +131,7 @@ class _Writer:
 
     def _secret(self, name: str, value: str) -> str:
         """Return the reference to a new secret file."""
-        number, file = 1, reading.secret_file(name)
-        while {**self._taken, **self.secrets}.get(file, value) != value:
-            number += 1
-            file = reading.secret_file(f"{name}-{number}")
-        self.secrets[file] = value
-        return f"file:{file}"
+        return keep_secret(self.secrets, self._taken, reading.secret_file(name), value)
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
@@ -198,7 +193,21 @@ def _route(route: FoundRoute, account: str) -> dict[str, object]:
 
 # ── toml ───────────────────────────────────────────────────────────────────────────────
 
-# Values as TOML.
+# Values as TOML, and their secrets in files.
+
+
+def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, value: str) -> str:
+    """Add a secret to the files; return the reference to it. A file with another content is left alone.
+
+    :param taken: the files that exist, with their contents.
+    """
+    number, name = 1, file
+    while {**taken, **secrets}.get(name, value) != value:
+        number += 1
+        name = f"{file.removesuffix('.txt')}-{number}.txt"
+    secrets[name] = value
+    return f"file:{name}"
+
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST: Final = 110

@@ -185,12 +185,7 @@ class _ConfigText:
     def _secret(self, name: str, value: str) -> str:
         """Return the reference to a new secret file; one with other content is left alone."""
         plain = _NOT_PLAIN.sub("-", name).replace("_", "-")
-        number, file = 1, f"{plain}.txt"
-        while {**self._taken, **self.secrets}.get(file, value) != value:
-            number += 1
-            file = f"{plain}-{number}.txt"
-        self.secrets[file] = value
-        return f"file:{file}"
+        return config_file.keep_secret(self.secrets, self._taken, f"{plain}.txt", value)
 
 
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
