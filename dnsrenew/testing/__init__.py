@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ def __getattr__(name: str) -> Any:
     """Import a name on first use (PEP 562): pytest loads the plug-in of this package at every start."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     from dnsrenew.base.type_hints import complete
 
     value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

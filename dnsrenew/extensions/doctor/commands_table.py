@@ -42,13 +42,6 @@ _COMMANDS: Final = {
 
 
 def _run(_name: str) -> Runner:
-    """Return the function that runs the command, with its texts in the language of the program."""
-    from dnsrenew.cli import language
-    from dnsrenew.extensions.doctor import form_texts as forms_texts
-    from dnsrenew.extensions.doctor import report_texts, screen_texts
-
-    for catalogue in (screen_texts, forms_texts, report_texts):
-        language.translate(catalogue)
     from dnsrenew.extensions.doctor.command import doctor
 
     return doctor

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from fractions import Fraction
 from typing import IO, Any, Final, Self
 
+from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, RenewBefore, Route
 from dnsrenew.base.runtime.context import Context
 from dnsrenew.base.secrets import Secret
@@ -334,8 +335,6 @@ def _route(route: Route) -> dict[str, Any]:
 
 
 def _request(request: GivenRequest) -> str:
-    from dnsrenew.base import x509  # slow to load, and few certificates have a request
-
     return x509.request_to_pem(request.der)
 
 

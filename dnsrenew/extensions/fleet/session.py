@@ -15,6 +15,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import psycopg
+from procrastinate.exceptions import ConnectorException
+
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime.context import Context
@@ -33,6 +36,7 @@ from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.extensions.fleet.status import note_tables
+from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
@@ -111,8 +115,6 @@ class WorkerSession:
 
         :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
         """
-        from procrastinate.exceptions import ConnectorException
-
         queue = self._queue()
         stop = asyncio.Event()
         watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
@@ -152,8 +154,6 @@ class WorkerSession:
 
         :raises StoreError: to wait would not help.
         """
-        import psycopg
-
         _logger.debug("the database was lost: %r", cause)
         database = self._store.database
         if isinstance(cause, TimeoutError):
@@ -235,8 +235,6 @@ class WorkerSession:
         config = self._settings.config()
         if not unsent or config.notify is None:
             return
-        from dnsrenew.extensions.watch.notify import Notifier  # needed only with [notify]
-
         context = self._context()
         with context.redactor.guard_logs(*DRIVEN):
             notifier = Notifier(config.notify, self._store, context, self._settings.language)

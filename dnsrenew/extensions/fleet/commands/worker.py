@@ -17,6 +17,7 @@ from dnsrenew.cli.terminal import ERROR, LineFields
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet.database.server import check_packages
+from dnsrenew.extensions.fleet.metrics import FleetNumbers
 
 SECONDS: Final = 75.0
 """From the first signal to the exit: a minute for what is under way, and some seconds to hand back the rest."""
@@ -34,8 +35,6 @@ def worker(invocation: Invocation) -> int:
     signals.allow(SECONDS)
     config = invocation.config()
     check_packages()
-    from dnsrenew.extensions.fleet.metrics import FleetNumbers  # it cannot even be imported without the packages
-
     context = Context(clock=invocation.clock, emitter=Emitter(invocation.clock, event_progress(invocation)))
     with FleetNumbers(config, invocation.clock.monotonic, context) as numbers, RunWatch(invocation, numbers) as watch:
         watch.use(config)
@@ -60,7 +59,7 @@ class _Work:
         self._waits_for: str | None = None
         self._is_stopping = False
         self.statuses: Counter[str] = Counter()
-        from dnsrenew.extensions.fleet.worker import FleetWorker
+        from dnsrenew.extensions.fleet.worker import FleetWorker  # it cannot be imported without the packages
 
         options = invocation.options
         self._worker = FleetWorker(

@@ -153,7 +153,7 @@ def _from_file(invocation: Invocation, command: str) -> Secret | None:
 def _typed(invocation: Invocation, question: str) -> Secret:
     terminal = invocation.terminal
     try:
-        with _hidden_input():
+        with hidden_input():
             terminal.err.write(terminal.err.render(terminal.err.encodable(f"{yellow('?')} {question}")) + " ")
             terminal.drain()
             line = invocation.signals.run(_read_line)
@@ -170,8 +170,11 @@ def _read_line() -> str:
 
 
 @contextlib.contextmanager
-def _hidden_input() -> Iterator[None]:
-    """Do not show what is typed. This is done in the main thread, which also undoes it after Ctrl-C."""
+def hidden_input(*, forgets: bool = True) -> Iterator[None]:
+    """Do not show what is typed. This is done in the main thread, which also undoes it after Ctrl-C.
+
+    :param forgets: what was typed before is left out.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -181,11 +184,11 @@ def _hidden_input() -> Iterator[None]:
     before: list[Any] = termios.tcgetattr(handle)
     hidden = before[:]
     hidden[3] &= ~termios.ECHO
-    termios.tcsetattr(handle, termios.TCSAFLUSH, hidden)
+    termios.tcsetattr(handle, termios.TCSAFLUSH if forgets else termios.TCSADRAIN, hidden)
     try:
         yield
     finally:
-        termios.tcsetattr(handle, termios.TCSANOW, before)
+        termios.tcsetattr(handle, termios.TCSADRAIN, before)
 
 
 # ── restore ────────────────────────────────────────────────────────────────────────────
