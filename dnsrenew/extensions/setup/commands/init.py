@@ -39,7 +39,6 @@ from dnsrenew.extensions.setup.commands.export import hidden_input
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
-from dnsrenew.extensions.setup.init.appending import completed, read_existing
 from dnsrenew.extensions.setup.init.draft import (
     LINE,
     ExistingConfig,
@@ -62,7 +61,7 @@ from dnsrenew.extensions.setup.init.texts import (
     INIT_STOPPED_NEW,
     SHOWN_YES,
 )
-from dnsrenew.extensions.setup.init.write_config import make_files, write_files
+from dnsrenew.extensions.setup.init.write_config import completed, make_files, read_existing, write_files
 from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────

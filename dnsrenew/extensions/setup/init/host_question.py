@@ -22,10 +22,9 @@ from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.ways import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
-from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
+from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
 from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question, ask_flag
 
-PROVIDER: Final = "provider"
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
 _SHORTEST: Final = 2

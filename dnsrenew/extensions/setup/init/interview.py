@@ -1,17 +1,121 @@
-"""Goes through the questions: what is given is tested, the rest is asked."""
+"""Goes through the questions. The form of all given answers is checked before anything is looked up, run or written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, Final
 
+from dnsrenew.config import Config
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
-from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init import deployments, texts
 from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Question, ask
-from dnsrenew.extensions.setup.init.forms import check_forms
-from dnsrenew.extensions.setup.init.questions import questions
+from dnsrenew.extensions.setup.init.host_question import host_forms
+from dnsrenew.extensions.setup.init.questions import (
+    check_contact,
+    check_rehearse,
+    check_schedule,
+    check_terms,
+    plain_domain,
+    questions,
+    texts_of,
+)
+
+_EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
+"""The tables that are checked here; the others are checked when the configuration is written."""
+
+
+def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
+    """Check the form of what is given.
+
+    :param missing: the answers that there is no terminal to ask at for.
+    :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
+    """
+    forms: dict[str, Callable[[Any], object]] = {
+        "contact": lambda value: check_contact(draft, value, Doubt()),
+        "agree_terms": lambda value: check_terms(draft, value, Doubt()),
+        "deploy": lambda value: _check_deploy(draft, value),
+        "schedule": lambda value: check_schedule(draft, value, Doubt()),
+        "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
+    }
+    works: list[tuple[str, Callable[[], object]]] = [
+        (key, partial(check, answers.given[key])) for key, check in forms.items() if key in answers.given
+    ]
+    works += [("domains", work) for work in _domain_forms(draft, answers)]
+    if PROVIDER in answers.given:
+        works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
+    works.append(("ca", partial(_check_tables, draft)))
+    errors = [(key, error) for key, work in works if (error := _error_of(work)) is not None]
+    wrong = [each for key, error in errors for each in wrong_answers.of_error(answers, key, error)]
+    absent = [wrong_answers.missing(answers, key) for key in missing]
+    if wrong:
+        known = {each.key for each in wrong}
+        raise wrong_answers.error_of([*wrong, *(each for each in absent if each.key not in known)])
+    if absent:
+        mistakes = [each.to_dict() for each in absent] if answers.file else []
+        raise ConfigError.of(texts.ANSWERS_MISSING, keys=list(missing), mistakes=mistakes)
+
+
+def _domain_forms(draft: InitDraft, answers: Answers) -> list[Callable[[], object]]:
+    """Return the checks of the domains: each can be wrong."""
+    value = answers.given.get("domains")
+    if value is None:
+        return []
+    try:
+        return [partial(plain_domain, draft, domain) for domain in texts_of("domains", value)]
+    except ConfigError:
+        return [partial(texts_of, "domains", value)]
+
+
+def _error_of(work: Callable[[], object]) -> ConfigError | None:
+    try:
+        work()
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _check_deploy(draft: InitDraft, value: Any) -> None:
+    """Check the entries, or that there are servers of these names; their own entries depend on the domains."""
+    found = deployments.given(value)
+    deployments.choose([each for each in found if isinstance(each, str)], draft)
+    deployments.check(draft, [each for each in found if not isinstance(each, str)])
+
+
+def _check_tables(draft: InitDraft) -> None:
+    tables = {key: value for key, value in draft.tables.items() if key in _EARLY}
+    if isinstance(tables.get("ca"), Mapping):
+        tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}
+    try:
+        Config.from_dict(
+            {**tables, "agree_terms": True, "contact": list(draft.contact)}, base=draft.folder, insist=True
+        )
+    except ConfigError as error:
+        if error.code != "config-invalid":
+            raise
+        raise wrong_answers.tables_wrong(error) from None
+
+
+def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
+    """Return the table of a CA with its secret in place of the reference."""
+    eab = table.get("eab") if isinstance(table, Mapping) else None
+    if not isinstance(eab, Mapping):
+        return table
+    secrets = {name: value for name, value in eab.items() if name != "kid" and wrong_answers.is_reference(value)}
+    for name, value in secrets.items():
+        wrong_answers.check_command(f"{key}.{name}", value)
+    return {
+        **table,
+        "eab": {**eab, **{name: wrong_answers.as_secret(value, draft.folder) for name, value in secrets.items()}},
+    }
+
+
+# ── interview ──────────────────────────────────────────────────────────────────────────
+
+# Goes through the questions: what is given is tested, the rest is asked.
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
