@@ -265,19 +265,8 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (
-    *(
-        "ca",
-        "csr",
-        "key",
-        "reuse_key",
-        "profile",
-        "lifetime",
-        "preferred_chain",
-        "renew_before",
-        "routes",
-        "propagation",
-    ),
-    *("before", "after", "deploy", "notify"),
+    *("ca", "csr", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", "routes"),
+    *("propagation", "before", "after", "deploy", "notify"),
 )
 _LARGEST: Final = 9999
 """The largest number in a fraction of the configuration."""
@@ -334,10 +323,6 @@ def _route(route: Route) -> dict[str, Any]:
     return table
 
 
-def _request(request: GivenRequest) -> str:
-    return x509.request_to_pem(request.der)
-
-
 def _renew_before(value: RenewBefore) -> str:
     if value.seconds is not None:
         return f"{value.seconds / 60:.3f} minutes"
@@ -349,7 +334,7 @@ _VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
     Route: _route,
     RenewBefore: _renew_before,
     Profile: lambda profile: profile.name if profile.required else {"prefer": profile.name},
-    GivenRequest: _request,
+    GivenRequest: lambda request: x509.request_to_pem(request.der),
     Deployment: lambda deployment: {"to": deployment.to, **deployment.options},
 }
 

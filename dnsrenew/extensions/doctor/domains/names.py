@@ -48,7 +48,7 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
     if not wanted:
         return None
     is_public = _only_public_cas(facts, spec)
-    refused = {name for name in wanted if is_public and _is_refused(name)}
+    refused = {name for name in wanted if is_public and refusal(name) is not None}
     known = paths(facts, wanted)
     findings = []
     for name in sorted(wanted, key=lambda each: each not in refused):  # whether a refused one exists does not matter
@@ -100,10 +100,6 @@ def _is_parking(server: str) -> bool:
 def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
     """Return whether every CA of a certificate is a built-in one, and not another one under its name."""
     return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
-
-
-def _is_refused(name: str) -> bool:
-    return refusal(name) is not None
 
 
 # ── name-exists ─────────────────────────────────────────────────────────────────────────
@@ -166,16 +162,14 @@ def judge_views(name: str, its: NameRecords, resolved: ResolvedName) -> NameFind
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        if all(map(is_local, outside)) and not any(_type(address) in resolved.denied for address in outside):
+        if all(map(is_local, outside)) and not any(
+            ("AAAA" if ":" in each else "A") in resolved.denied for each in outside
+        ):
             return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
         return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
     if all(map(is_local, resolved.addresses)) and not all(map(is_local, outside)):
         return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
     return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)
-
-
-def _type(address: str) -> str:
-    return "AAAA" if ":" in address else "A"
 
 
 # ── addresses ──────────────────────────────────────────────────────────────────────────
@@ -352,11 +346,7 @@ def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
 
 def is_refused(facts: Facts, name: str) -> bool:
     """Return whether a DNS server of this machine refuses a zone because of its signatures."""
-
-    def find(context: Context) -> bool:
-        return NameSurvey(survey(facts)).is_refused(context, name)
-
-    return facts.once(("dns refused", name), find)
+    return facts.once(("dns refused", name), lambda context: NameSurvey(survey(facts)).is_refused(context, name))
 
 
 def texts_at(facts: Facts, wanted: Mapping[str, ZoneFacts]) -> list[ServedTexts]:

@@ -334,14 +334,7 @@ _TARGETS: Final[dict[str, Action]] = {
 }
 """Every other target that is no chain changes or logs the packet."""
 _SOME: Final = (
-    "--limit",
-    "--hashlimit",
-    "--connlimit",
-    "--match-set",
-    "--rcheck",
-    "--update",
-    "--seconds",
-    "--hitcount",
+    *("--limit", "--hashlimit", "--connlimit", "--match-set", "--rcheck", "--update", "--seconds", "--hitcount"),
 )
 _NO_MATTER: Final = frozenset(("-m", "--comment", "--set", "--name", "--rsource", "--mask", "--syn", "--validmark"))
 _FALSE_TYPES: Final = frozenset(

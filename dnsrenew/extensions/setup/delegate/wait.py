@@ -78,10 +78,7 @@ class CnameServer(Frozen):
         """Return the JSON form for the event ``cname-waiting``."""
         return {
             "name": self.record.name,
-            "server": self.server,
-            "address": self.address,
-            "state": self.state,
-            "detail": self.detail,
+            **{key: getattr(self, key) for key in ("server", "address", "state", "detail")},
         }
 
 

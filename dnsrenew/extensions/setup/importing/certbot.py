@@ -60,7 +60,9 @@ def read(folder: Path, host: HostView) -> FoundData:
         _certificate(each, folder, host, hooks, notes, account=_key_file(each, places)) for each in configured
     ]
     named = {each.name for each in configured}
-    certificates += [_without_settings(folder, name, notes) for name in _live(folder) if name not in named]
+    certificates += [
+        _without_settings(folder, name, notes) for name in reading.names(folder / "live") if name not in named
+    ]
     return FoundData(
         kind="certbot",
         folder=folder,
@@ -80,10 +82,6 @@ def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
             else:
                 notes.add(texts.DAMAGED, file, reason=texts.EMPTY)
     return found
-
-
-def _live(folder: Path) -> list[str]:
-    return [name for name in reading.names(folder / "live") if os.path.isdir(folder / "live" / name)]
 
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -158,7 +156,7 @@ def _certificate(
 ) -> FoundCertificate | None:
     paths = _paths(settings, folder)
     chain, key = _pair(paths, notes)
-    domains = _domains(chain, settings)
+    domains = reading.certificate_names(chain) or tuple(settings.webroot_map)  # certbot renews it for the same ones
     if not domains:
         reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
         notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
@@ -192,6 +190,8 @@ def _certificate(
 
 def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCertificate | None:
     """Return a certificate whose file in ``renewal/`` is missing or cannot be read."""
+    if not os.path.isdir(folder / "live" / name):
+        return None
     paths = {file: folder / "live" / name / file for file in _FILES}
     chain, key = _pair(paths, notes)
     domains = reading.certificate_names(chain)
@@ -221,11 +221,6 @@ def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:
 def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, bytes | None]:
     chain, key = notes.read(paths["fullchain.pem"], loses=True), notes.read(paths["privkey.pem"], loses=True)
     return None if chain is None else chain.decode("ascii", "replace"), key
-
-
-def _domains(chain: str | None, settings: RenewalSettings) -> tuple[str, ...]:
-    """Return the names of the certificate: certbot renews it for the same ones."""
-    return reading.certificate_names(chain) or tuple(settings.webroot_map)
 
 
 def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> tuple[FoundFile, ...]:

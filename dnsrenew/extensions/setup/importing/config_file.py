@@ -164,10 +164,8 @@ class _Writer:
             yield "]"
 
     def _routes(self, planned: PlannedCertificate) -> Iterator[str]:
-        routes = [_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True)]
-        yield "routes = ["
-        yield from dict.fromkeys(f"    {toml_value(route)}," for route in routes)
-        yield "]"
+        routes = (_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True))
+        yield from ("routes = [", *dict.fromkeys(f"    {toml_value(route)}," for route in routes), "]")
 
     def _deployment(self, name: str, number: int, deployment: FoundDeployment) -> dict[str, object]:
         is_program = deployment.to == "run"

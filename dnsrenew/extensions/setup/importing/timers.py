@@ -318,7 +318,7 @@ class Service(Frozen, hidden=("environment",)):
 
 def unit_folders(host: HostView) -> list[Path]:
     """Return the folders with units, those of the system first."""
-    return [*_system_folders(host), *_user_folders(host)]
+    return [*(host.root / each for each in _SYSTEM_FOLDERS), *(host.home / each for each in _USER_FOLDERS)]
 
 
 def services(host: HostView) -> Iterator[Service]:
@@ -342,21 +342,14 @@ def environment(name: str, host: HostView) -> dict[str, str]:
     return {**user, **system}
 
 
-def _system_folders(host: HostView) -> list[Path]:
-    return [host.root / each for each in _SYSTEM_FOLDERS]
-
-
-def _user_folders(host: HostView) -> list[Path]:
-    return [host.home / each for each in _USER_FOLDERS]
-
-
 def _managers(host: HostView) -> tuple[_Manager, _Manager]:
     """Return the manager of the system, and that of the user."""
     home = shown(host.home, host)
     user = host.environ.get("USER") or host.home.name
     system = {"h": "/root", "u": "root", "E": "/etc", "S": "/var/lib"}
     own = {"h": home, "u": user, "E": f"{home}/.config", "S": f"{home}/.local/state"}
-    return _Manager(host, _system_folders(host), system), _Manager(host, _user_folders(host), own)
+    folders, most = unit_folders(host), len(_SYSTEM_FOLDERS)
+    return _Manager(host, folders[:most], system), _Manager(host, folders[most:], own)
 
 
 class _Manager:

@@ -319,12 +319,8 @@ def run_test(draft: InitDraft) -> Check | None:
         config = account_config(draft, store)
         spec = config.certificates[0]
         context = draft.around.context.for_certificate(spec.name)  # its events are shown
-        facts = Facts(
-            context.within(_SECONDS + propagation_limit(config, spec)),
-            config,
-            open_store(store, insist=True),
-            probe=True,
-        )
+        limited = context.within(_SECONDS + propagation_limit(config, spec))
+        facts = Facts(limited, config, open_store(store, insist=True), probe=True)
         try:
             with context.redactor.guard_logs(*DRIVEN):
                 found: list[Check] = []

@@ -240,11 +240,6 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
 
 def this_server_host() -> ServerHost:
     """Return the machine that this process runs on."""
-    is_admin = hasattr(os, "geteuid") and os.geteuid() == 0
-    return ServerHost(
-        root=Path("/"),
-        home=Path(os.path.expanduser("~")),
-        programs=tuple(running_programs()),
-        user=this_user(),
-        is_admin=is_admin,
-    )
+    is_admin, home = hasattr(os, "geteuid") and os.geteuid() == 0, Path(os.path.expanduser("~"))
+    programs = tuple(running_programs())
+    return ServerHost(root=Path("/"), home=home, programs=programs, user=this_user(), is_admin=is_admin)

@@ -51,17 +51,8 @@ def make_files(draft: InitDraft, say: Callable[[str], str] = str) -> InitFiles:
     if draft.existing is not None:
         text = appended(draft.existing, draft, writer)
     else:
-        lines = [
-            f"# {say(texts.FILE_HEAD)}",
-            "",
-            *writer.top(),
-            *writer.tables(),
-            "",
-            *writer.account(),
-            "",
-            *writer.certificate(),
-        ]
-        text = "\n".join([*lines, ""])
+        head = [f"# {say(texts.FILE_HEAD)}", "", *writer.top(), *writer.tables(), ""]
+        text = "\n".join([*head, *writer.account(), "", *writer.certificate(), ""])
     folders = tuple(dict.fromkeys(folder for each in draft.deployments for folder in each.folders))
     return InitFiles(text, writer.secrets, folders)
 
