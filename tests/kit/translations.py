@@ -25,13 +25,12 @@ from dnsrenew.cli import command_types, commands, texts
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.ways import other_hosts
 from dnsrenew.errors import Phrase, Text
-from dnsrenew.extensions.doctor import form_texts as forms_texts
-from dnsrenew.extensions.doctor import report_texts
+from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.serve import texts as texts_serve
 from docs import codes
 
-PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts, texts_serve)
+PROGRAM: Final = (texts, texts_doctor, form_texts, texts_serve)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
 SYSTEM: Final = "the operating system"
 BETWEEN: Final = "punctuation"

@@ -25,7 +25,7 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, locate
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import arranged as sentences
-from dnsrenew.extensions.doctor import form_texts, report_texts
+from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
 from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
@@ -38,7 +38,7 @@ from dnsrenew.operations.texts import FLEET_LACKS
 
 def doctor(invocation: Invocation) -> int:
     """Examine the certificates, show the diagnoses, and return the exit status."""
-    for catalogue in (texts_doctor, form_texts, report_texts):
+    for catalogue in (texts_doctor, form_texts):
         language.translate(catalogue)
     options = invocation.options
     if options.serve_probe is not None:

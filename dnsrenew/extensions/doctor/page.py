@@ -14,8 +14,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
 from dnsrenew.extensions.doctor import arranged as sentences
-from dnsrenew.extensions.doctor import form_texts as words
-from dnsrenew.extensions.doctor import report_texts as texts
+from dnsrenew.extensions.doctor import form_texts as texts
 from dnsrenew.extensions.doctor.arranged import (
     GROUPS,
     Arranged,
@@ -148,14 +147,14 @@ def _shared(arranged: Arranged, say: Say) -> str:
     if not arranged.shared and not arranged.changes:
         return ""
     found = changes(arranged.changes) + findings(arranged.shared, 0, say)
-    return f"<section><h2>{text(words.SHARED)}</h2>{found}</section>"
+    return f"<section><h2>{text(texts.SHARED)}</h2>{found}</section>"
 
 
 def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
     mark, said = _headline(run)
     found = [Finding(check=check, names=()) for section in run for check in section.checks]
     changed = changes([change for section in run for change in section.changes])
-    names = words.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
+    names = texts.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
     listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
         f'<section id="s{number}" class="certificate {_tone(run)}">'
@@ -177,12 +176,12 @@ def changes(found: Sequence[Change]) -> str:
     if not found:
         return ""
     items = "".join(f"<li>{text(sentences.change(change))}</li>" for change in found)
-    return f'<h3>{text(words.CHANGES)}</h3><ul class="changes">{items}</ul>'
+    return f'<h3>{text(texts.CHANGES)}</h3><ul class="changes">{items}</ul>'
 
 
 def findings(found: Sequence[Finding], section: int, say: Say) -> str:
     """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
-    headings = {"bad": words.BAD, "worth-knowing": words.WORTH_KNOWING, "unknown": words.UNKNOWN}
+    headings = {"bad": texts.BAD, "worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}
     parts = []
     named: set[str] = set()
     for each in GROUPS:
@@ -217,7 +216,7 @@ def _finding(finding: Finding, place: str, say: Say) -> str:
     about_it = " ".join(text(each) for each in about if each)
     parts.append(f'<p class="about">{about_it} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>')
     if check.evidence:
-        parts.append(f"<details><summary>{text(words.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
+        parts.append(f"<details><summary>{text(texts.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
     identity = f' id="{text(place)}"' if place else ""
     return f'<li class="check {group}"{identity}>{"".join(parts)}</li>'
 

@@ -48,8 +48,7 @@ from dnsrenew.extensions.setup.init.draft import (
     Prompt,
     ask_flag,
 )
-from dnsrenew.extensions.setup.init.interview import interview
-from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
+from dnsrenew.extensions.setup.init.interview import AnswerMemory, interview, memory_file
 from dnsrenew.extensions.setup.init.servers import this_server_host
 from dnsrenew.extensions.setup.init.texts import (
     ANSWER_WRONG,

@@ -15,7 +15,6 @@ from typing import Final
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.extensions.setup.importing.model import (
     FoundAccount,
@@ -27,6 +26,7 @@ from dnsrenew.extensions.setup.importing.model import (
 )
 from dnsrenew.extensions.setup.importing.pem import PemPair, read_key, read_pair
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
+from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
 _ECC: Final = "_ecc"
 _RSA: Final = re.compile(r"\d+")

@@ -14,7 +14,6 @@ from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, servers, texts
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
 from dnsrenew.extensions.setup.importing.model import (
     FoundDeployment,
     FoundDnsAccount,
@@ -24,7 +23,7 @@ from dnsrenew.extensions.setup.importing.model import (
     shell,
 )
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, script
-from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
+from dnsrenew.extensions.setup.importing.tool_hosts import Kept, by_script, hosts_of, values
 
 ABSENT: Final = frozenset({"", "no"})
 """Values of a setting that is not given."""
