@@ -37,7 +37,7 @@ def test_the_file_of_answers_has_every_answer() -> None:
 def test_the_servers_that_init_finds() -> None:
     """The page names exactly the supported servers."""
     sources = [
-        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")
+        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "servers.py")
     ]
     titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
     listed = re.search(r"It finds ([^;]*);", START_PAGE)
