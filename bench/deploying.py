@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.figures import MILLISECONDS, Figure, of_samples
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.renewal import deploying
 from dnsrenew.renewal.due import outcome

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from dnsrenew.challenges.dns01.host_calls import PublishedValues
+from dnsrenew.challenges.host_calls import PublishedValues
 from dnsrenew.cli import main as program
 from dnsrenew.store import FolderStore, zone_locks
 from dnsrenew.store.pending_orders import PendingOrders

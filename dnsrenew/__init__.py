@@ -83,7 +83,7 @@ if TYPE_CHECKING:
         TxtRecord,
     )
     from dnsrenew.base.secrets import Secret
-    from dnsrenew.challenges.dns01.leftovers import CleanupResult
+    from dnsrenew.challenges.leftovers import CleanupResult
     from dnsrenew.config import Config
     from dnsrenew.deploy.protocol import Deployer, DeployerContext, SavedFiles
     from dnsrenew.drivers.protocol import Driver, DriverContext
@@ -187,7 +187,7 @@ __all__ = [
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
 _HOMES = {
     "AccountStatus": "operations.accounts",
-    "CleanupResult": "challenges.dns01.leftovers",
+    "CleanupResult": "challenges.leftovers",
     "Clock": "base.clock",
     "Config": "config",
     **dict.fromkeys(["Deployer", "DeployerContext", "SavedFiles"], "deploy.protocol"),

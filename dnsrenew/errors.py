@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Self
 
-OPTIONS: Final = {"insist_option": "insist=True", "now_option": "now=True"}
+OPTIONS: Final = {"insist_option": "insist=True", "now_option": "now=True", "dry_run_option": "dry_run=True"}
 """The options that messages name, as the caller writes them; the command has its own spelling."""
 
 
@@ -366,7 +366,7 @@ class CAError(AttemptError):
         self.retry_after = retry_after
 
 
-CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished.", "Run it again.")
+CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished.", "Run the command again.")
 INTERNAL: Final = Text(
     "internal-error",
     "An unexpected error stopped dnsrenew ({type}).",

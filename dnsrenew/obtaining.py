@@ -9,9 +9,9 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from dnsrenew.base import awaiting
+from dnsrenew.base import threads
 from dnsrenew.base.events import Event, ProgramListener
-from dnsrenew.base.validation.mistakes import check_listener
+from dnsrenew.base.validation import check_listener
 from dnsrenew.operations.fallback_to_stored import OTHERS
 from dnsrenew.renewer import Renewer
 
@@ -150,8 +150,8 @@ async def aobtain(  # public: the arguments of obtain()
     check_listener(on_event)
     cancel = threading.Event()
     if on_event is not None:
-        arguments["on_event"] = ProgramListener(on_event, threading.RLock(), awaiting.poster())
-    return await awaiting.call(partial(obtain, **arguments, cancel=cancel), cancel)
+        arguments["on_event"] = ProgramListener(on_event, threading.RLock(), threads.poster())
+    return await threads.call(partial(obtain, **arguments, cancel=cancel), cancel)
 
 
 aobtain.__module__ = "dnsrenew"
@@ -211,7 +211,7 @@ def _accounts(dns: object) -> list[DnsAccount]:
     :raises ConfigError: ``config-invalid``: an object is neither an account nor a driver.
     """
     from dnsrenew.base.model import DnsAccount
-    from dnsrenew.base.validation.mistakes import Mistake, config_error, kind
+    from dnsrenew.base.validation import Mistake, config_error, kind
     from dnsrenew.drivers.protocol import Driver, OneAtATime
 
     several = _several(dns)

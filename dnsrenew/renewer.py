@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dnsrenew.base import awaiting, extensions
+from dnsrenew.base import extensions, threads
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.events import Emitter, Event, Post, ProgramListener
 from dnsrenew.base.names import covers
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
-from dnsrenew.base.validation.mistakes import check_cancel, check_listener
+from dnsrenew.base.validation import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import ssl
 
     from dnsrenew.base.model import Certificate, CertificateSpec, CertificateStatus, Diagnosis, Outcome
-    from dnsrenew.challenges.dns01.leftovers import CleanupResult
-    from dnsrenew.challenges.http01.app import AppResponses
+    from dnsrenew.challenges.http01_server import AppResponses
+    from dnsrenew.challenges.leftovers import CleanupResult
     from dnsrenew.operations.accounts import AccountStatus
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.services import Services
@@ -180,9 +180,9 @@ class Renewer:
 
         :raises ConfigError: as :meth:`renew`.
         """
-        cancel, own = threading.Event(), self._telling(awaiting.poster())
+        cancel, own = threading.Event(), self._telling(threads.poster())
         renew = partial(own.renew, names, force=force, now=now, attended=attended, dry_run=dry_run, workers=workers)
-        return await awaiting.call(partial(renew, wait=wait, deploy=deploy, cancel=cancel), cancel)
+        return await threads.call(partial(renew, wait=wait, deploy=deploy, cancel=cancel), cancel)
 
     def deploy(
         self,
@@ -396,7 +396,7 @@ class Renewer:
     @property
     def _responses(self) -> AppResponses:
         """The http-01 responses that an app of this program serves; the same for all servers of this object."""
-        from dnsrenew.challenges.http01.app import AppResponses
+        from dnsrenew.challenges.http01_server import AppResponses
 
         if self._served_responses is None:
             self._served_responses = AppResponses(self._store.responses, self._clock)
@@ -571,7 +571,7 @@ class Renewer:
         :raises StoreError: the journal cannot be read.
         :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
         """
-        from dnsrenew.challenges.dns01 import leftovers
+        from dnsrenew.challenges import leftovers
         from dnsrenew.renewal.port_programs import pay_debts
         from dnsrenew.store.zone_locks import ZoneLocks
 

@@ -98,7 +98,7 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
                     entry.classes.add(kind)
                     entry.add(text)
     for each in source().values():
-        for node in ast.walk(each.tree):
+        for node in each.nodes:
             if isinstance(node, ast.Call) and called_name(node) in uses.error_classes():
                 _add_call(found, node, each.inside.get(node))
     return dict(sorted(found.items()))

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 import dnsrenew
 from dnsrenew import testing
-from dnsrenew.base.attribute_docs import docstrings
+from dnsrenew.base.type_hints import docstrings
 from docs import codes, python_examples
 
 NOT_FOR_USERS: Final[Mapping[str, frozenset[str]]] = {

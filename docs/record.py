@@ -1,7 +1,7 @@
 """Records the quick start of the README: the real program in a terminal, at the servers of tests/lab.
 
-`python -m docs.record` writes docs/images/quick-start.svg. What is typed is what the README says; the CA is Pebble, and
-DuckDNS a stand-in that shows a new value after some seconds.
+`python -m docs.record` writes docs/images/quick-start.svg, and quick-start.zh.svg in Chinese. What is typed is what the
+README says; the CA is Pebble, and DuckDNS a stand-in that shows a new value after some seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ from tests.kit.users import ordinary_user
 from tests.lab import Lab
 
 PICTURE: Final = ROOT / "docs" / "images" / "quick-start.svg"
-TITLE: Final = "A terminal: dnsrenew obtains a certificate for my-house.duckdns.org"
+_PICTURES: Final = {
+    "C.UTF-8": (PICTURE, "A terminal: dnsrenew obtains a certificate for my-house.duckdns.org"),
+    "zh_CN.UTF-8": (PICTURE.with_suffix(".zh.svg"), "终端：dnsrenew 为 my-house.duckdns.org 获取证书"),
+}
+"""By the locale."""
 COLUMNS: Final = 84
 _SHOWN: Final = ("dnsrenew check", "dnsrenew renew", "dnsrenew status")
 _HOME: Final = "/home/me"
@@ -117,7 +121,12 @@ def _run(reader: Reader, command: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Record it."""
+    """Record it in each language."""
+    for language in _PICTURES:
+        _record(language)
+
+
+def _record(language: str) -> None:
     # A home as long as the one that is shown, so that lines are wrapped as they would be there.
     folder = Path(f"/tmp/{secrets.token_hex(2)[:3]}")  # noqa: S108  # made by mkdir, which refuses one that is there
     folder.mkdir()
@@ -126,10 +135,11 @@ def main() -> None:
             add_zone(lab)
             with SlowDuckDns(TOKEN, DOMAIN) as duck, DuckDnsZone(lab, duck):
                 duck.lag = _LAG
-                frames = record(Reader(lab, duck, folder))
+                frames = record(Reader(lab, duck, folder, language=language))
     finally:
         shutil.rmtree(folder)
-    PICTURE.write_text(drawing(frames, COLUMNS, TITLE, _HOLD), "utf-8")
+    picture, title = _PICTURES[language]
+    picture.write_text(drawing(frames, COLUMNS, title, _HOLD), "utf-8")
 
 
 if __name__ == "__main__":

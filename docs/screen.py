@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
+
+from dnsrenew.cli.formatting import width as columns_of
 
 _PARTS: Final = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)")
 _STYLES: Final = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow"}
@@ -59,8 +62,9 @@ class Screen:
             self.write("\r\n")
         line = self._cells[self._row]
         line.extend([("", " ")] * (self._column - len(line)))
-        line[self._column : self._column + 1] = [(self._style, character)]
-        self._column += 1
+        cells = [(self._style, character), *[(self._style, "")] * (columns_of(character) - 1)]
+        line[self._column : self._column + len(cells)] = cells
+        self._column += len(cells)
 
     def _control(self, parameters: str, final: str) -> None:
         if final == "m":
@@ -117,7 +121,7 @@ def drawing(frames: Sequence[Frame], columns: int, title: str, hold: float) -> s
         shown = "".join(f'<tspan class="{style}">{escape(text)}</tspan>' if style else escape(text)
                         for style, text in spans)  # fmt: skip
         y = _MARGIN + (row + 0.75) * _HEIGHT
-        place = f'<text xml:space="preserve" x="{_MARGIN}" y="{y:g}" textLength="{_length(spans):g}"'
+        place = f'<text xml:space="preserve" {_places(spans)} y="{y:g}"'
         past = ' class="past"' if end is not None else ""
         texts.append(f'{place}{past} style="animation: f{number} {total:.2f}s step-end infinite">{shown}</text>')
         until = "" if end is None else f" {100 * end / total:.2f}% {{ visibility: hidden }}"
@@ -129,8 +133,13 @@ def drawing(frames: Sequence[Frame], columns: int, title: str, hold: float) -> s
     return "\n".join([head, f"<title>{title}</title>", f"<style>\n{style}\n</style>", back, *texts, "</svg>", ""])
 
 
-def _length(spans: Row) -> float:
-    return sum(len(text) for _, text in spans) * _WIDTH
+def _places(spans: Row) -> str:
+    """Return where a line stands: its length, or each character, since those of Chinese are as wide as their font."""
+    text = "".join(text for _, text in spans)
+    if columns_of(text) == len(text):
+        return f'x="{_MARGIN}" textLength="{len(text) * _WIDTH:g}"'
+    starts = itertools.accumulate(map(columns_of, text[:-1]), initial=0)
+    return f'x="{" ".join(f"{_MARGIN + start * _WIDTH:g}" for start in starts)}"'
 
 
 def _stays(frames: Sequence[Frame]) -> Iterator[tuple[int, Row, float, float | None]]:

@@ -20,12 +20,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 class Module:
     """One module of the package.
 
+    :ivar nodes: all nodes of the tree, outer ones first.
     :ivar top: the names that the module assigns outside of functions and classes.
     :ivar imports: each imported name with the module it comes from; a module comes from itself.
     :ivar inside: the innermost function around a node.
     """
 
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
     top: tuple[str, ...]
     imports: Mapping[str, str]
     inside: Mapping[ast.AST, Function]
@@ -33,7 +35,7 @@ class Module:
     @property
     def makes_texts(self) -> bool:
         """Whether it calls :class:`dnsrenew.errors.Text`."""
-        return any(isinstance(node, ast.Call) and called_name(node) == "Text" for node in ast.walk(self.tree))
+        return any(isinstance(node, ast.Call) and called_name(node) == "Text" for node in self.nodes)
 
 
 @cache
@@ -55,14 +57,15 @@ def _read(tree: ast.Module, modules: Iterable[str]) -> Module:
         top |= dict.fromkeys(target.id for target in targets if isinstance(target, ast.Name))
     imports: dict[str, str] = {}
     inside: dict[ast.AST, Function] = {}
-    for node in ast.walk(tree):  # outer functions come first, so the innermost one stays
+    nodes = tuple(ast.walk(tree))
+    for node in nodes:  # outer functions come first, so the innermost one stays
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
                 imports[alias.asname or alias.name] = module if module in modules else node.module
         elif isinstance(node, Function):
             inside |= dict.fromkeys(ast.walk(node), node)
-    return Module(tree, tuple(top), imports, inside)
+    return Module(tree, nodes, tuple(top), imports, inside)
 
 
 def subclasses_of(modules: Iterable[Module], root: str) -> set[str]:
@@ -70,7 +73,7 @@ def subclasses_of(modules: Iterable[Module], root: str) -> set[str]:
     bases = {
         node.name: {getattr(base, "id", "") for base in node.bases}
         for module in modules
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ClassDef)
     }
     found = {root}

@@ -11,12 +11,12 @@ from typing import Final
 
 from dnsrenew import errors as tree
 from dnsrenew.base import events, model
-from dnsrenew.base.runtime.rate_limit import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
+from dnsrenew.base.runtime import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
 from dnsrenew.extensions.doctor.after_failure import FITTING
 from dnsrenew.renewal.policy import TABLE, NextAction
-from dnsrenew.store.ledger.values import LIMITS, Limit
+from dnsrenew.store.ledger import LIMITS, Limit
 from docs import codes, python_reference
 from docs.blocks import table
 

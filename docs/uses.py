@@ -84,7 +84,7 @@ class _Index:
 def _index() -> _Index:
     index = _Index({*subclasses_of(source().values(), "DnsRenewError"), NOTICE, CHECK, _FINDING})
     for name, module in source().items():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             index.add(name, node)
     return index
 

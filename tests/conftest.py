@@ -1,5 +1,6 @@
 """What all tests share; the servers' fixtures are in tests/integration and tests/lab."""
 
+import gc
 import os
 import signal
 
@@ -18,8 +19,23 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 # No deadline: two workers and their servers share two cores.
 # In CI the same examples every time, so that a red run can be repeated.
-settings.register_profile("dnsrenew", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.register_profile(
+    "dnsrenew",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=int(os.environ.get("DNSRENEW_EXAMPLES", "30")),  # `make soak` has more
+)
 settings.load_profile("dnsrenew")
+
+
+# The disk is not tested in this process, and fsync waits for it; the programs that tests start wait too.
+os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

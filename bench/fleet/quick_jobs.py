@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.fleet.simulated import CA, StandIn
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.fleet.certificate_job import WorkerRun, next_check, spread

@@ -25,7 +25,7 @@ from bench.fleet.generated import KEPT, figure, fill
 from bench.fleet.quick_jobs import QuickJobs
 from bench.fleet.simulated import SimulatedClock, StandIn, simulated_database
 from bench.processes import RunFailedError
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from dnsrenew.acme.ari import Window, cert_id
+from dnsrenew.acme.client import Window, cert_id
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.schema import initialize
@@ -31,7 +31,7 @@ from tests.kit.memory import threads_at_once
 if TYPE_CHECKING:
     import threading
 
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
     from tests.kit.postgres import DatabaseAddress, Postgres
 

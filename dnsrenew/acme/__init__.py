@@ -1,6 +1,6 @@
 """ACME (RFC 8555): the only folder that imports acme and josepy."""
 
-from dnsrenew.acme.account_store import AccountStore
+from dnsrenew.acme.account_keys import AccountStore
 from dnsrenew.acme.client import CAClient
 from dnsrenew.acme.resources import Authorization, Challenge, Order
 

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from josepy.json_util import decode_b64jose
+from josepy.jwa import HS256
+from josepy.jwk import JWK, JWKOct
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.account_store import AccountStore, signer_of, with_thumbprint
+from dnsrenew.acme.account_keys import AccountStore, inner_jws, resolve, roll, signer_of, with_thumbprint
 from dnsrenew.acme.problems import Problems, is_refusal, variant
 from dnsrenew.acme.resources import MAX_WORD, address, one_line
+from dnsrenew.acme.transport import Directory, Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
 from dnsrenew.base.model import EAB_BY_EMAIL, Eab, mac_key_fault
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.retry import Transient, resend
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import Transient, resend
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, Cancelled, LockedError, SecretError, StoreError
-
-if TYPE_CHECKING:
-    from josepy.jwk import JWK
-
-    from dnsrenew.acme.transport import Directory, Signer, Transport
-    from dnsrenew.base.runtime.context import Context
 
 _CLOSED: Final = frozenset({"unauthorized", "accountDoesNotExist"})
 """Problem types for an account that the CA has closed, as after its key was reported as compromised."""
@@ -156,13 +153,11 @@ class AccountSession:
 
     def roll(self, context: Context, directory: Directory, _old: Signer) -> Signer:
         """See :meth:`CAClient.roll_key`."""
-        from dnsrenew.acme import key_rollover  # rarely needed
-
         with self._store.lock(context):
             stored = self._load_resolved(context, directory)
             if stored is None or stored.url is None:
                 stored = self._create(context, directory, stored)
-            rolled = key_rollover.roll(context, self, directory, stored, transport=self._transport, store=self._store)
+            rolled = roll(context, self, directory, stored, transport=self._transport, store=self._store)
             return signer_of(rolled)
 
     def roll_compromised(self, context: Context, directory: Directory, old: Signer) -> Signer:
@@ -231,9 +226,7 @@ class AccountSession:
         stored = self._load()
         if stored is None or stored.next_key_pem is None:
             return stored
-        from dnsrenew.acme import key_rollover  # rarely needed
-
-        resolved = key_rollover.resolve(context, self, directory, stored)
+        resolved = resolve(context, self, directory, stored)
         self._store.save(resolved)
         return resolved
 
@@ -353,15 +346,8 @@ def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, ur
     :param url: the URL of newAccount.
     :raises CAError: ``eab-invalid``: the configured binding is invalid; nothing was sent.
     """
-    from acme.jws import JWS  # few CAs want it
-    from josepy.jwa import HS256
-    from josepy.jwk import JWKOct
-
-    key = _mac_key(context, problems, eab)
-    payload = json.dumps(account_key.public_key().to_partial_json()).encode()
-    signed = JWS.sign(payload, key=JWKOct(key=key), alg=HS256, nonce=None, url=url, kid=eab.kid)
-    inner: dict[str, Any] = json.loads(signed.json_dumps())
-    return inner
+    key = JWKOct(key=_mac_key(context, problems, eab))
+    return inner_jws(account_key.public_key().to_partial_json(), key, HS256, url, eab.kid)
 
 
 def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:

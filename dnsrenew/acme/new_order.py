@@ -10,16 +10,15 @@ from typing import Any, Final, Literal
 
 from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.order_polling import OrderPoll, PollSchedule, PollTimeout
 from dnsrenew.acme.problems import Problems, check_names, content_type, is_refusal, variant
 from dnsrenew.acme.resources import Order, address, base64url, links, parse_order
-from dnsrenew.acme.session import Fetcher, Session
+from dnsrenew.acme.session import Fetcher, OrderPoll, PollSchedule, PollTimeout, Session
 from dnsrenew.acme.transport import Directory, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import Profile, rfc3339
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, about
 
@@ -60,7 +59,7 @@ class NewOrders:
     ) -> Order:
         """Order a certificate for A-label names and IP addresses. The CA may return an existing order that is ready.
 
-        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.ari.cert_id`), if this
+        :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.client.cert_id`), if this
             account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
             without; the ``replaces`` of the order tells which one succeeded.
         :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.

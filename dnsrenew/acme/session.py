@@ -1,4 +1,4 @@
-"""A session with one CA: its directory and account, loaded once, and signed requests with them."""
+"""A session with one CA: its directory and account, loaded once, signed requests with them, and polling."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from dnsrenew.acme import texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import Authorization, MalformedResource, Order, base64url, parse_authorization, parse_order
+from dnsrenew.acme.resources import (
+    Authorization,
+    Challenge,
+    MalformedResource,
+    Order,
+    base64url,
+    parse_authorization,
+    parse_order,
+)
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
-from dnsrenew.base.http import Response
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import CircuitBreaker
-from dnsrenew.base.runtime.single_flight import SingleFlight
+from dnsrenew.base.http import Response, retry_after
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import CircuitBreaker, SingleFlight
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
 
@@ -220,3 +227,238 @@ class Fetcher:
         if len(calls) < _MIN_CONCURRENT:
             return context.call(lambda: [call() for call in calls])
         return [task.result() for task in context.call_all(calls, self._transport.width)]
+
+
+# ── order polling ──────────────────────────────────────────────────────────────────────
+
+# Polls orders until they are ready or issued, and collects the problems of invalid ones.
+
+_VALIDATION: Final = 0.01
+_VALIDATION_EACH: Final = 0.0002
+_ISSUANCE: Final = 0.01
+"""Seconds that a CA on the local network needs to validate and to issue; polling earlier costs one more request."""
+_AUTHORIZATION_GAP: Final = (1.0, 10.0)
+"""The first and the longest interval in seconds between polls of the authorizations."""
+
+
+class OrderPoll:
+    """Polls orders at one CA; shared by all threads.
+
+    :param timeout: seconds in which the CA must validate, and again to issue.
+    """
+
+    def __init__(self, transport: Transport, fetcher: Fetcher, accounts: AccountSession, timeout: float) -> None:
+        self._transport = transport
+        self._accounts = accounts
+        self._fetcher = fetcher
+        self._timeout = timeout
+        self._responded: set[str] = set()
+        self._valid: set[str] = set()
+
+    def note_responses(self, challenges: Sequence[Challenge]) -> None:
+        """Record the authorizations whose challenges get a response: only those become final."""
+        self._responded.update(challenge.authorization_url for challenge in challenges)
+
+    def note_valid(self, authorization_url: str) -> None:
+        """Record an authorization that the CA called valid."""
+        self._valid.add(authorization_url)
+
+    def schedule(self, context: Context) -> PollSchedule:
+        """Return a poll schedule that starts now."""
+        return PollSchedule(context, self._timeout)
+
+    def before_finalize(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
+        """Wait until an order can be finalized; poll it only if it may not be ready yet. Return it as last seen.
+
+        A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
+        unless the CA has refused that once. Any other CA takes seconds.
+        """
+        if self._valid.issuperset(order.authorizations):
+            return order
+        context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
+        if self._transport.is_near and not self._accounts.is_slow:
+            return order
+        return self.until_ready(context, order, schedule)
+
+    def until_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
+        """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
+
+        :raises CAError: one failed (the error names all failed ones), or the CA took longer than its ``timeout``.
+        """
+        started = context.clock.monotonic()
+        schedule = PollSchedule(context, self._timeout, early=self._without_round_trip(_VALIDATION))
+        waiting: list[str] = [each.url for each in authorizations]
+        try:
+            while True:
+                found = self._fetcher.authorizations(context, waiting)
+                waiting = [each.url for each, _ in found if each.status != "valid"]
+                self._valid.update(each.url for each, _ in found if each.status == "valid")
+                if not waiting:
+                    break
+                headers = next(response.headers for each, response in found if each.status != "valid")
+                # The authorization or the order may become invalid first.
+                if (
+                    any(_is_failed(each) for each, _ in found)
+                    or self._fetcher.order(context, order.url)[0].status == "invalid"
+                ):
+                    raise self.failure(context, order)
+                schedule.wait(headers)
+        except PollTimeout as timeout:
+            raise self.timed_out(context, order, timeout.retry_after) from None
+        self.emit_valid(context, [each.identifier for each in authorizations], started)
+
+    def until_ready(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
+        """Poll the order and its authorizations: some CAs leave an order pending after an authorization failed."""
+        gap, most = _AUTHORIZATION_GAP
+        next_poll = context.clock.monotonic() + gap
+        waiting = order.authorizations
+        while True:
+            order, headers = self._fetcher.order(context, order.url)
+            if order.status != "pending":
+                return order
+            if context.clock.monotonic() >= next_poll:
+                found = [each for each, _ in self._fetcher.authorizations(context, waiting)]
+                if any(_is_failed(each) for each in found):
+                    raise self.failure(context, order)
+                waiting = tuple(each.url for each in found if each.status != "valid")
+                gap = min(gap * 2, most)
+                next_poll = context.clock.monotonic() + gap
+            schedule.wait(headers)
+
+    def until_issued(self, context: Context, order: Order) -> Order:
+        """Poll the order until the certificate is issued."""
+        schedule = PollSchedule(context, self._timeout, early=self._without_round_trip(_ISSUANCE))
+        headers = None
+        while order.status != "valid":
+            if order.status == "invalid":
+                raise self.failure(context, order)
+            try:
+                schedule.wait(headers)
+            except PollTimeout as timeout:
+                problems = self._transport.problems(context)
+                text = texts.TIMEOUT_ISSUANCE
+                raise problems.timeout(text, timeout.retry_after, timeout=self._timeout) from None
+            order, headers = self._fetcher.order(context, order.url)
+        return order
+
+    def failure(self, context: Context, order: Order) -> CAError:
+        """Return the error that names every failed identifier, after the validations in progress or the time limit.
+
+        Its evidence has ``order`` = ``invalid`` and the ``undecided`` identifiers: those without a response to a
+        challenge, and those that the CA did not validate within its ``timeout``.
+        """
+        order = self._fetcher.order(context, order.url)[0]
+        schedule = PollSchedule(context, self._timeout)
+        latest: dict[str, Authorization] = {}
+        urls = order.authorizations
+        try:
+            while urls:
+                latest |= {each.url: each for each, _ in self._fetcher.authorizations(context, urls)}
+                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self._responded)
+                if urls:
+                    schedule.wait()
+        except PollTimeout:
+            pass  # the remaining authorizations stay undecided
+        found = [latest[url] for url in order.authorizations]
+        failed = [each for each in found if _is_failed(each) or (each.status == "pending" and each.problem is not None)]
+        error = self._transport.problems(context).failed(failed, order.error).with_evidence(order="invalid")
+        undecided = [each.identifier for each in found if _is_open(each)]
+        return error.with_evidence(undecided=undecided) if failed and undecided else error
+
+    def timed_out(self, context: Context, order: Order, retry_after: float | None) -> CAError:
+        """Return the error for validations that took too long, with the problems so far."""
+        problems = self._transport.problems(context)
+        found = [each for each, _ in self._fetcher.authorizations(context, order.authorizations)]
+        failing = [each for each in found if each.status != "valid" and each.problem is not None]
+        if failing:
+            undecided = [each.identifier for each in found if each.status != "valid" and each.problem is None]
+            return problems.failed(failing, None).with_evidence(timeout=self._timeout, undecided=undecided)
+        names = [each.identifier for each in found if each.status != "valid"]
+        text = texts.TIMEOUT_VALIDATION if names else texts.TIMEOUT_READY
+        return problems.timeout(text, retry_after, timeout=self._timeout, identifiers=names)
+
+    def _without_round_trip(self, seconds: float) -> float:
+        """Return a wait minus the round trip to the CA."""
+        return max(seconds - self._transport.distance, 0.0)
+
+    def emit_valid(self, context: Context, domains: Sequence[str], started: float) -> None:
+        """Emit the event for validated identifiers."""
+        seconds = round(context.clock.monotonic() - started, 3)
+        context.emit("authorizations-valid", domains=list(domains), seconds=seconds)
+
+
+def _is_open(authorization: Authorization) -> bool:
+    """Return whether an authorization is pending without a problem so far."""
+    return authorization.status == "pending" and authorization.problem is None
+
+
+def _is_failed(authorization: Authorization) -> bool:
+    """Return whether an authorization is final and not valid; an unknown status is not final."""
+    return authorization.status in {"invalid", "deactivated", "expired", "revoked"}
+
+
+# ── poll schedule ──────────────────────────────────────────────────────────────────────
+
+# Poll intervals for a resource that the CA is processing.
+
+_FIRST: Final = 0.05
+_GROWTH: Final = 1.5
+_MAX_GAP: Final = 2.0
+_MIN_RETRY_AFTER: Final = 1.0
+MOST_ASKED: Final = 300.0
+"""Seconds: a longer ``Retry-After`` ends the attempt."""
+
+
+class PollTimeout(Exception):
+    """The CA took longer than its time limit.
+
+    :ivar retry_after: seconds that the CA asks to wait, or None.
+    """
+
+    def __init__(self, retry_after: float | None = None) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+class PollSchedule:
+    """Waits between polls: for growing intervals, or for the ``Retry-After``, until the time limit.
+
+    :param seconds: the time limit.
+    :param early: seconds of the first wait, whatever the CA asks for: the processing usually takes no longer.
+    """
+
+    def __init__(self, context: Context, seconds: float, *, early: float | None = None) -> None:
+        self._context = context
+        self._end = context.clock.monotonic() + seconds
+        self._early = early
+        self._gap = _FIRST
+
+    @property
+    def left(self) -> float:
+        """Seconds until the time limit."""
+        return self._end - self._context.clock.monotonic()
+
+    def wait(self, headers: Mapping[str, str] | None = None) -> None:
+        """Wait before the next poll.
+
+        :param headers: of the last answer; a ``Retry-After`` of less than 1 s counts as 1 s.
+        :raises PollTimeout: the time limit has passed, after a last poll at its end; or the ``Retry-After`` is longer
+            than :data:`MOST_ASKED`.
+        :raises Cancelled: the context was cancelled.
+        """
+        left = self.left
+        if left <= 0:
+            raise PollTimeout
+        self._context.wait(min(self._next(headers), left))
+
+    def _next(self, headers: Mapping[str, str] | None) -> float:
+        early, self._early = self._early, None
+        if early is not None:
+            return early
+        asked = None if headers is None else retry_after(headers, self._context.clock.now())
+        if asked is not None and asked > MOST_ASKED:
+            raise PollTimeout(asked)
+        if asked is not None:
+            return max(asked, _MIN_RETRY_AFTER)
+        gap, self._gap = self._gap, min(self._gap * _GROWTH, _MAX_GAP)
+        return gap

@@ -74,12 +74,12 @@ EAB_REFUSED: Final = Text(
 REVOCATION_REFUSED: Final = Text(
     "ca-account-refused",
     _REFUSED,
-    "Revoke it with the certificate's own key, or from the host whose account obtained it.",
+    "Run dnsrenew revoke on the machine that obtained the certificate.",
 )
 ALREADY_REVOKED: Final = Text(
     "ca-already-revoked",
     _REFUSED,
-    "Renew the certificate to replace it; it is revoked already.",
+    "Run dnsrenew renew to replace the certificate: it is already revoked.",
 )
 CSR_REFUSED: Final = Text(
     "ca-bad-csr",
@@ -91,18 +91,18 @@ BAD_REASON: Final = Text("ca-bad-reason", _REFUSED, "Choose another `--reason`, 
 CAA_FORBIDS: Final = Text(
     "ca-caa",
     _REFUSED,
-    "Add this CA to the CAA records of the names, or remove those records.",
+    "Add this CA to the CAA records of your domains, or remove those records.",
 )
 CONNECTION_FAILED: Final = Text(
     "ca-connection",
     _REFUSED,
-    "Check whether the name servers of the names can be reached from the Internet.",
+    "Check that the name servers of your domains can be reached from the Internet.",
 )
-TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check whether this machine can be reached from the Internet.")
+TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check that this machine can be reached from the Internet.")
 DNS_FAILED: Final = Text(
     "ca-dns",
     _REFUSED,
-    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
 )
 EAB_MISSING: Final = Text(
     "ca-eab-required",
@@ -127,7 +127,7 @@ PROFILE_REFUSED: Final = Text(
 IDENTIFIER_REJECTED: Final = Text(
     "ca-rejected-identifier",
     _REFUSED,
-    "Order other names, or use another CA for these.",
+    "Remove the refused name from `domains`, or use another CA.",
 )
 NAME_MALFORMED: Final = Text(
     "ca-malformed-name",
@@ -145,16 +145,16 @@ ACTION_REQUIRED_AT: Final = Text(
     "Open the address in the message and do what the CA asks.",
 )
 SERVER_ERROR: Final = Text("ca-server-error", _REFUSED, "Try again later; if the error persists, ask the CA.")
-OTHER: Final = Text("ca-error", _REFUSED, "Read the CA's explanation in the message, or ask the CA.")
+OTHER: Final = Text("ca-error", _REFUSED, "Follow the CA's explanation in the message; if it is unclear, ask the CA.")
 SEVERAL_PROBLEMS: Final = Text(
     "ca-order-invalid",
     _REFUSED,
-    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
 )
 ORDER_INVALID: Final = Text(
     "ca-order-invalid",
     _REFUSED,
-    "Read the CA's explanation in the message, or ask the CA.",
+    "Follow the CA's explanation in the message; if it is unclear, ask the CA.",
 )
 ORDER_INVALID_NO_REASON: Final = Text(
     "ca-order-invalid",
@@ -222,7 +222,7 @@ VALIDATION_FAILED: Final = "The CA {ca} could not validate {problems}"
 VALIDATIONS_FAILED: Final = Text(
     "ca-order-invalid",
     VALIDATION_FAILED,
-    "Check the DNS of the names, including DNSSEC, from outside your network, and run dnsrenew again.",
+    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
 )
 
 # ── no answer ───────────────────────────────────────────────────────────────────────────
@@ -249,7 +249,7 @@ TIMEOUT_VALIDATION: Final = Text(
 )
 TIMEOUT_READY: Final = Text(
     "ca-timeout",
-    "The CA {ca} validated all names, and the order was not ready within {timeout:g} s.",
+    "The CA {ca} validated all names, but the order was not ready within {timeout:g} s.",
     "Run dnsrenew again later, or raise `timeout` of this CA.",
 )
 TIMEOUT_ISSUANCE: Final = Text(
@@ -383,37 +383,37 @@ EAB_REQUIRED: Final = Text(
 )
 EAB_NO_KID: Final = Text(
     "eab-invalid",
-    "The CA {ca} cannot be given the external account binding: `eab.kid` is empty.",
+    "The external account binding for the CA {ca} cannot be used: `eab.kid` is empty.",
     "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
 )
 EAB_BAD_HMAC: Final = Text(
     "eab-invalid",
-    "The CA {ca} cannot be given the external account binding: `eab.hmac` is {fault}.",
+    "The external account binding for the CA {ca} cannot be used: `eab.hmac` is {fault}.",
     "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
 )
 EAB_UNREADABLE: Final = Text(
     "eab-invalid",
-    "The CA {ca} cannot be given the external account binding. {error}",
+    "The external account binding for the CA {ca} cannot be used. {error}",
     "{error_fix}",
 )
 EAB_TIMEOUT: Final = Text(
     "eab-invalid",
-    "The CA {ca} cannot be given the external account binding: {reference} could not be read within {timeout:g} s.",
+    "The external account binding for the CA {ca} cannot be used: {reference} could not be read within {timeout:g} s.",
     "Check whether `eab.hmac` can be read unattended: a keyring may be locked, or a disk may hang.",
 )
 EAB_NO_EMAIL: Final = Text(
     "eab-invalid",
-    "The CA {ca} gives an external account binding for an email address, and `contact` contains no address.",
+    "The CA {ca} needs an email address for its external account binding, but `contact` contains none.",
     "Set `contact` to your email address.",
 )
 EAB_NO_SERVICE: Final = Text(
     "eab-invalid",
-    "The CA {ca} gives no external account binding for an email address.",
+    "The CA {ca} does not create an external account binding for an email address.",
     "Set `eab` to the `kid` and `hmac` from the CA.",
 )
 EAB_EMAIL_REFUSED: Final = Text(
     "eab-invalid",
-    "The CA {ca} gave no external account binding for {email}: {reason} (status {status}).",
+    "The CA {ca} refused an external account binding for {email}: {reason} (status {status}).",
     "Check the address in `contact`, or set `eab` to the `kid` and `hmac` from the website of the CA.",
 )
 EAB_EMAIL_UNCLEAR: Final = Text(
@@ -424,7 +424,7 @@ EAB_EMAIL_UNCLEAR: Final = Text(
 KEY_CHANGE_PENDING: Final = Text(
     "",
     "The CA {ca} did not confirm the new key of the account. {error}",
-    "Run dnsrenew again: the new key is kept beside the old one, and both are tried.",
+    "Run dnsrenew again: it has kept the old key and the new one, and tries both.",
 )
 """The code is that of the error that left the change pending."""
 ACCOUNT_DAMAGED: Final = Text(
@@ -453,7 +453,7 @@ PROFILE_UNKNOWN_NONE: Final = Text(
 LIFETIME_REFUSED: Final = Text(
     "lifetime-refused",
     "`lifetime` asks for a certificate that ends at {not_after}, which the CA {ca} does not issue. {error}",
-    "Omit `lifetime`, or write one that the CA issues.",
+    "Remove `lifetime`, or set it to a value that the CA accepts.",
 )
 PROFILE_IGNORED: Final = Text(
     "profile-unknown",
@@ -477,8 +477,8 @@ CHAIN_UNKNOWN: Final = Text(
 )
 CHAIN_UNKNOWN_ROOT: Final = Text(
     "chain-unknown-root",
-    'The new certificate of the CA {ca} leads to the root "{root}", which neither this machine nor the certificate '
-    "before it knows: clients may refuse it.",
+    'The new certificate of the CA {ca} leads to the root "{root}". This machine does not trust that root and the '
+    "previous certificate did not use it, so clients may refuse the new certificate.",
     "Ask the CA whether it issues under this root, and update the root certificates of this machine if they are old.",
 )
 
@@ -486,19 +486,19 @@ CHAIN_UNKNOWN_ROOT: Final = Text(
 
 CLOCK_WRONG: Final = Text(
     "clock-wrong",
-    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: "
-    "a certificate issued now would not be valid here.",
+    "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: a certificate issued now "
+    "would not be valid here.",
     "Set the clock of this machine (with NTP), and run dnsrenew again.",
 )
 CLOCK_WRONG_ISSUED: Final = Text(
     "clock-wrong",
-    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: "
-    "the issued certificate is not valid here.",
+    "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: the issued certificate is not "
+    "valid here.",
     "Set the clock of this machine (with NTP), and run dnsrenew again: it downloads the same certificate.",
 )
 CLOCK_AHEAD: Final = Text(
     "clock-ahead",
-    "The CA {ca} reports the time {date}, and the clock of this machine shows {now}: certificates are renewed too "
+    "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: certificates are renewed too "
     "early.",
     "Set the clock of this machine (with NTP).",
 )

@@ -53,12 +53,7 @@ def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, di
 
 
 def open_with_info(
-    path: str | os.PathLike[str],
-    flags: int,
-    mode: int = 0o600,
-    *,
-    dir_fd: int | None = None,
-    anywhere: bool = False,
+    path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None, anywhere: bool = False
 ) -> tuple[int, os.stat_result]:
     """Open a regular file and return its descriptor with its ``fstat``; errors as for :func:`open_file`.
 

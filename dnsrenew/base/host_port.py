@@ -39,7 +39,7 @@ def split(text: str, default: int = 0) -> tuple[str, int]:
 def has_host(text: str) -> bool:
     """Return whether a text is ``HOST[:PORT]``."""
     try:
-        return bool(split(text)[0])
+        return text.split() == [text] and bool(split(text)[0])
     except ValueError:
         return False
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+from unicodedata import category
 
 from dnsrenew.base import texts
 
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
+
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
+_MARKS = "-._。．｡"
+"""Marks that a name can have; IDNA reads the last three as a dot."""
 
 
 class InvalidName(ValueError):
@@ -107,6 +115,9 @@ def _encode(base: str) -> str:
     try:
         return idna.encode(base, uts46=True).decode("ascii")
     except idna.IDNAError as error:
+        mark = next((each for each in base if category(each)[0] in "PSZ" and each not in _MARKS), None)
+        if mark:
+            raise InvalidName(texts.BAD_CHARACTER.format(character=mark)) from None
         raise InvalidName(texts.NOT_INTERNATIONAL.format(error=str(error))) from None
 
 
@@ -118,3 +129,27 @@ def _check(base: str) -> None:
             raise InvalidName(texts.EMPTY_LABEL)
         if not _LABEL.fullmatch(label):
             raise InvalidName(texts.BAD_LABEL.format(label=repr(label)))
+
+
+# ── public suffixes ────────────────────────────────────────────────────────────────────
+
+# Public suffixes: names such as ``co.uk``, below which a registry gives domains to everybody.
+
+
+def is_public_suffix(name: str) -> bool:
+    """Return whether a name is the public suffix of a registry, for which no public CA issues.
+
+    The copy of the Public Suffix List that is installed with tldextract decides; nothing is sent. Its suffixes of
+    companies (``duckdns.org``) are not meant: the company can have a certificate. Takes 0.2 s for the first name.
+
+    :param name: a domain as A-labels, in lower case.
+    """
+    parts = _extractor()(name)
+    return not parts.domain and parts.suffix == name
+
+
+@functools.cache
+def _extractor() -> TLDExtract:
+    from tldextract import TLDExtract  # slow to load
+
+    return TLDExtract(cache_dir=None, suffix_list_urls=())

@@ -22,6 +22,10 @@ from dnsrenew.base.files import open_with_info
 from dnsrenew.base.users import group_name, is_private_group, user_name
 from dnsrenew.base.values import Frozen
 
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
 Fault = Literal["owner", "group", "list", "everybody"]
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -350,86 +354,57 @@ def untrusted_owner(path: str) -> str | None:
 
     None also where Windows does not tell the owner, such as on FAT.
     """
-    owner = _owner(path)
-    if owner is None or owner in _TRUSTED or owner == _user():
-        return None
-    return owner
+    if sys.platform == "win32" and (owner := _owner(path)) is not None:
+        return None if owner in _TRUSTED or owner == _user() else owner
+    return None
 
 
-def _owner(path: str) -> str | None:
-    if sys.platform != "win32":
-        return None
-    import ctypes
-    from ctypes import wintypes
+if sys.platform == "win32":
 
-    owner, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
-    get = ctypes.windll.advapi32.GetNamedSecurityInfoW
-    get.argtypes = [wintypes.LPCWSTR, ctypes.c_int, wintypes.DWORD, *[ctypes.c_void_p] * 5]
-    found = get(
-        path,
-        _SE_FILE_OBJECT,
-        _OWNER_SECURITY_INFORMATION,
-        ctypes.byref(owner),
-        None,
-        None,
-        None,
-        ctypes.byref(descriptor),
-    )
-    if found != 0:
-        return None
-    try:
-        return _as_text(owner)
-    finally:
-        _free(descriptor)
-
-
-def _user() -> str | None:
-    if sys.platform != "win32":
-        return None
-    import ctypes
-    from ctypes import wintypes
-
-    class TokenUser(ctypes.Structure):
-        _fields_ = (("sid", ctypes.c_void_p), ("attributes", wintypes.DWORD))
-
-    kernel, security = ctypes.windll.kernel32, ctypes.windll.advapi32
-    kernel.GetCurrentProcess.restype = wintypes.HANDLE
-    security.OpenProcessToken.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
-    security.GetTokenInformation.argtypes = [
-        wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p
-    ]  # fmt: skip
-    token = wintypes.HANDLE()
-    if not security.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, ctypes.byref(token)):
-        return None
-    try:
-        buffer, needed = ctypes.create_string_buffer(256), wintypes.DWORD()
-        if not security.GetTokenInformation(token, _TOKEN_USER, buffer, len(buffer), ctypes.byref(needed)):
+    def _owner(path: str) -> str | None:
+        owner, descriptor = ctypes.c_void_p(), ctypes.c_void_p()
+        get = ctypes.windll.advapi32.GetNamedSecurityInfoW
+        get.argtypes = [wintypes.LPCWSTR, ctypes.c_int, wintypes.DWORD, *[ctypes.c_void_p] * 5]
+        found, kind, wanted = ctypes.byref(descriptor), _SE_FILE_OBJECT, _OWNER_SECURITY_INFORMATION
+        if get(path, kind, wanted, ctypes.byref(owner), None, None, None, found) != 0:
             return None
-        return _as_text(ctypes.cast(buffer, ctypes.POINTER(TokenUser)).contents.sid)
-    finally:
-        kernel.CloseHandle(token)
+        try:
+            return _as_text(owner)
+        finally:
+            _free(descriptor)
 
+    def _user() -> str | None:
+        class TokenUser(ctypes.Structure):
+            _fields_ = (("sid", ctypes.c_void_p), ("attributes", wintypes.DWORD))
 
-def _as_text(sid: Any) -> str | None:
-    if sys.platform != "win32":
-        return None
-    import ctypes
-    from ctypes import wintypes
+        kernel, security = ctypes.windll.kernel32, ctypes.windll.advapi32
+        kernel.GetCurrentProcess.restype = wintypes.HANDLE
+        security.OpenProcessToken.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
+        security.GetTokenInformation.argtypes = [
+            wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p
+        ]  # fmt: skip
+        token = wintypes.HANDLE()
+        if not security.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, ctypes.byref(token)):
+            return None
+        try:
+            buffer, needed = ctypes.create_string_buffer(256), wintypes.DWORD()
+            if not security.GetTokenInformation(token, _TOKEN_USER, buffer, len(buffer), ctypes.byref(needed)):
+                return None
+            return _as_text(ctypes.cast(buffer, ctypes.POINTER(TokenUser)).contents.sid)
+        finally:
+            kernel.CloseHandle(token)
 
-    text = wintypes.LPWSTR()
-    convert = ctypes.windll.advapi32.ConvertSidToStringSidW
-    convert.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    if not convert(sid, ctypes.byref(text)):
-        return None
-    try:
-        return text.value
-    finally:
-        _free(text)
+    def _as_text(sid: Any) -> str | None:
+        text = wintypes.LPWSTR()
+        convert = ctypes.windll.advapi32.ConvertSidToStringSidW
+        convert.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        if not convert(sid, ctypes.byref(text)):
+            return None
+        try:
+            return text.value
+        finally:
+            _free(text)
 
-
-def _free(memory: Any) -> None:
-    if sys.platform == "win32":
-        import ctypes
-
+    def _free(memory: Any) -> None:
         ctypes.windll.kernel32.LocalFree.argtypes = [ctypes.c_void_p]
         ctypes.windll.kernel32.LocalFree(memory)

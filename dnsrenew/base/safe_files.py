@@ -24,6 +24,9 @@ from dnsrenew.base import files, texts
 from dnsrenew.base.path_trust import MAX_LINKS, Ground, Weakness, parts_of
 from dnsrenew.base.values import Frozen
 
+if sys.platform == "darwin":
+    import fcntl
+
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
 """Whether the system can open a folder and work relative to it, so that it cannot be swapped (not on Windows)."""
 
@@ -438,8 +441,6 @@ def replace(source: str, target: str, folder: int | None = None) -> None:
 def flush(handle: int) -> None:
     """Flush to the disk itself: fsync(2) of macOS leaves the data in the cache of the drive."""
     if sys.platform == "darwin":
-        import fcntl
-
         with contextlib.suppress(OSError):  # some file systems only have fsync
             fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
             return

@@ -1,4 +1,4 @@
-"""Run blocking calls in daemon threads, so that a caller can stop waiting at any time.
+"""Run blocking calls in daemon threads, so that a caller, or an event loop, can stop waiting at any time.
 
 A ``ThreadPoolExecutor`` delays the exit of the process until its last call returns. A call to a CA or a DNS host that
 does not answer would delay Ctrl-C by half a minute.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from dnsrenew.base.events import Post
 
 T = TypeVar("T")
 
@@ -209,3 +212,94 @@ class Together:
             self._busy, self._waiting = self._waiting, 0  # from now on, also before they have noticed
         for task in tasks:
             task.run()
+
+
+# ── awaiting ───────────────────────────────────────────────────────────────────────────
+
+# Await a blocking call: it runs in a daemon thread, and cancelling the task cancels the call. For asyncio and trio.
+
+PATIENCE: Final = 5.0
+"""Seconds that a cancelled task waits for its thread to withdraw what it has published."""
+
+
+def poster() -> Post:
+    """Return how any thread has a call made by the running event loop.
+
+    :raises RuntimeError: there is none.
+    """
+    import asyncio  # heavy, and loaded by every program that comes here
+
+    trio = _running_trio()
+    call_soon = asyncio.get_running_loop().call_soon_threadsafe if trio is None else _token(trio).run_sync_soon
+
+    def post(call: Callable[[], object]) -> bool:
+        try:
+            call_soon(call)
+        except RuntimeError:  # the loop has ended
+            return False
+        return True
+
+    return post
+
+
+async def call(function: Callable[[], T], cancel: threading.Event) -> T:
+    """Make a blocking call without holding up the event loop.
+
+    If the task is cancelled, ``cancel`` is set, and the call gets :data:`PATIENCE` seconds to end.
+
+    :param cancel: an event that ends the call.
+    """
+    trio, post = _running_trio(), poster()
+    if trio is not None:
+        ended = trio.Event()
+        task = start(function, then=lambda: post(ended.set))
+        try:
+            await ended.wait()
+        except trio.Cancelled:
+            cancel.set()
+            with trio.CancelScope(deadline=trio.current_time() + PATIENCE, shield=True):
+                await ended.wait()
+            raise
+        return task.result()
+    return await _call_in_asyncio(function, cancel, post)
+
+
+async def _call_in_asyncio(function: Callable[[], T], cancel: threading.Event, post: Post) -> T:
+    import asyncio  # as above
+
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    task = start(function, then=lambda: post(end))
+    try:
+        await asyncio.wait([ended])  # unlike `await ended`, a cancel leaves the future as it is
+    except asyncio.CancelledError:
+        cancel.set()
+        until = loop.time() + PATIENCE
+        while not ended.done() and (left := until - loop.time()) > 0:
+            try:
+                await asyncio.wait([ended], timeout=left)
+            except asyncio.CancelledError:  # a second Ctrl-C; anyio repeats its own
+                continue
+        raise
+    return task.result()
+
+
+def _running_trio() -> Any:
+    """Return the module ``trio`` if its loop runs in this thread; None: asyncio's does, or none."""
+    trio = sys.modules.get("trio")
+    if trio is None:
+        return None
+    try:
+        _token(trio)
+    except RuntimeError:
+        return None
+    return trio
+
+
+def _token(trio: Any) -> Any:
+    return trio.lowlevel.current_trio_token()

@@ -6,10 +6,15 @@ name for the first time, the names in its annotations are put where Python looks
 
 from __future__ import annotations
 
+import ast
 import builtins
+import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from types import FunctionType
 from typing import Any, Final
 
@@ -21,12 +26,12 @@ _HOMES: Final[dict[str, str]] = {
     "Path": "pathlib",
     "TracebackType": "types",
     "About": "dnsrenew.errors",
-    "AppResponses": "dnsrenew.challenges.http01.app",
+    "AppResponses": "dnsrenew.challenges.http01_server",
     "CertificateSource": "dnsrenew.serving.follower",
-    "Context": "dnsrenew.base.runtime.context",
-    "FleetSettings": "dnsrenew.config.fleet",
-    "MetricsSettings": "dnsrenew.config.notify",
-    "NotifySettings": "dnsrenew.config.notify",
+    "Context": "dnsrenew.base.runtime",
+    "FleetSettings": "dnsrenew.config.extension_tables",
+    "MetricsSettings": "dnsrenew.config.extension_tables",
+    "NotifySettings": "dnsrenew.config.extension_tables",
     "Provider": "dnsrenew.drivers.provider",
     "SecretUse": "dnsrenew.config.schema",
     "Text": "dnsrenew.errors",
@@ -71,3 +76,31 @@ def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str
                 yield from ((package, each, home) for each in base.__annotations__.values() if isinstance(each, str))
                 for function in functions:
                     yield from _annotations(function, package)
+
+
+# ── attribute docs ─────────────────────────────────────────────────────────────────────
+
+# The docstrings of attributes. Editors read them in the source; Python discards them, so ``help`` does the same.
+
+
+def attribute_doc(module: str, owner: str, name: str) -> str | None:
+    """Return the docstring of an attribute of a class; None if it has none, or if the source is not installed."""
+    return _attribute_docs(module).get((owner, name))
+
+
+@cache
+def _attribute_docs(module: str) -> dict[tuple[str, str], str]:
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, KeyError):
+        return {}
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return {(node.name, name): text for node in classes for name, text in docstrings(node)}
+
+
+def docstrings(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yield the annotated attributes that have a docstring, in order."""
+    for statement, following in pairwise(node.body):
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Final
 
 if sys.platform != "win32":
     import grp
     import pwd
 
+_VARIABLES: Final = ("LOGNAME", "USER", "LNAME", "USERNAME")
+"""Where a session has the login name; the order is that of Python's ``getpass``."""
+
 
 def this_user() -> str:
     """Return the login name of this user, or the number as text: in a container the system may know none."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return str(os.getuid()) if hasattr(os, "getuid") else ""
+    named = next(filter(None, map(os.environ.get, _VARIABLES)), "")
+    return named or ("" if sys.platform == "win32" else user_name(os.getuid()))
 
 
 def home_of(name: str) -> str:

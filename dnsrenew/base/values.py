@@ -39,7 +39,7 @@ class _FieldInfo:
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]  # the docstring of the field, not of this class
-        from dnsrenew.base.attribute_docs import attribute_doc  # late: it reads the source
+        from dnsrenew.base.type_hints import attribute_doc  # late: it reads the source
 
         return attribute_doc(*self._place)
 

@@ -1,8 +1,8 @@
-"""The challenge types (RFC 8555 section 8): a folder for each, and the table of them.
+"""The challenge types (RFC 8555 section 8): a file for each, and the table of them.
 
-To add a type, add a folder with ``solver.py`` (``make_solver``) and ``texts.py``, a row in :data:`CHALLENGES`, and its
-name and keys in ``config/routes.py``. All else asks the table; ``tests/unit/test_challenge_table.py`` lists the files
-that are about one type. The ``__init__`` of that folder imports nothing: the table needs only the texts.
+To add a type, add a file with its :class:`~dnsrenew.challenges.solver.Solver`, its texts, a row in :data:`CHALLENGES`,
+and its name and keys in ``config/routes.py``. All else asks the table; ``tests/unit/test_challenge_table.py`` lists the
+files that are about one type. The table itself imports only the texts.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from typing import Final
 
 from dnsrenew.base.names import is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01 import texts as dns01_texts
-from dnsrenew.challenges.dns_account01 import texts as dns_account01_texts
-from dnsrenew.challenges.dns_persist01 import texts as dns_persist01_texts
-from dnsrenew.challenges.http01 import texts as http01_texts
-from dnsrenew.challenges.tls_alpn01 import texts as tls_alpn01_texts
+from dnsrenew.challenges import texts
 from dnsrenew.errors import ChallengeError, Text
 
 
 class ChallengeType(Frozen):
     """What the rest of the package needs to know of a challenge type.
 
-    :ivar module: the module with its ``make_solver``.
+    :ivar module: the module with its solver.
+    :ivar solver: the class of the solver.
     :ivar is_unfit: tells whether the type cannot validate an identifier.
     :ivar unfit: the error for such identifiers.
     :ivar unreachable: the error for a CA that cannot connect to this machine if the type needs a connection, else None.
@@ -36,6 +33,7 @@ class ChallengeType(Frozen):
     """
 
     module: str
+    solver: str
     is_unfit: Callable[[str], bool]
     unfit: Text
     unreachable: Text | None = None
@@ -55,40 +53,41 @@ class ChallengeType(Frozen):
 # The values of a batch are published in this order.
 CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "http-01": ChallengeType(
-        "dnsrenew.challenges.http01.solver",
+        "dnsrenew.challenges.http01",
+        "Http01",
         is_unfit=is_wildcard,
-        unfit=http01_texts.NO_WILDCARD,
-        unreachable=http01_texts.UNREACHABLE,
-        unreachable_ip=http01_texts.UNREACHABLE_IP,
-        unreachable_because=http01_texts.UNREACHABLE_BECAUSE,
+        unfit=texts.HTTP_NO_WILDCARD,
+        unreachable=texts.HTTP_UNREACHABLE,
+        unreachable_ip=texts.HTTP_UNREACHABLE_IP,
+        unreachable_because=texts.HTTP_UNREACHABLE_BECAUSE,
         port=80,
     ),
     "tls-alpn-01": ChallengeType(
-        "dnsrenew.challenges.tls_alpn01.solver",
+        "dnsrenew.challenges.tls_alpn01",
+        "TlsAlpn01",
         is_unfit=is_wildcard,
-        unfit=tls_alpn01_texts.NO_WILDCARD,
-        unreachable=tls_alpn01_texts.UNREACHABLE,
-        unreachable_ip=tls_alpn01_texts.UNREACHABLE_IP,
-        unreachable_because=tls_alpn01_texts.UNREACHABLE_BECAUSE,
+        unfit=texts.TLS_NO_WILDCARD,
+        unreachable=texts.TLS_UNREACHABLE,
+        unreachable_ip=texts.TLS_UNREACHABLE_IP,
+        unreachable_because=texts.TLS_UNREACHABLE_BECAUSE,
         port=443,
     ),
     "dns-persist-01": ChallengeType(
-        "dnsrenew.challenges.dns_persist01.solver",
+        "dnsrenew.challenges.dns_persist01",
+        "DnsPersist01",
         is_unfit=is_ip,
-        unfit=dns_persist01_texts.NO_IP,
+        unfit=texts.PERSIST_NO_IP,
         propagates=True,
         has_token=False,
     ),
     "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
-        "dnsrenew.challenges.dns_account01.solver",
-        is_unfit=is_ip,
-        unfit=dns_account01_texts.NO_IP,
-        writes_dns=True,
+        "dnsrenew.challenges.dns01", "DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
     "dns-01": ChallengeType(
-        "dnsrenew.challenges.dns01.solver",
+        "dnsrenew.challenges.dns01",
+        "Dns01",
         is_unfit=is_ip,  # RFC 8738 section 7
-        unfit=dns01_texts.NO_IP,
+        unfit=texts.DNS_NO_IP,
         writes_dns=True,
         propagates=True,
     ),

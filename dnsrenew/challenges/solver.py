@@ -9,20 +9,22 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from importlib import import_module
 from itertools import zip_longest
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from dnsrenew.acme import CAClient, Challenge
-from dnsrenew.base.checks.caa import CaaFacts, denials
+from dnsrenew.base.checks import CaaFacts, denials
 from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.http01.app import AppResponses
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import AttemptError, ProviderError, about
 from dnsrenew.store.journal import Journal
 from dnsrenew.store.zone_locks import ZoneLocks
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.http01_server import AppResponses  # not needed by dns-01
 
 # ── placements ─────────────────────────────────────────────────────────────────────────
 
@@ -276,7 +278,8 @@ class Solvers(dict[str, Solver[Any, Any]]):
         self._resources = resources
 
     def __missing__(self, challenge: str) -> Solver[Any, Any]:
-        make: Callable[[SolverResources], Solver[Any, Any]] = import_module(CHALLENGES[challenge].module).make_solver
+        its = CHALLENGES[challenge]
+        make: Callable[[SolverResources], Solver[Any, Any]] = getattr(import_module(its.module), its.solver)
         # Two threads may both make one: the first that is stored is used by both.
         return self.setdefault(challenge, make(self._resources))
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from dnsrenew.base.clock import seconds_of, unit_seconds
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Argument, Option

@@ -8,7 +8,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green
 from dnsrenew.config import Config, check_config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 
 
 def check(invocation: Invocation) -> int:

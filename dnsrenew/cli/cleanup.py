@@ -7,7 +7,7 @@ from functools import partial
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
-from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress

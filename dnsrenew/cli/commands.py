@@ -51,7 +51,7 @@ def wait_option(other: str) -> Option:
 
 
 OTHER_RUN: Final = "another run that holds a lock"
-YES: Final = Option("--yes", "do not ask; required without a terminal", short="-y")
+YES: Final = Option("--yes", "do not ask for confirmation; required without a terminal", short="-y")
 WORKERS: Final = Option("--workers", "certificates to process in parallel (default: 8)", "N", "workers", default=8)
 NAMES: Final = "names, or patterns such as 'web-*'"
 _CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
@@ -83,13 +83,13 @@ GLOBAL: Final = (
     Option("--quiet", "only errors and warnings", short="-q"),
     Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
     Option("--no-color", "no colours (also: NO_COLOR=1)"),
-    Option("--help", "show help, of the program or of a command", short="-h"),
+    Option("--help", "show help for the program or a command", short="-h"),
 )
 VERSION: Final = Option("--version", "show the version", short="-V")
 
 EXAMPLES: Final = (
-    ("dnsrenew init", "answer a few questions, and get the certificate"),
-    ("dnsrenew providers cloudflare", "what the DNS host needs, a block to copy"),
+    ("dnsrenew init", "answer a few questions and get the certificate"),
+    ("dnsrenew providers cloudflare", "the options of this DNS host, and a block to copy"),
     ("dnsrenew check", "validate the configuration"),
     ("dnsrenew renew", "obtain the certificates"),
     ("dnsrenew schedule install", "renew automatically from now on"),
@@ -100,23 +100,23 @@ _COMMANDS: Final = {
         "obtain missing certificates and renew those that are due",
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option(
-                "--force", "renew even if not due, or after a failure; with several certificates, give names or --all"
-            ),
+            Option("--force", "renew even if not due; with several certificates, name some or use --all"),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
-            Option("--dry-run", "test with the CA's staging server; saves nothing and records no failure"),
+            Option("--dry-run", "test with the CA's staging server; saves only the account there, records no failure"),
             Option("--no-deploy", "leave deployments to a later run"),
             WORKERS,
             wait_option(OTHER_RUN),
             Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
-            Option("--scheduled", "after a failure, wait as a schedule does; without this option, renew does not wait"),
+            Option(
+                "--scheduled", ("after a failure, wait as scheduled runs do; without this option, renew tries at once")
+            ),
             Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
         ),
         (
-            ("dnsrenew renew", "all that are missing or due"),
+            ("dnsrenew renew", "all certificates that are missing or due"),
             ("dnsrenew renew home --now", "retry now, after a failure"),
-            ("dnsrenew renew --dry-run", "test at the staging server; saves nothing"),
+            ("dnsrenew renew --dry-run", "test everything at the staging server"),
             ("dnsrenew renew home --force", "renew even if it is not due"),
         ),
     ),
@@ -130,7 +130,7 @@ _COMMANDS: Final = {
         ),
         (
             ("dnsrenew status", ""),
-            ("dnsrenew status 'web-*' --expiring 14d", "of these, what expires within two weeks"),
+            ("dnsrenew status 'web-*' --expiring 14d", "those that expire within two weeks"),
             ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
         ),
         "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
@@ -140,18 +140,18 @@ _COMMANDS: Final = {
         "deploy stored certificates to targets that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "activate and verify even where the certificate is already"),
+            Option("--force", "activate and verify even if the certificate is there already"),
             WORKERS,
             wait_option(OTHER_RUN),
         ),
         (
-            ("dnsrenew deploy", "look at every target, and deploy where it differs"),
+            ("dnsrenew deploy", "check every target, and deploy where it differs"),
             ("dnsrenew deploy home --force", "reload the server even if it has the files"),
         ),
-        "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. Every "
-        "renew does this too for entries that have not succeeded yet. Programs, webhooks, containers and Synology DSM "
-        "cannot be looked at: such an entry runs again only with --force, or if a port of `verify` serves another "
-        "certificate. The exit status is 1 if a certificate is not deployed.",
+        "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. "
+        "Every renew also does this for entries that have not succeeded yet. dnsrenew cannot look into programs, "
+        "webhooks, containers and Synology DSM: such an entry runs again only with --force, or if a port of "
+        "`verify` serves another certificate. The exit status is 1 if a certificate is not deployed.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",
@@ -164,18 +164,18 @@ _COMMANDS: Final = {
             Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
             Option("--check", "test a DNS account of the configuration with test values", "ACCOUNT", "text"),
             Option("--markdown", "with --check: print Markdown, for a pull request"),
-            Option("--new", "write NAME.py and test_NAME.py, to write a driver from", "NAME", "text"),
+            Option("--new", "write NAME.py and test_NAME.py, to start a driver of your own", "NAME", "text"),
         ),
         (
             ("dnsrenew providers", ""),
             ("dnsrenew providers --search dns", ""),
             ("dnsrenew providers cloudflare", ""),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
-            ("dnsrenew providers --check home", "does the driver of [dns.home] keep every MUST?"),
+            ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
             ("dnsrenew providers --new myhost", "a driver and its test to start from"),
         ),
-        "--check writes some 20 TXT values at unused names in the first zone of the account, or in that of a "
-        "certificate that uses it, and removes them. The exit status is 1 if a MUST is broken.",
+        "--check writes about 20 TXT values at unused names in the first zone of the account, or in that of a "
+        "certificate that uses it, and removes them. The exit status is 1 if the driver breaks a rule.",
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
@@ -194,7 +194,7 @@ _COMMANDS: Final = {
         f"Reasons: {', '.join(REASONS)}.",
     ),
     "rollback": Command(
-        "put an older version of a certificate back into force, and deploy it",
+        "use an older version of a certificate again, and deploy it",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option(
@@ -210,55 +210,56 @@ _COMMANDS: Final = {
             ("dnsrenew rollback home", "the version before the current one"),
             ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
         ),
-        "The store keeps three versions. A version that is revoked or expired is refused. Renewals leave the old "
-        "version in place until its time, or until its table in the configuration asks for another certificate. If its "
-        "time is over already, a new time follows from what is left of its life.",
+        "The store keeps three versions. You cannot go back to a version that is revoked or expired. Renewals "
+        "leave the old version in place until its renewal time, or until you change its table in the "
+        "configuration. If its renewal time is over already, dnsrenew sets a new one from the lifetime that is "
+        "left.",
     ),
     "remove": Command(
         "delete a certificate from the store that is no longer configured",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),
-        "Deletes the certificate with its private keys and its history. It says when the private key was last read, as "
-        "far as the file system records that, because a server may still use it. The certificate stays valid at the CA "
-        "until it expires; to end that, revoke it first.",
+        "Deletes the certificate with its private keys and its history. If the file system records it, you see "
+        "when the private key was last read, because a server may still use it. The certificate stays valid at the "
+        "CA until it expires; to end that, revoke it first.",
     ),
     "csr": Command(
         "print a certificate request (CSR) for another issuer",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (Option("--new", "make a new key and CSR; the earlier key is deleted"), wait_option(OTHER_RUN)),
         (
-            ("dnsrenew csr home > home.csr", "for the domains and the kind of key in the configuration"),
+            ("dnsrenew csr home > home.csr", "for the domains and the key type in the configuration"),
             ("dnsrenew csr home --new", "another key"),
         ),
-        "The private key stays in the store until dnsrenew install gets the certificate. Until then the command prints "
-        "the same CSR again.",
+        "The private key stays in the store until you run dnsrenew install. Until then, the command prints the "
+        "same CSR again.",
     ),
     "install": Command(
-        "store and deploy a certificate of another issuer",
+        "store and deploy a certificate from another issuer",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
-            Option("--key", "its private key (default: that of dnsrenew csr)", "FILE", "file"),
+            Option("--key", "its private key (default: the one of dnsrenew csr)", "FILE", "file"),
             Option("--no-deploy", "leave deployments to a later run"),
-            Option("--yes", "do not ask before it replaces a certificate that is valid for longer", short="-y"),
+            Option("--yes", "do not ask before replacing a certificate that is valid for longer", short="-y"),
             wait_option(OTHER_RUN),
         ),
         (
             ("dnsrenew install home --certificate home.crt", "with the key of dnsrenew csr home"),
             ("dnsrenew install home --certificate home.crt --key home.key", ""),
         ),
-        "The certificate is checked as one from a CA: key, domains, dates, purpose, chain. The CA of the configuration "
-        "renews it when it is due.",
+        "dnsrenew checks it like a certificate from a CA: key, domains, dates, purpose, chain. When it is due, the "
+        "CA of the configuration renews it.",
     ),
     "cleanup": Command(
         "remove TXT records that an interrupted run left in DNS",
         (),
         (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
-        "Every renew starts with this cleanup. It removes only values listed in the journal of the store, with the "
-        "account that wrote them, and leaves the values of running renewals alone. The exit status is 1 if a value "
-        "could not be removed; the next run tries again.",
+        "Every renew starts with this cleanup. It removes only values that are listed in the journal of the store, "
+        "with the account that wrote them, and does not touch the values of running renewals. The exit status is 1 "
+        "if a value could not be removed; the next run tries again.",
     ),
     "account": Command(
         "show or change the accounts at the CAs",
@@ -266,10 +267,10 @@ _COMMANDS: Final = {
             ("dnsrenew account show", "account URLs, for accounturi in CAA records"),
             ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays"),
         ),
-        notes="Without a command it shows the accounts.",
+        notes="Without a command, you see the accounts.",
     ),
     "account show": Command(
-        "show the accounts as the CAs know them",
+        "show the accounts and their state at the CAs",
         (_CA,),
         examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),),
     ),
@@ -281,22 +282,22 @@ _COMMANDS: Final = {
             ("dnsrenew account roll letsencrypt", ""),
             ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
         ),
-        "A crash loses no key: both are kept until the CA has the new one. CAs close an account whose key is "
-        "reported as compromised. With --compromised, a new account then takes its place, even where a CA does not "
-        "change keys; it has another URL, so change CAA records with accounturi after that.",
+        "A crash loses no key: dnsrenew keeps both until the CA has the new one. CAs close an account whose key is "
+        "reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA does not "
+        "change keys. It has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
         (_CA,),
-        examples=(("dnsrenew account contact", "after you changed contact in dnsrenew.toml"),),
-        notes="Without this command, the next order at the CA does it.",
+        examples=(("dnsrenew account contact", "after you have changed contact in dnsrenew.toml"),),
+        notes="Without this command, the next order at the CA updates them.",
     ),
     "account deactivate": Command(
         "close the account at the CA permanently",
         (_CA,),
         (YES,),
         (("dnsrenew account deactivate zerossl", ""),),
-        "Certificates stay valid. A closed account cannot be reopened; the next order at this CA creates a new one, "
+        "Certificates stay valid. You cannot reopen a closed account; the next order at this CA creates a new one, "
         "with a new URL. Change CAA records with accounturi before that.",
     ),
     "schedule": Command(
@@ -305,7 +306,7 @@ _COMMANDS: Final = {
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
         ),
-        notes="The schedule runs dnsrenew renew four times a day. Without a command it shows the schedule.",
+        notes="The schedule runs dnsrenew renew four times a day. Without a command, you see the schedule.",
     ),
     "schedule install": Command(
         "renew automatically from now on",
@@ -318,7 +319,7 @@ _COMMANDS: Final = {
         "Runs dnsrenew renew four times a day, each time with a random delay of up to an hour.",
     ),
     "schedule show": Command(
-        "show what is installed, or print what would be",
+        "show the installed schedule, or print the files of another kind",
         (),
         (_KIND,),
         (
@@ -326,7 +327,7 @@ _COMMANDS: Final = {
             ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
             ("dnsrenew schedule show --kind cron > dnsrenew.cron", "only the text of the file"),
         ),
-        "In a pipe or a file, --kind prints only the text of what would be installed.",
+        "In a pipe or a file, --kind prints only the text of the file.",
     ),
     "schedule remove": Command(
         "stop renewing automatically",
@@ -352,11 +353,11 @@ _COMMANDS: Final = {
             ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
-        "Renews what is due, sleeps until the next certificate is due, and logs when that is. A failed renewal does "
-        "not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up first. "
-        "SIGHUP makes it read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
-        "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
-        "document at the end: the outcomes of the last round.",
+        "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
+        "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
+        "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "
+        "and keeps the old one.\nThe log goes to standard error. With --json each log line is a JSON object, and "
+        "standard output gets one document at the end: the outcomes of the last round.",
     ),
     "completion": Command(
         "print the completion script of a shell",
@@ -371,7 +372,7 @@ _COMMANDS: Final = {
         reads_config=False,
     ),
     "help": Command(
-        "show the help of the program or of a command",
+        "show help for the program or a command",
         (Argument("names", "COMMAND", "the command", "commands", many=True),),
         examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
         reads_config=False,

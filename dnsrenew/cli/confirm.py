@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Final
 
+from dnsrenew.base.validation import half_width
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
@@ -37,7 +38,7 @@ def confirm(invocation: Invocation, question: str, command: str) -> None:
     finally:
         if not answer.endswith("\n"):
             terminal.err.write("\n")  # the cursor is still behind the question
-    if answer.strip().lower() not in texts.YES:
+    if half_width(answer.strip()).lower() not in texts.YES:
         raise DnsRenewError.of(texts.DECLINED)
 
 

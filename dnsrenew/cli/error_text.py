@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import INFO_LINE, Terminal, bold, dim, red, yellow
@@ -41,7 +41,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
-    from dnsrenew.config.locate import here  # slow to load
+    from dnsrenew.config.sources import here  # slow to load
 
     folder = here()
     for one in mistakes:

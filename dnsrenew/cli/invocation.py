@@ -7,15 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnsrenew.base.clock import Clock, SystemClock
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.language import sentences
 from dnsrenew.cli.terminal import Terminal, dim, yellow
 from dnsrenew.config import Config, find_config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.after_run import asked_by_ca
 
@@ -61,7 +61,10 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     bad = [
         check
         for check in error.evidence.get("checks", ())
-        if check["result"] == "bad" and check["code"] not in said and check["summary"] not in error.message
+        if check["result"] == "bad"
+        and check["code"] not in said
+        and check["summary"] not in error.message
+        and "follows_from" not in check["evidence"]
     ]
     return [
         (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))
@@ -86,6 +89,7 @@ class OutcomeText:
     :param verbose: show whole messages, codes and evidence.
     :param dry_run: with ``--dry-run``.
     :param manual: nothing renews by itself, so there is no next renewal and no next try.
+    :param attended: a person runs it: the next run after a failure waits for nothing but what a CA asked for.
     """
 
     def __init__(
@@ -96,12 +100,14 @@ class OutcomeText:
         verbose: bool,
         dry_run: bool = False,
         manual: bool = False,
+        attended: bool = False,
     ) -> None:
         self._now = now
         self._columns = columns
         self._verbose = verbose
         self._dry_run = dry_run
         self._manual = manual
+        self._attended = attended
 
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
@@ -183,7 +189,8 @@ class OutcomeText:
         if outcome.status == "renewed":
             return self._renewed(outcome)
         if outcome.status == "rehearsed":
-            saved = texts.NOTHING_SAVED.format(current=self._current(outcome))
+            ca = outcome.route.ca if outcome.route is not None else texts.THE_CA
+            saved = texts.ONLY_ACCOUNT_SAVED.format(ca=ca, current=self._current(outcome))
             return [*formatting.fields(self._routes(outcome), self._columns), *self._indented(saved)]
         if outcome.error is None:
             return []
@@ -206,9 +213,9 @@ class OutcomeText:
     def _failed(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
         rows = [*self._routes(outcome), *error_text.rows(error), *_found(error)]
         if outcome.next_attempt is not None and self._manual:
-            rows.append((LABELS["retry"], _retry_command(outcome)))
+            rows.append((LABELS["retry"], self._retry_command(outcome)))
         elif outcome.next_attempt is not None:
-            fields = {"time": self._when(outcome.next_attempt), "command": _retry_command(outcome)}
+            fields = {"time": self._when(outcome.next_attempt), "command": self._retry_command(outcome)}
             rows.append((LABELS["next"], texts.RETRY_OR_WAIT.format_map(fields)))
         return rows
 
@@ -227,10 +234,16 @@ class OutcomeText:
             rows.append((bold(LABELS["fix"]), bold(say(error.fix).strip())))
         if url := error.evidence.get("url"):
             rows.append((LABELS["see"], str(url)))
-        command = _retry_command(outcome, deferred=True)
-        if asked_by_ca(outcome):
-            command = texts.CA_ASKED_TO_WAIT.format(command=command)
-        return [*rows, (LABELS["retry"], command)]
+        return [*rows, (LABELS["retry"], self._retry_command(outcome))]
+
+    def _retry_command(self, outcome: Outcome) -> str:
+        """Return the command that does not wait. A forced renewal is not due, so it must be forced again."""
+        asked, deferred = asked_by_ca(outcome), outcome.status == "deferred"
+        flags = ["--force"] if outcome.reason == "forced" else []
+        if asked or deferred or not (flags or self._attended):
+            flags.append("--now")
+        command = " ".join(["dnsrenew renew", outcome.name, *flags])
+        return texts.CA_ASKED_TO_WAIT.format(command=command) if asked else command
 
     def _files(self, folder: str) -> list[str]:
         """Return the files. A path is never broken, so that it can be copied, and gets one line if it fits."""
@@ -320,15 +333,6 @@ class OutcomeText:
 
     def _indented(self, text: str) -> list[str]:
         return formatting.wrap(text, self._columns, "  ", "  ")
-
-
-def _retry_command(outcome: Outcome, *, deferred: bool = False) -> str:
-    """Return the command that does not wait. A forced renewal is not due, so it must be forced again.
-
-    :param deferred: nothing was tried, which ``--force`` alone does not override.
-    """
-    flags = "--now" if outcome.reason != "forced" else "--force --now" if deferred else "--force"
-    return f"dnsrenew renew {outcome.name} {flags}"
 
 
 # ── deployment text ────────────────────────────────────────────────────────────────────

@@ -46,7 +46,11 @@ def run(argv: Sequence[str]) -> int:
 def _options_as_typed() -> Iterator[None]:
     """Let messages name options as the command line has them, not as Python does."""
     before = dict(OPTIONS)
-    OPTIONS.update(insist_option="--insist", now_option="`dnsrenew renew --now`")
+    OPTIONS.update(
+        insist_option="--insist",
+        now_option="`dnsrenew renew --now`",
+        dry_run_option="`dnsrenew renew --dry-run`",
+    )
     try:
         yield
     finally:

@@ -225,10 +225,7 @@ class EventText:
         if sentence is None:
             return []
         fields = {**fields_of(event.data), "ca": self._ca, **fields}
-        is_of_ca = "{ca}" in sentence.activity
-        if sentence.activity and not (
-            is_of_ca and self._ca is texts.THE_CA
-        ):  # without a CA, as in a test of an account
+        if sentence.activity:
             self.activity = sentence.activity.format_map(fields)
         if not sentence.line or (sentence.verbose and not self.verbose):
             return []
@@ -316,7 +313,8 @@ class EventText:
         return self._sentence(event, timeout=formatting.seconds(float(timeout)))
 
     def _dns_visible(self, event: Event) -> list[EventLine]:
-        return self._sentence(event, servers=updated_servers(self._polled))
+        is_test = self._ca is texts.THE_CA  # of an account, without a CA
+        return self._sentence(event, "test" if is_test else "", servers=updated_servers(self._polled))
 
     def _caches_waiting(self, event: Event) -> list[EventLine]:
         seconds = float(event.data.get("seconds") or 0)
@@ -332,8 +330,7 @@ class EventText:
     def _txt_removed(self, event: Event) -> list[EventLine]:
         seconds = event.data.get("seconds")  # without it, the duration belongs to the next step
         self._separate += seconds or 0.0
-        sentence = texts.EVENTS[event.kind]
-        self.activity = sentence.activity
+        sentence = texts.EVENTS[event.kind]  # the activity goes on: the CA issues meanwhile
         return [EventLine(sentence.mark, sentence.line.format_map(fields_of(event.data)), seconds)]
 
     def _certificate_finished(self, event: Event) -> list[EventLine]:
@@ -382,6 +379,8 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
     records, responses = data.get("records", ()), data.get("answers", ())
     return {
         "url": str(data.get("url", "")),
+        "to": str(data.get("to", "")),
+        "target": str(data.get("target", "")),
         "what": say(data.get("what", "")),
         "holder": _holder(data),
         "route": formatting.describe_route(data),

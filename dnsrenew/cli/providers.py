@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dnsrenew.base import extensions
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.validation import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import Options, usage
 from dnsrenew.cli.invocation import Invocation
@@ -17,7 +17,7 @@ from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.dns_accounts import provider_folders
-from dnsrenew.config.locate import user_folder
+from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.provider import Behaviour, Provider
 from dnsrenew.drivers.scripts import found_scripts

@@ -285,7 +285,10 @@ def _is_fine(outcome: Outcome) -> bool:
 
 def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) -> OutcomeText:
     verbose, dry_run = invocation.terminal.verbose > 0, invocation.options.dry_run
-    return OutcomeText(invocation.clock.now(), columns, verbose=verbose, dry_run=dry_run, manual=manual)
+    attended = invocation.terminal.is_attended and not invocation.options.scheduled
+    return OutcomeText(
+        invocation.clock.now(), columns, verbose=verbose, dry_run=dry_run, manual=manual, attended=attended
+    )
 
 
 def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str:

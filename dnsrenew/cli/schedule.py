@@ -15,8 +15,8 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.config import Config, locate
-from dnsrenew.config.locate import SYSTEM_STORE
+from dnsrenew.config import Config, sources
+from dnsrenew.config.sources import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
 from dnsrenew.schedule.detect import UNKNOWN, detect
@@ -151,22 +151,23 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     job = scheduling.this_job(host, path)
     found = _installed_plans(host, job, kind)
     if not path and len(found) > 1:
-        configs = formatting.listed(each.config for each in found)
-        raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=configs)
+        configs = [each.config for each in found]
+        first = shlex.quote(formatting.relative_path(configs[0], sources.here()))
+        raise usage(texts.SEVERAL_SCHEDULES, "dnsrenew schedule", configs=formatting.listed(configs), first=first)
     removed = [each.plan for each in found if installer.remove(each.plan, installer.run_program)]
     _forget(invocation)
     terminal.write_document({"removed": [plan.kind for plan in removed]})
     if not terminal.quiet:
         for plan in removed:
-            line = texts.SCHEDULE_REMOVED.format(
-                title=say(plan.title), paths=texts.SEPARATOR.join(schedule_note.paths(plan))
-            )
+            template = texts.SCHEDULE_REMOVED_FOR if path else texts.SCHEDULE_REMOVED
+            paths = texts.SEPARATOR.join(schedule_note.paths(plan))
+            line = template.format(title=say(plan.title), paths=paths, config=path)
             terminal.write_result(f"{green('✓')} {line}")
             if plan.left:
                 _warn(invocation, say(plan.left))
         if not removed:
             terminal.write_result(f"{dim('·')} {texts.SCHEDULE_NOT_REMOVED}")
-            _show_others(invocation, host, job, kind)
+        _show_others(invocation, host, job, kind)
     return 0
 
 
@@ -197,7 +198,7 @@ def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: Sc
         return
     for each in _installed_plans(host, replace(job, config=""), kind):
         if each.config:
-            config = shlex.quote(formatting.relative_path(each.config, locate.here()))
+            config = shlex.quote(formatting.relative_path(each.config, sources.here()))
             text = texts.SCHEDULE_ELSEWHERE.format(title=say(each.plan.title), config=config)
             terminal.write_message("\n".join(formatting.wrap(text, terminal.err.size()[0], f"{dim('·')} ", "  ")))
 

@@ -98,6 +98,7 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
         tables=None if config.fleet is None else [spec.name for spec in config.certificates],
         workers=0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers()),
         locks=Paths(str(config.store)) if config.fleet is None else None,
+        attended=terminal.is_attended,
     )
     lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
     lines += problems.lines(chosen)
@@ -128,6 +129,7 @@ class ProblemText:
     :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
     :param workers: how many workers are alive.
     :param locks: where the locks of the store are; None: it is no folder.
+    :param attended: a person's next run waits for nothing but what a CA asked for.
     """
 
     def __init__(
@@ -140,7 +142,9 @@ class ProblemText:
         tables: Collection[str] | None = None,
         workers: int = 0,
         locks: Paths | None = None,
+        attended: bool = False,
     ) -> None:
+        self._retry = [] if attended else ["--now"]
         self._locks = locks
         self._now = now
         self._columns = columns
@@ -234,7 +238,7 @@ class ProblemText:
             waiting = [name for name in pending if name not in by_hand]
             yield texts.START_WORKER.format(names=formatting.listed(waiting))
         for names, command, flags, template in (
-            (failing, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
+            (failing, "dnsrenew renew", self._retry, texts.RETRY_NOW),
             (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
             (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
             (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
@@ -396,7 +400,8 @@ class StatusText:
             return "-"
         life = expiry - certificate.not_before if certificate.not_before else None
         if short:
-            return f"{formatting.date(expiry, self._now, life)}, {formatting.short_distance(expiry, self._now)}"
+            date, distance = formatting.date(expiry, self._now, life), formatting.short_distance(expiry, self._now)
+            return texts.EXPIRY_DATE.format(date=date, distance=distance)
         return formatting.when(expiry, self._now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:

@@ -53,7 +53,7 @@ FORCE_FLEET: Final = Text(
 )
 UNCONFIRMED: Final = Text(
     "usage",
-    "{command} asks before it does this, and there is no terminal to ask at",
+    "{command} asks for confirmation first, but there is no terminal to ask at",
     "Add --yes if you are sure.",
 )
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
@@ -65,8 +65,8 @@ SCHEDULE_KIND: Final = Text(
 )
 SEVERAL_SCHEDULES: Final = Text(
     "usage",
-    "there are schedules of several configurations: {configs}",
-    "Name one: dnsrenew schedule remove --config PATH",
+    "there are schedules for several configurations: {configs}",
+    "Name one, such as: dnsrenew schedule remove --config {first}",
 )
 NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
 
@@ -111,7 +111,7 @@ LEFT_OUT_PROVIDER: Final = Text(
     "The DNS host '{name}' cannot be used. {why}",
     "{instead}",
 )
-_SEE_ACCOUNTS: Final = "Give one of [dns.…] in dnsrenew.toml: {known}."
+_SEE_ACCOUNTS: Final = "Use the name of a [dns.…] table in dnsrenew.toml: {known}."
 ACCOUNT_UNKNOWN: Final = Text("account-unknown", "There is no DNS account '{account}'.", _SEE_ACCOUNTS)
 ACCOUNT_MISSPELT: Final = Text("account-unknown", "There is no DNS account '{account}'.", "Did you mean {nearest}?")
 ACCOUNT_UNKNOWN_NONE: Final = Text(
@@ -127,23 +127,23 @@ NEW_NAME: Final = Text(
     "Use lower-case letters, digits, - and _, with a letter first.",
 )
 NEW_LONG: Final = Text(
-    "usage", "the name of the driver has {length} characters, and {most} are possible", "Use a shorter name."
+    "usage", "the name of the driver has {length} characters; at most {most} are allowed", "Use a shorter name."
 )
 NEW_RESERVED: Final = Text("usage", "'{name}' cannot be the name of a driver: {reason}", "Use another name.")
 NEW_IS_KEYWORD: Final = Phrase("it is a word of Python")
 NEW_IS_MODULE: Final = Phrase("Python has a module of this name already")
-NEW_IS_TEST: Final = Phrase("pytest would take its file for tests")
+NEW_IS_TEST: Final = Phrase("pytest would take its file for a test")
 NEW_IS_DEVICE: Final = Phrase("Windows reserves it for a device")
 NEW_TAKEN: Final = Text("usage", "a DNS host is named '{name}' already", "Use another name.")
-NEW_FILE_EXISTS: Final = Text("usage", "{path} exists", "Move it away, or use another name.")
+NEW_FILE_EXISTS: Final = Text("usage", "{path} already exists", "Move or rename that file, or use another name.")
 NEW_UNWRITABLE: Final = Text(
     "usage", "{path} cannot be written ({reason})", "Change to a folder that you can write to."
 )
-STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run it again.")
+STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run the command again.")
 STOPPED_UNFINISHED: Final = Text(
     "cancelled",
     "Stopped before the cleanup was finished.",
-    "Run it again: it first removes the TXT records that this run may have left in DNS.",
+    "Run the command again: it first removes the TXT records that this run may have left in DNS.",
 )
 
 # ── numbers and lists ───────────────────────────────────────────────────────────────────
@@ -231,7 +231,7 @@ EVENTS: Final = {
     ),
     "txt-by-hand": EventSentence(
         "waiting for the TXT records that you set",
-        "set this TXT record at your DNS host, beside others of that name: {name}  {value}",
+        "add this TXT record at your DNS host, and keep other records of that name: {name}  {value}",
         PLAIN,
         timed=False,
     ),
@@ -240,6 +240,8 @@ EVENTS: Final = {
     "dns-waiting": EventSentence("waiting for DNS (at most {timeout})"),
     "dns-waiting/unlimited": EventSentence("waiting for DNS"),
     "dns-visible": EventSentence("requesting validation by {ca}", "visible on {servers}"),
+    "dns-visible/test": EventSentence("removing the test value", "visible on {servers}"),
+    "deploy-started": EventSentence("deploying to {to} {target}"),
     "deploy-waiting": EventSentence(
         "waiting for {address}", "waiting for {address} (at most {timeout})", PLAIN, timed=False
     ),
@@ -326,7 +328,7 @@ DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
 EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
 EXPECTED_ADDRESSES: Final = Phrase("a table [notify] with addresses")
-NO_HEARTBEAT: Final = "The heartbeat gets no test; each run over all certificates sends it."
+NO_HEARTBEAT: Final = "The heartbeat address gets no test message; every run over all certificates calls it."
 MESSAGE_SENT: Final = "A test message was sent to {address}."
 USING: Final = "Using {path}"
 OUTPUT_FAILED: Final = "The result could not be written to standard output: {reason}."
@@ -335,7 +337,7 @@ HEADS: Final = {
     "obtained": "{name} obtained",
     "renewed": "{name} renewed",
     "rehearsed": "{name} dry run succeeded",
-    "rehearsed-at": "{name} dry run at {ca} succeeded",
+    "rehearsed-at": "{name} dry run succeeded at {ca}",
     "failed": "{name} failed",
     "dry-run-failed": "{name} dry run failed",
     "deferred": "{name} deferred",
@@ -374,7 +376,7 @@ LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
 FILES_IN: Final = "files: {names} in"
 FILES: Final = "{folder}: {names}"
-NOTHING_SAVED: Final = "Nothing was saved. {current}"
+ONLY_ACCOUNT_SAVED: Final = "Nothing was saved but the account at {ca}. {current}"
 
 NO_CERTIFICATE: Final = "There is no certificate yet."
 UNREADABLE: Final = "Could not read the current certificate."
@@ -467,6 +469,7 @@ STATUS_COLUMNS: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "RENEWAL",
 STATUS_COLUMNS_MANUAL: Final = ("NAME", "DOMAINS", "CA", "ROUTE", "EXPIRES", "DUE", "STATE")
 """The same if nothing renews automatically."""
 RENEWAL_NOW: Final = "now"
+EXPIRY_DATE: Final = "{date}, {distance}"
 RENEWAL_REASONS: Final = {"ari": "{date} *"}
 RENEWAL_REASON: Final = "{date} {reason}"
 RENEWAL_REASONS_LONG: Final = {"ari": "{date} (suggested by the CA)"}
@@ -496,7 +499,7 @@ COUNTS_FAILING: Final = "{certificates}: {counts}; {failing} need attention"
 COUNTS_ONE_FAILING: Final = "{certificates}: {counts}; 1 needs attention"
 NONE_FAILING: Final = "No certificate needs attention."
 NONE_EXPIRING: Final = "No certificate expires within {time}."
-NONE_CHOSEN: Final = "No certificate needs attention and expires within {time}."
+NONE_CHOSEN: Final = "No certificate that expires within {time} needs attention."
 RENEWED_BY: Final = {
     "systemd": "systemd renews automatically.",
     "cron": "cron renews automatically.",
@@ -517,17 +520,17 @@ HALTED: Final = "Nothing renews automatically: {kind} has a job for it, but {rea
 MISSED_RUN: Final = "The last scheduled run was {ago}. To see its schedule and its log, run: dnsrenew schedule show"
 NEVER_RAN: Final = "The schedule was installed {ago} and has not run since. To see it, run: dnsrenew schedule show"
 UNCONFIGURED: Final = (
-    "{names}: no longer in {path}, so nothing renews it. Add it there again, or run: dnsrenew remove {names}"
+    "{names}: no longer in {path}, so nothing renews it. Add it to that file again, or run: dnsrenew remove {names}"
 )
 SEVERAL_UNCONFIGURED: Final = (
-    "{names}: no longer in {path}, so nothing renews them. Add them there again, or run: dnsrenew remove NAME"
+    "{names}: no longer in {path}, so nothing renews them. Add them to that file again, or run: dnsrenew remove NAME"
 )
 DEPLOY_NOW: Final = "{names}: to deploy now, run: {command}"
 
 RETRY_NOW: Final = "{names}: to retry now, run: {command}"
 RETRY_HELD: Final = "{names}: to retry now, run: {command} (but the CA asked to wait)"
 START_WORKER: Final = "{names}: no worker runs. Start one: dnsrenew worker"
-RUNNING_NOW: Final = "{names}: a run is working on it now; look again when it has ended"
+RUNNING_NOW: Final = "{names}: another run is working on it now; look again when it has ended"
 RENEW_NOW: Final = "{names}: to obtain or renew now, run: {command}"
 FAILURES: Final = {
     (True, True): "{name} failed {ago} by {route}: {message}",
@@ -547,7 +550,10 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
 DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
-NOTHING_TO_DEPLOY: Final = "Nothing to deploy for {names}: {path} has no deploy there."
+NOTHING_TO_DEPLOY: Final = (
+    "Nothing to deploy for {names}: its [[certificate]] in {path} names no server. Add one there, such as:\n"
+    'deploy = [{{ to = "hfs" }}]'
+)
 
 CSR_NEXT: Final = (
     "Send this CSR to the issuer; its private key stays in the store. When you have the certificate, run: dnsrenew "
@@ -561,7 +567,7 @@ CERTIFICATE_FILE_MISSING: Final = Text(
     "usage", "--certificate FILE is missing", "Add --certificate FILE, the certificate from the issuer."
 )
 FILE_UNREADABLE: Final = Text(
-    "usage", "{path} cannot be read ({reason})", "Give {option} a file that exists and that you can read."
+    "usage", "{path} cannot be read ({reason})", "Set {option} to a file that exists and that you can read."
 )
 OLDER_QUESTION: Final = "{message} Install it anyway?"
 INSTALLED: Final = "{name} installed"
@@ -570,16 +576,14 @@ INSTALLED_BEFORE: Final = "{name} has this certificate already"
 
 ROLLED_BACK: Final = "{name} rolled back"
 ROLLED_BACK_BEFORE: Final = "{name} uses this version already"
-STAYS_UNTIL_EDIT: Final = (
-    "It is renewed {renewal}, or as soon as its table in the configuration asks for another certificate."
-)
+STAYS_UNTIL_EDIT: Final = "It is renewed {renewal}, or earlier if you change its table in the configuration."
 
 # ── delegate ────────────────────────────────────────────────────────────────────────────
 
 CNAME_TO_SET: Final = "Set this record at the DNS host of {zones}, once:"
 CNAMES_TO_SET: Final = "Set these records at the DNS host of {zones}, once:"
 CNAME_COLUMNS: Final = ("NAME", "TYPE", "VALUE")
-CNAME_SHORT: Final = "If the DNS host appends .{zone} to each name, enter: {names}"
+CNAME_SHORT: Final = "If your DNS host appends .{zone} to each name, enter only: {names}"
 CNAME_WAIT: Final = (
     "Waiting until every name server shows it. To stop, press Ctrl-C; run the same command again to continue."
 )
@@ -596,12 +600,12 @@ CNAME_SEEN: Final = "{certificate}: CNAME shown by every name server ({duration}
 DELEGATIONS: Final = {
     (True, True): "{names}: delegated to the DNS account {account}, which was tested",
     (True, False): "{names}: delegated to the DNS account {account}, which was not tested",
-    (False, False): "{names}: the TXT record of dns-persist-01 is at every name server, and stays there",
+    (False, False): "{names}: the TXT record of dns-persist-01 is at every name server, and remains there",
 }
 """What was done, by whether an account writes from now on, and whether it was tested."""
 ROUTE_WRITTEN: Final = "The route was written to {path}."
-ROUTE_KEPT: Final = "The configuration needs no change: renewals use the account {account} already."
-ROUTE_THERE: Final = "The configuration has the route already."
+ROUTE_KEPT: Final = "The configuration needs no change: renewals already use the account {account}."
+ROUTE_THERE: Final = "The configuration already has the route."
 ROUTES_TO_ADD: Final = {
     "new": "Add this to the certificate {certificate} in {path}:",
     "inline": "Add this at the start of the table of the certificate {certificate} in {path}:",
@@ -609,7 +613,7 @@ ROUTES_TO_ADD: Final = {
     "table": "Add this before the first [[certificate.routes]] of the certificate {certificate} in {path}:",
 }
 """What a person does with the lines of a route, by the form of the certificate."""
-PERSIST_WANTED: Final = "The CA {ca} wants, at the DNS host of the domain:"
+PERSIST_WANTED: Final = "The CA {ca} needs this at the DNS host of the domain:"
 PERSIST_ACCEPTED: Final = "{name}: the CA {ca} would accept the TXT record there"
 PERSIST_REFUSED: Final = "{name}: the CA {ca} would not accept it: the TXT record {reason}"
 PERSIST_UNTIL: Final = "It is valid until {until}."
@@ -642,7 +646,7 @@ ACCOUNT_CHANGES: Final = {
 """What was changed, by the command."""
 ACCOUNT_STATUSES: Final = {
     "valid": "valid",
-    "deactivated": "closed at the CA; a new one with another key: dnsrenew account roll --compromised",
+    "deactivated": "closed at the CA; to get a new one with another key, run: dnsrenew account roll --compromised",
     "unknown": "not known to the CA; the next order registers it again with the same key",
 }
 
@@ -650,11 +654,11 @@ CERTIFICATE_AND_DOMAINS: Final = "{name} ({domains})"
 REVOKE_QUESTION: Final = "Revoke {certificate}? Clients that check revocation reject it at once."
 REMOVE_QUESTION: Final = "Delete {certificate} from the store, with its private keys?"
 OTHER_CONFIG: Final = "{name} was obtained for another configuration, {path}, which may still name it."
-RECENTLY_USED: Final = "A Python program used {name} {ago}: it may still need it."
-RECENTLY_READ: Final = "The private key of {name} was read {ago}: a server may still use it."
+RECENTLY_USED: Final = "A Python program used {name} {ago} and may still need it."
+RECENTLY_READ: Final = "The private key of {name} was read {ago}; a server may still use it."
 STILL_DEPLOYED: Final = (
-    "What was deployed stays, and is served until {not_after}, then as an expired certificate: {targets}. "
-    "Give it another one, or switch HTTPS off there."
+    "The deployed files remain and are served until {not_after}, then as an expired certificate: {targets}. Deploy "
+    "another certificate there, or switch HTTPS off."
 )
 CERTIFICATE_REMOVED: Final = "{name} deleted from the store"
 DEACTIVATE_QUESTION: Final = "Close the account at {cas} permanently? Certificates stay valid."
@@ -678,10 +682,10 @@ REDACT_ALONE: Final = Text(
     "usage", "--redact needs --markdown, --json or --report", "Add one of them, or leave --redact out."
 )
 REPORT_UNWRITABLE: Final = Text(
-    "usage", "{path} cannot be written ({reason})", "Give --report a file in a folder that you can write to."
+    "usage", "{path} cannot be written ({reason})", "Set --report to a file in a folder that you can write to."
 )
 REPORT_WRITTEN: Final = "Report: {path}"
-PROBE_SERVED: Final = "Helping others at {address}. To stop, press Ctrl-C."
+PROBE_SERVED: Final = "Helping other machines at {address}. To stop, press Ctrl-C."
 
 # ── providers ───────────────────────────────────────────────────────────────────────────
 
@@ -693,8 +697,8 @@ WAY_SCRIPT: Final = "script {script} of acme.sh (installed)"
 WAY_SCRIPT_MISSING: Final = "script {script} of acme.sh (not installed)"
 WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate NAME"
 SEARCH_HINT: Final = (
-    "`dnsrenew providers NAME` shows the options of a host with a driver, `dnsrenew providers acme.sh` those of "
-    "scripts; `dnsrenew delegate NAME` works with any host: it needs one CNAME record, set once by hand."
+    "`dnsrenew providers NAME` shows the options of a host that has a driver, `dnsrenew providers acme.sh` those "
+    "of its scripts. `dnsrenew delegate NAME` works with any host: you set one CNAME record by hand, once."
 )
 PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
 SEE_DOCUMENTATION: Final = "see its documentation"
@@ -708,15 +712,15 @@ SCRIPTS_FOUND: Final = "Scripts on this machine"
 NO_SCRIPTS: Final = "none: acme.sh is not installed"
 OR: Final = "or"
 PROVIDER_LIMITS: Final = "Behaviour"
-WAITS: Final = "Waits up to {timeout} for a new value."
-WAITS_LONGER: Final = "Waits up to {timeout} for a new value, then {settle} more."
-ONE_VALUE_A_ZONE: Final = "Keeps one TXT value for the whole zone: names are validated one after the other."
-ONE_VALUE_A_NAME: Final = "Keeps one TXT value for a name: values are validated one after the other."
-TWO_VALUES: Final = "Keeps the two newest TXT values of a name: other names are validated one after the other."
-DELEGATED: Final = "Writes only names that a CNAME record points to: run dnsrenew delegate NAME."
-BY_HAND: Final = "You write the records yourself, so it needs a terminal."
-EXCLUSIVE: Final = "Only one run writes to it at a time."
-REMOVES_NOTHING: Final = "Needs no cleanup."
+WAITS: Final = "New values can take up to {timeout} to appear."
+WAITS_LONGER: Final = "New values can take up to {timeout} to appear, then dnsrenew waits {settle} more."
+ONE_VALUE_A_ZONE: Final = "The whole zone can have only one TXT value, so names are validated one after the other."
+ONE_VALUE_A_NAME: Final = "A name can have only one TXT value, so values are validated one after the other."
+TWO_VALUES: Final = "A name can have only its two newest TXT values, so other names are validated one after the other."
+DELEGATED: Final = "It writes only names that a CNAME record points to. To set one, run: dnsrenew delegate NAME"
+BY_HAND: Final = "You set the records by hand, so renewals need a terminal."
+EXCLUSIVE: Final = "Only one run at a time writes to it."
+REMOVES_NOTHING: Final = "It needs no cleanup."
 MUST_SHOWN: Final = "{must}."
 MUST_NOT_TESTED: Final = "Not tested: {must} {reason}"
 CHECK_WAITS: Final = "Waiting until the name servers show the change at {name}, for up to {duration}."
@@ -734,7 +738,7 @@ NEW_NEXT: Final = "Next, run: python -m pytest {test}"
 SCHEDULE_STATES: Final = {
     "none": "{title}: not installed",
     "same": "{title}: installed",
-    "older": "{title}: installed, but not as it would be installed now",
+    "older": "{title}: installed, but outdated: installing it again would change it",
     "other": "{title}: installed for another configuration",
     "foreign": "{title}: not installed by dnsrenew",
 }
@@ -745,7 +749,7 @@ SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
 SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
-SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}; adapt the paths."
+SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}. Adapt the paths."
 SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by dnsrenew schedule install."
 SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
 """What runs a schedule, by its kind."""
@@ -757,6 +761,7 @@ SCHEDULE_PREVIEW_EXAMPLE: Final = (
     "This would be installed: {title}, {times}. No configuration was found; {example} is a placeholder for yours."
 )
 SCHEDULE_REMOVED: Final = "removed: {title} ({paths})"
+SCHEDULE_REMOVED_FOR: Final = "removed: {title} ({paths}), which ran {config}"
 SCHEDULE_NOT_REMOVED: Final = "No schedule is installed, so nothing was removed."
 SCHEDULE_ELSEWHERE: Final = (
     "{title}: installed for {config}. To remove it, run: dnsrenew schedule remove --config {config}"
@@ -764,18 +769,19 @@ SCHEDULE_ELSEWHERE: Final = (
 COMMAND_FAILED: Final = "{command} failed. {fix}"
 FROM_ENVIRONMENT: Final = (
     "{names} is read from the environment, which scheduled runs do not have. Store it in a file that only you can "
-    "read, and write file:PATH instead of env:{first} in {path}."
+    "read, and replace env:{first} with file:PATH in {path}."
 )
 FROM_ENVIRONMENT_ALL: Final = (
-    "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you can "
-    "read, and write file:PATH instead of env:{first} in {path}."
+    "{names} are read from the environment, which scheduled runs do not have. Store each in a file that only you "
+    "can read, and replace env:{first} with file:PATH in {path}."
 )
 
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORTED_NOTHING: Final = "{tools} has no certificate and no account to take over, only settings. Nothing was ordered."
 IMPORT_INTO: Final = (
-    "Everything is written to {path} and {store}. For another place, stop and use --config, such as "
+    "Everything is written to {path} and {store}. To choose another place, stop and use --config, for example "
     "--config /etc/dnsrenew/dnsrenew.toml."
 )
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration is not changed."
@@ -795,50 +801,52 @@ IMPORT_NEXT: Final = "What to do next:"
 PROMPT: Final = "[{default}]:"
 PROMPT_FOUND: Final = "[{default}, {source}]:"
 INIT_START: Final = (
-    "This asks at most seven questions and then writes {path}. Enter takes the answer in brackets, ? shows help, "
-    "Ctrl-C stops; no configuration is written then."
+    "This asks up to seven questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
+    "help, Ctrl-C to stop without writing a configuration."
 )
-INIT_REHEARSING: Final = "Dry run at the CA's staging server; nothing is stored."
+INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."
 INIT_OBTAINING: Final = "Obtaining the certificate."
-INIT_CHANGES: Final = "Change these lines once, and reload the server:"
+INIT_CHANGES: Final = "Change these lines once, then reload the server:"
 INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."
 INIT_UNFINISHED: Final = (
-    "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}, then: dnsrenew schedule "
-    "install{option}"
+    "The configuration remains in {path}. When the problem is solved, run: dnsrenew renew{option}, then: dnsrenew "
+    "schedule install{option}"
 )
-INIT_UNFINISHED_ALONE: Final = "The configuration stays in {path}. When the cause is gone, run: dnsrenew renew{option}"
+INIT_UNFINISHED_ALONE: Final = (
+    "The configuration remains in {path}. When the problem is solved, run: dnsrenew renew{option}"
+)
 INIT_UNSCHEDULED: Final = "Automatic renewal is not set up yet. Run: dnsrenew schedule install{option}"
 INIT_HALTED: Final = "Done, except that nothing renews automatically yet: {reason}. {fix}"
 INIT_SCHEDULED: Final = (
-    "Done. The schedule that is there renews this certificate too; `dnsrenew schedule show{option}` tells if it has to "
-    "be installed again."
+    "Done. The existing schedule renews this certificate too; `dnsrenew schedule show{option}` tells you if you "
+    "must install it again."
 )
-INIT_DONE: Final = "Done. `dnsrenew status{option}` shows the certificate, {path} has the settings."
+INIT_DONE: Final = "Done. To see the certificate, run `dnsrenew status{option}`. The settings are in {path}."
 
 # ── export and restore ──────────────────────────────────────────────────────────────────
 
-STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json", "Give a file, or leave --json out.")
+STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json", "Name a file, or leave --json out.")
 STDOUT_IS_TERMINAL: Final = Text(
-    "usage", "an archive is not written to a terminal", "Give a file, or send the output to another program."
+    "usage", "an archive is not written to a terminal", "Name a file, or send the output to another program."
 )
 PASSPHRASE_ALONE: Final = Text(
     "usage", "--passphrase-file needs --secrets", "Add --secrets, or leave --passphrase-file out."
 )
 PASSPHRASE_MISSING: Final = Text(
     "usage",
-    "a passphrase is needed, and there is no terminal to ask for it",
+    "a passphrase is needed, but there is no terminal to ask for it",
     "Add --passphrase-file FILE; FILE can be a pipe, such as that of a password manager.",
 )
 PASSPHRASE_SHORT: Final = Text(
     "usage",
     "the passphrase has fewer than {least} characters",
-    "Choose a longer one: anyone with the file can try passphrases without a limit.",
+    "Choose a longer one: anyone with the file can try any number of passphrases.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."
 )
 NOT_SEALED: Final = Text(
-    "usage", "{path} is not sealed, so it has no passphrase", "Leave --passphrase-file out, if this is the right file."
+    "usage", "{path} is not sealed, so it has no passphrase", "If this is the right file, leave --passphrase-file out."
 )
 ASK_NEW: Final = "Passphrase for the new file:"
 ASK_AGAIN: Final = "The same again:"
@@ -856,9 +864,9 @@ RESTORED_WITHOUT_KEYS: Final = "restored the configuration and the state of {cer
 RESTORED_CONFIG: Final = "configuration"
 RESTORED_STORE: Final = "store"
 FILL_IN: Final = "Fill in {key} in {place}."
-SUPPLY_REFERENCE: Final = "Make {reference} available here: {key} in {place} is read from it."
-COPY_FILE: Final = "Put {path} there: the configuration uses it, and it was not in the file."
-CHANGE_PATHS: Final = "Change the absolute paths in {path}: they name the folder that it was exported from."
+SUPPLY_REFERENCE: Final = "Make {reference} available on this machine: {key} in {place} is read from it."
+COPY_FILE: Final = "Put {path} there: the configuration uses it, but the export did not contain it."
+CHANGE_PATHS: Final = "Change the absolute paths in {path}: they still name the folder of the old machine."
 CHECK_FIRST: Final = "Check the configuration: dnsrenew check{config}"
 RENEW_KEYLESS: Final = "Obtain {certificates} without a private key: dnsrenew renew{config}"
 DEPLOY_HERE: Final = "If the servers here do not have the certificates: dnsrenew deploy --force{config}"
@@ -873,11 +881,13 @@ WORKER_STOPPING: Final = "Stopping: certificates in progress finish within a min
 WORKER_DONE: Final = "Stopped. Renewed: {renewed}, failed: {failed}."
 FLEET_EMPTY: Final = "The fleet has no certificates. Add some: dnsrenew fleet add FILE"
 FLEET_EXAMINED: Final = (
-    "Examined {examined} of {total} certificates: failing ones first, then those due soonest. To examine others, name "
-    "them."
+    "Examined {examined} of {total} certificates, first those that fail, then those due soonest. To examine "
+    "others, name them."
 )
 FLEET_EMPTY_TAG: Final = "No certificate of the fleet has the tag {tag}."
-FLEET_STORED: Final = "{count} stored that no worker renews: dnsrenew fleet sync, or dnsrenew fleet add FILE"
+FLEET_STORED: Final = (
+    "{count} are stored, but no worker renews them: run dnsrenew fleet sync, or dnsrenew fleet add FILE"
+)
 FLEET_COUNTS: Final = "{certificates}: {states}"
 FLEET_STATE: Final = "{count} {state}"
 FLEET_DUE: Final = "{due} due, {failing} failing"
@@ -887,7 +897,7 @@ FLEET_HEADINGS: Final = {
     "hour": "Certificates in the last hour",
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
-    "refused": "Not renewed: the workers refuse what the database says of them (dnsrenew status NAME)",
+    "refused": "Not renewed: the workers refuse their settings in the database (to see why: dnsrenew status NAME)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"
@@ -907,12 +917,12 @@ FLEET_SETS: Final = "name set"
 FLEET_FILE_UNREADABLE: Final = Text(
     "fleet-file-unreadable",
     "{file} cannot be read: {reason}.",
-    "Give a file of JSON lines, or - for standard input.",
+    "Name a file of JSON lines, or - for standard input.",
 )
 NAMES_OR_TAG: Final = Text(
     "usage",
     "certificate names or --tag are needed",
-    "Give names, or --tag TAG.",
+    "Name certificates, or add --tag TAG.",
 )
 NAMES_AND_TAG: Final = Text(
     "usage", "--tag cannot be combined with certificate names", "Give names or --tag TAG, not both."

@@ -14,7 +14,7 @@ import sys
 from typing import Final
 
 from dnsrenew.cli import formatting
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from dnsrenew.errors import ConfigError
 
 _NAME: Final = "dnsrenew"
@@ -38,11 +38,11 @@ def config_option(path: str) -> str:
     :param path: absolute.
     """
     try:
-        if locate.search(None, os.environ, locate.here())[0] == path:
+        if sources.search(None, os.environ, sources.here())[0] == path:
             return ""
     except ConfigError:
         pass  # none is found; this one has to be named
-    return f" --config {shlex.quote(formatting.relative_path(path, locate.here()))}"
+    return f" --config {shlex.quote(formatting.relative_path(path, sources.here()))}"
 
 
 def use(config: str | None) -> None:
@@ -50,7 +50,7 @@ def use(config: str | None) -> None:
 
     :param config: the configuration that was named with ``--config``, or None.
     """
-    path = None if config is None else os.path.abspath(os.path.join(locate.here(), os.path.expanduser(config)))
+    path = None if config is None else os.path.abspath(os.path.join(sources.here(), os.path.expanduser(config)))
     program, option = _program(), "" if path is None else config_option(path)
 
     def typed(text: str) -> str:
@@ -102,7 +102,7 @@ def _for_root(words: str, path: str | None) -> str:
     if words != _DOCTOR:
         return ""
     try:
-        found = path or locate.search(None, os.environ, locate.here())[0]
+        found = path or sources.search(None, os.environ, sources.here())[0]
         insist = "" if os.stat(found).st_uid == 0 else " --insist"
     except (ConfigError, OSError):
         return ""

@@ -11,15 +11,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import locate
+from dnsrenew.config import sources
+from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings, read_seals
+from dnsrenew.config.loader import check_terms, from_arguments, from_mapping, read_file
 
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
-    from dnsrenew.config.fleet import FleetSettings
-    from dnsrenew.config.notify import MetricsSettings, NotifySettings
     from dnsrenew.config.schema import SecretUse
     from dnsrenew.drivers.provider import Provider
 
@@ -67,8 +67,6 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
         :raises SecretError: ``secret-missing``.
         """
-        from dnsrenew.config.fleet import read_seals  # few configurations have a fleet
-
         return read_seals(self.secrets)
 
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
@@ -95,8 +93,6 @@ class Config(Frozen, kw_only=True, public=True):
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which lists all mistakes.
         """
-        from dnsrenew.config.loader import read_file
-
         return cls(**read_file(os.path.abspath(path), found=False, insist=insist).fields())
 
     @classmethod
@@ -109,8 +105,6 @@ class Config(Frozen, kw_only=True, public=True):
         :param insist: as for :meth:`load`.
         :raises ConfigError: as :meth:`load`.
         """
-        from dnsrenew.config.loader import read_file
-
         path, found = _search(explicit)
         return cls(**read_file(path, found=found, insist=insist).fields())
 
@@ -128,8 +122,6 @@ class Config(Frozen, kw_only=True, public=True):
         :param insist: as for :meth:`load`; it is about provider files and ``trust``.
         :raises ConfigError: ``config-untrusted``; or ``config-invalid``, which lists all mistakes.
         """
-        from dnsrenew.config.loader import from_mapping
-
         return cls(**from_mapping(mapping, None if base is None else os.path.abspath(base), insist=insist))
 
 
@@ -144,7 +136,7 @@ def find_config(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
-    return locate.search(None if explicit is None else os.fspath(explicit), os.environ, locate.here())
+    return sources.search(None if explicit is None else os.fspath(explicit), os.environ, sources.here())
 
 
 def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Config:
@@ -152,9 +144,6 @@ def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: b
 
     :raises ConfigError: as :meth:`Config.load`.
     """
-    from dnsrenew.config.loader import read_file
-    from dnsrenew.config.public_cas import check_terms
-
     path, found = _search(explicit)
     draft = read_file(path, found=found, insist=insist)
     check_terms(draft)
@@ -179,6 +168,4 @@ def single_certificate(domains: object, **arguments: Any) -> Config:
 
     :raises ConfigError: ``config-invalid``; the keys are the names of the arguments.
     """
-    from dnsrenew.config.from_arguments import from_arguments
-
     return Config(**from_arguments(domains, **arguments))

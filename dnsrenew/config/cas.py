@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
-from dnsrenew.config.deployments import deployment, needs_key
 from dnsrenew.config.fields import (
     certificate_name,
     choice,
+    command,
     domain,
     file_path,
     flag,
@@ -26,7 +26,6 @@ from dnsrenew.config.fields import (
     seconds,
     text,
 )
-from dnsrenew.config.programs import command
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
 
@@ -109,6 +108,8 @@ def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> Any:
+    from dnsrenew.config.deployments import deployment  # few configurations deploy
+
     return list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
 
 
@@ -333,6 +334,8 @@ def _with_request(
     if values.get("key", content.kind) != content.kind:
         scope.mistake((*path, "key"), quoted(values["key"]), texts.REQUEST_KIND.format(key=quoted(content.kind)))
     for index, one in enumerate(values.get("deploy", ())):
+        from dnsrenew.config.deployments import needs_key
+
         if isinstance(one, Deployment) and needs_key(one):
             scope.mistake((*path, "deploy", index), texts.NEEDS_KEY.format(to=quoted(one.to)), texts.WITHOUT_KEY)
     values["key"] = content.kind

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.users import group_id, user_id
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, describe_found, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, nearest, one_of
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
@@ -18,20 +18,24 @@ from dnsrenew.config.cas import trust_file
 from dnsrenew.config.fields import (
     argument,
     choice,
+    command,
     file_mode,
     file_path,
     flag,
     integer,
     list_of,
+    program_path,
     seconds,
     target_address,
     text,
     time_limit,
     web_url,
 )
-from dnsrenew.config.programs import command, program_path
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
+from dnsrenew.deploy import entry
+from dnsrenew.deploy.http_api import is_safe
+from dnsrenew.deploy.protocol import all_options
 
 if TYPE_CHECKING:
     from dnsrenew.deploy.protocol import TargetKind, TargetOption
@@ -53,8 +57,6 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     A plain document has none, whatever its options: each takes the private key out of the store, or acts with what this
     machine may do.
     """
-    from dnsrenew.deploy import entry  # few configurations deploy
-
     scope.check_plain()
     if scope.python and callable(value):
         return value  # type: ignore[no-any-return]  # any object that can be called
@@ -79,8 +81,6 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
 
 def needs_key(one: Deployment) -> bool:
     """Return whether an entry takes the private key out of the store. False for deployers of other packages."""
-    from dnsrenew.deploy import entry
-
     kind = entry.target(one.to)
     return kind is not None and not kind.any_options and kind.needs_key(one.options)
 
@@ -90,8 +90,6 @@ def _table(value: Any) -> Mapping[str, Any] | None:
 
 
 def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-    from dnsrenew.deploy.protocol import all_options
-
     schema = {name: Key(_reader(option), option.required, option.kind == "secret")
               for name, option in all_options(kind).items()}  # fmt: skip
     values = Table(f"deploy.{kind.to}", schema).read(table, scope, path)
@@ -136,8 +134,6 @@ def _check_access(
 
 
 def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
-    from dnsrenew.deploy.http_api import is_safe
-
     if not is_safe(url):  # its path and query, which can be secret, are not shown
         parts = urlsplit(url)
         scope.mistake(path, describe_found(f"{parts.scheme}://{parts.netloc}"), texts.SAFE_URL)

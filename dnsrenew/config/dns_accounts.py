@@ -11,21 +11,11 @@ from typing import Any, Final
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import is_at_or_below
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import (
-    FieldError,
-    KeyPath,
-    Mistake,
-    describe_found,
-    kind,
-    nearest,
-    one_of,
-    quoted,
-)
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, describe_found, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
-from dnsrenew.config.fields import each_key, file_path, integer, list_of, plain_name, text, zone
-from dnsrenew.config.programs import dns_hook
+from dnsrenew.config.fields import dns_hook, each_key, file_path, integer, list_of, plain_name, text, zone
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts

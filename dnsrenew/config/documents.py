@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.validation.mistakes import FieldError, Mistake, config_error, describe_found, kind
+from dnsrenew.base.validation import FieldError, Mistake, config_error, describe_found, kind
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shutil
@@ -9,20 +10,19 @@ from collections.abc import Iterator
 from itertools import filterfalse
 from typing import Any, Final
 
-from dnsrenew.base import extensions
+from dnsrenew.base import extensions, secrets
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, Deployment, DnsAccount, Notice, Route, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.secrets import pasted
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
-from dnsrenew.config.fleet import SEAL, seal_fault
-from dnsrenew.config.loader import Draft, first_few, read_file
-from dnsrenew.config.notify import metrics_warnings
-from dnsrenew.config.public_cas import check_public_cas
+from dnsrenew.config.extension_tables import SEAL, metrics_warnings, seal_fault
+from dnsrenew.config.loader import Draft, check_public_cas, first_few, read_file
 from dnsrenew.config.schema import SecretUse, Unlocated
+from dnsrenew.deploy import entry as catalogue
+from dnsrenew.deploy.protocol import all_options
 from dnsrenew.drivers.invoke import prepare
 from dnsrenew.drivers.scripts import FAULTS, find_script
 from dnsrenew.errors import Cancelled, DnsRenewError, Message, SecretError, Text
@@ -126,9 +126,6 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
 
 def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
     """Yield the programs of this machine that a deployment runs, and the folders that it writes to, if missing."""
-    from dnsrenew.deploy import entry as catalogue  # few configurations deploy
-    from dnsrenew.deploy.protocol import all_options
-
     kind = catalogue.target(entry.to)
     if kind is None:
         return
@@ -196,7 +193,7 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
     secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
     account = draft.accounts.accounts.get(str(use.path[1])) if use.path[0] == "dns" and len(use.path) == 3 else None
     if account is None:
-        found = pasted.fault(value, secret, is_key="token" in str(use.path[-1]))
+        found = secrets.fault(value, secret, is_key="token" in str(use.path[-1]))
         return found and texts.FORM_WRONG.format(fault=found), texts.ONE_LINE, None
     provider, key = draft.accounts.providers[account.provider], str(use.path[2])
     option = provider.options.get(key)
@@ -205,7 +202,7 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
         meant = _file_meant(use, value.strip()) if scheme == "literal" else None
         if meant is not None:
             return texts.FORM_FILE, option.form, texts.FORM_FILE_FIX.format(name=meant)
-        found = pasted.fault(value, secret, is_key=False) or _shape_fault(value.strip(), secret)
+        found = secrets.fault(value, secret, is_key=False) or _shape_fault(value.strip(), secret)
     found = found or provider.secret_fault(key, value, secret)
     if found is None and provider.is_key(key) and _BLANK_INSIDE.fullmatch(value.strip()):
         found = texts.FORM_BLANK.format(secret=secret)
@@ -272,8 +269,6 @@ def _notice(domains: list[str], zones: tuple[str, ...]) -> Notice:
 
 def _nearest(domain: str, zones: tuple[str, ...]) -> str | None:
     """Return the domain with the zone that was probably meant, such as ``a.duckdns.org`` for ``a.duckdns.rog``."""
-    import difflib  # needed only for a warning
-
     labels = domain.split(".")
     for zone in zones:
         meant = zone.removeprefix("*.")

@@ -1,23 +1,29 @@
-"""From tables to a configuration: the order in which tables are read and checked against each other."""
+"""From tables, or the arguments of ``obtain``, to a configuration: what is read when, and checked against what."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base.model import Notice, Resolver, StoreAddress
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, Mistake, config_error, kind
+from dnsrenew.base.host_port import is_public as is_public_address
+from dnsrenew.base.model import CA, Deployment, DnsAccount, Notice, Resolver, Route, StoreAddress
+from dnsrenew.base.names import base_domain, is_ip, is_public_suffix
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, quoted
+from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import locate, texts
-from dnsrenew.config.cas import CaTables
-from dnsrenew.config.certificates import CertificateTables
+from dnsrenew.challenges import CHALLENGES
+from dnsrenew.config import sources as locate
+from dnsrenew.config import texts
+from dnsrenew.config.cas import BUILT_IN, CaTables, host_name
+from dnsrenew.config.certificates import CertificateDraft, CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
+from dnsrenew.config.extension_tables import FleetSettings, fleet_settings, metrics_settings, notify, store_place
 from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
-from dnsrenew.config.fleet import FleetSettings, fleet_settings, store_place
-from dnsrenew.config.notify import metrics_settings, notify
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series
@@ -213,3 +219,208 @@ def first_few(items: Sequence[str], separator: str = ", ") -> str:
     """Return the first of them, and the number of the others."""
     shown, more = series(items[:_SHOWN], separator), len(items) - _SHOWN
     return texts.MORE.format(keys=shown, count=more) if more > 0 else shown
+
+
+# ── public cas ─────────────────────────────────────────────────────────────────────────
+
+# What every public CA refuses: an account without agreement to the terms, and names that are not public.
+
+_LOCAL: Final = frozenset(
+    {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}
+)
+"""Top-level domains that are reserved, or in use in local networks (RFC 6761, RFC 6762 appendix G)."""
+_HOME: Final = "home.arpa"
+"""RFC 8375."""
+_IP_PROFILES: Final = {"letsencrypt": "shortlived", "letsencrypt-staging": "shortlived"}
+"""The profiles with which CAs issue for IP addresses; one that is not listed decides itself."""
+_SHORT: Final = "shortlived"
+_SMALL: Final = frozenset({_SHORT, "tlsserver"})
+"""The profiles of Let's Encrypt with few names in a certificate."""
+_FEW: Final = 25
+_MANY: Final = 100
+"""The names in an order that Let's Encrypt takes with these profiles, and that public CAs take else."""
+_ACME_LABEL: Final = "_acme-challenge."
+
+
+def check_public_cas(draft: Draft) -> list[Notice]:
+    """Add a mistake for each thing that a built-in CA refuses whatever DNS says.
+
+    :returns: the warnings: what it refuses with a profile that is only preferred, and a short life with one CA.
+    """
+    notices: list[Notice] = []
+    for one in draft.certificates.drafts:
+        names = _cas_of(one)
+        public = [name for name in names if is_public(draft, name)]
+        notices += _check_profile(draft, one)
+        notices += _check_count(one, public)
+        if one.profile and one.profile.name == _SHORT and len(names) == 1 and one.domains:
+            notices.append(Notice(*texts.SHORT_LIFE_ONE_CA.fill(domain=_first(one), ca=names[0])))
+        if len(public) == len(names):  # a CA of one's own issues for any name
+            _check_names(one)
+    check_terms(draft)
+    return notices
+
+
+def is_public(draft: Draft, ca: str) -> bool:
+    """Return whether this is a built-in CA, and not another one under its name."""
+    known = draft.cas.cas.get(ca)
+    return ca in BUILT_IN and known is not None and known.directory == BUILT_IN[ca].directory
+
+
+def _cas_of(one: CertificateDraft) -> list[str]:
+    return list(dict.fromkeys(route.ca or one.ca for route in one.routes))
+
+
+def check_terms(draft: Draft) -> None:
+    """Add a mistake if the terms of a built-in CA are not agreed to: it creates no account then."""
+    cas = dict.fromkeys(ca for one in draft.certificates.drafts for ca in _cas_of(one) if is_public(draft, ca))
+    if not cas or draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
+        return
+    terms = series([texts.TERMS_OF.format(ca=name, url=texts.TERMS[name]) for name in cas], ", ")
+    found = texts.NOT_AGREED if "agree_terms" in draft.values else MISSING
+    draft.main.mistake(("agree_terms",), found, texts.AGREEMENT, fix=texts.AGREE.format(terms=terms))
+
+
+def _check_names(one: CertificateDraft) -> None:
+    for index, identifier in one.identifiers.items():
+        expected = refusal(base_domain(identifier))
+        if expected is not None:
+            one.scope.mistake((*one.path, "domains", index), quoted(one.domains[index]), expected)
+
+
+def _check_profile(draft: Draft, one: CertificateDraft) -> list[Notice]:
+    """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
+    addresses = list(filter(is_ip, one.identifiers.values()))
+    fitting = [route for route in one.routes if not all(map(CHALLENGES[route.challenge].is_unfit, addresses))]
+    for ca in dict.fromkeys(route.ca or one.ca for route in fitting):
+        wanted = _IP_PROFILES.get(ca)
+        found = one.profile and one.profile.name
+        if wanted is None or found == wanted or not is_public(draft, ca):
+            continue
+        if one.profile is not None and not one.profile.required:
+            return [Notice(*texts.REFUSES_ADDRESSES.fill(ca=ca, domain=_first(one), profile=found, wanted=wanted))]
+        expected = texts.PROFILE_OF_IP.format(profile=wanted, ca=ca)
+        one.scope.mistake((*one.path, "profile"), quoted(found) if found else MISSING, expected)
+        break
+    return []
+
+
+def _check_count(one: CertificateDraft, cas: list[str]) -> list[Notice]:
+    """Add a mistake if there are more names than a CA takes in one order.
+
+    :param cas: the built-in CAs of its routes.
+    """
+    count, profile = len(one.identifiers), one.profile
+    for ca in cas:
+        few = profile if ca in _IP_PROFILES and profile is not None and profile.name in _SMALL else None
+        if count > _MANY and (few is None or not few.required):
+            expected = texts.MOST_NAMES.format(most=_MANY, ca=ca)
+        elif few is None or count <= _FEW:
+            continue
+        elif few.required:
+            expected = texts.MOST_NAMES_OF_PROFILE.format(most=_FEW, ca=ca, profile=few.name)
+        else:
+            fields = {"ca": ca, "domain": _first(one), "profile": few.name, "most": _FEW, "count": count}
+            return [Notice(*texts.REFUSES_COUNT.fill(**fields))]
+        one.scope.mistake((*one.path, "domains"), texts.DOMAINS_FOUND.format(count=count), expected)
+        break
+    return []
+
+
+def _first(one: CertificateDraft) -> str:
+    return next(iter(one.domains.values()))
+
+
+def refusal(name: str) -> str | None:
+    """Return what is expected instead of a name for which no public CA issues; None for a public name."""
+    if is_ip(name):
+        return None if is_public_address(name) else texts.NOT_PUBLIC_IP
+    if name.startswith(_ACME_LABEL):
+        return texts.NO_ACME_LABEL
+    if "_" in name:
+        return texts.NO_UNDERSCORE
+    if "." not in name:
+        return texts.NOT_ONE_LABEL
+    top = name.rpartition(".")[2]
+    if top in _LOCAL or f".{name}".endswith(f".{_HOME}"):
+        return texts.NOT_LOCAL
+    return texts.NOT_A_SUFFIX if is_public_suffix(name) else None
+
+
+# ── from arguments ─────────────────────────────────────────────────────────────────────
+
+# One certificate from the arguments of ``dnsrenew.obtain``, with the checks and the error of a file.
+
+_CERTIFICATE: Final = ("certificate", 0)
+_OF_THE_WHOLE: Final = ("store", "agree_terms", "resolver")
+
+
+def from_arguments(
+    domains: object,
+    *,
+    dns: Sequence[DnsAccount],
+    ca: str | CA = "letsencrypt",
+    contact: object = (),
+    deploy: object = (),
+    **settings: Any,
+) -> dict[str, Any]:
+    """Return the fields of a :class:`Config` for one certificate.
+
+    :param domains: one or several, checked here; the same for ``contact`` and ``deploy``.
+    :param dns: the accounts; the caller's own driver is the option ``driver`` of one without a provider.
+    :param settings: other keys of the certificate, or of the whole configuration; None is the default.
+    :raises ConfigError: ``config-invalid``.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    document: dict[str, Any] = {key: given.pop(key) for key in _OF_THE_WHOLE if key in given}
+    document |= {"contact": _listed(contact), "dns": _by_name(dns, settings.get("routes"))}
+    is_one = isinstance(deploy, (Deployment, Mapping)) or callable(deploy)
+    deployments = [deploy] if is_one else _listed(deploy or None)
+    certificate = {**given, "domains": _listed(domains), **({} if deployments is None else {"deploy": deployments})}
+    if isinstance(ca, CA):
+        ca_name = ca.name or host_name(ca.directory)
+        document["ca"] = {ca_name: ca}
+        certificate["ca"] = ca_name
+    else:
+        certificate["ca"] = ca
+    document["certificate"] = [certificate]
+    return from_mapping(document, None, prefix=_CERTIFICATE)
+
+
+def _listed(value: object) -> object:
+    """Return one text, or several of any kind, as a list; what is neither is a mistake that a reader finds."""
+    if isinstance(value, str):
+        return [value]
+    is_several = isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping))
+    return list(value) if is_several and isinstance(value, Iterable) else value
+
+
+def _by_name(accounts: Sequence[DnsAccount], routes: object) -> dict[str, DnsAccount]:
+    """Return the accounts by name. Several at one provider without names of their own are numbered, from 2 on.
+
+    :raises ConfigError: ``config-invalid``: two have the same name, and a route means one of them by it.
+    """
+    named: dict[str, DnsAccount] = {}
+    taken = {account.name for account in accounts}
+    meant = _named_in(routes)
+    for given in accounts:
+        account, name = given, given.name
+        if name in named:
+            if name != account.provider or name in meant:
+                raise config_error([Mistake("", None, f"dns.{name}", texts.TWO_ACCOUNTS, texts.OWN_ACCOUNT_NAME)])
+            name = next(free for number in count(2) if (free := f"{account.provider}-{number}") not in taken)
+            taken.add(name)
+            account = copy(given)
+            account.name = name
+        named[name] = account
+    return named
+
+
+def _named_in(routes: object) -> set[str]:
+    """Return the names of accounts in routes; what is no route is a mistake that is found later."""
+    names: set[str] = set()
+    for each in routes if isinstance(routes, (list, tuple)) else ():
+        dns = each.dns if isinstance(each, Route) else each.get("dns") if isinstance(each, Mapping) else ()
+        listed = _listed(dns)
+        names |= {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+    return names

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import Route
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import (
+from dnsrenew.base.validation import (
     FieldError,
     KeyPath,
     Mistake,
@@ -105,23 +105,20 @@ class MistakeReport:
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines."""
-        from dnsrenew.base.validation.toml_positions import key_lines  # needed only after a mistake
+        from dnsrenew.base.validation.toml_positions import key_lines, line_of  # needed only after a mistake
 
         files = {mistake.file for mistake in self._mistakes}
         lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
-        mistakes = [self._locate(mistake, lines.get(mistake.file, {})) for mistake in self._mistakes]
+        mistakes = [self._locate(each, line_of(each.path, lines.get(each.file, {}))) for each in self._mistakes]
         order = {file: number for number, file in enumerate(self.sources)}
         return sorted(
             [*mistakes, *self._located], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
         )
 
-    def _locate(self, mistake: Unlocated, lines: dict[KeyPath, int]) -> Mistake:
-        from dnsrenew.base.validation.toml_positions import line_of
-
+    def _locate(self, mistake: Unlocated, line: int | None) -> Mistake:
         file, path = mistake.file, mistake.path
         shown = self.shown(file, path)
         key, place = (shown_key(path), shown) if file else (shown, None)
-        line = line_of(path, lines)
         return Mistake(file, line, key, mistake.found, mistake.expected, mistake.nearest, mistake.fix, place)
 
     def raise_mistakes(self) -> None:

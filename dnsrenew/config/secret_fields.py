@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import FieldError, KeyPath, kind, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, kind, nearest, one_of
 from dnsrenew.base.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 from dnsrenew.config import texts
-from dnsrenew.config.programs import has_folder, judged
+from dnsrenew.config.fields import has_folder, judged
 from dnsrenew.config.schema import FieldScope, SecretUse
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")

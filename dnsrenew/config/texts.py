@@ -45,17 +45,18 @@ CONFIG_NOT_UTF8: Final = Text(
 CONFIG_FOLDER: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: it is a folder.",
-    "Name the file in the folder.",
+    "Name a file in that folder.",
 )
 CONFIG_NOT_A_FILE: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: it is {kind}.",
-    "Write it to a file and name that file; dnsrenew reads it more than once.",
+    "Write the configuration to a regular file, and name that file: dnsrenew reads it more than once.",
 )
 CONFIG_FORBIDDEN: Final = Text(
     "config-unreadable",
     "The configuration {file} cannot be read: permission denied.",
-    "Run the command with sudo, or give the user that runs dnsrenew a file of its own: this one may hold secrets.",
+    "Run the command with sudo, or write a separate configuration for the user that runs dnsrenew: this one may "
+    "contain secrets.",
 )
 CONFIG_UNREADABLE: Final = Text(
     "config-unreadable",
@@ -69,9 +70,9 @@ CONFIG_NO_PATH: Final = Text(
 )
 # ── errors, and warnings for an ordinary user who names the configuration ───────────────
 
-_FIX_FILE: Final = "Check its content and run `{command}`, or allow it with {insist_option}."
+_FIX_FILE: Final = "Check its content and run `{command}`, or accept the risk with {insist_option}."
 _FIX_FOLDER: Final = (
-    "Run `{command}`, move the file to a folder that only {user} can change, or allow it with {insist_option}."
+    "Run `{command}`, move the file to a folder that only {user} can change, or accept the risk with {insist_option}."
 )
 UNTRUSTED_FILE_OWNER: Final = Text(
     "config-untrusted",
@@ -80,54 +81,57 @@ UNTRUSTED_FILE_OWNER: Final = Text(
 )
 UNTRUSTED_FILE_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
+    "The group {group} can change {path} (mode {mode}), so it could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path} lets others change it, so they could decide what dnsrenew does as {user}.",
+    "The access list of {path} lets other users change it, so they could decide what dnsrenew does as {user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FILE_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Every user of this machine can change {path} (mode {mode}), and could decide what dnsrenew does as {user}.",
+    "Every user of this machine can change {path} (mode {mode}), so any of them could decide what dnsrenew does as "
+    "{user}.",
     _FIX_FILE,
 )
 UNTRUSTED_FOLDER_OWNER: Final = Text(
     "config-untrusted",
     "{path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, or allow it with {insist_option}.",
+    "Run dnsrenew as {owner}, move the file to a folder that only {user} can change, or accept the risk with "
+    "{insist_option}.",
 )
 UNTRUSTED_FOLDER_GROUP: Final = Text(
     "config-untrusted",
-    "The group {group} can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew does as "
-    "{user}.",
+    "The group {group} can write to {path} (mode {mode}), where {file} is, so it could decide what dnsrenew does "
+    "as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_LIST: Final = Text(
     "config-untrusted",
-    "The access list of {path}, where {file} is, lets others write to it, so they could decide what dnsrenew does as "
-    "{user}.",
+    "The access list of {path}, where {file} is, lets other users write to it, so they could decide what dnsrenew "
+    "does as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_FOLDER_EVERYBODY: Final = Text(
     "config-untrusted",
-    "Every user of this machine can write to {path} (mode {mode}), where {file} is, and could decide what dnsrenew "
-    "does as {user}.",
+    "Every user of this machine can write to {path} (mode {mode}), where {file} is, so any of them could decide "
+    "what dnsrenew does as {user}.",
     _FIX_FOLDER,
 )
 UNTRUSTED_LINK: Final = Text(
     "config-untrusted",
     "The link {path} belongs to {owner}, so {owner} can replace {file} and decide what dnsrenew does as {user}.",
-    "Run `{command}`, use the path that the link points to, or allow it with {insist_option}.",
+    "Run `{command}`, use the path that the link points to, or accept the risk with {insist_option}.",
 )
 
 # ── warnings ────────────────────────────────────────────────────────────────────────────
 
 SECRET_PLAIN: Final = Text(
     "secret-plain",
-    "The configuration holds secrets in plain text: {keys}.",
-    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead, or "literal:…" to keep it.',
+    "The configuration contains secrets in plain text: {keys}.",
+    'Write "env:NAME", "file:PATH", "keyring:SERVICE/USER" or {{ command = […] }} instead; to keep the plain text, '
+    'write "literal:…".',
 )
 SECRET_FILE_NAME: Final = Text(
     "secret-plain",
@@ -142,7 +146,7 @@ SECRET_ODD: Final = Text(
 )
 SECRET_OPEN: Final = Text(
     "secret-open",
-    "Other users can read these files with secrets: {files}.",
+    "Other users can read these files, which contain secrets: {files}.",
     "Run `{command}`.",
 )
 INCLUDE_EMPTY: Final = Text(
@@ -152,31 +156,33 @@ INCLUDE_EMPTY: Final = Text(
 )
 REFUSES_COUNT: Final = Text(
     "ca-will-refuse",
-    "The CA {ca} will refuse the certificate of {domain}: with the profile {profile} it takes at most {most} names, "
-    "and there are {count}.",
-    "Split the certificate, or omit `profile`.",
+    "The CA {ca} will refuse the certificate of {domain}: with the profile {profile} it accepts at most {most} "
+    "names, but there are {count}.",
+    "Split the certificate, or remove `profile`.",
 )
 REFUSES_ADDRESSES: Final = Text(
     "ca-will-refuse",
     "The CA {ca} will refuse the certificate of {domain}: it issues for IP addresses only with the profile "
-    "{wanted}, and not with {profile}.",
+    "{wanted}, not with {profile}.",
     'Set profile = "{wanted}".',
 )
 SHORT_LIFE_ONE_CA: Final = Text(
     "short-life-one-ca",
-    "The certificate of {domain} lives for six days, and {ca} is its only CA: an outage of more than three days there "
-    "lets it expire.",
+    "The certificate of {domain} is valid for only six days, and {ca} is its only CA: if that CA is down for more "
+    "than three days, the certificate expires.",
     "Add a route with another CA, such as Google or ZeroSSL.",
 )
 OUTSIDE_ALL_ZONES: Final = Text(
     "domain-outside-zones",
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
-    "Correct the name or the zones, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
+    "Correct the name or the zones. This warning does not apply if a CNAME record at _acme-challenge of the name "
+    "points into one of these zones.",
 )
 OUTSIDE_ALL_ZONES_NEAREST: Final = Text(
     "domain-outside-zones",
     "No DNS account can write the records of {domains}: the accounts are limited to {zones}.",
-    "Write {nearest} if you mean that, unless a CNAME at _acme-challenge of the name leads into one of these zones.",
+    "If you mean {nearest}, write that. This warning does not apply if a CNAME record at _acme-challenge of the "
+    "name points into one of these zones.",
 )
 PROGRAM_MISSING: Final = Text(
     "program-missing",
@@ -195,14 +201,14 @@ DEPLOY_FOLDER_MISSING: Final = Text(
 )
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
-    "Private keys are stored in the database unencrypted.",
+    "The database stores private keys unencrypted.",
     "Set DNSRENEW_SEAL to 32 random bytes in base64 (openssl rand -base64 32), and write "
     'seal = "env:DNSRENEW_SEAL" into [fleet].',
 )
 METRICS_NOT_PROM: Final = Text(
     "metrics-file-name",
     "The node exporter does not read {path}, because its name does not end in .prom.",
-    "Name the file in `textfile` of [metrics] {suggested}.",
+    "In [metrics], set `textfile` to {suggested}.",
 )
 NO_CERTIFICATES: Final = Text(
     "no-certificates",
@@ -232,10 +238,10 @@ FIRST: Final = Phrase("the first")
 DATABASE_URL: Final = Phrase("a URL such as postgresql://dnsrenew@db.example/dnsrenew")
 URL_WITH_PASSWORD: Final = Phrase("a URL with a password")
 DATABASE_WITHOUT_PASSWORD: Final = Phrase(
-    'the URL without the password, and the password as a secret: {{ url = "postgresql://…", password = "env:NAME" }}'
+    'the URL without the password, which is written as a secret: {{ url = "postgresql://…", password = "env:NAME" }}'
 )
 NOT_PLAIN: Final = Phrase(
-    'Remove it: with documents = "plain" in [fleet], a certificate may name no program, file, secret or deployment.'
+    'Remove it: with documents = "plain" in [fleet], certificates cannot name programs, files, secrets or deployments.'
 )
 FLEET_WITHOUT_DATABASE: Final = Phrase("The store of this fleet is a folder.")
 STORE_OF_FLEET: Final = Phrase(
@@ -288,7 +294,7 @@ REQUEST_INLINE: Final = Phrase("the request")
 REQUEST_BECAUSE: Final = Phrase("{file} cannot be used: {reason}.")
 REQUEST_NAMES: Final = Phrase("Use the names of `csr` ({names}), or remove this key.")
 REQUEST_KIND: Final = Phrase("Use {key}, the key of `csr`, or remove this key.")
-NEEDS_KEY: Final = Phrase("The deployment {to} needs the private key, which dnsrenew does not have for a `csr`.")
+NEEDS_KEY: Final = Phrase("The deployment {to} needs the private key, but dnsrenew has no private key for a `csr`.")
 WITHOUT_KEY: Final = Phrase("a deployment that needs only the certificate")
 FILE_EXISTS: Final = Phrase("the path of an existing file")
 
@@ -330,9 +336,9 @@ DOMAIN_NO_IP: Final = Phrase("a domain name, not an IP address")
 IP_INVALID: Final = Phrase('a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
 IP_NO_PORT: Final = Phrase('the IP address without a port: "{address}"')
 IP_NO_BRACKETS: Final = Phrase('the IP address without brackets: "{address}"')
-IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: no CA can reach a link-local address")
+IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: CAs cannot reach link-local addresses")
 IP_NO_NETWORK: Final = Phrase("one IP address, not a network: remove the / and everything after it")
-IP_NO_STAR: Final = Phrase("an IP address without a star: there are wildcards only of domain names")
+IP_NO_STAR: Final = Phrase("an IP address without a star: only domain names can have wildcards")
 IP_MAPPED: Final = Phrase('the IPv4 address itself: "{address}"')
 DOMAIN_TWICE: Final = Phrase("Remove it: it is the same domain as {domain}.")
 
@@ -350,16 +356,16 @@ CA_TABLE: Final = Phrase("a table [ca.NAME]")
 SECOND_CA: Final = Phrase("a second CA of this name")
 CA_DIRECTORY: Final = Phrase("the https URL of the CA's directory")
 UNKNOWN_CA: Final = Phrase("The CA {ca} is unknown.")
-ROOTS: Final = Phrase("a file with the CA's root certificates in PEM form (-----BEGIN CERTIFICATE-----)")
+ROOTS: Final = Phrase("a file with the CA's root certificates in PEM format (-----BEGIN CERTIFICATE-----)")
 UNREADABLE_ROOTS: Final = Phrase("{file} cannot be read ({cause}).")
-NO_ROOTS: Final = Phrase("{file} contains no certificate in PEM form.")
+NO_ROOTS: Final = Phrase("{file} contains no certificate in PEM format.")
 NO_EAB: Final = Phrase("The CA {ca} needs an external account binding.")
 EAB: Final = Phrase("Add [ca.{ca}] with eab = {{ kid = …, hmac = … }} {source}.")
-NO_EAB_BY_EMAIL: Final = Phrase("This CA gives no binding for an email address.")
+NO_EAB_BY_EMAIL: Final = Phrase("This CA creates no binding for an email address.")
 EAB_TABLE: Final = Phrase("{{ kid = …, hmac = … }}")
-EAB_FORMS: Final = Phrase('{{ kid = …, hmac = … }}, or "email" for a binding that the CA gives for the contact')
-NO_CONTACT: Final = Phrase("The CA {ca} gives its binding for an email address, and `contact` is missing.")
-A_CONTACT: Final = Phrase("Write your email address into `contact`.")
+EAB_FORMS: Final = Phrase('{{ kid = …, hmac = … }}, or "email" if the CA is to create the binding for your `contact`')
+NO_CONTACT: Final = Phrase("The CA {ca} creates its binding for an email address, but `contact` is missing.")
+A_CONTACT: Final = Phrase("Set `contact` to your email address.")
 EAB_SOURCES: Final = {
     "google": Phrase("from `gcloud publicca external-account-keys create`"),
     "google-staging": Phrase(
@@ -385,15 +391,17 @@ TERMS: Final = {
     "actalis": "https://www.actalis.com",
 }
 """Where the built-in CAs publish their terms of service."""
-NO_UNDERSCORE: Final = Phrase("a name without an underscore: no public CA issues for a name with one")
-NO_ACME_LABEL: Final = Phrase("the domain itself, without _acme-challenge: dnsrenew adds it")
-NOT_ONE_LABEL: Final = Phrase("a public name with a dot: no public CA issues for a name of one word")
-NOT_PUBLIC_IP: Final = Phrase("a public IP address: no public CA issues for a private or reserved one")
+NO_UNDERSCORE: Final = Phrase("a name without an underscore: public CAs do not issue for such names")
+NO_ACME_LABEL: Final = Phrase("the domain itself, without _acme-challenge, which dnsrenew adds")
+NOT_ONE_LABEL: Final = Phrase(
+    "a full domain name such as my-house.duckdns.org: public CAs do not issue for a single word"
+)
+NOT_PUBLIC_IP: Final = Phrase("a public IP address: public CAs do not issue for private or reserved ones")
 PROFILE_OF_IP: Final = Phrase('"{profile}": {ca} issues for IP addresses only with this profile')
-MOST_NAMES: Final = Phrase("at most {most} domains: {ca} takes no more in one certificate")
-MOST_NAMES_OF_PROFILE: Final = Phrase('at most {most} domains: {ca} takes no more with profile = "{profile}"')
-NOT_LOCAL: Final = Phrase("a public name: no public CA issues for the name of a local network")
-NOT_A_SUFFIX: Final = Phrase("a domain below it: no public CA issues for a public suffix")
+MOST_NAMES: Final = Phrase("at most {most} domains, which is the limit of {ca} for one certificate")
+MOST_NAMES_OF_PROFILE: Final = Phrase('at most {most} domains, which is the limit of {ca} with profile = "{profile}"')
+NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a local network")
+NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
 
@@ -418,7 +426,7 @@ DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots,
 UNKNOWN_HOST: Final = Phrase("The DNS host {provider} is unknown.")
 HOST_WITHOUT_DRIVER: Final = Phrase("dnsrenew has no driver for {title}.")
 USE_SCRIPT: Final = Phrase(
-    'Write provider = "acme.sh" and script = "{script}" if acme.sh is installed, or run `dnsrenew delegate NAME`.'
+    'If acme.sh is installed, write provider = "acme.sh" and script = "{script}"; if not, run `dnsrenew delegate NAME`.'
 )
 DELEGATE: Final = Phrase("Run `dnsrenew delegate NAME`: one CNAME record, set once by hand, is enough.")
 HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}.")
@@ -438,7 +446,7 @@ PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
 CERTIFICATE_THERE: Final = Phrase("certificate number {number} in {file}")
-NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be the name of a folder')
+NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be used as the name of a folder')
 DOH_NEEDED: Final = Phrase('a URL in resolver.doh, or "authoritative"')
 SECOND_ANSWER: Final = Phrase("a second way to serve the response")
 ONE_ANSWER: Final = Phrase('only one of "listen", "webroot" and "app"')
@@ -455,12 +463,14 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
-KEY_MODE: Final = Phrase('a mode with which only its owner reads the key, such as "0600", or with `group` also "0640"')
-OPEN_MODE: Final = Phrase('a mode with which others cannot write, such as "0644"')
-OWN_FILE: Final = Phrase("a file of its own, because `{key}` names this one too")
-SOCKET: Final = Phrase("the path of a socket, or HOST:PORT that names this machine: the key is sent unencrypted")
-SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// and names this machine")
-URL_FOR_LOGIN: Final = Phrase("the address of the server, because no credential is sent to one that was found")
+KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as "0600" (with `group`, also "0640")')
+OPEN_MODE: Final = Phrase('a mode that does not let others write, such as "0644"')
+OWN_FILE: Final = Phrase("a file of its own, because `{key}` already names this one")
+SOCKET: Final = Phrase("the path of a socket, or HOST:PORT on this machine, because the key is sent unencrypted")
+SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// if it is on this machine")
+URL_FOR_LOGIN: Final = Phrase(
+    "the address of the server, because dnsrenew sends no credentials to a server that it found itself"
+)
 NO_LOGIN: Final = Phrase("This deployment has no login.")
 LOGIN: Final = Phrase("Add `token`, or `user` and `password`.")
 TIME_LIMIT: Final = Phrase("a number of seconds above 0, at most {most}")
@@ -473,7 +483,7 @@ REFERENCE: Final = Phrase(
     'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
 )
 SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
-REFERENCE_EMPTY: Final = Phrase('"{scheme}:" with nothing after it')
+REFERENCE_EMPTY: Final = Phrase('"{scheme}:" without anything after it')
 REFERENCE_NUL: Final = Phrase("a text with a NUL character")
 KEYRING: Final = '"keyring:SERVICE/USER"'
 KEYRING_PARTS: Final = Phrase('"keyring:" without a service and a user')
@@ -486,18 +496,18 @@ FILE_MISSING: Final = Phrase("The file {name} does not exist.")
 FILE_MISSING_FIX: Final = Phrase("Create it and paste your {key} into it.")
 THE_FILE: Final = Phrase("the file {name}")
 THE_VALUE: Final = Phrase("the secret")
-FORM_WRONG: Final = Phrase("The form is wrong: {fault}.")
-FORM_QUOTES: Final = Phrase("{secret} has quotes around the value")
-FORM_KEY: Final = Phrase("{secret} has a key and = before the value")
-FORM_OTHER: Final = Phrase("{secret} does not have the form of this secret")
-FORM_BLANK: Final = Phrase("{secret} has a blank inside")
-FORM_LENGTH: Final = Phrase("{secret} has {count} characters, so a part is missing or too much")
+FORM_WRONG: Final = Phrase("This does not look right: {fault}.")
+FORM_QUOTES: Final = Phrase("{secret} contains quotes around the value")
+FORM_KEY: Final = Phrase("{secret} contains a key and = before the value")
+FORM_OTHER: Final = Phrase("{secret} does not look like this kind of secret")
+FORM_BLANK: Final = Phrase("{secret} contains a space")
+FORM_LENGTH: Final = Phrase("{secret} has {count} characters: some are missing, or there are too many")
 FORM_FILE: Final = Phrase("the name of a file, not its content")
 FORM_FILE_FIX: Final = Phrase('Write "file:{name}" to use the content of the file.')
-ONE_LINE: Final = Phrase("the secret alone in one line, as it was made")
+ONE_LINE: Final = Phrase("only the secret itself, in one line")
 HMAC: Final = Phrase("the key as the CA shows it, in base64url: A-Z, a-z, 0-9, - and _")
 NOTIFY_ADDRESSES: Final = Phrase("a list of apprise addresses")
-NOTIFY_KINDS: Final = Phrase("a list of at least one change")
+NOTIFY_KINDS: Final = Phrase("a list with at least one kind of change")
 NOTIFY_NEEDED: Final = Phrase('a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`')
 NO_APPRISE: Final = Phrase("The package apprise, which sends the messages, is not installed.")
 APPRISE: Final = Phrase("an installed package apprise")

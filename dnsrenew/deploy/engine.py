@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate, DeploymentResult
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from dnsrenew.base import host_port
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import CAError, DeployError

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.base.http.connections import tls_context
-from dnsrenew.base.http.failures import failure
+from dnsrenew.base.http.connections import failure, tls_context
 from dnsrenew.deploy.http_api import time_limit
 
 METHOD_MISSING: Final = -32601

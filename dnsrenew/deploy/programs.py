@@ -8,7 +8,7 @@ from typing import Final
 
 from dnsrenew.base import subprocesses
 from dnsrenew.base.path_trust import Ground
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 

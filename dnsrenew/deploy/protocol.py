@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import logging
 
     from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.base.secrets import Secret
 
 ENTRY_POINT_GROUP = "dnsrenew.deployers"

@@ -194,7 +194,7 @@ def _set_owner(handle: int, file: TargetFile) -> None:
     group = -1 if file.group is None else group_id(file.group)
     owner = ":".join(name or "" for name in (file.owner, file.group))
     if user is None or group is None:  # removed since the configuration was read
-        raise DeployError.of(texts.OWNER_REFUSED, path=file.path, owner=owner, reason="there is no such user or group")
+        raise DeployError.of(texts.OWNER_REFUSED, path=file.path, owner=owner, reason=texts.NO_SUCH_OWNER)
     try:
         os.fchown(handle, user, group)
     except OSError as error:

@@ -10,8 +10,8 @@ from dnsrenew.errors import Phrase, Text
 
 PAIR_UNREADABLE: Final = Text(
     "deploy-pair",
-    "The user {user} may not read the private key {path}.",
-    "Run dnsrenew doctor: it names the owner, and the command that gives the store to {user}.",
+    "The user {user} is not allowed to read the private key {path}.",
+    "Run dnsrenew doctor: it shows the owner and the command that gives the store to {user}.",
 )
 PAIR_WRONG: Final = Text(
     "deploy-pair",
@@ -20,7 +20,7 @@ PAIR_WRONG: Final = Text(
 )
 UNEXPECTED: Final = Text(
     "deploy-refused",
-    "The deployer {to} failed with an error of its own: {cause}.",
+    "The deployer {to} failed with an unexpected error: {cause}.",
     "Report this to the author of the deployer {to}.",
 )
 
@@ -29,7 +29,7 @@ UNEXPECTED: Final = Text(
 FOREIGN_LINK: Final = Text(
     "deploy-unwritable",
     "{path}, on the way to {file}, is a link of {owner}, so {owner} decides which file {user} replaces.",
-    "Name the folder that the link points to in the `deploy` entry, or run `{command}`.",
+    "In the `deploy` entry, use the folder that the link points to, or run `{command}`.",
 )
 FOLDER_MISSING: Final = Text(
     "deploy-unwritable",
@@ -39,17 +39,17 @@ FOLDER_MISSING: Final = Text(
 NOT_A_FILE: Final = Text(
     "deploy-unwritable",
     "{path} is not a file, so it cannot be replaced.",
-    "Move {path} elsewhere, or set another path in the `deploy` entry.",
+    "Move {path} elsewhere, or use another path in the `deploy` entry.",
 )
 TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
+    "{path} is larger than 1 MB, so it cannot be a certificate or a key. It was not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 UNWRITABLE: Final = Text(
     "deploy-unwritable",
     "{path} cannot be written: {reason}.",
-    "Allow the user {user} to write to {folder}, or run dnsrenew as a user that can.",
+    "Allow the user {user} to write to {folder}, or run dnsrenew as a user that is allowed to.",
 )
 FULL: Final = Text(
     "deploy-unwritable",
@@ -59,8 +59,8 @@ FULL: Final = Text(
 DISK_READ_ONLY: Final = Text(
     "deploy-unwritable",
     "{path} cannot be written: its file system is read-only.",
-    "Mount the file system of {folder} read-write (as root: `mount -o remount,rw {mount}`; in a container: a volume), "
-    "or name a file on another disk.",
+    "Mount the file system of {folder} read-write (as root: `mount -o remount,rw {mount}`; in a container, use a "
+    "volume), or use a file on another disk.",
 )
 READ_ONLY: Final = Text(
     "deploy-unwritable",
@@ -87,35 +87,42 @@ PROGRAM_MISSING: Final = Text(
 )
 PROGRAM_FAILED: Final = Text(
     "deploy-refused",
-    "{program} ended with status {status}: {output}",
-    "Run the command by hand, correct what it reports, and run dnsrenew deploy {certificate}.",
+    "{program} exited with status {status}: {output}",
+    "Run the command by hand, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
 )
 PROGRAM_FAILED_SILENTLY: Final = Text(
     "deploy-refused",
-    "{program} ended with status {status} and printed nothing.",
-    "Run the command by hand, correct what is wrong, and run dnsrenew deploy {certificate}.",
+    "{program} exited with status {status} and printed nothing.",
+    "Run the command by hand to find the problem, fix it, then run dnsrenew deploy {certificate}.",
 )
 PROGRAM_FAILED_UNIT: Final = Text(
     "deploy-refused",
-    "{program} ended with status {status}: {output} The last lines of the journal of {unit}: {journal}",
-    "Correct what the journal reports (journalctl -u {unit} shows all of it), and run dnsrenew deploy {certificate}.",
+    "{program} exited with status {status}: {output} The last lines of the journal of {unit}: {journal}",
+    "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run dnsrenew deploy {certificate}.",
 )
+NO_SUCH_OWNER: Final = Phrase("there is no such user or group")
+NOT_LISTED: Final = Phrase("it is not in the list of certificates")
+NO_LIST: Final = Phrase("no list of certificates")
+NO_SECRET: Final = Phrase("no secret")
+NO_DATA: Final = Phrase("an answer without `data`")
+NO_TICKET: Final = Phrase("no ticket")
 FILE_GONE: Final = Phrase("{path} is missing")
-FILE_OTHER: Final = Phrase("{path} has another content")
+FILE_OTHER: Final = Phrase("{path} has other content")
 FILE_OTHER_MODE: Final = Phrase("{path} has another mode or owner")
 DISTURBED: Final = Text(
     "deploy-changed",
-    "What was deployed to {target} has been changed since then: {fault}.",
-    "Find out what changed it. The next run deploys it again; at once: dnsrenew deploy {certificate}",
+    "Another program has changed the files deployed to {target}: {fault}.",
+    "Find out which program changed them. The next run deploys them again; to do it now, run: dnsrenew deploy "
+    "{certificate}",
 )
 DISTURBED_AND_REPAIRED: Final = Text(
     "deploy-changed",
-    "What was deployed to {target} had been changed since then: {fault}. It has been deployed again.",
-    "Find out what changed it.",
+    "Another program had changed the files deployed to {target}: {fault}. They have been deployed again.",
+    "Find out which program changed them.",
 )
 PROGRAM_LATE: Final = Text(
     "deploy-timeout",
-    "{program} was still running after {seconds} s, and was ended.",
+    "{program} was still running after {seconds} s, so dnsrenew ended it.",
     "Find out why the command takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 
@@ -123,7 +130,7 @@ PROGRAM_LATE: Final = Text(
 
 HAPROXY_PLAIN: Final = Text(
     "deploy-refused",
-    "{socket} is not encrypted and not on this machine, so nothing was sent.",
+    "{socket} is neither encrypted nor on this machine, so nothing was sent.",
     "Set `socket` to the runtime socket of an HAProxy on this machine, or deploy with ssh.",
 )
 WEBHOOK_PLAIN: Final = Text(
@@ -139,12 +146,12 @@ NO_ANSWER: Final = Text(
 WEBHOOK_LATE: Final = Text(
     "deploy-timeout",
     "{url} does not answer in time: {reason}.",
-    "Find out why it takes so long, or set a longer `timeout` in the `deploy` entry.",
+    "Find out why the server takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
     "{url} answered with status {status}.",
-    "Read the log of the server at that address, correct what it reports, and run dnsrenew deploy.",
+    "Read the log of the server at that address, fix the problem, then run dnsrenew deploy.",
 )
 
 # ── verifying ───────────────────────────────────────────────────────────────────────────
@@ -167,12 +174,12 @@ NOT_SERVED: Final = Text(
 NOT_LOADED: Final = Text(
     NOT_SERVED.code,
     NOT_SERVED.message,
-    "Check that the server's configuration names these files, and that the server has loaded them.",
+    "Check that the server's configuration names these files, then reload or restart the server.",
 )
-NO_NAME: Final = Phrase("one without a name")
+NO_NAME: Final = Phrase("a certificate without a name")
 OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",
-    "{address} serves another certificate for {name} after {seconds} s, with an {key} key in place of {expected}: "
+    "{address} serves another certificate for {name} after {seconds} s, with an {key} key instead of {expected}: "
     "{subject}, valid until {not_after}.",
     "Check that the server loads these files; if it has a certificate of each type, allow TLS 1.2 there or leave "
     "`verify` out, because with TLS 1.3 alone dnsrenew cannot ask for one of them.",
@@ -182,13 +189,13 @@ OTHER_KEY_SERVED: Final = Text(
 
 RESTORE_FAILED: Final = Text(
     "deploy-not-restored",
-    "The old certificate could not be put back at {target}: {reason}.",
+    "The old certificate could not be restored at {target}: {reason}.",
     "Check the server now, then run dnsrenew deploy {certificate}.",
 )
 
 NOT_ACTIVATED: Final = Text(
     "deploy-not-restored",
-    "The old files are back at {target}, but could not be activated: {reason}.",
+    "The old files are restored at {target}, but could not be activated: {reason}.",
     "Check the server now, then run dnsrenew deploy {certificate}.",
 )
 
@@ -201,14 +208,14 @@ HFS_SILENT: Final = Text(
 )
 HFS_CLOSED: Final = Text(
     "deploy-refused",
-    "HFS at {url} does not allow this program to change its settings (HTTP {status}).",
+    "HFS at {url} does not allow dnsrenew to change its settings (HTTP {status}).",
     "Set `url`, and `user` and `password` of an HFS admin, in the `deploy` entry, or open the admin page to this "
     "machine.",
 )
 HFS_NO_CONFIG: Final = Text(
     "deploy-unsupported",
-    "HFS at {url} does not allow this program to change its settings, and {path} is not its configuration.",
-    "Set `folder` in the `deploy` entry to the folder with the config.yaml of HFS.",
+    "HFS at {url} does not allow dnsrenew to change its settings, and {path} is not its configuration.",
+    "In the `deploy` entry, set `folder` to the folder that contains HFS's config.yaml.",
 )
 HFS_NOT_FOUND: Final = Text(
     "deploy-unreachable",
@@ -217,8 +224,9 @@ HFS_NOT_FOUND: Final = Text(
 )
 HFS_STRANGE: Final = Text(
     "deploy-unreachable",
-    "The HFS that was found (process {pid} of {user}) was not asked: it is not yours, or others can change its files.",
-    "If it is to get the certificate, set `url` in the `deploy` entry to the address of its admin page.",
+    "The HFS that was found (process {pid} of {user}) was not contacted: it belongs to another user, or others can "
+    "change its files.",
+    "If you want to deploy to it, set `url` in the `deploy` entry to the address of its admin page.",
 )
 HFS_TOO_OLD: Final = Text(
     "deploy-unsupported",
@@ -227,8 +235,8 @@ HFS_TOO_OLD: Final = Text(
 )
 HFS_FOREIGN: Final = Text(
     "deploy-unsupported",
-    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}: "
-    "the private key is not written there, because a program of theirs could answer in place of HFS.",
+    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}. The private key was "
+    "not written there, because a program of theirs could answer in place of HFS.",
     "If this is the folder of your HFS, set `folder` to it in the `deploy` entry.",
 )
 HFS_HTTPS_OFF: Final = Text(
@@ -243,19 +251,19 @@ HFS_NOT_LISTENING: Final = Text(
 )
 HFS_PORT_FORBIDDEN: Final = Text(
     "deploy-refused",
-    "HFS at {url} cannot open its HTTPS port {port}, at which nothing listens: ports below 1024 need a permission that "
-    "HFS does not have.",
-    "Choose an HTTPS port from 1024 on in the admin page of HFS, such as 8443.",
+    "HFS at {url} cannot open its HTTPS port {port}, and nothing listens there: ports below 1024 need a permission "
+    "that HFS does not have.",
+    "On the admin page of HFS, choose an HTTPS port of 1024 or higher, such as 8443.",
 )
 HFS_REFUSED: Final = Text(
     "deploy-refused",
     "HFS at {url} refused a request (HTTP {status}): {reason}.",
-    "Read the log of HFS, correct what it reports, and run dnsrenew deploy.",
+    "Read the log of HFS, fix the problem, then run dnsrenew deploy.",
 )
 HFS_RENEWAL_OFF: Final = Text(
     "hfs-renewal-off",
-    "The renewal of HFS itself was switched off, because it would replace this certificate.",
-    "Switch it on again in the admin page of HFS if you stop using dnsrenew for it.",
+    "HFS's own renewal was switched off, because it would replace this certificate.",
+    "If you stop using dnsrenew for HFS, switch it on again on the admin page of HFS.",
 )
 
 # ── HAProxy, Caddy ──────────────────────────────────────────────────────────────────────
@@ -268,35 +276,36 @@ HAPROXY_SILENT: Final = Text(
 HAPROXY_REFUSED: Final = Text(
     "deploy-refused",
     "HAProxy at {socket} refused the certificate: {reason}",
-    "Check that a `crt` of HAProxy's configuration names exactly {path}, and that the socket has `level admin`.",
+    "Check that a `crt` in HAProxy's configuration is exactly {path}, and that the socket has `level admin`.",
 )
 CADDY_REFUSED: Final = Text(
     "deploy-refused",
-    "Caddy at {url} did not load its configuration again (HTTP {status}): {reason}",
-    "Correct what Caddy reports, and run dnsrenew deploy.",
+    "Caddy at {url} did not reload its configuration (HTTP {status}): {reason}",
+    "Fix the problem that Caddy reports, then run dnsrenew deploy.",
 )
 
 # ── HTTP APIs ───────────────────────────────────────────────────────────────────────────
 
 API_TRUST: Final = Text(
     "deploy-unreachable",
-    "{name} at {url} was not asked: the file {path} has no root certificate that can be read.",
+    "{name} at {url} was not contacted: the file {path} contains no readable root certificate.",
     "Set `trust` in the `deploy` entry to a file with root certificates in PEM format.",
 )
 API_PAIR: Final = Text(
     "deploy-unreachable",
-    "{name} at {url} was not asked: the client certificate cannot be used: {reason}.",
-    "Correct the client certificate and its key, and run dnsrenew deploy {certificate}.",
+    "{name} at {url} was not contacted: the client certificate cannot be used: {reason}.",
+    "Correct the client certificate and its key, then run dnsrenew deploy {certificate}.",
 )
 API_UNTRUSTED: Final = Text(
     "deploy-unreachable",
-    "{name} at {url} was not asked: {reason}.",
-    "Set `trust` in the `deploy` entry to its root certificate, and use a name in `url` that its certificate has.",
+    "{name} at {url} was not contacted: {reason}.",
+    "Set `trust` in the `deploy` entry to its root certificate, and use in `url` a name from its certificate.",
 )
 API_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} did not answer in time: {reason}.",
-    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, and run dnsrenew deploy {certificate}.",
+    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run dnsrenew deploy "
+    "{certificate}.",
 )
 API_LOGIN: Final = Text(
     "deploy-refused",
@@ -306,16 +315,16 @@ API_LOGIN: Final = Text(
 API_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused a request (HTTP {status}): {reason}.",
-    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
 )
 API_STRANGE: Final = Text(
     "deploy-unsupported",
-    "What answers at {url} is not the API of {name}: {reason}.",
+    "The server at {url} is not the API of {name}: {reason}.",
     "Set `url` in the `deploy` entry to the address of {name}.",
 )
 API_NO_LOGIN: Final = Text(
     "deploy-unsupported",
-    "{name} at {url} needs a token, or a user and a password, and the `deploy` entry has neither.",
+    "{name} at {url} needs a token, or a user and a password, but the `deploy` entry has neither.",
     "Add `token`, or `user` and `password`, to the `deploy` entry.",
 )
 
@@ -329,13 +338,13 @@ SYNOLOGY_LOGIN: Final = Text(
 SYNOLOGY_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused the call {call} (error {number}).",
-    "Read the log of DSM, correct what it reports, and run dnsrenew deploy {certificate}.",
+    "Read the log of DSM, fix the problem, then run dnsrenew deploy {certificate}.",
 )
 TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
     "{name} at {url} has neither its WebSocket API nor its REST API.",
     'Set `url` in the `deploy` entry to the address of {name}, or use to = "ssh" with a `reload` that imports the '
-    "files by midclt.",
+    "files with midclt.",
 )
 TRUENAS_LOGIN: Final = Text(
     "deploy-refused",
@@ -346,17 +355,17 @@ TRUENAS_LOGIN: Final = Text(
 TRUENAS_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused {method}: {reason}.",
-    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
 )
 TRUENAS_JOB: Final = Text(
     "deploy-refused",
     "{name} at {url} did not import the certificate: {reason}.",
-    "Correct what {name} reports, and run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
 )
 TRUENAS_JOB_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} was still importing the certificate after {seconds} s.",
-    "Check the tasks of {name}, and run dnsrenew deploy {certificate}.",
+    "Check the tasks of {name}, then run dnsrenew deploy {certificate}.",
 )
 
 # ── Kubernetes ──────────────────────────────────────────────────────────────────────────
@@ -369,11 +378,13 @@ KUBE_OUTSIDE: Final = Text(
 KUBE_UNREADABLE: Final = Text(
     "deploy-unsupported",
     "The kubeconfig {path} cannot be read: {reason}.",
-    "Write it with kubectl config view --minify --flatten --raw -o json, readable only by the user of dnsrenew.",
+    "Write it with `kubectl config view --minify --flatten --raw -o json`, readable only by the user that runs "
+    "dnsrenew.",
 )
 KUBE_TYPE: Final = Text(
     "deploy-refused",
-    "The secret {secret} in the namespace {namespace} exists and is of type {type}, not kubernetes.io/tls.",
+    "The secret {secret} in the namespace {namespace} already exists with the type {type} instead of "
+    "kubernetes.io/tls.",
     "Delete that secret, or set another `secret` in the `deploy` entry.",
 )
 
@@ -381,23 +392,23 @@ KUBE_TYPE: Final = Text(
 
 DOCKER_SILENT: Final = Text(
     "deploy-unreachable",
-    "The socket {socket} of Docker cannot be used: {reason}.",
-    "Start Docker, allow the user of dnsrenew to use {socket}, or set `socket` in the `deploy` entry.",
+    "Docker's socket {socket} cannot be used: {reason}.",
+    "Start Docker, allow the user that runs dnsrenew to use {socket}, or set `socket` in the `deploy` entry.",
 )
 DOCKER_REFUSED: Final = Text(
     "deploy-refused",
     "Docker refused a request for the container {container} (HTTP {status}): {reason}.",
-    "Check `container` in the `deploy` entry, and that the container runs.",
+    "Check `container` in the `deploy` entry, and that the container is running.",
 )
 DOCKER_STRANGE: Final = Text(
     "deploy-unsupported",
-    "What answers at {socket} is not the API of Docker.",
+    "The program at {socket} is not the API of Docker.",
     "Set `socket` in the `deploy` entry to the socket of Docker or Podman.",
 )
 DOCKER_PROGRAM: Final = Text(
     "deploy-refused",
-    "The program {program} in the container {container} ended with status {status}: {output}.",
-    "Run it with docker exec, correct what it reports, and run dnsrenew deploy {certificate}.",
+    "The program {program} in the container {container} exited with status {status}: {output}.",
+    "Run it with docker exec, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
 )
 DOCKER_LATE: Final = Text(
     "deploy-timeout",
@@ -414,41 +425,41 @@ SSH_MISSING: Final = Text(
 )
 SSH_LATE: Final = Text(
     "deploy-timeout",
-    "The host {host} did not end an SSH command after {seconds} s.",
+    "The host {host} had not finished an SSH command after {seconds} s.",
     "Find out why {host} takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 SSH_HOST_KEY: Final = Text(
     "deploy-refused",
     "The host key of {host} is unknown or has changed, so nothing was sent: {reason}.",
-    "Compare the host key with that of the server, and correct {known_hosts}.",
+    "Compare it with the host key on the server itself, then correct {known_hosts}.",
 )
 SSH_LOGIN: Final = Text(
     "deploy-refused",
     "The host {host} refused the login: {reason}.",
-    "Check `user` and `identity` in the `deploy` entry, and authorized_keys of that user.",
+    "In the `deploy` entry, check `user` and `identity`; on {host}, check authorized_keys of that user.",
 )
 SSH_SILENT: Final = Text(
     "deploy-unreachable",
     "The host {host} cannot be reached by SSH: {reason}.",
-    "Check `host` and `port` in the `deploy` entry, and that sshd runs there and offers sftp.",
+    "Check `host` and `port` in the `deploy` entry, and that sshd is running there and offers sftp.",
 )
 SSH_UNWRITABLE: Final = Text(
     "deploy-unwritable",
     "The files on {host} cannot be written: {reason}.",
-    "Create the folder there, and allow the user of the SSH login to write to it.",
+    "Create the folder on {host}, and allow the SSH user to write to it.",
 )
 SSH_PATH: Final = Text(
     "deploy-unwritable",
-    "The path {path} has a character that cannot be sent to {host}.",
-    "Set a path without line breaks and other control characters in the `deploy` entry.",
+    "The path {path} contains a character that cannot be sent to {host}.",
+    "In the `deploy` entry, use a path without line breaks and other control characters.",
 )
 SSH_TOO_LARGE: Final = Text(
     "deploy-unwritable",
-    "{path} on {host} is larger than 1 MB, so it cannot be a certificate or a key, and is not replaced.",
+    "{path} on {host} is larger than 1 MB, so it cannot be a certificate or a key. It was not replaced.",
     "Correct the path in the `deploy` entry, or move {path} elsewhere.",
 )
 SSH_PROGRAM: Final = Text(
     "deploy-refused",
-    "The program {program} on {host} ended with status {status}: {reason}.",
-    "Run the command on {host}, correct what it reports, and run dnsrenew deploy {certificate}.",
+    "The program {program} on {host} exited with status {status}: {reason}.",
+    "Run the command on {host}, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
 )

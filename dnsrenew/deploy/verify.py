@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dnsrenew.base import host_port, x509
 from dnsrenew.base.model import Certificate
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError

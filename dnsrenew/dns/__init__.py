@@ -1,6 +1,5 @@
 """DNS lookups: where a TXT belongs, and whether every name server has it. Import it late: it loads dnspython."""
 
-from dnsrenew.dns.delegation import Target
-from dnsrenew.dns.view import DnsView
+from dnsrenew.dns.view import DnsView, Target
 
 __all__ = ["DnsView", "Target"]

@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions

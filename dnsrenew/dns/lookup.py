@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS, LetterCase, QueryEngine
-from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.dns.wire import Address, DnsQuestion, Message, Reply
 from dnsrenew.errors import Cancelled
 
 Rounds = tuple[tuple[float, float], ...]

@@ -15,7 +15,7 @@ import dns.rdatatype
 
 from dnsrenew.base import names
 from dnsrenew.base.model import PropagationCheck, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import list_reasons
@@ -433,12 +433,7 @@ class _DohServer:
 
     def evidence(self) -> list[dict[str, Any]]:
         return [
-            {
-                "server": self.url,
-                "name": wire.shown(question.name),
-                "expected": sorted(values),
-                "reason": self.reason,
-            }
+            {"server": self.url, "name": wire.shown(question.name), "expected": sorted(values), "reason": self.reason}
             for question, values in self.missing.items()
         ]
 

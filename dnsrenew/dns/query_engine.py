@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from typing import Final, Self
 import dns.rcode
 import dns.rdatatype
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.query import Address, PendingQuery, Reply, read_datagram
-from dnsrenew.dns.wire import DnsQuestion
+from dnsrenew.dns.wire import Address, DnsQuestion, PendingQuery, Reply, read_datagram
+
+if sys.platform != "win32":
+    import resource
 
 PER_ADDRESS: Final = 100
 """Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""
@@ -335,9 +338,7 @@ _RESERVED: Final = 8  # for each thread, so that none waits for the sockets of o
 
 def _max_sockets() -> int:
     """Return how many sockets all queries together may have open, by the handles that this process may have."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return _FEW
     handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MANY if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _FEW

@@ -17,11 +17,10 @@ import dns.resolver
 from dnsrenew.base import files, host_port
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import Resolver
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, check_recursive, list_reasons
-from dnsrenew.dns.query import Address
-from dnsrenew.dns.wire import MAX_OCTETS, DnsQuestion, Message
+from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message
 from dnsrenew.errors import DnsError
 
 

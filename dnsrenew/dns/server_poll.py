@@ -9,9 +9,8 @@ from typing import Any, Final, Literal
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import only_local
-from dnsrenew.dns.query import Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS
-from dnsrenew.dns.wire import DnsQuestion, Name
+from dnsrenew.dns.wire import DnsQuestion, Name, Reply
 from dnsrenew.dns.zones import NameServer, lame_reason
 
 AddressState = Literal["waiting", "agrees", "unreachable", "skipped"]

@@ -13,8 +13,8 @@ from dnsrenew.errors import Phrase, Text
 
 # ── recursive servers ───────────────────────────────────────────────────────────────────
 
-_FAILED: Final = "No DNS server used here resolves the name: {answers}."
-_UNREACHABLE: Final = "No DNS server can be reached from here: {answers}."
+_FAILED: Final = "No DNS server of this machine can resolve the name: {answers}."
+_UNREACHABLE: Final = "This machine cannot reach any DNS server: {answers}."
 
 NAMESERVERS_FAILED: Final = Text(
     "dns-unreachable",
@@ -38,7 +38,7 @@ SYSTEM_NAMESERVERS_UNREACHABLE: Final = Text(
 )
 NAMESERVERS_UNKNOWN: Final = Text(
     "dns-unreachable",
-    "No DNS server can be reached from here: none of the configured names has an address.",
+    "This machine cannot reach any DNS server: none of the configured names has an address.",
     "Set `resolver.nameservers` to the IP address of a server.",
 )
 
@@ -47,18 +47,24 @@ NAMESERVERS_UNKNOWN: Final = Text(
 NOT_REGISTERED: Final = Text(
     "dns-no-zone",
     "The domain {name} is not registered: the name servers of {zone} do not know it.",
-    "Check the spelling of {name}, and that its registration has not expired.",
+    "Check the spelling of {name}, and whether its registration has expired.",
 )
 NO_ZONE: Final = Text(
     "dns-no-zone",
     "No DNS zone was found for {name}: neither it nor a name above it exists in DNS.",
     "Check the spelling of {name}, and that the domain is registered and has name servers.",
 )
+NO_TOP_ZONE: Final = Text(
+    "dns-no-zone",
+    "The DNS servers that this machine uses answer that not even {top} exists, which {name} is below. It does exist, "
+    "so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+)
 ZONE_SILENT: Final = Text(
     "dns-unreachable",
-    "None of the name servers of {zone} answers: {answers}.",
-    "Check that the name servers of {zone} run and that this machine may query them on port 53; where it may not, "
-    "set `resolver.doh`.",
+    "No name server of {zone} answers: {answers}.",
+    "Check that the name servers of {zone} are running and that this machine can query them on port 53; if it "
+    "cannot, set `resolver.doh`.",
 )
 ZONE_WITHOUT_ADDRESS: Final = Text(
     "dns-unreachable",
@@ -68,38 +74,38 @@ ZONE_WITHOUT_ADDRESS: Final = Text(
 ZONE_WITHOUT_SERVERS: Final = Text(
     "dns-unreachable",
     "The name servers of the zone {zone} could not be found.",
-    "Check that {zone} has NS records, and that the DNS server used here answers for them.",
+    "Check that {zone} has NS records, and that the DNS server of this machine returns them.",
 )
 LOOKUPS_SLOW: Final = Text(
     "dns-unreachable",
-    "The DNS lookups for {names} were given up after {seconds:.0f} s: the name servers answer too slowly.",
+    "The DNS lookups for {names} were stopped after {seconds:.0f} s: the name servers answer too slowly.",
     "Check the name servers of {names}, and of every zone that a CNAME points to.",
 )
 LOOKUPS_SILENT: Final = Text(
     "dns-unreachable",
-    "The DNS lookups for {names} were given up after {seconds:.0f} s: {answers}.",
-    "Check these servers, and that this machine may query them on port 53 (UDP and TCP).",
+    "The DNS lookups for {names} were stopped after {seconds:.0f} s: {answers}.",
+    "Check these servers, and that this machine can query them on port 53 (UDP and TCP).",
 )
 MANY_SERVERS: Final = Text(
     "dns-many-servers",
-    "The zone {zone} has {count} name servers; {limit} of them, chosen at random, are queried.",
-    "Remove NS records of {zone}: more than {limit} name servers do not make a zone more reliable.",
+    "The zone {zone} has {count} name servers; dnsrenew queries only {limit} of them, chosen at random.",
+    "Remove some NS records of {zone}: more than {limit} name servers do not make a zone more reliable.",
 )
 MANY_ADDRESSES: Final = Text(
     "dns-many-servers",
-    "The name servers of {zone} have {count} addresses; {limit} of them, chosen at random, are queried.",
-    "Remove NS records of {zone}, or addresses of its name servers.",
+    "The name servers of {zone} have {count} addresses; dnsrenew queries only {limit} of them, chosen at random.",
+    "Remove some NS records of {zone}, or some addresses of its name servers.",
 )
 SERVERS_NOT_FOUND: Final = Text(
     "dns-unreachable",
     "The name servers for {names} could not be found within {seconds:.0f} s.",
-    "Check the name servers of the zones that these names are in, and that they answer this machine quickly.",
+    "Check the name servers of the zones of these names: they must answer this machine quickly.",
 )
 DNS_CLOSED: Final = Text(
     "dns-closed",
-    "The zones' own name servers do not answer this machine, so dnsrenew cannot tell whether {names} has a CNAME "
+    "The zones' own name servers do not answer this machine, so dnsrenew cannot see whether {names} has a CNAME "
     "record.",
-    "If it has one, set `alias` of the route to the name at which the CNAME ends.",
+    "If it has one, set `alias` of the route to the name where the CNAME ends.",
 )
 
 # ── delegation by CNAME ─────────────────────────────────────────────────────────────────
@@ -111,17 +117,17 @@ CNAME_LOOP: Final = Text(
 )
 CNAME_DANGLING: Final = Text(
     "cname-dangling",
-    "The CNAME record at {name} points to {target}, which is in no DNS zone.",
-    "Correct the CNAME record at {name}, or remove it so that the TXT record is written there.",
+    "The CNAME record at {name} points to {target}, which is not in any DNS zone.",
+    "Correct the CNAME record at {name}, or remove it: dnsrenew then writes the TXT record at {name} itself.",
 )
 ALIAS_HAS_CNAME: Final = Text(
     "alias-not-delegated",
-    "The alias {alias} itself has a CNAME record, which points to {leads_to}.",
+    "The alias {alias} has a CNAME record itself, which points to {leads_to}.",
     'Set `alias = "{leads_to}"`, or remove the CNAME record at {alias}.',
 )
 ALIAS_ELSEWHERE: Final = Text(
     "alias-not-delegated",
-    "The CNAME record at {name} points to {leads_to} and not to the alias {alias}.",
+    "The CNAME record at {name} points to {leads_to} instead of the alias {alias}.",
     "Change it to: {name}. CNAME {alias}.",
 )
 ALIAS_WITHOUT_CNAME: Final = Text(
@@ -131,7 +137,7 @@ ALIAS_WITHOUT_CNAME: Final = Text(
 )
 WILDCARD_SHADOW: Final = Text(
     "wildcard-shadow",
-    "{domain} exists only through *.{parent}, so it will be absent from DNS while the TXT record for its certificate "
+    "{domain} exists only through *.{parent}, so it disappears from DNS while the TXT record for its certificate "
     "exists, and for some time after.",
     "Request *.{parent} instead, or give {domain} a record of its own.",
 )
@@ -141,8 +147,8 @@ WILDCARD_SHADOW: Final = Text(
 _SOME_UPDATED: Final = "{updated} of {total} name servers updated after {seconds:.0f} s: {answers}."
 _NONE_UPDATED: Final = "No name server updated after {seconds:.0f} s: {answers}."
 _OPEN_FILES: Final = (
-    "Allow dnsrenew more open files (ulimit -n; in a systemd unit LimitNOFILE=), or renew fewer certificates at once "
-    "(--workers)."
+    "Allow dnsrenew to open more files (ulimit -n; in a systemd unit, LimitNOFILE=), or renew fewer certificates "
+    "at once (--workers)."
 )
 
 SOME_UPDATED: Final = Text(
@@ -161,12 +167,12 @@ NONE_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _NONE_UPDATED, _OPEN
 SERVERS_UNREACHABLE: Final = Text(
     "dns-unreachable",
     "No name server of {zones} can be queried for the new value: {answers}.",
-    "Check that these servers run and that this machine may query them on port 53 (UDP and TCP); where it may not, "
-    "set `resolver.doh`.",
+    "Check that these servers are running and that this machine can query them on port 53 (UDP and TCP); if it "
+    "cannot, set `resolver.doh`.",
 )
 SERVER_UNREACHABLE: Final = Text(
     "dns-unreachable",
-    "The name server {server} of {zone} {reason}; all others are updated.",
+    "The name server {server} of {zone} {reason}; all others have the new value.",
     "Repair {name}, or remove it from the NS records of {zone}: the CA may query it.",
 )
 DOH_MISSING: Final = Text(
@@ -177,7 +183,7 @@ DOH_MISSING: Final = Text(
 DOH_TIMEOUT: Final = Text(
     "propagation-timeout",
     "Not every DNS-over-HTTPS server has the new value after {seconds:.0f} s: {answers}.",
-    "Raise `propagation.settle`: such a server caches the absence of a value if it is queried too early.",
+    "Raise `propagation.settle`: if such a server is queried too early, it caches that there is no value.",
 )
 DOH_UNREACHABLE: Final = Text(
     "dns-unreachable",
@@ -201,10 +207,8 @@ LAME_RECURSIVE: Final = Phrase(
     "answers, but not as an authority for {zone} (a device on the path may answer in its place)"
 )
 NOT_DNS: Final = Phrase("sent something that is not a DNS message")
-EXCESSIVE: Final = Phrase(
-    "sent a larger answer than dnsrenew reads (500 records, 65,535 octets, fewer if names are long)"
-)
-NOT_THE_ANSWER: Final = Phrase("sent something that is not a DNS answer to the question")
+EXCESSIVE: Final = Phrase("sent an answer above dnsrenew's limit (500 records, 65,535 bytes, fewer if names are long)")
+NOT_THE_ANSWER: Final = Phrase("sent something that is not an answer to the question")
 HTTP_STATUS: Final = Phrase("answers with the HTTP status {status}")
 HTTP_FAILURE: Final = Phrase("cannot be reached ({kind})")
 
@@ -222,7 +226,7 @@ NO_ROUTE_ON_PATH: Final = Phrase("cannot be reached: a router reports no route t
 ONLY_RCODE: Final = Phrase("is unreachable: it only answers {rcode}")
 NO_REPLY: Final = Phrase("did not answer")
 REFUSED: Final = Phrase("does not accept connections there (connection refused)")
-FORBIDDEN: Final = Phrase("cannot be reached: this machine forbids it (a firewall?)")
+FORBIDDEN: Final = Phrase("cannot be reached: this machine blocks it (a firewall?)")
 NO_SOCKET: Final = Phrase("could not be queried: {cause}")
 CONNECTION_LOST: Final = Phrase("closed the connection")
 
@@ -240,13 +244,15 @@ NOT_ASKED: Final = Phrase("was not queried")
 
 # ── reasons: why the CAA records are unknown (whole sentences) ──────────────────────────
 
-CAA_INCOMPLETE: Final = Phrase("Not every name above it could be queried.")
+CAA_INCOMPLETE: Final = Phrase("Not every parent domain could be queried.")
 CAA_TIMEOUT: Final = Phrase("The name servers did not answer within {seconds:.0f} seconds.")
-CAA_NO_ZONE: Final = Phrase("{name} is in no DNS zone.")
+CAA_NO_ZONE: Final = Phrase("{name} is not in any DNS zone.")
 CAA_REFERRALS: Final = Phrase("The referrals for {name} form a loop.")
 CAA_CNAME_LOOP: Final = Phrase("The CNAME records that start at {name} form a loop.")
-CAA_ZONE_SILENT: Final = Phrase("The name servers of {zone} do not say whether {name} has CAA records: {answers}.")
-CAA_NO_ADDRESS: Final = Phrase("No name server of {zone} has an address, so none says whether {name} has CAA records.")
-CAA_RECURSIVE: Final = Phrase("No recursive DNS server says whether {name} has CAA records: {answers}.")
-CAA_RECURSIVE_SILENT: Final = Phrase("No recursive DNS server says in time whether {name} has CAA records.")
+CAA_ZONE_SILENT: Final = Phrase("The name servers of {zone} do not answer whether {name} has CAA records: {answers}.")
+CAA_NO_ADDRESS: Final = Phrase(
+    "No name server of {zone} has an address, so dnsrenew cannot find out whether {name} has CAA records."
+)
+CAA_RECURSIVE: Final = Phrase("No recursive DNS server answers whether {name} has CAA records: {answers}.")
+CAA_RECURSIVE_SILENT: Final = Phrase("No recursive DNS server answers in time whether {name} has CAA records.")
 CAA_CLOSED: Final = Phrase("The zone's own name servers do not answer this machine.")

@@ -1,4 +1,4 @@
-"""Encodes questions and reads answers (RFC 1035 section 4, RFC 6891).
+"""Encodes questions and reads answers (RFC 1035 section 4, RFC 6891); one query and its result.
 
 A question is encoded here: it is forty bytes. dnspython reads an answer, but only if it belongs to the question (id,
 name, type: RFC 5452 section 4).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dns.exception
 import dns.flags
@@ -25,6 +25,11 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from dnsrenew.base import names
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    import random
+    import socket
 
 Name = dns.name.Name
 Type = dns.rdatatype.RdataType
@@ -380,3 +385,79 @@ def _skip_name(data: bytes, at: int) -> tuple[int, int]:
             end = end or at + 2
             at = (octet & 0x3F) << 8 | data[at + 1]
     return steps, end or at + 1
+
+
+# ── query ──────────────────────────────────────────────────────────────────────────────
+
+# One query and its result.
+
+Address = tuple[str, int]
+
+_DATAGRAMS: Final = 16  # read from one socket in a row
+
+
+class Reply(Frozen):
+    """The result of one query.
+
+    :ivar answer: the message, or None.
+    :ivar reason: why there is no answer, as a clause that continues "the server …".
+    :ivar no_route: this machine has no route to addresses of that family.
+    :ivar no_socket: this machine had no socket left for the query, which says nothing about the server.
+    :ivar is_tcp: whether the answer came over TCP.
+    """
+
+    address: Address
+    question: DnsQuestion
+    answer: Message | None
+    reason: str = ""
+    no_route: bool = False
+    no_socket: bool = False
+    is_tcp: bool = False
+
+
+class PendingQuery:
+    """A query in flight or queued.
+
+    :ivar udp: seconds for an answer over UDP; 0: it is never sent over UDP.
+    :ivar tcp: seconds for an answer over TCP; 0: only a truncated answer leads to TCP.
+    :ivar is_mixed: whether the question has random case, which an answer over UDP must repeat.
+    :ivar is_doubted: whether it goes over TCP because the server changes the case.
+    """
+
+    def __init__(self, address: Address, question: DnsQuestion, udp: float, tcp: float) -> None:
+        self.address = address
+        self.question = question
+        self.udp = udp
+        self.tcp = tcp
+        self.edns = True
+        self.is_mixed = True
+        self.is_doubted = False
+        self.message = b""
+        self.deadline = 0.0
+        self.socket: socket.socket | None = None
+        self.is_tcp = False
+        self.timed_out = False
+        self.unsent = b""
+        self.received = b""
+
+    def encode(self, chance: random.Random) -> bytes:
+        """Return the message, with a new id and case."""
+        case = chance.getrandbits(MAX_NAME) if self.is_mixed else 0
+        self.message = self.question.to_wire(chance.getrandbits(16), edns=self.edns, case=case)
+        return self.message
+
+    def accepts(self, data: bytes) -> bool:
+        """Return whether a message that belongs to the query can be used; over UDP it must repeat the case."""
+        return self.is_tcp or not self.is_mixed or repeats_question(data, self.message)
+
+
+def read_datagram(query: PendingQuery, sock: socket.socket) -> bytes | None:
+    """Return the first datagram that answers the query; forged and late ones are dropped.
+
+    It reads a limited number, so that a flood delays neither the deadline nor other queries.
+    """
+    for _ in range(_DATAGRAMS):
+        data = sock.recv(65535)
+        if belongs(data, query.message):
+            return data
+    return None

@@ -13,14 +13,13 @@ from typing import Final
 import dns.name
 import dns.rdatatype
 
-from dnsrenew.base.names import absolute, relative
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.names import absolute, is_public_suffix, relative
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import recursive, texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, list_reasons, questions
-from dnsrenew.dns.query import Address
 from dnsrenew.dns.recursive import Recursion
-from dnsrenew.dns.wire import DnsQuestion, Message, Name
+from dnsrenew.dns.wire import Address, DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
 
 _CNAME = dns.rdatatype.CNAME
@@ -256,7 +255,8 @@ def not_registered(domain: Name) -> DnsError:
 def no_zone(name: str) -> DnsError:
     """Return the error for a name that is in no zone; the label of the challenge is removed from it."""
     shown = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
-    return DnsError.of(texts.NO_ZONE, name=shown)
+    top = shown.rpartition(".")[2]
+    return DnsError.of(texts.NO_TOP_ZONE if is_public_suffix(top) else texts.NO_ZONE, name=shown, top=top)
 
 
 def _rotated(addresses: list[Address], by: int) -> list[Address]:

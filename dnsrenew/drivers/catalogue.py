@@ -11,8 +11,7 @@ from typing import Any, Final
 from dnsrenew.base import files, host_port, names
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import texts as phrases
-from dnsrenew.base.validation.mistakes import (
+from dnsrenew.base.validation import (
     KeyPath,
     Mistake,
     config_error,
@@ -23,6 +22,7 @@ from dnsrenew.base.validation.mistakes import (
     quoted,
     shown_key,
 )
+from dnsrenew.base.validation import texts as phrases
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import built_in
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours

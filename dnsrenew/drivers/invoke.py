@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.model.spec import option_values
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import RESEND, Transient, resend
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import RESEND, Transient, resend
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.secrets.texts import IT, UNUSABLE

@@ -9,8 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from dnsrenew.base import secrets
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.secrets import pasted
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.drivers.texts import OPTIONAL
 
@@ -137,8 +137,8 @@ class Provider(Frozen, kw_only=True):
         :param secret: what the secret is called.
         """
         if option not in self.options:  # what a script or a driver of the user's takes
-            return pasted.invisible(value, secret)
-        return pasted.fault(value, secret, is_key=self.is_key(option))
+            return secrets.invisible(value, secret)
+        return secrets.fault(value, secret, is_key=self.is_key(option))
 
     def is_key(self, option: str) -> bool:
         """Return whether a secret is one that the host made, such as a token, and no password that a person chose."""

@@ -15,7 +15,7 @@ from dnsrenew.errors import Phrase, Text
 DRIVER_INVALID: Final = Text(
     "driver-invalid",
     "The driver {driver} does not have the methods add and remove.",
-    "Install another version of its package.",
+    "Install a newer version of its package, or ask its author.",
 )
 OBJECT_INVALID: Final = Text(
     "driver-invalid",
@@ -83,14 +83,14 @@ _CHECK_CREDENTIALS: Final = (
 )
 _CHECK_OPTIONS: Final = "Check {options} of the account {account}, and allow them to edit the TXT records of {zones}."
 _CHECK_ZONE: Final = "Add {zones} to this account (see {page}), or list the zones of the account in its option `zones`."
-_WAIT: Final = "Wait a few minutes and run it again; for the limits, see {page}."
+_WAIT: Final = "Wait a few minutes and renew again; for the limits, see {page}."
 _CHECK_API: Final = (
     "Check whether this machine can reach {where}, and whether a proxy or firewall blocks the connection; see "
     "also {page}."
 )
 _CHECK_PORTAL: Final = (
-    "Check whether this network requires a login first, as in a hotel, and whether the API of {where}, which "
-    "the account {account} uses, has another address now; if neither, see {page}, or update dnsrenew and its libraries."
+    "Check whether this network requires a login, as in a hotel. If not, see whether {where}, the API of the "
+    "account {account}, has moved ({page}), or update dnsrenew."
 )
 _CHECK_ROOTS: Final = (
     "Check whether a proxy intercepts TLS connections to {where}, and update the root certificates of this machine; "
@@ -105,7 +105,7 @@ _SLOW: Final = (
     "Try again later; if it persists, check whether a firewall or proxy blocks the connection to {where} (see {page})."
 )
 _UPDATE: Final = "Try again later; if it persists, see {page}, or update dnsrenew and its libraries."
-_FOLLOW: Final = "Do what the message of the host asks for (see {page}), then run it again."
+_FOLLOW: Final = "Follow the message of the host (see {page}), then renew again."
 _REPORT: Final = (
     "Check the options of the account {account} (see {page}); if they are right, report this to the author of the "
     "driver."
@@ -123,9 +123,9 @@ UNAUTHORIZED_ANSWER: Final = Text(
 )
 UNSENDABLE: Final = Text(
     "provider-unauthorized",
-    "The credentials of the account {account} contain a character that no HTTP request can carry, such as a curly "
+    "The credentials of the account {account} contain a character that cannot be sent by HTTP, such as a curly "
     "quotation mark or a line break.",
-    "Copy them again from the page of the host, without quotation marks around them.",
+    "Copy them again from the page of the host, without quotation marks.",
 )
 UNAUTHORIZED_PLUG_IN: Final = Text(
     "provider-unauthorized",
@@ -149,8 +149,8 @@ ZONE_UNKNOWN_ANSWER: Final = Text(
 )
 NOTHING_THERE: Final = Text(
     "provider-address-wrong",
-    "{title} (account {account}) is not at the address in its option `api`: {answer}.",
-    "Correct `api` of the account {account}, with its path (see {page}).",
+    "The API of {title} (account {account}) is not at the address in its option `api`: {answer}.",
+    "Correct `api` of the account {account}, including its path (see {page}).",
 )
 RATE_LIMITED: Final = Text(
     "provider-rate-limited",
@@ -194,12 +194,14 @@ UNTRUSTED_ANSWER: Final = Text(
 )
 UNTRUSTED_DATES: Final = Text(
     _UNTRUSTED,
-    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time of this machine.",
+    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time that this machine's "
+    "clock shows.",
     _CHECK_CLOCK,
 )
 UNTRUSTED_DATES_ANSWER: Final = Text(
     _UNTRUSTED,
-    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time of this machine: {answer}.",
+    "{title} (account {account}) has a TLS certificate that is not valid at {now}, the time that this machine's "
+    "clock shows: {answer}.",
     _CHECK_CLOCK,
 )
 TIMED_OUT: Final = Text(
@@ -262,7 +264,8 @@ OWN_DRIVER_BUG: Final = Text(
 # ── hook ────────────────────────────────────────────────────────────────────────────────
 
 _TRY_HOOK: Final = (
-    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and fix what it reports."
+    "Run it by hand with the same arguments (`dnsrenew providers hook` lists them), and fix the problem that it "
+    "reports."
 )
 
 HOOK_MISSING: Final = Text(
@@ -273,16 +276,17 @@ HOOK_MISSING: Final = Text(
 HOOK_NAME: Final = Text(
     "hook-name",
     "The program of the account {account} is not run for {name}, because that is not a host name.",
-    "Change the CNAME record that points to {name}: its target may have letters, digits, hyphens and underscores.",
+    "Change the CNAME record that points to {name}: its target may contain only letters, digits, hyphens and "
+    "underscores.",
 )
 HOOK_LATE: Final = Text(
     "hook-timeout",
-    "The program of the account {account} had not ended in time, printed nothing and was killed.",
+    "The program of the account {account} did not finish in time and printed nothing, so dnsrenew ended it.",
     _TRY_HOOK,
 )
 HOOK_LATE_OUTPUT: Final = Text(
     "hook-timeout",
-    "The program of the account {account} had not ended in time and was killed: {answer}.",
+    "The program of the account {account} did not finish in time, so dnsrenew ended it: {answer}.",
     _TRY_HOOK,
 )
 HOOK_FAILED: Final = Text(
@@ -297,18 +301,18 @@ _ACME_SH_MISSING: Final = "acme-sh-missing"
 _ACME_SH_UNFIT: Final = "acme-sh-unfit"
 _ACME_SH_TIMEOUT: Final = "acme-sh-timeout"
 _ACME_SH_FAILED: Final = "acme-sh-failed"
-_OTHER_WAY: Final = "Use another way for this DNS host: `dnsrenew providers --search {name}` lists them."
+_OTHER_WAY: Final = "Use another way for this DNS host: `dnsrenew providers --search {name}` lists all ways."
 _MEND_SCRIPT: Final = (
-    "Mend what the script reports: `dnsrenew renew -vv` shows all that it prints, `dnsrenew providers acme.sh` the "
-    "variables that it asks for."
+    "Fix the problem that the script reports: `dnsrenew renew -vv` shows its whole output, `dnsrenew providers "
+    "acme.sh` the variables that it needs."
 )
-VARIABLES_LACKING: Final = Phrase("{reason} (`env` has no {variables}, which it asks for)")
-WEB_PAGE: Final = Phrase("it got a web page in place of an answer, {words}")
+VARIABLES_LACKING: Final = Phrase("{reason} (`env` lacks {variables}, which the script needs)")
+WEB_PAGE: Final = Phrase("it received a web page instead of an answer: {words}")
 
 SCRIPT_MISSING: Final = Text(
     _ACME_SH_MISSING,
     "The script {script} of the account {account} is not on this machine.",
-    "Install acme.sh, or set `home` or `script` to where it is; `dnsrenew providers acme.sh` lists the scripts found.",
+    "Install acme.sh, or set `home` or `script` to its place; `dnsrenew providers acme.sh` lists the scripts found.",
 )
 ACME_SH_MISSING: Final = Text(
     _ACME_SH_MISSING,
@@ -322,13 +326,13 @@ ACME_SH_OLD: Final = Text(
 )
 SCRIPT_LINE_ENDS: Final = Text(
     _ACME_SH_UNFIT,
-    "The script {path} of the account {account} has the line ends of Windows, which no shell reads.",
+    "The script {path} of the account {account} has Windows line endings, which shells cannot read.",
     "Run: sed -i 's/\\r$//' {path}",
 )
 SCRIPT_LACKS: Final = Text(
     _ACME_SH_UNFIT,
     "The script {path} of the account {account} does not define {function}.",
-    "Use a script with both functions, add and rm: a value that nothing removes stays in DNS.",
+    "Use a script that has both functions, add and rm: otherwise values stay in DNS.",
 )
 SCRIPT_OTHER_SHELL: Final = Text(
     _ACME_SH_UNFIT,
@@ -342,17 +346,17 @@ SHELL_MISSING: Final = Text(
 )
 VARIABLE_LINES: Final = Text(
     "acme-sh-variable",
-    "The variable {name} of the account {account} has a line break, or a NUL, in its value.",
+    "The value of the variable {name} of the account {account} contains a line break or a NUL.",
     "Copy the value again, as one line.",
 )
 SCRIPT_LATE: Final = Text(
     _ACME_SH_TIMEOUT,
-    "The script of the account {account} had not ended in time, printed nothing and was killed.",
+    "The script of the account {account} did not finish in time and printed nothing, so dnsrenew ended it.",
     _MEND_SCRIPT,
 )
 SCRIPT_LATE_OUTPUT: Final = Text(
     _ACME_SH_TIMEOUT,
-    "The script of the account {account} had not ended in time and was killed: {answer}.",
+    "The script of the account {account} did not finish in time, so dnsrenew ended it: {answer}.",
     _MEND_SCRIPT,
 )
 SCRIPT_FAILED: Final = Text(
@@ -362,22 +366,23 @@ SCRIPT_FAILED: Final = Text(
 )
 SCRIPT_FAILED_SILENT: Final = Text(
     _ACME_SH_FAILED,
-    "The script of the account {account} failed and did not say why.",
+    "The script of the account {account} failed without giving a reason.",
     _MEND_SCRIPT,
 )
 SCRIPT_REMOVES_ALL: Final = Text(
     "acme-sh-known",
-    "{script} removes every TXT value of a name, even those of other programs.",
+    "{script} removes every TXT value of a name, including those of other programs.",
     _OTHER_WAY,
 )
 SCRIPT_DAMAGES: Final = Text(
     "acme-sh-known",
-    "{script} damages values of others that contain blanks when it adds one at the same name.",
+    "{script} damages other programs' values that contain spaces when it adds one at the same name.",
     _OTHER_WAY,
 )
 SCRIPT_REMOVES_NOTHING: Final = Text(
     "acme-sh-known",
-    "{script} can report success and have removed nothing; such values stay in the journal until they are gone.",
+    "{script} can report success without removing anything; such values stay in dnsrenew's journal until they are "
+    "gone.",
     _OTHER_WAY,
 )
 SCRIPT_PRINTS_SECRET: Final = Text(
@@ -402,12 +407,12 @@ FILE: Final = Phrase("the file")
 NOT_UTF8: Final = Phrase("This file is not UTF-8 text.")
 UNREADABLE: Final = Phrase("This file cannot be read: {cause}.")
 READABLE: Final = Phrase("a readable file")
-TITLE: Final = Phrase("the name of the host, a text")
+TITLE: Final = Phrase("the name of the host, as text")
 URL: Final = Phrase("an https:// address")
 DRIVER_NAME: Final = Phrase("the name of a driver, such as lexicon or rfc2136")
 ZONE_SUFFIXES: Final = Phrase("a list of domain names in lower case, without a final dot")
 NAME_SERVERS: Final = Phrase("a list of host names in lower case, with * for any text, such as *.ns.example.net")
-TOOLS: Final = Phrase("a table for each tool: its names of the host, each with our options and its own")
+TOOLS: Final = Phrase("a table for each tool: its names for the host, each with our options and the tool's own")
 OTHER_NAMES: Final = Phrase("a list of texts: other names of the host")
 OPTION_TABLES: Final = Phrase("a table of tables, one for each option")
 VARIABLE_NAME: Final = Phrase("the name of an environment variable")
@@ -445,25 +450,25 @@ API_ADDRESS: Final = Phrase(
 ACME_DNS_INCOMPLETE: Final = Text(
     "option-invalid",
     "The account {account} does not have {key}: a registration needs {options}.",
-    "Set all of {options}, or none of them and run `dnsrenew delegate NAME`.",
+    "Set all of {options}; or set none of them, and run `dnsrenew delegate NAME`.",
 )
 ACME_DNS_NOT_REGISTERED: Final = Text(
     "acme-dns-not-registered",
     "The account {account} has no registration at its acme-dns server yet.",
-    "Run `dnsrenew delegate NAME` for the certificate: it registers and shows the CNAME record to set, once.",
+    "Run `dnsrenew delegate NAME` for the certificate: it registers, and shows the CNAME record that you set once.",
 )
 ACME_DNS_OTHER_NAME: Final = Text(
     "acme-dns-other-name",
     "The CNAME record points to {name}, but the registration of the account {account} writes only {subdomain}.",
-    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows, or use the registration it was made for.",
+    "Point the CNAME record to the name that `dnsrenew delegate NAME` shows.",
 )
 ACME_DNS_UNREADABLE: Final = Text(
     "secret-missing",
     "The registration at the acme-dns server cannot be read from {file}: {cause}.",
-    "Allow the user of dnsrenew to read the file.",
+    "Allow the user that runs dnsrenew to read the file.",
 )
 ACME_DNS_REGISTRATION: Final = Text(
     "secret-missing",
-    "{file} does not hold a registration at an acme-dns server.",
+    "{file} does not contain a registration at an acme-dns server.",
     "Restore the file from a backup; without one, delete it, run `dnsrenew delegate NAME` and change the CNAME record.",
 )

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.acme import CAClient
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError

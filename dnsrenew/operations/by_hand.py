@@ -8,9 +8,9 @@ from functools import partial
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
 from dnsrenew.base.model import CertificateSpec, Outcome, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.base.x509 import CertificateFacts, KeyHolder
+from dnsrenew.base.x509 import CertificateFacts, KeyHolder, user_files
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, renewal_info
@@ -52,7 +52,7 @@ def signing_request(
     """See :meth:`dnsrenew.Renewer.csr`."""
     with store.lock(spec.name, context=context, wait=wait):
         if spec.csr is not None:
-            pem = x509.request_to_pem(spec.csr.der)
+            pem = user_files.request_to_pem(spec.csr.der)
             return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
         kept = None if new else store.signing_requests.load(context, spec.name)
         if kept is not None:
@@ -60,7 +60,7 @@ def signing_request(
             return kept
         reused = None if new else renewal_info.reused_key(spec, store.read_state(spec.name), store, context)
         key = x509.new_key(spec.key) if reused is None else reused
-        csr, key_pem = x509.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
+        csr, key_pem = user_files.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
         store.signing_requests.save(spec.name, csr, key_pem)
         return SigningRequest(csr_pem=csr, key_pem=key_pem, names=spec.identifiers, kind=spec.key)
 
@@ -122,7 +122,7 @@ def _check(
     :raises CAError: ``certificate-wrong``.
     """
     key = _key(spec, given, request, store=store, state=state)
-    pem, facts = x509.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
+    pem, facts = user_files.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
     if x509.key_hash(key) in state.compromised_keys:
         raise CAError.of(texts.KEY_COMPROMISED, name=spec.name, wrong="key")
     return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
@@ -136,11 +136,11 @@ def _key(
     For an installation that is repeated, it is the one in force.
     """
     if given.key is not None:
-        return x509.key_from_file(given.key)
+        return user_files.key_from_file(given.key)
     if spec.csr is not None:
         return x509.request_of(spec.csr.der)
-    if x509.has_both(given.certificate):
-        return x509.key_from_file(given.certificate)
+    if user_files.has_both(given.certificate):
+        return user_files.key_from_file(given.certificate)
     if request is not None:
         return x509.key_from_pem(request.key_pem)
     try:
@@ -173,7 +173,7 @@ def _refuse_older(facts: CertificateFacts, name: str, state: State, store: Store
 
 def _warn_if_incomplete(checked: _Checked, context: Context) -> None:
     """Warn if the chain seems to lack an intermediate certificate."""
-    if not x509.ends_with_root(checked.fullchain_pem) and transport.is_known(checked.fullchain_pem) is False:
+    if not user_files.ends_with_root(checked.fullchain_pem) and transport.is_known(checked.fullchain_pem) is False:
         context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(checked.fullchain_pem)))
 
 

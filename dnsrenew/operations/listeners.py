@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, Diagnosis, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.renewal.batch import LazyServices

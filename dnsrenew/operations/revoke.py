@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate, rfc3339
-from dnsrenew.base.model import texts as model_texts
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import nearest, shown_key
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.texts import NO_PRIVATE_KEY
+from dnsrenew.base.validation import nearest, shown_key
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.base.x509 import PrivateKey
 from dnsrenew.config import Config
@@ -154,7 +154,7 @@ def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
     """
     store, stored, state = revoked.store, revoked.stored, revoked.state
     if signer == "certificate" and not stored.has_private_key:
-        raise StoreError.of(model_texts.NO_PRIVATE_KEY, name=stored.name)
+        raise StoreError.of(NO_PRIVATE_KEY, name=stored.name)
     path = stored.fullchain_path or f"{store.place} ({stored.name}/fullchain.pem)"
     try:
         pem = store.read_chain(stored.name, state) or ""

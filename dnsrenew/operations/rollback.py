@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError, StoreError
 from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, due

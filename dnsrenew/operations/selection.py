@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import CertificateSpec, StoreAddress
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError

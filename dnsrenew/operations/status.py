@@ -22,7 +22,7 @@ from dnsrenew.base.model import (
     StoredVersion,
     rfc3339,
 )
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError

@@ -21,7 +21,7 @@ CERTIFICATE_UNKNOWN_NEAREST: Final = Text(
 CERTIFICATE_UNKNOWN_NONE: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name}: the configuration has no certificates.",
-    "Add [[certificate]] with its domains to the configuration.",
+    "Add a [[certificate]] with its domains to the configuration.",
 )
 CERTIFICATE_UNKNOWN_MANY: Final = Text(
     "certificate-unknown",
@@ -40,13 +40,13 @@ NOT_IN_FLEET: Final = Text(
 )
 FLEET_LACKS: Final = Text(
     "fleet-lacks",
-    "{name} needs the table {tables}, which {path} lacks.",
+    "{name} needs the table {tables}, which is missing from {path}.",
     "Add it to {path}, or change the certificate: dnsrenew fleet add FILE",
 )
 FLEET_LACKS_IN_PYTHON: Final = Text(
     "fleet-lacks",
-    "{name} needs the account or CA {tables}, which the configuration lacks.",
-    "Give it to the configuration, or change the certificate with Fleet.add().",
+    "{name} needs the account or CA {tables}, which is missing from the configuration.",
+    "Add it to the configuration, or change the certificate with Fleet.add().",
 )
 CONFIG_LACKS: Final = Text(
     "fleet-lacks",
@@ -55,12 +55,12 @@ CONFIG_LACKS: Final = Text(
 )
 LEFT_OUT: Final = Text(
     "fleet-lacks",
-    "Certificates of the fleet that this configuration cannot renew were left out: {count:,} ({names}).",
-    "Run dnsrenew status --failing to see why.",
+    "{count:,} certificates of the fleet were left out, because this configuration cannot renew them ({names}).",
+    "To see why, run dnsrenew status --failing.",
 )
 NAME_TAKEN: Final = Text(
     "fleet-name-taken",
-    "The certificate {name} has a table in the configuration, and was added to the fleet too.",
+    "The certificate {name} has a table in the configuration, but was added to the fleet too.",
     "Remove the table, or run dnsrenew fleet remove {name}.",
 )
 CERTIFICATE_MISSING: Final = Text(
@@ -87,7 +87,7 @@ CA_UNKNOWN_NEAREST: Final = Text(
 NOT_STORED: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name}, neither in the configuration nor in the store.",
-    "List the certificates with: dnsrenew status",
+    "To list the certificates, run: dnsrenew status",
 )
 NOT_STORED_NEAREST: Final = Text(
     "certificate-unknown",
@@ -102,7 +102,7 @@ STILL_IN_FLEET: Final = Text(
 STILL_CONFIGURED: Final = Text(
     "certificate-configured",
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.",
-    "Take it out of the configuration first.",
+    "Remove it from the configuration first.",
 )
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -110,7 +110,7 @@ STILL_CONFIGURED: Final = Text(
 ACCOUNT_MISSING: Final = Text(
     "account-missing",
     "There is no account at the CA {ca} yet.",
-    "Run dnsrenew renew: it creates the account together with the first certificate from this CA.",
+    "Run dnsrenew renew: it creates the account with the first certificate from this CA.",
 )
 
 # ── revocation ──────────────────────────────────────────────────────────────────────────
@@ -123,22 +123,23 @@ REASON_UNKNOWN: Final = Text(
 NOTHING_TO_REVOKE: Final = Text(
     "certificate-missing",
     "There is no certificate {name} in the store, so there is nothing to revoke.",
-    "List the certificates with: dnsrenew status",
+    "To list the certificates, run: dnsrenew status",
 )
 ISSUER_FOREIGN: Final = Text(
     "ca-unknown",
-    "The certificate {name} was issued by {issuer} and installed by hand: dnsrenew revokes only what it has obtained.",
-    "Revoke it at {issuer} (serial number {serial}), then replace it with dnsrenew install, or with dnsrenew renew "
+    "The certificate {name} was issued by {issuer} and installed by hand; dnsrenew revokes only certificates that "
+    "it has obtained.",
+    "Revoke it at {issuer} (serial number {serial}), then replace it with dnsrenew install or dnsrenew renew "
     "{name} --force.",
 )
 ISSUER_REMOVED: Final = Text(
     "ca-unknown",
-    "The CA {ca}, which issued the certificate {name}, is not in the configuration.",
+    "The configuration does not contain the CA {ca}, which issued the certificate {name}.",
     "Add [{table}] with its directory to the configuration again.",
 )
 FILE_DAMAGED: Final = Text(
     "store-damaged",
-    "{path} is damaged, so the certificate {name} cannot be revoked with it.",
+    "{path} is damaged, so it cannot be used to revoke the certificate {name}.",
     "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.",
 )
 
@@ -146,28 +147,30 @@ FILE_DAMAGED: Final = Text(
 
 KEY_NOT_GIVEN: Final = Text(
     "key-wrong",
-    "There is no private key for the certificate {name}: you gave no key, and no CSR of dnsrenew waits for it.",
-    "Add the key that the certificate was requested with: --key FILE",
+    "There is no private key for the certificate {name}: you passed none, and dnsrenew has no CSR for it.",
+    "Add the key of the certificate request: --key FILE",
 )
 KEY_COMPROMISED: Final = Text(
     "certificate-wrong",
-    "The certificate is for a key that was revoked as compromised.",
+    "The key of the certificate was revoked as compromised.",
     "Request a certificate for a new key: dnsrenew csr {name} --new",
 )
 OLDER: Final = Text(
     "certificate-older",
-    "The current certificate {name} from {issuer}, is valid until {not_after}, longer than the given one ({given}).",
-    "Add --yes to install the given one anyway.",
+    "The current certificate {name} from {issuer} is valid until {not_after}, longer than the new one ({given}).",
+    "To install the new one anyway, add --yes.",
 )
 CHAIN_INCOMPLETE: Final = Text(
     "chain-incomplete",
-    'This system does not know "{issuer}", which issued the last certificate in the file, so clients may refuse it.',
-    "Add the intermediate certificate of the issuer to the file and install it again, unless all clients trust it.",
+    'The last certificate in the file was issued by "{issuer}", which this machine does not trust, so clients may '
+    "refuse the certificate.",
+    "Add the intermediate certificate of the issuer to the file and install it again. If all clients trust this "
+    "issuer, do nothing.",
 )
 CSR_OUTDATED: Final = Text(
     "csr-outdated",
-    "The stored CSR of {name} is for {names} with a key of the kind {kind}, and the configuration has changed.",
-    "Make a new key and CSR with dnsrenew csr {name} --new if the issuer has not made a certificate yet.",
+    "The stored CSR of {name} is for {names} with a {kind} key, but the configuration has changed.",
+    "If the issuer has not issued a certificate yet, make a new key and CSR: dnsrenew csr {name} --new",
 )
 
 # ── the error of obtain() ───────────────────────────────────────────────────────────────
@@ -184,7 +187,7 @@ TRIED: Final = Phrase("Tried {route}: {reason}")
 TRIED_SAME: Final = Phrase("Tried {route}, which failed for the same reason.")
 SKIPPED: Final = Phrase("Skipped {route}: {reason}")
 SKIPPED_SAME: Final = Phrase("Skipped {route} for the same reason.")
-DEFERRED: Final = Phrase("No attempt is made before {time}.")
+DEFERRED: Final = Phrase("The next attempt is not made before {time}.")
 DEFERRED_AFTER_FAILURE: Final = Phrase("An earlier attempt failed.")
 
 # ── delegate ────────────────────────────────────────────────────────────────────────────
@@ -196,8 +199,8 @@ DELEGATE_NAME: Final = Text(
 )
 DELEGATE_FLEET: Final = Text(
     "certificate-unknown",
-    "The certificate {name} is in the fleet, and dnsrenew delegate takes only the tables of the configuration.",
-    "Set the CNAME record yourself, and give the certificate a route with `alias`: dnsrenew fleet add FILE",
+    "The certificate {name} is in the fleet, but dnsrenew delegate works only for tables in the configuration.",
+    "Set the CNAME record yourself, and add a route with `alias` to the certificate: dnsrenew fleet add FILE",
 )
 DELEGATE_NAME_NEAREST: Final = Text(
     "certificate-unknown",
@@ -217,12 +220,12 @@ DELEGATE_OWN_DOMAIN: Final = Text(
 _TO: Final = "delegate-account"
 DELEGATE_NO_ACCOUNT: Final = Text(
     _TO,
-    "The configuration has no DNS account that a CNAME record of {domains} could point to.",
-    "To delegate {domains}, add a second DNS account, at a host with an API.",
+    "The configuration has no DNS account for a CNAME record of {domains} to point to.",
+    "To delegate {domains}, add a second DNS account, at a host that has an API.",
 )
 DELEGATE_CHOOSE: Final = Text(
     _TO,
-    "Several DNS accounts could write for {domains}: {accounts}.",
+    "Several DNS accounts can write for {domains}: {accounts}.",
     "Choose one: --to {example}",
 )
 DELEGATE_TO_UNKNOWN: Final = Text(
@@ -240,44 +243,43 @@ DELEGATE_TO_EMPTY: Final = Text(
 )
 DELEGATE_ZONE_NEEDED: Final = Text(
     _TO,
-    "The DNS account {account} does not say which zones it writes to.",
-    'Name the zone: --to ZONE; or add zones = ["ZONE"] to the account.',
+    "The DNS account {account} does not list the zones that it writes to.",
+    'Name the zone with --to ZONE, or add zones = ["ZONE"] to the account.',
 )
 DELEGATE_BY_HAND: Final = Text(
     _TO,
-    "The DNS account {account} is written by hand, so a CNAME record to it would save no work.",
-    "Choose an account that a program can write: --to ACCOUNT.",
+    "You write the records of the DNS account {account} by hand, so a CNAME record to it would not save work.",
+    "Choose an account that dnsrenew can write to: --to ACCOUNT",
 )
 DELEGATE_NO_TARGET: Final = Text(
     _TO,
-    "The DNS account {account} writes only names that its server chooses, and its driver does not know which.",
+    "The DNS account {account} writes only names that its server chooses, and its driver does not know these names.",
     "Set the CNAME record that its documentation shows, then run: dnsrenew renew",
 )
 DELEGATE_OWN_ZONE: Final = Text(
     "delegate-own-zone",
-    "{name} is a zone of its own with name servers of its own (NS records), and a CNAME record is not allowed at the "
-    "top of a zone.",
+    "{name} is a zone with its own name servers (NS records), and a CNAME record is not allowed at the top of a zone.",
     'Add a DNS account that writes to that zone (zones = ["{name}"]), or delete the NS records of {name}.',
 )
 DELEGATE_SILENT: Final = Text(
     "dns-unreachable",
-    "No name server of {zone} says whether {name} has a CNAME record: {answers}.",
+    "No name server of {zone} answers whether {name} has a CNAME record: {answers}.",
     "Allow DNS queries from this machine to port 53, then run dnsrenew delegate again.",
 )
 DELEGATE_LEADS_ELSEWHERE: Final = Text(
     "delegate-cname-elsewhere",
     "The CNAME record of {name} points to {target}.",
-    "Change it at the DNS host of {zone}, so that it points to {value}.",
+    "Change it at the DNS host of {zone} to point to {value}.",
 )
 DELEGATE_BESIDE: Final = Text(
     "delegate-records-beside",
-    "{name} has other records already ({types}), and a CNAME record is not allowed beside other records.",
+    "{name} already has other records ({types}), and a CNAME record is not allowed beside them.",
     "Delete them at the DNS host of {zone}, then set the CNAME record.",
 )
 DELEGATE_DOUBLED: Final = Text(
     "delegate-name-doubled",
     "The CNAME record is at {doubled}: the DNS host appends {zone} to each name.",
-    "Enter the name without the zone there: {short}.",
+    "At this DNS host, enter the name without the zone: {short}.",
 )
 DELEGATE_WILDCARD: Final = Text(
     "delegate-wildcard",
@@ -286,21 +288,21 @@ DELEGATE_WILDCARD: Final = Text(
 )
 DELEGATE_SERVER_SILENT: Final = Text(
     "delegate-server-unreachable",
-    "Not every name server of {zone} could be asked for the CNAME record of {name}: {answers}.",
-    "If that does not end, check the name servers of {zone}: dnsrenew doctor",
+    "Not every name server of {zone} answered for the CNAME record of {name}: {answers}.",
+    "If this does not stop, check the name servers of {zone}: dnsrenew doctor",
 )
 DELEGATE_CHAIN: Final = Text(
     "delegate-cname-elsewhere",
-    "The CNAME record of {name} is there, but the chain of CNAME records ends at {target}, not at {value}.",
+    "The CNAME record of {name} exists, but the chain of CNAME records ends at {target} instead of {value}.",
     "Delete the CNAME record of {value}.",
 )
 DELEGATE_IN_USE: Final = Text(
     "delegate-not-tested",
-    "The DNS account {account} was not tested: it holds one value at {name}, and one is there.",
+    "The DNS account {account} was not tested: it can hold only one value at {name}, which already has one.",
     "Run: dnsrenew doctor --probe",
 )
 DELEGATE_PERSIST_AGAIN: Final = Phrase(
-    "Set once at the DNS host of the domain, and run dnsrenew delegate {name} --to dns-persist-01 again: {lines}"
+    "Add this once at the DNS host of the domain, then run dnsrenew delegate {name} --to dns-persist-01 again: {lines}"
 )
 DELEGATE_CHECK: Final = Text(
     _TO,
@@ -309,27 +311,28 @@ DELEGATE_CHECK: Final = Text(
 )
 DELEGATE_VALIDATED: Final = Text(
     "delegate-validated",
-    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not show which TXT record it "
+    "The CA {ca} still accepts an earlier validation of {identifier}, so it does not show the TXT record that it "
     "requires.",
-    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the renewal that needs the record shows it.',
+    'Add the route {{ challenge = "dns-persist-01" }} to the certificate: the first renewal that needs the record '
+    "shows it.",
 )
 
 # The registration at an acme-dns server.
 ACME_DNS_CLOSED: Final = Text(
     "acme-dns-closed",
     "The acme-dns server of the account {account} does not register new names (HTTP status {status}).",
-    "Ask its operator for a registration and store it as {file}, or use another server: yours, or that of `api`.",
+    "Ask its operator for a registration and store it as {file}, or set `api` to another server.",
 )
 ACME_DNS_ODD_NAME: Final = Text(
     "provider-malformed-answer",
-    "The acme-dns server of the account {account} gave a name that cannot be used: {name}.",
+    "The acme-dns server of the account {account} returned a name that cannot be used: {name}.",
     "Check the address of the server: `api` of the account {account}.",
 )
 ACME_DNS_NO_FULLDOMAIN: Final = Text(
     _TO,
-    "The DNS account {account} has its registration in options, which do not say its whole name.",
-    "Store the registration, as the server gave it (username, password, subdomain, fulldomain), as a JSON file, and "
-    "name it instead of them: registration = FILE.",
+    "The DNS account {account} has its registration in options, which do not contain its full name.",
+    "Store the registration from the server (username, password, subdomain, fulldomain) as a JSON file, and "
+    "replace these options with: registration = FILE.",
 )
 ACME_DNS_NO_FILE: Final = Text(
     _TO,
@@ -339,7 +342,7 @@ ACME_DNS_NO_FILE: Final = Text(
 ACME_DNS_UNWRITABLE: Final = Text(
     "acme-dns-unwritable",
     "The registration of the DNS account {account} cannot be kept: {reason}",
-    "Allow the user of dnsrenew to write to {folder}, or name another file: registration = FILE.",
+    "Allow the user that runs dnsrenew to write to {folder}, or use another file: registration = FILE.",
 )
 
 # Clauses for `answers`, one each.
@@ -360,17 +363,17 @@ VERSION_GONE: Final = Text(
 )
 VERSION_REVOKED: Final = Text(
     "rollback-refused",
-    "Version {version} of {name} was revoked, or another certificate with its key as compromised.",
+    "Version {version} of {name} was revoked, or another certificate with the same key was revoked as compromised.",
     "Get a new certificate: dnsrenew renew {name} --force",
 )
 VERSION_EXPIRED: Final = Text(
     "rollback-refused",
-    "Version {version} of {name} is not valid now: it is from {not_before} to {not_after}.",
+    "Version {version} of {name} is not valid now, only from {not_before} to {not_after}.",
     "Get a new certificate: dnsrenew renew {name} --force",
 )
 VERSION_UNFIT: Final = Text(
     "rollback-refused",
-    "Version {version} of {name} cannot serve: {reason}",
+    "Version {version} of {name} cannot be used: {reason}",
     "Get a new certificate: dnsrenew renew {name} --force",
 )
 KEY_UNREADABLE: Final = Phrase("its private key cannot be read.")

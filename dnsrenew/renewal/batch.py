@@ -17,7 +17,7 @@ from dnsrenew.renewal import due, history
 from dnsrenew.renewal.due import Due, RunOptions, check_due, why
 
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.renewals import Renewals
     from dnsrenew.renewal.services import Services

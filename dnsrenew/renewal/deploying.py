@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, Outcome, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import engine, texts

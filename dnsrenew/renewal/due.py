@@ -30,7 +30,7 @@ from dnsrenew.renewal import history, texts
 from dnsrenew.store.state import State, lacks_key
 
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.renewal.services import Services
     from dnsrenew.store import Store

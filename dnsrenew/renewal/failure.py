@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from dnsrenew.base.checks.caa import denials, parse_issuer
+from dnsrenew.base.checks import denials, parse_issuer
 from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
 from dnsrenew.base.values import replace
 from dnsrenew.dns.caa_lookup import CaaAnswer
@@ -141,7 +141,7 @@ def check_pinned(job: Job, selection: Selection) -> None:
     lost = job.services.lost_account(selection.ca)
     if lost is None:
         return
-    from dnsrenew.challenges.dns_persist01.record import LostIdentity, pinned  # rarely needed
+    from dnsrenew.challenges.persist_record import LostIdentity, pinned  # rarely needed
 
     context, dns, ca = job.context, job.services.dns, job.services.ca(selection.ca)
     records = dns.caa(context, list(selection.routes))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from dnsrenew.base.model import Attempt, CertificateSpec, Route, RouteTaken
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.challenges import texts as challenge_texts

@@ -24,7 +24,7 @@ from dnsrenew.renewal import texts
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import CertificateSpec, Route
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.store.records import Debt, Debts
 
     _Programs = tuple[tuple[str, ...], tuple[str, ...]]

@@ -17,9 +17,9 @@ from functools import partial
 
 from dnsrenew.acme import Authorization, Challenge, Order
 from dnsrenew.base import threads, x509
-from dnsrenew.base.checks.caa import denials
+from dnsrenew.base.checks import denials
 from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.solver import Placements, Value

@@ -12,11 +12,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from dnsrenew.acme import CAClient, ari, transport
-from dnsrenew.acme.ari import DEFAULT, NoWindow, Window
+from dnsrenew.acme import CAClient, client, transport
+from dnsrenew.acme.client import DEFAULT, NoWindow, Window
 from dnsrenew.base import threads, x509
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.base.x509 import KeyHolder, PrivateKey
 from dnsrenew.config.cas import BUILT_IN
@@ -84,7 +84,7 @@ class RenewalInfoQuery:
 
 def _query(ca: CAClient, fullchain_pem: str, context: Context) -> Window | NoWindow | None:
     try:
-        cert_id = ari.cert_id(fullchain_pem)
+        cert_id = client.cert_id(fullchain_pem)
     except ValueError:
         return None
     (answer,) = ca.renewal_windows(context, [cert_id])
@@ -184,7 +184,7 @@ def previous_cert_id(store: Store, name: str, state: State) -> str | None:
     """
     try:
         pem = store.read_chain(name, state)
-        return None if pem is None else ari.cert_id(pem)
+        return None if pem is None else client.cert_id(pem)
     except (StoreError, ValueError):
         return None
 

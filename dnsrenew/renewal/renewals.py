@@ -12,10 +12,9 @@ from typing import Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01 import leftovers
+from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.config import Config
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import StoreError

@@ -8,15 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.challenges.dns01.records import DnsInstead
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.challenges.records import DnsInstead
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.config import Config
 from dnsrenew.config.cas import uses_stand_in
@@ -28,6 +28,9 @@ from dnsrenew.store import Store
 from dnsrenew.store.accounts import LostAccount
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.zone_locks import ZoneLocks
+
+if TYPE_CHECKING:
+    from dnsrenew.challenges.http01_server import AppResponses
 
 
 class Services(Frozen):

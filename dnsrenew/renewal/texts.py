@@ -18,58 +18,58 @@ NOTHING_OFFERED: Final = Text(
 )
 NOT_ORDERED: Final = Text(
     "ca-no-challenge",
-    "The CA {ca} asks to validate a name that was not ordered: {identifier}.",
+    "The CA {ca} requires a validation for a name that was not ordered: {identifier}.",
     "Use another CA.",
 )
 ACCOUNT_PINNED: Final = Text(
     "account-pinned",
     "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because CAA "
     "records allow only this one for {identifiers}: {records}.",
-    "Restore {path} from a backup; without one, remove accounturi from these records, run dnsrenew renew, and pin the "
-    "new account.",
+    "Restore {path} from a backup. If you have none, remove accounturi from these records, run dnsrenew renew, and "
+    "add the new account to them.",
 )
 ACCOUNT_PINNED_BY_TXT: Final = Text(
     "account-pinned",
     "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because "
     "records in DNS allow only this one for {identifiers}: {records}.",
-    "Restore {path} from a backup; without one, delete these TXT records (of a CAA record only accounturi), run "
-    "dnsrenew renew, and set records for the new account.",
+    "Restore {path} from a backup. If you have none, delete these TXT records (in a CAA record, only accounturi), "
+    "run dnsrenew renew, and set records for the new account.",
 )
 KEY_NOT_REUSED: Final = Text(
     "store-damaged",
-    "{path} cannot be reused ({cause}). A new key is made, even though reuse_key is set.",
-    "Publish the new key where the old one is pinned, as in TLSA records.",
+    "{path} cannot be reused ({cause}). dnsrenew makes a new key, even though reuse_key is set.",
+    "Publish the new key wherever the old one is pinned, for example in TLSA records.",
 )
 BEFORE_FAILED: Final = Text(
     "listen-before-failed",
     "The program {program}, which should free the port before a renewal, failed: {cause}.",
-    "Correct before in the certificate, or use dns-01, which needs no port.",
+    "Correct `before` in the certificate, or use dns-01, which needs no port.",
 )
 AFTER_FAILED: Final = Text(
     "listen-after-failed",
     "The program {program}, which should run after a renewal has used the port, failed: {cause}.",
-    "Run it by hand, and correct after in the certificate; the next run tries this command again: {command}",
+    "Run it by hand, then correct `after` in the certificate. The next run tries this command again: {command}",
 )
 DEBT_PAID: Final = Text(
     "listen-after-owed",
-    "An earlier run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program "
-    "that starts it again has now been run: {command}",
-    "Check that the server runs, and find out what ended it: dnsrenew doctor {name}",
+    "An earlier run was interrupted after {since}, when a server was stopped for the renewal of {name}. The "
+    "program that starts it again has now run: {command}",
+    "Check that the server is running, and find out why the run was interrupted: dnsrenew doctor {name}",
 )
 DEBT_NOT_PAID: Final = Text(
     "listen-after-failed",
-    "An earlier run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program "
-    "that starts it again failed: {cause}.",
+    "An earlier run was interrupted after {since}, when a server was stopped for the renewal of {name}. The "
+    "program that starts it again failed: {cause}.",
     "Run it by hand; each run of dnsrenew tries this command again until it succeeds: {command}",
 )
-DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it was not run")
+DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it did not run")
 DEBT: Final = Text(
     "listen-after-owed",
-    "A run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program that "
-    "starts it again has not been run yet: {command}",
-    "Run dnsrenew cleanup, which runs it; the next renewal does it too.",
+    "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
+    "starts it again has not run yet: {command}",
+    "Run dnsrenew cleanup, which runs it; the next renewal runs it too.",
 )
-NO_PRIVATE_KEY: Final = Phrase("it holds no private key")
+NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(
     "no-staging",
     "The CA {ca} has no staging server for a dry run.",
@@ -78,7 +78,7 @@ NO_STAGING: Final = Text(
 STAGING_STAND_IN: Final = Text(
     "staging-stand-in",
     "The CA {ca} has no staging server. The dry run uses {staging} instead.",
-    "A dry run does not test your account at {ca}. Check the rest.",
+    "Check the rest: a dry run does not test your account at {ca}.",
 )
 FAILED_BEFORE: Final = Text(
     "failed-before",
@@ -87,7 +87,7 @@ FAILED_BEFORE: Final = Text(
 )
 DEFERRED: Final = Text(
     "",
-    "{cause} The next attempt is made after {until}; {now_option} makes it at once.",
+    "{cause} The next attempt is made after {until}; to try at once, use {now_option}.",
     "{cause_fix}",
 )
 """The last failure of a certificate that waits. The code stays that of the failure."""
@@ -98,29 +98,30 @@ ARI_EXPLANATION: Final = Text(
 )
 RENEW_BEFORE_LONG: Final = Text(
     "renew-before-too-long",
-    "`renew_before` is not shorter than the life of the certificate ({begin} to {end}), so it is not used.",
-    'Write a shorter time, or a part of the lifetime such as "1/3".',
+    "`renew_before` is not shorter than the lifetime of the certificate ({begin} to {end}), so dnsrenew does not "
+    "use it.",
+    'Use a shorter time, or a part of the lifetime such as "1/3".',
 )
 CSR_COMPROMISED: Final = Text(
     "csr-compromised",
-    "The key of the request {path} was revoked as compromised, so no certificate for it is ordered.",
-    "Make a new key and a request with it, and write that to the same file.",
+    "The key of the request {path} was revoked as compromised, so dnsrenew orders no certificate for it.",
+    "Make a new key and a new request, and write the request to the same file.",
 )
 LIFETIME_DIFFERS: Final = Text(
     "lifetime-differs",
-    "The certificate ends at {not_after}. `lifetime` asked for {wanted}, which the CA has not kept to.",
-    "Omit `lifetime`, or write one that the CA issues.",
+    "The certificate ends at {not_after}, but `lifetime` asked for {wanted}: the CA did not follow it.",
+    "Remove `lifetime`, or set it to a value that the CA accepts.",
 )
 ARI_PAST_WINDOW: Final = Text(
     "ari-past-window",
-    "The renewal window that the CA suggests is past, as it was for the certificate before. dnsrenew renews for such a "
-    "window once a day at most, so not before {until}.",
-    "Ask the CA why it suggests windows in the past for new certificates.",
+    "The renewal window that the CA suggests is in the past, as it was for the previous certificate. dnsrenew "
+    "renews for such a window at most once a day, so not before {until}.",
+    "Ask the CA why it suggests past windows for new certificates.",
 )
 NO_ROUTE_LEFT: Final = Text(
     "no-route-left",
     "No route is left for {identifiers}.",
-    "Add a route for it, or a DNS account that can write its TXT record.",
+    "Add a route, or a DNS account that can write its TXT record.",
 )
 SAME_FOR: Final = Text("", "{first} Same for {others}.", "{first_fix}")
 """An error that several names of a route share."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 from dnsrenew.base.clock import unit_seconds
 from dnsrenew.base.users import home_of
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.config.locate import VARIABLE, search
+from dnsrenew.config.sources import VARIABLE, search
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd, this_machine
 from dnsrenew.schedule.running import (

@@ -17,7 +17,7 @@ from dnsrenew.base.model import CertificateSpec, Deployment, Notice, Route
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.safe_files import replace_file
 from dnsrenew.base.subprocesses import environment
-from dnsrenew.base.validation.mistakes import shown_key
+from dnsrenew.base.validation import shown_key
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks

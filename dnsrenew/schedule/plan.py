@@ -11,7 +11,10 @@ from dnsrenew.schedule.running import Halt
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 
 MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
-"""Part of every installed file. A file without it was not written by dnsrenew and is left alone."""
+"""Part of every installed file. A file without it was not written by dnsrenew and is left alone.
+
+Installed files are English in every language: each run, in any language, compares them with what it would install.
+"""
 
 NAME: Final = "dnsrenew"
 """The name of the first entry at a scheduler."""

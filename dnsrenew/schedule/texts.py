@@ -10,25 +10,25 @@ from dnsrenew.errors import Phrase, Text
 
 SCHEDULE_NONE: Final = Text(
     "schedule-none",
-    "This machine has no systemd and no cron, as in a container.",
+    "This machine has neither systemd nor cron, like most containers.",
     "Use dnsrenew run: it stays in the foreground and renews certificates when they are due.",
 )
 SCHEDULE_PATH: Final = Text(
     "schedule-path",
-    "The path {path} contains a control character, which a schedule cannot hold.",
+    "The path {path} contains a control character, which schedules do not allow.",
     "Rename the file or folder.",
 )
 SCHEDULE_FOREIGN: Final = Text(
     "schedule-foreign",
-    "{path} exists and was not written by dnsrenew.",
+    "{path} already exists and was not written by dnsrenew.",
     "Move it, or choose another kind with --kind.",
 )
 SCHEDULE_OTHER: Final = Text(
     "schedule-other",
-    "{path} exists and runs dnsrenew for another configuration.",
-    "Run dnsrenew schedule show, which names the configuration of each schedule.",
+    "{path} already exists and runs dnsrenew for another configuration.",
+    "Run dnsrenew schedule show: it shows the configuration of each schedule.",
 )
-_PERMISSIONS: Final = "Check the permissions of the file and its folder, or run this as root."
+_PERMISSIONS: Final = "Check the permissions of the file and its folder, or run the command as root."
 SCHEDULE_UNREADABLE: Final = Text("schedule-unreadable", "{path} cannot be read: {reason}.", _PERMISSIONS)
 SCHEDULE_UNWRITABLE: Final = Text("schedule-unwritable", "{path} cannot be written: {reason}.", _PERMISSIONS)
 SCHEDULE_NOT_REMOVABLE: Final = Text("schedule-unwritable", "{path} cannot be removed: {reason}.", _PERMISSIONS)
@@ -38,7 +38,7 @@ SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with
 
 # ── installed, and not running ──────────────────────────────────────────────────────────
 
-CRON_OFF: Final = Phrase("no cron daemon runs here")
+CRON_OFF: Final = Phrase("no cron daemon is running")
 UNIT_OFF: Final = Phrase("systemd has stopped {unit}")
 AGENT_OFF: Final = Phrase("launchd has not loaded {label}")
 TASK_OFF: Final = Phrase("the task {task} is disabled")
@@ -69,13 +69,13 @@ LINGER_FIX: Final = Phrase(
     "Until an administrator runs loginctl enable-linger {user}, it runs only while you are logged in."
 )
 LINGER_ON: Final = Phrase(
-    "All services of {user} now run while {user} is logged out too. To undo that: loginctl disable-linger {user}"
+    "All services of {user} now run even while {user} is logged out. To undo that, run: loginctl disable-linger {user}"
 )
 LINGER_LEFT: Final = Phrase(
-    "Other services of {user} still run while {user} is logged out. To end that: loginctl disable-linger {user}"
+    "Other services of {user} still run while {user} is logged out. To stop that, run: loginctl disable-linger {user}"
 )
 UNRESTRICTED_PROGRAMS: Final = Phrase(
-    "The service has no sandbox, because that could stop the programs in your configuration: {settings}."
+    "The service has no sandbox, because a sandbox could block the programs in your configuration: {settings}."
 )
-UNRESTRICTED_PORT: Final = Phrase("The service has no sandbox, because that could forbid it a port below 1024.")
-NO_PROGRAM: Final = Phrase("there is no program {program}")
+UNRESTRICTED_PORT: Final = Phrase("The service has no sandbox, because a sandbox could block ports below 1024.")
+NO_PROGRAM: Final = Phrase("the program {program} does not exist")

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from dnsrenew.base.validation.mistakes import kind
-from dnsrenew.challenges.http01.server import PATH
+from dnsrenew.base.validation import kind
+from dnsrenew.challenges.http01_server import PATH
 from dnsrenew.serving import texts
 
 _Find = Callable[[str], "bytes | None"]

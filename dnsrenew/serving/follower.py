@@ -15,7 +15,7 @@ from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Post
 from dnsrenew.base.model import Certificate, CertificateStatus, Outcome
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.errors import DnsRenewError, as_clause, stopped
 from dnsrenew.renewal.after_run import next_run
 from dnsrenew.serving import texts

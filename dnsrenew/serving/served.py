@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Never, Self
 
-from dnsrenew.base import awaiting
+from dnsrenew.base import threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.serving import texts
 from dnsrenew.serving.challenge_app import wrapped
@@ -156,9 +156,9 @@ class Served:
             self._follower.enter(cancel)
             has_entered.set()
 
-        self._source.post_events(awaiting.poster())
+        self._source.post_events(threads.poster())
         try:
-            await awaiting.call(enter, cancel)
+            await threads.call(enter, cancel)
         except BaseException:  # the task may be cancelled just when it has entered
             if has_entered.is_set():
                 self._follower.leave()
@@ -168,7 +168,7 @@ class Served:
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if await awaiting.call(self._follower.leave, threading.Event()):
+        if await threads.call(self._follower.leave, threading.Event()):
             self._source.post_events(None)
 
     def __reduce__(self) -> Never:

@@ -8,13 +8,13 @@ from dnsrenew.errors import Phrase, Text
 
 NOT_TAKEN_UP: Final = Text(
     "serve-kept",
-    "The server cannot use the new certificate {name}, and keeps the old one: {reason}.",
-    "If the next check does not fix it, renew it again: dnsrenew renew --force {name}, or obtain(force=True).",
+    "The server cannot use the new certificate {name}, so it keeps the old one: {reason}.",
+    "If the next check does not fix it, renew again with dnsrenew renew --force {name}, or obtain(force=True).",
 )
 NOT_RENEWED: Final = Text(
     "serve-failed",
     "The renewal of {names} in the background stopped because of an unexpected error: {reason}.",
-    "It is tried again within the hour; report the error if it comes back.",
+    "It is tried again within an hour; if the error comes back, report it.",
 )
 FOLLOW_BROKEN: Final = Text(
     "follow-broken",
@@ -23,18 +23,19 @@ FOLLOW_BROKEN: Final = Text(
 )
 FOLLOW_KEPT: Final = Text(
     "follow-broken",
-    "The new certificate in {path} is not served, and the old one stays: {reason}.",
-    "Let the program that renews it write both files again; they are read again within a second of a handshake.",
+    "The new certificate in {path} cannot be used, so the old one stays: {reason}.",
+    "Let the program that renews it write both files again; the server reads them within a second of the next "
+    "handshake.",
 )
 FOLLOW_PASSWORD: Final = Text(
     "follow-password",
     "The private key in {path} is encrypted, and the password does not decrypt it.",
-    "Give its password: follow(…, password=dnsrenew.Secret.file(PATH)).",
+    "Pass its password: follow(…, password=dnsrenew.Secret.file(PATH)).",
 )
-NO_CERTIFICATE_IN_FILE: Final = Phrase("{file} has no certificate in PEM")
-NO_KEY_IN_FILE: Final = Phrase("{file} has no private key in PEM")
-HALF_WRITTEN: Final = Phrase("{file} ends in the middle of a block, as if it was still being written")
-NOT_A_PAIR: Final = Phrase("the certificate and the private key do not fit ({reason})")
+NO_CERTIFICATE_IN_FILE: Final = Phrase("{file} contains no certificate in PEM format")
+NO_KEY_IN_FILE: Final = Phrase("{file} contains no private key in PEM format")
+HALF_WRITTEN: Final = Phrase("{file} ends in the middle of a block, as if another program is still writing it")
+NOT_A_PAIR: Final = Phrase("the certificate and the private key do not match ({reason})")
 NO_SUCH_APP: Final = "a WSGI app takes two arguments, an ASGI app is a coroutine function; {found} can be neither"
 NO_CERTIFICATE_OF_ONES_OWN: Final = (
     "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the "

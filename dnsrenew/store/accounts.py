@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles

@@ -18,29 +18,264 @@ version, and :meth:`FolderStore.repair` makes them agree.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import extensions
+from dnsrenew.base.model import Certificate, Notice
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import replace
+from dnsrenew.errors import StoreError
+from dnsrenew.store import json_files, texts, versions
 from dnsrenew.store.accounts import AccountFiles
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
-from dnsrenew.store.documents import RENAMES, DocumentFiles
-from dnsrenew.store.folder_certificates import FolderCertificates
-from dnsrenew.store.paths import Paths
-from dnsrenew.store.protocol import Store
-from dnsrenew.store.records import DEBT, Debts, ScheduledRuns
+from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
+from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder
+from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
+from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, ScheduledRuns
+from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
+from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from dnsrenew.base.model import StoreAddress
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.http_responses import HttpResponses
     from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.ledger import Ledger
+
+# ── folder certificates ────────────────────────────────────────────────────────────────
+
+# The certificates of a folder: their states, and which version is in force.
+#
+# ``current`` and ``state.json`` name the version in force; :meth:`FolderCertificates.repair` makes them agree.
+
+
+class FolderCertificates(StoreFolder, DamageReports, Store):
+    """What a folder has of each certificate, and the warnings about damage. The caller of a write holds its lock."""
+
+    def __init__(self, disk: AtomicFiles, paths: Paths, *, windows: bool) -> None:
+        StoreFolder.__init__(self, disk, paths)
+        DamageReports.__init__(self)
+        self._windows = windows
+
+    def _versions(self, name: str) -> Versions:
+        return Versions(self._disk, self._paths.certificate(name), windows=self._windows)
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────
+
+    def names(self) -> list[str]:
+        return sorted(self._paths.valid_names(self._disk.names(self._paths.certificates)))
+
+    def read_state(self, name: str, *, quarantine: bool = True) -> State:
+        path = self._paths.state(name)
+        try:
+            data = json_files.read(self._disk, path)
+            if data is None:
+                return self._from_versions(name, repair=quarantine)
+            state = State.from_json(data)
+        except DamagedFile as fault:
+            if not quarantine:
+                state = self._from_versions(name, repair=False)
+                pending = json_files.pending(path, texts.STATE_DAMAGED, str(fault))
+                return replace(state, notices=(*state.notices, pending))
+            self._disk.refuse_links(self._paths.root, path)
+            self.report(name, json_files.quarantine(self._disk, path, texts.STATE_DAMAGED, str(fault)))
+            return self._from_versions(name, repair=True)
+        except NewerSchema as error:
+            raise json_files.newer_schema(path, error.schema, SCHEMA) from None
+        return replace(state, notices=self._warnings[name]) if name in self._warnings else state
+
+    def _from_versions(self, name: str, *, repair: bool) -> State:
+        versions = self._versions(name)
+        pending: list[Notice] = []  # what is not repaired is said by each reader
+        for number in reversed(versions.numbers()):
+            meta, warning = versions.meta(number, repair=repair)
+            if warning is not None and repair:
+                self.report(name, warning)
+            elif warning is not None:
+                pending.append(warning)
+            if meta is not None:
+                notices = (*self.warnings(name), *pending)
+                return replace(State().renewed(number, meta), rebuilt=True, notices=notices)
+        return State(notices=self.warnings(name))
+
+    def mark(self, name: str) -> object:
+        try:
+            info = os.stat(self._paths.state(name))
+        except OSError:
+            return None
+        return info.st_mtime_ns, info.st_ino, info.st_size
+
+    def is_whole(self, name: str, state: State) -> bool:
+        if state.version is None:
+            return False
+        return is_as_written(self._disk, f"{self._paths.certificate(name)}/versions/{state.version}/", state.sizes)
+
+    def report_damage(self, name: str, state: State, context: Context) -> None:
+        for path, reason in self._damaged(name, state):
+            warning = json_files.pending(path, texts.VERSION_DAMAGED, reason)
+            context.warn(warning.code, warning.message, warning.fix)
+
+    def quarantine_damaged(self, name: str, state: State) -> None:
+        with contextlib.suppress(StoreError):
+            for path, _ in self._damaged(name, state):
+                if os.path.lexists(path):
+                    json_files.set_aside(self._disk, path)
+
+    def _damaged(self, name: str, state: State) -> list[tuple[str, str]]:
+        return [] if state.version is None else self._versions(name).damaged(state.version, state.sizes)
+
+    def current(self, name: str) -> Path:
+        return Path(self._paths.certificate(name), "current")
+
+    def certificate(self, name: str, state: State) -> Certificate | None:
+        if state.version is None or not self.is_whole(name, state) or (facts := facts_of(name, state)) is None:
+            return None
+        folder = Path(self._versions(name).path(state.version))
+        return Certificate(
+            **facts,
+            path=self.current(name),
+            certificate_path=folder / "cert.pem",
+            chain_path=folder / "chain.pem",
+            fullchain_path=folder / CHAIN,
+            private_key_path=None if lacks_key(state.sizes) else folder / KEY,
+        )
+
+    def hold(self, certificate: Certificate) -> None:
+        path = certificate.fullchain_path
+        handle = None if path is None else versions.hold(os.path.dirname(path))
+        if handle is not None:
+            weakref.finalize(certificate, os.close, handle)
+
+    def read_part(self, name: str, number: int | None, part: str) -> bytes | None:
+        folder = "current" if number is None else f"versions/{number}"
+        return self._disk.read(f"{self._paths.certificate(name)}/{folder}/{part}")
+
+    def versions(self, name: str) -> dict[int, Meta]:
+        versions = self._versions(name)
+        found = {number: versions.recorded(number) for number in versions.numbers()}
+        return {number: meta for number, meta in found.items() if meta is not None}
+
+    def is_by_hand(self, name: str, state: State) -> bool:
+        if state.version is None:
+            return False
+        meta, damaged = self._versions(name).meta(state.version, repair=False)
+        return not (meta is None or damaged) and self._versions(name).is_by_hand(state.version)
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────
+
+    def remove(self, name: str) -> None:
+        self._disk.remove(self._paths.certificate(name))
+        self._disk.sync_folder(self._paths.certificates)
+
+    def write_state(self, name: str, state: State, *, sync: bool = True) -> None:
+        folder = self.make_certificate(name)
+        self._disk.remove_temp(folder)
+        self._disk.write(self._paths.state(name), state.to_json(), PRIVATE, sync=sync)
+        if sync:
+            self._disk.sync_folder(folder)
+
+    def update(self, name: str, change: Change, *, known: State | None = None, sync: bool = True) -> State:
+        if known is not None and known.version is not None and self._disk.size(self._paths.state(name)) is None:
+            known = None
+        return super().update(name, change, known=known, sync=sync)
+
+    def note_revocation(self, name: str, state: State) -> None:
+        if state.version is None:
+            return
+        versions, number = self._versions(name), state.version
+        meta, damaged = versions.meta(number, repair=True)
+        if damaged is not None:
+            self.report(name, damaged)
+            if versions.meta(number, repair=False)[1]:
+                return  # it is of a newer dnsrenew, or could not be set aside
+        if meta is None:
+            return
+        if damaged and state.serial == meta.serial:  # the state says what the certificate does not
+            meta = replace(meta, **{name: getattr(state, name) for name in ("ca", "profile", "domains", "identifiers")})
+        versions.write_meta(number, replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys))
+
+    def add_version(self, name: str, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
+        self.make_certificate(name)
+        return self._versions(name).add(fullchain_pem, key_pem, meta, state)
+
+    def activate(self, name: str, number: int, meta: Meta, state: State, *, remember: Change = unchanged) -> State:
+        if self._windows:
+            self.write_state(name, replace(state, switching=number))
+        state = self._put_into_force(name, number, remember(state.renewed(number, meta)))
+        self._versions(name).prune(number)
+        return state
+
+    def _put_into_force(self, name: str, number: int, state: State) -> State:
+        """Switch ``current``, then state.json, whose new content is on disk before: a full disk stops both."""
+        path = self._paths.state(name)
+        self._disk.remove_temp(os.path.dirname(path))
+        ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
+        try:
+            if not self._switch_current(name, number):
+                self._disk.discard(ready)
+                state = replace(state, switching=number)
+                ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
+        except BaseException:
+            self._disk.discard(ready)
+            raise
+        self._disk.put(ready, path)
+        self._disk.sync_folder(os.path.dirname(path))
+        return replace(state, notices=self.warnings(name))
+
+    def _switch_current(self, name: str, number: int) -> bool:
+        try:
+            foreign = self._versions(name).switch_current(number)
+        except StoreError as error:
+            if not self._windows:
+                raise
+            # A program has a file of `current` open: the version is in force here, the next run copies it.
+            self.report(name, Notice(*texts.CURRENT_BEHIND.fill(path=self.current(name), cause=error.message)))
+            return False
+        if foreign is not None:
+            copy = os.path.basename(foreign)
+            self.report(name, Notice(*texts.CURRENT_REPLACED.fill(path=self.current(name), copy=copy)))
+        return True
+
+    # ── after a kill ────────────────────────────────────────────────────────────────────
+
+    def is_consistent(self, name: str, state: State) -> bool:
+        return self._inconsistent(name, state) is None
+
+    def _inconsistent(self, name: str, state: State) -> int | None:
+        """Return the version that should be in force but is not everywhere; None if all is consistent."""
+        versions, number = self._versions(name), state.version
+        if state.switching is None and not state.rebuilt:
+            if not number:
+                return None
+            if versions.current_is(number):
+                return None if versions.has_parts(number, state.sizes) else number
+        # A copy that was interrupted is continued if its version is complete.
+        return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
+
+    def make_consistent(self, name: str) -> None:
+        state = self.read_state(name)
+        number = self._inconsistent(name, state)
+        if number is None:  # another run has repaired it
+            return
+        if number != state.version:
+            meta, warning = self._versions(name).meta(number, repair=True)
+            if meta is None:
+                return
+            if warning is not None:
+                self.report(name, warning)
+            state = state.renewed(number, meta)
+        for warning in self._versions(name).repair_parts(number):
+            self.report(name, warning)
+        self._put_into_force(name, number, replace(state, switching=None, rebuilt=False))
+
+
+# ── folder store ───────────────────────────────────────────────────────────────────────
 
 _KEY_BYTES: Final = 32
 """Of the key of the fingerprints; a file of any other size is replaced."""
@@ -127,8 +362,6 @@ class FolderStore(FolderCertificates):
 
     @property
     def responses(self) -> HttpResponses:
-        from dnsrenew.store.http_responses import HttpResponses  # few programs serve them
-
         return HttpResponses(self._paths.responses)
 
 

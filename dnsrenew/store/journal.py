@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from dnsrenew.base.model import Notice, TxtRecord, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import json_files, texts, zone_locks

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from dnsrenew.base.model import Route, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts
-from dnsrenew.store.documents import ORDER, PARTS, REQUEST, Documents
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
+from dnsrenew.store.records import ORDER, PARTS, REQUEST, Documents
 
 SCHEMA: Final = 1
 _KEY, _CSR, _DOCUMENT = PARTS[ORDER]
@@ -244,10 +244,11 @@ def _request(parts: Mapping[str, bytes]) -> SigningRequest:
     :raises DamagedFile: they do not belong together.
     """
     from dnsrenew.base import x509  # slow to load, and rarely needed
+    from dnsrenew.base.x509 import user_files
 
     key_pem, csr_pem = parts.get(_REQUEST_KEY, b""), parts.get(_REQUEST_CSR, b"").decode("ascii", "replace")
     try:
-        found = x509.read_request(csr_pem, x509.key_from_pem(key_pem))
+        found = user_files.read_request(csr_pem, x509.key_from_pem(key_pem))
     except ValueError as error:
         raise DamagedFile(f"{_REQUEST_KEY} and {_REQUEST_CSR} do not belong together ({error})") from None
     return SigningRequest(csr_pem=csr_pem, key_pem=key_pem, names=found.names, kind=found.kind)

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store import texts
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from dnsrenew.base import x509
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateSpec
-    from dnsrenew.base.runtime.context import Context
-    from dnsrenew.store.documents import Documents
-    from dnsrenew.store.http_responses import HttpResponses
+    from dnsrenew.base.runtime import Context
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
+    from dnsrenew.store.paths import HttpResponses
     from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
+    from dnsrenew.store.records import Documents
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -404,9 +405,7 @@ class Store(ZoneLocker, StorePlace):
         :param remember: further changes of the state, written in the same step.
         :raises StoreError: it cannot be written; the old one stays.
         """
-        from dnsrenew.base import x509  # slow to load; loaded before for a new certificate
-
-        chain = "".join(x509.split_chain(fullchain_pem))
+        chain = "".join(split_chain(fullchain_pem))
         meta = issued_meta(spec, ca, facts, {KEY: len(key_pem), CHAIN: len(chain)}, state)
         return self.keep_version(spec.name, (chain, key_pem), meta, state, remember)
 

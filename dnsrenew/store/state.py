@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from dnsrenew.base.model import CertificateSpec, Notice, rfc3339
 from dnsrenew.base.values import Frozen, field, field_names, replace
-from dnsrenew.store import json_files, messages
+from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def failure(value: object) -> dict[str, Any] | None:
         for name in ("code", "message", "fix", "url", "class"):
             json_files.string(entry.get(name))
         _check_route(entry.get("route"))
-    return messages.with_messages(value)
+    return json_files.with_messages(value)
 
 
 def _check_route(route: object) -> None:
@@ -108,17 +108,17 @@ def deployments(value: object) -> dict[str, dict[str, Any]]:
     found = {key: entry for key, entry in value.items() if type(entry) is dict and type(entry.get("ok")) is bool}
     for key, entry in found.items():
         if type(entry.get("error")) is dict:
-            found[key] = {**entry, "error": messages.with_messages(entry["error"])}
+            found[key] = {**entry, "error": json_files.with_messages(entry["error"])}
     return found
 
 
 def with_templates(plain: dict[str, Any]) -> dict[str, Any]:
     """Return the fields as they are written, with the templates of the messages in them."""
     if plain.get("last_failure"):
-        plain["last_failure"] = messages.with_templates(plain["last_failure"])
+        plain["last_failure"] = json_files.with_templates(plain["last_failure"])
     for record in plain.get("deployments", {}).values():
         if type(record.get("error")) is dict:
-            record["error"] = messages.with_templates(record["error"])
+            record["error"] = json_files.with_templates(record["error"])
     return plain
 
 

@@ -28,7 +28,7 @@ FULL: Final = Text(
 READ_ONLY: Final = Text(
     "store-read-only",
     "{path} cannot be written: its file system is read-only.",
-    "Mount the file system of {existing} read-write (as root: `mount -o remount,rw {mount}`; in a container: a "
+    "Mount the file system of {existing} read-write (as root: `mount -o remount,rw {mount}`; in a container, use a "
     "volume), or set `store` to a folder on another disk.",
 )
 READ_ONLY_IN_UNIT: Final = Text(
@@ -43,12 +43,12 @@ READ_ONLY_ELSEWHERE: Final = Text(
 )
 NO_LINKS: Final = Text(
     "store-no-links",
-    "The file system of {existing} does not support symbolic links, and `current` of a certificate is one.",
+    "The file system of {existing} does not support symbolic links, but `current` of a certificate is one.",
     "Set `store` to a folder on another file system, or mount this one with symbolic links (SMB: mfsymlinks).",
 )
 NO_LOCKS: Final = Text(
     "store-no-locks",
-    "The file system of {folder} does not report whether an open file is still the one at its path.",
+    "The file system of {folder} does not show whether an open file is still the one at its path.",
     "Set `store` to a folder on another file system, or mount this one with the server's inode numbers "
     "(SMB: serverino).",
 )
@@ -74,7 +74,7 @@ VANISHED: Final = Text(
 )
 SYMLINK: Final = Text(
     "store-symlink",
-    "{path} is a symbolic link, and dnsrenew follows none inside its store.",
+    "{path} is a symbolic link, and dnsrenew does not follow links inside its store.",
     "Replace the link {path} with the file or folder it points to (only the store itself may be a link).",
 )
 IO_ERROR: Final = Text(
@@ -90,31 +90,32 @@ FAILED: Final = Text(
 NOT_PRIVATE: Final = Text(
     "store-not-private",
     "Other users can write to {path} (owner {owner}, mode {mode}), and its mode cannot be changed.",
-    "Make it private to the user that runs dnsrenew: {command}",
+    "Make it private, for the user that runs dnsrenew only: {command}",
 )
 SHARED: Final = Text(
     "store-not-private",
-    "The store {path} is not private (mode {mode}) and has other things in it, such as {found}.",
-    "Set `store` to a folder of its own, such as {own}, or run `{command}` if no other user needs {path}.",
+    "The store {path} is not private (mode {mode}) and contains other things, such as {found}.",
+    "Set `store` to a separate folder, such as {own}; or, if no other user needs {path}, run `{command}`.",
 )
 FOREIGN: Final = Text(
     "store-not-private",
-    "{path} in the store belongs to {owner}, and dnsrenew runs as {user}.",
-    "Remove from the store what you did not put there, then run `{command}`.",
+    "{path} in the store belongs to {owner}, but dnsrenew runs as {user}.",
+    "Remove everything from the store that you did not put there, then run `{command}`.",
 )
 
 _FIX_STORE: Final = (
-    "Remove from the store what you did not put there and run `{command}`, or allow it with {insist_option}."
+    "Remove everything from the store that you did not put there and run `{command}`, or accept the risk with "
+    "{insist_option}."
 )
 _FIX_ABOVE: Final = (
-    "Run `{command}`, move the store to a folder that only {user} can change, or allow it with {insist_option}."
+    "Run `{command}`, move the store to a folder that only {user} can change, or accept the risk with {insist_option}."
 )
 WEAK: Final[Mapping[Fault, Text]] = {
     "owner": Text(
         "store-not-private",
-        "The store {path} belongs to {owner}, and dnsrenew runs as {user}.",
-        "Run dnsrenew as {owner}, take the store over (remove what you did not put there, then run `{command}`), "
-        "or allow it with {insist_option}.",
+        "The store {path} belongs to {owner}, but dnsrenew runs as {user}.",
+        "Run dnsrenew as {owner}, take over the store (remove everything that you did not put there, then run "
+        "`{command}`), or accept the risk with {insist_option}.",
     ),
     "group": Text(
         "store-not-private",
@@ -123,7 +124,7 @@ WEAK: Final[Mapping[Fault, Text]] = {
     ),
     "list": Text(
         "store-not-private",
-        "The access list of the store {path} lets others write to it.",
+        "The access list of the store {path} lets other users write to it.",
         _FIX_STORE,
     ),
     "everybody": Text(
@@ -137,22 +138,22 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
     "owner": Text(
         "store-not-private",
         "{path} belongs to {owner}, so {owner} can replace the store {store} of {user}.",
-        "Run dnsrenew as {owner}, move the store to a folder that only {user} can change, "
-        "or allow it with {insist_option}.",
+        "Run dnsrenew as {owner}, move the store to a folder that only {user} can change, or accept the risk with "
+        "{insist_option}.",
     ),
     "group": Text(
         "store-not-private",
-        "The group {group} can write to {path} (mode {mode}), and could replace the store {store}.",
+        "The group {group} can write to {path} (mode {mode}), so it could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "list": Text(
         "store-not-private",
-        "The access list of {path} lets others write to it, so they could replace the store {store}.",
+        "The access list of {path} lets other users write to it, so they could replace the store {store}.",
         _FIX_ABOVE,
     ),
     "everybody": Text(
         "store-not-private",
-        "Every user of this machine can write to {path} (mode {mode}), and could replace the store {store}.",
+        "Every user of this machine can write to {path} (mode {mode}), so any of them could replace the store {store}.",
         _FIX_ABOVE,
     ),
 }
@@ -166,13 +167,13 @@ class DeniedTexts(Frozen):
     writing: Text
 
 
-_CANNOT_READ: Final = "{path} cannot be read by {user}."
-_CANNOT_WRITE: Final = "{path} cannot be written by {user}."
+_CANNOT_READ: Final = "{user} cannot read {path}."
+_CANNOT_WRITE: Final = "{user} cannot write {path}."
 _CANNOT_READ_OWNER: Final = (
-    "{path} cannot be read: {culprit} belongs to {owner} (mode {mode}), and dnsrenew runs as {user}."
+    "{path} cannot be read: {culprit} belongs to {owner} (mode {mode}), but dnsrenew runs as {user}."
 )
 _CANNOT_WRITE_OWNER: Final = (
-    "{path} cannot be written: {culprit} belongs to {owner} (mode {mode}), and dnsrenew runs as {user}."
+    "{path} cannot be written: {culprit} belongs to {owner} (mode {mode}), but dnsrenew runs as {user}."
 )
 
 
@@ -197,8 +198,8 @@ DENIED_NEW_STORE: Final = _denied(
 DENIED_ABOVE_STORE: Final = _denied("Run dnsrenew as {owner}, or set `store` to a folder of {user}.")
 DENIED_BY_MODE: Final = _denied("Give its owner access: chmod u+rwX {quoted_culprit}")
 DENIED_TO_ROOT: Final = _denied(
-    "Give it to root, which cannot bypass modes here (it lacks CAP_DAC_OVERRIDE): chown -R root {quoted_store}, "
-    "or check {culprit} for an immutable flag, an ACL, AppArmor or SELinux."
+    "Give it to root, which cannot bypass modes here (it lacks CAP_DAC_OVERRIDE), with chown -R root "
+    "{quoted_store}, or check {culprit} for an immutable flag, an ACL, AppArmor or SELinux."
 )
 DENIED_TO_OWNER: Final = _denied("Check {culprit} for an immutable flag, an ACL, AppArmor or SELinux.")
 
@@ -207,18 +208,18 @@ DENIED_TO_OWNER: Final = _denied("Check {culprit} for an immutable flag, an ACL,
 LOCKED: Final = Text(
     "locked",
     "The {what} is locked by another run.",
-    "Run it again when that run has finished, or add --wait to wait for it.",
+    "Run the command again when the other run has finished, or add --wait to wait for it.",
 )
 LOCKED_BY: Final = Text(
     "locked",
     "The {what} is locked by process {pid} on {host} since {since}.",
-    "Run it again when that run has finished, or add --wait to wait for it.",
+    "Run the command again when the other run has finished, or add --wait to wait for it.",
 )
 BAD_NAME: Final = Text(
     "store-bad-name",
-    "{name!r} cannot be the name of a certificate.",
-    "Choose a name of at most 64 characters a-z, 0-9, `_`, `-` and `.`, without a dot at either end, that Windows has "
-    "not reserved.",
+    "A certificate cannot have the name {name!r}.",
+    "Choose at most 64 characters a-z, 0-9, `_`, `-` and `.`, without a dot at either end, and not a name that "
+    "Windows reserves.",
 )
 BAD_PATH: Final = Text(
     "store-bad-path",
@@ -264,14 +265,14 @@ STATE_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds i
 VERSION_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew renews the certificate.")
 CHAIN_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew rebuilds it from fullchain.pem.")
 META_LOST: Final = _damage(
-    "{path} is damaged: {reason}. dnsrenew recreates it from the certificate, without the CA and the profile, which "
-    "the next renewal records."
+    "{path} is damaged: {reason}. dnsrenew recreates it from the certificate, but without the CA and the profile, "
+    "which the next renewal adds again."
 )
 META_DAMAGED: Final = Text(
     "store-damaged",
     "{path} is damaged: {reason}. dnsrenew reads the certificate instead, which does not contain the CA and the "
     "profile.",
-    "Wait for the next renewal, which records them again; until then `dnsrenew revoke` asks the configured CA.",
+    "Wait for the next renewal, which adds them again; until then, `dnsrenew revoke` asks the configured CA.",
 )
 ACCOUNT_DAMAGED: Final = _damage("{path} is damaged: {reason}. The CA finds the account by its key.")
 KEY_DAMAGED: Final = _damage(
@@ -281,10 +282,8 @@ KEY_DAMAGED: Final = _damage(
 ONE_KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew tries the account's other key.")
 ORDER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates a new order.")
 CSR_DAMAGED: Final = _damage("{path} is damaged: {reason}. A certificate for this CSR needs its private key (--key).")
-JOURNAL_DAMAGED: Final = _damage(
-    "{path} is damaged: {reason}. TXT values that a run wrote and did not remove may remain in DNS."
-)
-LEDGER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew forgets what the CA refused recently.")
+JOURNAL_DAMAGED: Final = _damage("{path} is damaged: {reason}. TXT values from an earlier run may remain in DNS.")
+LEDGER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew no longer knows the recent refusals of the CA.")
 
 NEWER_SCHEMA: Final = Text(
     "store-newer",
@@ -299,12 +298,12 @@ JOURNAL_NEWER: Final = Text(
 CURRENT_BEHIND: Final = Text(
     "current-behind",
     "{path} could not be updated: {cause}",
-    "Close the program that has a file in it open; the next run copies the new certificate.",
+    "Close the program that has a file in it open. The next run copies the new certificate.",
 )
 CURRENT_REPLACED: Final = Text(
     "store-damaged",
     "Another program had changed {path}; dnsrenew has restored it.",
-    "Inspect {copy} in the same folder if you need the cause, then delete it.",
+    "To find the cause, look at {copy} in the same folder, then delete it.",
 )
 
 # ── the ledger ──────────────────────────────────────────────────────────────────────────
@@ -313,7 +312,8 @@ TOO_MANY_FAILURES: Final = Text(
     "ca-ledger",
     "The CA {ca} would refuse an order for {names} until {until}: it allows {count} failed validations of a name "
     "in {window}.",
-    "Fix what made the validation of {names} fail; the first run after {until} tries again, {now_option} at once.",
+    "Find out why the validation of {names} fails, with {dry_run_option} at the staging server. The first run after "
+    "{until} tries again; to try at once, use {now_option}.",
 )
 TOO_MANY_CERTIFICATES: Final = Text(
     "ca-ledger",
@@ -323,28 +323,28 @@ TOO_MANY_CERTIFICATES: Final = Text(
 )
 TOO_MANY_ORDERS: Final = Text(
     "ca-ledger",
-    "{count} orders for {names} at the CA {ca} have failed within {window}. The next one is sent after {until}.",
-    "Find the cause before you order again; to order before {until}, use {now_option}.",
+    "{count} orders for {names} at the CA {ca} have failed within {window}. dnsrenew sends the next one after {until}.",
+    "Find the cause first. To order before {until}, use {now_option}.",
 )
 RETRY_AFTER: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before an order for {names}.",
-    "Wait until {until}; the first run after that tries again, {now_option} at once.",
+    "Wait until {until}: the first run after that tries again. To try at once, use {now_option}.",
 )
 RETRY_AFTER_ALL: Final = Text(
     "ca-ledger",
     "The CA {ca} asked to wait until {until} before any order.",
-    "Wait until {until}; the first run after that tries again, {now_option} at once.",
+    "Wait until {until}: the first run after that tries again. To try at once, use {now_option}.",
 )
 PAUSED: Final = Text(
     "ca-ledger",
-    "The CA {ca} has paused {names}: it refuses orders until someone opens {url}.",
-    "Open the address, end the pause there, then run `dnsrenew renew --now`.",
+    "The CA {ca} has paused {names}: it refuses orders until you open {url}.",
+    "Open the address and end the pause there, then run `dnsrenew renew --now`.",
 )
 PAUSED_ALL: Final = Text(
     "ca-ledger",
-    "The CA {ca} has paused this account: it refuses orders until someone opens {url}.",
-    "Open the address, end the pause there, then run `dnsrenew renew --now`.",
+    "The CA {ca} has paused this account: it refuses orders until you open {url}.",
+    "Open the address and end the pause there, then run `dnsrenew renew --now`.",
 )
 LEDGER_NOT_SAVED: Final = Text("", "The ledger of the CA {ca} could not be saved: {cause}", "{cause_fix}")
 """The code stays that of the cause."""
@@ -353,6 +353,6 @@ LEDGER_NOT_SAVED: Final = Text("", "The ledger of the CA {ca} could not be saved
 
 STORE_EXISTS: Final = Text(
     "restore-exists",
-    "A store is never overwritten, and {path} holds {found}.",
-    "Move {path} elsewhere, or give --config a file in another folder.",
+    "{path} contains {found}, and dnsrenew does not overwrite an existing store.",
+    "Move {path} elsewhere, or set --config to a file in another folder.",
 )

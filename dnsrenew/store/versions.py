@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dnsrenew.base.model import Notice
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
@@ -101,11 +102,9 @@ class Versions:
 
         :raises StoreError: they cannot be written.
         """
-        from dnsrenew.base import x509  # slow to load, rarely needed
-
         whole = self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b""
         try:
-            parts = dict(zip(_PARTS, x509.split_chain(whole.decode("ascii")), strict=True))
+            parts = dict(zip(_PARTS, split_chain(whole.decode("ascii")), strict=True))
         except ValueError:
             return []
         warnings = []
@@ -126,9 +125,8 @@ class Versions:
         self._disk.remove_temp(self._versions)
         self.prune(state.version)  # failed runs must not fill the disk
         above = max(state.version or 0, state.switching or 0)
-        from dnsrenew.base import x509  # slow to load; loaded before for a new certificate
 
-        leaf, chain = x509.split_chain(fullchain_pem)
+        leaf, chain = split_chain(fullchain_pem)
         contents = {
             "cert.pem": leaf.encode("ascii"),
             "chain.pem": chain.encode("ascii"),

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, Protocol
 
 from dnsrenew.base.files import open_with_info
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import replace
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import texts

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.challenges.dns01 import AccountChoice
+from dnsrenew.challenges.host_calls import HostCalls, PublishedValues
+from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.config import Config
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke

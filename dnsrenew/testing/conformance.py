@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.error_mapping import classify
-from dnsrenew.errors import Cancelled, DnsRenewError, Phrase, ProviderError
+from dnsrenew.errors import Cancelled, DnsRenewError, Phrase, ProviderError, series
 from dnsrenew.testing import texts
 from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script, after, script
 
@@ -375,6 +375,6 @@ def describe(error: BaseException) -> str:
 def difference(found: Collection[str], expected: Collection[str]) -> str:
     """Return which values are missing and which should not be there."""
     missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    parts = [f"{', '.join(missing)} is missing"] if missing else []
-    parts += [f"{', '.join(unexpected)} exists"] if unexpected else []
-    return " and ".join(parts)
+    parts = [texts.IS_MISSING.format(values=missing)] if missing else []
+    parts += [texts.EXISTS.format(values=unexpected)] if unexpected else []
+    return series(parts, ", ")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from dnsrenew.base import names
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import Resolver, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.dns import DnsView

@@ -29,6 +29,8 @@ IS_MADE: Final = Phrase("A driver MUST be created without error")
 
 RAISED: Final = Phrase("{must}, but it raised {error}")
 DIFFERS: Final = Phrase("{must}, but at {name} {difference}.")
+IS_MISSING: Final = Phrase("{values} is missing")
+EXISTS: Final = Phrase("{values} exists")
 OTHER_TTL: Final = Phrase("{must}, but the TTL at {name} is {found} instead of {expected} seconds.")
 WRONG_TAKEN: Final = Phrase("{must}, but it raised nothing.")
 WRONG_CODE: Final = Phrase("{must}, but it raised {found} ({error})")
@@ -53,17 +55,17 @@ ONE_VALUE: Final = Phrase("The host keeps one value at a name.")
 TWO_VALUES: Final = Phrase("The host keeps the two newest values of a name.")
 ONE_NAME: Final = Phrase("The account writes one name.")
 SERVERS_TTL: Final = Phrase("The server sets the TTL.")
-ONE_VALUE_A_ZONE: Final = Phrase("The host keeps one value for the whole zone.")
+ONE_VALUE_A_ZONE: Final = Phrase("The host can keep only one value for the whole zone.")
 NOTHING_TO_REMOVE: Final = Phrase("Values at this DNS host need no removal.")
 ONE_WRITER: Final = Phrase("The provider file says that one writer at a time changes a zone.")
-NOT_PARALLEL: Final = Phrase("Parallel calls were not asked for.")
+NOT_PARALLEL: Final = Phrase("The test was not asked to make parallel calls.")
 NO_TTL: Final = Phrase("The TTL cannot be read.")
 NO_WRONG_CREDENTIALS: Final = Phrase("There is no driver with wrong credentials.")
 NO_SECRET: Final = Phrase("The account has no secret to replace.")
 NOT_PREPARED: Final = Phrase("The values that it needs could not be written: {error}")
 
-STOPPED: Final = Phrase("The first write failed in a way that every other one would.")
-NOT_SEEN: Final = Phrase("None of the values of the first write was seen, so no other one would be.")
+STOPPED: Final = Phrase("The first write failed for a reason that would make every other one fail.")
+NOT_SEEN: Final = Phrase("No value of the first write was visible, so no other one would be.")
 
 MUST_BROKEN: Final = Text(
     "must-broken", "{reason}", "Correct the driver, or the provider file that describes the host."
@@ -71,26 +73,27 @@ MUST_BROKEN: Final = Text(
 """What ``--json`` has about a broken MUST where the driver raised nothing."""
 ZONE_UNKNOWN: Final = Text(
     "check-no-zone",
-    "The account {account} names no zone, and no certificate uses it, so there is no zone to write test values to.",
-    'Give the account zones = ["…"] with a zone for tests.',
+    "The account {account} has no `zones`, and no certificate uses it, so there is no zone for test values.",
+    'Set zones = ["…"] of the account to a zone for tests.',
 )
 NO_REGISTRATION: Final = Text(
     "check-no-zone",
-    "The account {account} writes only the name of its registration, and is not registered yet.",
-    "Run dnsrenew delegate NAME: it registers, and shows the CNAME record to set.",
+    "The account {account} writes only the name of its registration, but is not registered yet.",
+    "Run dnsrenew delegate NAME: it registers, and shows the CNAME record that you set.",
 )
 NAME_UNKNOWN: Final = Text(
     "check-no-zone",
-    "The account {account} writes only names that a CNAME record points to, and its configuration does not have them.",
+    "The account {account} writes only names that a CNAME record points to, and its configuration does not contain "
+    "them.",
     "Run dnsrenew doctor --probe, which tests it with the certificates that use it.",
 )
 BY_HAND: Final = Text(
     "check-by-hand",
-    "A person writes the records of the account {account}, so there is nothing to test.",
-    "Give an account of a DNS host with an API.",
+    "You write the records of the account {account} by hand, so there is nothing to test.",
+    "Use an account at a DNS host that has an API.",
 )
 ZONE_IN_USE: Final = Text(
     "check-in-use",
-    "{zone} has a TXT value, and its DNS host keeps one value only, so a test would replace it.",
-    "Use another zone for the test, or run dnsrenew cleanup if the value is an old one.",
+    "{zone} has a TXT value, but its DNS host keeps only one, which a test would replace.",
+    "Use another zone for the test; or, if the value is an old one, run dnsrenew cleanup.",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.drivers import LogTexts
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns

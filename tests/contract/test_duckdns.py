@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider
 from dnsrenew.drivers.invoke import call_add, call_remove

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers import parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import requests
 
-from dnsrenew.base.http import third_party
-from dnsrenew.base.http.client import MAX_BYTES
+from dnsrenew.base.http import MAX_BYTES, connections
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
@@ -213,7 +212,7 @@ def test_the_page_of_limits_says_how_much_is_read() -> None:
     """The page has the figures of the code."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "how-it-works" / "limits.md").read_text("utf-8")
     assert f"| a CA, DuckDNS | {MAX_BYTES >> 20} MiB |" in page
-    assert f"through dns-lexicon | {third_party.MOST / (1 << 20)} MiB, because" in page
+    assert f"through dns-lexicon | {connections.MOST / (1 << 20)} MiB, because" in page
 
 
 def test_retries_of_a_provider_do_not_outlast_the_call() -> None:
@@ -234,10 +233,10 @@ result = time.monotonic() - started""")
 
 def test_an_answer_is_bounded(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response above the limit is not read completely. The error states this."""
-    body = b" " * (third_party.MOST + 1)
+    body = b" " * (connections.MOST + 1)
     error, asked = failure(context, lambda _: (200, body))
     assert error.code == "provider-malformed-answer"
-    assert f"{third_party.MOST} bytes" in error.message
+    assert f"{connections.MOST} bytes" in error.message
     assert asked == 1
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers import Provider, parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove

@@ -14,7 +14,7 @@ import pytest
 
 from dnsrenew import Config, Renewer
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import find_provider, provider_names
 from dnsrenew.drivers.invoke import call_add, call_remove

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from dnsrenew.base.http import HttpFailure
-from dnsrenew.base.http.third_party import redirected
+from dnsrenew.base.http.connections import redirected
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add

@@ -14,7 +14,7 @@ import dns.rcode
 import pytest
 
 from dnsrenew.base.model import DnsAccount, Resolver, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.loading import make_driver

@@ -52,7 +52,12 @@ def stopped_rows() -> list[Any]:
     return [pytest.param(row, marks=pytest.mark.slow if number % 5 else ()) for number, row in rows]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}: {row.point}")
+def killed_rows() -> list[Any]:
+    """Return all points as parameters. All but each third are slow."""
+    return [pytest.param(row, marks=pytest.mark.slow if number % 3 else ()) for number, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize("row", killed_rows(), ids=lambda row: f"{row.kind}: {row.point}")
 def test_killed_and_run_again(workspace: Workspace, zygote: Zygote, foreign: None, row: Row) -> None:
     """Each kill has the result of the page: at most one more order, and the checks of `ProcessStage.assert_right`."""
     found = killed.killed_at(workspace, zygote, row.kind, row.point)

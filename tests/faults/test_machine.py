@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from dnsrenew.challenges.dns01 import leftovers
+from dnsrenew.challenges import leftovers
 from dnsrenew.renewal import due, resume
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalEntry, JournalFolder

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Event, Outcome
-from dnsrenew.base.runtime import context
+from dnsrenew.base import runtime as context
 from tests.kit.api_server import Api
 from tests.kit.renew_stage import Stage, certificates
 from tests.lab import Query

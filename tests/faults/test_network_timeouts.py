@@ -12,8 +12,9 @@ import dns.rdatatype
 import pytest
 
 import dnsrenew
-from dnsrenew.base.http import client, connections
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base import http as client
+from dnsrenew.base.http import connections
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.wire import DnsQuestion
@@ -53,7 +54,7 @@ WAITS: Final = (".wait", ".join", ".acquire")
 
 EXCEPTIONS: Final = {
     ("dns/lookup.py", "socket"): "a datagram socket that nothing is sent over",
-    ("challenges/server.py", "wait"): "its thread has been told to stop",
+    ("challenges/listeners.py", "wait"): "its thread has been told to stop",
     ("challenges/http01/solver.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
@@ -61,7 +62,7 @@ EXCEPTIONS: Final = {
     ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
     ("deploy/json_rpc.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
     ("acme/new_order.py", "wait"): "a pace, which knows its end",
-    ("acme/order_polling.py", "wait"): "a pace, which knows its end",
+    ("acme/session.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
     ("extensions/fleet/serving/context.py", "wait"): "its threads have been told to stop",
     ("extensions/fleet/session.py", "wait"): "of asyncio, within a time-out",
@@ -72,8 +73,7 @@ EXCEPTIONS: Final = {
         "socket",
     ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("base/awaiting.py", "wait"): "an await: its task is cancelled from outside, and the call then ends in time",
-    ("base/threads.py", "wait"): "for other tasks of the run, each of which ends",
+    ("base/threads.py", "wait"): "for other tasks of the run, or an await that is cancelled from outside: both end",
     ("extensions/serve/sockets.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/serve/sockets.py", "socket"): "it listens, and the event loop accepts from it",
     ("extensions/serve/supervisor.py", "wait"): "for its processes, until a signal arrives",

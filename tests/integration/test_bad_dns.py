@@ -155,7 +155,21 @@ def test_a_fault_in_dns(workspace: Workspace, case: Case) -> None:
 
 # ── silent servers ──────────────────────────────────────────────────────────────────────
 
-# The real program, with a shorter time-out of the driver.
+# The real program, with shorter time-outs.
+_HASTY = """
+from dnsrenew.dns import lookup
+lookup.ROUNDS, lookup.SECONDS = ((0.3, 0.3), (0.6, 0.6)), 1.5
+"""
+
+
+@pytest.fixture
+def hasty(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let the program wait for less time for answers of DNS."""
+    folder = tmp_path_factory.mktemp("hasty")
+    (folder / "sitecustomize.py").write_text(_HASTY)
+    workspace.env["PYTHONPATH"] = os.pathsep.join([str(folder), *filter(None, [workspace.env.get("PYTHONPATH")])])
+
+
 _IMPATIENT = """
 import sys
 from dnsrenew.base.runtime import retry
@@ -179,6 +193,7 @@ def test_a_dns_server_that_takes_updates_and_is_silent(workspace: Workspace) -> 
     kept.assert_whole()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
     """If the recursive server is silent, nothing is ordered, and the error names the server."""
     kept = Kept.place(workspace)
@@ -189,6 +204,7 @@ def test_a_resolver_that_is_silent(workspace: Workspace) -> None:
     kept.assert_whole()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_name_servers_that_are_all_silent(workspace: Workspace) -> None:
     """If all name servers of a zone are silent, nothing is ordered."""
     kept = Kept.place(workspace)

@@ -14,8 +14,8 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, Eab
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.store import FolderStore, Store
@@ -296,7 +296,7 @@ def test_a_crash_in_between_is_settled_by_the_next_process(rolling: Rolling, rea
     rolling.box.proxy.on_response = lambda request, response: DROP if request.kind == "keyChange" else response
     error = refused(lambda: rolling.client().roll_key(Context(clock=rolling.box.clock)))
     assert error.evidence["pending"] is True
-    assert "both are tried" in error.fix
+    assert "and tries both" in error.fix
     kept, beside = rolling.keys()
     assert kept == old
     assert beside is not None

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dnsrenew.acme import CAClient
-from dnsrenew.acme.ari import NoWindow, Window, cert_id
+from dnsrenew.acme.client import NoWindow, Window, cert_id
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Cancelled
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, not_offered
 from tests.lab import DROP, LabCA, Request, Response

@@ -11,7 +11,7 @@ from cryptography.x509 import NameOID
 from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, not_offered, refused
 from tests.lab import DROP, Request, Response
 

@@ -14,9 +14,9 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FAILURE_SECONDS
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FAILURE_SECONDS
 from dnsrenew.errors import CAError
 from tests.kit.ca_box import Box, MemoryStore, answer_pending, ca_clock, refused
 from tests.kit.clock import RealClock

@@ -8,8 +8,8 @@ import pytest
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, EAB_BY_EMAIL
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from tests.kit.api_server import Api
 from tests.kit.ca_box import Box
 

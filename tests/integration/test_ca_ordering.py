@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
 from dnsrenew.base.model import Profile
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.ca_box import Box, answer_pending, not_offered, refused
 from tests.kit.fallback_stage import refusing, with_meta
 from tests.lab import DROP, Request, Response

@@ -10,8 +10,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import threads
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import CA_NONCES, Rate, TokenBucket, TokenBuckets
+from dnsrenew.base.runtime import CA_NONCES, Context, Rate, TokenBucket, TokenBuckets
 from dnsrenew.errors import CAError
 from tests.kit.ca_box import Box, refused
 from tests.lab.acmemessages import Request

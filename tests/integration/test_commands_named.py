@@ -36,6 +36,7 @@ TABLE: Final = {
     "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", 0),
     "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", 1),
 }
+WAYS: Final = ("named by --config", "found", "typed with the path")
 
 
 @pytest.fixture
@@ -70,10 +71,19 @@ def change(machine: CronMachine, path: Path, what: str) -> None:
 
 
 @as_root
-@pytest.mark.parametrize("way", ["named by --config", "found", "typed with the path"])
-@pytest.mark.parametrize("situation", TABLE)
+@pytest.mark.parametrize(
+    ("situation", "way"),
+    [
+        pytest.param(situation, way, marks=[] if place % len(WAYS) == number else [pytest.mark.slow])
+        for place, situation in enumerate(TABLE)
+        for number, way in enumerate(WAYS)
+    ],
+)
 def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation: str, way: str) -> None:
-    """A message → the command that it names → it works, with `--config` and with the path of the program."""
+    """A message → the command that it names → it works, with `--config` and with the path of the program.
+
+    In `make test` the three ways take turns.
+    """
     before, command, message, status = TABLE[situation]
     name = "certs.toml" if way == "named by --config" else "dnsrenew.toml"
     option = f" --config {name}" if way == "named by --config" else ""

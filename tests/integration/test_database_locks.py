@@ -19,7 +19,7 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.extensions.fleet.database import locks as lock_connection
 from dnsrenew.extensions.fleet.database import locks as locks_module

@@ -246,7 +246,7 @@ def test_mistakes_are_reported_while_it_waits(by_hand: Lab, workspace: Workspace
     name, value = f"_acme-challenge.{ZONE}", f"_acme-challenge.{ZONE}.{ELSEWHERE}"
     by_hand.update(ZONE, add=[("_acme-challenge", "TXT", "old")], ttl=1)
     with Run.start(workspace, "delegate", "home", "--json") as run:
-        run.wait_for(f"{name} has other records already (TXT)")
+        run.wait_for(f"{name} already has other records (TXT)")
         by_hand.update(ZONE, remove=[("_acme-challenge",)])
         point(by_hand, "somewhere.example.test")
         run.wait_for(f"The CNAME record of {name} points to somewhere.example.test.")
@@ -292,7 +292,7 @@ def test_a_name_that_is_a_zone(by_hand: Lab, workspace: Workspace) -> None:
 # ── stopping, and what cannot be meant ──────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_waits_until_it_is_stopped(by_hand: Lab, workspace: Workspace, number: signal.Signals) -> None:
     """`delegate` waits until SIGINT or SIGTERM. It then changes no file and leaves no value in DNS."""
     path = with_other(workspace)

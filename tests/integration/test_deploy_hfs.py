@@ -16,7 +16,7 @@ import pytest
 from dnsrenew import Certificate, DeploymentResult, Secret
 from dnsrenew.base.found import running_programs
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from tests.kit import hfs
@@ -373,7 +373,7 @@ def test_a_folder_in_which_others_can_put_files(tmp_path: Path, stranger: Path) 
     command.configure(f'url = "http://127.0.0.1:{port}"\n')
     done = command.run(command.install)
     assert done.returncode == 1, done.stdout
-    assert "the private key is not written there" in " ".join((done.stdout + done.stderr).split())
+    assert "The private key was not written there" in " ".join((done.stdout + done.stderr).split())
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew import Certificate, DeploymentResult, Secret
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from tests.kit import servers
@@ -269,7 +269,7 @@ from tests.kit.deployments import KeptFiles, make_certificate
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 path = Path(sys.argv[1])
 target = path / "small"
 target.mkdir()

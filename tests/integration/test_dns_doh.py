@@ -63,7 +63,7 @@ def test_doh_that_never_shows_the_value_times_out(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
-    [(503, b"<html>", "HTTP status 503"), (200, b"<html>", "not a DNS answer"), (200, b"", "not a DNS answer")],
+    [(503, b"<html>", "HTTP status 503"), (200, b"<html>", "not an answer"), (200, b"", "not an answer")],
 )
 def test_something_else_at_the_address_is_no_answer(lab: Lab, status: int, body: bytes, reason: str) -> None:
     """HTML, an error or silence at the DoH address is tried three times, and is then an error."""

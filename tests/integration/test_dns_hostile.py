@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from dnsrenew.base.checks import caa
+from dnsrenew.base import checks as caa
 from dnsrenew.base.model import Route
 from dnsrenew.base.values import replace
 from dnsrenew.dns import caa_lookup, view

@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.recursive import Recursion
 from dnsrenew.dns.wire import DnsQuestion
@@ -323,7 +323,7 @@ def test_a_silent_resolver_is_passed_over_and_stays_last(lab: Lab) -> None:
 def test_no_network(lab: Lab) -> None:
     """If nothing listens at the recursive server's port, the error says that the network is missing."""
     stage = ViewStage(lab, nameserver=f"127.0.0.1:{lab.reserve()}")
-    with pytest.raises(DnsError, match="No DNS server can be reached from here") as caught:
+    with pytest.raises(DnsError, match="This machine cannot reach any DNS server") as caught:
         stage.target("example.test")
     assert caught.value.code == "dns-unreachable"
 

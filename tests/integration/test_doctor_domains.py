@@ -99,8 +99,11 @@ def test_a_delegation_is_compared_with_the_zone_above(lab: Lab, tmp_path: Path) 
         (dnsforwarder.udp_is_silent, "silent", "authority"),
     ],
 )
-def test_one_bad_server_stops_nothing(lab: Lab, tmp_path: Path, hook: Hook, udp: str, tcp: str) -> None:
+def test_one_bad_server_stops_nothing(  # noqa: PLR0917
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: Hook, udp: str, tcp: str
+) -> None:
     """One bad server of two is bad and blocks nothing. The evidence has its answers by UDP and TCP."""
+    monkeypatch.setattr("dnsrenew.extensions.doctor.survey.probes.SECONDS", 1.5)
     good = answering(CHILD, LISTED)
     only_tcp = hook is dnsforwarder.udp_is_silent
     bad: Hook = (lambda query: good(query) if query.transport == "tcp" else None) if only_tcp else hook
@@ -142,13 +145,16 @@ def test_servers_where_nothing_runs_stop_everything(lab: Lab, tmp_path: Path) ->
     assert (check.result, check.blocks) == ("bad", ("all",))
 
 
-def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(lab: Lab, tmp_path: Path) -> None:
-    """Silent servers are unknown within ten seconds, because the network may be the reason."""
+def test_silent_servers_are_unknown_and_cost_ten_seconds_at_most(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent servers are unknown within ten seconds, here five, because the network may be the reason."""
+    monkeypatch.setattr("dnsrenew.extensions.doctor.survey.probes.SECONDS", 1.5)
     with child(lab, dnsforwarder.drop) as host:
         doctor = DomainDoctor(lab, tmp_path, host, routes=(DNS, HTTP))
         begin = time.monotonic()
         check = doctor.check("delegation")
-        assert time.monotonic() - begin < allowed(10)
+        assert time.monotonic() - begin < allowed(5)
         assert doctor.check("name-exists").result == "unknown"
     assert (check.result, check.blocks) == ("unknown", ("all",))
 
@@ -312,7 +318,7 @@ def test_servers_that_do_not_serve_the_zone_are_no_closed_port(
     lab.add_zone("dead-port.test", ns=["127.0.0.8"])
     with lab.forwarder("127.0.0.8", handler) if handler is not None else contextlib.nullcontext():
         check = port_53(DomainDoctor(lab, tmp_path, "dead-port.test").facts)
-    assert (check.result, "Something on the way" in check.summary) == (result, False)
+    assert (check.result, "Something between" in check.summary) == (result, False)
     if handler is None:
         assert check.summary.startswith("DNS queries leave this network")
 

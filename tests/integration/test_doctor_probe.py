@@ -15,7 +15,7 @@ import dns.message
 import pytest
 
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.accounts import accounts, probe
 from dnsrenew.extensions.doctor.facts import Facts
@@ -37,7 +37,7 @@ from dnsrenew.extensions.doctor.accounts import probe
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 
 def die(event):

@@ -16,7 +16,10 @@ from tests.kit.program import Kept, Run
 from tests.lab.dnsforwarder import Query
 from tests.lab.workspace import Workspace
 
-SIGNALS = pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+SIGINT, SIGTERM = (signal.SIGINT, 130), (signal.SIGTERM, 143)
+SIGNALS = pytest.mark.parametrize(("number", "status"), [SIGINT, SIGTERM])
+INTERRUPTED = pytest.mark.parametrize(("number", "status"), [SIGINT, pytest.param(*SIGTERM, marks=pytest.mark.slow)])
+"""Where the other signal, which leads to the same end, is tested by `make soak`."""
 
 
 def interrupted(document: Any) -> dict[str, Any]:
@@ -47,10 +50,16 @@ def test_while_waiting_for_dns(workspace: Workspace, number: int, status: int) -
     kept.assert_whole()
 
 
-@SIGNALS
-@pytest.mark.parametrize("kind", REQUESTS[:-1])
+@pytest.mark.parametrize(
+    ("kind", "number", "status"),
+    [
+        pytest.param(kind, *each, marks=[] if each is (SIGINT, SIGTERM)[place % 2] else [pytest.mark.slow])
+        for place, kind in enumerate(REQUESTS[:-1])
+        for each in (SIGINT, SIGTERM)
+    ],
+)
 def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, status: int) -> None:
-    """A signal ends a run that waits for the CA, for each kind of request."""
+    """A signal ends a run that waits for the CA, for each kind of request; the signals take turns in `make test`."""
     kept = Kept.place(workspace)
     with Gate.before(workspace, kind) as gate, Run.start(workspace, "renew", "--force", "--json") as run:
         gate.wait()
@@ -61,7 +70,7 @@ def test_while_the_ca_is_silent(workspace: Workspace, kind: str, number: int, st
     kept.assert_whole()
 
 
-@SIGNALS
+@INTERRUPTED
 def test_while_the_dns_server_hangs(workspace: Workspace, number: int, status: int) -> None:
     """If the server of the updates is silent, a signal ends the run without waiting for the update or the removal."""
     kept = Kept.place(workspace)
@@ -191,7 +200,7 @@ def test_an_error_while_withdrawing_does_not_undo_a_success(workspace: Workspace
     Kept.of(workspace.store).assert_whole()
 
 
-@SIGNALS
+@INTERRUPTED
 def test_the_helper_outside(workspace: Workspace, number: int, status: int) -> None:
     """A signal ends `doctor --serve-probe` with the same status as `run`."""
     address = f"127.0.0.1:{workspace.lab.reserve()}"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from dnsrenew import CAError, Config, Fleet, Renewer, StoreError
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.fleet import fleet as removing
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore

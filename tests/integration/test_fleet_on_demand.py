@@ -17,9 +17,10 @@ from dnsrenew.extensions.fleet.database.ledger import DemandRate
 from dnsrenew.extensions.fleet.serving import loading
 from dnsrenew.extensions.fleet.serving import server as serving
 from dnsrenew.extensions.fleet.serving.context import FleetContext
-from dnsrenew.store.ledger.values import Limit
+from dnsrenew.store.ledger import Limit
 from tests.kit.load import allowed
-from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401
+from tests.kit.postgres import DatabaseAddress, postgres  # noqa: F401
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.kit.served_fleet import UNKNOWN, FleetInDatabase, LoopServer, ask, served, threaded_server, until
 
 HOURS = timedelta(hours=3)

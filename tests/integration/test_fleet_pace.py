@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, HOST_REQUESTS, Rate
+from dnsrenew.base.runtime import CA_REQUESTS, HOST_REQUESTS, Context, Rate
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.ledger import SharedBucket, SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.clock import FakeClock
-from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 
 SLOW = Rate(10, 0.001)
 """A rate at which nothing comes back during a test."""

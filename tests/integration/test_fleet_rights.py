@@ -12,8 +12,9 @@ import pytest
 
 from dnsrenew import Deployment, Fleet, Route
 from dnsrenew.base import x509
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.fleet.database import schema
 from dnsrenew.extensions.fleet.database.connection import Database
@@ -82,7 +83,7 @@ def fill(store: DatabaseStore) -> None:
     store.keep(SPEC, "lab", *issue(1), state=State())
     store.orders.save("home", ORDER)
     key = x509.new_key("ecdsa-p256")
-    csr = x509.request_to_pem(x509.make_csr(key, SPEC.identifiers))
+    csr = user_files.request_to_pem(x509.make_csr(key, SPEC.identifiers))
     store.signing_requests.save("home", csr, x509.key_to_pem(key))
     store.deployment("home", "x").keep({"/x": b"old"})
     store.deployment("home", "x").note_renames([("/a", "/b")])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals

@@ -26,7 +26,7 @@ from aiohttp import web
 from dnsrenew import CertificateSpec, Config, Secret, StoreError
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.extensions.fleet.serving import context as pem_memory
@@ -34,7 +34,8 @@ from dnsrenew.extensions.fleet.serving.context import FleetContext
 from tests.kit.certificates import issue, issuer
 from tests.kit.clock import START
 from tests.kit.load import allowed
-from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401
+from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.kit.served_fleet import (
     SEALS,
     UNKNOWN,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import CA
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.commands.fleet_add import status_lines
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
@@ -20,7 +20,8 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
 from tests.kit.fleet_stage import FleetStage
-from tests.kit.postgres import DatabaseAddress, Postgres, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab.workspace import Workspace
 
 DIRECTORY = "https://ca.test/directory"

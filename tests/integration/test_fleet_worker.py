@@ -28,7 +28,8 @@ from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.extensions.fleet.worker import FleetWorker
 from dnsrenew.store import State
 from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
-from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, address, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
+from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab import AcmeProxy, Response
 from tests.lab.workspace import Workspace
 
@@ -230,8 +231,9 @@ def test_a_bug_in_one_job_stops_no_other(stage: FleetStage, monkeypatch: pytest.
 # ── accounts that a worker lacks ────────────────────────────────────────────────────────
 
 
-def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage) -> None:
+def test_another_worker_takes_what_one_has_no_account_for(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker without the account of a certificate leaves it to a worker that has the account."""
+    monkeypatch.setattr("dnsrenew.extensions.fleet.certificate_job._RETURN_AFTER", (0.1, 0.2))
     stage.add("shop", routes=[{"challenge": "dns-01", "dns": "second"}])
     with stage.crew() as (without,):
         stage.write(dns__second=stage.workspace.config()["dns"]["home"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Config
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from docs import hfs_picture
 from docs.record import shown

@@ -21,9 +21,9 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, Route
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.server import HttpListeners, HttpValue
-from dnsrenew.challenges.http01.solver import Http01
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.http01 import Http01
+from dnsrenew.challenges.http01_server import HttpListeners, HttpValue
 from dnsrenew.errors import CAError, ChallengeError
 from tests.kit.ca_box import MemoryStore
 from tests.lab import Lab
@@ -166,7 +166,7 @@ def test_another_process_that_has_the_port_is_named(stage: Http01Stage) -> None:
     """If another process has the port, the error names it before an order."""
     code = (
         "import sys\n"
-        "from dnsrenew.challenges.http01.server import Port, HttpListeners\n"
+        "from dnsrenew.challenges.http01_server import Port, HttpListeners\n"
         f"port = Port(HttpListeners(), ':{stage.port}', 'web.test')\n"
         "port.add('token', b'x')\n"
         "print('open', flush=True)\n"
@@ -200,8 +200,8 @@ def _forbids_low_ports() -> bool:
 def test_port_80_without_the_right_to_it() -> None:
     """If the system refuses port 80, the fix says how to get the right."""
     code = (
-        "from dnsrenew.challenges.http01.solver import Http01\n"
-        "from dnsrenew.base.runtime.context import Context\n"
+        "from dnsrenew.challenges.http01 import Http01\n"
+        "from dnsrenew.base.runtime import Context\n"
         "from dnsrenew.errors import ChallengeError\n"
         "from dnsrenew.base.model import Route\n"
         "try:\n"

@@ -16,7 +16,7 @@ from dnsrenew.errors import DeployError
 from tests.kit.deployments import deployer_context, make_certificate
 from tests.kit.load import allowed
 from tests.kit.processes import wait_until
-from tests.lab.containers import BASE, ENGINES, IMAGE, Engine, running_engine
+from tests.lab.containers import BASE, CODE, ENGINES, IMAGE, Engine, running_engine
 from tests.lab.workspace import Workspace
 
 USER: Final = 1000
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.timeout(900)
 RIGHTS: Final = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "host")
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Podman, then Docker."""
+    """Podman or Docker."""
     with running_engine(request.param) as running:
         yield running
 
@@ -48,10 +48,18 @@ def config(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+def engines(slow: str) -> pytest.MarkDecorator:
+    """Parametrize with both engines, of which one is slow."""
+    both = [pytest.param(each, marks=[pytest.mark.slow] if each == slow else []) for each in ENGINES]
+    return pytest.mark.parametrize("engine", both, indirect=True, scope="module")
+
+
+@engines(slow="docker")
 def test_it_renews_tells_its_health_and_ends(engine: Engine, config: Path, workspace: Workspace) -> None:
     """As an ordinary user without rights the container renews, is healthy, reads its configuration anew, and ends."""
-    folders = (f"--volume={config}:/etc/dnsrenew:ro", "--volume=store:/var/lib/dnsrenew")
-    engine.good("run", "--rm", "--network=host", folders[0], IMAGE, "check")
+    engine.load_image()
+    folders = (*CODE, f"--volume={config}:/etc/dnsrenew:ro", "--volume=store:/var/lib/dnsrenew")
+    engine.good("run", "--rm", "--network=host", *folders[:-1], IMAGE, "check")
     often = ("--health-interval=1s", "--health-start-period=1s") if engine.name == "docker" else ()
     engine.good("run", "--detach", "--name=dnsrenew", *often, *RIGHTS, *folders, IMAGE)
     wait_until(lambda: engine.run("exec", "dnsrenew", "dnsrenew", "status", "--check", "--quiet").returncode == 0)
@@ -80,6 +88,7 @@ def test_it_renews_tells_its_health_and_ends(engine: Engine, config: Path, works
     engine.good("run", "--rm", *RIGHTS, *folders, IMAGE, "status", "--check")  # a new container has all of it
 
 
+@engines(slow="podman")
 def test_a_deployment_tells_a_container(engine: Engine, tmp_path: Path) -> None:
     """`to = "docker"` signals a container and runs programs in it; what fails, and what is not there, is told."""
     script = "trap 'echo heard' HUP; echo ready; while :; do sleep 0.1; done"

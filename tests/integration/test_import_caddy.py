@@ -8,8 +8,8 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.setup.importing import caddy
 from dnsrenew.extensions.setup.importing.model import FoundData, HostView
 from tests.kit.ca_box import Box

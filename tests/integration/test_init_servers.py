@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate, DeploymentResult
-from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
@@ -124,7 +124,7 @@ def test_hfs(find: Callable[[], Path], tmp_path: Path) -> None:
         assert dict(planned.entry) == {"to": "hfs", "url": server.url, "folder": str(folder)}
         result = deploy(planned.entry, new, tmp_path)
         assert (result.ok, result.changed) == (True, True), result.error
-        assert server.leaf() == x509.split_chain(new.fullchain_pem)[0]
+        assert server.leaf() == split_chain(new.fullchain_pem)[0]
 
 
 @pytest.mark.timeout(900)

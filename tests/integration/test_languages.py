@@ -29,7 +29,7 @@ _SEPARATORS: Final = (
     *(" failed. ", " failed: ", " Same for ", " validated ", " installed: ", " written to ", " expired on "),
     *(" was renewed: ", ", next renewal ", " was left out: ", " deferred until ", " is valid until "),
     *(", but it raised ", " cannot be read: ", " cannot be used. ", " cannot be used: ", ", due for renewal "),
-    *(" does not answer: ", " cannot be read by ", " cannot be written: "),
+    *(" does not answer: ", " cannot read ", " cannot be written: "),
 )
 """What stands between the fields of templates."""
 HOSTILE: Final = (f"a b{'a b'.join(_SEPARATORS)}" * 20)[:950]
@@ -159,6 +159,7 @@ def test_a_stored_failure_is_shown_in_any_language(workspace: Workspace) -> None
 
 _COMMANDS: Final = "|".join(sorted({word for command in COMMANDS for word in command.split()}))
 OTHERS: Final = {
+    "values of TXT records, and serial numbers": r"= [\w-]{43}|\b[0-9a-f]{12,16}\b",
     "what is written into a crontab": r"^  (?:# Written by: .*|(?:@reboot|[\d*]).* -m dnsrenew renew .*)$",
     "paths, addresses and references": r"https?://\S+|(?<!\w)/[\w./-]+|env:\w+|\b[a-z]+\.(?:toml|jsonl)\b",
     "commands and options": rf"\bdnsrenew\b(?: (?:{_COMMANDS}|COMMAND|cloudflare))*|(?<![\w-])--?[a-z][a-z-]*",
@@ -169,7 +170,6 @@ OTHERS: Final = {
     "what is quoted": r"\"[^\"]*\"|'[^']*'",
     "challenges, reasons and codes of errors": r"\b(?:dns|http|tls-alpn|dns-persist)-01\b|unspecified|ca-unreachable",
     "codes of checks": r"(?<=⟧\. )[a-z0-9-]+$",
-    "values of TXT records, and serial numbers": r"= [\w-]{43}|\b[0-9a-f]{12,16}\b",
     "units and time zones": r"\bGB\b|\bUTC\b",
 }
 """What is the same in every language."""

@@ -13,7 +13,7 @@ import pytest
 
 from dnsrenew import Event, Renewer
 from dnsrenew.base.events import KINDS
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.renew_stage import Stage, certificates
 from tests.lab.workspace import forget_account
 

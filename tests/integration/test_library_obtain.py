@@ -13,7 +13,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import CA, DnsAccount, Event, PropagationError, RenewalFailed, Route, Secret, TxtRecord, obtain
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.folders import here
 from tests.kit.renew_stage import error_of, leaf, names_in, through
 from tests.lab import Lab

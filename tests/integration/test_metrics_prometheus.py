@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.store import FolderStore

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from tests.lab.workspace import Workspace
 

@@ -13,7 +13,7 @@ import pytest
 from dnsrenew.acme import CAClient
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.dns import wire
 from dnsrenew.dns.recursive import Doh, NoDohAnswer

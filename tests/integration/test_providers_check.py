@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsError, LockedError
 from dnsrenew.store import FolderStore

@@ -13,7 +13,7 @@ import pytest
 
 from dnsrenew import Config, Renewer
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers import invoke
 from tests.kit.clock import RealClock
 from tests.kit.drivers import provider_of, rfc2136_account
@@ -26,7 +26,7 @@ import json, os, pathlib, sys
 from dnsrenew import DnsAccount
 from dnsrenew.drivers import invoke, find_provider
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 action, zone, name, value, ttl = sys.argv[1:]
 options = json.loads((pathlib.Path(__file__).parent / "hook.json").read_text())
 options["tsig_secret"] = os.environ["TSIG_SECRET"]

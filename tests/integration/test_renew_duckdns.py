@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from tests.kit.duckdns import PROVIDERS, DuckDns, DuckDnsZone, add_zone
 from tests.kit.renew_stage import Stage, error_of, names_in

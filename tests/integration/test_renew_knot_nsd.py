@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from dnsrenew.testing import check_driver

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import CAError, ConfigError, DnsRenewError, LockedError, StoreError
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.store import FolderStore
 from tests.kit.load import allowed

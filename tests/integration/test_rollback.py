@@ -11,6 +11,7 @@ import pytest
 
 from dnsrenew import Renewer
 from dnsrenew.config import Config
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from tests.kit import hfs, servers
 from tests.kit.deployments import make_certificate
 from tests.kit.fleet_stage import FleetStage, wait_until
@@ -70,14 +71,20 @@ def test_the_only_version_that_was_revoked_at_the_ca(stage: Stage) -> None:
     assert stage.renewer().status()[0].state == "revoked"
 
 
-def test_a_fleet_rolls_back(workspace: Workspace, address: DatabaseAddress) -> None:  # noqa: F811
+def test_a_fleet_rolls_back(
+    workspace: Workspace,
+    address: DatabaseAddress,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In a database too: the version before is in force, servers are told, and a worker leaves it alone."""
+    monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
     stage = FleetStage(workspace, address)
     stage.add("shop")
     with stage.crew():
         wait_until(lambda: stage.versions().get("shop") == 1, "a certificate")
         wanted = json.dumps({"name": "shop", "domains": ["shop.example.test"], "key": "ecdsa-p384"})
         stage.database.execute("UPDATE dnsrenew_certificate SET wanted = %s::jsonb, due = now()", (wanted,))
+        DueDates(stage.database).scan_soon()
         wait_until(lambda: stage.versions().get("shop") == 2, "the next one")
     assert stage.versions() == {"shop": 2}
     renewer = _renewer(stage)

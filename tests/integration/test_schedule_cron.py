@@ -20,7 +20,7 @@ from tests.lab import Lab
 from tests.lab.settings import to_toml
 
 USERS: Final = ("root", "anna")
-OFF: Final = "no cron daemon runs here"
+OFF: Final = "no cron daemon is running"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_cron_that_does_not_run_is_said_until_it_does(machine: CronMachine, lab:
         ("status --check", "cron renews automatically."),
         ("schedule show", "installed runs daily at"),
         ("schedule install", "already runs automatically"),
-        ("doctor", "found nothing wrong"),
+        ("doctor", "found no problem"),
     ):
         status, said = machine.dnsrenew(user, *command.split())
         assert (status, wanted in said, OFF in said) == (0, True, False), said
@@ -93,7 +93,7 @@ def test_the_runs_of_cron_are_remembered(machine: CronMachine, lab: Lab) -> None
         status, said = machine.dnsrenew("anna", "status", "--check")
         assert (status, "The last scheduled run was 3 days ago" in said) == (1, True), said
         assert "renews automatically." not in said
-    assert "No scheduled run has come since" in machine.dnsrenew("anna", "doctor")[1]
+    assert "No scheduled run has started since" in machine.dnsrenew("anna", "doctor")[1]
     assert machine.dnsrenew("anna", "renew", "--scheduled")[0] == 0
     status, said = machine.dnsrenew("anna", "status", "--check")
     assert (status, "cron renews automatically." in said) == (0, True), said
@@ -200,7 +200,7 @@ def test_an_evening_at_home(machine: CronMachine, lab: Lab) -> None:
     assert started is not None, said
     assert machine.run("root", *started[1].split()).returncode == 0
     wait_until(lambda: "cron renews automatically." in machine.dnsrenew("anna", "status")[1])
-    said = init(("Which domain", "evening.test"), ("Does the account rfc2136", "y"))
+    said = init(("Which domain", "evening.test"), ("Can the account rfc2136", "y"))
     assert OFF not in said, said
     assert machine.run("anna", "crontab", "-l").stdout.count("# BEGIN dnsrenew") == 1
     status, said = machine.dnsrenew("anna", "renew")

@@ -1,6 +1,7 @@
 """The examples of docs/guides/serving.md, run as they are, under constant load across three renewals.
 
-Only host, port and the number of workers differ. The renewals are made by another process, the test.
+Only host, port and the number of workers differ. The renewals are made by another process, the test. `make test` runs
+each example and each server once or twice; what is like another one under load, or in its end, is run by `make soak`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue, issuer
 from tests.kit.deployments import make_certificate
@@ -79,6 +81,8 @@ SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca
 SECONDS = 2.0
 """How long after a new certificate is in the store the old one may be served."""
 STARTED = 20
+RATE = 50.0
+"""New connections a second: hundreds of renewals under more of them are a part of `make soak`."""
 PATIENCE = 60.0
 """Seconds for the start and the end of a server."""
 
@@ -146,17 +150,32 @@ EXAMPLES = {
     "follow_app.py": "Hello from follow",
 }
 
+LIKE_ANOTHER = {
+    "load": {"gunicorn_django", "uvicorn_app.py", "fastapi_app.py", "starlette_app.py", "systemd_app.py"}
+    | {"serve.py", "hypercorn_app.py"},
+    "end": {"gunicorn_flask", "gunicorn_asgi", "mtls_app.py", "hypercorn_conf", "http_server_app.py"},
+}
+"""Examples whose server is run as another example, by what is tested; their other test is in `make test`."""
 
-@pytest.mark.parametrize(("name", "hello"), EXAMPLES.items())
-def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_path: Path) -> None:
+
+def examples(tested: str, names: Iterable[str] = EXAMPLES) -> list[Any]:
+    """Return the parameters of a test of examples: those that are like another one are slow."""
+    slow = LIKE_ANOTHER[tested]
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
+
+
+@pytest.mark.parametrize("name", examples("load"))
+def test_no_handshake_fails_across_three_renewals(name: str, tmp_path: Path) -> None:
     """No handshake fails during three renewals, and every worker serves the last certificate within two seconds."""
     keep(tmp_path)
     with reserve("127.0.0.1") as port, running(tmp_path, name, port.number):
-        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, hello, client=make_certificate(tmp_path))
+        load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, EXAMPLES[name], client=make_certificate(tmp_path))
         load.wait_until_open()
         if name == "mtls_app.py":
             refuses_others(port.number)
-        with load.running(clients=2):
+        if name.startswith("hypercorn"):
+            assert over_http2(tmp_path, port.number) == f"{EXAMPLES[name]} 2"
+        with load.running(2, RATE):
             serial, moment = "", 0.0
             for _ in range(3):
                 serial, moment = keep(tmp_path), time.monotonic()
@@ -164,6 +183,16 @@ def test_no_handshake_fails_across_three_renewals(name: str, hello: str, tmp_pat
             load.wait_for(serial, since=moment + SECONDS, count=STARTED)  # by now no worker has the old one
             assert load.others(serial, since=moment + SECONDS) == []
     assert load.failures == []
+
+
+def over_http2(folder: Path, port: int) -> str:
+    """Return what curl gets with one request, and in which version of HTTP."""
+    root = folder / "root.pem"
+    root.write_text(issuer("Stage CA 1").pem)
+    known = ["--cacert", str(root), "--resolve", f"{DOMAIN}:{port}:127.0.0.1"]
+    command = ["curl", "--silent", "--show-error", "--http2", "--write-out", " %{http_version}", *known]
+    done = subprocess.run([*command, f"https://{DOMAIN}:{port}/"], capture_output=True, text=True, check=False)
+    return done.stdout or done.stderr
 
 
 def refuses_others(port: int) -> None:
@@ -190,7 +219,7 @@ def test_granian_serves_the_files_that_are_deployed(tmp_path: Path) -> None:
     with reserve("127.0.0.1") as port, running(tmp_path, "granian", port.number) as process:
         load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, "Hello from uvicorn")
         load.wait_until_open()
-        with load.running(clients=2):
+        with load.running(2, RATE):
             serial, moment = deploy(), time.monotonic()
             process.send_signal(signal.SIGHUP)
             load.wait_for(serial, since=moment, count=STARTED)
@@ -205,7 +234,7 @@ def test_gunicorn_restarts_its_workers_without_a_gap(tmp_path: Path) -> None:
     with reserve("127.0.0.1") as port, running(tmp_path, "gunicorn_flask", port.number) as process:
         load = TlsLoad(port.number, DOMAIN, issuer("Stage CA 1").pem, "Hello from")
         load.wait_until_open()
-        with load.running(clients=2):
+        with load.running(2, RATE):
             app = tmp_path / "flask_app.py"
             app.write_text(app.read_text().replace("Hello from Flask", "Hello from new code"))
             process.send_signal(signal.SIGHUP)
@@ -216,7 +245,7 @@ def test_gunicorn_restarts_its_workers_without_a_gap(tmp_path: Path) -> None:
     assert load.failures == []
 
 
-@pytest.mark.parametrize("name", ["flask_app.py", "http_server_app.py", "follow_app.py"])
+@pytest.mark.parametrize("name", ["flask_app.py", "http_server_app.py"])
 def test_a_client_that_sends_nothing_holds_up_no_other(name: str, tmp_path: Path) -> None:
     """A connection without a handshake, as every port scanner makes, does not stop a server with threads."""
     keep(tmp_path)
@@ -229,7 +258,7 @@ def test_a_client_that_sends_nothing_holds_up_no_other(name: str, tmp_path: Path
             assert load.get()
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"follow_app.py"}))
+@pytest.mark.parametrize("name", examples("end", sorted(EXAMPLES.keys() - {"follow_app.py"})))
 def test_the_end_by_sigterm_leaves_no_txt_value(name: str, tmp_path: Path) -> None:
     """A server that is ended while it waits for DNS in a renewal removes its TXT value first, in a worker too."""
     keep(tmp_path, age=timedelta(days=61))  # it is due
@@ -270,7 +299,8 @@ def test_processes_that_start_together_obtain_one_certificate(tmp_path: Path) ->
 
 
 def test_every_example_is_run() -> None:
-    """Every file of the guide is run by a test."""
+    """Every file of the guide is run by a test, and by one that is not slow."""
+    assert not LIKE_ANOTHER["load"] & LIKE_ANOTHER["end"]
     run = {name for name in EXAMPLES if name.endswith(".py")} | {"port_80_app.py"}
     run |= {
         word.removesuffix(".py").removeprefix("python:").split(":")[0] + ".py"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import Outcome
-from dnsrenew.challenges.tls_alpn01 import solver
-from dnsrenew.challenges.tls_alpn01.solver import PROTOCOL
+from dnsrenew.challenges import tls_alpn01 as solver
+from dnsrenew.challenges.tls_alpn01 import PROTOCOL
 from tests.kit.fallback_stage import attempt_rows, codes, site
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab.ports import has_ipv6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.invoke import call_add
 from tests.kit.clock import FakeClock

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dnsrenew.base import x509
+from dnsrenew.base.model.spec import split_chain
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine
 
@@ -46,7 +47,7 @@ class AcmeSh:
         """Write a certificate and its settings."""
         name = domains[0]
         chain, key, _ = issue(list(domains), datetime.now(UTC) - timedelta(days=1))
-        leaf, rest = x509.split_chain(chain)
+        leaf, rest = split_chain(chain)
         place = f"home/me/.acme.sh/{folder or f'{name}_ecc'}"
         for file, text in ((f"{name}.cer", leaf), ("ca.cer", rest), ("fullchain.cer", chain), (f"{name}.key", key)):
             self.machine.write(f"{place}/{file}", text if isinstance(text, str) else text.decode())

@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
@@ -130,9 +130,10 @@ def fill_store(root: Path, asked_by: str = "") -> FolderStore:
 
 def _request() -> tuple[str, bytes]:
     from dnsrenew.base import x509
+    from dnsrenew.base.x509 import user_files
 
     key = x509.new_key("ecdsa-p256")
-    return x509.request_to_pem(x509.make_csr(key, list(SPEC.identifiers))), x509.key_to_pem(key)
+    return user_files.request_to_pem(x509.make_csr(key, list(SPEC.identifiers))), x509.key_to_pem(key)
 
 
 def exported(config: Path, file: Path, passphrase: str | None = PASSPHRASE) -> ExportResult:

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.extensions.fleet.database.connection import Database

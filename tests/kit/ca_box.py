@@ -14,7 +14,7 @@ from dnsrenew.acme import CAClient, Order
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, Eab
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError
 from tests.kit.clock import FakeClock
 from tests.lab import AcmeProxy, LabCA, Pebble, PebbleOptions, Request, Response

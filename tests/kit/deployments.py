@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dnsrenew import Certificate
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy.protocol import DeployerContext
 from tests.kit.certificates import issuer
 
@@ -38,7 +39,7 @@ def make_certificate(
         rsa.generate_private_key(65537, 2048) if key == "rsa2048" else ec.generate_private_key(ec.SECP256R1())
     )
     pem = issuer("Stage CA 1").sign(private.public_key(), domains, begin, timedelta(days=days))
-    leaf, chain = x509.split_chain(pem)
+    leaf, chain = split_chain(pem)
     here = folder / f"version-{len(list(folder.iterdir())) if folder.exists() else 0}"
     here.mkdir(parents=True)
     content = {"cert": leaf, "chain": chain, "fullchain": pem, "privkey": x509.key_to_pem(private).decode()}

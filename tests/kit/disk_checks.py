@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import FolderStore, json_files
 from dnsrenew.store.journal import LATEST

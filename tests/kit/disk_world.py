@@ -20,8 +20,8 @@ from unittest import mock
 from dnsrenew.base import threads, x509
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CA, CertificateSpec, Outcome, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.config import Config
 from dnsrenew.renewal import renewal_info
 from dnsrenew.renewer import Renewer

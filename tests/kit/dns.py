@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.names import base_domain, is_ip, relative
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord

@@ -9,7 +9,7 @@ from typing import Any
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import DnsView, Target
 from tests.lab import Lab, Query
 

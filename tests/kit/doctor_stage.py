@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import Behaviour

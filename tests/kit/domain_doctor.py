@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew.base.model import Check, Resolver
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts

@@ -23,9 +23,9 @@ from functools import partial
 from typing import Any, Final
 
 import dnsrenew.acme.client
-import dnsrenew.base.http.client
+import dnsrenew.base.http
 import dnsrenew.base.x509  # loaded here once, and not in each process
-import dnsrenew.challenges.dns01.leftovers
+import dnsrenew.challenges.leftovers
 import dnsrenew.cli.renew
 import dnsrenew.renewal.renew
 import dnsrenew.renewal.services

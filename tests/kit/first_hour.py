@@ -67,12 +67,14 @@ class Reader:
 
     :ivar folder: the home directory.
     :ivar pasted: the text to paste, by the file's name.
+    :ivar language: the locale.
     """
 
     lab: Lab
     duck: DuckDns
     folder: Path
     pasted: dict[str, str] = field(default_factory=dict)
+    language: str = "C.UTF-8"
 
     def __post_init__(self) -> None:
         """Make the home directory and the programs."""
@@ -104,7 +106,7 @@ class Reader:
             "HOME": str(self.folder),
             "PATH": f"{self._bin}:{system}",
             "PASTED": str(self._paste),
-            "LANG": "C.UTF-8",
+            "LANG": self.language,
             "TZ": "UTC",
             "TERM": "xterm-256color",
             "SSL_CERT_FILE": str(self.folder / ".roots.pem"),

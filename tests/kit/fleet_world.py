@@ -29,9 +29,9 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.config.fleet import FleetSettings
+from dnsrenew.config.extension_tables import FleetSettings
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database import connection as new_connection

@@ -15,15 +15,16 @@ from typing import Any, Final, NamedTuple
 from unittest import mock
 from xml.etree.ElementTree import Element
 
-from dnsrenew.acme.ari import parse_window
+from dnsrenew.acme.client import parse_window
 from dnsrenew.acme.problems import Problems
 from dnsrenew.acme.resources import links, one_line, parse_authorization, parse_order
 from dnsrenew.base import x509
-from dnsrenew.base.checks.caa import parse_issuer, parse_methods
+from dnsrenew.base.checks import parse_issuer, parse_methods
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.found import RunningProgram
 from dnsrenew.base.http import Response, date_of, retry_after
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.x509 import user_files
 from dnsrenew.config import Config
 from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.recursive import system_servers
@@ -40,7 +41,7 @@ from dnsrenew.schedule.machine import Machine
 from dnsrenew.store import FolderStore, Meta, State
 from dnsrenew.store.journal import JournalPage
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.ledger import LedgerState
 from tests.kit.acme_sh_folder import AcmeSh
 from tests.kit.clock import START
 from tests.kit.config_files import GOOD
@@ -571,33 +572,35 @@ def _keys() -> dict[str, Foreign]:
     chain, key_pem = _PAIR[0], _PAIR[1]
     key = x509.key_from_pem(key_pem)
     rsa = x509.key_to_pem(rsa_key())
-    request = x509.request_to_pem(x509.make_csr(key, ["a.test"]))
-    pfx = tuple(x509.to_pkcs12(chain, key_pem, password=word, alias="a", legacy=False) for word in ("", "x"))
+    request = user_files.request_to_pem(x509.make_csr(key, ["a.test"]))
+    pfx = tuple(user_files.to_pkcs12(chain, key_pem, password=word, alias="a", legacy=False) for word in ("", "x"))
 
     def holds(data: bytes) -> None:
         for word in ("", "x"):
-            x509.pkcs12_holds(data, word, chain, key_pem)
-            x509.pkcs12_leaf(data, word)
+            user_files.pkcs12_holds(data, word, chain, key_pem)
+            user_files.pkcs12_leaf(data, word)
 
     def given(data: bytes) -> None:
-        if x509.has_both(data):
-            x509.key_from_file(data)
-        x509.chain_from_file(data, key, SPEC.identifiers, START + timedelta(days=2))
+        if user_files.has_both(data):
+            user_files.key_from_file(data)
+        user_files.chain_from_file(data, key, SPEC.identifiers, START + timedelta(days=2))
 
     def pool(data: bytes) -> None:
-        x509.CertificatePool(data.decode("ascii", "replace")).chain_of(key)
+        user_files.CertificatePool(data.decode("ascii", "replace")).chain_of(key)
 
     der = x509.to_der(chain)
     texts = (chain.encode(), chain.encode() + key_pem)
     return {
-        "x509: key": Foreign((key_pem, rsa), x509.key_from_file, (ConfigError,)),
+        "x509: key": Foreign((key_pem, rsa), user_files.key_from_file, (ConfigError,)),
         "x509: key of ours": Foreign((key_pem,), x509.key_from_pem, (ValueError,)),
         "x509: JWK": Foreign((_jwk(rsa),), _read_jwk, (ValueError,), ANSWER),
         "x509: given files": Foreign((*texts, der), given, (CAError, ConfigError)),
         "x509: pool": Foreign(texts, pool),
         "x509: facts": Foreign(texts, x509.read_certificate, (ValueError,)),
         "x509: request": Foreign(
-            (request.encode(),), lambda data: x509.read_request(data.decode("ascii", "replace"), key), (ValueError,)
+            (request.encode(),),
+            lambda data: user_files.read_request(data.decode("ascii", "replace"), key),
+            (ValueError,),
         ),
         "x509: PKCS#12": Foreign(pfx, holds),
     }

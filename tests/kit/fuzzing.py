@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -115,6 +116,10 @@ def bounded(examples: int) -> Callable[[Any], Any]:
     """Limit a test to this number of examples, the same in every run."""
     quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.large_base_example]
     return settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=quiet)
+
+
+thinned = pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)], ids=["each-fifth", "all"])
+"""Of many cases in a row, each fifth; all of them are slow. Each field then gets a few oddities, and not the same."""
 
 
 def dumped(value: Any) -> bytes:

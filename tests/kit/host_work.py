@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from unittest import mock
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.testing.box.order_server import BoxValidation

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dnsrenew.base.http import third_party
+from dnsrenew.base.http import connections
 from dnsrenew.extensions.hosts.lexicon import child, patches
 
 
@@ -49,7 +49,7 @@ def redirect(url: str) -> None:
 
 def bound(limit: int) -> None:
     """Let answers have at most this number of bytes."""
-    vars(third_party)["MOST"] = limit
+    vars(connections)["MOST"] = limit
 
 
 def refuse_silently() -> None:

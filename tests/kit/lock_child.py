@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from tests.kit.postgres import DatabaseAddress

@@ -17,8 +17,8 @@ from typing import Final
 from unittest import mock
 
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.renewer import Renewer

@@ -10,8 +10,8 @@ from unittest import mock
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Resolver
-from dnsrenew.challenges.http01 import solver as http01
-from dnsrenew.challenges.http01.server import TokenResponse
+from dnsrenew.challenges import http01
+from dnsrenew.challenges.http01_server import TokenResponse
 from dnsrenew.config import Config
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.errors import ChallengeError
@@ -66,7 +66,7 @@ def in_memory(servers: Iterable[AcmeServer], dns: MemoryDns, ports: Ports | None
         mock.patch("dnsrenew.renewal.services.HttpClient", return_value=internet),
         mock.patch("dnsrenew.renewal.services.DnsView", return_value=dns),
         mock.patch("dnsrenew.extensions.doctor.after_failure.explain"),  # it looks at the real network
-        mock.patch.object(http01, "Http01", lambda view=None, responses=None: real(view, listeners, responses)),
+        mock.patch.object(http01, "Http01", lambda resources=None: real(resources, listeners)),
     ):
         yield
 

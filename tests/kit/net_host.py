@@ -23,7 +23,7 @@ from typing import Any, Final
 import dnsrenew.base.users  # noqa: F401  # a user without rights may not read it later
 from dnsrenew.base.model import CA, CertificateSpec, Propagation, Resolver, Route
 from dnsrenew.base.names import base_domain
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import TABLE

@@ -40,7 +40,7 @@ WRONG: Final = "WRONG"
 _ZONE: Final = "faults.test"
 
 SHORT: Final = {
-    "dnsrenew.base.http.client.TIMEOUT": (_PATIENCE, _PATIENCE),
+    "dnsrenew.base.http.TIMEOUT": (_PATIENCE, _PATIENCE),
     "dnsrenew.drivers.host_api.MAX_BYTES": 1 << 20,
     "dnsrenew.extensions.hosts.lexicon.process.BOOT": booting("bound", 1 << 20),
     "dnsrenew.drivers.rfc2136.CONNECT_SECONDS": _PATIENCE,

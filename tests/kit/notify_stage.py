@@ -15,7 +15,7 @@ from dnsrenew.base.model import CA, CertificateSpec, Route
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.testing.box.dns_host import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,3 +35,23 @@ def address(postgres: Postgres) -> Iterator[DatabaseAddress]:
     address = postgres.new_database()
     yield address
     postgres.drop(address)
+
+
+@pytest.fixture
+def fleet_address(postgres: Postgres) -> Iterator[DatabaseAddress]:
+    """A new database with the tables of a fleet, copied from one of this worker; it is removed at the end."""
+    address = postgres.new_database(_with_tables(postgres))
+    yield address
+    postgres.drop(address)
+
+
+@functools.cache
+def _with_tables(postgres: Postgres) -> DatabaseAddress:
+    from dnsrenew.extensions.fleet.database.connection import Database
+    from dnsrenew.extensions.fleet.database.schema import initialize
+    from dnsrenew.extensions.fleet.database.seal import Seals
+
+    address = postgres.new_database()
+    with contextlib.closing(Database(address)) as database:
+        initialize(database, Seals([]))
+    return address

@@ -211,7 +211,7 @@ def home(folder: Path, wan: str = WAN, *, upnp: bool = True, helper: bool = True
 
 
 def _look(settings: dict[str, Any]) -> None:
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.extensions.doctor.facts import Facts
     from dnsrenew.extensions.doctor.router.outside import by_source
@@ -237,7 +237,7 @@ def _look(settings: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.extensions.doctor.router.probe_server import serve
 
     serve(Context(), ":8090", lambda _: None)

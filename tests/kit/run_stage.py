@@ -14,14 +14,13 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.solver import Dns01
-from dnsrenew.challenges.dns_account01.solver import DnsAccount01
-from dnsrenew.challenges.dns_persist01.solver import DnsPersist01
-from dnsrenew.challenges.http01.server import HttpListeners
-from dnsrenew.challenges.http01.solver import Http01
+from dnsrenew.challenges.dns01 import Dns01, DnsAccount01
+from dnsrenew.challenges.dns_persist01 import DnsPersist01
+from dnsrenew.challenges.http01 import Http01
+from dnsrenew.challenges.http01_server import HttpListeners
 from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
@@ -174,7 +173,7 @@ class RunStage:
         }
         dns = cast("DnsView", self.dns)
         resources = SolverResources(dns, accounts, providers, ZoneLocks(self.store), self.store.journal)
-        http01 = Http01(dns, cast("HttpListeners", self.ports))
+        http01 = Http01(resources, cast("HttpListeners", self.ports))
         persist = DnsPersist01(replace(resources, dry_run=bool(options.get("dry_run"))))
         by_account = DnsAccount01(resources)
         solvers = Solvers(

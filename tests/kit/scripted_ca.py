@@ -14,7 +14,7 @@ from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CA, Profile
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.testing.box.resources import IssuedCertificate
 from tests.kit.acme_server import AcmeServer, nothing

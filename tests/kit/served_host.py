@@ -10,8 +10,8 @@ from pathlib import Path
 from dnsrenew import Event, Outcome, Renewer
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.app import AppResponses
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.serving.follower import CertificateSource
 from dnsrenew.serving.served import Served
 from dnsrenew.store import FolderStore

@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData, split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.store import AtomicFiles, FolderStore, State, Store
 from dnsrenew.store.pending_orders import PendingOrder
@@ -138,7 +138,7 @@ def assert_whole(store: Store, serials: set[int]) -> State:
     number = int(certificate.serial, 16)
     assert number in serials
     chain, key, facts = issue(number)
-    leaf, rest = x509.split_chain(chain)
+    leaf, rest = split_chain(chain)
     assert certificate.fullchain_pem == chain
     assert certificate.private_key_pem.encode() == key
     if certificate.certificate_path is not None and certificate.chain_path is not None:

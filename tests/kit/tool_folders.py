@@ -14,7 +14,8 @@ from josepy.jwk import JWKRSA
 
 from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
 from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.store import FolderStore
@@ -112,7 +113,7 @@ class OldMachine:
         folder, archive = self.letsencrypt / "live" / name, self.letsencrypt / "archive" / name
         folder.mkdir(parents=True)
         archive.mkdir(parents=True)
-        leaf, rest = x509.split_chain(chain)
+        leaf, rest = split_chain(chain)
         files = {"cert": leaf.encode(), "chain": rest.encode(), "fullchain": chain.encode(), "privkey": key}
         for file, data in files.items():
             (archive / f"{file}1.pem").write_bytes(data)
@@ -145,7 +146,7 @@ class OldMachine:
         chain, key, _ = issue(list(domains), datetime.now(UTC) - age)
         folder, name = self.lego / "certificates", domains[0].replace("*", "_")
         folder.mkdir(parents=True, exist_ok=True)
-        leaf, rest = x509.split_chain(chain)
+        leaf, rest = split_chain(chain)
         (folder / f"{name}.crt").write_text(chain if bundle else leaf)
         (folder / f"{name}.issuer.crt").write_text(rest)
         (folder / f"{name}.key").write_bytes(key)

@@ -14,7 +14,7 @@ from typing import Final
 from unittest import mock
 
 from dnsrenew.base.model import CA, CertificateSpec, Outcome, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.renewer import Renewer
 from dnsrenew.testing import InMemoryDriver

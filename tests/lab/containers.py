@@ -1,7 +1,8 @@
 """Podman and Docker, with folders of their own, and the image of the Containerfile, built as `make image` does.
 
 No registry is needed: the base of the image has Debian's Python, and what is installed into it comes from a folder.
-Both, and the image, are made once and kept in `build/`. Only root can start the engines.
+Both, and the image, are made once and kept in `build/`; containers get the code of this checkout over that of the
+image (:data:`CODE`), which is older. Only root can start the engines.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 ENGINES: Final = ("podman", "docker")
 IMAGE: Final = "localhost/dnsrenew"
 BASE: Final = "localhost/base"
+CODE: Final = (
+    *(f"--volume={CHECKOUT / each}:/checkout/{each}:ro" for each in ("dnsrenew", "providers")),
+    "--env=PYTHONPATH=/checkout",
+)
+"""Options of a container with the code of this checkout."""
 _PATIENCE: Final = 120.0
 _PACKAGES: Final = "python3,python3-venv,ca-certificates"
 _LOCK: Final = ".ci/image.lock"
@@ -89,6 +95,10 @@ class Engine:
         assert done.returncode == 0, (arguments, done.stdout)
         return done.stdout.strip()
 
+    def load_image(self) -> None:
+        """Load the image, which is made if it is not there."""
+        self.good("load", "--quiet", "--input", str(image_archive()))
+
     def inspect(self, container: str) -> Any:
         """Return what the engine knows of a container."""
         return json.loads(self.good("container", "inspect", container))[0]
@@ -96,10 +106,10 @@ class Engine:
 
 @contextmanager
 def running_engine(name: str) -> Iterator[Engine]:
-    """Run an engine that has the image and its base; skip where it cannot run."""
+    """Run an engine that has the base of the image; skip where it cannot run."""
     if why := why_not():
         pytest.skip(f"{name} was left out: {why}")
-    base, image = base_archive(), image_archive()
+    base = base_archive()
     with _folder() as folder:
         engine = Engine(name, folder / "engine.sock")
         process = _podman(folder, engine.socket) if name == "podman" else _docker(folder, engine.socket)
@@ -110,7 +120,6 @@ def running_engine(name: str) -> Iterator[Engine]:
             except ServerFailedError as error:
                 pytest.skip(f"{name} was left out: it does not start here: {str(error).splitlines()[-1]}")
             engine.good("import", str(base), BASE)
-            engine.good("load", "--quiet", "--input", str(image))
             yield engine
             for each in engine.good("ps", "--all", "--quiet").split():
                 engine.run("rm", "--force", "--volumes", each)
@@ -183,19 +192,23 @@ def base_archive() -> Path:
 
 
 def image_archive() -> Path:
-    """Return the image, as `podman save` writes it, with the code of this checkout."""
+    """Return the image, as `podman save` writes it; its code may be older than that of this checkout."""
+    parts = [(CHECKOUT / name).read_bytes() for name in ("Containerfile", "pyproject.toml", _LOCK)]
+    return made("image", [_PACKAGES, *parts], _make_image)
+
+
+def _make_image(target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="dnsrenew-image-") as text:
         context = Path(text)
         (context / ".ci").mkdir()
         for name in ("Containerfile", _LOCK):
             shutil.copy(CHECKOUT / name, context / name)
         _pip("wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={context / 'dist'}", str(CHECKOUT))
-        parts = [path.read_bytes() for path in (context / "Containerfile", context / _LOCK, *context.glob("dist/*"))]
-        return made("image", [_PACKAGES, *parts], partial(_build, context=context))
+        _build(target, context)
 
 
 def _build(target: Path, context: Path) -> None:
-    wheels = made("wheels", [_PACKAGES, (context / _LOCK).read_bytes()], _download)
+    wheels = made("wheels", [_PACKAGES, (CHECKOUT / _LOCK).read_bytes()], _download)
     pip = context / "pip.conf"
     pip.write_text("[install]\nno-index = true\nfind-links = /wheels\n")
     with _folder() as folder:

@@ -41,7 +41,7 @@ DAY = timedelta(days=1)
 def _no_second_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A renewal waits before the second try of a validation that failed: 15 seconds, and for the caches of the CA."""
     monkeypatch.setattr("dnsrenew.renewal.planner.SETTLE_AGAIN", 0.0)
-    monkeypatch.setattr("dnsrenew.challenges.dns01.solver.LONGEST_CACHING", 0)
+    monkeypatch.setattr("dnsrenew.challenges.dns01.LONGEST_CACHING", 0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import single_certificate
 from dnsrenew.drivers import parse_provider

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.x509.sealing import SealedWriter
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
 from tests.kit.fallback_stage import codes, problem, second_ca
 from tests.kit.memory_lab import MemoryStage

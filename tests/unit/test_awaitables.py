@@ -15,7 +15,7 @@ import pytest
 import trio
 
 import dnsrenew
-from dnsrenew.base import awaiting
+from dnsrenew.base import threads
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.testing import AcmeBox, acme_box
 from tests.kit.load import allowed
@@ -67,7 +67,7 @@ def to_the_wait(box: AcmeBox, driver: Waiting) -> dict[str, Any]:
 
 async def sleep(seconds: float) -> None:
     """Sleep in the loop that runs."""
-    if awaiting._running_trio() is None:
+    if threads._running_trio() is None:
         await asyncio.sleep(seconds)
     else:
         await trio.sleep(seconds)
@@ -290,11 +290,11 @@ def test_a_second_cancel_waits_too(box: AcmeBox) -> None:
 
 def test_a_call_that_does_not_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that ignores its cancel, such as a DNS host's library, is waited for some seconds only."""
-    monkeypatch.setattr(awaiting, "PATIENCE", 0.1)
+    monkeypatch.setattr(threads, "PATIENCE", 0.1)
     go_on, cancel = threading.Event(), threading.Event()
 
     async def main() -> None:
-        task = asyncio.ensure_future(awaiting.call(lambda: go_on.wait(60), cancel))
+        task = asyncio.ensure_future(threads.call(lambda: go_on.wait(60), cancel))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -233,7 +233,7 @@ def test_where_nothing_has_failed_no_secret_is_read(
     store = FolderStore(tmp_path)
     read: list[Path] = []
     keep(store, 1)
-    monkeypatch.setattr("dnsrenew.base.secrets.sources.from_file", read.append)
+    monkeypatch.setattr("dnsrenew.base.secrets.from_file", read.append)
     (token := tmp_path / "token").write_text("t0ken")
     dns = dnsrenew.DnsAccount("rfc2136", server="127.0.0.1:1", tsig_secret=dnsrenew.Secret.file(token))
     ca = dnsrenew.CA(DIRECTORY, name="lab")

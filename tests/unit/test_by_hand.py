@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from dnsrenew import Certificate, Config, Deployment, Event, Renewer
 from dnsrenew.base import x509
 from dnsrenew.base.model import CA, CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import CAError, ConfigError, LockedError, StoreError
 from dnsrenew.operations import by_hand
 from dnsrenew.renewal.due import is_poll_due
@@ -351,7 +352,7 @@ def wrong() -> dict[str, tuple[str, bytes]]:
     shut = pkcs12.serialize_key_and_certificates(
         b"x", KEY, certificates(good)[0], None, serialization.BestAvailableEncryption(b"x")
     )
-    csr = x509.request_to_pem(x509.make_csr(KEY, NAMES)).encode()
+    csr = user_files.request_to_pem(x509.make_csr(KEY, NAMES)).encode()
     return {
         "another key": ("key", signed(x509.new_key("ecdsa-p256").public_key())),
         "other names": ("names", signed(names=["other.test"])),

@@ -11,8 +11,8 @@ import pytest
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.transport import Directory, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import LockedError
 from dnsrenew.store import FolderStore
 from dnsrenew.store.accounts import StoredAccount

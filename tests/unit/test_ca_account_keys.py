@@ -4,10 +4,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from josepy.jwa import ES256, ES384, RS256, JWASignature
 
-from dnsrenew.acme.account_store import signer_of, with_thumbprint
+from dnsrenew.acme.account_keys import signer_of, with_thumbprint
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
+from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
 from dnsrenew.errors import StoreError
 
 

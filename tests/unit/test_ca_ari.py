@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.acme.ari import cert_id, clamp, parse_window
+from dnsrenew.acme.client import cert_id, clamp, parse_window
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 AUTHORITY = bytes.fromhex("69885B6B87464041E1B37B847BA0AE2CDE01C8D4")

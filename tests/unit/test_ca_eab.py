@@ -10,7 +10,7 @@ from dnsrenew.acme import account
 from dnsrenew.acme.account import binding
 from dnsrenew.acme.problems import Problems
 from dnsrenew.base.model import Eab, mac_key_fault
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.errors import CAError, Cancelled
 from tests.kit.scripted_ca import KEY

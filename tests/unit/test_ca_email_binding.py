@@ -14,7 +14,7 @@ import pytest
 from dnsrenew.acme.account import fetch
 from dnsrenew.acme.problems import Problems
 from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.clock import FakeClock

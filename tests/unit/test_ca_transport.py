@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 from acme.jws import JWS
 
-from dnsrenew.acme.account_store import signer_of
+from dnsrenew.acme.account_keys import signer_of
 from dnsrenew.acme.transport import WIDTH, Transport, _nonce
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
-from dnsrenew.base.http.failures import FailureKind
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.http.connections import FailureKind
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError, Cancelled
 from tests.kit.clock import FakeClock
 

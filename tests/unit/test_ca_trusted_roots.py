@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from dnsrenew.acme import transport
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from tests.kit.clock import START
 
 Named = tuple[str, x509.PrivateKey]

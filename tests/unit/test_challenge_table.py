@@ -10,14 +10,14 @@ import pytest
 
 import dnsrenew
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.http01 import server
-from dnsrenew.challenges.tls_alpn01 import solver
+from dnsrenew.challenges import http01_server as server
+from dnsrenew.challenges import tls_alpn01 as solver
 from dnsrenew.config.routes import NAMES
 from dnsrenew.extensions.doctor import facts
 
 PACKAGE = Path(dnsrenew.__file__).parent
 FREE = ("challenges/", "extensions/setup/", "testing/", "base/translation/")
-"""Each type's own folder; what writes configurations; stand-ins for a CA; texts in other languages."""
+"""The types' own folder; what writes configurations; stand-ins for a CA; texts in other languages."""
 EXCEPTIONS = {
     "base/model/spec.py": "the type of a route, for type checkers",
     "config/certificates.py": "the default route",

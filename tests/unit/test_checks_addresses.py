@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.base.checks.addresses import is_local, judge
+from dnsrenew.base.checks import is_local, judge_addresses
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01 import solver
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges import http01 as solver
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError
 from dnsrenew.renewal.planner import Selection, describe_error
@@ -25,7 +25,7 @@ DNS = Route("dns-01", dns="a", ca="one")
 
 def test_a_name_without_addresses_is_certain() -> None:
     """A name without addresses is bad, because no CA can connect to it."""
-    verdict = judge(NAME, [], [PRIVATE])
+    verdict = judge_addresses(NAME, [], [PRIVATE])
     assert verdict.result == "bad"
     assert "no A or AAAA" in verdict.summary
     assert NAME in verdict.fix
@@ -33,7 +33,7 @@ def test_a_name_without_addresses_is_certain() -> None:
 
 def test_a_name_that_leads_here_is_well() -> None:
     """A name is fine if all its addresses are those of this machine."""
-    verdict = judge(NAME, [PUBLIC, "2003:db8::7"], [PUBLIC, "2003:db8::7", PRIVATE])
+    verdict = judge_addresses(NAME, [PUBLIC, "2003:db8::7"], [PUBLIC, "2003:db8::7", PRIVATE])
     assert (verdict.result, verdict.fix) == ("ok", "")
     assert verdict.evidence["addresses"] == {"A": [PUBLIC], "AAAA": ["2003:db8::7"]}
     assert verdict.evidence["ours"] == {"A": [PUBLIC, PRIVATE], "AAAA": ["2003:db8::7"]}
@@ -56,14 +56,14 @@ def test_another_address_than_ours_is_certainly_wrong_if_we_have_a_public_one(
 
     A wrong A record does not matter beside a good AAAA record.
     """
-    verdict = judge(NAME, found, ours, router=router, blocks=INBOUND)
+    verdict = judge_addresses(NAME, found, ours, router=router, blocks=INBOUND)
     assert (verdict.code, verdict.result) == ("address", "bad")
     assert verdict.blocks == (INBOUND if blocks else ())
 
 
 def test_the_routers_address_is_ours() -> None:
     """The router's public address counts as one of this machine."""
-    assert judge(NAME, [ROUTER], [PRIVATE], router=[ROUTER]).result == "ok"
+    assert judge_addresses(NAME, [ROUTER], [PRIVATE], router=[ROUTER]).result == "ok"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_routers_address_is_ours() -> None:
 )
 def test_a_proxy_or_another_host_may_answer(found: list[str], how: dict[str, str], said: str) -> None:
     """The result is unknown if a proxy or another host may answer, even if this machine has a public address."""
-    verdict = judge(NAME, found, [PUBLIC], proxy=how.get("proxy"), blocks=INBOUND)
+    verdict = judge_addresses(NAME, found, [PUBLIC], proxy=how.get("proxy"), blocks=INBOUND)
     assert (verdict.result, verdict.blocks) == ("unknown", INBOUND)
     assert said in verdict.summary
 
@@ -98,14 +98,14 @@ def test_what_is_local(address: str, is_ours: bool) -> None:
     [
         ([PUBLIC, "2003:db8::1"], [PUBLIC], "AAAA record of x.test points to 2003:db8::1", "Correct the AAAA record"),
         ([ROUTER], [PRIVATE], "A record of x.test points to 8.8.8.8", "If 8.8.8.8 is your router, forward its port 80"),
-        ([ROUTER], [], "has no such address", "Correct the A record"),
+        ([ROUTER], [], "has no address of that kind", "Correct the A record"),
     ],
 )
 def test_an_address_that_is_not_ours_is_likely_the_reason(
     found: list[str], ours: list[str], said: str, fix: str
 ) -> None:
     """A foreign address is unknown, not wrong: a router may forward it. IPv6 is judged first, as CAs prefer it."""
-    verdict = judge(NAME, found, ours)
+    verdict = judge_addresses(NAME, found, ours)
     assert verdict.result == "unknown"
     assert said in verdict.summary
     assert verdict.fix.startswith(fix)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks import caa
-from dnsrenew.base.checks.caa import Issuer, parse_issuer, parse_methods
+from dnsrenew.base import checks as caa
+from dnsrenew.base.checks import Issuer, parse_issuer, parse_methods
 from dnsrenew.base.model import Route
 from dnsrenew.renewal.policy import NextAction, next_action
 
@@ -318,8 +318,7 @@ def test_the_text_of_each_denial() -> None:
         (0, "issue", "le.test; validationmethods=")
     )
     assert text((0, "issue", "le.test; accounturi=x")) == (
-        "The CAA records at example.com allow le.test to issue for www.example.com only for another "
-        "account than this one. "
+        "The CAA records at example.com allow le.test to issue for www.example.com, but only to a different account. "
         f'Add this record at the DNS host of example.com: example.com. CAA 0 issue "le.test; accounturi={ACCOUNT}"'
     )
     assert text((0, "issue", "le.test; validationmethods=http-01,x-01")).startswith(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import OPEN_SECONDS, CircuitBreaker
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import OPEN_SECONDS, CircuitBreaker
 from dnsrenew.errors import ProviderError
 from tests.kit.clock import FakeClock
 

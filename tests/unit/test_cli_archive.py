@@ -94,7 +94,9 @@ def test_secrets_that_are_in_no_file(folder: Path, tmp_path: Path, capsys: Captu
     restored = found(capsys.readouterr().out)
     assert restored == [{**each, "file": str(target)} for each in exported]
     assert main(["restore", "../a.dr", *options[1:], "--config", str(tmp_path / "x/dnsrenew.toml")]) == 0
-    assert "Make env:DESEC_TOKEN available here: dns.a.auth_token in" in " ".join(capsys.readouterr().out.split())
+    assert "Make env:DESEC_TOKEN available on this machine: dns.a.auth_token in" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_standard_output(folder: Path, tmp_path: Path) -> None:
@@ -126,12 +128,12 @@ def test_standard_output_that_is_full(folder: Path) -> None:
     [
         ("export - --json", "- cannot be combined with --json"),
         ("export x --passphrase-file y", "--passphrase-file needs --secrets"),
-        ("export x --secrets", "a passphrase is needed, and there is no terminal"),
+        ("export x --secrets", "a passphrase is needed, but there is no terminal"),
         ("export x --secrets --passphrase-file nothing", "nothing cannot be read"),
         ("export x --secrets --passphrase-file short.secret", "fewer than 8 characters"),
         ("export", "missing argument FILE"),
         ("restore a.tgz --config new/x.toml --passphrase-file short.secret", "a.tgz is not sealed"),
-        ("restore a.dr --config new/x.toml", "a passphrase is needed, and there is no terminal"),
+        ("restore a.dr --config new/x.toml", "a passphrase is needed, but there is no terminal"),
     ],
 )
 def test_wrong_usage(folder: Path, capsys: Captured, line: str, said: str) -> None:
@@ -154,8 +156,8 @@ def test_a_restore_without_a_place_uses_the_default(
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("dnsrenew.config.locate.SYSTEM_STORE", str(tmp_path / "nowhere-store"))
+    monkeypatch.setattr("dnsrenew.config.sources.SYSTEM_FOLDER", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("dnsrenew.config.sources.SYSTEM_STORE", str(tmp_path / "nowhere-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "var"))
     capsys.readouterr()

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.challenges.dns01.leftovers import CleanupResult
+from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import main
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal

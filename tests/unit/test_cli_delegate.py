@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns_persist01.texts import OTHER_FORM
+from dnsrenew.challenges.texts import PERSIST_OTHER_FORM
 from dnsrenew.cli import main
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.commands.delegate import record_lines
@@ -204,7 +204,9 @@ CHECK = PersistCheck(
     soon=False,
     reason=None,
 )
-REFUSED = replace(CHECK, reason=OTHER_FORM.format(), seen=("ca.test; accounturi=x",), alias="x.far.test", until=None)
+REFUSED = replace(
+    CHECK, reason=PERSIST_OTHER_FORM.format(), seen=("ca.test; accounturi=x",), alias="x.far.test", until=None
+)
 
 
 ACCEPTED = ["✓ _validation-persist.x.test: the CA lab would accept the TXT record there"]

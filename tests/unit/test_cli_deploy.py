@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509 as crypto
 
 from dnsrenew.base import x509
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
 from dnsrenew.deploy import verify
@@ -146,7 +146,8 @@ def test_only_failures_with_q(kept: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_what_has_nothing_to_deploy_is_said(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A named certificate without deployments is reported. It is not a failure."""
     assert main(["deploy", "shop"]) == 0
-    assert capsys.readouterr().out == f"Nothing to deploy for shop: {kept}/dnsrenew.toml has no deploy there.\n"
+    said = f"Nothing to deploy for shop: its [[certificate]] in {kept}/dnsrenew.toml names no server. Add one there"
+    assert capsys.readouterr().out == f'{said}, such as:\ndeploy = [{{ to = "hfs" }}]\n'
     Path(f"{kept}-gone").mkdir()
     assert main(["deploy"]) == 0
     assert "shop" not in capsys.readouterr().out

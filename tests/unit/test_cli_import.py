@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from tests.kit.tool_folders import OldMachine, rsa_key
 
 
@@ -69,6 +69,16 @@ def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> N
     assert "example.test.conf:10" in "".join(shown.err.split())
     assert run(machine, "--quiet") == 0
     assert capsys.readouterr().out == ""
+
+
+def test_settings_alone_are_no_success(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """An HFS without a certificate brings its settings alone: that has no tick, and the first step is the dialogue."""
+    folder = machine.write("home/me/.hfs/config.yaml", "port: 8080\nhttps_port: 443\nacme_domain: a.test\n").parent
+    assert main(["import", str(folder), "--from", "hfs", "--config", str(machine.target)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("! HFS")
+    assert f" 1. Only an open port 80 renews a.test. If it is closed, delete {machine.target} and run " in shown
+    assert f"dnsrenew init --config {machine.target}" in shown
 
 
 def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,9 +163,9 @@ def test_not_in_a_folder_that_others_can_change(
     """If others can change the current folder, as with `sudo` in a user's home, the system folder is used."""
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     system = tmp_path / "system"
-    monkeypatch.setattr(locate, "SYSTEM_FOLDER", str(system))
-    monkeypatch.setattr(locate, "SYSTEM_STORE", str(system / "state"))
-    monkeypatch.setattr(locate, "user_folder", lambda _: str(system))
+    monkeypatch.setattr(sources, "SYSTEM_FOLDER", str(system))
+    monkeypatch.setattr(sources, "SYSTEM_STORE", str(system / "state"))
+    monkeypatch.setattr(sources, "user_folder", lambda _: str(system))
     machine.home.chmod(0o777)
     assert main(["import", str(machine.letsencrypt), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["written"] == [str(system / "dnsrenew.toml")]

@@ -176,6 +176,25 @@ def test_an_order_that_is_taken_up_is_reported(monkeypatch: pytest.MonkeyPatch) 
     assert "requesting the certificate from lab" in stage.shown[-1]
 
 
+def test_what_is_waited_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the CA issues, a deployment runs or the value of a test is removed, that is what the line says."""
+    stage = DisplayStage(monkeypatch)
+    stage.script.begin()
+    for kind, data, activity in (
+        ("order-finalized", {}, "waiting for lab to issue the certificate"),
+        ("txt-removed", {"records": stage.script.records}, "waiting for lab to issue the certificate"),
+        ("certificate-stored", {}, "finishing"),
+        ("deploy-started", {"to": "hfs", "target": "http://127.0.0.1"}, "deploying to hfs http://127.0.0.1"),
+    ):
+        stage.script.say(kind, **data)
+        stage.progress.tick()
+        assert stage.shown[-1] == f"  … {activity}"
+    test = DisplayStage(monkeypatch)  # of a DNS account: there is no CA
+    test.script.say("txt-written", records=stage.script.records)
+    test.script.say("dns-visible", seconds=0.5)
+    assert test.shown[-1] == "  … removing the test value"
+
+
 def test_a_time_is_never_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a narrow window the time moves to the next line together with the last word."""
     stage = DisplayStage(monkeypatch, 40)

@@ -12,12 +12,12 @@ from typing import Any
 import apprise
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.watch import config_check as notify_check
 from dnsrenew.store import FolderStore
@@ -82,11 +82,11 @@ def test_a_test_message_goes_to_every_address(
     write(here, table(to(receiver.address, receiver.address), f'heartbeat = "literal:{receiver.url}/beat"'))
     assert main(["notify", "test"]) == 0
     assert receiver.titles == ["dnsrenew: test message"] * 2
-    assert receiver.messages[0]["message"].startswith("This is a test message. Messages are sent on: failed, recovered")
+    assert receiver.messages[0]["message"].startswith("This is a test message. You get messages on: failed, recovered")
     assert [line[2:] for line in capsys.readouterr().out.splitlines()] == [
         "A test message was sent to item 1 of notify.to (json).",
         "A test message was sent to item 2 of notify.to (json).",
-        "The heartbeat gets no test; each run over all certificates sends it.",
+        "The heartbeat address gets no test message; every run over all certificates calls it.",
     ]
 
 

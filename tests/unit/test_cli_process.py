@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import main, program
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue

@@ -44,7 +44,7 @@ def test_one_provider(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The output has the options, a block that can be copied and the limits. With -q it is the block alone."""
     assert main(["providers", "duckdns"]) == 0
     out = capsys.readouterr().out
-    for words in ("Options", '\n[dns.duckdns]\nprovider = "duckdns"\n', "one TXT value for the whole zone"):
+    for words in ("Options", '\n[dns.duckdns]\nprovider = "duckdns"\n', "The whole zone can have only one TXT value"):
         assert words in out
     assert main(["providers", "duckdns", "-q"]) == 0
     assert capsys.readouterr().out.startswith("[dns.duckdns]\n")

@@ -96,7 +96,7 @@ def test_a_name_that_is_no_module_is_refused(folder: Path, capsys: pytest.Captur
         ("con", "Windows"),
         ("aux", "Windows"),
         ("com1", "Windows"),
-        ("a" * 64, "64 characters, and 63"),
+        ("a" * 64, "64 characters; at most 63"),
     ],
 )
 def test_a_name_that_something_else_has_is_refused(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.cli import main
 from dnsrenew.store import FolderStore
@@ -82,7 +82,7 @@ def test_a_program_that_still_uses_it_is_mentioned(
     removed = json.loads(out)["removed"]
     assert (removed["name"], removed["domains"]) == ("old", ["old.example.test"])
     assert removed["last_read"] == ((NOW - read).isoformat().replace("+00:00", "Z") if expected else None)
-    assert ("The private key of old was read 3 days ago: a server may still use it." in err) is expected
+    assert ("The private key of old was read 3 days ago; a server may still use it." in err) is expected
 
 
 def test_what_was_deployed_is_said_to_stay(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +94,7 @@ def test_what_was_deployed_is_said_to_stay(old: Path, capsys: pytest.CaptureFixt
         store.update("old", lambda state: replace(state, deployments={"1": done}))
     assert main(["remove", "old", "--yes"]) == 0
     err = " ".join(capsys.readouterr().err.split())
-    assert "What was deployed stays, and is served until" in err
+    assert "The deployed files remain and are served until" in err
     assert "hfs http://127.0.0.1:80" in err
 
 
@@ -111,7 +111,7 @@ def test_a_program_that_asked_for_it_is_mentioned(
     removed = json.loads(out)["removed"]
     assert removed["last_used"] == (used.isoformat().replace("+00:00", "Z") if expected else None)
     assert removed["last_read"] is None
-    assert ("A Python program used old 3 days ago: it may still need it." in err) is expected
+    assert ("A Python program used old 3 days ago and may still need it." in err) is expected
 
 
 def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +129,7 @@ def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("remove shop --yes", "certificate-configured", "Take it out of the configuration first."),
+        ("remove shop --yes", "certificate-configured", "Remove it from the configuration first."),
         ("remove odl --yes", "certificate-unknown", "Did you mean old?"),
         ("remove old", "usage", "Add --yes if you are sure."),
         ("revoke odl", "certificate-unknown", "Did you mean old?"),

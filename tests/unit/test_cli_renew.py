@@ -18,7 +18,7 @@ import pytest
 
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Attempt, DeploymentResult, DnsAccount, Notice, Outcome, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import main, terminal
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.errors import (
@@ -221,7 +221,7 @@ def test_a_schedule_that_stands_still_is_said(
     halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
     stage([outcome()], None, ActiveSchedule(True, "cron", halt))
     main(line.split())
-    assert ("no cron daemon runs here. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
+    assert ("no cron daemon is running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
 
 
 @pytest.mark.parametrize(
@@ -468,16 +468,17 @@ def test_flags_reach_the_renewer(stage: Stage) -> None:
 
 
 def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """A dry run shows the CA and the attempts, and that nothing was saved. It succeeds and does not ask for --all."""
+    """A dry run shows the CA and the attempts, and that only the account is saved. It does not ask for --all."""
     way = Attempt(route=replace(ROUTE, ca="lab-staging"), orders=1, seconds=2.0)
     done = outcome(status="rehearsed", route=way.route, attempts=(lost(ca="lab-staging"), way))
     stage([done], FakeConfig(FakeConfig.certificates * 2))
     assert main(["renew", "--dry-run", "--force"]) == 0
+    stays = f"The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days)."
     assert capsys.readouterr().out.splitlines()[:4] == [
-        "✓ home dry run at lab-staging succeeded: example.test, *.example.test",
+        "✓ home dry run succeeded at lab-staging: example.test, *.example.test",
         f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
-        f"  Nothing was saved. The stored certificate stays in use: valid until {done.not_after:%Y-%m-%d} (90 days).",
+        f"  Nothing was saved but the account at lab-staging. {stays}",
     ]
 
 
@@ -577,6 +578,30 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
     assert "  reason        Too many.\n" in out
     assert "  see           https://ca.test/unpause\n" in out
     assert "  to retry now  dnsrenew renew home --now (but the CA asked to wait)\n" in out
+
+
+@pytest.mark.parametrize(
+    ("error", "command"),
+    [
+        (late(), "dnsrenew renew home"),
+        (
+            CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=60.0),
+            "dnsrenew renew home --now (but the CA asked to wait)",
+        ),
+    ],
+)
+def test_at_a_terminal_the_next_run_waits_for_nothing_else(
+    stage: Stage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: CAError,
+    command: str,
+) -> None:
+    """A person's next run is tried at once, so --now, which sends what a CA would refuse, is named only for that."""
+    stage([failed(error=error, next_attempt=now() + timedelta(hours=1))], None, NOBODY)
+    monkeypatch.setattr("dnsrenew.cli.terminal.Terminal.is_attended", property(lambda _: True))
+    assert main(["renew"]) == 1
+    assert f"  to retry now  {command}\n" in capsys.readouterr().out
 
 
 def test_a_deferred_one_that_our_ledger_put_off(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from dnsrenew.base.model import Outcome
 from dnsrenew.base.systemd_notify import LifeSign
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.run import RENEWING, SLEEPING
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import ConfigError, StoreError
 from tests.kit.cli_stage import FakeConfig, Script, outcome
 from tests.kit.service_stage import Service, done

@@ -99,7 +99,9 @@ def test_a_second_configuration(
         out = said(capsys)
         assert ("installed\n" in out, f"--config {path}\n" in out) == (True, True), out
     assert main(["schedule", "remove"]) == 0
-    assert "removed: " in said(capsys)
+    out = " ".join(said(capsys).split())
+    assert f"which ran {tmp_path / 'dnsrenew.toml'} " in out
+    assert f"installed for {second}." in out  # the other one stays
     assert main(["schedule", "remove"]) == 0
     out = " ".join(said(capsys).split())
     assert "nothing was removed" in out
@@ -126,8 +128,9 @@ def test_which_of_several_is_removed_is_asked(
     monkeypatch.chdir(tmp_path)
     said(capsys)
     assert main(["schedule", "remove"]) == 2
-    assert f"{tmp_path}/dnsrenew.toml" in said(capsys)
-    assert main(["schedule", "remove", "--config", "other.toml"]) == 0
+    out = said(capsys)
+    assert f"{tmp_path}/dnsrenew.toml, {second}" in out
+    assert main(out.partition("such as: dnsrenew ")[2].split()) == 0
     assert main(["schedule", "remove"]) == 0
     assert "removed: " in said(capsys)
 
@@ -237,7 +240,7 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
     assert "! No schedule is installed" in out
-    assert "→ This machine has no systemd and no cron, as in a container. Use dnsrenew run" in out
+    assert "→ This machine has neither systemd nor cron, like most containers. Use dnsrenew run" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {
@@ -272,13 +275,13 @@ def test_lingering_is_said(machine: Machine, capsys: pytest.CaptureFixture[str])
     """Lingering is more than a schedule: it is said when it is turned on, and that a removal leaves it."""
     machine()
     assert main(["schedule", "install"]) == 0
-    assert "All services of joe now run while joe is logged out too. To undo that: loginctl" in said(capsys)
+    assert "All services of joe now run even while joe is logged out. To undo that, run: loginctl" in said(capsys)
     run = machine(replace(DEBIAN_USER, lingers=True))
     assert main(["schedule", "install"]) == 0
     assert "logged out" not in said(capsys)
     assert not [line for line in run.ran if "loginctl" in line]
     assert main(["schedule", "remove"]) == 0
-    assert "Other services of joe still run while joe is logged out. To end that: loginctl" in said(capsys)
+    assert "Other services of joe still run while joe is logged out. To stop that, run: loginctl" in said(capsys)
 
 
 def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,7 +342,7 @@ def test_the_sandbox_follows_the_configuration(
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! a systemd timer of user joe: installed, but not as it would be installed now" in out
+    assert ("! a systemd timer of user joe: installed, but outdated: installing it again would change it") in out
     assert "→ Run: dnsrenew schedule install" in out
     assert main(["schedule", "install"]) == 0
     assert "NoNewPrivileges=yes" not in (units / "dnsrenew.service").read_text()

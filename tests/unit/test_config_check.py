@@ -62,14 +62,14 @@ def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("domain", "expected"),
     [
-        ("fileserver.local", "the name of a local network"),
-        ("nas.fritz.home", "the name of a local network"),
-        ("*.home.arpa", "the name of a local network"),
+        ("fileserver.local", "names of a local network"),
+        ("nas.fritz.home", "names of a local network"),
+        ("*.home.arpa", "names of a local network"),
         ("co.uk", "a public suffix"),
         ("*.xn--55qx5d.cn", "a public suffix"),
         ("公司.cn", "a public suffix"),
-        ("localhost", "a name of one word"),
-        ("my-house", "a name of one word"),
+        ("localhost", "a single word"),
+        ("my-house", "a single word"),
         ("my_house.duckdns.org", "without an underscore"),
         ("_acme-challenge.example.org", "the domain itself"),
     ],
@@ -109,7 +109,7 @@ def test_a_domain_outside_all_zones(tmp_path: Path, account: str, domain: str, z
     assert notice.code == "domain-outside-zones"
     assert f" {domain}: " in notice.message
     assert zones in notice.message
-    assert (f"Write {meant} " in notice.fix) == (meant is not None)
+    assert (f"If you mean {meant}, write that." in notice.fix) == (meant is not None)
 
 
 def test_the_accounts_of_the_route_count(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Deployment
-from dnsrenew.config import Config, find_config, locate
+from dnsrenew.config import Config, find_config, sources
 from dnsrenew.errors import ConfigError
 from tests.kit.config_files import CERTIFICATE, GOOD, HOME, ROOTS, load, mistakes, write
 
@@ -93,10 +93,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     for path, said, todo in (
-        (tmp_path, "it is a folder", "Name the file in the folder"),
+        (tmp_path, "it is a folder", "Name a file in that folder"),
         (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
-        (tmp_path / "pipe.toml", "it is a pipe", "Write it to a file"),
-        (Path(os.devnull), "it is a device", "Write it to a file"),
+        (tmp_path / "pipe.toml", "it is a pipe", "Write the configuration to a regular file"),
+        (Path(os.devnull), "it is a device", "Write the configuration to a regular file"),
         (tmp_path / "a\0b", "this is not a valid path", "Check the path."),
     ):
         with pytest.raises(ConfigError) as caught:
@@ -132,21 +132,21 @@ def test_a_file_of_windows(tmp_path: Path) -> None:
 def test_folders_of_each_system() -> None:
     """The user's folders follow the conventions of each system. Without a home there is none."""
     linux = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "rel"}
-    assert locate.user_folder(linux, "linux") == "/c/dnsrenew"
-    assert locate.user_store(linux, "linux") == "/h/.local/state/dnsrenew", "a relative XDG folder is ignored"
-    assert locate.user_folder({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew"
-    assert locate.user_store({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew/state"
-    assert locate.user_folder({"APPDATA": "/a"}, "win32") == os.path.join("/a", "dnsrenew")
-    assert locate.user_store({"LOCALAPPDATA": "/l"}, "win32") == os.path.join("/l", "dnsrenew", "state")
-    assert locate.user_folder({}, "win32") is None
+    assert sources.user_folder(linux, "linux") == "/c/dnsrenew"
+    assert sources.user_store(linux, "linux") == "/h/.local/state/dnsrenew", "a relative XDG folder is ignored"
+    assert sources.user_folder({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew"
+    assert sources.user_store({"HOME": "/h"}, "darwin") == "/h/Library/Application Support/dnsrenew/state"
+    assert sources.user_folder({"APPDATA": "/a"}, "win32") == os.path.join("/a", "dnsrenew")
+    assert sources.user_store({"LOCALAPPDATA": "/l"}, "win32") == os.path.join("/l", "dnsrenew", "state")
+    assert sources.user_folder({}, "win32") is None
 
 
 def test_default_stores(tmp_path: Path) -> None:
     """The default store: /var/lib for the system's file, the state folder for the user's, else beside the file."""
     environ = {"HOME": str(tmp_path)}
-    assert locate.default_store("/etc/dnsrenew", environ) == "/var/lib/dnsrenew"
-    assert locate.default_store(f"{tmp_path}/.config/dnsrenew", environ) == f"{tmp_path}/.local/state/dnsrenew"
-    assert locate.default_store("/srv/x", environ) == "/srv/x/state"
+    assert sources.default_store("/etc/dnsrenew", environ) == "/var/lib/dnsrenew"
+    assert sources.default_store(f"{tmp_path}/.config/dnsrenew", environ) == f"{tmp_path}/.local/state/dnsrenew"
+    assert sources.default_store("/srv/x", environ) == "/srv/x/state"
     assert load(tmp_path, GOOD).store == tmp_path / "state"
     own = write(tmp_path / "home/.config/dnsrenew", GOOD)
     assert Config.load(own).store == tmp_path / "home/.local/state/dnsrenew"
@@ -231,7 +231,7 @@ def test_a_file_of_roots_without_a_certificate(tmp_path: Path, content: bytes) -
     (tmp_path / "roots.pem").write_bytes(content)
     (said,) = mistakes(tmp_path, LAB)
     assert (said["line"], said["key"]) == (8, "ca.lab.trust")
-    assert said["found"] == '"roots.pem" contains no certificate in PEM form.'
+    assert said["found"] == '"roots.pem" contains no certificate in PEM format.'
 
 
 @pytest.mark.parametrize("kind", ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])

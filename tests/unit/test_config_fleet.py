@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew import Config, Deployment, Secret, StoreAddress
 from dnsrenew.base.model import Profile, RenewBefore, Route
-from dnsrenew.base.validation.mistakes import FieldError
+from dnsrenew.base.validation import FieldError
 from dnsrenew.config.certificates import _CERTIFICATE
 from dnsrenew.config.deployments import _READERS
 from dnsrenew.config.documents import CertificateDocuments

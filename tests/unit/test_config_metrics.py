@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew import Config
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.validation.mistakes import (
+from dnsrenew.base.validation import (
     KeyPath,
     Mistake,
     describe_found,

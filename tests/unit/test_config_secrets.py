@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base.model import CA, Deployment, DnsAccount
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.config import Config
 from tests.kit.config_files import AGREED, GOOD, check, load, mistake, mistakes
 
@@ -244,11 +244,23 @@ def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str |
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("my token\na7c4-canary\n", "The form is wrong: the file duckdns-token.secret has 2 lines."),
-        ('"a7c4-canary"\n', "The form is wrong: the file duckdns-token.secret has quotes around the value."),
-        ("“a7c4-canary”", "The form is wrong: the file duckdns-token.secret has quotes around the value."),
-        ("token = a7c4-canary\n", "The form is wrong: the file duckdns-token.secret has a key and = before the value."),
-        ("a7c4 canary", "The form is wrong: the file duckdns-token.secret does not have the form of this secret."),
+        ("my token\na7c4-canary\n", "This does not look right: the file duckdns-token.secret has 2 lines."),
+        (
+            '"a7c4-canary"\n',
+            ("This does not look right: the file duckdns-token.secret contains quotes around the value."),
+        ),
+        (
+            "“a7c4-canary”",
+            ("This does not look right: the file duckdns-token.secret contains quotes around the value."),
+        ),
+        (
+            "token = a7c4-canary\n",
+            ("This does not look right: the file duckdns-token.secret contains a key and = before the value."),
+        ),
+        (
+            "a7c4 canary",
+            ("This does not look right: the file duckdns-token.secret does not look like this kind of secret."),
+        ),
         ("a7c4-canary\n", None),
         ("  a7c4d0ad-114e-40ef-ba1d-d217904a50f2\r\n\n", None),
     ],
@@ -270,7 +282,10 @@ def test_a_token_has_the_form_of_its_host(tmp_path: Path, content: str, found: s
 def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     """The form of a literal secret is checked too."""
     text = f'{AGREED}[dns.d]\nprovider = "duckdns"\ntoken = "literal:token = canary"\n{HOUSE}'
-    assert mistake(tmp_path, text, check)["found"] == "The form is wrong: the secret has a key and = before the value."
+    assert (
+        mistake(tmp_path, text, check)["found"]
+        == "This does not look right: the secret contains a key and = before the value."
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,8 +293,8 @@ def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     [
         ("base64::eyJ0eXBlIjoiIn0=", None),
         ("file::/etc/dnsrenew/key.json", None),
-        ('{"type": "canary"}', "The form is wrong: the secret does not have the form of this secret."),
-        ("eyJ0eXBlIjoiIn0canary", "The form is wrong: the secret does not have the form of this secret."),
+        ('{"type": "canary"}', "This does not look right: the secret does not look like this kind of secret."),
+        ("eyJ0eXBlIjoiIn0canary", "This does not look right: the secret does not look like this kind of secret."),
     ],
 )
 def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, found: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Phrase, ProviderError
 from dnsrenew.testing import InMemoryDriver, texts
 from dnsrenew.testing.account_check import wrong_secret

@@ -7,7 +7,7 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled
 from tests.kit.clock import FakeClock
@@ -45,7 +45,7 @@ def test_a_hanging_call_is_left_behind() -> None:
 
 def test_a_task_is_outwaited_after_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wait for a task that ends by itself goes on after a cancel, lends the worker slot, and raises its error."""
-    monkeypatch.setattr("dnsrenew.base.runtime.context.LONG", 0.05)
+    monkeypatch.setattr("dnsrenew.base.runtime.LONG", 0.05)
     pool = threads.ThreadPool(1)
     context = replace(Context(), pool=pool)
     context.cancel.set()

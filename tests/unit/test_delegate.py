@@ -16,9 +16,9 @@ import pytest
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.records import writers_of
+from dnsrenew.challenges.records import writers_of
 from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
@@ -135,7 +135,7 @@ def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expec
         ({"acme": ACME, "acme2": ACME}, None, "delegate-account", "acme, acme2"),
         ({"own": OWN}, "own", "delegate-not-needed", "itself"),
         ({"own": OWN}, "example.test", "delegate-not-needed", "itself"),
-        ({"any": ANY}, "any", "delegate-account", "does not say which zones"),
+        ({"any": ANY}, "any", "delegate-account", "does not list the zones"),
         ({"other": OTHER}, "othr", "delegate-account", "othr"),
         ({"other": OTHER}, "else.test", "delegate-account", "else.test"),
         ({"other": OTHER}, "", "delegate-account", "is empty"),

@@ -17,7 +17,7 @@ from dnsrenew import Certificate, Event, Secret, StoreError
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli.progress import EventText
 from dnsrenew.deploy import engine, file_set, programs, staged_file, verify
 from dnsrenew.deploy.entry import Entry, entry

@@ -17,7 +17,7 @@ import pytest
 from dnsrenew import Certificate, Secret
 from dnsrenew.base import x509
 from dnsrenew.base.http import texts_of
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import http_api
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi

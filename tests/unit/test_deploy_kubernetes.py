@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew import Certificate
 from dnsrenew.base.model import Deployment, DeploymentResult
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets import kubernetes

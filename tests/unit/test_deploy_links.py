@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Deployment, DeploymentResult
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.file_set import TargetFile, complete_renames, is_in_place, replace_files

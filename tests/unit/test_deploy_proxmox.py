@@ -15,7 +15,7 @@ import pytest
 from dnsrenew import Secret
 from dnsrenew.base import x509
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.proxmox import ProxmoxDeployer

@@ -23,7 +23,7 @@ import pytest
 import dnsrenew
 from dnsrenew import Secret
 from dnsrenew.base.model import Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine, programs
 from dnsrenew.deploy import entry as catalogue
@@ -157,7 +157,7 @@ FAR_HAPROXY = """if True:
     from dnsrenew.deploy import engine
     from dnsrenew.deploy.entry import entry
     from dnsrenew.base.model import Deployment
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from tests.kit.deployments import KeptFiles, make_certificate
     for words in ("link set lo up", "address add 198.51.100.7/32 dev lo"):
         subprocess.run(["ip", *words.split()], check=True)

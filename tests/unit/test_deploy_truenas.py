@@ -22,7 +22,7 @@ from wsproto.events import AcceptConnection, Ping, RejectConnection, Request, Te
 
 from dnsrenew import Certificate, Secret
 from dnsrenew.base.model import Deployment, DeploymentResult
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.targets.truenas import TruenasDeployer

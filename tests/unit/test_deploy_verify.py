@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from dnsrenew import Certificate
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError
@@ -107,7 +107,10 @@ def test_a_server_with_one_version(tmp_path: Path, version: ssl.TLSVersion, key:
 def test_a_certificate_without_names(tmp_path: Path) -> None:
     """The error has the subject of a certificate without alternative names, or says that it has no name."""
     new = make_certificate(tmp_path)
-    for subject, told in (([x509.NameAttribute(NameOID.COMMON_NAME, "router")], "router"), ([], "one without a name")):
+    for subject, told in (
+        ([x509.NameAttribute(NameOID.COMMON_NAME, "router")], "router"),
+        ([], "a certificate without a name"),
+    ):
         pem, key = self_signed(x509.Name(subject))
         served = replace(new, fullchain_path=tmp_path / "c.pem", private_key_path=tmp_path / "k.pem")
         (tmp_path / "c.pem").write_bytes(pem)

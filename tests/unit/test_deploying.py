@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 
 from dnsrenew import Certificate, Deployment, Event, Outcome, Renewer, Secret
 from dnsrenew.base.model import CA, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids

@@ -17,13 +17,12 @@ from dnsrenew.base import threads
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import DnsAccount, Propagation, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtPlacement, TxtValue
-from dnsrenew.challenges.dns01.records import batches as rounds_of
-from dnsrenew.challenges.dns01.solver import Dns01
+from dnsrenew.challenges.dns01 import AccountChoice, Dns01
+from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue
+from dnsrenew.challenges.records import batches as rounds_of
 from dnsrenew.challenges.solver import Placements, SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider

@@ -10,8 +10,8 @@ import pytest
 
 from dnsrenew import Config, Renewer
 from dnsrenew.base.model import CertificateSpec, DnsAccount, Outcome, Route
-from dnsrenew.challenges.dns01.records import RecordWriter
-from dnsrenew.challenges.dns_account01.solver import account_label
+from dnsrenew.challenges.dns01 import account_label
+from dnsrenew.challenges.records import RecordWriter
 from dnsrenew.drivers.provider import Behaviour, Provider
 from dnsrenew.testing import acme_box
 from dnsrenew.testing.box import acme_box as box_module

@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Check, Diagnosis
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor import examine
@@ -152,7 +152,10 @@ def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypat
     """Without a DNS account it is init that sets one up."""
     found = examined(tmp_path, monkeypatch, {"address": "bad"})
     assert found.next_action is not None
-    assert found.next_action.startswith('Add a DNS account, and { challenge = "dns-01" } to the routes of a.test')
+    assert found.next_action.startswith(
+        "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
+        'and { challenge = "dns-01" } to the routes of a.test'
+    )
     assert "dnsrenew init" in found.next_action
     assert found.next_action.endswith("Otherwise: Mend address.")
 
@@ -204,6 +207,7 @@ def test_after_an_import_dns_is_the_first_step(tmp_path: Path, tool: Callable[[O
     assert "dnsrenew init" in first
     assert "DNS" in first
     assert not any("DNS" in step for step in others)
+    assert ("providers shows" in first) is (tool is not hfs)  # all that HFS has, init finds too: no block to write
 
 
 def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: Path) -> None:
@@ -213,7 +217,7 @@ def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: P
     machine.certbot_certificate("b.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(secret))
     first = machine.imported(certbot(machine), "certbot").steps[0]
     route = '{ challenge = "dns-01", dns = "cloudflare" }'
-    assert f"a.test. If it is closed, add {route} to its routes" in first
+    assert f"If it is closed, add {route} to its routes" in first
     text = machine.target.read_text()
     line = next(line for line in text.splitlines() if '"http-01"' in line)
     machine.target.write_text(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import CertificateSpec, Outcome, Route
-from dnsrenew.challenges.dns_persist01.values import end_of
+from dnsrenew.challenges.persist_record import end_of
 from dnsrenew.errors import DnsRenewError
 from tests.kit.acme_server import CaBehaviour
 from tests.kit.run_stage import RunStage, RunWorld

@@ -81,7 +81,7 @@ CASES = st.builds(
 )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
 def test_every_run_keeps_what_it_did_not_write(case: Case) -> None:
     """Foreign records stay, own ones are only replaced by better ones, no other value is left, and orders are few."""

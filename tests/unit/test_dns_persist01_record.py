@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.challenges.dns_persist01.record import PersistRecord, hashed_uri, hashed_uris, is_uri, line
-from dnsrenew.challenges.dns_persist01.values import end_of, may_be_there, time_text
+from dnsrenew.challenges.persist_record import (
+    PersistRecord,
+    end_of,
+    hashed_uri,
+    hashed_uris,
+    is_uri,
+    line,
+    may_be_there,
+    time_text,
+)
 
 URL = "https://ca.test/acct/1"
 THUMBPRINT = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"

@@ -14,16 +14,15 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import propagation, query_engine, wire
 from dnsrenew.dns import server_poll as poll_module
 from dnsrenew.dns.lookup import only_local
 from dnsrenew.dns.propagation import PollingRounds, wait_at_doh
-from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine, SocketLimit
 from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
-from dnsrenew.dns.wire import DnsQuestion, Message
+from dnsrenew.dns.wire import Address, DnsQuestion, Message, Reply
 from dnsrenew.dns.zones import NameServer
 from dnsrenew.errors import PropagationError
 from tests.kit.clock import FakeClock

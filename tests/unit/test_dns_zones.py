@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import dns.message
 
 from dnsrenew.base.model import Resolver
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import Lookup
 from dnsrenew.dns.recursive import Recursion

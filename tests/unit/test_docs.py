@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
-from dnsrenew.acme import ari, order_polling, transport
+from dnsrenew.acme import client, session, transport
 from dnsrenew.base import events, model
-from dnsrenew.base.runtime import retry, single_flight
-from dnsrenew.base.runtime.retry import RESEND
+from dnsrenew.base.runtime import calls as single_flight
+from dnsrenew.base.runtime.calls import RESEND
 from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
@@ -21,7 +21,7 @@ from dnsrenew.renewal import after_run as next_run
 from dnsrenew.renewal import due, history, planner, policy, renewal_info
 from dnsrenew.schedule import plan
 from dnsrenew.store import state
-from dnsrenew.store.ledger.values import FAILED_ORDERS, LIMITS
+from dnsrenew.store.ledger import FAILED_ORDERS, LIMITS
 from docs import codes, generate, tables
 from tests.kit.documents import PAGES, ROOT, blocks
 
@@ -185,8 +185,8 @@ SENTENCES = [
     ("how-it-works/when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
     ("how-it-works/when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),
     ("how-it-works/when-renewed.md", f"waits for {after(renewal_info.PATIENCE)} at most"),
-    ("how-it-works/when-renewed.md", f"at least {after(ari.SHORTEST)} and at most {after(ari.LONGEST)} later"),
-    ("how-it-works/when-renewed.md", f"every {after(ari.DEFAULT)} if it does not say"),
+    ("how-it-works/when-renewed.md", f"at least {after(client.SHORTEST)} and at most {after(client.LONGEST)} later"),
+    ("how-it-works/when-renewed.md", f"every {after(client.DEFAULT)} if it does not say"),
     ("how-it-works/when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
     ("how-it-works/when-renewed.md", f"that applies, up to {words(state.LONGEST)}"),
     ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
@@ -196,12 +196,12 @@ SENTENCES = [
         "how-it-works/limits.md",
         f"A wait of more than {words(state.LONGEST)} is checked again after {words(state.LONGEST)}",
     ),
-    ("how-it-works/limits.md", f"at least 1 second; more than {after(order_polling.MOST_ASKED)} ends the attempt"),
+    ("how-it-works/limits.md", f"at least 1 second; more than {after(session.MOST_ASKED)} ends the attempt"),
     ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
-    ("how-it-works/limits.md", f"and within {after(ari.LONGEST)}"),
+    ("how-it-works/limits.md", f"and within {after(client.LONGEST)}"),
     ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
-    ("how-it-works/limits.md", f"for {after(retry.OPEN_SECONDS)} nothing is ordered for the others"),
+    ("how-it-works/limits.md", f"for {after(single_flight.OPEN_SECONDS)} nothing is ordered for the others"),
     ("how-it-works/limits.md", "after 1, 10 and 100 minutes it is once a day"),
     *(
         (

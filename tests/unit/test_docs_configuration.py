@@ -8,7 +8,7 @@ from pathlib import Path
 from dnsrenew import CA, Config, Propagation, Resolver, Route
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.x509 import make_csr, new_key
-from dnsrenew.config.fleet import CONCURRENCY
+from dnsrenew.config.extension_tables import CONCURRENCY
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError
 from docs import configuration

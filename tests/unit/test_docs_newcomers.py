@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import dnsrenew
-from dnsrenew.config.notify import ChangeKind, MetricsSettings, NotifySettings
+from dnsrenew.config.extension_tables import ChangeKind, MetricsSettings, NotifySettings
 from dnsrenew.extensions.setup.commands.init import _FLAGS
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of

@@ -9,6 +9,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from bench.figures import TIMES, Figure
 from bench.page import with_our_times
 from dnsrenew.cli import arguments
@@ -131,11 +133,15 @@ def test_the_documents_know_no_machine_and_no_index() -> None:
 
 
 def shape_of(page: Path) -> list[str]:
-    """The levels of the headings of a page, and its blocks without comments; of a terminal only what is typed."""
+    """The levels of the headings of a page, and its blocks without comments; of a terminal only what is typed.
+
+    A dialogue is in the language of the reader.
+    """
     text, found = page.read_text("utf-8"), list[str]()
     for level, language, block in re.findall(r"^(#+) |^ *```(\w+)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
         lines = [re.sub(r"\s+# .*", "", line) for line in block.splitlines()]
-        typed = [line for line in lines if language != "console" or line.startswith("$ ")]
+        is_screen = language == "console" or (language == "text" and block.startswith("? "))
+        typed = [line for line in lines if not is_screen or line.startswith("$ ")]
         found += [level] if level else [language, *typed]
     return found
 
@@ -149,6 +155,24 @@ def test_a_page_in_chinese_has_what_the_english_one_has() -> None:
         assert shape_of(page) == shape_of(english), name_of(page)
         assert f"]({english.name})" in page.read_text("utf-8")
         assert f"]({page.name})" in english.read_text("utf-8")
+
+
+def test_a_page_in_chinese_says_which_links_are_english() -> None:
+    """A link leads to the page in Chinese if there is one; otherwise （英文） follows it."""
+    wrong = []
+    for page in PAGES:
+        if page.name.endswith(".zh.md"):
+            for target, after in re.findall(
+                r"\]\((?!https?:|#)([^)#]+\.md)[^)]*\)(（英文）)?", page.read_text("utf-8")
+            ):
+                path = (page.parent / target).resolve()
+                others = (path.with_suffix(".zh.md"), path.parent / "zh" / path.name)
+                is_chinese = path.name.endswith(".zh.md") or path.parent.name == "zh"
+                is_home = path == page.with_name(page.name.replace(".zh.md", ".md")).resolve()
+                has_other = any(other.exists() for other in others)
+                if not is_home and (bool(after) == is_chinese or (has_other and not is_chinese)):
+                    wrong.append(f"{name_of(page)}: {target}")
+    assert wrong == []
 
 
 # ── the README ──────────────────────────────────────────────────────────────────────────
@@ -215,17 +239,21 @@ def _cells(text: str, first: str) -> list[str]:
     return found[1].split(" | ")
 
 
-def test_the_picture_of_the_readme() -> None:
+@pytest.mark.parametrize(
+    ("suffix", "valid", "readme"), [(".svg", r"valid until +", "README.md"), (".zh.svg", r"有效期至 +", "README.zh.md")]
+)
+def test_the_picture_of_the_readme(suffix: str, valid: str, readme: str) -> None:
     """The picture shows commands of the quick start and their success. It loads nothing and names no machine."""
-    text = PICTURE.read_text("utf-8")
+    picture = PICTURE.with_suffix(suffix)
+    text = picture.read_text("utf-8")
     lines = lines_of(text)
     typed = {line.removeprefix("$ ") for line in lines if line.startswith("$ ")}
     assert typed
     assert typed - {each.command for each in commands(README)} == set()
-    assert any(re.search(r"valid until +\d{4}-\d\d-\d\d \(90 days\)", line) for line in lines)
+    assert any(re.search(rf"{valid}\d{{4}}-\d\d-\d\d ?[(（]90 (days|天)[)）]", line) for line in lines)
     assert not re.search(r"href|url\(|@import", text)
     assert not _ELSEWHERE.search(text)
-    assert README.count("(docs/images/quick-start.svg)") == 1
+    assert (ROOT / readme).read_text("utf-8").count(f"(docs/images/{picture.name})") == 1
 
 
 def test_the_picture_of_hfs() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Check, Propagation, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.leftovers import cleanup
+from dnsrenew.challenges.leftovers import cleanup
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, LockedError, PropagationError, ProviderError
 from dnsrenew.extensions.doctor.accounts import accounts, probe

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Attempt, Check, Outcome, RouteTaken
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import CAError, DnsRenewError
 from dnsrenew.extensions.doctor import after_failure

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.base.checks import addresses as checked_addresses
-from dnsrenew.base.checks import addresses as proxies
+from dnsrenew.base import checks as caa
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
+from dnsrenew.dns.zones import no_zone
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.domains import challenge_names, names, texts, zones
 from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
@@ -154,7 +154,7 @@ def test_every_fault_has_a_text(kind: str) -> None:
         (PATH, zone(server(), is_absent=True), False, texts.DOMAIN_OK),  # a DNS of one's own
         (NamePath((), "org", ZONE), zone(is_absent=True), False, texts.DOMAIN_NOT_REGISTERED),
         (NamePath((), "org", ZONE), zone(), True, texts.DOMAIN_UNKNOWN),
-        (NamePath((), "", "org"), None, True, texts.DOMAIN_NOWHERE),
+        (NamePath((), "", "org"), None, True, texts.DOMAIN_NO_TOP),
         (NamePath((), "", None), None, True, texts.DOMAIN_UNKNOWN),
         (PATH, zone(parent_ns=["ns1.parkingcrew.net", "ns2.sedoparking.com"]), True, texts.DOMAIN_PARKED),
         (PATH, zone(parent_ns=["ns1.parkingcrew.net", "ns.dns.net"]), True, texts.DOMAIN_OK),
@@ -167,6 +167,16 @@ def test_a_domain(path: NamePath, registered: ZoneFacts | None, is_public: bool,
     assert finding.text == text
     assert finding.blocks == (() if finding.result == "ok" else ("all",))
     combined([finding], {"zones": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("www.example.org", "Set `nameservers`"), ("a.test", "Check the spelling")]
+)
+def test_servers_that_know_no_name_at_all(name: str, advice: str) -> None:
+    """Where not even a public top-level domain exists, the DNS servers are to blame, and not the spelling."""
+    finding = names.judge_domain(name, [name], NamePath((), "", name), None, is_public=True)
+    assert combined([finding], {"zones": []}).fix.startswith(advice)
+    assert no_zone(f"_acme-challenge.{name}.").fix.startswith(advice)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +262,7 @@ def test_a_resolver_that_fails_tells_no_difference() -> None:
 )
 def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], provider: str | None) -> None:
     """A CDN is recognized by its published addresses or names. It blocks tls-alpn-01."""
-    seen = proxies.find(found, chain)
+    seen = caa.find(found, chain)
     assert (seen and seen[0]) == provider
     finding = names.judge_proxy(NAME, NameRecords("records", tuple(found), tuple(chain)))
     assert finding.result == ("ok" if provider is None else "bad")
@@ -262,7 +272,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
 def test_the_worst_address_is_reported_and_each_is_evidence() -> None:
     """The check has the worst result and the names with it. The evidence has each address."""
     made = {
-        name: checked_addresses.judge(name, [found], ["203.0.115.1"], blocks=IN)
+        name: caa.judge_addresses(name, [found], ["203.0.115.1"], blocks=IN)
         for name, found in {"a.x": "203.0.115.1", "b.x": "203.0.115.2", "c.x": "203.0.115.3"}.items()
     }
     check = names.worst(made, {"b.x": 300}, unknown=set())

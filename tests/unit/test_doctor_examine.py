@@ -12,7 +12,7 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Check, Diagnosis, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config

@@ -1,9 +1,9 @@
-"""What follows from a missing Internet is folded into that one finding; anything else stays."""
+"""What only follows from another finding, such as a missing Internet, is none of its own; anything else stays."""
 
 import pytest
 
 from dnsrenew.base.model import Check
-from dnsrenew.extensions.doctor.folding import fold, follows
+from dnsrenew.extensions.doctor.folding import fold, follows, with_mended
 
 SILENT = Check("internet", "unknown", "None answers.", {"hosts": ["ca.test"]}, "Look.", ("all",))
 ALONE = Check("internet", "bad", "Not connected.", {}, "Connect it.", ("all",))
@@ -49,3 +49,47 @@ def test_what_follows_is_unknown(checks: tuple[Check, ...]) -> None:
 def test_what_is_not_certain_is_not_folded(checks: tuple[Check, ...]) -> None:
     """Where a CA or a root server answers, or nobody asked them, every check stands for itself."""
     assert folded(*checks, *OTHERS) == {check.code: check for check in (*checks, *OTHERS)}
+
+
+def about(code: str, result: str, *names: str) -> Check:
+    """A check about names."""
+    return Check(code, result, code, {"names": list(names)}, "Look.")  # type: ignore[arg-type]  # a result
+
+
+def test_one_name_that_is_absent_is_one_finding() -> None:
+    """What is said about a name follows from its absence; about other names, and where all is well, it does not."""
+    checks = (
+        about("domain", "bad", "a.test"),
+        about("name-exists", "bad", "a.test"),
+        about("address", "bad", "a.test"),
+        about("cname", "unknown", "a.test"),
+        about("txt-stale", "unknown", "a.test", "b.test"),
+        about("wildcard-shadow", "ok", "a.test"),
+        about("port-80-free", "bad", "a.test"),
+    )
+    found = folded(*checks)
+    assert {code: check.evidence["follows_from"] for code, check in found.items() if follows(check)} == {
+        "name-exists": "domain",
+        "address": "domain",
+        "cname": "domain",
+    }
+    assert {code: check.result for code, check in found.items()} == {check.code: check.result for check in checks}
+
+
+@pytest.mark.parametrize(
+    ("code", "checks", "advice"),
+    [
+        ("dns-no-zone", (about("domain", "ok"), about("cname", "ok")), "Renew again: dnsrenew renew home"),
+        ("dns-no-zone", (about("domain", "ok"), about("cname", "bad")), "Look."),
+        ("http-port-taken", (about("domain", "ok"),), "Look."),  # the port was not looked at
+        ("provider-refused", (about("dns-account", "ok"),), "Look."),  # only a run shows it
+    ],
+)
+def test_after_the_mistake_is_mended_the_advice_is_another_run(
+    code: str, checks: tuple[Check, ...], advice: str
+) -> None:
+    """The advice of the last failure is replaced where the checks that show its cause find nothing wrong any more."""
+    failed = Check(
+        "last-run", "bad", "Failed.", {"name": "home", "time": "2026-11-25T10:00:00Z", "code": code}, "Look."
+    )
+    assert with_mended([*checks, failed])[-1].fix == advice

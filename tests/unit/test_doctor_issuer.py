@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.checks import caa as rules
+from dnsrenew.base import checks as rules
 from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN

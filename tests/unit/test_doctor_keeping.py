@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Certificate, CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
@@ -200,13 +200,17 @@ def test_what_a_run_recorded_about_dns_persist_01(tmp_path: Path, code: str | No
 
 
 def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
-    """The failure of the last run is shown with its fix."""
+    """The failure of the last run is shown with its fix; after an edit, the advice is another run."""
     found = facts(tmp_path)
     failure = {"time": "2026-11-25T09:00:00Z", "code": "ca-dns", "message": "It saw nothing.", "fix": "Look again."}
     found.store.update(NAME, lambda state: replace(state, failures=2, last_failure=failure))
     check = store.last_run(found, spec_of(found))
     assert (check.result, check.evidence["code"], check.fix) == ("bad", "ca-dns", "Look again.")
     assert "It saw nothing." in check.summary
+    found.store.fingerprint_key()  # made when something failed
+    found.store.update(NAME, lambda state: replace(state, tried_with=1))
+    check = store.last_run(found, spec_of(found))  # after an edit of the configuration
+    assert (check.result, check.fix) == ("bad", f"Renew again: dnsrenew renew {NAME}")
 
 
 def test_a_revoked_certificate(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_the_order_of_a_post() -> None:
         '```json\n{"dns": "duckdns", "http": 401}\n```',
         "⚠️ `nat`",
         "❔ `port-80-outside`",
-        "<details>\n<summary>5 checks found nothing wrong.</summary>\n\n✅ `internet`",
+        "<details>\n<summary>5 checks found no problem.</summary>\n\n✅ `internet`",
         "</details>\n\n**Next: Copy the token",
     ]
     places = [text.find(part) for part in parts]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts

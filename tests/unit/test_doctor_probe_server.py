@@ -16,7 +16,7 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.host_port import join
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.router import probe_server
 from dnsrenew.extensions.doctor.router.outside import PortSeen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dnsrenew.base.model import Change, Diagnosis, RouteTaken
@@ -111,7 +111,6 @@ def shown(found: list[Diagnosis]) -> str:
 PIECES = st.text(string.ascii_letters + string.digits + "-_./:@\\ éßЖ", min_size=4, max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
 @given(known=PIECES, before=st.text(max_size=6), after=st.text(max_size=6))
 def test_nothing_known_survives(known: str, before: str, after: str) -> None:
     """A known string of at least 4 characters is masked in any surrounding text."""

@@ -160,7 +160,7 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
     assert nodes["Port 80"] == "✗ 1 is wrong"
     assert nodes["DNS account"] == "✗ 1 is wrong"
     assert nodes["Port 443"] == "not examined"
-    assert nodes["Provider (ISP)"] == "! worth knowing"
+    assert nodes["Internet provider"] == "! worth knowing"
     assert nodes["Name servers"] == "✓ OK"
 
 

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from dnsrenew.base.model import Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.router import surroundings, upnp
 from dnsrenew.extensions.doctor.router.outside import judge_forwarded, judge_nat

@@ -113,8 +113,8 @@ def test_certificates_are_counted() -> None:
     can, cannot, unknown = diagnoses.HEALTHY, diagnoses.NOTHING_WORKS, diagnoses.NOT_KNOWN
     assert "all 2 certificates can be renewed" in shown([can, can])
     assert "Of 2 certificates, 1 can be renewed and 1 cannot." in shown([can, cannot])
-    assert "Of 2 certificates, 1 can be renewed, and of 1 it is not known." in shown([can, unknown])
-    assert "1 can be renewed, 1 cannot, and of 1 it is not known." in shown([can, cannot, unknown])
+    assert "Of 2 certificates, 1 can be renewed; for 1, dnsrenew could not find out." in shown([can, unknown])
+    assert "1 can be renewed and 1 cannot; for 1, dnsrenew could not find out." in shown([can, cannot, unknown])
     assert "certificates" not in shown([diagnoses.FALLBACK, diagnoses.FALLBACK]).splitlines()[-2]
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import acme_sh, scripts
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
@@ -104,7 +104,7 @@ def test_a_failure_without_a_variable_names_it(home: Path) -> None:
     """A script that fails without a variable that its comment asks for: the error has its words and the variable."""
     script(home, KEEPS + "dns_x_add() { _err 'Please set the password.'; }\n")
     message = failure(home, X_File="values").message
-    assert "Please set the password (`env` has no X_Password, which it asks for)." in message
+    assert "Please set the password (`env` lacks X_Password, which the script needs)." in message
     assert "X_Password" not in failure(home, X_File="values", X_Password=Secret(PASSWORD)).message
 
 

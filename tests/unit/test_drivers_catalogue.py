@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.catalogue import check_options, find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider

@@ -11,10 +11,10 @@ import pytest
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.host_calls import HostCalls, PublishedValues
-from dnsrenew.challenges.dns01.records import RecordWriter, TxtValue
+from dnsrenew.challenges.host_calls import HostCalls, PublishedValues
+from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.store import FolderStore

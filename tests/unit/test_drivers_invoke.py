@@ -14,7 +14,7 @@ import requests
 
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.drivers import find_provider

@@ -21,7 +21,7 @@ import pytest
 
 from dnsrenew.base import subprocesses
 from dnsrenew.base.model import CertificateSpec, DnsAccount, Route, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import HOST_REQUESTS
+from dnsrenew.base.runtime import HOST_REQUESTS, Context
 from dnsrenew.drivers import find_provider
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD, call_add, call_remove, prepare
 from dnsrenew.drivers.provider import Provider

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from dnsrenew.base import threads
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import FairLock
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled
 

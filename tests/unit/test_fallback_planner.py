@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.solver import Blocker, Placements
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, DnsError, PropagationError, ProviderError
 from dnsrenew.renewal.planner import SETTLE_AGAIN, ActiveAttempt, FallbackPlanner, route_key

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import metrics
 from dnsrenew.extensions.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines

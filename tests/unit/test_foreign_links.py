@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.safe_files import PublicFiles, open_folder
-from dnsrenew.challenges.http01.app import FOLDERS, AppResponses, Webroot
+from dnsrenew.challenges.http01_server import FOLDERS, AppResponses, Webroot
 from dnsrenew.cli import main
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import ChallengeError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
-from dnsrenew.store.http_responses import HttpResponses
+from dnsrenew.store.paths import HttpResponses
 from tests.kit.archives import fill_config
 from tests.kit.clock import FakeClock
 from tests.kit.stores import SPEC, keep

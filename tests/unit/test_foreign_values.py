@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns01.host_calls import ForeignValues, HostCalls, PublishedValues, still_served
-from dnsrenew.challenges.dns01.records import RecordWriter
+from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues, still_served
+from dnsrenew.challenges.records import RecordWriter
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.errors import DnsError, ProviderError

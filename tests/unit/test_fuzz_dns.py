@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks.caa import judge, parse_issuer, parse_methods
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.checks import judge, parse_issuer, parse_methods
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.recursive import Doh, NoDohAnswer, recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion
@@ -217,10 +217,10 @@ def doh() -> Iterator[tuple[DohServer, Doh]]:
 
 
 def test_a_doh_answer_has_as_many_octets_as_one_over_tcp(doh: tuple[DohServer, Doh]) -> None:
-    """A DoH answer above 65,535 octets is refused."""
+    """A DoH answer above 65,535 bytes is refused."""
     server, client = doh
     server.body = b"\0\0" + ASKED["txt"].answer[2:] + bytes(65_535)
-    with pytest.raises(NoDohAnswer, match="65,535 octets"):
+    with pytest.raises(NoDohAnswer, match="65,535 bytes"):
         client.query(client.urls[0], ASKED["txt"].question)
 
 

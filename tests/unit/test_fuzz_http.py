@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure
-from dnsrenew.base.http.failures import FailureKind
+from dnsrenew.base.http.connections import FailureKind
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.challenges.http01.server import HttpServer, TokenResponse
+from dnsrenew.challenges.http01_server import HttpServer, TokenResponse
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from tests.kit.clock import FakeClock

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dnsrenew.acme import new_order
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base import x509
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.errors import CAError
 from tests.kit.clock import START
 from tests.kit.stores import issue
@@ -84,7 +85,7 @@ def changes(data: bytes, *, every: int, news: tuple[int, ...] = (0, 1, 0x7F, 0x8
 
 def read(text: str) -> bool:
     """Read a chain with all readers. Return whether it is the expected certificate."""
-    readers: tuple[Callable[[str], object], ...] = (x509.read_certificate, x509.split_chain, x509.to_der, cert_id)
+    readers: tuple[Callable[[str], object], ...] = (x509.read_certificate, split_chain, x509.to_der, cert_id)
     for reader in readers:
         try:
             repr(reader(text)).encode()
@@ -172,7 +173,7 @@ def test_any_change_of_a_key(kind: str) -> None:
             said.add("read")
         except ValueError as error:
             said.add(str(error))
-    assert said <= {"read", "not an unencrypted private key in PEM form", "neither an ECDSA nor an RSA key"}
+    assert said <= {"read", "not an unencrypted private key in PEM format", "neither an ECDSA nor an RSA key"}
     assert len(said) > 1
 
 

@@ -35,6 +35,12 @@ def test_what_is_neither_is_refused(text: str) -> None:
         host_port.split(text)
 
 
+@pytest.mark.parametrize(("text", "is_one"), [("ns.example.test:53", True), ("abc def", False), ("a\tb:53", False)])
+def test_a_host_has_no_blanks(text: str, is_one: bool) -> None:
+    """Two words are no address, so that `check` refuses them as an option."""
+    assert host_port.has_host(text) is is_one
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "123456", "9" * 5000])
 def test_a_port_that_there_is_not(port: str) -> None:
     """A number that is no valid port raises PortError."""

@@ -4,8 +4,10 @@ import base64
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
@@ -19,7 +21,7 @@ import pytest
 import requests
 import urllib3
 
-from dnsrenew.base.http import HttpClient, HttpFailure, date_of, retry_after, third_party
+from dnsrenew.base.http import HttpClient, HttpFailure, connections, date_of, retry_after
 from dnsrenew.errors import CAError
 from tests.kit.load import allowed
 from tests.lab import LabCA, badports
@@ -55,11 +57,11 @@ class Server:
         """Read the head of a request and the data that arrived with it."""
         data = b""
         while b"\r\n\r\n" not in data:
-            data += connection.recv(65536)
+            data += _received(connection)
         head, _, body = data.partition(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         while length and len(body) < int(length[1]):
-            body += connection.recv(65536)
+            body += _received(connection)
             data = head + b"\r\n\r\n" + body
         self.requests.append(data)
 
@@ -76,6 +78,13 @@ class Server:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Return what arrives; the end of the connection ends its script, which would ask for ever."""
+    if data := connection.recv(65536):
+        return data
+    raise ConnectionError("the client has closed")
 
 
 def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -404,7 +413,7 @@ def test_the_debug_output_of_the_standard_library_is_off(
     client.request("GET", server.url + "?token=canary-of-the-url")
     session = requests.Session()
     adapter = requests.adapters.HTTPAdapter()
-    third_party.bound(adapter)
+    connections.bound(adapter)
     session.mount("http://", adapter)
     session.get(server.url, headers={"X-Token": "canary-of-a-header"}, timeout=5)
     assert len(server.requests) == 2
@@ -568,3 +577,17 @@ def test_json_nested_without_end_is_a_value_error(client: HttpClient, server: Se
     response = client.request("GET", server.url)
     with pytest.raises((ValueError, json.JSONDecodeError)):
         response.json()
+
+
+def test_the_roots_of_the_system_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients share what they trust; another file of roots, or a change of it, is seen by the next client."""
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(LabCA(tmp_path / "ca").trust_pem.read_bytes())
+    monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, str(roots))
+    first = connections.shared_tls_context()
+    assert connections.shared_tls_context() is first
+    assert len(first.get_ca_certs()) == 1
+    os.utime(roots, (1, 1))
+    assert connections.shared_tls_context() is not first
+    monkeypatch.setenv(ssl.get_default_verify_paths().openssl_cafile_env, str(tmp_path / "none.pem"))
+    assert connections.shared_tls_context().get_ca_certs() == []

@@ -20,15 +20,21 @@ import pytest
 from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import HANDLES, OpenFolder, PublicFiles
 from dnsrenew.base.users import user_name
+from dnsrenew.challenges import http01_server as server
 from dnsrenew.challenges import listeners as challenge_listeners
-from dnsrenew.challenges import server as challenge_server
-from dnsrenew.challenges.http01 import server
-from dnsrenew.challenges.http01.app import FOLDERS, Webroot
-from dnsrenew.challenges.http01.server import HttpListeners, HttpPlacement, HttpValue, Port, TokenResponse
-from dnsrenew.challenges.http01.solver import Http01
+from dnsrenew.challenges.http01 import Http01
+from dnsrenew.challenges.http01_server import (
+    FOLDERS,
+    HttpListeners,
+    HttpPlacement,
+    HttpValue,
+    Port,
+    TokenResponse,
+    Webroot,
+)
 from dnsrenew.challenges.listeners import PortOwner, owner_of
 from dnsrenew.errors import CAError, Cancelled, ChallengeError
 from tests.kit.clock import FakeClock
@@ -252,7 +258,7 @@ def test_when_too_many_come_the_oldest_goes(
     listeners: HttpListeners, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too many silent clients, the oldest one is dropped for the CA."""
-    monkeypatch.setattr(challenge_server, "_MAX_CLIENTS", 3)
+    monkeypatch.setattr(challenge_listeners, "_MAX_CLIENTS", 3)
     with answered(listeners, f"127.0.0.1:{port}"):
         crowd = [connect(port) for _ in range(3)]
         assert get(port).endswith(ANSWER)

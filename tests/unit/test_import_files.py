@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, next_steps
@@ -367,7 +367,7 @@ def test_the_old_tool_goes_on_while_something_depends_on_it(
     cause = spoil(machine)
     steps = take_over(machine).steps
     assert not any(COMMAND in step for step in steps)
-    assert steps[-1].startswith("Stop certbot, which runs from /etc/cron.d/certbot, only when")
+    assert steps[-1].endswith("or accept them, then stop certbot, which runs from /etc/cron.d/certbot.")
     assert cause in steps[-1]
 
 
@@ -396,7 +396,7 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
     assert f"runs certbot on {tmp_path / 'copy'} was found" in document["stop_reason"]
     machine.target.write_text(machine.target.read_text() + "odd = 1\n")
     again = machine.imported(tmp_path / "copy", "certbot")
-    assert f"stop it only when the problems with {machine.target} are fixed" in again.steps[-1]
+    assert f"Fix the problems with {machine.target} or accept them" in again.steps[-1]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from dnsrenew.base import x509
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.extensions.setup.importing import pem
 from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundData
 from tests.kit.certificates import issue, issuer
@@ -59,7 +60,7 @@ def test_a_pair(machine: OldMachine, folder: Path) -> None:
     (folder / "README").write_text("nothing")
     certificate = only(machine, folder)
     assert (certificate.name, certificate.domains) == ("example.test", ("example.test", "*.example.test"))
-    assert certificate.fullchain_pem == x509.split_chain(chain)[0]
+    assert certificate.fullchain_pem == split_chain(chain)[0]
     assert x509.key_hash(x509.key_from_pem(certificate.key_pem or b"")) == x509.key_hash_of_certificate(chain)
     assert (certificate.directory, certificate.routes) == (None, ())
     assert roles(certificate) == {"a": "certificate", "b.txt": "key"}
@@ -71,8 +72,8 @@ def test_a_chain_in_parts(machine: OldMachine, folder: Path) -> None:
     above = issuer("Intermediate", root)
     key = x509.new_key("rsa2048")
     chain = above.sign(key.public_key(), ["example.test"], NOW)
-    leaf, rest = x509.split_chain(chain)
-    intermediate, top = x509.split_chain(rest)
+    leaf, rest = split_chain(chain)
+    intermediate, top = split_chain(rest)
     (folder / "cert.pem").write_text(leaf)
     (folder / "bundle.pem").write_text(top + intermediate)
     (folder / "other-ca.pem").write_text(issuer("Other").pem)

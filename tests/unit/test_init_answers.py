@@ -11,7 +11,8 @@ import pytest
 from dnsrenew.cli import main
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import DnsError
-from dnsrenew.extensions.setup.init import questions
+from dnsrenew.extensions.setup.init import draft, questions
+from dnsrenew.extensions.setup.init.draft import read_flag
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
 
@@ -118,5 +119,25 @@ def test_a_domain_without_a_zone(
 
 def test_what_a_chinese_keyboard_types() -> None:
     """Full-width commas and blanks part the names of a line, and the word that the prompt shows is no address."""
-    assert questions.read_list("a.test，*.a.test、b.test\u3000c.test") == ["a.test", "*.a.test", "b.test", "c.test"]
+    assert draft.read_list("a.test，*.a.test、b.test\u3000c.test") == ["a.test", "*.a.test", "b.test", "c.test"]
     assert questions.contacts("无") == []
+    assert draft.read_list("ａ.test，＊。ａ。test") == ["a.test", "*.a.test"]
+    assert [read_flag(each) for each in ("Ｙ", "是", "是的", "ｎｏ", "否")] == [True, True, True, False, False]
+
+
+def test_answers_in_full_width(
+    answers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of answers may have the words and the letters of a Chinese keyboard: only the domain is refused here."""
+
+    def nothing(*_: object) -> None:
+        raise DnsError.of(NO_ZONE, name="www.example.org")
+
+    monkeypatch.setattr(questions, "check_domains", nothing)
+    words = 'contact = "ｍｅ＠example.org"\nagree_terms = "是"\nprovider = "ｄｅＳＥＣ"\nauth_token = "env:T"\n'
+    answers.write_text(
+        f'domains = "www。example。org"\n{words}deploy = "无"\nschedule = "否"\nrehearse = "Ｎ"\n', "utf-8"
+    )
+    assert mistakes(init(answers, capsys)[0]) == [(1, "domains", None)]
+    answers.write_text(f'{words}schedule = "也许"\n', "utf-8")
+    assert mistakes(init(answers, capsys)[0]) == [(5, "schedule", None), (1, "domains", None)]

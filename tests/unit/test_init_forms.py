@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli.typed import config_option
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers

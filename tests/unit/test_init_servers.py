@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.found import Discovery, RunningProgram
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
@@ -483,9 +483,9 @@ def test_the_servers_of_another_user(others: Machine) -> None:
     assert prompt.default == "nginx"
     strange = [line for line in prompt.lines if "nobody" in line]
     assert strange == [
-        "2. hfs (process 104 of nobody): not yours: name its files yourself",
-        "3. nginx-2 (process 100 of nobody): not yours: name its files yourself",
-        "4. caddy (process 105 of nobody): not yours: name its files yourself",
+        "2. hfs (process 104 of nobody): it belongs to another user; name its files yourself",
+        "3. nginx-2 (process 100 of nobody): it belongs to another user; name its files yourself",
+        "4. caddy (process 105 of nobody): it belongs to another user; name its files yourself",
     ]
     assert Translator("zh").message(strange[1]) == "3. nginx-2（用户 nobody 的进程 100）：不是您的：请自行指定其文件"
 

@@ -36,5 +36,5 @@ def test_a_configuration_of_root_is_no_obstacle(tmp_path: Path) -> None:
     command = ordinary_user([sys.executable, "-c", _PROGRAM, str(system)])
     done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
-    assert "There is a configuration already" not in done.stderr
+    assert "There already is a configuration" not in done.stderr
     assert "with sudo" in done.stderr

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from dnsrenew.acme.resources import parse_authorization, parse_order
 from dnsrenew.base import names, x509
-from dnsrenew.base.checks.addresses import judge
+from dnsrenew.base.checks import judge_addresses
 from dnsrenew.base.model import CertificateSpec, Resolver, Route
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.http01.server import HttpPlacement, HttpValue, Responder
-from dnsrenew.challenges.http01.solver import explain
-from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate, TlsAlpnValue
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.http01 import explain
+from dnsrenew.challenges.http01_server import HttpPlacement, HttpValue, Responder
+from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate, TlsAlpnValue
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError
 from dnsrenew.renewal.planner import Selection, describe_error
@@ -305,4 +305,4 @@ def test_an_address_that_is_not_here_is_the_likely_cause() -> None:
     assert error.evidence["addresses"] == {FOUR: {"A": [FOUR], "AAAA": []}}
     assert FOUR in error.evidence["likely"]
     assert "record" not in error.evidence["likely_fix"]
-    assert judge(FOUR, [FOUR], [FOUR]).result == "ok"
+    assert judge_addresses(FOUR, [FOUR], [FOUR]).result == "ok"

@@ -45,12 +45,9 @@ OWNERS = {
     "psycopg": {"extensions/fleet"},
     "psycopg_pool": {"extensions/fleet"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
-    "requests": {
-        "base/http",
-        "extensions/hosts/lexicon/patches",
-    },  # its rules for proxies; it is changed for other libraries
-    "tenacity": {"base/runtime/retry"},
-    "tldextract": {"base/public_suffixes"},
+    "requests": {"base/http", "extensions/hosts/lexicon/patches"},  # its proxies; changed for others
+    "tenacity": {"base/runtime/calls"},
+    "tldextract": {"base/names"},
     "urllib3": {"base/http"},
     "uvicorn": {"extensions/serve"},
 }
@@ -168,7 +165,7 @@ def test_a_planted_circle_is_found() -> None:
         ("acme/order.py", "if TYPE_CHECKING:\n    from dnsrenew.config import Config"),
         ("acme/order.py", "import requests.adapters"),
         ("extensions/hosts/duckdns.py", "import dns.query"),
-        ("base/runtime/retry.py", "from ..http import get"),
+        ("base/runtime/single_flight.py", "from ..http import get"),
         ("base/clock.py", "from dnsrenew.base.runtime import context"),
         ("base/model/spec.py", "import numpy"),
         ("errors.py", "from dnsrenew.base.model import Attempt"),

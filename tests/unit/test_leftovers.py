@@ -19,9 +19,9 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.challenges.dns01.leftovers import CleanupResult, cleanup, cleanup_before_run
+from dnsrenew.challenges.leftovers import CleanupResult, cleanup, cleanup_before_run
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -232,7 +232,7 @@ def test_values_of_a_live_run_stay(stage: LeftoverStage) -> None:
 
 DIES = """if True:
     import os, signal, sys
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import JournalFolder

@@ -15,9 +15,9 @@ import pytest
 from dnsrenew.base import safe_files
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
-from dnsrenew.config.notify import MetricsSettings
+from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.watch.metrics import write_text
 from dnsrenew.renewer import Renewer

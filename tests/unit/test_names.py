@@ -46,6 +46,12 @@ def test_what_is_no_domain_is_refused(domain: str) -> None:
         names.to_a_labels(domain)
 
 
+def test_a_mark_is_named() -> None:
+    """A mark that no domain has, such as a comma of full width, is named."""
+    with pytest.raises(names.InvalidName, match="it has the character ，"):
+        names.to_a_labels("example.com，www.example.com")
+
+
 @given(st.text(max_size=80))
 def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
     """Any text gives an ASCII name, which is stable, or InvalidName."""

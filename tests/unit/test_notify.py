@@ -17,7 +17,7 @@ from dnsrenew import Deployment, Outcome
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
 from dnsrenew.extensions.watch import notify as send
 from dnsrenew.extensions.watch.message import compare, compose
@@ -106,7 +106,7 @@ def test_a_message_tells_what_happened_what_to_do_and_what_comes_next(
     assert outcome.error is not None
     assert lines[1] == f"{outcome.error.message} {outcome.error.fix}"
     assert lines[2].startswith("The old certificate is valid until 20")
-    assert lines[3].startswith("dnsrenew tries again, not before 20")
+    assert lines[3].startswith("dnsrenew tries again after 20")
     assert lines[4].startswith("Less than a third")
     assert lines[-1] == "dnsrenew on nas"
 

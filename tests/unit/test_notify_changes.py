@@ -7,7 +7,7 @@ from typing import Any
 
 from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.base.values import replace
-from dnsrenew.config.notify import ChangeKind, NotifySettings
+from dnsrenew.config.extension_tables import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
 from dnsrenew.extensions.watch.message import News, compare
 from dnsrenew.store.records import Notified

@@ -13,7 +13,7 @@ import pytest
 import dnsrenew
 from dnsrenew.base import threads, values
 from dnsrenew.base.model import RenewalFailed, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.protocol import OneAtATime
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.store import FolderStore

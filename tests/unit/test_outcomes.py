@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Notice
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import CAError, DnsError
 from dnsrenew.renewal import history
 from dnsrenew.renewal.due import deferred, outcome, unexpected

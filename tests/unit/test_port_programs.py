@@ -13,7 +13,7 @@ import pytest
 from dnsrenew import Certificate, Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from dnsrenew.store.records import Debts
 from dnsrenew.testing import InMemoryDriver

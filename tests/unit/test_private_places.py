@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.store import FolderStore

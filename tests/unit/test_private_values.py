@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import CA, DnsAccount, Eab
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen

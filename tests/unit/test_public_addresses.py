@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.base.checks.addresses import is_local
+from dnsrenew.base.checks import is_local
 from dnsrenew.base.host_port import is_public
-from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.loader import refusal
 from dnsrenew.extensions.doctor.host.machine import is_global_ipv6
 from dnsrenew.extensions.doctor.router.surroundings import kind_of
 

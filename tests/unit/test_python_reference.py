@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,26 +19,31 @@ from docs import python_examples, python_reference
 
 PACKAGE = Path(dnsrenew.__file__).parent
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "python.md"
-TEXT = python_reference.section()
+
+
+@cache
+def page() -> str:
+    """The page; it takes seconds, which collecting the tests must not."""
+    return python_reference.section()
 
 
 def entry(name: str) -> str:
     """The section of one name."""
-    found = re.search(rf"^### `{re.escape(name)}`\n(.*?)(?=^#{{2,3}} |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### `{re.escape(name)}`\n(.*?)(?=^#{{2,3}} |\Z)", page(), re.MULTILINE | re.DOTALL)
     assert found, name
     return found[1]
 
 
 def test_every_public_name_has_one_section() -> None:
     """The sections are exactly the public names of dnsrenew and dnsrenew.testing."""
-    listed = re.findall(r"^### `([\w.]+)`$", TEXT, re.MULTILINE)
+    listed = re.findall(r"^### `([\w.]+)`$", page(), re.MULTILINE)
     wanted = [name for name in dnsrenew.__all__ if name != "__version__"]
     assert sorted(listed) == sorted([*wanted, *(f"testing.{name}" for name in testing.__all__)])
 
 
 def test_every_section_has_a_text() -> None:
     """Every section has at least one sentence."""
-    for name in re.findall(r"^### `([\w.]+)`$", TEXT, re.MULTILINE):
+    for name in re.findall(r"^### `([\w.]+)`$", page(), re.MULTILINE):
         prose = re.sub(r"```py\n.*?```|Derived from [^\n]*", "", entry(name), flags=re.DOTALL)
         assert re.search(r"[A-Z].*\.", prose, re.DOTALL), name
 
@@ -46,16 +51,16 @@ def test_every_section_has_a_text() -> None:
 def test_nothing_of_the_markup_of_docstrings_is_left() -> None:
     """The page has no markup of docstrings and no module that is not public."""
     for left in (":class:", ":func:", ":meth:", ":data:", ":param", ":raises", ":ivar", "``x", "<factory>"):
-        assert left not in TEXT
-    assert not re.search(r"(?<!`)``(?!`)", TEXT)
-    assert not re.search(r"dnsrenew\.(model|base|operations|renewal|drivers)\b", TEXT)
+        assert left not in page()
+    assert not re.search(r"(?<!`)``(?!`)", page())
+    assert not re.search(r"dnsrenew\.(model|base|operations|renewal|drivers)\b", page())
 
 
 def test_every_link_leads_to_a_heading() -> None:
     """Every link leads to a heading."""
-    headings = re.findall(r"^#+ (.*)$", f"{PAGE.read_text('utf-8')}\n{TEXT}", re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", f"{PAGE.read_text('utf-8')}\n{page()}", re.MULTILINE)
     anchors = {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}
-    links = set(re.findall(r"\]\(#([^)]+)\)", f"{PAGE.read_text('utf-8')}\n{TEXT}"))
+    links = set(re.findall(r"\]\(#([^)]+)\)", f"{PAGE.read_text('utf-8')}\n{page()}"))
     assert links - anchors == set()
     assert len(links) > 20
 
@@ -93,10 +98,10 @@ def test_every_logger_is_listed() -> None:
 
 def test_what_is_not_for_users_is_left_out() -> None:
     """Internal methods and constructors are left out."""
-    assert "#### `DnsRenewError.of`" not in TEXT
-    assert "`providers` |" not in TEXT
-    assert "Config(\n" not in TEXT
-    assert "\nOutcome(\n" not in TEXT
+    assert "#### `DnsRenewError.of`" not in page()
+    assert "`providers` |" not in page()
+    assert "Config(\n" not in page()
+    assert "\nOutcome(\n" not in page()
 
 
 def test_signatures_have_their_stars() -> None:
@@ -122,7 +127,7 @@ def test_every_section_has_an_example() -> None:
 
 def test_every_call_says_what_it_raises() -> None:
     """Each function, method, class that a user creates, and error class says what is raised, or its codes."""
-    bodies = re.findall(r"^#{3,4} `([\w.]+)`\n(.*?)(?=^#{2,4} |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    bodies = re.findall(r"^#{3,4} `([\w.]+)`\n(.*?)(?=^#{2,4} |\Z)", page(), re.MULTILINE | re.DOTALL)
     no_calls = {*python_reference.groups()["Results"], *python_reference.groups()["Types of single values"]}
     kept = {"DnsRenewError", "AttemptError", "Driver", "Deployer", "DriverContext", "DeployerContext", "TxtRecord"}
     values = {"SavedFiles", "Config", *(f"testing.{name}" for name in testing.__all__ if name[0].isupper())}

@@ -7,8 +7,7 @@ import threading
 import pytest
 
 from dnsrenew.base import threads
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import CA_REQUESTS, Rate, TokenBucket, TokenBuckets
+from dnsrenew.base.runtime import CA_REQUESTS, Context, Rate, TokenBucket, TokenBuckets
 from dnsrenew.errors import Cancelled
 from tests.kit.clock import FakeClock
 

@@ -44,7 +44,7 @@ for store in ("store", "new"):
 from dnsrenew.deploy.staged_file import write_aside
 from dnsrenew.deploy.file_set import TargetFile
 from dnsrenew.base.safe_files import PublicFiles
-from dnsrenew.challenges.http01.app import FOLDERS, Webroot
+from dnsrenew.challenges.http01_server import FOLDERS, Webroot
 from dnsrenew.errors import DnsRenewError
 subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 for name, call in (("deploy", lambda: write_aside(TargetFile(str(folder / "web" / "c.pem"), b"x", 0o600))),

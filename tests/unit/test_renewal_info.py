@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from dnsrenew.acme import CAClient
-from dnsrenew.acme.ari import NoWindow, Window, cert_id
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.acme.client import NoWindow, Window, cert_id
+from dnsrenew.base.runtime import Context
 from dnsrenew.renewal import due
 from dnsrenew.renewal.due import is_poll_due
 from dnsrenew.renewal.renewal_info import poll

@@ -28,7 +28,7 @@ from dnsrenew.base.model import (
     Resolver,
     Route,
 )
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.config import Config

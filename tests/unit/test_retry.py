@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import Policy, Transient, resend
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import Policy, Transient, resend
 from dnsrenew.errors import Cancelled
 from tests.kit.clock import FakeClock
 
@@ -113,5 +113,5 @@ def test_a_cancel_ends_the_waiting(context: Context) -> None:
 
 def test_tenacity_is_imported_by_the_first_failure() -> None:
     """Importing the module does not load tenacity."""
-    code = "import sys, dnsrenew.base.runtime.retry; sys.exit('tenacity' in sys.modules)"
+    code = "import sys, dnsrenew.base.runtime.calls; sys.exit('tenacity' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dnsrenew.base import x509
 from dnsrenew.base.model import Attempt, CertificateSpec, Outcome, Route
 from dnsrenew.base.names import is_wildcard
-from dnsrenew.base.runtime.retry import RESEND
+from dnsrenew.base.runtime.calls import RESEND
 from dnsrenew.errors import AttemptError, CAError
 from dnsrenew.renewal.planner import route_key
 from dnsrenew.renewal.policy import NextAction, action_for_code, next_action
@@ -108,7 +108,7 @@ CASES = st.builds(
 # ── properties ──────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(CASES)
 def test_every_run_keeps_its_promises(case: Case) -> None:
     """A run ends, orders at most once per route, leaves no TXT, stores complete certificates and reports each attempt.

@@ -11,9 +11,8 @@ import pytest
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.secrets import Secret
-from dnsrenew.base.secrets.pasted import fault
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.secrets import Secret, fault
 from dnsrenew.config import Config, check_config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import prepare
@@ -58,13 +57,16 @@ def test_what_an_editor_adds_does_no_harm(tmp_path: Path, content: bytes) -> Non
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        ("\u200blab-canary", "file p.secret has the invisible character U+200B in line 1, at position 1"),
-        ("lab\u00a0canary", "file p.secret has the invisible character U+00A0 in line 1, at position 4"),
-        ("lab-canary\x1b[0m", "file p.secret has the invisible character U+001B in line 1, at position 11"),
-        ("lab-canary\n\ufeffx", "file p.secret has the invisible character U+FEFF in line 2, at position 1"),
-        ("lab-canary\n\n# my token\n", "The form is wrong: the file p.secret has 3 lines."),
-        ("lab‑canary", "The form is wrong: the file p.secret has a letter at position 4 that no key has."),
-        ("lab canary", "The form is wrong: the file p.secret has a blank inside."),
+        ("\u200blab-canary", "file p.secret contains the invisible character U+200B in line 1, at position 1"),
+        ("lab\u00a0canary", "file p.secret contains the invisible character U+00A0 in line 1, at position 4"),
+        ("lab-canary\x1b[0m", "file p.secret contains the invisible character U+001B in line 1, at position 11"),
+        ("lab-canary\n\ufeffx", "file p.secret contains the invisible character U+FEFF in line 2, at position 1"),
+        ("lab-canary\n\n# my token\n", "This does not look right: the file p.secret has 3 lines."),
+        (
+            "lab‑canary",
+            ("This does not look right: the file p.secret contains a character at position 4 that no key contains."),
+        ),
+        ("lab canary", "This does not look right: the file p.secret contains a space."),
     ],
 )
 def test_what_is_wrong_with_a_token(tmp_path: Path, content: str, found: str) -> None:
@@ -81,15 +83,15 @@ def test_what_is_wrong_with_a_token(tmp_path: Path, content: str, found: str) ->
     [
         (
             "1b2c3d4e-aaaa-bbbb",
-            "The form is wrong: the file p.secret has 18 characters, so a part is missing or too much.",
+            ("This does not look right: the file p.secret has 18 characters: some are missing, or there are too many."),
         ),
         (
             "cccc-0123456789ab",
-            "The form is wrong: the file p.secret has 17 characters, so a part is missing or too much.",
+            ("This does not look right: the file p.secret has 17 characters: some are missing, or there are too many."),
         ),
         (
             f"{TOKEN}{TOKEN}",
-            "The form is wrong: the file p.secret has 72 characters, so a part is missing or too much.",
+            ("This does not look right: the file p.secret has 72 characters: some are missing, or there are too many."),
         ),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CertificateStatus, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace as changed
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
@@ -40,8 +40,8 @@ def test_names_and_patterns(wanted: list[str] | None, count: int) -> None:
         ("something", NAMES, "Run dnsrenew status to list the 301 certificates."),
         ("mail-*", NAMES, "Run dnsrenew status to list the certificates."),
         ("something", ["a", "b"], "Use one of these names: a, b."),
-        ("x", [], "Add [[certificate]] with its domains to the configuration."),
-        ("*", [], "Add [[certificate]] with its domains to the configuration."),
+        ("x", [], "Add a [[certificate]] with its domains to the configuration."),
+        ("*", [], "Add a [[certificate]] with its domains to the configuration."),
     ],
 )
 def test_what_is_not_known(wanted: str, known: list[str], fix: str) -> None:

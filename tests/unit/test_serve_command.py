@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shlex
 import socket
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
 from dnsrenew.base.model import Route
+from dnsrenew.cli import main
 from dnsrenew.cli.arguments import Options, parse
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
@@ -108,6 +112,121 @@ def test_an_app_in_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert worker.load("shop_of_test.web:holder.app", None)[0] == "wsgi"
+
+
+@pytest.fixture
+def app_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], int]]:
+    """Writes the module ``app_of_test``, which can be imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield (tmp_path / "app_of_test.py").write_text
+    sys.modules.pop("app_of_test", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "fix"),
+    [
+        ("app_of_test:app", "serve-app-missing", "app_of_test:application"),
+        ("other_of_test:app", "serve-app-missing", "main:app"),
+        ("app_of_test.sub:app", "serve-app-missing", "main:app"),
+        ("app_of_test.py:app", "serve-app-missing", "main:app"),
+        ("app_of_test", "serve-app-missing", "main:app"),
+        ("app_of_test:", "serve-app-missing", "main:app"),
+        ("./app_of_test:app", "serve-app-missing", "main:app"),
+        ("app_of_test:number", "serve-app-interface", "--interface"),
+        ("app_of_test:one", "serve-app-interface", "--interface"),
+    ],
+    ids=["name", "module", "submodule", "file", "no-colon", "no-name", "path", "number", "function"],
+)
+def test_an_app_that_is_not_there(name: str, code: str, fix: str, app_code: Callable[[str], int]) -> None:
+    """A module or a name that is not there is wrong usage, and the message shows the right form."""
+    app_code("def application(environ, start_response):\n    pass\nnumber = 4\ndef one(x):\n    pass\n")
+    with pytest.raises(ConfigError) as caught:
+        worker.load(name, None)
+    assert (caught.value.code, fix in str(caught.value.fix)) == (code, True), caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("raise ValueError('no database')", ['app_of_test.py", line 1', "ValueError: no database"]),
+        ("import no_such_module", ["ModuleNotFoundError: No module named 'no_such_module'"]),
+        ("def broken(:", ['app_of_test.py", line 1', "SyntaxError"]),
+        ("import sys; sys.exit('set DATABASE')", ["SystemExit: set DATABASE"]),
+        ("def app():\n    raise KeyError('x')", ["in app", "KeyError: 'x'"]),
+    ],
+    ids=["raises", "imports", "syntax", "exits", "factory"],
+)
+def test_an_app_that_cannot_be_imported(
+    code: str, shown: list[str], app_code: Callable[[str], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an app raises at import is shown as Python shows it."""
+    app_code(code)
+    with pytest.raises(DnsRenewError) as caught:
+        worker.load("app_of_test:app", None)
+    printed = capsys.readouterr().err
+    assert (caught.value.code, [text for text in shown if text not in printed]) == ("serve-app-failed", [])
+    assert "importlib" not in printed
+
+
+def test_a_factory_is_called(app_code: Callable[[str], int]) -> None:
+    """A function without arguments that returns the app may be written with its parentheses."""
+    app_code("async def app(scope, receive, send):\n    pass\ndef make():\n    return app\n")
+    for name in ("make", "make()"):
+        assert worker.load(f"app_of_test:{name}", None)[0] == "asgi"
+
+
+# ── the command line ────────────────────────────────────────────────────────────────────
+
+_CONFIG = """
+default_ca = "letsencrypt-staging"
+agree_terms = true
+[dns.home]
+provider = "manual"
+[[certificate]]
+name = "one"
+domains = ["one.example.com"]
+"""
+
+
+def never(address: str, option: str) -> Never:
+    """Stands for what must not be called."""
+    raise AssertionError((address, option))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--bind", "443"),
+        ("--bind", "x:y"),
+        ("--bind", "localhost"),
+        ("--redirect=:0",),
+        ("--workers", "0"),
+        ("--interface", "rsgi"),
+        ("--dns", "desec"),
+        ("--dns-option", "a=b"),
+        ("--agree-terms",),
+        ("--domain", "a.example"),
+        ("--domain", "a.example", "--dns", "desec", "--certificate", "one"),
+        ("--domain", "a.example", "--dns", "desec", "--config", "dnsrenew.toml"),
+        ("--domain", "a.example", "--dns", "desec", "--dns-option", "auth_token"),
+        ("--domain", "a.example", "--dns", "no-such-host", "--agree-terms"),
+        ("--domain", "a.example", "--dns", "desec", "--agree-terms"),
+        ("--certificate", "three"),
+    ],
+    ids="_".join,
+)
+def test_wrong_options(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options that are wrong, or do not fit together, are wrong usage, before a port is opened."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("dnsrenew.extensions.serve.command.open_sockets", never)
+    (tmp_path / "dnsrenew.toml").write_text(_CONFIG)
+    (tmp_path / "dnsrenew.toml").chmod(0o600)
+    assert main(["serve", "main:app", *words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] in {"usage", "config-invalid", "certificate-unknown"}
 
 
 # ── the addresses ───────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ import pytest
 from dnsrenew import RenewalFailed, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.serving.challenge_app import wrapped
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Route
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.accounts import AccountChoice
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.dns01 import AccountChoice
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError
 

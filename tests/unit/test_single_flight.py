@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import SingleFlight
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import SingleFlight
 from dnsrenew.errors import CAError
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import Propagation, Route
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.dns01.solver import LONGEST_CACHING
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.dns01 import LONGEST_CACHING
 from dnsrenew.challenges.solver import Placements, Solvers
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError

@@ -19,7 +19,7 @@ from tests.kit.memory import host_config, in_memory
 from tests.kit.store_access import PACKAGE, store_access
 
 DIRECTORY = "https://ca.example.test/directory"
-EXCEPTIONS = {"base/model/certificate.py": "a certificate gives its own PEM texts; its paths are public"}
+EXCEPTIONS = {"base/model/spec.py": "a certificate gives its own PEM texts; its paths are public"}
 
 
 @pytest.fixture

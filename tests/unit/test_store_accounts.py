@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import x509
-from dnsrenew.base.model.certificate import THUMBPRINTS, AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.accounts import StoredAccount

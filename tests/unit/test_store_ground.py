@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CA, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import AtomicFiles, FolderStore
@@ -241,7 +241,7 @@ def test_what_another_user_put_there_is_refused(
     error, context = refused(lambda: use(store, Context())), Context()
     assert (error.evidence["path"], error.evidence["owner"]) == (str(path), str(OTHER))
     assert error.fix == (
-        f"Remove from the store what you did not put there, then run `chown -R root '{tmp_path}/my state'`."
+        f"Remove everything from the store that you did not put there, then run `chown -R root '{tmp_path}/my state'`."
     )
     subprocess.run(["sh", "-c", error.evidence["command"]], check=True)
     use(store, context)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import field
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
@@ -311,7 +311,7 @@ def test_the_entries_of_a_process_without_a_connection_are_those_of_a_dead_one(d
 
 HOLD = """if True:
     import sys
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.base.model import TxtRecord
     from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import JournalFolder
@@ -827,7 +827,6 @@ cut = st.tuples(st.integers(0, len(GOOD)), st.integers(0, len(GOOD)), st.binary(
 )
 
 
-@settings(max_examples=400, deadline=None)
 @given(content=st.binary(max_size=200) | like_ours | cut)
 def test_any_bytes_are_values_or_damage(content: bytes) -> None:
     """Any content gives values that it contains, DamagedFile or NewerSchema."""
@@ -839,7 +838,6 @@ def test_any_bytes_are_values_or_damage(content: bytes) -> None:
         assert {(r.zone, r.name, r.value, r.ttl, account) for r, account in values} == set(told)
 
 
-@settings(max_examples=60, deadline=None)
 @given(contents=st.lists(st.binary(max_size=60) | like_ours | cut, max_size=4))
 def test_any_files_are_cleaned_up_or_named(contents: list[bytes]) -> None:
     """Files with any content: each is an entry or listed as unreadable, and the next run finds the same."""

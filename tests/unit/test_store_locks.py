@@ -14,7 +14,7 @@ import pytest
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store import AtomicFiles, FolderStore, zone_locks
 from tests.kit.clock import FakeClock
@@ -111,7 +111,7 @@ def test_many_threads_are_alone(site: StoreSite) -> None:
 
 HOLD = """if True:
     import sys
-    from dnsrenew.base.runtime.context import Context
+    from dnsrenew.base.runtime import Context
     from dnsrenew.store import FolderStore, Store
     with FolderStore(sys.argv[1]).lock("home", context=Context()):
         print("held", flush=True)

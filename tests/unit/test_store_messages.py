@@ -16,13 +16,12 @@ from dnsrenew.base.model import DeploymentResult
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation.texts import EMPTY_TEXT
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.http01.texts import UNREACHABLE_BECAUSE
-from dnsrenew.challenges.texts import LIKELY_CAUSE
+from dnsrenew.challenges.texts import HTTP_UNREACHABLE_BECAUSE, LIKELY_CAUSE
 from dnsrenew.deploy.texts import NO_ANSWER
 from dnsrenew.dns.texts import DOH_TIMEOUT
 from dnsrenew.errors import DeployError, Message, Text, as_clause, series
 from dnsrenew.renewal.deploying import result_of
-from dnsrenew.store import messages
+from dnsrenew.store import json_files
 from dnsrenew.store.state import State
 from tests.kit import translations
 
@@ -41,7 +40,9 @@ def test_every_template_can_be_stored() -> None:
     """Each template has only fields and formats that the store takes."""
     for template in {translations.english_of(key) for module in translations.english().values() for key in module}:
         fields = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template) if name]
-        assert all(name.isidentifier() and (spec, conversion) in messages._FORMATS for name, spec, conversion in fields)
+        assert all(
+            name.isidentifier() and (spec, conversion) in json_files._FORMATS for name, spec, conversion in fields
+        )
 
 
 def again(state: State) -> str:
@@ -64,7 +65,7 @@ def edited(text: str, record: Any) -> str:
 
 
 @pytest.mark.parametrize("likely", [ADDRESSES_MISSING.message, CAA_FORBIDS_ALL.message])
-@pytest.mark.parametrize("outer", [UNREACHABLE_BECAUSE, LIKELY_CAUSE])
+@pytest.mark.parametrize("outer", [HTTP_UNREACHABLE_BECAUSE, LIKELY_CAUSE])
 def test_messages_within_a_message(outer: Text, likely: str) -> None:
     """What was stored is shown like the message itself, in every language."""
     inner = VALIDATIONS_FAILED.fill(ca="lab", problems="h.test (connection): It is {gone}: try later.")[1]
@@ -86,7 +87,7 @@ def test_messages_within_a_message(outer: Text, likely: str) -> None:
         series([EMPTY_TEXT, "b", as_clause(Message.filled("It is {what}.", {"what": "lost"}))], "; "),
         DOH_TIMEOUT.fill(seconds=59.7, answers=["a", EMPTY_TEXT])[1],
         Message.filled("at most {most:,} domains; {until}", {"most": 1000, "until": "2026-11-26T22:15:20Z"}),
-        Message.filled("{name!r} cannot be the name of a certificate.", {"name": "a'b"}),
+        Message.filled("A certificate cannot have the name {name!r}.", {"name": "a'b"}),
         Message.filled("{a} {b} {c}", {"a": None, "b": True, "c": 10**400}),
         EMPTY_TEXT,
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore, atomic_io
 from tests.kit.stores import DIRECTORY, assert_whole, first_issuance, keep

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore
 from dnsrenew.store.pending_orders import PendingOrder, PendingOrders
@@ -328,7 +328,6 @@ def test_what_is_no_folder_is_set_aside(tmp_path: Path) -> None:
     assert {path.name for path in place.parent.glob("order*")} == {"order.damaged", "order.damaged-2"}
 
 
-@settings(max_examples=150, deadline=None)
 @given(file=st.sampled_from(["order.json", "key.pem", "csr.der"]), data=st.data())
 def test_any_bytes_are_the_order_or_damage(file: str, data: st.DataObject) -> None:
     """With any content of one file, the saved order or None is loaded."""

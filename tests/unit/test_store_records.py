@@ -10,8 +10,9 @@ import pytest
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.store import State, Store
 from dnsrenew.store.records import Notified
@@ -64,7 +65,7 @@ def test_a_request_waits_for_its_certificate(site: StoreSite) -> None:
     assert (requests.load(Context(), "home"), requests.made("home")) == (None, None)
     for names in (("a.test",), ("b.test", "c.test")):
         key = x509.new_key("ecdsa-p256")
-        csr, pem = x509.request_to_pem(x509.make_csr(key, names)), x509.key_to_pem(key)
+        csr, pem = user_files.request_to_pem(x509.make_csr(key, names)), x509.key_to_pem(key)
         requests.save("home", csr, pem)
         found = site.open().signing_requests.load(Context(), "home")
         assert found is not None
@@ -80,7 +81,7 @@ def test_a_request_waits_for_its_certificate(site: StoreSite) -> None:
 def test_a_request_with_another_key_is_damaged(site: StoreSite) -> None:
     """A request whose key does not match is set aside with a warning."""
     requests = site.open().signing_requests
-    csr = x509.request_to_pem(x509.make_csr(x509.new_key("ecdsa-p256"), ["a.test"]))
+    csr = user_files.request_to_pem(x509.make_csr(x509.new_key("ecdsa-p256"), ["a.test"]))
     requests.save("home", csr, issue(1)[1])
     context = Context()
     assert requests.load(context, "home") is None

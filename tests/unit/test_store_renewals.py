@@ -14,7 +14,8 @@ import pytest
 from dnsrenew import Deployment, Event, Outcome, Renewer, Route, TxtRecord
 from dnsrenew.base import x509
 from dnsrenew.base.model import CA, CertificateSpec, StoreAddress
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.solver import Solvers
@@ -279,7 +280,7 @@ def test_deployments_get_the_certificate(host: Host, tmp_path: Path) -> None:
     done = host.run()
     assert [(one.ok, one.error) for one in done.deployed] == [(True, None), (True, None)]
     found = host.call(lambda renewer: renewer.certificate("home"))
-    leaf, chain = x509.split_chain(found.fullchain_pem)
+    leaf, chain = split_chain(found.fullchain_pem)
     assert {name: Path(path).read_text() for name, path in parts.items()} == {
         "certificate": found.fullchain_pem,
         "chain": chain,

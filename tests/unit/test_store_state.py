@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.atomic_io import LIMIT

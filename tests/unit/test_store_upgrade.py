@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import CertificateSpec, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.operations.status import status_of
 from dnsrenew.store import FolderStore
 from dnsrenew.store.records import Notified

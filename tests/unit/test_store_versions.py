@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State
 from dnsrenew.store.paths import FILES

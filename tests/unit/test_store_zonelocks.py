@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from dnsrenew.base import threads
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import field
 from dnsrenew.errors import LockedError
 from dnsrenew.store import Store

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
+from dnsrenew.base import runtime as module
 from dnsrenew.base import threads
-from dnsrenew.base.runtime import context as module
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 
 LIMIT = 3
 

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.challenges.tls_alpn01.solver import (
+from dnsrenew.base.runtime import Context
+from dnsrenew.challenges.tls_alpn01 import (
     PROTOCOL,
     ChallengeCertificate,
     TlsAlpn01,
@@ -48,7 +48,7 @@ class SlowListeners:
 def test_a_port_that_opens_after_a_cancel_is_closed_again() -> None:
     """A port that an abandoned call opens after the cleanup is closed again."""
     listeners, cancel = SlowListeners(), threading.Event()
-    solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context(cancel=cancel)
+    solver, context = TlsAlpn01(listeners=cast("TlsAlpnListeners", listeners)), Context(cancel=cancel)
 
     def cancel_while_it_opens() -> None:
         assert listeners.opening.wait(PATIENCE)
@@ -68,7 +68,7 @@ def test_what_was_published_is_withdrawn_once() -> None:
     """Withdrawing twice, or without a publication, does nothing."""
     listeners = SlowListeners()
     listeners.go_on.set()
-    solver, context = TlsAlpn01(cast("TlsAlpnListeners", listeners)), Context()
+    solver, context = TlsAlpn01(listeners=cast("TlsAlpnListeners", listeners)), Context()
     solver.withdraw(context, [VALUE])
     solver.publish(context, [VALUE])
     assert listeners.held == ["a.test"]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.translation import Translator
+from dnsrenew.base.validation import Mistake
 from dnsrenew.base.validation.toml_positions import syntax_mistake
 from tests.kit.config_files import mistake
 
@@ -32,11 +33,27 @@ CASES = [
     ("agree_terms = TRUE # so\n", (1, 15), "agree_terms", "true"),
     ("reuse_key = Off\n", (1, 13), "reuse_key", "false"),
     ("store = no-where\n", (1, 9), "store", "it in quotes"),
-    ("store = “x”\n", (1, 9), "store", "straight quotes"),
-    ("contact = [“x”]\r\n", (1, 12), "contact", "straight quotes"),
-    ("domains = [\n  “x”,\n]\n", (2, 3), "syntax", "straight quotes"),
+    ("store = “x”\n", (1, 9), "store", 'Type " instead'),
+    ("contact = [“x”]\r\n", (1, 12), "contact", 'Type " instead'),
+    ("domains = [\n  “x”,\n]\n", (2, 3), "syntax", 'Type " instead'),
+    ('store = "x”\n', (1, 11), "store", 'Type " instead'),
+    ("store = ＂x＂\n", (1, 9), "store", 'Type " instead'),
+    ("store = ‘x’\n", (1, 9), "store", "Type ' instead"),
+    ('contact = ["a"，"b"]\n', (1, 15), "contact", "Type , instead"),
+    ('contact = ["a"、"b"]\n', (1, 15), "contact", "Type , instead"),
+    ('contact = ［"a"］\n', (1, 11), "contact", "Type [ instead"),
+    ('contact = （"a"）\n', (1, 11), "contact", "Type [ instead"),
+    ('contact = ["a"】\n', (1, 15), "contact", "Type ] instead"),
+    ("agree_terms ＝ true\n", (1, 13), "agree_terms", "Type = instead"),
+    ("agree_terms： true\n", (1, 12), "agree_terms", "Type = instead"),
+    ("agree_terms = true ＃ 好\n", (1, 20), "agree_terms", "Type # instead"),
+    ("agree_terms\u3000= true\n", (1, 12), "agree_terms", "Type an ordinary blank instead"),
+    ("a = 1\n\u3000store = 'x'\n", (2, 1), "store", "Type an ordinary blank instead"),
+    ("[dns。x]\n", (1, 5), "syntax", "Type . instead"),
+    ("timeout = １２\n", (1, 11), "timeout", "Type 1 instead"),
+    ("eab = ｛ kid = 'k' ｝\n", (1, 7), "eab", "Type { instead"),
     ("store = state\n", (1, 9), "store", "it in quotes"),
-    ("store = 01\n", (1, 10), "store", "one KEY = VALUE in a line"),
+    ("store = 01\n", (1, 10), "store", "one KEY = VALUE per line"),
     ("store = =\n", (1, 9), "store", "text in quotes, a number, true, false"),
     ("store =\n", (1, 8), "store", "a value after ="),
     ("store =", (1, 8), "store", "a value after ="),
@@ -67,6 +84,14 @@ def test_the_likely_cause(case: tuple[str, tuple[int, int], str, str]) -> None:
     assert one.key == key
     assert expected in one.expected
     assert str(one).startswith(f"f.toml:{one.line}:{one.column}: {key}: ")
+
+
+def test_a_character_of_full_width_is_named() -> None:
+    """The character and its place are named, in both languages, and the one to type in its place."""
+    one = said('a = 1\nstore ＝ "x"\n')
+    assert str(one).endswith("TOML does not know the character ＝ (line 2, column 7). Type = instead.")
+    chinese = Translator("zh").message(one.sentence)
+    assert chinese == "store：第 2 行第 7 列是中文或全角字符「＝」，TOML 不支持。请改为半角（英文）的「=」。"
 
 
 def test_the_line_with_a_caret() -> None:

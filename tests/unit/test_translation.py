@@ -20,7 +20,7 @@ from dnsrenew import locale
 from dnsrenew.base import translation
 from dnsrenew.base.texts import BAD_LABEL
 from dnsrenew.base.translation import Translator
-from dnsrenew.base.validation.mistakes import Mistake, config_error, one_of, shown_place
+from dnsrenew.base.validation import Mistake, config_error, one_of, shown_place
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation, query_engine, wire
@@ -178,6 +178,9 @@ TERMS: Final = {
     "需要续期, 续期时间": "是否到期|应续期",
     "设置自动续期任务": "安装自动续期",
     "口令 (of a private key)": "没有密码的私钥",
+    "输出": "打印",
+    "个证书": "[张份]证书",
+    "配置块": "配置段",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {

@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import Check, Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.users import this_user
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine

@@ -13,6 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
+from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import CAError
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -113,7 +115,7 @@ def test_a_foreign_kind_of_key_has_no_name_here() -> None:
 @pytest.mark.parametrize("pem", [b"", b"junk", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_what_is_no_key_is_a_value_error(pem: bytes) -> None:
     """Text that is no key raises ValueError without showing it."""
-    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM form$"):
+    with pytest.raises(ValueError, match=r"^not an unencrypted private key in PEM format$"):
         x509.key_from_pem(pem)
 
 
@@ -164,26 +166,26 @@ def test_an_issuer_without_a_common_name_is_called_by_its_organisation(key: x509
 def test_a_chain_is_split_into_leaf_and_rest(authority: Authority, key: x509.PrivateKey) -> None:
     """A chain is split into leaf and rest, both in PEM. Text between the certificates is dropped."""
     chain = authority.issue(key)
-    leaf, rest = x509.split_chain("Subject: leaf\n" + chain.replace("-----BEGIN", "\n\n-----BEGIN"))
+    leaf, rest = split_chain("Subject: leaf\n" + chain.replace("-----BEGIN", "\n\n-----BEGIN"))
     assert leaf + rest == chain
-    assert x509.split_chain(leaf) == (leaf, "")
+    assert split_chain(leaf) == (leaf, "")
     with pytest.raises(ValueError, match="no certificate"):
-        x509.split_chain("<html>")
+        split_chain("<html>")
 
 
 def test_the_certificate_that_was_asked_for_passes(authority: Authority, key: x509.PrivateKey) -> None:
     """A certificate with right key, names, dates and chain passes, with names in any order and one more."""
     chain = authority.issue(key, [*reversed(NAMES), "www.example.test"])
     assert x509.check_chain(chain, key, NAMES, NOW).issuer == "Lab CA 1"
-    leaf, _ = x509.split_chain(chain)
+    leaf, _ = split_chain(chain)
     assert x509.check_chain(leaf, key, NAMES, NOW).serial == "2f00ab"
 
 
 def test_a_clock_up_to_an_hour_behind_is_forgiven(authority: Authority, key: x509.PrivateKey) -> None:
     """A certificate that begins in 50 minutes is accepted, one that begins in 70 is not."""
-    leaf, _ = x509.split_chain(authority.issue(key, begin=50 / 1440))
+    leaf, _ = split_chain(authority.issue(key, begin=50 / 1440))
     assert x509.check_chain(leaf, key, NAMES, NOW)
-    leaf, _ = x509.split_chain(authority.issue(key, begin=70 / 1440))
+    leaf, _ = split_chain(authority.issue(key, begin=70 / 1440))
     assert wrong(leaf, key).evidence["wrong"] == "dates"
 
 
@@ -192,7 +194,7 @@ def test_the_dates_of_a_chain_can_be_looked_at_alone(authority: Authority, key: 
     chain = authority.issue(key)
     days = [-1, -1 / 24, 0, 89, 90]
     assert [x509.is_valid_at(chain, NOW + timedelta(days=day)) for day in days] == [False, True, True, True, False]
-    leaf, _ = x509.split_chain(chain)
+    leaf, _ = split_chain(chain)
     old = build(authority.name, authority.key, authority.root_name, authority.root_key, begin=-90, end=-1)
     assert not x509.is_valid_at(leaf + old, NOW)
     assert not x509.is_valid_at("no chain", NOW)
@@ -252,14 +254,14 @@ def test_an_error_lists_some_of_the_names_and_a_long_issuer_is_cut(authority: Au
 def test_an_expired_certificate_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
     """A certificate is refused from the second of its expiry, the leaf and those above it."""
     assert wrong(authority.issue(key, begin=-90, end=0), key).evidence["wrong"] == "dates"
-    leaf, _ = x509.split_chain(authority.issue(key))
+    leaf, _ = split_chain(authority.issue(key))
     old = build(authority.name, authority.key, authority.root_name, authority.root_key, begin=-90, end=-1)
     assert "in the chain" in wrong(leaf + old, key).message
 
 
 def test_a_broken_chain_is_refused(authority: Authority, key: x509.PrivateKey) -> None:
     """A certificate in the chain that did not issue the previous one is found, by name and by signature."""
-    leaf, intermediate = x509.split_chain(authority.issue(key))
+    leaf, intermediate = split_chain(authority.issue(key))
     stranger = build(name("Stranger"), authority.root_key, name("Stranger"), authority.root_key)
     impostor = build(authority.name, authority.root_key, authority.root_name, authority.root_key)
     assert wrong(leaf + stranger, key).evidence == {"wrong": "chain", "place": 1, "issuer": "Lab CA 1"}
@@ -313,18 +315,18 @@ def test_a_pkcs12_file_of_ours_is_opened(
 ) -> None:
     """A file of ours opens with its password, and holds the pair."""
     pair = authority.issue(key), x509.key_to_pem(key)
-    data = x509.to_pkcs12(*pair, password=password, alias="a", legacy=legacy)
-    assert x509.pkcs12_holds(data, password, *pair)
-    assert not x509.pkcs12_holds(data[:-1], password, *pair)
-    assert x509.pkcs12_leaf(data, password) == x509.split_chain(pair[0])[0]
+    data = user_files.to_pkcs12(*pair, password=password, alias="a", legacy=legacy)
+    assert user_files.pkcs12_holds(data, password, *pair)
+    assert not user_files.pkcs12_holds(data[:-1], password, *pair)
+    assert user_files.pkcs12_leaf(data, password) == split_chain(pair[0])[0]
 
 
 def test_a_pkcs12_file_that_asks_for_much_work_is_not_opened(authority: Authority, key: x509.PrivateKey) -> None:
     """The user of a server writes its file, and could have us derive a key with any number of rounds."""
     chain = authority.issue(key)
-    leaf = cx509.load_pem_x509_certificate(x509.split_chain(chain)[0].encode())
+    leaf = cx509.load_pem_x509_certificate(split_chain(chain)[0].encode())
     slow = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(600_000).build(b"a")
     data = pkcs12.serialize_key_and_certificates(b"a", key, leaf, None, slow)
     assert pkcs12.load_key_and_certificates(data, b"a")[1] == leaf
-    assert x509.pkcs12_leaf(data, "a") == ""
-    assert not x509.pkcs12_holds(data, "a", chain, x509.key_to_pem(key))
+    assert user_files.pkcs12_leaf(data, "a") == ""
+    assert not user_files.pkcs12_holds(data, "a", chain, x509.key_to_pem(key))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base import values
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.store import FolderStore
 from tests.kit.acme_server import DAY, HOUR
 from tests.kit.year import DOWN, HALF, OFF, SIX_DAYS, Scene, live

@@ -1,1 +1,509 @@
-"""From facts to a check: pure functions that rule out a renewal that cannot work, and explain one that failed."""
+"""Whether CAA records allow a CA to issue (RFC 8659, RFC 8657), and whether the addresses of a name are this machine.
+
+Pure: the caller looks up the records. A verdict is "bad" only if the denial is certain. If CAs are known to differ, or
+if a fact is missing, it is "unknown", and the CA decides.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from dnsrenew.base import names
+from dnsrenew.base.checks import texts
+from dnsrenew.base.host_port import is_public
+from dnsrenew.base.model import Check, Route
+from dnsrenew.base.names import is_at_or_below, is_ip
+from dnsrenew.base.values import Frozen
+from dnsrenew.errors import DnsError, Phrase, Text
+
+_CRITICAL: Final = 128
+_MISREAD_CRITICAL: Final = 1
+"""Many zones set the lowest bit by mistake, and Let's Encrypt treats it as critical too."""
+_UNDERSTOOD: Final = frozenset({"issue", "issuewild", "iodef"})
+_REGISTERED: Final = frozenset({"issuemail", "issuevmc", "contactemail", "contactphone"})
+"""Registered tags that do not concern web servers: a CA may or may not understand them."""
+
+
+class Record(Protocol):
+    """One CAA record."""
+
+    @property
+    def flags(self) -> int:
+        """The flags octet."""
+
+    @property
+    def tag(self) -> str:
+        """The property's tag, in any case."""
+
+    @property
+    def value(self) -> str:
+        """The value, one character for each octet."""
+
+
+class CaaFacts(Protocol):
+    """The records that apply to a domain (RFC 8659 section 3)."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The records; empty if neither the domain nor a name above it has some."""
+
+    @property
+    def found_at(self) -> str | None:
+        """The domain that has them: the domain itself or one above."""
+
+    @property
+    def owner(self) -> str | None:
+        """The name that holds them: another one if ``found_at`` has a CNAME record."""
+
+    @property
+    def unknown_reason(self) -> str:
+        """Why the records are unknown, as a sentence; empty if they are known."""
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether they came over TCP; over UDP they may be forged."""
+
+
+class _Grade(Enum):
+    """What one ``issue`` or ``issuewild`` record means for this CA, account and method."""
+
+    FITS = 1
+    DOUBT = 2
+    METHOD = 3  # another method is allowed
+    ACCOUNT = 4  # another account is allowed
+    OTHER = 5  # another CA is allowed, or none
+
+
+class _Case(Frozen):
+    """The input of one verdict."""
+
+    identifier: str
+    answer: CaaFacts
+    identities: tuple[str, ...]
+    account_url: str | None
+    challenge: str
+
+    def evidence(self, **more: Any) -> dict[str, Any]:  # JSON values
+        """Return the evidence that every verdict has."""
+        return {
+            "identifier": self.identifier,
+            "found_at": self.answer.found_at,
+            "owner": self.answer.owner,
+            "records": [self.text(record) for record in self.answer.records],
+            "transport": "tcp" if self.answer.is_tcp else "udp",
+            **more,
+        }
+
+    def text(self, record: Record) -> str:
+        """Return a record as a line of a zone file."""
+        return _line(self.answer.owner or "", record.flags, record.tag, record.value)
+
+    @property
+    def place(self) -> str:
+        """The domain that has the records, with the name that holds them if it is another."""
+        found_at, owner = self.answer.found_at, self.answer.owner
+        return f"{found_at}" if owner == found_at else texts.CNAME_PLACE.format(found_at=found_at, owner=owner)
+
+
+def judge(
+    answer: CaaFacts, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
+) -> Check:
+    """Return whether the CA may issue for the identifier.
+
+    :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
+    :param challenge: the method, such as ``"dns-01"``.
+    :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); if it has none, the
+        verdict is unknown, unless the records forbid or allow every CA.
+    :param account_url: the URL of the account at this CA; None if it is not known yet.
+    """
+    identities = tuple(identity.lower() for identity in ca_identities)
+    case = _Case(identifier, answer, identities, account_url, challenge)
+    if answer.unknown_reason:
+        return Check.of(texts.CAA_UNKNOWN, "unknown", case.evidence(), reason=answer.unknown_reason)
+    if not answer.records:
+        return Check.of(texts.CAA_UNRESTRICTED, "ok", case.evidence())
+    return _judge_records(case)
+
+
+def to_error(check: Check) -> DnsError:
+    """Return the error for a denial.
+
+    Its ``evidence["scope"]`` is ``"ca"`` if this CA may not issue for any account or method, ``"account"`` if it may
+    not issue for this account, ``"method"`` if it may not issue by this method.
+    """
+    return DnsError(check.code, check.summary, fix=check.fix, evidence=check.evidence)
+
+
+def denials(
+    answers: Mapping[str, CaaFacts], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
+) -> dict[str, DnsError]:
+    """Return the error of each identifier whose route is certainly denied by CAA records.
+
+    :param answers: by identifier; an identifier without an answer is skipped.
+    :param routes: by identifier, all of one CA.
+    """
+    checks = {
+        identifier: judge(
+            answers[identifier], identifier, route.challenge, ca_identities=ca_identities, account_url=account_url
+        )
+        for identifier, route in routes.items()
+        if identifier in answers
+    }
+    return {identifier: to_error(check) for identifier, check in checks.items() if check.result == "bad"}
+
+
+# ── the set of records ──────────────────────────────────────────────────────────────────
+
+
+def _judge_records(case: _Case) -> Check:
+    unknown = [record for record in case.answer.records if record.tag.lower() not in _UNDERSTOOD]
+    critical = [record for record in unknown if record.flags & _CRITICAL]
+    for record in critical:
+        if record.tag.lower() not in _REGISTERED:
+            return _critical(case, record)
+    issuers = _relevant(case)
+    if issuers and not case.identities:
+        return _of_nameless_ca(case, issuers)
+    grades = {record: _grade(case, record.value) for record in issuers}
+    if issuers and not {_Grade.FITS, _Grade.DOUBT} & set(grades.values()):
+        return _denied(case, grades)
+    doubtful = critical or [record for record in unknown if record.flags & _MISREAD_CRITICAL]
+    if issuers and _Grade.FITS not in grades.values():
+        doubtful = [record for record, grade in grades.items() if grade is _Grade.DOUBT]
+    if doubtful:
+        return Check.of(texts.CAA_DOUBTFUL, "unknown", case.evidence(), record=case.text(doubtful[0]))
+    return Check.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
+
+
+def _of_nameless_ca(case: _Case, issuers: Sequence[Record]) -> Check:
+    if _forbids_all(issuers):
+        evidence = case.evidence(scope="ca", record=case.text(issuers[0]), wanted=None)
+        return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
+    return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
+
+
+def _relevant(case: _Case) -> list[Record]:
+    """Return the ``issue`` or ``issuewild`` records for this kind of name; without any, every CA may issue."""
+    by_tag: dict[str, list[Record]] = {"issue": [], "issuewild": []}
+    for record in case.answer.records:
+        by_tag.setdefault(record.tag.lower(), []).append(record)
+    wild = names.is_wildcard(case.identifier)
+    return (by_tag["issuewild"] if wild else []) or by_tag["issue"]
+
+
+def _forbids_all(records: Sequence[Record]) -> bool:
+    """Return whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
+    issuers = [parse_issuer(record.value) for record in records]
+    return not any(issuer is not None and issuer.domain for issuer in issuers)
+
+
+def _grade(case: _Case, value: str) -> _Grade:
+    issuer = parse_issuer(value)
+    if issuer is None or issuer.domain not in case.identities:
+        return _Grade.OTHER
+    accounts, methods = issuer.all("accounturi"), issuer.all("validationmethods")
+    allowed = parse_methods(methods[0]) if methods else None
+    if len(accounts) > 1 or len(methods) > 1 or (methods and not allowed):
+        return _Grade.OTHER  # no CA can meet it: RFC 8657 sections 3 and 4
+    account = _is_ours(accounts[0], case.account_url) if accounts else True
+    if account is False:
+        return _Grade.ACCOUNT
+    if allowed is not None and case.challenge not in allowed:
+        return _Grade.METHOD
+    return _Grade.FITS if account else _Grade.DOUBT
+
+
+def _is_ours(uri: str, account_url: str | None) -> bool | None:
+    """Return whether the URI is that of this account; None if it may be an alias of it.
+
+    Let's Encrypt has aliases: its older servers had the same accounts at other URLs, with the same number at the end.
+    """
+    if account_url is None:
+        return None
+    if uri == account_url:
+        return True
+    return None if uri.rpartition("/")[2] == account_url.rpartition("/")[2] else False
+
+
+# ── the verdicts ────────────────────────────────────────────────────────────────────────
+
+
+def _critical(case: _Case, record: Record) -> Check:
+    evidence = case.evidence(scope="ca", record=case.text(record))
+    return Check.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
+
+
+def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
+    scopes = {_Grade.METHOD: "method", _Grade.ACCOUNT: "account", _Grade.OTHER: "ca"}
+    grade = next(grade for grade in scopes if grade in grades.values())
+    record = next(record for record, its in grades.items() if its is grade)
+    issuer = parse_issuer(record.value)
+    ca = case.identities[0] if issuer is None or issuer.domain not in case.identities else issuer.domain
+    fields = {"place": case.place, "ca": ca, "challenge": case.challenge}
+    if grade is _Grade.OTHER:
+        wanted = Issuer(ca)
+        text, issuers = _other_ca(case, grades)
+        fields["issuers"] = _listed(issuers, texts.AND)
+    else:
+        assert issuer is not None  # noqa: S101  # _grade parsed it, else the grade would be OTHER
+        wanted = issuer.extended(case.account_url, case.challenge)
+        text = texts.CAA_OTHER_ACCOUNT if grade is _Grade.ACCOUNT else texts.CAA_OTHER_METHOD
+        fields["methods"] = _methods(issuer)
+    line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
+    return Check.of(
+        text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), blocks=(), **fields
+    )
+
+
+def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[str]]:
+    """Return the text for a denial of this CA, and the other CAs that may issue."""
+    issuers = [parse_issuer(record.value) for record in grades]
+    domains = list(dict.fromkeys(issuer.domain for issuer in issuers if issuer is not None and issuer.domain))
+    others = [domain for domain in domains if domain not in case.identities]
+    if None in issuers:
+        text = texts.CAA_OTHER_CA_MALFORMED if others else texts.CAA_NO_CA_MALFORMED
+    elif len(others) < len(domains):
+        text = texts.CAA_OTHER_CA_UNMEETABLE if others else texts.CAA_NO_CA_UNMEETABLE
+    else:
+        text = texts.CAA_OTHER_CA if others else texts.CAA_NO_CA
+    return text, others
+
+
+def _methods(issuer: Issuer) -> str:
+    """Return the methods that the record allows; empty if it does not restrict them."""
+    methods = [method for value in issuer.all("validationmethods") for method in parse_methods(value) or ()]
+    return _listed(methods, texts.OR)
+
+
+def _listed(words: Sequence[str], template: Phrase) -> str:
+    """Return an enumeration; empty if there are no words."""
+    return template.format(some=list(words[:-1]), last=words[-1]) if len(words) > 1 else "".join(words)
+
+
+def _line(owner: str, flags: int, tag: str, value: str) -> str:
+    return f'{owner}. CAA {flags} {_escaped(tag)} "{_escaped(value)}"'
+
+
+def _escaped(text: str) -> str:
+    """Return a text with the escapes of a zone file (RFC 1035 section 5.1)."""
+    return "".join(
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\{ord(char):03d}" for char in text
+    )
+
+
+# ── caa value ──────────────────────────────────────────────────────────────────────────
+
+# Parses the value of a CAA ``issue`` or ``issuewild`` record strictly (RFC 8659 section 4.2, RFC 8657).
+
+_BLANK: Final = " \t"
+_LABEL: Final = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
+_DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_TAG: Final = re.compile(_LABEL)
+_TEXT: Final = re.compile(r"[!-:<-~]*")
+_METHODS: Final = re.compile(r"(?:[A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)?")
+
+
+class Issuer(Frozen):
+    """A CA that may issue, and the conditions.
+
+    :ivar domain: in lower case; empty: no CA may issue.
+    :ivar parameters: tags in lower case with their values, in order.
+    """
+
+    domain: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def all(self, tag: str) -> list[str]:
+        """Return every value of a tag."""
+        return [value for its, value in self.parameters if its == tag]
+
+    def extended(self, account_url: str | None, challenge: str) -> Issuer:
+        """Return a copy with this account in place of the one named, and with the method added to those allowed."""
+        return Issuer(
+            self.domain, tuple((tag, _extended(tag, value, account_url, challenge)) for tag, value in self.parameters)
+        )
+
+    def __str__(self) -> str:
+        return "; ".join([self.domain, *(f"{tag}={value}" for tag, value in self.parameters)])
+
+
+def parse_issuer(value: str) -> Issuer | None:
+    """Return the parsed value, or None if it is malformed: it then allows no CA.
+
+    It never raises, whatever the text.
+    """
+    head, *rest = value.split(";")  # no part may contain a semicolon
+    domain = head.strip(_BLANK)
+    if domain and not _DOMAIN.fullmatch(domain):
+        return None
+    if len(rest) == 1 and not rest[0].strip(_BLANK):
+        rest = []
+    parameters = [_parse_parameter(text) for text in rest]
+    known = [parameter for parameter in parameters if parameter is not None]
+    return Issuer(domain.lower(), tuple(known)) if len(known) == len(parameters) else None
+
+
+def parse_methods(value: str) -> tuple[str, ...] | None:
+    """Return the methods in a ``validationmethods`` value, or None if it is malformed."""
+    if not _METHODS.fullmatch(value):
+        return None
+    return tuple(method for method in value.split(",") if method)
+
+
+def _parse_parameter(text: str) -> tuple[str, str] | None:
+    tag, equals, value = (part.strip(_BLANK) for part in text.partition("="))
+    if not equals or not _TAG.fullmatch(tag) or not _TEXT.fullmatch(value):
+        return None
+    return tag.lower(), value
+
+
+def _extended(tag: str, value: str, account_url: str | None, challenge: str) -> str:
+    if tag == "accounturi":
+        return account_url or value
+    if tag == "validationmethods":
+        return ",".join(dict.fromkeys([*(parse_methods(value) or ()), challenge]))
+    return value
+
+
+# ── addresses ──────────────────────────────────────────────────────────────────────────
+
+# Whether a name resolves to this machine. Pure: the caller looks up the addresses.
+#
+# A router or a proxy may forward requests from an address that is not this machine's. So an address of somebody else
+# is certain to be wrong only if this machine or its router has a public one.
+
+
+def judge_addresses(
+    identifier: str,
+    found: Sequence[str],
+    ours: Sequence[str],
+    *,
+    router: Sequence[str] = (),
+    proxy: str | None = None,
+    blocks: tuple[str, ...] = (),
+) -> Check:
+    """Return whether the addresses of a name lead to this machine; the first family that does not decides.
+
+    :param identifier: a name, or an IP address, whose only address it is itself.
+    :param found: the A and AAAA addresses of the name.
+    :param ours: addresses of this machine; contains every address of ``found`` that is this machine's.
+    :param router: the public addresses of the router, as far as they are known.
+    :param proxy: the CDN that answers for the name.
+    :param blocks: the challenges for which a CA connects to this machine.
+    """
+    known = list(dict.fromkeys([*ours, *router]))
+    evidence = {"identifier": identifier, "addresses": by_family(found), "ours": by_family(known)}
+    if not found:
+        return Check.of(texts.ADDRESSES_MISSING, "bad", evidence, blocks=blocks)
+    foreign = by_family([address for address in found if address not in known])
+    # A CA connects by IPv6 first (and IPv6 is hardly ever translated).
+    kind = next((kind for kind in ("AAAA", "A") if foreign[kind]), None)
+    if kind is None:
+        return Check.of(texts.ADDRESSES_OK, "ok", evidence)
+    fields = {"kind": kind, "address": foreign[kind], "own": by_family(known)[kind], "proxy": proxy}
+    if proxy is not None:
+        return Check.of(texts.ADDRESS_PROXIED, "unknown", evidence, blocks=blocks, **fields)
+    if any(address in known for address in by_family(found)[kind]):
+        return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=blocks, **fields)
+    own = [address for address in by_family(known)[kind] if not is_local(address)]
+    if own:
+        # With a good AAAA record most CAs never use the A record.
+        stopped = () if kind == "A" and by_family(found)["AAAA"] else blocks
+        text = texts.ADDRESS_NOT_OURS if is_ip(identifier) else texts.ADDRESS_FOREIGN
+        return Check.of(text, "bad", evidence, blocks=stopped, **{**fields, "own": own})
+    return Check.of(_unsure(identifier, kind, known), "unknown", evidence, blocks=blocks, **fields)
+
+
+def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
+    if is_ip(identifier):
+        return texts.ADDRESS_NOT_OURS
+    if not by_family(known)[kind]:
+        return texts.ADDRESS_FOREIGN_NO_OWN
+    return texts.ADDRESS_FOREIGN_NAT if kind == "A" else texts.ADDRESS_FOREIGN
+
+
+def is_local(address: str) -> bool:
+    """Return whether nobody outside the local network reaches an address."""
+    return not is_public(address)
+
+
+def by_family(addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the addresses by the type of record that holds them."""
+    return {
+        "A": [address for address in addresses if ":" not in address],
+        "AAAA": [address for address in addresses if ":" in address],
+    }
+
+
+# ── proxies ────────────────────────────────────────────────────────────────────────────
+
+# The CDNs and proxies that answer in place of a host: by their addresses, or by the names that a CNAME leads to.
+# Pure.
+#
+# The addresses are the lists that they publish: https://www.cloudflare.com/ips/ and https://api.fastly.com/public-ip-
+# list, as of 2025. Of the others only the names are known, because their addresses change or are shared with rented
+# servers.
+
+_RANGES: Final = {
+    "Cloudflare": (
+        *("173.245.48.0/20", "103.21.244.0/22", "103.22.200.0/22", "103.31.4.0/22", "141.101.64.0/18"),
+        *("108.162.192.0/18", "190.93.240.0/20", "188.114.96.0/20", "197.234.240.0/22", "198.41.128.0/17"),
+        *("162.158.0.0/15", "104.16.0.0/13", "104.24.0.0/14", "172.64.0.0/13", "131.0.72.0/22"),
+        *("2400:cb00::/32", "2606:4700::/32", "2803:f800::/32", "2405:b500::/32", "2405:8100::/32"),
+        *("2a06:98c0::/29", "2c0f:f248::/32"),
+    ),
+    "Fastly": (
+        *("23.235.32.0/20", "43.249.72.0/22", "103.244.50.0/24", "103.245.222.0/23", "103.245.224.0/24"),
+        *("104.156.80.0/20", "140.248.64.0/18", "140.248.128.0/17", "146.75.0.0/17", "151.101.0.0/16"),
+        *("157.52.64.0/18", "167.82.0.0/17", "167.82.128.0/20", "167.82.160.0/20", "167.82.224.0/20"),
+        *("172.111.64.0/18", "185.31.16.0/22", "199.27.72.0/21", "199.232.0.0/16"),
+        *("2a04:4e40::/32", "2a04:4e42::/32"),
+    ),
+}
+_NAMES: Final = {
+    "akamai.net": "Akamai",
+    "akamaiedge.net": "Akamai",
+    "akamaized.net": "Akamai",
+    "edgekey.net": "Akamai",
+    "edgesuite.net": "Akamai",
+    "azureedge.net": "Azure CDN",
+    "azurefd.net": "Azure Front Door",
+    "b-cdn.net": "bunny.net",
+    "cdn77.org": "CDN77",
+    "cfargotunnel.com": "Cloudflare",
+    "cdn.cloudflare.net": "Cloudflare",
+    "cloudfront.net": "Amazon CloudFront",
+    "fastly.net": "Fastly",
+    "fastlylb.net": "Fastly",
+    "gcdn.co": "Gcore",
+    "impervadns.net": "Imperva",
+    "incapdns.net": "Imperva",
+}
+
+
+def find(addresses: Iterable[str], chain: Iterable[str] = ()) -> tuple[str, str] | None:
+    """Return the CDN that answers, and the address or CNAME target that shows it; None if none does.
+
+    :param addresses: the addresses of a name.
+    :param chain: the targets of its CNAME records.
+    """
+    for target in chain:
+        for suffix, provider in _NAMES.items():
+            if is_at_or_below(target, suffix):
+                return provider, target
+    for address in addresses:
+        parsed = ipaddress.ip_address(address)
+        for network, provider in _networks():
+            if parsed.version == network.version and parsed in network:
+                return provider, address
+    return None
+
+
+@functools.cache
+def _networks() -> tuple[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str], ...]:
+    return tuple((ipaddress.ip_network(text), provider) for provider, texts in _RANGES.items() for text in texts)

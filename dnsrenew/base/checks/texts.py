@@ -31,7 +31,8 @@ ADDRESS_FOREIGN_NAT: Final = Text(
 )
 ADDRESS_FOREIGN_NO_OWN: Final = Text(
     "address",
-    "The {kind} record of {identifier} points to {address}, and this machine has no such address.",
+    "The {kind} record of {identifier} points to {address}, but this machine has no address of that kind (IPv4 for "
+    "A, IPv6 for AAAA).",
     "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route.",
 )
 ADDRESS_NOT_OURS: Final = Text(
@@ -66,14 +67,14 @@ CAA_DOUBTFUL: Final = Text(
 
 CAA_CRITICAL: Final = Text(
     "caa",
-    "The critical CAA record at {place} with the tag {tag}, unknown to CAs, forbids all of them to issue for "
-    "{identifier}.",
+    "The CAA record at {place} is marked critical, and CAs do not know its tag {tag}, so none of them may issue "
+    "for {identifier}.",
     "Remove this record at the DNS host of {owner}: {record}",
 )
 CAA_FORBIDS_ALL: Final = Text(
     "caa",
     "The CAA records at {place} allow no CA to issue for {identifier}.",
-    "Replace this record by one that names the CA, or remove it, at the DNS host of {owner}: {record}",
+    "Replace this record with one that names the CA, or remove it, at the DNS host of {owner}: {record}",
 )
 _ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
 CAA_OTHER_CA: Final = Text(
@@ -105,7 +106,7 @@ CAA_NO_CA_UNMEETABLE: Final = Text(
 )
 CAA_OTHER_ACCOUNT: Final = Text(
     "caa",
-    "The CAA records at {place} allow {ca} to issue for {identifier} only for another account than this one.",
+    "The CAA records at {place} allow {ca} to issue for {identifier}, but only to a different account.",
     _ADD,
 )
 CAA_OTHER_METHOD: Final = Text(

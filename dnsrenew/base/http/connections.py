@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import ssl
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+from urllib.parse import urljoin, urlsplit
 
 from urllib3 import connection, connectionpool
 from urllib3 import exceptions as urllib3_errors
 
+from dnsrenew.base import texts
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.http import texts
-from dnsrenew.base.http.failures import HttpFailure
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError
 
 TIMEOUT: Final = (10.0, 30.0)
@@ -41,6 +44,25 @@ def tls_context(trust: Path | str | None) -> ssl.SSLContext:
             raise CAError.of(texts.TRUST_EMPTY, path=str(trust)) from None
         raise CAError.of(texts.TRUST_UNREADABLE, path=str(trust), cause=str(error.strerror)) from None
     return context
+
+
+def shared_tls_context() -> ssl.SSLContext:
+    """Return the one TLS context that trusts the roots of the operating system; do not change it.
+
+    Reading the roots takes longer than a request: it is done again when their file or folder has changed.
+    """
+    paths = ssl.get_default_verify_paths()
+    places = tuple(path for path in (paths.cafile, paths.capath) if path)
+    try:
+        seen = tuple((path, os.stat(path).st_mtime_ns) for path in places)
+    except OSError:
+        return _system_trust()
+    return _shared_trust(seen) if seen else _system_trust()
+
+
+@lru_cache(maxsize=1)
+def _shared_trust(_seen: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+    return _system_trust()
 
 
 def _system_trust() -> ssl.SSLContext:
@@ -178,3 +200,183 @@ class _HttpsPool(connectionpool.HTTPSConnectionPool):
 
 POOLS: Final = {"http": _HttpPool, "https": _HttpsPool}
 """For the ``pool_classes_by_scheme`` of urllib3's pool managers: connections whose answers have a deadline."""
+
+
+# ── failures ───────────────────────────────────────────────────────────────────────────
+
+# Translates the exceptions of urllib3 to :class:`HttpFailure`.
+
+FailureKind = Literal["dns", "connect", "tls", "timeout", "reset", "too-large", "redirect", "proxy"]
+
+
+_TUNNEL: Final = "Tunnel connection failed: "
+_ENDED = (http.client.RemoteDisconnected, http.client.IncompleteRead)
+
+
+class HttpFailure(Exception):
+    """A request without an acceptable answer.
+
+    :ivar kind: the stage that failed.
+    :ivar detail: the reason, as the end of a sentence. It contains no URL; the caller redacts it.
+    :ivar untrusted: for ``tls``: the certificate of the server is not trusted.
+    :ivar sent: False: no request of the caller has left this machine; the caller sets it.
+    :ivar leads_to: for ``redirect``: the host that the server sends to; empty if it is unknown.
+    """
+
+    def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False, leads_to: str = "") -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+        self.untrusted = untrusted
+        self.leads_to = leads_to
+        self.sent = True
+
+
+def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
+    """Translate an exception of urllib3; texts that contain a URL are dropped."""
+    if isinstance(error, HttpFailure):
+        return error
+    cause = _cause(error)
+    if isinstance(cause, urllib3_errors.ProxyError):
+        inner = getattr(cause, "original_error", cause)
+        return HttpFailure("proxy", texts.PROXY_FAILED.format(cause=_reason(inner)))
+    if isinstance(cause, urllib3_errors.NameResolutionError):
+        return HttpFailure("dns", texts.NO_NAME)
+    if isinstance(cause, urllib3_errors.NewConnectionError):
+        return HttpFailure("connect", texts.NO_CONNECTION.format(cause=_reason(cause)))
+    if isinstance(cause, urllib3_errors.ConnectTimeoutError):
+        return HttpFailure("timeout", texts.CONNECT_TIMEOUT.format(seconds=timeout[0]))
+    if isinstance(cause, urllib3_errors.SSLError | ssl.SSLError):
+        return _tls_failure(cause)
+    if isinstance(cause, urllib3_errors.ReadTimeoutError | TimeoutError):
+        return HttpFailure("timeout", texts.ANSWER_TIMEOUT.format(seconds=timeout[1]))
+    if isinstance(cause, urllib3_errors.LocationValueError):
+        return HttpFailure("connect", texts.INVALID_URL)
+    if isinstance(cause, http.client.HTTPException | ValueError) and not isinstance(cause, _ENDED):
+        return HttpFailure("reset", texts.NOT_HTTP)
+    reason = cause.strerror if isinstance(cause, OSError) else None
+    if reason:
+        return HttpFailure("reset", texts.CONNECTION_ENDED_BECAUSE.format(cause=reason))
+    return HttpFailure("reset", texts.CONNECTION_ENDED)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the exception inside urllib3's ProtocolError and SSLError."""
+    while True:
+        inner = getattr(error, "reason", None) or next((arg for arg in error.args if _is_wrapped(error, arg)), None)
+        if not isinstance(inner, BaseException):
+            return error
+        error = inner
+
+
+def _is_wrapped(error: BaseException, argument: object) -> bool:
+    wrapper = isinstance(error, urllib3_errors.ProtocolError | urllib3_errors.SSLError)
+    return wrapper and isinstance(argument, BaseException)
+
+
+def _tls_failure(cause: BaseException) -> HttpFailure:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return HttpFailure("tls", texts.NOT_TRUSTED.format(cause=cause.verify_message), untrusted=True)
+    reason = getattr(cause, "reason", None) or type(cause).__name__
+    return HttpFailure("tls", texts.NO_TLS.format(cause=str(reason).lower().replace("_", " ")))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the text of the operating system for an error, or the name of its class."""
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, OSError) and current.strerror:
+            return current.strerror
+        if str(current).startswith(_TUNNEL):  # only the status, without the text of the proxy
+            return texts.PROXY_ANSWER.format(status=str(current).removeprefix(_TUNNEL)[:3])
+        current = current.__cause__ or current.__context__
+    return type(error).__name__
+
+
+# ── third party ────────────────────────────────────────────────────────────────────────
+
+# Limits for libraries that use requests themselves: no redirect to another host, a deadline for every answer.
+
+MOST: Final = 3 << 19
+"""Maximum bytes of an answer: some DNS hosts send a whole zone. JSON can take forty times as much memory."""
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class _Origin(Frozen):
+    scheme: str
+    host: str
+    port: int | None
+
+
+def redirected(method: str, url: str, location: str | None) -> str:
+    """Return the target of a redirect, which is followed only for GET and HEAD, and only within the same origin.
+
+    Credentials may be in any header, in the body or in the URL, so nothing is sent to another origin. A redirected
+    change would be sent twice, or become a GET whose answer looks like success.
+
+    :param url: the URL that answered.
+    :raises HttpFailure: ``redirect``; it names only the host, because the rest of the URL may contain credentials.
+    """
+    if location is None:
+        raise HttpFailure("redirect", texts.REDIRECT_NOWHERE)
+    try:
+        target = urljoin(url, location)
+        source, destination = _origin(url), _origin(target)
+    except ValueError:
+        raise HttpFailure("redirect", texts.REDIRECT_INVALID) from None
+    if destination != source or method not in _SAFE_METHODS:
+        raise HttpFailure("redirect", _refusal(source, destination))
+    return target
+
+
+def _origin(url: str) -> _Origin:
+    parts = urlsplit(url)
+    return _Origin(parts.scheme, parts.hostname or "nowhere", parts.port or _PORTS.get(parts.scheme))
+
+
+def _refusal(source: _Origin, destination: _Origin) -> str:
+    host, port = destination.host, destination.port
+    if host != source.host:
+        return texts.REDIRECT.format(host=host)
+    text = texts.REDIRECT_PORT_TLS if destination.scheme == "https" else texts.REDIRECT_PORT
+    return text.format(host=host, port=port)
+
+
+def bound(adapter: Any) -> None:
+    """Set on an adapter of requests a deadline and a size limit for every answer.
+
+    Its read time-out becomes the time for the whole answer.
+    """
+    if getattr(adapter, "poolmanager", None) is None:
+        return  # not an HTTPAdapter: a fake in a test, or a local socket
+    adapter.poolmanager.pool_classes_by_scheme = POOLS
+    kind: Any = type(adapter)
+    adapter.__class__ = _bounded(kind)
+
+
+@cache
+def _bounded(kind: Any) -> Any:
+    class BoundedSession(kind):  # type: ignore[misc]  # a class that is known only at run time
+        def send(self, request: Any, stream: bool = False, **arguments: Any) -> Any:  # noqa: FBT001, FBT002  # the inherited signature
+            response = super().send(request, stream=stream, **arguments)
+            if not stream:
+                response._content = _whole(response)  # noqa: SLF001  # the cache of `content`
+            return response
+
+        def proxy_manager_for(self, proxy: str, **arguments: Any) -> Any:
+            manager = super().proxy_manager_for(proxy, **arguments)
+            manager.pool_classes_by_scheme = POOLS
+            return manager
+
+    return BoundedSession
+
+
+def _whole(response: Any) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > MOST:
+            response.close()
+            raise HttpFailure("too-large", texts.TOO_LARGE.format(limit=MOST))
+    return bytes(body)

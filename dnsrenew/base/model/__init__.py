@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dnsrenew.base.model.certificate import Certificate
 from dnsrenew.base.model.result import (
     Attempt,
     CertificateState,
@@ -24,6 +23,7 @@ from dnsrenew.base.model.result import (
 from dnsrenew.base.model.spec import (
     CA,
     EAB_BY_EMAIL,
+    Certificate,
     CertificateSpec,
     Deployment,
     DeploymentResult,

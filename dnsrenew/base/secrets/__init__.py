@@ -1,17 +1,22 @@
-"""Secrets as a type, and references to them."""
+"""Secrets as a type, what references to them mean, and what is wrong with one that was pasted."""
 
 from __future__ import annotations
 
 import copy
 import os
+import re
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base.secrets import pasted, sources, texts
-from dnsrenew.errors import ConfigError, Phrase, SecretError
+from dnsrenew.base import subprocesses
+from dnsrenew.base.extensions import install_command
+from dnsrenew.base.files import read_or_drain
+from dnsrenew.base.secrets import texts
+from dnsrenew.errors import ConfigError, Message, Phrase, SecretError, Text
 
 HIDDEN: Final = texts.HIDDEN
 _READ_AT_WILL: Final = frozenset({"literal", "env", "file"})
@@ -62,7 +67,7 @@ class Secret:
         :raises ConfigError: ``config-invalid``: the name is empty or no ``str``; the same for the other references.
         """
         _check_text("Secret.env", name, texts.VARIABLE)
-        return cls._reference(f"env:{name}", lambda _: sources.from_environment(name))
+        return cls._reference(f"env:{name}", lambda _: from_environment(name))
 
     @classmethod
     def file(cls, path: str | os.PathLike[str]) -> Secret:
@@ -72,7 +77,7 @@ class Secret:
         """
         name = os.fspath(path)
         _check_text("Secret.file", name, texts.FILE)
-        return cls._reference(f"file:{name}", lambda _: sources.from_file(Path(name)))
+        return cls._reference(f"file:{name}", lambda _: from_file(Path(name)))
 
     @classmethod
     def keyring(cls, service_and_user: str) -> Secret:
@@ -84,7 +89,7 @@ class Secret:
         service, _, user = service_and_user.rpartition("/")
         if not (service and user):
             raise _mistake("Secret.keyring", service_and_user, texts.KEYRING, found=texts.NO_USER)
-        return cls._reference(f"keyring:{service_and_user}", lambda _: sources.from_keyring(service, user))
+        return cls._reference(f"keyring:{service_and_user}", lambda _: from_keyring(service, user))
 
     @classmethod
     def command(cls, arguments: Iterable[str], *, env: Iterable[str] = ()) -> Secret:
@@ -103,7 +108,7 @@ class Secret:
             raise _mistake("Secret.command", arguments, texts.ARGUMENTS, found=found)
         reference = f"command:{arguments[0]}"
         details = repr((arguments, names))
-        return cls._reference(reference, lambda cancel: sources.from_command(arguments, names, cancel), details=details)
+        return cls._reference(reference, lambda cancel: from_command(arguments, names, cancel), details=details)
 
     def reveal(self, *, cancel: threading.Event | None = None) -> str:
         """Return the value; resolve the reference on the first call.
@@ -120,7 +125,7 @@ class Secret:
             if self._value is None and self._read is not None:
                 try:
                     value = self._read(cancel)
-                    fault = pasted.invisible(value, texts.IT)
+                    fault = invisible(value, texts.IT)
                     if fault is not None:
                         del value  # a tool that shows the variables of a traceback must not show it
                         raise SecretError.of(texts.UNUSABLE, reference=self.reference, fault=fault)
@@ -232,3 +237,152 @@ def _kind(value: object) -> str:
     if isinstance(value, (int, float)):
         return texts.NUMBER
     return texts.EMPTY_TEXT if value == "" else texts.OF_TYPE.format(type=type(value).__name__)
+
+
+# ── pasted ─────────────────────────────────────────────────────────────────────────────
+
+# What is wrong with a secret that was pasted: invisible characters, a second line, letters that no key has.
+#
+# A text says where it is wrong, and shows nothing else of the secret.
+
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_PLAIN: Final = frozenset(" \t\r\n")
+_DOCUMENT: Final = re.compile(r"\s*(?:\{|-----BEGIN )")
+"""The start of a secret with several lines: JSON, PEM."""
+
+
+def invisible(value: str, secret: str) -> Message | None:
+    """Return where a secret has a character that cannot be seen, as a web page or an editor leaves them; else None.
+
+    :param secret: what the secret is called.
+    """
+    for number, line in enumerate(re.split(r"\r?\n", value), 1):
+        for position, character in enumerate(line, 1):
+            if unicodedata.category(character) in _INVISIBLE and character not in _PLAIN:
+                point = f"U+{ord(character):04X}"
+                return texts.INVISIBLE.format(secret=secret, character=point, line=number, position=position)
+    return None
+
+
+def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
+    """Return what is wrong with a secret of a service, around which blanks do no harm; None if it can be right.
+
+    :param is_key: whether it is a token or a key and no password, so that all its letters are those of ASCII.
+    """
+    text = value.strip()
+    lines = text.splitlines()
+    if (found := invisible(text, secret)) is not None or _DOCUMENT.match(text):
+        return found
+    if len(lines) > 1:
+        return texts.SEVERAL_LINES.format(secret=secret, count=len(lines))
+    for position, character in enumerate(text if is_key else "", 1):
+        if not character.isascii():
+            return texts.NOT_ASCII.format(secret=secret, position=position)
+    return None
+
+
+# ── sources ────────────────────────────────────────────────────────────────────────────
+
+# Where secrets come from: the environment, files, the keyring, programs.
+
+COMMAND_TIMEOUT: Final = 30.0
+COMMAND_LIMIT: Final = 64 * 1024
+"""The time limit of a program that prints a secret, in seconds, and of its output, in bytes."""
+
+
+def _without_newline(text: str) -> str:
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
+
+
+def from_environment(name: str) -> str:
+    """Return the value of an environment variable.
+
+    :raises SecretError: ``secret-missing``.
+    """
+    value = os.environ.get(name)
+    if not value:
+        text = texts.VARIABLE_EMPTY if value == "" else texts.VARIABLE_NOT_SET
+        raise SecretError.of(text, reference=f"env:{name}", variable=name)
+    return value
+
+
+def from_file(path: Path) -> str:
+    """Return the content of a file, without one final newline.
+
+    :raises SecretError: ``secret-missing``.
+    """
+    try:
+        # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
+        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8-sig"))
+    except OSError as error:
+        found = f"{path.name}.txt"  # Windows hides the ending that Notepad adds
+        if isinstance(error, FileNotFoundError) and path.with_name(found).is_file():
+            raise SecretError.of(texts.FILE_NAMED_TXT, reference=f"file:{path}", file=str(path), found=found) from None
+        cause = error.strerror or type(error).__name__
+        raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
+    except UnicodeDecodeError:
+        raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
+    if not secret:
+        raise SecretError.of(texts.FILE_EMPTY, reference=f"file:{path}", file=str(path))
+    return secret
+
+
+def from_keyring(service: str, user: str) -> str:
+    """Return an entry of the system's keyring.
+
+    :raises SecretError: ``secret-missing``.
+    """
+    reference = f"keyring:{service}/{user}"
+    try:
+        import keyring  # an extra, and slow to import
+    except ImportError:
+        command = install_command("keyring")
+        raise SecretError.of(texts.KEYRING_MISSING, reference=reference, command=command) from None
+    try:
+        value = keyring.get_password(service, user)
+    except Exception as error:  # noqa: BLE001  # a back end may raise any exception
+        raise SecretError.of(texts.KEYRING_FAILED, reference=reference, cause=type(error).__name__) from None
+    if not value:
+        raise SecretError.of(texts.KEYRING_NO_ENTRY, reference=reference, service=service, user=user)
+    return str(value)
+
+
+def from_command(arguments: list[str], names: list[str], cancel: threading.Event | None) -> str:
+    """Return the output of a program, without one final newline.
+
+    :raises SecretError: ``secret-missing``.
+    """
+    evidence: dict[str, Any] = {"reference": f"command:{arguments[0] if arguments else ''}"}
+    problem: Text
+    try:
+        done = subprocesses.run(
+            arguments, env=subprocesses.environment(names), seconds=COMMAND_TIMEOUT, limit=COMMAND_LIMIT, cancel=cancel
+        )
+    except OSError as error:  # raised below: the traceback of this error has the environment in its variables
+        problem = texts.COMMAND_CANNOT_RUN
+        evidence["cause"] = error.strerror or type(error).__name__
+    else:
+        if len(done.output) > COMMAND_LIMIT:
+            problem = texts.COMMAND_OUTPUT_TOO_LONG
+            evidence["limit"] = COMMAND_LIMIT // 1024
+        elif done.status is None:
+            problem = texts.COMMAND_TIMED_OUT
+            evidence["seconds"] = round(COMMAND_TIMEOUT)
+        elif done.status:
+            problem = texts.COMMAND_FAILED
+            evidence["status"] = done.status
+        elif (secret := _decoded(done.output)) is None:
+            problem = texts.COMMAND_NOT_UTF8
+        elif not secret:
+            problem = texts.COMMAND_PRINTED_NOTHING
+        else:
+            return secret
+        del done  # a tool that shows the variables of a traceback must not show the output
+    raise SecretError.of(problem, **evidence)
+
+
+def _decoded(out: bytes) -> str | None:
+    try:
+        return _without_newline(out.decode("utf-8-sig"))
+    except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it holds the bytes
+        return None

@@ -248,11 +248,7 @@ _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
         ),
         _from_backslash,
     ),
-    (
-        "%",
-        re.compile(f"%[C-Dc-d]{_H}{_MORE}|%[Ee]{_H}{_MORE}{{2}}|%[Ff][0-7]{_MORE}{{3}}|%{_H}{{2}}"),
-        _from_percent,
-    ),
+    ("%", re.compile(f"%[C-Dc-d]{_H}{_MORE}|%[Ee]{_H}{_MORE}{{2}}|%[Ff][0-7]{_MORE}{{3}}|%{_H}{{2}}"), _from_percent),
     ("&", re.compile(r"&(?:#[0-9]{1,7}|#[Xx][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"), _from_entity),
     ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),
     ("", re.compile(f"[{_INVISIBLE}]+"), lambda _: ""),

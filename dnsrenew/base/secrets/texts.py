@@ -44,7 +44,7 @@ FILE_NAMED_TXT: Final = Text(
 UNUSABLE: Final = Text(
     _MISSING,
     "The secret {reference} cannot be used: {fault}.",
-    "Replace it by the secret alone, in one line.",
+    "Replace its content with the secret alone, in one line.",
 )
 KEYRING_MISSING: Final = Text(
     _MISSING,
@@ -59,11 +59,11 @@ KEYRING_FAILED: Final = Text(
 KEYRING_NO_ENTRY: Final = Text(
     _MISSING,
     "The secret {reference} cannot be read: the keyring has no such entry.",
-    "Run: keyring set {service} {user}.",
+    "Run: keyring set {service} {user}",
 )
 UNPICKLED: Final = Text(
     _MISSING,
-    "The secret {reference} cannot be read: it comes from a pickle, which has no values of secrets.",
+    "The secret {reference} cannot be read: it comes from a pickle, which never contains the values of secrets.",
     "Make the Secret in this process, for example with Secret.env or Secret.file.",
 )
 
@@ -123,6 +123,8 @@ NAMES: Final = Phrase("a list of str, the names of environment variables")
 # ── what was pasted ─────────────────────────────────────────────────────────────────────
 
 IT: Final = Phrase("it")
-INVISIBLE: Final = Phrase("{secret} has the invisible character {character} in line {line}, at position {position}")
+INVISIBLE: Final = Phrase(
+    "{secret} contains the invisible character {character} in line {line}, at position {position}"
+)
 SEVERAL_LINES: Final = Phrase("{secret} has {count} lines")
-NOT_ASCII: Final = Phrase("{secret} has a letter at position {position} that no key has")
+NOT_ASCII: Final = Phrase("{secret} contains a character at position {position} that no key contains")

@@ -25,12 +25,12 @@ ARGUMENTS_INVALID: Final = Text("config-invalid", "{lines}", _FIX_ALL_CALLS)
 DOCUMENT_REFUSED_ONE: Final = Text(
     "document-refused",
     "{lines}",
-    "Leave it out of the document; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+    "Remove it from the document; settings for all certificates belong in [fleet.defaults]. Nothing was changed.",
 )
 DOCUMENT_REFUSED: Final = Text(
     "document-refused",
     "{lines}",
-    "Fix these {count} mistakes; what is for all certificates belongs in [fleet.defaults]. Nothing was changed.",
+    "Fix these {count} mistakes; settings for all certificates belong in [fleet.defaults]. Nothing was changed.",
 )
 CONFIG_SYNTAX_ONE: Final = Text("config-syntax", "{lines}", _FIX_ONE)
 CONFIG_SYNTAX: Final = Text("config-syntax", "{lines}", _FIX_ALL)
@@ -96,10 +96,15 @@ WITHIN: Final = Phrase("{outer}, {inner}")
 TOML: Final = Phrase("Correct it; https://toml.io describes TOML.")
 TOML_MISSING: Final = Phrase("Something is missing here: {expected}.")
 TOML_OTHER: Final = Phrase("TOML does not allow this: {reason}.")
+TOML_WIDE: Final = Phrase("TOML does not know the character {character} (line {line}, column {column}).")
+TOML_PLAIN: Final = Phrase("Type {character} instead.")
+TOML_BLANK: Final = Phrase("blank U+{code}")
+TOML_PLAIN_BLANK: Final = Phrase("an ordinary blank")
 TOML_TOO_DEEP: Final = Phrase("This value is nested too deeply, or is too long.")
 TOML_SYNTAX: Final = Phrase("syntax")
 
-_NO_END: Final = (Phrase("This text is not closed."), Phrase("Add the closing quote."))
+NOT_CLOSED: Final = Phrase("This text is not closed.")
+_NO_END: Final = (NOT_CLOSED, Phrase("Add the closing quote."))
 _BACKSLASH: Final = (
     Phrase("This text contains a backslash."),
     Phrase("Write paths with /, even on Windows, or put the path in single quotes."),
@@ -135,17 +140,16 @@ TOML_CAUSES: Final = (
     (
         "Expected newline",
         Phrase("There is more text after the value."),
-        Phrase("Write one KEY = VALUE in a line, and text in quotes."),
+        Phrase("Write one KEY = VALUE per line, and text in quotes."),
     ),
     (
         "Invalid initial character for a key",
-        Phrase("TOML does not know such a key."),
+        Phrase("This is not a valid key in TOML."),
         Phrase("Write it with letters, digits, - and _, or in quotes."),
     ),
     ("Invalid statement", Phrase("This line is neither KEY = VALUE nor a [table]."), TOML),
 )
 # What tomllib calls an invalid value: what is wrong, what to do.
-TOML_TYPOGRAPHIC: Final = (Phrase("These quotes are typographic."), Phrase('Write straight quotes: "…".'))
 TOML_TRUE: Final = (Phrase("TOML does not know True."), Phrase("Write true, in lower case."))
 TOML_FALSE: Final = (Phrase("TOML does not know False."), Phrase("Write false, in lower case."))
 TOML_YES: Final = (Phrase("TOML does not know this word."), Phrase("Write true."))

@@ -11,8 +11,7 @@ import tomllib
 from collections.abc import Container
 from typing import Final
 
-from dnsrenew.base.validation import texts
-from dnsrenew.base.validation.mistakes import HIDDEN, KeyPath, Mistake
+from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, half_width, texts
 
 _SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -181,13 +180,16 @@ _INVALID_VALUE: Final = "Invalid value"
 _UNCLOSED: Final = "Unclosed"
 _SET_BEFORE: Final = "Cannot overwrite a value"
 _UNCLOSED_LIST: Final = "Unclosed array"
-_TYPOGRAPHIC: Final = tuple("“”„‘’‚«»")
+_CLOSING: Final = re.compile("[“”„«»‘’‚＂＇][^“”„«»‘’‚＂＇\"']*$")
+"""The last quote that is not a straight one, and what follows it."""
+_MEANT: Final = {":": "=", "(": "[", ")": "]"}
+"""What TOML has in place of characters that it has nowhere but in values."""
 _WORD: Final = re.compile(r"[A-Za-z_/~@*.]")
 _YES: Final = re.compile(r"(?i:yes|on|true)\b(?![.-])")
 _NO: Final = re.compile(r"(?i:no|off|false)\b(?![.-])")
 
 _FIRST_WORD: Final = re.compile(r"\s*+([\w-]++)\s++")
-_FIRST_KEY: Final = re.compile(r"\s*+([\w.\"'-]++)\s*+[=:]\s*")
+_FIRST_KEY: Final = re.compile(r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*")
 _KEY: Final = re.compile(r"(?<![\w.\"'-])([\w.\"'-]++)\s*+=\s*")  # possessive: linear in a line of any length
 _REFERENCE: Final = re.compile(r"""["'](?:env|file|keyring):""")
 _OPTION: Final = re.compile(r"[a-z_][a-z0-9_.]*")
@@ -206,12 +208,27 @@ def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Contai
     message, number, column = _position(str(error), lines)
     line = lines[number - 1]
     found, expected = _likely_cause(message, line[column - 1 :])
+    if found == texts.NOT_CLOSED and (closing := _CLOSING.search(line[: column - 1])):
+        column = closing.start() + 1
+    wide = line[column - 1 : column]
+    if half_width(wide) != wide:
+        found, expected = _wide(wide, number, column)
     first = _FIRST_KEY.match(line)
     if first and message.startswith(_SET_BEFORE):  # tomllib reports the end of the value
         column = first.start(1) + 1
     key = first[1] if first and _is_known(first[1], shown_keys) else texts.TOML_SYNTAX
     shown = line if shown_keys is None else _without_secrets(lines, number, shown_keys)
     return Mistake(file, number, key, found, expected, column=column, source=shown.replace("\t", " "))
+
+
+def _wide(character: str, line: int, column: int) -> tuple[str, str]:
+    """Return what was found and what is expected, for a character of full width or a typographic one."""
+    plain = half_width(character)
+    plain = _MEANT.get(plain, plain)
+    if plain == " ":
+        character, plain = texts.TOML_BLANK.format(code=f"{ord(character):04X}"), texts.TOML_PLAIN_BLANK
+    found = texts.TOML_WIDE.format(character=character, line=line, column=column)
+    return found, texts.TOML_PLAIN.format(character=plain)
 
 
 def _position(reported: str, lines: list[str]) -> tuple[str, int, int]:
@@ -244,8 +261,6 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         return texts.TOML_MISSING.format(expected=message.removeprefix(_EXPECTED)), texts.TOML
     if message != _INVALID_VALUE:
         return texts.TOML_OTHER.format(reason=f"{message[:1].lower()}{message[1:]}"), texts.TOML
-    if rest.startswith(_TYPOGRAPHIC):
-        return texts.TOML_TYPOGRAPHIC
     if rest.startswith("True"):
         return texts.TOML_TRUE
     if rest.startswith("False"):

@@ -30,10 +30,12 @@ class ChainTexts(Frozen):
     chain: Text
 
 
-_FIX: Final = "Run dnsrenew again, and ask the CA if it happens again; the certificate was not kept."
+_FIX: Final = "Run dnsrenew again; if it happens again, ask the CA. The certificate was discarded."
 FROM_CA: Final = ChainTexts(
     pem=Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX),
-    key=Text("certificate-wrong", "The certificate from the CA is for another key than requested.", _FIX),
+    key=Text(
+        "certificate-wrong", "The certificate from the CA belongs to another key, not to the requested one.", _FIX
+    ),
     names=Text("certificate-wrong", "The certificate from the CA is not for {missing}; its names: {names}.", _FIX),
     no_names=Text("certificate-wrong", "The certificate from the CA is not for {missing}: it has no names.", _FIX),
     ca=Text(
@@ -49,13 +51,13 @@ FROM_CA: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate from the CA is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
+        "The certificate from the CA is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
         _FIX,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, and this machine's clock "
-        "shows {now}.",
+        "A certificate in the chain from the CA is valid from {not_before} to {not_after}, but this machine's "
+        "clock shows {now}.",
         _FIX,
     ),
     chain=Text(
@@ -72,12 +74,12 @@ FROM_FILE: Final = ChainTexts(
     pem=Text(
         "certificate-wrong",
         "The certificate file cannot be used: {reason}.",
-        "Give the file from the issuer that has the certificate and its chain, in PEM, DER or PKCS#7 form.",
+        "Use the file from the issuer that contains the certificate and its chain, in PEM, DER or PKCS#7 format.",
     ),
     key=Text(
         "certificate-wrong",
-        "The certificate does not fit the private key.",
-        "Give the key that the certificate was requested with: --key FILE",
+        "The certificate does not match the private key.",
+        "Name the key that the certificate was requested with: --key FILE",
     ),
     names=Text(
         "certificate-wrong",
@@ -93,7 +95,7 @@ FROM_FILE: Final = ChainTexts(
         "certificate-wrong",
         "This is a CA certificate, not a server certificate (basicConstraints CA:TRUE): TLS clients refuse it as a "
         "server's.",
-        "Give the file that has the certificate of the server, not only those of the issuer.",
+        "Use the file that contains the certificate of the server, not only those of the issuer.",
     ),
     usage=Text(
         "certificate-wrong",
@@ -102,35 +104,35 @@ FROM_FILE: Final = ChainTexts(
     ),
     dates=Text(
         "certificate-wrong",
-        "The certificate is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
+        "The certificate is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
         _ASK,
     ),
     chain_dates=Text(
         "certificate-wrong",
-        "A certificate in the chain is valid from {not_before} to {not_after}, and this machine's clock shows {now}.",
+        "A certificate in the chain is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
         "Replace it in the file with the one that the issuer publishes now.",
     ),
     chain=Text(
         "certificate-wrong",
-        "None of the other certificates in the file issued the certificate: that of {issuer} is missing.",
-        "Add the certificate of the issuer, its intermediate certificate, to the file.",
+        "The file does not contain the certificate of {issuer}, which issued the certificate.",
+        "Add the intermediate certificate of the issuer to the file.",
     ),
 )
 
 PKCS12: Final = Text(
     "certificate-wrong",
-    "The certificate file is a PKCS#12 file, and those are encrypted.",
+    "The certificate file is a PKCS#12 file, which is encrypted.",
     "Convert it, and install the result: umask 077 && openssl pkcs12 -in FILE -nodes -out certificate.pem",
 )
 KEY_ENCRYPTED: Final = Text(
     "key-wrong",
-    "The private key is encrypted, and servers need it without a passphrase.",
+    "The private key is encrypted, but servers need it without a passphrase.",
     "Decrypt it into a private file: umask 077 && openssl pkey -in KEYFILE -out decrypted.pem",
 )
 KEY_UNREADABLE: Final = Text(
     "key-wrong",
-    "The key file has no private key that can be read.",
-    "Give the file with the private key, in PEM or DER form.",
+    "The key file contains no readable private key.",
+    "Use the file that contains the private key, in PEM or DER format.",
 )
 KEY_KIND: Final = Text(
     "key-wrong",
@@ -139,25 +141,24 @@ KEY_KIND: Final = Text(
 )
 
 # Reasons why a certificate, a request or a key cannot be used.
-NOT_A_CERTIFICATE: Final = Phrase("it is not a certificate in PEM, DER or PKCS#7 form")
-NOT_PEM: Final = Phrase("it is not a certificate in PEM form")
-EMPTY: Final = Phrase("it contains no certificate")
-ONLY_A_KEY: Final = Phrase("it has a private key, but no certificate")
+NOT_A_CERTIFICATE: Final = Phrase("it is not a certificate in PEM, DER or PKCS#7 format")
+NOT_PEM: Final = Phrase("it is not a certificate in PEM format")
+ONLY_A_KEY: Final = Phrase("it contains a private key, but no certificate")
 IS_A_REQUEST: Final = Phrase("it is a certificate request (CSR), not the certificate that the issuer makes from it")
 NO_KEY_IDENTIFIER: Final = Phrase("it has no authority key identifier")
 SERIAL: Final = Phrase("its serial number is not positive, or too long (RFC 5280 section 4.1.2.2)")
-TOO_MANY: Final = Phrase("it has more than {most} certificates")
+TOO_MANY: Final = Phrase("it contains more than {most} certificates")
 NOT_A_REQUEST: Final = Phrase("it is not a certificate request")
 REQUEST_LARGE: Final = Phrase("it has {size:,} bytes; at most {most:,} are read")
 REQUEST_HASH: Final = Phrase("it is not signed with SHA-256, SHA-384 or SHA-512, but with {algorithm}")
 REQUEST_SIGNATURE: Final = Phrase("its signature is wrong")
-REQUEST_KEY: Final = Phrase("its key is not one of those that `key` can name")
+REQUEST_KEY: Final = Phrase("its key has a type that `key` does not support")
 REQUEST_CLIENT: Final = Phrase("it asks for clientAuth, which public CAs do not issue since 2026")
 REQUEST_USAGE: Final = Phrase("its extended key usage lacks serverAuth")
 REQUEST_NO_NAMES: Final = Phrase(
-    "its subject alternative name has no domain, has other things than domains and IP addresses, or lacks its common "
-    "name"
+    "its subject alternative names contain no domain, contain something other than domains and IP addresses, or "
+    "lack its common name"
 )
 ANOTHER_KEY: Final = Phrase("it belongs to another key")
-NOT_A_PRIVATE_KEY: Final = Phrase("not an unencrypted private key in PEM form")
+NOT_A_PRIVATE_KEY: Final = Phrase("not an unencrypted private key in PEM format")
 UNSUPPORTED_KEY: Final = Phrase("neither an ECDSA nor an RSA key")

@@ -25,12 +25,24 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen
-from dnsrenew.base.x509 import texts
-from dnsrenew.base.x509.certificates import CertificateFacts, blocks, extension, facts_of, load, names_of
-from dnsrenew.base.x509.chain_check import check_chain, is_issued_by
-from dnsrenew.base.x509.keys import KeyHolder, PrivateKey, key_from_pem, key_kind, public_key_hash
+from dnsrenew.base.x509 import (
+    CertificateFacts,
+    KeyHolder,
+    PrivateKey,
+    check_chain,
+    extension,
+    facts_of,
+    is_issued_by,
+    key_from_pem,
+    key_kind,
+    load,
+    names_of,
+    public_key_hash,
+    texts,
+)
 from dnsrenew.errors import CAError, ConfigError
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile
 from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
@@ -21,7 +21,7 @@ class FilesDeployer(ReloadedFiles):
         """Return the files of the options."""
         fullchain = certificate.fullchain_pem
         key = certificate.private_key_pem if needs_key(self._options) else ""
-        leaf, chain = x509.split_chain(fullchain)
+        leaf, chain = split_chain(fullchain)
         contents = {
             "certificate": fullchain,
             "chain": chain,

@@ -75,7 +75,7 @@ class KubernetesDeployer:
         if found is None:
             return None
         if not isinstance(found, dict) or found.get("kind") != "Secret":
-            raise self._api.error(texts.API_STRANGE, reason="no secret")
+            raise self._api.error(texts.API_STRANGE, reason=texts.NO_SECRET)
         if found.get("type") != _TYPE:
             fields = {"secret": self._secret, "namespace": self._namespace, "type": str(found.get("type"))}
             raise DeployError.of(texts.KUBE_TYPE, **fields)

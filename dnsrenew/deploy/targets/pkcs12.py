@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
+from dnsrenew.base.x509 import user_files
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile, read_file
 from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
@@ -20,15 +20,15 @@ class Pkcs12Deployer(ReloadedFiles):
         """Return the file; as it is if it opens with the password and has this pair: new bytes differ each time."""
         options, there, password = self._options, read_file(self._options["path"]), self._password()
         pair = certificate.fullchain_pem, certificate.private_key_pem.encode("ascii")
-        if there is None or not x509.pkcs12_holds(there, password, *pair):
+        if there is None or not user_files.pkcs12_holds(there, password, *pair):
             alias = options.get("alias", certificate.name)
-            there = x509.to_pkcs12(*pair, password=password, alias=alias, legacy=options.get("legacy", False))
+            there = user_files.to_pkcs12(*pair, password=password, alias=alias, legacy=options.get("legacy", False))
         return [self.file(options["path"], there)]
 
     def kept(self) -> dict[str, bytes]:
         """Return the old leaf, which tells whether it has expired."""
         there = read_file(self._options["path"])
-        leaf = "" if there is None else x509.pkcs12_leaf(there, self._password())
+        leaf = "" if there is None else user_files.pkcs12_leaf(there, self._password())
         return {_LEAF: leaf.encode("ascii")} if leaf else {}
 
     def _password(self) -> str:

@@ -74,7 +74,7 @@ class ProxmoxDeployer:
         """Return the certificate that was uploaded, or None."""
         found = self._ask("GET", f"{self._path}/info")
         if not isinstance(found, list):
-            raise self._api.error(texts.API_STRANGE, reason="no list of certificates")
+            raise self._api.error(texts.API_STRANGE, reason=texts.NO_LIST)
         entries = [one for one in found if isinstance(one, dict) and one.get("filename") == _CUSTOM]
         return str(entries[0].get("pem") or "") if entries else None
 
@@ -83,7 +83,7 @@ class ProxmoxDeployer:
             self._log_in()
         answer = self._api.ask(method, path, payload)
         if not isinstance(answer, dict) or "data" not in answer:
-            raise self._api.error(texts.API_STRANGE, reason="an answer without `data`")
+            raise self._api.error(texts.API_STRANGE, reason=texts.NO_DATA)
         return answer["data"]
 
     def _log_in(self) -> None:
@@ -95,7 +95,7 @@ class ProxmoxDeployer:
                 "username": options["user"], "password": reveal(options["password"])}))  # fmt: skip
             data = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(data, dict) or not data.get("ticket"):
-                raise self._api.error(texts.API_STRANGE, reason="no ticket")
+                raise self._api.error(texts.API_STRANGE, reason=texts.NO_TICKET)
             add = self._context.run.redactor.add
             self._api.headers["Cookie"] = f"PVEAuthCookie={quote(add(str(data['ticket'])), safe='')}"
             self._api.headers["CSRFPreventionToken"] = add(str(data.get("CSRFPreventionToken", "")))

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate, rfc3339
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
@@ -49,7 +49,7 @@ def _folder(certificate: Certificate) -> Iterator[Path]:
     if certificate.path is not None:
         yield certificate.path
         return
-    leaf, chain = x509.split_chain(certificate.fullchain_pem)
+    leaf, chain = split_chain(certificate.fullchain_pem)
     contents = {"fullchain.pem": certificate.fullchain_pem, "cert.pem": leaf, "chain.pem": chain}
     if certificate.has_private_key:
         contents["privkey.pem"] = certificate.private_key_pem

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from dnsrenew.base import subprocesses
 from dnsrenew.base.model import Certificate
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
+from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
 from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
@@ -158,7 +158,7 @@ def _error_number(answer: Any) -> int | None:
 def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     """Return a form with the fields and the files of the certificate (RFC 7578)."""
     boundary = f"dnsrenew-{secrets.token_hex(16)}"
-    leaf, chain = x509.split_chain(certificate.fullchain_pem)
+    leaf, chain = split_chain(certificate.fullchain_pem)
     files = {"key": certificate.private_key_pem, "cert": leaf, "inter_cert": chain}
     parts = [(f'name="{name}"', value) for name, value in fields.items()]
     parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', pem)

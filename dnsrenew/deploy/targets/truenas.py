@@ -70,7 +70,7 @@ class TruenasDeployer:
                 self._import(name, certificate)
                 new = self._find(name)
             if new is None:
-                raise self._http.error(texts.TRUENAS_JOB, reason="it is not in the list of certificates")
+                raise self._http.error(texts.TRUENAS_JOB, reason=texts.NOT_LISTED)
             self._api.use(new)
             self._delete_others(certificate, {old, new, int(self._context.saved.kept()[_ID])})
             self._api.restart()
@@ -111,7 +111,7 @@ class TruenasDeployer:
     def _all(self) -> list[Mapping[str, Any]]:
         found = self._api.certificates()
         if not isinstance(found, list):
-            raise self._http.error(texts.API_STRANGE, reason="no list of certificates")
+            raise self._http.error(texts.API_STRANGE, reason=texts.NO_LIST)
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), int)]
 
     def _find(self, name: str) -> int | None:

@@ -54,12 +54,12 @@ NOT_AUTHORIZED: Final = Text(
     _UNAUTHORIZED,
     "The name server {server} of the account {account} does not accept the key for the zone {zone}, or is not its "
     "primary server ({rcode}).",
-    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server, and allow "
-    "the key to update the zone there.",
+    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server, and "
+    "allow the key to update the zone.",
 )
 NOT_IN_ZONE: Final = Text(
     _ZONE_UNKNOWN,
-    "The name server {server} of the account {account} says that a name is outside the zone {zone} ({rcode}).",
+    "The name server {server} of the account {account} reports that a name is outside the zone {zone} ({rcode}).",
     "Set the right zone in the option `zones` of the account.",
 )
 NO_SUCH_ZONE: Final = Text(
@@ -70,7 +70,7 @@ NO_SUCH_ZONE: Final = Text(
 SERVER_FAILED: Final = Text(
     "provider-server-error",
     "The name server {server} of the account {account} could not write the update of the zone {zone} ({rcode}).",
-    "Read the server's log: often its zone file or journal is not writable.",
+    "Read the server's log; often its zone file or journal is not writable.",
 )
 NO_DYNAMIC_UPDATE: Final = Text(
     _REFUSED,

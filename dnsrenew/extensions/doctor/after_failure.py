@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Change, Check, Diagnosis, Outcome, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError

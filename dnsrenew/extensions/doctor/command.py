@@ -22,7 +22,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.config import Config, locate
+from dnsrenew.config import Config, sources
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import arranged as sentences
 from dnsrenew.extensions.doctor import form_texts
@@ -163,7 +163,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
         found, statuses=statuses, now=now, version=__version__, system=_system(), language=language.current(), say=say
     )
     try:
-        replace_file(os.path.join(locate.here(), path), page.encode(), 0o600)
+        replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise usage(texts.REPORT_UNWRITABLE, path=path, reason=reason) from None

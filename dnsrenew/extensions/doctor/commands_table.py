@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 _COMMANDS: Final = {
     "doctor": Command(
-        "find out whether certificates can be renewed, and if not, why",
+        "find out whether your certificates can be renewed, and if not, why",
         (Argument("names", "NAME", f"certificates to examine: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--probe", "also write a test value to DNS with each account, and remove it"),
-            Option("--markdown", "print Markdown, for a post in a forum"),
+            Option("--probe", "also write a test value to DNS with each account, then remove it"),
+            Option("--markdown", "print Markdown, to post in a forum"),
             Option("--redact", "hide domains, addresses, paths and other names, for --markdown, --json and --report"),
-            Option("--report", "also write a page with everything that was found", "FILE.html", "file"),
-            Option("--record", "keep what was found; later runs show what has changed since"),
+            Option("--report", "also write a web page with all results", "FILE.html", "file"),
+            Option("--record", "store the results; later runs show what has changed since"),
             Option(
                 "--serve-probe",
-                "serve as the outside helper for other hosts on HOST:PORT; examine nothing",
+                "serve as the outside helper for other machines on HOST:PORT; examine nothing here",
                 "HOST:PORT",
                 "text",
             ),
@@ -33,11 +33,11 @@ _COMMANDS: Final = {
             ("dnsrenew doctor --markdown --redact > post.md", "to ask others for help"),
             ("dnsrenew doctor --report report.html --record", ""),
         ),
-        "Looks at this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. "
-        "For each certificate it says by which route it can be renewed now, or the one thing to do next. The exit "
-        "status is 1 if a certificate cannot be renewed. Without a configuration it looks at the host, and the exit "
-        "status is 2.",
-    )
+        "Checks this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. "
+        "For each certificate you see the route by which it can be renewed now, or the one thing to do next. The "
+        "exit status is 1 if a certificate cannot be renewed. Without a configuration it checks only this machine, "
+        "and the exit status is 2.",
+    ),
 }
 
 

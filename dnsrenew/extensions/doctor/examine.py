@@ -11,18 +11,18 @@ from typing import Any, Final
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route, RouteTaken
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
-from dnsrenew.challenges.dns01.texts import DNS_INSTEAD, INIT_INSTEAD
+from dnsrenew.challenges.records import DnsInstead, needs_port
+from dnsrenew.challenges.texts import DNS_INSTEAD, INIT_INSTEAD
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
-from dnsrenew.extensions.doctor.folding import fold
+from dnsrenew.extensions.doctor.folding import fold, with_mended
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
@@ -138,7 +138,7 @@ def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterato
 
 def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Check]) -> list[Check]:
     keys = [key for entry in entries(facts, spec) for key, _ in _subjects(facts, spec, entry)]
-    return [found[key] for key in keys if key in found]
+    return with_mended([found[key] for key in keys if key in found])
 
 
 def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:

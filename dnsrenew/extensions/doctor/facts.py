@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from dnsrenew.acme import CAClient
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Resolver
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.single_flight import SingleFlight
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import SingleFlight
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import Config
 from dnsrenew.dns import DnsView

@@ -1,14 +1,15 @@
-"""One cause, one finding: where this machine has no Internet, what follows from that is no finding of its own. Pure."""
+"""One cause, one finding: what only follows from another one, such as a missing Internet, is none of its own. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
 """In the evidence of a check: the code of the finding that it follows from."""
@@ -26,6 +27,28 @@ _NEED_ANSWERS: Final = frozenset(
 """The checks that are unknown without an answer from the Internet."""
 _FAIL_WITHOUT: Final = frozenset({_PORT, "ca-reachable", "delegation", "ipv6"})
 """The checks that are bad then."""
+_NAMES: Final = ("cname", "dns-account", "txt-stale", "wildcard-shadow")
+_HOSTS: Final = ("address", "proxied", "split-dns")
+_FOLLOWING: Final = {
+    "domain": (*_NAMES, *_HOSTS, _PORT, "name-exists", "delegation", "dnssec", "caa"),
+    "name-exists": _HOSTS,
+    "delegation": (*_NAMES, *_HOSTS, "dnssec", "caa"),
+    "cname": _NAMES,
+}
+"""By a bad check: those that say nothing new about the same names."""
+_LAST_RUN: Final = "last-run"
+_SHOWS: Final = {
+    **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
+    **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
+    **dict.fromkeys(("tls-alpn-port-taken", "tls-alpn-port-forbidden"), ("port-443-free",)),
+    **dict.fromkeys(("caa", "ca-caa"), ("caa",)),
+    **dict.fromkeys(("ca-unreachable", "ca-untrusted", "ca-not-acme", "ca-timeout"), ("ca-reachable",)),
+    **dict.fromkeys(("store-full", "store-read-only", "store-not-writable"), ("store", "store-space")),
+    "ca-terms": ("ca-terms",),
+    "clock-wrong": ("clock",),
+    "secret-missing": ("secrets",),
+}
+"""By the error of a run: the checks that are ok only after its cause is gone."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -33,12 +56,13 @@ Key = TypeVar("Key", bound=Hashable)
 def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
     """Return the checks, with the one finding that there is no Internet, where that is so.
 
-    What follows from it is unknown then, and says so in its evidence.
+    What follows from it is unknown then, and says so in its evidence, as what follows from a finding about its names.
     """
     by_code = {check.code: check for check in found.values() if check.code in {_INTERNET, _PORT}}
     internet, port = by_code.get(_INTERNET), by_code.get(_PORT)
     if internet is None or not _is_offline(internet, port):
-        return dict(found)
+        bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
+        return {key: _of_names(check, bad) for key, check in found.items()}
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})
     evidence = {**internet.evidence, LEFT_OUT: left_out}
@@ -54,6 +78,32 @@ def _is_offline(internet: Check, port: Check | None) -> bool:
     if internet.result == "bad":
         return bool(internet.blocks)
     return "hosts" in internet.evidence and port is not None and bool(port.evidence.get("silent_roots"))
+
+
+def _of_names(check: Check, bad: Sequence[Check]) -> Check:
+    """Return a check; one about names for which another one is bad already follows from that."""
+    names = set(check.evidence.get("names", ()))
+    for cause in bad if names and check.result != "ok" else ():
+        if check.code in _FOLLOWING[cause.code] and names <= set(cause.evidence.get("names", ())):
+            return replace(check, evidence={**check.evidence, FOLLOWS: cause.code})
+    return check
+
+
+def with_mended(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks of a certificate; a failure of the last run whose cause is gone advises another run."""
+    by_code: dict[str, set[str]] = {}
+    for check in checks:
+        by_code.setdefault(check.code, set()).add(check.result)
+
+    def mended(check: Check) -> Check:
+        shows = _SHOWS.get(str(check.evidence.get("code", "")), ())
+        if check.code != _LAST_RUN or check.result != "bad" or not shows:
+            return check
+        if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
+            return check
+        return Check.of(LAST_RUN_MENDED, "bad", check.evidence)
+
+    return [mended(check) for check in checks]
 
 
 def _follows(check: Check) -> Check:

@@ -13,7 +13,7 @@ HOST: Final = "This machine"
 CAN: Final = "{name} can be renewed by {challenges} at {ca}"
 CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
 CANNOT: Final = "{name} cannot be renewed"
-NOT_KNOWN: Final = "{name}: dnsrenew cannot tell whether it can be renewed"
+NOT_KNOWN: Final = "{name}: dnsrenew could not find out whether it can be renewed"
 HOST_ALONE: Final = "This machine alone"
 SEVERAL_CAN: Final = "{count} certificates can be renewed by {challenges} at {ca}"
 SEVERAL_CAN_WITH: Final = "{count} certificates can be renewed by {challenges} with {accounts} at {ca}"
@@ -28,18 +28,20 @@ ALL_CAN: Final = "There is nothing to do: all {count} certificates can be renewe
 NO_ACTION: Final = "dnsrenew found nothing that you can change on this machine."
 HOST_DONE: Final = "dnsrenew could not find out which certificates can be renewed: only this machine was examined."
 COUNTS_CERTAIN: Final = "Of {count} certificates, {can} can be renewed and {cannot} cannot."
-COUNTS_UNKNOWN: Final = "Of {count} certificates, {can} can be renewed, and of {unknown} it is not known."
-COUNTS: Final = "Of {count} certificates, {can} can be renewed, {cannot} cannot, and of {unknown} it is not known."
+COUNTS_UNKNOWN: Final = "Of {count} certificates, {can} can be renewed; for {unknown}, dnsrenew could not find out."
+COUNTS: Final = (
+    "Of {count} certificates, {can} can be renewed and {cannot} cannot; for {unknown}, dnsrenew could not find out."
+)
 
 # ── groups of checks ────────────────────────────────────────────────────────────────────
 
 SHARED: Final = "Found for several certificates"
-BAD: Final = "Found to be wrong"
-WORTH_KNOWING: Final = "Worth knowing; this stops no renewal"
+BAD: Final = "Problems"
+WORTH_KNOWING: Final = "Worth knowing (does not stop a renewal)"
 UNKNOWN: Final = "Could not be determined"
 CHANGES: Final = "Changed since the record"
-ONE_OK: Final = "1 check found nothing wrong."
-SEVERAL_OK: Final = "{count} checks found nothing wrong."
+ONE_OK: Final = "1 check found no problem."
+SEVERAL_OK: Final = "{count} checks found no problem."
 
 # ── what a check stops, and whom it concerns ────────────────────────────────────────────
 
@@ -63,9 +65,9 @@ CHANGED: Final = {
     "port-80-free": "Port 80 of this machine has changed since {since}: {was} → {now}.",
     "port-80-firewall": "The firewall before port 80 has changed since {since}: {was} → {now}.",
     "port-80-forwarded": "The forwarding of port 80 has changed since {since}: {was} → {now}.",
-    "port-80-outside": "What port 80 shows from outside has changed since {since}: {was} → {now}.",
+    "port-80-outside": "The result for port 80 from outside has changed since {since}: {was} → {now}.",
     "port-443-free": "Port 443 of this machine has changed since {since}: {was} → {now}.",
-    "port-443-outside": "What port 443 shows from outside has changed since {since}: {was} → {now}.",
+    "port-443-outside": "The result for port 443 from outside has changed since {since}: {was} → {now}.",
 }
 """By the code of the check."""
 CHANGED_OTHER: Final = "The check {code} has changed since {since}: {was} → {now}."
@@ -83,8 +85,8 @@ TITLE: Final = "dnsrenew doctor: {headline}"
 TITLE_SEVERAL: Final = "dnsrenew doctor: {count} certificates"
 HEADING: Final = "What the doctor found"
 MADE: Final = "Made on {time} by dnsrenew {version} on {system}. All times are UTC."
-PRIVATE: Final = "This file may name domains, addresses and paths; read it before you give it to anyone."
-CODE_OF: Final = "The code of the check, for the documents"
+PRIVATE: Final = "This file may contain domains, addresses and paths: read it before you give it to anyone."
+CODE_OF: Final = "The code of the check; use it to search the documentation"
 
 # ── the network ─────────────────────────────────────────────────────────────────────────
 
@@ -97,7 +99,7 @@ WAY_OF_DNS: Final = "How names are resolved"
 NODES: Final = {
     "ca": "CA",
     "internet": "Internet",
-    "provider": "Provider (ISP)",
+    "provider": "Internet provider",
     "router": "Router",
     "host": "This machine",
     "port-80": "Port 80",

@@ -12,6 +12,6 @@ from dnsrenew.errors import Text
 CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run dnsrenew doctor again.")
 CHECK_FAILED: Final = Text(
     "",
-    "This check failed itself ({cause}).",
+    "This check failed with an error of its own ({cause}).",
     "Report this as a bug of dnsrenew, with the output of dnsrenew doctor -vv.",
 )

@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from fractions import Fraction
 from typing import IO, Any, Final, Self
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, RenewBefore, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.x509 import user_files
 from dnsrenew.config import Config
 from dnsrenew.config import texts as config_texts
 from dnsrenew.config.documents import TAGS, CertificateDocuments, documents_error
@@ -334,7 +334,7 @@ _VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
     Route: _route,
     RenewBefore: _renew_before,
     Profile: lambda profile: profile.name if profile.required else {"prefer": profile.name},
-    GivenRequest: lambda request: x509.request_to_pem(request.der),
+    GivenRequest: lambda request: user_files.request_to_pem(request.der),
     Deployment: lambda deployment: {"to": deployment.to, **deployment.options},
 }
 

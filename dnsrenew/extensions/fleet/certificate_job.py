@@ -11,7 +11,7 @@ from typing import Final
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import CertificateSpec, Outcome, RenewBefore
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.config.documents import CertificateDocuments

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _COMMANDS: Final = {
     "worker": Command(
-        "renew what is due in a fleet, on any number of machines",
+        "renew the due certificates of a fleet, on any number of machines",
         (),
         (
             Option(
@@ -26,12 +26,12 @@ _COMMANDS: Final = {
             ("dnsrenew worker --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
-        "Takes certificates that are due from the database, the most urgent first, until it is stopped. It waits for a "
-        "database that does not answer. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
-        "certificates, finishes those in progress within a minute, and returns the rest to the queue. SIGHUP makes it "
-        "read the configuration again; if that has a mistake, it says so and keeps the old one.\n"
-        "The log goes to standard error. With --json each log line is a JSON object, and standard output gets one "
-        "document at the end: the number of certificates by outcome.",
+        "Takes due certificates from the database, the most urgent first, until you stop it. If the database does "
+        "not answer, it waits. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
+        "certificates, finishes those in progress within a minute, and returns the rest to the queue. SIGHUP makes "
+        "it read the configuration again; if the new one has a mistake, it shows the mistake and keeps the old "
+        "one.\nThe log goes to standard error. With --json each log line is a JSON object, and standard output "
+        "gets one document at the end: the number of certificates by outcome.",
     ),
     "fleet": Command(
         "manage certificates that several machines share in a database",
@@ -40,29 +40,37 @@ _COMMANDS: Final = {
             ("dnsrenew fleet add customers.jsonl", "add certificates"),
             ("dnsrenew worker", "obtain and renew them, on any number of machines"),
         ),
-        notes="The store of the configuration is a PostgreSQL database. Without a command it shows the status.",
+        notes="The store of the configuration is a PostgreSQL database. Without a command, you see the status.",
     ),
     "fleet init": Command(
         "create the tables, or upgrade them to this version",
-        options=(Option("--seal-existing", "seal private keys that are not sealed, when a fleet gets its first seal"),),
-        examples=(("dnsrenew fleet init", "in the database that `store` names"),),
-        notes="Running it again changes nothing. After you put a new seal first into `seal` of [fleet], it seals the "
-        "private keys with that one. Where [fleet] has a seal, private keys that are not sealed are refused.",
+        options=(
+            Option(
+                "--seal-existing", ("when a fleet gets its first seal: seal the private keys that are stored already")
+            ),
+        ),
+        examples=(("dnsrenew fleet init", "in the database in `store`"),),
+        notes=(
+            "You can run it again at any time. If you have put a new seal first in `seal` of [fleet], it seals the "
+            "private keys with that one. If [fleet] has a seal, it refuses private keys that are not sealed."
+        ),
     ),
     "fleet add": Command(
-        "add or change certificates, all or none",
+        "add or change certificates (all lines of the file, or none)",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
         examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
-        notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. [fleet.defaults] "
-        "supplies keys that are missing. A line can change a certificate that has tags, or take one of its domains, "
-        "only if the line has one of these tags.",
+        notes=(
+            "Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
+            "[fleet.defaults]. If a certificate has tags, only a line with one of these tags can change it or take "
+            "one of its domains."
+        ),
     ),
     "fleet remove": Command(
         "remove certificates from the fleet, with their private keys",
         (Argument("names", "NAME", NAMES, many=True),),
         (
             Option("--tag", "all certificates with this tag", "TAG", "text"),
-            Option("--revoke", "revoke them first; what cannot be revoked stays in the fleet"),
+            Option("--revoke", "revoke them first; certificates that cannot be revoked stay in the fleet"),
             YES,
             wait_option(OTHER_RUN),
         ),
@@ -74,27 +82,34 @@ _COMMANDS: Final = {
         (),
         (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
         (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
-        "Shows certificates by state, those that wait for a worker, the running workers and what they do, the "
-        "certificates issued in the last hour, and what the limits of the CAs still allow.",
+        "Shows the number of certificates by state, those that wait for a worker, the running workers with their "
+        "work, the certificates issued in the last hour, and the orders that the CAs still allow.",
     ),
     "fleet sync": Command(
         "write the [[certificate]] tables of the configuration into the fleet",
-        examples=(("dnsrenew fleet sync", "from now on the workers renew them"),),
-        notes="Removing a table from the configuration does not remove its certificate from the fleet; use dnsrenew "
-        "fleet remove.",
+        examples=(("dnsrenew fleet sync", "from now on, the workers renew them"),),
+        notes=(
+            "If you remove a table from the configuration, its certificate stays in the fleet. To remove it, use "
+            "dnsrenew fleet remove."
+        ),
     ),
     "fleet load": Command(
-        "write the content of a folder store into the database",
+        "copy a store from a folder into the database",
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
-        notes="Loads accounts with their keys, certificates, limits that the CAs reported, and pending orders. If both "
-        "have a certificate, the newer one is kept. The folder is not changed.",
+        notes=(
+            "Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
+            "both places have a certificate, the newer one is kept. The folder stays unchanged."
+        ),
     ),
     "fleet dump": Command(
-        "write the content of the database into an empty folder",
-        (Argument("folder", "FOLDER", "a folder that is empty or does not exist", "files", required=True),),
+        "copy the store from the database into an empty folder",
+        (Argument("folder", "FOLDER", "a folder that is empty or does not exist yet", "files", required=True),),
         examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
-        notes="The folder has the private keys unencrypted. What `fleet add` wrote (settings and tags) is not in it.",
+        notes=(
+            "The folder contains the private keys unencrypted. It does not contain the settings and tags "
+            "from `fleet add`."
+        ),
     ),
 }
 

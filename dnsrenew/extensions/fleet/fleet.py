@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import Certificate
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import check_listener
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import check_listener
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.documents import TAGS

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CA, Outcome, StoreAddress
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
@@ -20,7 +20,7 @@ from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.status import IS_DUE, FleetStatus, fleet_status
 from dnsrenew.extensions.watch import metrics_texts as texts
 from dnsrenew.extensions.watch.metrics import Health, labels, metric, write_text
-from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS
+from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS
 
 MAX_AGE: Final = 15.0
 """Seconds for which numbers are used again: each worker of a fleet may be asked."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field_names, replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import host_name
@@ -23,7 +23,7 @@ from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.store import Store, json_files
 from dnsrenew.store.folder_store import has_store, open_store
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
-from dnsrenew.store.ledger.values import LedgerState
+from dnsrenew.store.ledger import LedgerState
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 

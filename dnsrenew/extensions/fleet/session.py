@@ -20,7 +20,7 @@ from procrastinate.exceptions import ConnectorException
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config

@@ -15,7 +15,7 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.documents import CertificateDocuments, needed
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.served_certificates import Why, words_of
-from dnsrenew.store.ledger.values import ANY, NEW_ORDERS
+from dnsrenew.store.ledger import ANY, NEW_ORDERS
 from dnsrenew.store.state import LONGEST
 
 SHOWN: Final = 10

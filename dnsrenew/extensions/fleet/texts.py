@@ -9,18 +9,18 @@ from dnsrenew.errors import Phrase, Text
 # ── phrases of mistakes in lines, see base/validation/texts.py ──────────────────────────────
 
 THE_LINE: Final = Phrase("line")
-A_LINE: Final = Phrase('one JSON object a line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
+A_LINE: Final = Phrase('one JSON object per line, such as {{"domains": ["shop.example.com"], "tags": ["customer-7"]}}')
 NO_JSON: Final = Phrase("This is not valid JSON (column {column}: {reason}).")
-KEY_TWICE: Final = Phrase("JSON with the key {key} twice")
+KEY_TWICE: Final = Phrase("JSON that contains the key {key} twice")
 STRANGE_JSON: Final = Phrase("JSON with NaN or Infinity, or with values nested too deeply")
 NOT_UTF8: Final = Phrase("a line that is not UTF-8 text (byte {position})")
 HALF_CHARACTER: Final = Phrase("an incomplete character (a lone surrogate)")
 NUL_IN_LINE: Final = Phrase("a text with a NUL character")
 LONG_LINE: Final = Phrase("a line of more than {most:,} bytes")
-ANOTHER_LINE: Final = Phrase("Use each name once: line {line} has it too.")
-IN_CONFIGURATION: Final = Phrase("another name: a table of the configuration has this one")
-ADDED_BEFORE: Final = Phrase("another name: dnsrenew fleet add added this one")
-SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync wrote this one from a configuration")
+ANOTHER_LINE: Final = Phrase("Use each name only once: line {line} uses it too.")
+IN_CONFIGURATION: Final = Phrase("another name: a table in the configuration uses this one")
+ADDED_BEFORE: Final = Phrase("another name: this one was added with dnsrenew fleet add")
+SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync added this one from a configuration")
 NAME_OF_TAGS: Final = Phrase("another name, or one of the tags of the existing certificate ({tags})")
 DOMAIN_OF_TAGS: Final = Phrase(
     "another domain: the certificate {name} with other tags ({tags}) has this one, or one that overlaps it"
@@ -33,14 +33,14 @@ DOMAIN_WITHOUT_TAGS: Final = Phrase(
 
 NO_FLEET: Final = Text(
     "no-fleet",
-    "The store of the configuration is a folder, and this command needs a database.",
+    "The configuration's store is a folder, but this command needs a database.",
     'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.',
 )
 QUEUE_UNFIT: Final = Text(
     "store-schema",
     "The tables of the queue in the database {database} at {server} cannot be used: {reason}.",
-    "Run `dnsrenew fleet init`, which creates them if there are none. If that does not help, drop all tables whose "
-    "names begin with procrastinate_ and run it again: it recreates the jobs.",
+    "Run `dnsrenew fleet init`, which creates missing tables. If that does not help, drop all tables whose names "
+    "begin with procrastinate_ and run it again: it recreates the jobs.",
 )
 NAME_UNKNOWN: Final = Text(
     "certificate-unknown",
@@ -49,7 +49,7 @@ NAME_UNKNOWN: Final = Text(
 )
 NAME_ONLY_STORED: Final = Text(
     "certificate-unknown",
-    "The certificate {name} is stored, and is not in the fleet.",
+    "The certificate {name} is stored, but is not in the fleet.",
     "Run dnsrenew remove {name}.",
 )
 NAME_NO_MATCH: Final = Text(
@@ -65,10 +65,10 @@ TAG_UNKNOWN: Final = Text(
 FOLDER_MISSING: Final = Text(
     "fleet-no-store",
     "{folder} is not a store: it has neither an accounts nor a certificates folder.",
-    "Give the folder that `store` of a configuration names.",
+    "Name the folder that a configuration uses as `store`.",
 )
 FOLDER_NOT_EMPTY: Final = Text(
     "fleet-folder-not-empty",
-    "{folder} is not empty, and a dump never writes over a store.",
-    "Give a folder that is empty or does not exist.",
+    "{folder} is not empty, and dnsrenew does not overwrite an existing store.",
+    "Name a folder that is empty or does not exist yet.",
 )

@@ -10,15 +10,15 @@ from dnsrenew.errors import Text
 
 REWRITE_EMPTY: Final = Text(
     "provider-rewrite-unsafe",
-    "{title} (account {account}): {zone} was not changed, because the API shows no record in it, and a change would "
-    "replace whatever it does not show.",
-    "Set any record of {zone} in the control panel and run it again, or run `dnsrenew delegate NAME`.",
+    "{title} (account {account}): {zone} was not changed. The API shows no records in it, and a change would "
+    "delete any records that it does not show.",
+    "Add any record to {zone} in the control panel and renew again, or run `dnsrenew delegate NAME`.",
 )
 REWRITE_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
-    "{title} (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
-    "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
+    "{title} (account {account}): {zone} was not changed. Each change replaces the whole zone, and the API cannot "
+    "write these parts of it: {lost}.",
+    "Run `dnsrenew delegate NAME`: you set one CNAME record once, and {zone} stays unchanged from then on.",
 )
 
 # ── DuckDNS ─────────────────────────────────────────────────────────────────────────────
@@ -26,12 +26,12 @@ REWRITE_UNSAFE: Final = Text(
 DUCKDNS_KO: Final = Text(
     "provider-unauthorized",
     "DuckDNS (account {account}) answered KO: the token is wrong, or {zone} is not in its account.",
-    "Copy the token from {website}, logged in as the owner of {zone}.",
+    "Log in to {website} as the owner of {zone}, and copy the token from there.",
 )
 DUCKDNS_MALFORMED: Final = Text(
     "provider-malformed-answer",
     "DuckDNS (account {account}) answered neither OK nor KO (HTTP {status}).",
-    "Try again later, and check whether a proxy answers instead of {website}.",
+    "Try again later; if it persists, check whether a proxy answers instead of {website}.",
 )
 
 # ── Cloudflare ──────────────────────────────────────────────────────────────────────────
@@ -57,9 +57,9 @@ CLOUDFLARE_QUOTA: Final = Text(
 
 BEGET_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
-    "Beget (account {account}): {name} was not changed, because each change replaces all records of the name, and "
-    "would lose these types: {lost}.",
-    "Take these records away from {name} at https://cp.beget.com/dns, or run `dnsrenew delegate NAME`.",
+    "Beget (account {account}): {name} was not changed. Each change replaces all records of the name, and the API "
+    "cannot write these types: {lost}.",
+    "Remove these records from {name} at https://cp.beget.com/dns, or run `dnsrenew delegate NAME`.",
 )
 
 # ── do.de ───────────────────────────────────────────────────────────────────────────────
@@ -67,23 +67,23 @@ BEGET_UNSAFE: Final = Text(
 DODE_REFUSED: Final = Text(
     "provider-unauthorized",
     "do.de (account {account}) refused to change {name}: the token is wrong, or {zone} is not in its account.",
-    "Copy the Let's Encrypt token from https://my.do.de/settings/domains/general, logged in as the owner of {zone}.",
+    "Log in as the owner of {zone}, and copy the Let's Encrypt token from https://my.do.de/settings/domains/general.",
 )
 
 # ── Akamai Edge DNS ─────────────────────────────────────────────────────────────────────
 
 EDGEDNS_HOST: Final = Text(
     "option-invalid",
-    "The account {account} does not have host: the address of the API is another one for each API client.",
-    "Set host to the line `host` of the credentials of the API client (`dnsrenew providers edgedns`).",
+    "The account {account} has no `host`: each API client has its own API address.",
+    "Set `host` to the line `host` of the credentials of the API client (`dnsrenew providers edgedns`).",
 )
 
 # ── Hetzner ─────────────────────────────────────────────────────────────────────────────
 
 HETZNER_OLD_TOKEN: Final = Text(
     "provider-unauthorized",
-    "The API token of the account {account} has 32 characters: it is one of the old Hetzner DNS Console, which ended "
-    "in May 2026.",
+    "The API token of the account {account} has 32 characters: it is from the old Hetzner DNS Console, which was "
+    "shut down in May 2026.",
     "Move the zone to the Hetzner Console, and create a token (64 characters, Read & Write) in the project of the "
     "zone: Security > API tokens at https://console.hetzner.com.",
 )
@@ -101,7 +101,7 @@ HURRICANE_NO_KEY: Final = Text(
 
 NETCUP_ZONE: Final = Text(
     "provider-zone-unknown",
-    "The API of netcup's customer control panel (account {account}) does not have the zone {zone}.",
+    "netcup's customer control panel (account {account}) does not have the zone {zone}.",
     "Check at https://www.customercontrolpanel.de whether {zone} is in this account; if netcup has moved it to "
     "CloudDNS, which is not in this API, run `dnsrenew delegate NAME` for another DNS host.",
 )
@@ -118,17 +118,17 @@ PORKBUN_DOMAIN: Final = Text(
 
 GODADDY_FORBIDDEN: Final = Text(
     "provider-unauthorized",
-    "GoDaddy (account {account}) does not allow this key to use its API for {zone} (HTTP {status}). It opens the API "
-    "only to accounts with 10 or more domains, or with a Discount Domain Club plan.",
+    "GoDaddy (account {account}) does not allow this key to use its API for {zone} (HTTP {status}). The API is "
+    "only open to accounts with 10 or more domains, or with a Discount Domain Club plan.",
     "Use a production key of the account that has {zone} (`dnsrenew providers godaddy`); if the account is too small, "
     "run `dnsrenew delegate NAME` to have another DNS host answer for _acme-challenge.",
 )
 GODADDY_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
-    "GoDaddy (account {account}): nothing was removed from {name} in {zone}, because its other TXT values would lose "
-    "what the API cannot write: {lost}.",
-    "Remove the value at https://dcc.godaddy.com by hand, and run `dnsrenew delegate NAME`: then {zone} stays as it "
-    "is.",
+    "GoDaddy (account {account}): nothing was removed from {name} in {zone}. The change would replace its other "
+    "TXT values, and the API cannot write these parts of them: {lost}.",
+    "Remove the value by hand at https://dcc.godaddy.com, then run `dnsrenew delegate NAME`: {zone} stays "
+    "unchanged from then on.",
 )
 
 # ── Namecheap ───────────────────────────────────────────────────────────────────────────
@@ -142,34 +142,33 @@ NAMECHEAP_ADDRESS: Final = Text(
 NAMECHEAP_OTHER_DNS: Final = Text(
     "provider-zone-unknown",
     "Namecheap (account {account}) does not serve the DNS of {zone}: the domain uses other name servers.",
-    "Use the account of the DNS host whose name servers {zone} has, or choose Namecheap BasicDNS for the domain.",
+    "Use an account at the DNS host that serves {zone}, or choose Namecheap BasicDNS for the domain.",
 )
 NAMECHEAP_EMPTY: Final = Text(
     "provider-rewrite-unsafe",
-    "Namecheap (account {account}): {zone} was not changed, because the API shows no record in it, and a change would "
-    "replace whatever it does not show.",
-    "Set any record of {zone} at https://ap.www.namecheap.com and run it again, or run `dnsrenew delegate NAME`.",
+    "Namecheap (account {account}): {zone} was not changed. The API shows no records in it, and a change would "
+    "delete any records that it does not show.",
+    "Add any record to {zone} at https://ap.www.namecheap.com and renew again, or run `dnsrenew delegate NAME`.",
 )
 NAMECHEAP_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
-    "Namecheap (account {account}): {zone} was not changed, because each change replaces the zone, and would lose what "
-    "the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged; or take these "
-    "records and settings out of the zone.",
+    "Namecheap (account {account}): {zone} was not changed. Each change replaces the whole zone, and the API "
+    "cannot write these parts of it: {lost}.",
+    "Run `dnsrenew delegate NAME`: you set one CNAME record once, and {zone} stays unchanged from then on.",
 )
 
 # ── Value Domain ────────────────────────────────────────────────────────────────────────
 
 VALUEDOMAIN_EMPTY: Final = Text(
     "provider-rewrite-unsafe",
-    "Value Domain (account {account}): {zone} was not changed, because the API shows no record in it, and a change "
-    "would replace whatever it does not show.",
-    "Set any record of {zone} in the control panel (https://www.value-domain.com/moddns.php) and run it again, or run "
-    "`dnsrenew delegate NAME`.",
+    "Value Domain (account {account}): {zone} was not changed. The API shows no records in it, and a change would "
+    "delete any records that it does not show.",
+    "Add any record to {zone} in the control panel (https://www.value-domain.com/moddns.php) and renew again, or "
+    "run `dnsrenew delegate NAME`.",
 )
 VALUEDOMAIN_UNSAFE: Final = Text(
     "provider-rewrite-unsafe",
-    "Value Domain (account {account}): {zone} was not changed, because each change replaces the zone, and would lose "
-    "what the API cannot write: {lost}.",
-    "Run `dnsrenew delegate NAME`: then a CNAME record set once is enough, and {zone} stays unchanged.",
+    "Value Domain (account {account}): {zone} was not changed. Each change replaces the whole zone, and the API "
+    "cannot write these parts of it: {lost}.",
+    "Run `dnsrenew delegate NAME`: you set one CNAME record once, and {zone} stays unchanged from then on.",
 )

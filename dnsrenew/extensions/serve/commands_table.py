@@ -13,7 +13,7 @@ _INTERFACES: Final = ("asgi", "wsgi")
 
 _COMMANDS: Final = {
     "serve": Command(
-        "run a Python web app with a certificate that is kept new",
+        "run a Python web app with a certificate that renews itself",
         (Argument("app", "MODULE:APP", "the app: `app` in main.py is main:app", required=True),),
         (
             Option("--certificate", "the certificate to serve (default: all, chosen by SNI)", "NAME", "text"),
@@ -27,9 +27,9 @@ _COMMANDS: Final = {
             ),
             Option("--workers", "processes that run the app (default: 1)", "N", "workers", default=1),
             Option("--reload", "start the app again when one of its files has changed"),
-            Option("--interface", "what the app speaks (default: found out)", "asgi|wsgi", "word", _INTERFACES),
+            Option("--interface", "the interface of the app (default: detected)", "asgi|wsgi", "word", _INTERFACES),
             Option("--domain", "without a configuration: a name of the certificate; can be repeated", "DOMAIN", "list"),
-            Option("--dns", "with --domain: the DNS host, a name from dnsrenew providers", "PROVIDER", "text"),
+            Option("--dns", "with --domain: the DNS host, as listed by dnsrenew providers", "PROVIDER", "text"),
             Option(
                 "--dns-option",
                 "with --dns: an option of the DNS host; can be repeated; secrets as file:PATH or env:NAME",
@@ -42,21 +42,21 @@ _COMMANDS: Final = {
         ),
         (
             ("dnsrenew serve main:app", "with the certificates of dnsrenew.toml"),
-            ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you write it"),
+            ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you develop it"),
             ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
             (
                 "dnsrenew serve main:app --domain a.example --dns desec --dns-option auth_token=file:t --agree-terms",
                 "without a configuration",
             ),
         ),
-        "Runs an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) with uvicorn. The app is imported first, "
-        "from the current folder; then missing certificates are obtained. Due certificates are renewed while it runs, "
-        "and new connections get them without a restart. A function without arguments that returns the app can be "
-        "given too. Sockets that systemd opened are used instead of --bind; one named http redirects. With --domain "
-        "and --redirect, without --dns, the certificate is obtained by http-01.\n"
-        "Ctrl-C ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new "
-        "processes, and ends the old ones when those answer. The exit status is 1 if the app cannot be imported or a "
-        "port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
+        "Runs an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) with uvicorn. First it imports the "
+        "app from the current folder, then it obtains missing certificates. It renews certificates while it runs, "
+        "and new connections get them without a restart. Instead of the app you can name a function without "
+        "arguments that returns the app. Sockets that systemd opened are used instead of --bind; one named http "
+        "redirects. With --domain and --redirect, without --dns, the certificate is obtained by http-01.\nCtrl-C "
+        "ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new "
+        "processes, and ends the old ones when those answer. The exit status is 1 if the app cannot be imported or "
+        "a port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
     ),
 }
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.base.validation import kind
 from dnsrenew.cli import language
 from dnsrenew.cli.arguments import Options
 from dnsrenew.cli.error_text import LogLines, unexpected

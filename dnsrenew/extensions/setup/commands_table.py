@@ -17,105 +17,104 @@ _COMMANDS: Final = {
         (
             Option(
                 "--answers",
-                "a TOML file with answers: keys as the options below, and those of the DNS host",
+                "a TOML file with answers: the options below and those of the DNS host, as keys",
                 "FILE",
                 "file",
             ),
-            Option("--domains", "the names of the certificate, separated by commas", "NAMES", "text"),
+            Option("--domains", "the domains of the certificate, separated by commas", "NAMES", "text"),
             Option("--contact", "the email address for the CA", "MAIL", "text"),
             Option("--agree-terms", "you agree to the terms of service of the CA"),
-            Option("--provider", "the DNS host: a name from dnsrenew providers", "NAME", "text"),
+            Option("--provider", "the DNS host, as listed by dnsrenew providers", "NAME", "text"),
             Option("--option", "an option of the DNS host; can be repeated; secrets as file:PATH", "KEY=VALUE", "list"),
             Option("--deploy", "the servers that get the certificate, such as nginx; or none", "NAMES", "text"),
-            Option("--schedule", "install a schedule that renews", "yes|no", "word", YES_OR_NO),
+            Option("--schedule", "renew automatically from now on (installs a schedule)", "yes|no", "word", YES_OR_NO),
             Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "word", YES_OR_NO),
         ),
         (
-            ("dnsrenew init", "at a terminal: at most seven questions, each with a default"),
+            ("dnsrenew init", "in a terminal: up to seven questions, each with a default"),
             ("dnsrenew init --answers answers.toml", "in a script"),
             (
                 "dnsrenew init --domains example.org --agree-terms --provider desec --option auth_token=file:token.txt",
                 "",
             ),
         ),
-        "Finds servers on this machine and the DNS host of the domain, and tests each answer while it is given: the "
-        "name exists, the host is that of the zone, the account can write a test value. Writes dnsrenew.toml in the "
-        "current folder and secrets to files that only you can read; to a configuration that exists it adds a "
-        "certificate at the end, and every line of it stays. "
-        "Then it does a dry run, obtains, deploys and installs the schedule. ? shows help for a question, Ctrl-C "
-        "stops; no configuration is written then. Answers that are given are not asked for. Without a terminal, "
-        "domains, agree_terms, provider and its options have to be given; the others default to no, except rehearse. "
-        "The file of answers can have the tables [ca.NAME] and [resolver] too.",
+        "Finds the servers on this machine and the DNS host of your domain, and tests each answer right away: that "
+        "the name exists, that its zone is at this DNS host, and that the account can write a test value. It writes "
+        "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
+        "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains "
+        "and deploys the certificate, and installs the schedule. ? shows help for a question; Ctrl-C stops without "
+        "writing a configuration. It does not ask for answers that you pass as options. Without a terminal you "
+        "must pass domains, agree_terms, provider and its options; the others default to no, except rehearse. The "
+        "file of answers can also have the tables [ca.NAME] and [resolver].",
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
-        (Argument("path", "PATH", "its folder, or that of a certificate and its key (default: the usual places)"),),
+        (Argument("path", "PATH", "the folder of the tool, or of a certificate and key (default: the usual places)"),),
         (
             Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),
-            Option("--server", "the directory URL of a CA of which the tool keeps only the host", "URL", "list"),
+            Option("--server", "the directory URL of a CA, if the tool stores only its host name", "URL", "list"),
         ),
         (
-            ("dnsrenew import", "what is found in the usual places"),
+            ("dnsrenew import", "everything in the usual places"),
             ("dnsrenew import /etc/letsencrypt --from certbot", ""),
-            ("dnsrenew import --config imported.toml", "beside a configuration that exists"),
+            ("dnsrenew import --config imported.toml", "into a second configuration"),
         ),
-        "Stores accounts and certificates as they are, orders nothing, sends nothing, and changes no file of the "
-        "other tool. Writes dnsrenew.toml and its secret files, and says line by line what it could not import. Then "
-        "it names the lines to change in servers, and the command that stops the other tool. Run it again after that. "
-        "It reads only what root and the running user alone can change; --insist takes all. As root, it takes the "
-        "folder .lego and the Caddyfile of the current folder only if PATH names them. "
+        "Copies accounts and certificates into the store and writes dnsrenew.toml with its secret files. It orders "
+        "nothing, sends nothing, and changes no file of the other tool. It lists the settings that it could not "
+        "import, the lines to change in your servers, and the command that stops the other tool; run it again when "
+        "the servers are changed. It reads only files that no user except root and you can change; --insist reads "
+        "all. As root, it uses the folder .lego and the Caddyfile of the current folder only if PATH names them. "
         "The exit status is 1 if a certificate or an account could not be imported.",
     ),
     "delegate": Command(
-        "let another DNS account answer, by one CNAME record set once",
+        "use a domain whose DNS host has no API: you set one CNAME record, once",
         (Argument("name", "NAME", "a certificate, or a domain of one", "certificates", required=True),),
         (
             Option(
                 "--to",
-                "the DNS account that writes, or a zone of one (default: the acme-dns account, or the only one of "
-                "another zone); dns-persist-01: set the one TXT record of that challenge instead",
+                "the DNS account that writes, or its zone (default: the acme-dns account, or the only account with "
+                "another zone); dns-persist-01: set the TXT record of that challenge instead",
                 "ZONE|ACCOUNT",
                 "text",
             ),
-            Option(
-                "--check", "say whether the CA would accept the record of dns-persist-01 that is there; set nothing"
-            ),
+            Option("--check", "only check whether the CA would accept the existing record of dns-persist-01"),
         ),
         (
-            ("dnsrenew delegate home", "register at the acme-dns server, once, and say what to set"),
-            ("dnsrenew delegate home --to example.net", "with the account that writes to that zone"),
-            ("dnsrenew delegate home --to dns-persist-01 --check", "is the lasting record still right?"),
+            ("dnsrenew delegate home", "register at the acme-dns server, and show the record that you set"),
+            ("dnsrenew delegate home --to example.net", "with the account that writes to this zone"),
+            ("dnsrenew delegate home --to dns-persist-01 --check", "is the permanent record still right?"),
         ),
-        "For domains whose DNS host has no API. It prints the CNAME record to set by hand and waits until every name "
-        "server shows it. Ctrl-C stops the wait; the same command continues it. Then it tests the account with a "
-        "value that it removes, and writes the route to the configuration if that is needed.",
+        "Another DNS account then answers for your domain. dnsrenew prints the CNAME record that you set by hand, "
+        "and waits until every name server shows it. You can stop the wait with Ctrl-C and continue it with the "
+        "same command. Then it tests the account with a value that it removes, and adds the route to the "
+        "configuration if needed.",
     ),
     "export": Command(
         "write the store and the configuration to one file",
         (Argument("file", "FILE", "the new file; - for standard output", required=True),),
         (
-            Option("--secrets", "with private keys and secrets, sealed by a passphrase"),
+            Option("--secrets", "include private keys and secrets, and seal the file with a passphrase"),
             Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),
         ),
         (
-            ("dnsrenew export backup.dnsrenew --secrets", "everything, to keep or to move it"),
+            ("dnsrenew export backup.dnsrenew --secrets", "everything, as a backup or to move it"),
             ("dnsrenew export config.tgz", "without keys and secrets"),
         ),
-        "It can run at any time, even while certificates are renewed, and never replaces a file. Without --secrets, "
-        "secrets in the configuration are masked, and files with secrets are left out. It says what is not in the "
-        "file.",
+        "You can run it at any time, even while certificates are renewed. It does not replace files. Without "
+        "--secrets, it masks secrets in the configuration and leaves out files with secrets. It lists everything "
+        "that is not in the file.",
     ),
     "restore": Command(
-        "restore the store and the configuration from a file of export",
-        (Argument("file", "FILE", "the file that dnsrenew export has written", required=True),),
+        "restore the store and the configuration from an exported file",
+        (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
         (
             ("dnsrenew restore backup.dnsrenew", ""),
             ("dnsrenew restore backup.dnsrenew --config /etc/dnsrenew/dnsrenew.toml", "to this place"),
         ),
-        "Writes the configuration that --config names (default: /etc/dnsrenew/dnsrenew.toml for root, otherwise in "
-        "your config folder), and the store that it names. Nothing that exists is overwritten, and after an error "
-        "nothing is left. A configuration can run programs: restore only files that you trust.",
+        "Writes the configuration to the path of --config (default: /etc/dnsrenew/dnsrenew.toml for root, "
+        "otherwise in your config folder), and the store to the path in it. It overwrites nothing, and leaves "
+        "nothing behind after an error. A configuration can run programs, so restore only files that you trust.",
     ),
 }
 

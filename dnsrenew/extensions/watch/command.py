@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dnsrenew.base.validation.mistakes import Mistake, config_error
+from dnsrenew.base.validation import Mistake, config_error
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation

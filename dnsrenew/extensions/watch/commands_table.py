@@ -13,13 +13,15 @@ _COMMANDS: Final = {
     "notify": Command(
         "send a test message to the addresses of [notify]",
         examples=(("dnsrenew notify test", "a test message to every address of [notify]"),),
-        notes="Without a command it sends a test message.",
+        notes="Without a command, it sends a test message.",
     ),
     "notify test": Command(
         "send a test message to every address of [notify]",
         examples=(("dnsrenew notify test", ""),),
-        notes="Shows for each address whether the message was sent, and if not, why. Nothing is sent to the heartbeat. "
-        "The exit status is 1 if one address fails.",
+        notes=(
+            "Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
+            "The exit status is 1 if one address fails."
+        ),
     ),
 }
 

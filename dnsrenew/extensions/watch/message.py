@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from dnsrenew.base.model import DeploymentResult, Outcome, rfc3339
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.config.notify import ChangeKind
+from dnsrenew.config.extension_tables import ChangeKind
 from dnsrenew.errors import Message, as_clause
 from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.store.records import Notified

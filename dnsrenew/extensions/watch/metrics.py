@@ -16,7 +16,7 @@ from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit
 from dnsrenew.base.model import CertificateSpec, CertificateState, CertificateStatus, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import ForeignLinkError, replace_file
 from dnsrenew.base.small_server import SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen, field

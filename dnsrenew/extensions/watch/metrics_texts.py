@@ -9,7 +9,7 @@ from dnsrenew.errors import Phrase, Text
 UNWRITABLE: Final = Text(
     "metrics-unwritable",
     "The metrics cannot be written to {path}: {cause}.",
-    "Set `textfile` in [metrics] to a file in a folder that exists and that the user of dnsrenew can write to.",
+    "Set `textfile` in [metrics] to a file in an existing folder that the user that runs dnsrenew can write to.",
 )
 FOREIGN_LINK: Final = Text(
     "metrics-unwritable",
@@ -19,11 +19,11 @@ FOREIGN_LINK: Final = Text(
 UNWRITABLE_FULL: Final = Text(
     "metrics-unwritable",
     "The metrics cannot be written to {path}: the disk is full.",
-    "Free disk space there; the file keeps the numbers of the last run that could write it.",
+    "Free disk space; until then the file keeps the numbers of an earlier run.",
 )
 UNWRITABLE_IN_UNIT: Final = Text(
     "metrics-unwritable",
-    "The metrics cannot be written to {path}: the service of systemd may not write there.",
+    "The metrics cannot be written to {path}: the systemd service does not allow it.",
     "Run dnsrenew schedule install again, or add ReadWritePaths={folder} to the service.",
 )
 UNREADABLE: Final = Text(

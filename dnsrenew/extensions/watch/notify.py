@@ -21,14 +21,14 @@ from dnsrenew.base import threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import CertificateSpec, Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor, scheme_of, secret_parts
 from dnsrenew.base.translation import Translator
-from dnsrenew.base.validation.mistakes import shown_place
+from dnsrenew.base.validation import shown_place
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
-from dnsrenew.config.notify import NotifySettings
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.extensions.watch.message import News, OutgoingMessage, compare, compose, reason_of, test_message

@@ -25,25 +25,25 @@ TITLE_TEST: Final = Phrase("dnsrenew: test message")
 FAILED: Final = Phrase("The renewal of {name} failed: {domains}.")
 STILL_FAILING: Final = Phrase("{name} is still not renewed: {domains}.")
 LEFT: Final = {
-    1: Phrase("Less than a third of the lifetime of the certificate is left."),
-    2: Phrase("Less than a sixth of the lifetime of the certificate is left."),
+    1: Phrase("Less than a third of the certificate's lifetime is left."),
+    2: Phrase("Less than a sixth of the certificate's lifetime is left."),
 }
 """By the level of ``expiring``."""
 RECOVERED: Final = Phrase("{name} works again after a failed renewal: {domains}.")
 RENEWED: Final = Phrase("{name} was renewed: {domains}.")
 NOT_DEPLOYED: Final = Phrase("{name} was not deployed: {to} ({target}).")
-DEPLOYED: Final = Phrase("{name} is deployed now, after a failure: {to} ({target}).")
+DEPLOYED: Final = Phrase("{name} is now deployed, after a failure: {to} ({target}).")
 REASON: Final = Phrase("{message} {fix}")
 VALID: Final = Phrase("The certificate is valid until {until}.")
 NEXT_RENEWAL: Final = Phrase("The certificate is valid until {until}. The next renewal is due on {renewal}.")
 OLD_VALID: Final = Phrase("The old certificate is valid until {until}.")
 OLD_EXPIRED: Final = Phrase("The old certificate expired on {until}.")
 NO_CERTIFICATE: Final = Phrase("There is no certificate yet.")
-NEXT_ATTEMPT: Final = Phrase("dnsrenew tries again, not before {time}.")
+NEXT_ATTEMPT: Final = Phrase("dnsrenew tries again after {time}.")
 NEXT_RUN: Final = Phrase("The next run tries again.")
 MORE: Final = Phrase("And {count} more. Run: dnsrenew status --failing")
 HOST: Final = Phrase("dnsrenew on {host}")
-TEST: Final = Phrase("This is a test message. Messages are sent on: {kinds}.")
+TEST: Final = Phrase("This is a test message. You get messages on: {kinds}.")
 TEST_NONE: Final = Phrase("This is a test message.")
 
 # ── messages that are not sent ──────────────────────────────────────────────────────────
@@ -69,7 +69,7 @@ UNKNOWN_ADDRESS: Final = Text(
 NOT_SENT: Final = Text(
     _FAILED,
     "Nothing was sent to {address}: {reason}.",
-    "Correct {key} in the configuration, or find out why the service does not accept it.",
+    "Correct {key} in the configuration, or find out why the service refuses it.",
 )
 NOT_STORED: Final = Text(
     _FAILED,
@@ -84,11 +84,11 @@ NOT_READ: Final = Text(
 BROKEN: Final = Text(
     _FAILED,
     "An unexpected error stopped the messages ({type}).",
-    "Run it again with -vv and report what it prints.",
+    "Run the command again with -vv and report the output.",
 )
 LATE: Final = Phrase("the service did not answer in time")
 STOPPED: Final = Phrase("dnsrenew was stopped")
-REFUSED: Final = Phrase("the service did not accept it")
+REFUSED: Final = Phrase("the service refused it")
 ANSWERED: Final = Phrase("the service answered with status {status}")
 UNEXPECTED: Final = Phrase("an unexpected error ({type})")
 NO_URL: Final = Phrase("it is not a URL that starts with https:// or http://")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dnsrenew.acme.ari import cert_id
+from dnsrenew.acme.client import cert_id
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard

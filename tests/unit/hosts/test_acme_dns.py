@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.acme_dns import read_registration, register
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.protocol import DriverContext

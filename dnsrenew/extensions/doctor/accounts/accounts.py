@@ -11,11 +11,11 @@ from typing import Any, Final
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.names import base_domain, is_ip, relative
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import TxtPlacement, no_account, writers_of
+from dnsrenew.challenges.dns01 import AccountChoice
+from dnsrenew.challenges.records import TxtPlacement, no_account, writers_of
 from dnsrenew.errors import AttemptError, Cancelled, SecretError
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS, Facts

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult, Notice, Propagation, PropagationCheck
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.challenges.dns01.records import TxtPlacement, TxtValue
-from dnsrenew.challenges.dns01.solver import Dns01, make_solver
+from dnsrenew.challenges.dns01 import Dns01
+from dnsrenew.challenges.records import TxtPlacement, TxtValue
 from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.config import Config
 from dnsrenew.drivers import invoke
@@ -109,7 +109,7 @@ def _probe(
 
 def _make_solver(facts: Facts, _context: Context) -> Dns01:
     its, store = facts.its, facts.store
-    return make_solver(SolverResources(facts.dns, its.accounts, its.providers, ZoneLocks(store), store.journal))
+    return Dns01(SolverResources(facts.dns, its.accounts, its.providers, ZoneLocks(store), store.journal))
 
 
 def _is_in_use(facts: Facts, context: Context, name: str) -> bool:

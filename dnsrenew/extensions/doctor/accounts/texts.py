@@ -10,43 +10,45 @@ SECRETS_OK: Final = Text("secrets", "Every secret of the DNS account {dns} can b
 SECRET_LATE: Final = Text(
     "secrets",
     "The secret {reference} was not read in time: its program or keyring may be waiting for an answer.",
-    "Make sure that {reference} can be read without an answer from you, as in a scheduled run.",
+    "Make sure that {reference} can be read without your help, because scheduled runs cannot ask you.",
 )
 SECRET_FORM: Final = Text(
     "secrets",
-    "The secret `{key}` of the DNS account {dns} ({reference}) does not have the form that the DNS host uses.",
-    "Copy the secret again from the DNS host, as {form}.",
+    "The secret `{key}` of the DNS account {dns} ({reference}) does not look like one of this DNS host.",
+    "Copy the secret again from the DNS host; its form is: {form}.",
 )
 
 ACCOUNT_OK: Final = Text(
-    "dns-account", "The TXT record of every name has a DNS account that may write it: {names}.", ""
+    "dns-account", "For every name there is a DNS account that can write its TXT record: {names}.", ""
 )
 ACCOUNT_NONE: Final = Text(
     "dns-account",
-    "No DNS account may write the TXT records of {names} ({records}); the zones of the accounts are {zones}.",
-    "Add the zone to the account that holds it (zones = […]), or add an account for it: dnsrenew providers",
+    "No DNS account can write the TXT records of {names} ({records}); the zones of the accounts are {zones}.",
+    "Add the zone to the account that holds it (zones = […]), or add an account for it. To find its host, run: "
+    "dnsrenew providers",
 )
 ACCOUNT_NONE_AT_ALL: Final = Text(
     "dns-account",
-    "The configuration has no DNS account that may write the TXT records of {names} ({records}).",
-    "Add an account of the DNS host of the domain: dnsrenew providers",
+    "The configuration has no DNS account that can write the TXT records of {names} ({records}).",
+    "Add an account at the DNS host of the domain. To find it, run: dnsrenew providers",
 )
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
     "dnsrenew could not find out which DNS account writes the TXT records of {names}: DNS does not show their zone.",
-    "First check the DNS of {names}.",
+    "First fix the problem with the DNS of {names} that is listed here.",
 )
 
 ACCOUNT_BY_HAND: Final = Text(
     "dns-account",
-    "The TXT records of {names} ({records}) have to be set by hand (account {by_hand}), so only a renewal at a "
+    "You must set the TXT records of {names} ({records}) by hand (account {by_hand}), so only a renewal in a "
     "terminal can use this route.",
-    "Run dnsrenew renew in a terminal, or set a CNAME record once, and no person is needed: dnsrenew delegate {domain}",
+    "Run dnsrenew renew in a terminal, or set a CNAME record once to renew without your help: dnsrenew delegate "
+    "{domain}",
 )
 ACCOUNT_NOT_DELEGATED: Final = Text(
     "dns-account",
-    "The DNS account {delegated} writes only names that a CNAME record points to, and there is none at {records}.",
-    "Run dnsrenew delegate {domain}: it shows the CNAME record to set, once, and waits for it.",
+    "The DNS account {delegated} writes only names that a CNAME record points to, but {records} has no CNAME record.",
+    "Run dnsrenew delegate {domain}: it shows the CNAME record that you set once, and waits for it.",
 )
 
 CREDENTIALS_OK: Final = Text("dns-credentials", "The DNS host accepts the credentials of the account {dns}.", "")
@@ -54,25 +56,25 @@ CREDENTIALS_REFUSED: Final = Text(
     "dns-credentials",
     "{title} refuses the credentials of the DNS account {dns} (HTTP status {status}): {options} may be wrong, expired "
     "or not allowed to edit {zones}.",
-    "Log in at {website}, make a new key that may edit {zones}, and set it as {options} of the account {dns}.",
+    "Log in to {website}, create a new key that can edit {zones}, and set it as {options} of the account {dns}.",
 )
 CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
     "dnsrenew did not check whether the DNS host accepts the credentials of the account {dns}: no test value was "
     "written.",
-    "First check why the test value was not written.",
+    "First fix the problem that kept the test value from being written; it is listed here.",
 )
 
 _PROBE: Final = "txt-probe"
 
 PROBE_OK: Final = Text(
     _PROBE,
-    "A test value at {records} was seen at every name server after {seconds:g} s, and removed again.",
+    "Every name server showed a test value at {records} after {seconds:g} s; it is removed again.",
     "",
 )
 PROBE_OK_STAYS: Final = Text(
     _PROBE,
-    "A test value at {records} was seen at every name server after {seconds:g} s; the next value replaces it.",
+    "Every name server showed a test value at {records} after {seconds:g} s; the next value replaces it.",
     "",
 )
 PROBE_NOT_LOOKED_UP: Final = Text(
@@ -93,6 +95,6 @@ PROBE_LOCKED: Final = Text(
 )
 PROBE_IN_USE: Final = Text(
     _PROBE,
-    "No test value was written to {zones}: the DNS host keeps one value only, and the test would replace that.",
+    "No test value was written to {zones}: the DNS host keeps only one value, which the test would replace.",
     "Run dnsrenew doctor --probe again when no value is served at {records}, or run: dnsrenew renew --dry-run",
 )

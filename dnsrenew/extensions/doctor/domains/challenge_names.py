@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError, Text
 from dnsrenew.extensions.doctor.domains import names as lookups

@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from dnsrenew.base import checks as rules
 from dnsrenew.base import names
-from dnsrenew.base.checks import addresses
-from dnsrenew.base.checks.addresses import is_local
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
-from dnsrenew.base.names import is_ip, is_wildcard
-from dnsrenew.base.public_suffixes import is_public_suffix
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.names import is_ip, is_public_suffix, is_wildcard
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges.http01.solver import own_addresses
+from dnsrenew.challenges.http01 import own_addresses
 from dnsrenew.config.cas import is_built_in
-from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.loader import refusal
 from dnsrenew.errors import DnsRenewError, Text
 from dnsrenew.extensions.doctor.domains import texts
 from dnsrenew.extensions.doctor.facts import ALL, INBOUND, TLS, Facts
@@ -71,8 +69,11 @@ def judge_domain(
     :param is_public: whether only public CAs issue; another may see a DNS of its own.
     """
     if registered is None:
-        text = texts.DOMAIN_NOWHERE if path.absent is not None else texts.DOMAIN_UNKNOWN
-        return NameFinding("unknown" if path.absent is None else "bad", text, identifiers, {"domain": name}, ALL)
+        if path.absent is None:
+            return NameFinding("unknown", texts.DOMAIN_UNKNOWN, identifiers, {"domain": name}, ALL)
+        top = name.rpartition(".")[2]
+        text = texts.DOMAIN_NO_TOP if is_public_suffix(top) else texts.DOMAIN_NOWHERE
+        return NameFinding("bad", text, identifiers, {"domain": name, "top": top}, ALL)
     fields = {"domain": name, "registered": registered.zone, "parent": registered.parent}
     if registered.is_absent and (is_public or not path.cuts):
         return NameFinding("bad", texts.DOMAIN_NOT_REGISTERED, identifiers, fields, ALL)
@@ -162,12 +163,12 @@ def judge_views(name: str, its: NameRecords, resolved: ResolvedName) -> NameFind
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        if all(map(is_local, outside)) and not any(
+        if all(map(rules.is_local, outside)) and not any(
             ("AAAA" if ":" in each else "A") in resolved.denied for each in outside
         ):
             return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
         return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
-    if all(map(is_local, resolved.addresses)) and not all(map(is_local, outside)):
+    if all(map(rules.is_local, resolved.addresses)) and not all(map(rules.is_local, outside)):
         return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
     return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)
 
@@ -187,7 +188,7 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     ours = own_addresses([address for its in found.values() for address in its or ()])
     router = public_addresses(facts)
     checks = {
-        name: addresses.judge(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
+        name: rules.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
         for name, its in found.items()
         if its is not None
     }
@@ -223,7 +224,7 @@ def _found(name: str, known: Mapping[str, NameRecords]) -> list[str] | None:
 
 def _proxy(name: str, known: Mapping[str, NameRecords]) -> str | None:
     its = known.get(name)
-    found = None if its is None else addresses.find(its.addresses, its.chain)
+    found = None if its is None else rules.find(its.addresses, its.chain)
     return None if found is None else found[0]
 
 
@@ -241,7 +242,7 @@ def judge_proxy(name: str, its: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
     if its.existence == "unknown":
         return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
-    found = addresses.find(its.addresses, its.chain)
+    found = rules.find(its.addresses, its.chain)
     if found is None:
         return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found

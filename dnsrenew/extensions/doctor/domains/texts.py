@@ -15,7 +15,7 @@ DOMAIN_OK: Final = Text("domain", "The domain of every name exists: {zones}.", "
 DOMAIN_SUFFIX: Final = Text(
     "domain",
     "{domain} is a public suffix: everybody can register names below it, so no public CA issues a certificate for it.",
-    "Request a certificate for a domain of yours, such as www.{domain}, and not for {domain} itself.",
+    "Request a certificate for a domain of your own, such as www.{domain}, instead of {domain} itself.",
 )
 DOMAIN_NOT_PUBLIC: Final = Text(
     "domain",
@@ -33,6 +33,12 @@ DOMAIN_NOWHERE: Final = Text(
     "{domain} does not exist in DNS, and no name above it either.",
     "Check the spelling of {domain}, and that its domain is registered.",
 )
+DOMAIN_NO_TOP: Final = Text(
+    "domain",
+    "The DNS servers that this machine uses answer that not even {top} exists, which {domain} is below. It does exist, "
+    "so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+)
 DOMAIN_PARKED: Final = Text(
     "domain",
     "The registrar has parked {registered}: its name servers are {servers}. This usually means that its registration "
@@ -42,18 +48,18 @@ DOMAIN_PARKED: Final = Text(
 DOMAIN_UNKNOWN: Final = Text(
     "domain",
     "dnsrenew could not find out whether {domain} is registered: no name server above it answers.",
-    "Run this on a network with open DNS, or look up the domain at your registrar.",
+    "Run this on a network that does not restrict DNS, or look up the domain at your registrar.",
 )
 
 # ── name-exists ─────────────────────────────────────────────────────────────────────────
 
 EXISTS_OK: Final = Text("name-exists", "Every name has an address in DNS.", "")
 EXISTS_NOT_NEEDED: Final = Text(
-    "name-exists", "{domain} has no address in DNS, and needs none: the certificate is proved by dns-01.", ""
+    "name-exists", "{domain} has no address in DNS, and needs none: the certificate is validated by dns-01.", ""
 )
 EXISTS_ABSENT: Final = Text(
     "name-exists",
-    "{domain} does not exist in DNS, only its zone {zone} does, so the CA finds no host to connect to.",
+    "{domain} does not exist in DNS (its zone {zone} does), so the CA finds no host to connect to.",
     "Create an A record for {domain}; if it is a dynamic DNS name that has lapsed, renew it at its provider.",
 )
 EXISTS_NOWHERE: Final = Text(
@@ -74,7 +80,7 @@ EXISTS_UNKNOWN: Final = Text(
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
 
-DELEGATION_OK: Final = Text("delegation", "All {count} name servers of {zone} answer as they should.", "")
+DELEGATION_OK: Final = Text("delegation", "All {count} name servers of {zone} answer correctly.", "")
 DELEGATION_DEAD: Final = Text(
     "delegation",
     "None of the name servers of {zone} knows the zone ({servers}), so no CA can look up a name in it.",
@@ -123,11 +129,11 @@ DELEGATION_ONLY_TCP: Final = Text(
 DELEGATION_UNREACHED: Final = Text(
     "delegation",
     "No name server of {zone} answers this machine ({servers}).",
-    "Check that these servers run, and that this machine may query them on port 53 (UDP and TCP).",
+    "Check that these servers are running, and that this machine can query them on port 53 (UDP and TCP).",
 )
 DELEGATION_UNKNOWN: Final = Text(
     "delegation",
-    "The name servers of {zone} could not be found out.",
+    "The name servers of {zone} could not be found.",
     "Check the name servers of {zone} at your registrar, and the DNS server of this machine.",
 )
 
@@ -137,10 +143,10 @@ DNSSEC_UNSIGNED: Final = Text(
     "dnssec", "{zone} has no DS record in the zone above, so no resolver checks its signatures.", ""
 )
 DNSSEC_OK: Final = Text("dnssec", "The DNSSEC signatures of {zone} are right, from its DS record down.", "")
-_REMOVE_DS: Final = "Remove the DS record of {zone} at your registrar, or replace it by the one of your DNS host."
+_REMOVE_DS: Final = "Remove the DS record of {zone} at your registrar, or replace it with the one from your DNS host."
 DNSSEC_MISMATCH: Final = Text(
     "dnssec",
-    "No DS record of {zone} at the registrar fits a key of the zone, so CAs refuse every answer about {zone}.",
+    "No DS record of {zone} at the registrar matches a key of the zone, so CAs refuse every answer about {zone}.",
     _REMOVE_DS,
 )
 DNSSEC_NO_KEY: Final = Text(
@@ -175,11 +181,12 @@ DNSSEC_NO_DENIAL: Final = Text(
 DNSSEC_SOME: Final = Text(
     "dnssec",
     "Some name servers of {zone} give answers with wrong or old DNSSEC signatures: {servers}.",
-    "Check that these servers get each new version of {zone}.",
+    "Check that these servers receive each new version of {zone}.",
 )
 DNSSEC_REFUSED: Final = Text(
     "dnssec",
-    "The DNS server of this machine refuses {zone} because of its DNSSEC signatures; without checking them it answers.",
+    "The DNS server of this machine refuses to answer for {zone} because of its DNSSEC signatures; without "
+    "checking them, it answers.",
     "Check the signatures of {zone} at its DNS host, or remove its DS record at your registrar.",
 )
 DNSSEC_UNSUPPORTED: Final = Text(
@@ -210,15 +217,15 @@ SPLIT_HIDDEN: Final = Text(
 )
 SPLIT_NOT_YET: Final = Text(
     "split-dns",
-    "The DNS server of this machine finds no address of {domain}, its own name servers have {outside}: the record "
-    "changed recently, or the zone answers differently by network.",
+    "The DNS server of this machine finds no address of {domain}, but its own name servers have {outside}: the "
+    "record changed recently, or the zone answers differently depending on the network.",
     "",
 )
 SPLIT_ONLY_HERE: Final = Text("split-dns", "{domain} has an address only in this network ({here}).", "")
 SPLIT_OTHER: Final = Text(
     "split-dns",
-    "The DNS server of this machine resolves {domain} to {here}, its own name servers to {outside}: the record changed "
-    "recently, or the zone answers differently by network.",
+    "The DNS server of this machine resolves {domain} to {here}, but its own name servers to {outside}: the record "
+    "changed recently, or the zone answers differently depending on the network.",
     "",
 )
 SPLIT_UNKNOWN: Final = Text(
@@ -229,8 +236,10 @@ SPLIT_UNKNOWN: Final = Text(
 
 # ── cname ───────────────────────────────────────────────────────────────────────────────
 
-CNAME_NONE: Final = Text("cname", "The TXT records go to {targets}.", "")
-CNAME_FOLLOWED: Final = Text("cname", "A CNAME record at {start} points to {target}; the TXT record goes there.", "")
+CNAME_NONE: Final = Text("cname", "The TXT records are written at {targets}.", "")
+CNAME_FOLLOWED: Final = Text(
+    "cname", ("A CNAME record at {start} points to {target}, so the TXT record is written there."), ""
+)
 
 # ── txt-stale ───────────────────────────────────────────────────────────────────────────
 
@@ -238,12 +247,12 @@ TXT_CLEAN: Final = Text("txt-stale", "No old TXT values are at the challenge nam
 TXT_STALE: Final = Text(
     "txt-stale",
     "Old TXT values are at {name}: {values}. They do not stop a renewal, but a DNS host may allow only a few.",
-    "Run dnsrenew cleanup, and delete what is left at {name} at your DNS host.",
+    "Run dnsrenew cleanup, then delete the values that are left at {name} at your DNS host.",
 )
 TXT_DOUBLED: Final = Text(
     "txt-stale",
-    "A TXT record is at {name}, a name that has the zone {zone} twice: the DNS host adds the zone itself.",
-    "Delete the record at {name}; at this DNS host, write names without {zone}.",
+    "There is a TXT record at {name}, which contains the zone {zone} twice: the DNS host appends the zone itself.",
+    "Delete the record at {name}, and leave out {zone} when you enter names at this DNS host.",
 )
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
@@ -253,8 +262,8 @@ TXT_UNKNOWN: Final = Text(
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
-    "dnsrenew could not find out where the TXT records of {domains} go, so old values cannot be looked for.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "dnsrenew could not find out where the TXT records of {domains} are written, so it could not look for old values.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -263,11 +272,11 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix the problem with the CNAME records that is listed here.",
+    "First fix what is listed here about the DNS of {domains}.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
-    "{domain} exists only through *.{parent}, so it is absent from DNS while the TXT record for its certificate "
+    "{domain} exists only through *.{parent}, so it disappears from DNS while the TXT record for its certificate "
     "exists, and for some time after.",
     "Give {domain} a record of its own, or request *.{parent} instead.",
 )
@@ -285,8 +294,8 @@ ADDRESS_UNKNOWN: Final = Text(
 PROXIED_NO: Final = Text("proxied", "No CDN that is known to dnsrenew answers in place of this machine.", "")
 PROXIED: Final = Text(
     "proxied",
-    "{provider} answers for {domain} ({seen}), not this machine. tls-alpn-01 cannot work through it; http-01 works "
-    "only if it passes requests for /.well-known/acme-challenge/ on.",
+    "{provider} answers for {domain} ({seen}) instead of this machine. tls-alpn-01 cannot work through it; http-01 "
+    "works only if it passes on requests for /.well-known/acme-challenge/.",
     "Use a dns-01 route for {domain}, or switch the proxy off for this record.",
 )
 PROXIED_UNKNOWN: Final = Text(

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.facts import HTTP, Facts

@@ -13,7 +13,7 @@ from dnsrenew.base.found import printable
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import CA, CertificateSpec, Check
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import Cancelled, DnsRenewError

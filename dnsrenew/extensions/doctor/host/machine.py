@@ -20,10 +20,10 @@ from dnsrenew.base.found import Discovery, printable, running_program
 from dnsrenew.base.host_port import is_public
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.names import is_ip, is_wildcard
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.http01.server import HttpListeners
+from dnsrenew.challenges.http01_server import HttpListeners
 from dnsrenew.errors import ChallengeError, DnsRenewError
 from dnsrenew.extensions.doctor.facts import Facts
 

@@ -18,8 +18,8 @@ from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import Response
 from dnsrenew.base.http.stages import ConnectionStages, connect_by_stages
 from dnsrenew.base.model import CA, CertificateSpec, Check, CheckResult, mac_key_fault, rfc3339
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.retry import Policy
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import Policy
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN, is_built_in
 from dnsrenew.config.texts import TERMS

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dnsrenew.base.checks import caa as rules
+from dnsrenew.base import checks as rules
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip
 from dnsrenew.challenges import CHALLENGES

@@ -17,15 +17,15 @@ _REACHABLE: Final = "ca-reachable"
 CA_ANSWERS: Final = Text(_REACHABLE, "The CA {ca} answers.", "")
 TRUST_UNREADABLE: Final = Text(
     _REACHABLE,
-    "The file {path}, which `trust` of the CA {ca} names, has no root certificate that can be read.",
+    "The file {path}, set as `trust` of the CA {ca}, contains no readable root certificate.",
     "Set `trust` of the CA {ca} to a file with its root certificates in PEM format.",
 )
 
 DNS_NO_NAME: Final = Text(
     _REACHABLE,
     "The CA {ca} cannot be found: its name {host} does not exist in the DNS that this machine uses.",
-    "Correct `directory` of the CA {ca} if it is misspelt, otherwise the DNS settings of this machine. To test them, "
-    "run: nslookup {host}",
+    "If `directory` of the CA {ca} is misspelt, correct it; otherwise correct the DNS settings of this machine. To "
+    "test them, run: nslookup {host}",
 )
 DNS_NO_ANSWER: Final = Text(
     _REACHABLE,
@@ -41,12 +41,12 @@ TCP_REFUSED: Final = Text(
 TCP_FAILED: Final = Text(
     _REACHABLE,
     "This machine has no route to the CA {ca} at {host} port {port} ({error}).",
-    "Correct the network of this machine first: its gateway, its route to the Internet, its firewall.",
+    "Correct the network settings of this machine: its gateway, its route to the Internet and its firewall.",
 )
 TCP_SILENT: Final = Text(
     _REACHABLE,
     "The CA {ca} does not answer at {host} port {port}: it is down, or a firewall drops the connections.",
-    "Allow connections from this machine to {host} port {port}; if they are allowed, wait, or add a second CA.",
+    "Allow connections from this machine to {host} port {port}; if they are allowed already, wait, or add a second CA.",
 )
 TLS_UNTRUSTED: Final = Text(
     _REACHABLE,
@@ -62,35 +62,35 @@ TLS_DATES: Final = Text(
 )
 TLS_OTHER_NAME: Final = Text(
     _REACHABLE,
-    "Something else than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for "
+    "Something other than the CA {ca} answers at {host} port {port}: its certificate, issued by {issuer}, is for "
     "another name.",
-    "Log in to the network if it asks for that, or correct `directory` of the CA {ca}.",
+    "If the network requires a login, log in; otherwise correct `directory` of the CA {ca}.",
 )
 TLS_FAILED: Final = Text(
     _REACHABLE,
-    "No TLS connection to the CA {ca} at {host} port {port} can be made ({error}): something else answers there, or "
-    "a firewall ends the connection.",
+    "No TLS connection to the CA {ca} at {host} port {port} is possible ({error}): something else answers there, "
+    "or a firewall ends the connection.",
     "Exempt {host} from the firewall's TLS inspection, or correct `directory` of the CA {ca}.",
 )
 TLS_SILENT: Final = Text(
     _REACHABLE,
-    "The CA {ca} takes connections at {host} port {port}, but does not answer them.",
+    "The CA {ca} accepts connections at {host} port {port}, but does not answer.",
     "Wait until the CA {ca} answers again, or add a second CA to the routes.",
 )
 HTTP_SILENT: Final = Text(
     _REACHABLE,
-    "The CA {ca} can be connected to, but did not send its directory in time.",
+    "The CA {ca} accepts connections, but did not send its directory in time.",
     "Wait until the CA {ca} answers again, or add a second CA to the routes.",
 )
 HTTP_RESET: Final = Text(
     _REACHABLE,
-    "The CA {ca} ends the connection at {host} port {port} without an answer.",
+    "The CA {ca} closes the connection at {host} port {port} without an answer.",
     "Wait until the CA {ca} answers again, or add a second CA to the routes.",
 )
 HTTP_UNSTEADY: Final = Text(
     _REACHABLE,
-    "One connection to the CA {ca} at {host} port {port} failed, and the next one worked.",
-    "Run dnsrenew doctor again; if it differs each time, look for packet loss on the way to {host}.",
+    "One connection to the CA {ca} at {host} port {port} failed, but the next one worked.",
+    "Run dnsrenew doctor again; if the result changes each time, check the connection to {host} for packet loss.",
 )
 HTTP_BUSY: Final = Text(
     _REACHABLE,
@@ -110,7 +110,7 @@ NOT_ACME: Final = Text(
 
 # For a built-in CA the configuration cannot be wrong:
 
-_NETWORK: Final = "Log in to the network if it asks for that; otherwise exempt {host} from its TLS inspection."
+_NETWORK: Final = "If the network requires a login, log in; otherwise exempt {host} from its TLS inspection."
 BUILT_IN_NO_NAME: Final = DNS_NO_NAME._replace(
     fix="Correct the DNS settings of this machine. To test them, run: nslookup {host}"
 )
@@ -122,7 +122,7 @@ BUILT_IN_OTHER_NAME: Final = TLS_OTHER_NAME._replace(fix=_NETWORK)
 BUILT_IN_NO_TLS: Final = TLS_FAILED._replace(fix=_NETWORK)
 BUILT_IN_STATUS: Final = HTTP_STATUS._replace(fix=HTTP_BUSY.fix)
 BUILT_IN_NOT_ACME: Final = NOT_ACME._replace(
-    fix="Log in to the network if it asks for that; otherwise wait until the CA {ca} works again."
+    fix="If the network requires a login, log in; otherwise wait until the CA {ca} works again."
 )
 
 PROXY_NO_NAME: Final = Text(
@@ -149,12 +149,12 @@ PROXY_REFUSED: Final = Text(
 PROXY_SILENT: Final = Text(
     _REACHABLE,
     "The proxy {proxy}, which the environment sets for the CA {ca}, does not answer.",
-    "Correct HTTPS_PROXY in the environment of dnsrenew, or have the proxy repaired.",
+    "Correct HTTPS_PROXY in the environment of dnsrenew, or repair the proxy.",
 )
 PROXY_DENIES: Final = Text(
     _REACHABLE,
-    "The proxy {proxy} does not connect to the CA {ca} at {host} port {port} (its answer: {error}).",
-    "Have the proxy allow {host} port {port}, or correct user and password in HTTPS_PROXY.",
+    "The proxy {proxy} refuses to connect to the CA {ca} at {host} port {port} (its answer: {error}).",
+    "Allow {host} port {port} on the proxy, or correct the user and the password in HTTPS_PROXY.",
 )
 
 # ── clock ───────────────────────────────────────────────────────────────────────────────
@@ -162,12 +162,13 @@ PROXY_DENIES: Final = Text(
 CLOCK_OK: Final = Text("clock", "The clock of this machine agrees with {source}.", "")
 CLOCK_WRONG: Final = Text(
     "clock",
-    "The clock of this machine shows {now}, and that of {source} {date}: a new certificate would not be valid here.",
+    "The clock of this machine shows {now}, but that of {source} shows {date}: a new certificate would not be "
+    "valid here.",
     "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_AHEAD: Final = Text(
     "clock",
-    "The clock of this machine shows {now}, and that of {source} {date}: certificates are renewed too early.",
+    "The clock of this machine shows {now}, but that of {source} shows {date}: certificates are renewed too early.",
     "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_DOUBTED: Final = Text(
@@ -179,7 +180,7 @@ CLOCK_DOUBTED: Final = Text(
 )
 CLOCK_UNKNOWN: Final = Text(
     "clock",
-    "No CA reported the time, so the clock of this machine, which shows {now}, could not be compared.",
+    "No CA reported the time, so dnsrenew could not check the clock of this machine, which shows {now}.",
     "Compare it with the time on your phone.",
 )
 
@@ -188,7 +189,7 @@ CLOCK_UNKNOWN: Final = Text(
 _TERMS: Final = "ca-terms"
 
 TERMS_ACCOUNT: Final = Text(_TERMS, "There is an account at the CA {ca}.", "")
-TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal creates it.", "")
+TERMS_OK: Final = Text(_TERMS, "Everything for an account at the CA {ca} is there; the first renewal creates it.", "")
 TERMS_UNKNOWN: Final = Text(
     _TERMS,
     "The requirements of the CA {ca} for an account are unknown, because it did not answer.",
@@ -196,7 +197,7 @@ TERMS_UNKNOWN: Final = Text(
 )
 TERMS_NOT_AGREED: Final = Text(
     _TERMS,
-    "The CA {ca} issues certificates only after agreement to its terms of service.",
+    "The CA {ca} issues certificates only if you agree to its terms of service.",
     "Read {terms}, and set agree_terms = true in the configuration.",
 )
 EAB_MISSING: Final = Text(
@@ -209,18 +210,20 @@ EAB_MISSING: Final = Text(
 HMAC_OK: Final = Text("secrets", "The key `eab.hmac` of the CA {ca} can be read.", "")
 HMAC_MALFORMED: Final = Text(
     "secrets",
-    "The key `eab.hmac` of the CA {ca} ({reference}) is not one: it must be base64url.",
+    "The key `eab.hmac` of the CA {ca} ({reference}) is not valid: it must be base64url.",
     "Copy `kid` and `hmac` of `eab` again from the CA, unchanged.",
 )
 
 # ── ca-limits ───────────────────────────────────────────────────────────────────────────
 
-LIMITS_OK: Final = Text("ca-limits", "No limit of the CA {ca} is known to stop an order for these names.", "")
+LIMITS_OK: Final = Text(
+    "ca-limits", ("No limit of the CA {ca} stops an order for these names, as far as dnsrenew knows."), ""
+)
 LIMITS_BY_HAND: Final = Text(
     "ca-limits",
     "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs "
     "continue.",
-    "Remove the cause, then run: dnsrenew renew {certificate} --now",
+    "Fix the cause of the failures, then run: dnsrenew renew {certificate} --now",
 )
 
 # ── caa ─────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +234,7 @@ _ADD: Final = "Add this record at the DNS host of {owner}: {wanted}"
 CAA_OTHER_CA: Final = Text("caa", "A CAA record does not allow the CA {ca} to issue for {names}: {record}", _ADD)
 CAA_OTHER_ACCOUNT: Final = Text(
     "caa",
-    "A CAA record allows the CA {ca} to issue for {names}, but only for another account than this one: {record}",
+    "A CAA record allows the CA {ca} to issue for {names}, but only to a different account: {record}",
     _ADD,
 )
 CAA_OTHER_METHOD: Final = Text(
@@ -240,26 +243,28 @@ CAA_OTHER_METHOD: Final = Text(
 CAA_FORBIDS_ALL: Final = Text(
     "caa",
     "A CAA record forbids every CA to issue for {names}: {record}",
-    "Replace this record by one that names the CA {ca}, or remove it, at the DNS host of {owner}: {record}",
+    "Replace this record with one that names the CA {ca}, or remove it, at the DNS host of {owner}: {record}",
 )
 CAA_CRITICAL: Final = Text(
     "caa",
-    "A critical CAA record with a tag unknown to CAs forbids all of them to issue for {names}: {record}",
+    "A CAA record that is marked critical has a tag that CAs do not know, so none of them may issue for {names}: "
+    "{record}",
     "Remove this record at the DNS host of {owner}: {record}",
 )
 CAA_UNKNOWN: Final = Text(
     "caa",
-    "dnsrenew could not find out whether CAA records allow the CA {ca} to issue for {names}: name servers do not "
-    "answer the query.",
+    "dnsrenew could not find out whether CAA records allow the CA {ca} to issue for {names}: the name servers do "
+    "not answer the query.",
     "Make the name servers of the domain answer queries for CAA records; a CA refuses to issue if they do not.",
 )
 CAA_DOUBTFUL: Final = Text(
     "caa",
-    "Only the CA {ca} can tell whether the CAA records at {found_at} allow it to issue for {names}.",
-    "Try it: dnsrenew renew --dry-run",
+    "Only the CA {ca} can say whether the CAA records at {found_at} allow it to issue for {names}.",
+    "To find out, run: dnsrenew renew --dry-run",
 )
 CAA_CA_SILENT: Final = Text(
     "caa",
-    "There are CAA records at {found_at}; whether they name the CA {ca} is unknown, because it did not answer.",
+    "There are CAA records at {found_at}, but the CA {ca} did not answer, so dnsrenew cannot tell whether they "
+    "name it.",
     "Run dnsrenew doctor again when the CA {ca} answers.",
 )

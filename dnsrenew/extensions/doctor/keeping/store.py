@@ -178,6 +178,9 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
         evidence = {"name": spec.name, **kept, "failures": state.failures}
+        fingerprints = due.Fingerprints(facts.its, facts.store)
+        if state.tried_with is not None and fingerprints.of(spec, state) not in {None, state.tried_with}:
+            return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
         return Check.of(texts.LAST_RUN_FAILED, "bad", evidence, advice=failure.get("fix") or "")
     at = due.next_renewal(spec, state)
     if at is None:

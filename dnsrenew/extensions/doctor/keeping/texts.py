@@ -6,7 +6,7 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
-STORE_OK: Final = Text("store", "The store {path} is private and can be written.", "")
+STORE_OK: Final = Text("store", "The store {path} is private and writable.", "")
 STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the first renewal creates it.", "")
 STORE_NO_PARENT: Final = Text(
     "store",
@@ -38,7 +38,7 @@ SERVED_OTHER: Final = Text(
 )
 SERVED_NOTHING: Final = Text(
     "served",
-    "Nothing answers at {port}, where the certificate should be served.",
+    "Nothing answers at {port}, which should serve the certificate.",
     "Start the server at {port}; if it has moved, correct verify in the deploy entry.",
 )
 SERVED_OTHER_AND_MORE: Final = Text(
@@ -49,7 +49,7 @@ SERVED_OTHER_AND_MORE: Final = Text(
 )
 SERVED_NOTHING_AND_MORE: Final = Text(
     "served",
-    "Nothing answers at {port}, where the certificate should be served. Other ports that do not serve it: {more}.",
+    "Nothing answers at {port}, which should serve the certificate. Other ports that do not serve it: {more}.",
     SERVED_NOTHING.fix,
 )
 SERVED_NONE_YET: Final = Text(
@@ -65,8 +65,8 @@ SERVED_PENDING: Final = Text(
 
 SERVED_CHANGED: Final = Text(
     "served",
-    "What was deployed to {targets} has been changed since then: {faults}.",
-    "Find out what changed it, and deploy it again: dnsrenew deploy {name}",
+    "Another program has changed the files deployed to {targets}: {faults}.",
+    "Find out which program changed them, then deploy again: dnsrenew deploy {name}",
 )
 
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
@@ -78,17 +78,17 @@ SCHEDULE_HALTED: Final = Text(
 )
 SCHEDULE_MISSED: Final = Text(
     "schedule",
-    "No scheduled run has come since {since}, so nothing renews the certificates automatically.",
+    "No scheduled run has started since {since}, so nothing renews the certificates automatically.",
     "See the schedule and its log: dnsrenew schedule show",
 )
 SCHEDULE_NO_SCHEDULER: Final = Text(
     "schedule",
     "Nothing on this machine renews the certificates automatically, and it has neither systemd nor cron.",
-    "Keep dnsrenew run running, or call dnsrenew renew --scheduled from a scheduler of yours.",
+    "Keep dnsrenew run running, or run dnsrenew renew --scheduled from your own scheduler.",
 )
-WORKERS_OK: Final = Text("schedule", "Workers of the fleet that are alive: {workers}.", "")
+WORKERS_OK: Final = Text("schedule", "Running workers of the fleet: {workers}.", "")
 WORKERS_NONE: Final = Text(
-    "schedule", "No worker of the fleet is alive, so nothing renews its certificates.", "Start one: dnsrenew worker"
+    "schedule", "No worker of the fleet is running, so nothing renews its certificates.", "Start one: dnsrenew worker"
 )
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
@@ -98,37 +98,42 @@ WORKERS_UNKNOWN: Final = Text(
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
     "dnsrenew could not find out whether anything renews the certificates automatically.",
-    "Check it with the rights of an administrator: dnsrenew schedule show",
+    "As administrator, run: dnsrenew schedule show",
 )
 
-LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to repeat.", "")
-LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
+LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to do again.", "")
+LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A run was interrupted after {since}, while a server was stopped for the renewal of {name}. The program that "
-    "starts it again has not been run yet: {command}",
-    "Run dnsrenew cleanup, which runs it.",
+    "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
+    "starts it again has not run yet: {command}",
+    "Run dnsrenew cleanup: it runs this program.",
 )
 LAST_RUN_FAILED: Final = Text(
     "last-run",
     "The last renewal of {name} failed on {time} with the error {code}: {message}",
     "{advice}",
 )
+LAST_RUN_MENDED: Final = Text(
+    "last-run",
+    "The last renewal of {name} failed on {time} with the error {code}; what caused it has changed since.",
+    "Renew again: dnsrenew renew {name}",
+)
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
-    "{name} has been due since {due}, and nothing has tried to renew it: the host was off, or its schedule is.",
+    "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its schedule is.",
     "Renew it now: dnsrenew renew {name}",
 )
 
 PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was validated by dns-persist-01 at {ca}.", "")
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
-    "It is unknown before an order whether the CA {ca} offers dns-persist-01.",
+    "Only an order shows whether the CA {ca} offers dns-persist-01.",
     "Run dnsrenew renew {name}: the order shows it.",
 )
 PERSIST_NOT_OFFERED: Final = Text(
     "last-run",
-    "The CA {ca} did not offer dns-persist-01 when it was asked on {time}.",
+    "The CA {ca} did not offer dns-persist-01 on {time}.",
     "Use another challenge or another CA for {name}.",
 )
 PERSIST_FAILED: Final = Text(

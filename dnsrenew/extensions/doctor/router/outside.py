@@ -19,12 +19,12 @@ from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges.http01.server import SHARED as HTTP_SERVERS
-from dnsrenew.challenges.http01.server import TokenResponse
-from dnsrenew.challenges.tls_alpn01.solver import SHARED as TLS_SERVERS
-from dnsrenew.challenges.tls_alpn01.solver import ChallengeCertificate
+from dnsrenew.challenges.http01_server import SHARED as HTTP_SERVERS
+from dnsrenew.challenges.http01_server import TokenResponse
+from dnsrenew.challenges.tls_alpn01 import SHARED as TLS_SERVERS
+from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
 from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, TLS, Facts
 from dnsrenew.extensions.doctor.host.machine import (

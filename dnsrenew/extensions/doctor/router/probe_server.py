@@ -27,10 +27,10 @@ from dnsrenew.base.clients import ClientOrigin, plain_address
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import BoundedAnswer, HttpFailure
 from dnsrenew.base.names import url_host
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.small_server import SmallHandler, SmallServer, end
-from dnsrenew.challenges.http01.server import PATH
-from dnsrenew.challenges.tls_alpn01.solver import PROTOCOL
+from dnsrenew.challenges.http01_server import PATH
+from dnsrenew.challenges.tls_alpn01 import PROTOCOL
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.router import outside, texts
 from dnsrenew.extensions.doctor.router.outside import MAX_ANSWER, PortSeen, server_name

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from dnsrenew.base import subprocesses, threads
 from dnsrenew.base.host_port import is_public
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.host.machine import OutboundRoute, is_global_ipv6, outbound_routes, own_addresses

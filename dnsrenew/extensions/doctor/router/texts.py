@@ -13,25 +13,25 @@ NAT_ONLY_IPV6: Final = Text("nat", "This machine has only IPv6, with the public 
 NAT_ROUTER: Final = Text("nat", "The router has the public address {wan}.", "")
 NAT_CGNAT: Final = Text(
     "nat",
-    "The address {wan} belongs to carrier-grade NAT: your Internet provider shares one public IPv4 address among its "
-    "customers, so no connection from the Internet reaches this machine by IPv4.",
+    "The address {wan} belongs to carrier-grade NAT: your Internet provider shares one public IPv4 address among "
+    "several customers, so no IPv4 connection from the Internet reaches this machine.",
     "Use a dns-01 route, which needs no open port, or ask your Internet provider for a public address.",
 )
 NAT_CGNAT_IPV6: Final = Text(
     "nat",
-    "The address {wan} belongs to carrier-grade NAT, so no connection from the Internet reaches this machine by IPv4; "
+    "The address {wan} belongs to carrier-grade NAT, so no IPv4 connection from the Internet reaches this machine; "
     "its IPv6 address {ipv6} is public.",
     "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
 )
 NAT_DS_LITE: Final = Text(
     "nat",
-    "The address {wan} belongs to DS-Lite: your Internet provider carries IPv4 inside IPv6, so no connection from the "
-    "Internet reaches this machine by IPv4.",
+    "The address {wan} belongs to DS-Lite: your Internet provider carries IPv4 inside IPv6, so no IPv4 connection "
+    "from the Internet reaches this machine.",
     "Use a dns-01 route, which needs no open port, or ask your Internet provider for a public IPv4 address.",
 )
 NAT_DS_LITE_IPV6: Final = Text(
     "nat",
-    "The address {wan} belongs to DS-Lite, so no connection from the Internet reaches this machine by IPv4; its IPv6 "
+    "The address {wan} belongs to DS-Lite, so no IPv4 connection from the Internet reaches this machine; its IPv6 "
     "address {ipv6} is public.",
     "Publish an AAAA record with {ipv6} and no A record, or use a dns-01 route, which needs no open port.",
 )
@@ -42,7 +42,7 @@ NAT_DOUBLE: Final = Text(
 )
 NAT_OTHER_ADDRESS: Final = Text(
     "nat",
-    "The router has the address {wan}, but the helper outside sees this machine at {seen}.",
+    "The router has the address {wan}, but the outside helper sees this machine at {seen}.",
     "Check whether a VPN or a second line carries the traffic of this machine, or whether another router is in front "
     "of this one.",
 )
@@ -58,7 +58,7 @@ NAT_SILENT: Final = Text(
 )
 NAT_NO_GATEWAY: Final = Text(
     "nat",
-    "This machine has the private address {address}, and its router cannot be determined.",
+    "This machine has the private address {address}, but dnsrenew could not find its router.",
     "Look up the WAN address on the page of your router.",
 )
 NAT_NO_ADDRESS: Final = Text(
@@ -79,7 +79,7 @@ FORWARDED_OK: Final = Text(
     "port-80-forwarded", "The router forwards port 80 to this machine ({target}, port {target_port}).", ""
 )
 FORWARDED_PROVEN: Final = Text(
-    "port-80-forwarded", "The helper outside reached this machine through port 80 of {address}.", ""
+    "port-80-forwarded", "The outside helper reached this machine through port 80 of {address}.", ""
 )
 FORWARDED_ELSEWHERE: Final = Text(
     "port-80-forwarded",
@@ -94,7 +94,7 @@ FORWARDED_OTHER_PORT: Final = Text(
 )
 FORWARDED_NONE: Final = Text(
     "port-80-forwarded",
-    "The router shows no mapping for port 80; mappings that were set up on its own page are often not shown.",
+    "The router shows no mapping for port 80, but routers often do not show mappings that you set on their own page.",
     "Check on the router's page (http://{gateway}/) that TCP port 80 is forwarded to {host}.",
 )
 FORWARDED_SILENT: Final = Text(
@@ -104,8 +104,7 @@ FORWARDED_SILENT: Final = Text(
 )
 FORWARDED_NO_ROUTER: Final = Text(
     "port-80-forwarded",
-    "dnsrenew could not find out whether port 80 is forwarded to this machine, because its router cannot be "
-    "determined.",
+    "dnsrenew could not find out whether port 80 is forwarded to this machine, because it could not find the router.",
     "Check on the page of your router that TCP port 80 is forwarded to this machine.",
 )
 
@@ -138,7 +137,7 @@ OUTSIDE_REFUSED: Final = Text(
 )
 OUTSIDE_UNREACHABLE: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside: no route leads there, or a firewall rejects connections.",
+    "Port {port} of {address} is closed from outside: there is no route to it, or a firewall rejects connections.",
     "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
     "needs no open port.",
 )
@@ -151,30 +150,30 @@ OUTSIDE_FAILED: Final = Text(
 OUTSIDE_PROVIDER: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside, even though the router forwards it to this machine and port "
-    "{other_port} is open: the Internet provider is likely to block it.",
+    "{other_port} is open: your Internet provider probably blocks it.",
     "Use a dns-01 route, which needs no open port, or ask your Internet provider to open port {port}.",
 )
 OUTSIDE_HALF: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside; dnsrenew cannot tell whether it is open by IPv6, because the "
-    "helper was not reached by IPv6.",
+    "Port {port} of {address} is closed from outside; dnsrenew cannot tell whether it is open over IPv6, because "
+    "it could not reach the helper over IPv6.",
     "Forward port {port} to this machine in the router and allow it in every firewall, or use a helper that has IPv6.",
 )
 OUTSIDE_NOTHING_HERE: Final = Text(
     "port-80-outside",
-    "The helper outside got no answer from port {port} of {address}, but nothing listened on it here either.",
-    "Run dnsrenew doctor as a user that may open port {port}, such as root.",
+    "The outside helper got no answer from port {port} of {address}, but nothing listened on this machine either.",
+    "Run dnsrenew doctor as a user that is allowed to open port {port}, such as root.",
 )
 OUTSIDE_FOREIGN: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is open from outside, but the answer did not come from this machine.",
-    "Check on the router's page that port {port} is forwarded to this machine, not used by the router or another "
-    "device.",
+    "Check on the router's page that port {port} is forwarded to this machine, and not used by the router or "
+    "another device.",
 )
 HELPER_SILENT: Final = Text(
     "port-80-outside",
     "The helper ({helper}) does not answer, so dnsrenew cannot tell whether port {port} is open.",
-    "Check probe_url in [doctor], and that the helper runs.",
+    "Check probe_url in [doctor], and that the helper is running.",
 )
 HELPER_NONSENSE: Final = Text(
     "port-80-outside",
@@ -183,22 +182,22 @@ HELPER_NONSENSE: Final = Text(
 )
 HELPER_BUSY: Final = Text(
     "port-80-outside",
-    "The helper ({helper}) is queried too often, so dnsrenew cannot tell whether port {port} is open.",
+    "The helper ({helper}) receives too many requests, so dnsrenew cannot tell whether port {port} is open.",
     "Run dnsrenew doctor again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
     "The helper ({helper}) sees a proxy instead of this machine, so dnsrenew cannot tell whether port {port} is open.",
-    "Run the helper without a proxy before it.",
+    "Run the helper without a proxy in front of it.",
 )
 
 # ── dnsrenew doctor --serve-probe ───────────────────────────────────────────────────────
 
 PROBE_ADDRESS: Final = Text(
-    "probe-address", "{value} is not an address to listen on", "Give HOST:PORT, such as :8090 for all addresses."
+    "probe-address", "{value} is not an address to listen on", "Write HOST:PORT, such as :8090 for all addresses."
 )
 PROBE_PORT: Final = Text(
     "probe-address",
     "The helper cannot listen on {value} ({cause}).",
-    "Choose a free port and an address of this machine; ports below 1024 need root.",
+    "Choose a free port and an address of this machine. Ports below 1024 need root.",
 )

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from dnsrenew.acme.resources import one_line
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 
 _TIMEOUT: Final = (1.0, 2.0)

@@ -14,12 +14,11 @@ import dns.rdtypes.ANY.DS
 import dns.rdtypes.ANY.RRSIG
 import dns.rrset
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
-from dnsrenew.dns.delegation import challenge_name, random_child
-from dnsrenew.dns.query import Address, Reply
-from dnsrenew.dns.wire import Message, Name, Type
+from dnsrenew.dns.view import challenge_name, random_child
+from dnsrenew.dns.wire import Address, Message, Name, Reply, Type
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.survey import probes
 from dnsrenew.extensions.doctor.survey.probes import ProbeQuestion

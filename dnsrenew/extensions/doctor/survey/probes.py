@@ -13,14 +13,13 @@ import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import Lookup
-from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.view import DnsView, without_addresses
-from dnsrenew.dns.wire import DnsQuestion, Name
+from dnsrenew.dns.wire import Address, DnsQuestion, Name, Reply
 from dnsrenew.errors import Cancelled
 
 SECONDS: Final = 4.0

@@ -14,13 +14,12 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 
 from dnsrenew.base import names as texts_of_names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import FoundAnswer, MissingAnswer, only_local
-from dnsrenew.dns.query import Address, Reply
 from dnsrenew.dns.view import DnsView
-from dnsrenew.dns.wire import Message, Name
+from dnsrenew.dns.wire import Address, Message, Name, Reply
 from dnsrenew.dns.zones import MAX_ADDRESSES, MAX_NAMES
 from dnsrenew.errors import Cancelled
 from dnsrenew.extensions.doctor.survey import probes

@@ -19,7 +19,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config
-from dnsrenew.config.locate import here
+from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.adding import FleetAdder

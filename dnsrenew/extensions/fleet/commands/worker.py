@@ -7,7 +7,7 @@ from typing import Final
 
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Outcome
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import sentences

@@ -10,8 +10,8 @@ import contextlib
 from typing import Any, Final
 
 from dnsrenew.base.model import Certificate, Notice
-from dnsrenew.base.model.certificate import DatabaseCertificate
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import DatabaseCertificate
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.connection import Database

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from dnsrenew.base.model import StoreAddress
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
 from dnsrenew.extensions.fleet.database.connection import Database
@@ -24,9 +24,8 @@ from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTab
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals, place
-from dnsrenew.store.http_responses import HttpResponses
 from dnsrenew.store.ledger import Ledger
-from dnsrenew.store.paths import account_label, check_name
+from dnsrenew.store.paths import HttpResponses, account_label, check_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Notice
-from dnsrenew.base.model.certificate import AccountData
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.model.spec import AccountData
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts as database_texts
@@ -22,10 +22,10 @@ from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.accounts import DATA, KEY, NEXT_KEY, WAIT
-from dnsrenew.store.documents import BEGUN, OLD_FILES, ORDER, PARTS
 from dnsrenew.store.journal import CLEANUP, CLEANUP_SECONDS, Journal, JournalEntry, JournalPage, WrittenValue, values_of
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
+from dnsrenew.store.records import BEGUN, OLD_FILES, ORDER, PARTS
 from dnsrenew.store.texts import DamageTexts
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.rate_limit import Rate, TokenBucket, TokenBuckets, Waiter
+from dnsrenew.base.runtime import Context, Rate, TokenBucket, TokenBuckets, Waiter
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
-from dnsrenew.store.ledger.values import MAX_ENTRIES, LedgerState, Limit, RetryAfter, rounded_up
+from dnsrenew.store.ledger import MAX_ENTRIES, LedgerState, Limit, RetryAfter, rounded_up
 
 _SOME: Final = """
 SELECT kind, key, until, since, url FROM dnsrenew_limit WHERE directory = %(directory)s AND key = ANY(%(keys)s)

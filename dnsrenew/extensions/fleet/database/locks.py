@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base.model import rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.extensions.fleet.database import connection, texts

@@ -10,16 +10,16 @@ from dnsrenew.errors import Phrase, Text
 # ── no connection ───────────────────────────────────────────────────────────────────────
 
 _FIX_CONNECTION: Final = (
-    "Check that PostgreSQL runs at {server} and that this machine can connect to it; nothing is lost, and the next run "
-    "continues."
+    "Check that PostgreSQL is running at {server} and that this machine can connect to it. Nothing is lost; the "
+    "next run continues."
 )
 UNREACHABLE: Final = Text("store-unreachable", "The database at {server} cannot be used: {reason}.", _FIX_CONNECTION)
 SILENT: Final = Text("store-unreachable", "The database at {server} did not answer for {seconds:g} s.", _FIX_CONNECTION)
 CROWDED: Final = Text(
     "store-unreachable",
     "The database server {server} accepts no more connections: {reason}.",
-    "Raise max_connections of PostgreSQL, or a CONNECTION LIMIT of {user} or {database}; a worker uses one connection "
-    "for each certificate in progress, and a few more.",
+    "Raise max_connections of PostgreSQL, or the CONNECTION LIMIT of {user} or {database}. A worker uses one "
+    "connection for each certificate in progress, and a few more.",
 )
 BUSY: Final = Text(
     "store-unreachable",
@@ -28,19 +28,20 @@ BUSY: Final = Text(
 )
 LOST: Final = Text(
     "store-unreachable",
-    "The connection to the database at {server} was lost, and with it the lock of the {what}.",
-    "Check that PostgreSQL runs at {server} and that this machine can connect to it; the next run continues.",
+    "The connection to the database at {server} was lost, so the lock of the {what} was lost too.",
+    "Check that PostgreSQL is running at {server} and that this machine can connect to it. The next run continues.",
 )
 TAKEN_OVER: Final = Text(
     "store-unreachable",
-    "The connection to the database at {server} was lost, and another run has locked the {what} since; nothing was "
-    "written.",
+    "The connection to the database at {server} was lost, and another run has locked the {what} since then; "
+    "nothing was written.",
     "The other run continues with the {what}; check the network between this machine and {server}.",
 )
 REMOVED: Final = Text(
     "store-unreachable",
-    "The {what} was removed from the fleet, or another run has locked it since; nothing was written.",
-    "Nothing to do for the {what}; if it was not removed, check the network between this machine and {server}.",
+    "The {what} was removed from the fleet, or another run has locked it since then; nothing was written.",
+    "If it was removed from the fleet, do nothing about the {what}; otherwise check the network between this "
+    "machine and {server}.",
 )
 BAD_ADDRESS: Final = Text(
     "store-bad-path",
@@ -54,7 +55,7 @@ BAD_PARAMETER: Final = Text(
 )
 NO_PACKAGE: Final = Text(
     "store-extra-missing",
-    "The store is a PostgreSQL database, and packages for it are not installed: {packages}.",
+    "The store is a PostgreSQL database, but packages for it are not installed: {packages}.",
     "Install them: {command}",
 )
 
@@ -63,7 +64,8 @@ NO_PACKAGE: Final = Text(
 LOGIN_REFUSED: Final = Text(
     "store-refused",
     "The database server {server} refused the login of {user}: {reason}.",
-    "Check user and password of `store`, and the line for {user} and this machine in pg_hba.conf of the server.",
+    "Check the user and the password in `store`, and the line for {user} and this machine in pg_hba.conf on the "
+    "server.",
 )
 NO_DATABASE: Final = Text(
     "store-refused",
@@ -72,13 +74,13 @@ NO_DATABASE: Final = Text(
 )
 NO_RIGHTS: Final = Text(
     "store-refused",
-    "The database at {server} denied {user} a statement: {reason}.",
+    "The database at {server} does not allow {user} to run a statement: {reason}.",
     "Make {user} the owner of the tables in {database}, or grant it all rights on the schema, its tables and its "
     "sequences.",
 )
 TOO_OLD: Final = Text(
     "store-refused",
-    "The database server {server} is PostgreSQL {version}, and dnsrenew needs 14 or later.",
+    "The database server {server} is PostgreSQL {version}, but dnsrenew needs 14 or later.",
     "Upgrade the server, or set `store` to another one.",
 )
 POOLER: Final = Text(
@@ -94,7 +96,7 @@ REPLICA: Final = Text(
 )
 READ_ONLY: Final = Text(
     "store-read-only",
-    "The database {database} at {server} can only be read by {user}.",
+    "{user} can only read the database {database} at {server}.",
     "Set default_transaction_read_only to off: `ALTER ROLE {user} RESET default_transaction_read_only;` and `ALTER "
     "DATABASE {database} RESET default_transaction_read_only;`, or in postgresql.conf.",
 )
@@ -118,28 +120,28 @@ FAILED: Final = Text(
 
 NO_SCHEMA: Final = Text(
     "store-schema",
-    "The database {database} at {server} has no tables of dnsrenew.",
+    "The database {database} at {server} does not contain dnsrenew's tables.",
     "Run `dnsrenew fleet init`.",
 )
 TABLE_MISSING: Final = Text(
     "store-schema",
-    "A table or column of dnsrenew is missing in the database {database} at {server}: {reason}.",
+    "The database {database} at {server} lacks a table or column of dnsrenew: {reason}.",
     "Restore the database from a backup.",
 )
 OLDER: Final = Text(
     "store-schema",
-    "The tables in the database {database} at {server} are of version {found}, and this dnsrenew needs {version}.",
+    "The tables in the database {database} at {server} have version {found}, but this dnsrenew needs {version}.",
     "Run `dnsrenew fleet init`.",
 )
 NEWER: Final = Text(
     "store-newer",
-    "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this one "
-    "knows {version}).",
+    "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this "
+    "one supports {version}).",
     "Upgrade dnsrenew on this machine.",
 )
 NO_PLACE: Final = Text(
     "store-schema",
-    "The search path of {user} in the database {database} names no schema that exists.",
+    "The search path of {user} in the database {database} names no existing schema.",
     "Create one on the server: `CREATE SCHEMA public AUTHORIZATION {user};`",
 )
 
@@ -152,25 +154,25 @@ SEAL_WRONG: Final = Text(
 )
 SEAL_MISSING: Final = Text(
     "seal-wrong",
-    "The private keys in the database {database} at {server} are sealed, and [fleet] has no `seal`.",
+    "The private keys in the database {database} at {server} are sealed, but [fleet] has no `seal`.",
     "Set `seal` to the seal of this fleet.",
 )
 SEAL_BROKEN: Final = Text(
     "seal-wrong",
-    "What is stored at {place} in the database cannot be opened: it was changed, moved, or sealed with another seal.",
+    "The value at {place} in the database cannot be opened: it was changed, moved, or sealed with another seal.",
     "Set `seal` to the seal of this fleet; if it is right, restore the database from a backup.",
 )
 
 _FIX_UNSEALED: Final = (
-    "If the fleet had no seal until now, run `dnsrenew fleet init --seal-existing`; otherwise another program wrote "
-    "this: remove it, or restore the database from a backup."
+    "If the fleet had no seal until now, run `dnsrenew fleet init --seal-existing`. If it had one, another program "
+    "wrote this: restore the database from a backup."
 )
 NOT_SEALED: Final = Text(
-    "seal-wrong", "What is stored at {place} in the database is not sealed, and [fleet] has a `seal`.", _FIX_UNSEALED
+    "seal-wrong", "The value at {place} in the database is not sealed, but [fleet] has a `seal`.", _FIX_UNSEALED
 )
 UNSEALED: Final = Text(
     "seal-wrong",
-    "[fleet] has a `seal`, and values in the database {database} at {server} are not sealed: {places} ({count} in "
+    "[fleet] has a `seal`, but values in the database {database} at {server} are not sealed: {places} ({count} in "
     "all).",
     _FIX_UNSEALED,
 )
@@ -180,15 +182,15 @@ UNSEALED: Final = Text(
 LOCKED: Final = Text(
     "locked",
     "The {what} is locked by another run.",
-    "Run it again when that run has finished, or add --wait to wait for it.",
+    "Run the command again when the other run has finished, or add --wait to wait for it.",
 )
 LOCKED_BY: Final = Text(
     "locked",
     "The {what} is locked by process {pid} on {host} since {since}.",
-    "Run it again when that run has finished, or add --wait to wait for it.",
+    "Run the command again when the other run has finished, or add --wait to wait for it.",
 )
 
-RIGHT_MISSING: Final = Phrase("it may not change {table}")
+RIGHT_MISSING: Final = Phrase("it is not allowed to change {table}")
 CUT: Final = Phrase("the server closed the connection")
 FAILED_BEFORE: Final = Phrase("an earlier statement of the transaction failed")
 CUT_FOR_LOCKS: Final = Phrase("the connection that holds the locks was lost")

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final, Literal, TypeVar
 
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.runtime.context import Context as AnyContext
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime import Context as AnyContext
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import LockedError
 from dnsrenew.extensions.fleet.database import texts

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Emitter, Event
-from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
 from dnsrenew.extensions.fleet.database.connection import Database
@@ -23,7 +23,7 @@ from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
 from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.serving.server_warnings import ServerWarnings
-from dnsrenew.store.ledger.values import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
+from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 CACHE: Final = 10_000
 """Certificates in memory at once, if nothing else is said."""

@@ -8,8 +8,8 @@ from dnsrenew.errors import Text
 
 NOT_FOLLOWED: Final = Text(
     "serve-database",
-    "The server cannot read the database of the fleet, and keeps serving the certificates in memory: {reason}.",
-    "Check that the database runs; the server retries every second.",
+    "The server cannot read the database of the fleet, so it keeps serving the certificates in memory: {reason}.",
+    "Check that the database is running; the server retries every second.",
 )
 NOT_LOADED: Final = Text(
     "serve-unusable",
@@ -19,12 +19,12 @@ NOT_LOADED: Final = Text(
 NOT_ASKED: Final = Text(
     "on-unknown-failed",
     "on_unknown failed, so no certificate was obtained on demand: {reason}.",
-    "Correct the function; it has to return True or False.",
+    "Correct the function: it must return True or False.",
 )
 NOT_ADDED: Final = Text(
     "on-demand-failed",
     "on_unknown allowed {name}, but it could not be added to the fleet: {reason}.",
-    "Fix the cause; the next client that asks for the name starts another attempt.",
+    "Fix the cause; the next client that connects with this name starts another attempt.",
 )
 NO_FUNCTION: Final = "on_unknown must be a function that takes a name and returns True or False, not {found}"
 NO_COROUTINE: Final = (

@@ -19,7 +19,7 @@ from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any, Never
 
-from dnsrenew.base.http import BoundedAnswer, third_party
+from dnsrenew.base.http import BoundedAnswer, connections
 from dnsrenew.base.values import Frozen
 
 
@@ -98,7 +98,7 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
             if retries is not None and retries.total:
                 kind: Any = type(retries)
                 retries.__class__ = _bounded(kind)
-            third_party.bound(adapter)
+            connections.bound(adapter)
             super().mount(prefix, adapter)
 
         def get_redirect_target(self, resp: Any) -> str | None:
@@ -107,7 +107,7 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
                 return None
             # A redirect without a Location is refused too: lexicon would take it for success.
             location = resp.headers.get("Location") if resp.is_redirect else None
-            return third_party.redirected(resp.request.method, resp.url, location)
+            return connections.redirected(resp.request.method, resp.url, location)
 
         def resolve_redirects(self, *arguments: Any, yield_requests: bool = False, **more: Any) -> Any:
             """Follow redirects, except for a provider that handles them itself."""
@@ -150,7 +150,7 @@ def _patch_urllib() -> None:
     follow = handler.redirect_request
 
     def redirect_request(self: Any, req: Any, *answer: Any) -> Any:
-        third_party.redirected(req.get_method(), req.full_url, answer[-1])  # the last is the new URL
+        connections.redirected(req.get_method(), req.full_url, answer[-1])  # the last is the new URL
         return follow(self, req, *answer)
 
     handler.redirect_request = redirect_request

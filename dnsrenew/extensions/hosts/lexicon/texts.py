@@ -34,7 +34,7 @@ EXTRA_MISSING: Final = Text(
     "Install it into the environment of dnsrenew: {command}",
 )
 
-_CHECK_PANEL: Final = "Check in the control panel of the host whether the zone can be changed, then run it again."
+_CHECK_PANEL: Final = "Check in the control panel of the host whether the zone can be changed, then renew again."
 
 NOT_WRITTEN: Final = Text(
     "provider-refused",
@@ -49,10 +49,10 @@ NOT_REMOVED: Final = Text(
 PROCESS_NOT_STARTED: Final = Text(
     "provider-bug",
     "The process that writes through dns-lexicon for the account {account} cannot be started: {cause}.",
-    "Correct what the system reports, and check that {executable} is the Python interpreter of dnsrenew.",
+    "Fix the problem that the system reports, and check that {executable} is the Python interpreter of dnsrenew.",
 )
 PROCESS_ENDED: Final = Text(
     "provider-bug",
     "The process that writes through dns-lexicon for the account {account} ended unexpectedly: {how}.",
-    "Check the log of the system for the reason, such as a lack of memory, then run it again.",
+    "Look for the reason in the system log, for example a lack of memory, then renew again.",
 )

@@ -18,7 +18,7 @@ from typing import Any, Final
 from dnsrenew.base import files
 from dnsrenew.base.secrets import HIDDEN, Secret
 from dnsrenew.base.secrets.redactor import Redactor
-from dnsrenew.base.validation.mistakes import KeyPath
+from dnsrenew.base.validation import KeyPath
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, value_spans
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import loader

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 from dnsrenew import __version__
 from dnsrenew.base.model import StoreAddress, rfc3339
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, Final
 from dnsrenew.base import files
 from dnsrenew.base.model import Notice
 from dnsrenew.base.path_trust import Ground
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.archive import archive_file, texts
@@ -351,7 +351,7 @@ class ArchiveContents:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
         folder = str(target.parent)
         if named is None:
-            return Path(locate.default_store(folder, os.environ))
+            return Path(sources.default_store(folder, os.environ))
         if not isinstance(named, str) or not named or "\0" in named or "://" in named:
             raise damaged(self._file, texts.STORE_IN_URL)
         return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(named))))

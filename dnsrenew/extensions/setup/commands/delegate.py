@@ -8,7 +8,7 @@ from typing import Final
 
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.dns_persist01.record import line as record_line
+from dnsrenew.challenges.persist_record import line as record_line
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.config import Config, locate
-from dnsrenew.config.locate import here
+from dnsrenew.config import Config, sources
+from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as archive
 from dnsrenew.extensions.setup.archive import restore as restoring
@@ -205,8 +205,8 @@ def restore(invocation: Invocation) -> int:
     :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
-    path = Path(os.path.abspath(os.path.join(locate.here(), os.path.expanduser(options.file))))
-    target = Path(locate.new_config(options.config, os.environ, locate.here()))
+    path = Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(options.file))))
+    target = Path(sources.new_config(options.config, os.environ, sources.here()))
     restoring.check_free(target)
     passphrase = None
     if restoring.is_sealed(path):

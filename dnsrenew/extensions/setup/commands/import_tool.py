@@ -14,7 +14,7 @@ from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.config import locate
+from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
@@ -29,7 +29,7 @@ def import_tool(invocation: Invocation) -> int:
     :raises StoreError: the store or a file cannot be written.
     """
     request = _request(invocation)
-    folder = Path(locate.default_store(str(request.config.parent), os.environ))
+    folder = Path(sources.default_store(str(request.config.parent), os.environ))
     store = open_store(folder, insist=invocation.options.insist)
     if not invocation.terminal.quiet and not os.path.lexists(request.config):
         columns, _ = invocation.terminal.err.size()
@@ -53,9 +53,9 @@ def import_tool(invocation: Invocation) -> int:
 
 
 def _request(invocation: Invocation) -> ImportRequest:
-    options, cwd = invocation.options, locate.here()
+    options, cwd = invocation.options, sources.here()
     path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
-    named = options.config or os.environ.get(locate.VARIABLE)
+    named = options.config or os.environ.get(sources.VARIABLE)
     kind = getattr(options, "from")  # a keyword
     host = _host(cwd, _servers(options.server or []), insist=options.insist)
     return ImportRequest(path, kind, _target(named, cwd, insist=options.insist), bool(options.config), host)
@@ -78,10 +78,10 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
     The default is that of ``init``, in the current folder; where others could change it there, as with ``sudo`` in the
     home of a user, it is that of ``restore``.
     """
-    usual = Path(locate.new_config(named, os.environ, cwd))
+    usual = Path(sources.new_config(named, os.environ, cwd))
     if named or os.path.lexists(usual):
         return usual
-    here = Path(cwd) / locate.FILE_NAME
+    here = Path(cwd) / sources.FILE_NAME
     try:
         FileChecks(found=True, insist=insist).judge(str(here))
     except ConfigError:
@@ -105,8 +105,10 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
         "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
         "tools": formatting.listed(result.tools),
     }
-    template = texts.IMPORTED_BEFORE if result.again else texts.IMPORTED
-    mark = red("✗") if result.loses else green("✓")
+    has_nothing = not (stored or accounts or result.again)
+    usual = texts.IMPORTED_NOTHING if has_nothing else texts.IMPORTED
+    template = texts.IMPORTED_BEFORE if result.again else usual
+    mark = red("✗") if result.loses else yellow("!") if has_nothing else green("✓")
     lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
     for certificate, is_stored in () if result.again else result.certificates:
         text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"

@@ -16,6 +16,7 @@ from dnsrenew import schedule as scheduling
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import Outcome
+from dnsrenew.base.validation import half_width
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
@@ -30,7 +31,7 @@ from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.typed import config_option
-from dnsrenew.config import Config, locate
+from dnsrenew.config import Config, sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, stopped
@@ -158,7 +159,8 @@ class InitSteps:
             progress.close()
         if not terminal.json:
             now, columns = invocation.clock.now(), terminal.out.size()[0]
-            text = OutcomeText(now, columns, verbose=terminal.verbose > 0, dry_run=dry_run, manual=True)
+            how = {"verbose": terminal.verbose > 0, "dry_run": dry_run, "attended": attended}
+            text = OutcomeText(now, columns, manual=True, **how)
             found = [line for each in outcomes for line in text.lines(each)]
             if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
                 terminal.write_result("\n".join(found))
@@ -209,7 +211,7 @@ class InitSteps:
             for change in changes:
                 is_line = change.startswith(LINE)
                 lines += [change] if is_line else formatting.wrap(say(change), columns, "  ", "    ")
-        path = formatting.relative_path(str(self._draft.around.config), locate.here())
+        path = formatting.relative_path(str(self._draft.around.config), sources.here())
         option = config_option(str(self._draft.around.config))
         if self._unserved():
             lines += formatting.wrap(texts.INIT_DEPLOY.format(option=option), columns, "  ", "    ")
@@ -339,7 +341,7 @@ class TerminalPerson:
             raise stopped()
         if is_edited and answer.strip():
             self._typed.append(answer.strip())
-        return answer.strip()
+        return answer.strip() if prompt.is_secret else half_width(answer.strip())
 
     @staticmethod
     def _keys(*, is_edited: bool) -> AbstractContextManager[None]:
@@ -394,7 +396,7 @@ def init(invocation: Invocation) -> int:
     if existing is not None:
         answers = completed(existing, answers)
     if attended and not _is_complete(answers):
-        shown = formatting.relative_path(str(config), locate.here())
+        shown = formatting.relative_path(str(config), sources.here())
         person.say(texts.INIT_START.format(path=shown))
         if memory.read(str(config)):
             person.say(INIT_AGAIN)
@@ -419,7 +421,7 @@ def init(invocation: Invocation) -> int:
     if not terminal.quiet:
         columns = terminal.out.size()[0]
         for path in written:
-            shown = path if columns is None else formatting.relative_path(path, locate.here())
+            shown = path if columns is None else formatting.relative_path(path, sources.here())
             terminal.write_result("\n".join(formatting.wrap(texts.WROTE.format(path=shown), columns, f"{green('✓')} ")))
     return InitSteps(invocation, draft, written).run()
 
@@ -429,14 +431,14 @@ def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[P
 
     :raises ConfigError: ``init-config-exists``; ``config-untrusted``: others could change it.
     """
-    cwd = locate.here()
-    named = invocation.options.config or os.environ.get(locate.VARIABLE)
-    path = os.path.abspath(os.path.join(cwd, os.path.expanduser(named or locate.FILE_NAME)))
+    cwd = sources.here()
+    named = invocation.options.config or os.environ.get(sources.VARIABLE)
+    path = os.path.abspath(os.path.join(cwd, os.path.expanduser(named or sources.FILE_NAME)))
     try:
         found = (
             path
             if named and os.path.lexists(path)
-            else locate.search(None, {**os.environ, locate.VARIABLE: ""}, cwd)[0]
+            else sources.search(None, {**os.environ, sources.VARIABLE: ""}, cwd)[0]
         )
     except ConfigError:
         found = ""
@@ -452,13 +454,13 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
     """Return whether a certificate is to be added to the configuration; a file of answers says so."""
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
-    shown = formatting.relative_path(path, locate.here())
+    shown = formatting.relative_path(path, sources.here())
     return ask_flag(person, Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES))
 
 
 def _is_of_others(path: str) -> bool:
     """Return whether this is the configuration of the machine and this user cannot change it."""
-    return os.path.dirname(path) == locate.SYSTEM_FOLDER and not os.access(path, os.W_OK)
+    return os.path.dirname(path) == sources.SYSTEM_FOLDER and not os.access(path, os.W_OK)
 
 
 def _answers(invocation: Invocation) -> Answers:
@@ -495,5 +497,5 @@ def _dns_view(tables: Mapping[str, Any]) -> DnsView:
 
     :raises ConfigError: that has a mistake.
     """
-    config = Config.from_dict({"resolver": tables.get("resolver", {})}, base=locate.here(), insist=True)
+    config = Config.from_dict({"resolver": tables.get("resolver", {})}, base=sources.here(), insist=True)
     return DnsView(config.resolver, HttpClient)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew import __version__
-from dnsrenew.base.runtime.context import Context
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.formatting import escaped

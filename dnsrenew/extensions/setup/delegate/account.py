@@ -15,11 +15,11 @@ from typing import Final
 from dnsrenew.base import names
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import CertificateSpec
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import OpenFolder
-from dnsrenew.base.validation.mistakes import nearest
+from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges.dns01.records import OWN_LABEL, RecordWriter, writers_of
+from dnsrenew.challenges.records import OWN_LABEL, RecordWriter, writers_of
 from dnsrenew.config import Config
 from dnsrenew.drivers import acme_dns
 from dnsrenew.drivers.error_mapping import translate

@@ -10,21 +10,21 @@ from typing import Any, Final, Protocol, Self
 from dnsrenew.acme import Authorization, CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Propagation, Route
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.challenges.dns01.accounts import AccountChoice
-from dnsrenew.challenges.dns01.records import OWN_LABEL, TxtPlacement, writers_of
-from dnsrenew.challenges.dns01.solver import make_solver
-from dnsrenew.challenges.dns_persist01 import texts as persist_texts
-from dnsrenew.challenges.dns_persist01.record import LABEL, expected_offer
-from dnsrenew.challenges.dns_persist01.values import (
+from dnsrenew.challenges.dns01 import AccountChoice, Dns01
+from dnsrenew.challenges.persist_record import (
+    LABEL,
     RENEWED_BEFORE,
     PersistPlacement,
     PersistValue,
     by_record,
+    expected_offer,
     time_text,
 )
+from dnsrenew.challenges.records import OWN_LABEL, TxtPlacement, writers_of
 from dnsrenew.challenges.solver import Placements, SolverResources
+from dnsrenew.challenges.texts import PERSIST_NOT_THERE, PERSIST_NOT_TOLD
 from dnsrenew.config import Config
 from dnsrenew.dns import Target
 from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, Message, StoreError
@@ -273,7 +273,7 @@ def probe(
     resources = SolverResources(
         services.dns, config.accounts, config.providers, ZoneLocks(store), store.journal, attended=True
     )
-    solver = make_solver(resources)
+    solver = Dns01(resources)
     once = list({placement.name: placement for placement in placements}.values())
     solver.prepare(context, once)
     with solver.exclusive(context, once):
@@ -408,7 +408,7 @@ def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> Persi
     wanted = PersistText.of(value)
     label = f"{LABEL}.{wanted.domain}"
     newest = value.newest(seen or (), now)
-    reason = persist_texts.NOT_TOLD if seen is None else value.problem(seen) or persist_texts.NOT_THERE
+    reason = PERSIST_NOT_TOLD if seen is None else value.problem(seen) or PERSIST_NOT_THERE
     until = None if newest is None else newest[1].until
     return PersistCheck(
         domain=wanted.domain,

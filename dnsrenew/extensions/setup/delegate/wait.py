@@ -8,14 +8,13 @@ from typing import Any, Final, Literal
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import DnsView, wire
 from dnsrenew.dns import texts as dn_texts
-from dnsrenew.dns.delegation import random_child
 from dnsrenew.dns.lookup import only_local
-from dnsrenew.dns.query import Address, Reply
-from dnsrenew.dns.wire import Name
+from dnsrenew.dns.view import random_child
+from dnsrenew.dns.wire import Address, Name, Reply
 from dnsrenew.dns.zones import lame_reason
 from dnsrenew.errors import DnsError, Text
 from dnsrenew.extensions.doctor.survey import probes

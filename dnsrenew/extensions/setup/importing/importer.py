@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsrenew.base.found import Discovery, UntrustedError
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, Message, StoreError, Text
 from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts

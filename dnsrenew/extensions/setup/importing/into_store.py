@@ -10,14 +10,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.acme.account_store import signer_of, with_thumbprint
+from dnsrenew.acme.account_keys import signer_of, with_thumbprint
 from dnsrenew.base import x509
 from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, rfc3339
-from dnsrenew.base.model.certificate import AccountData
+from dnsrenew.base.model.spec import AccountData, split_chain
 from dnsrenew.base.names import InvalidName, to_a_labels
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.base.x509 import CertificateFacts, PrivateKey
+from dnsrenew.base.x509 import CertificateFacts, PrivateKey, user_files
 from dnsrenew.config import loader
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.deploy import engine
@@ -55,7 +55,7 @@ def save_account(ca: PlannedCa, store: Store, context: Context, notes: Notes) ->
         return False
     try:
         # The form of our own keys, whatever the tool's was.
-        data = AccountData(x509.key_to_pem(x509.key_from_file(account.key_pem)), account.url, account.contact)
+        data = AccountData(x509.key_to_pem(user_files.key_from_file(account.key_pem)), account.url, account.contact)
         signer_of(data)
     except (ConfigError, StoreError):
         notes.add(texts.ACCOUNT_UNUSABLE, account.source, loses=True, ca=ca.name)
@@ -101,9 +101,9 @@ def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -
     if found.fullchain_pem is None or found.key_pem is None:
         return None
     try:
-        key = x509.key_from_file(found.key_pem)
+        key = user_files.key_from_file(found.key_pem)
         names = x509.read_certificate(found.fullchain_pem).names
-        pem, facts = x509.chain_from_file(found.fullchain_pem.encode(), key, names, context.clock.now())
+        pem, facts = user_files.chain_from_file(found.fullchain_pem.encode(), key, names, context.clock.now())
     except (CAError, ConfigError) as error:
         is_old = error.evidence.get("wrong") == "dates"  # nothing is lost
         notes.add(texts.CERTIFICATE_UNUSABLE, found.source, loses=not is_old, name=name, reason=error.message)
@@ -116,7 +116,7 @@ def _check(found: FoundCertificate, name: str, context: Context, notes: Notes) -
 
 def _keep(planned: PlannedCertificate, checked: _CheckedPair, state: State, store: Store, asked_by: str) -> None:
     """Store it with what it has in common with the configuration, so that it is renewed when it is due, not at once."""
-    facts, pem = checked.facts, "".join(x509.split_chain(checked.fullchain_pem))
+    facts, pem = checked.facts, "".join(split_chain(checked.fullchain_pem))
     configured = tuple(identifier(domain) for domain in planned.found.domains)
     same = set(configured) == set(checked.identifiers)
     kind = x509.key_kind(checked.key)

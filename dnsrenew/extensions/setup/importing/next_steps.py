@@ -12,10 +12,10 @@ from typing import Final
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.validation.mistakes import Mistake
+from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.challenges.dns01.records import DnsInstead, needs_port
+from dnsrenew.challenges.records import DnsInstead, needs_port
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.importing import reading, texts
@@ -28,7 +28,7 @@ from dnsrenew.extensions.setup.importing.model import (
     HostView,
     NotUnderstood,
 )
-from dnsrenew.extensions.setup.importing.plan import Kind, Plan
+from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, Plan
 from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.timers import FoundJob
@@ -84,7 +84,7 @@ def steps(
     causes = _to_fix(config, notes, is_complete=not (found or by_hand))
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
-    found = [*_to_dns(config, now, by_hand), *found]
+    found = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     active = detect(config)
@@ -149,11 +149,15 @@ def _by_hand(now: Config | None, plan: Plan) -> list[str]:
     return [name for name in names if name in left]
 
 
-def _to_dns(config: Path, now: Config | None, by_hand: Sequence[str]) -> Iterator[Message]:
+def _to_dns(
+    config: Path, now: Config | None, by_hand: Sequence[str], option: str, *, is_hfs: bool
+) -> Iterator[Message]:
     """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.
+    :param is_hfs: whether HFS alone was imported: all that it has ``init`` finds too.
     """
+    fields = {"path": str(config), "config": option}
     specs = {} if now is None else {spec.name: spec for spec in now.certificates}
     instead = DnsInstead() if now is None else DnsInstead(now.accounts, now.providers)
     for spec in filter(needs_port, specs.values()):
@@ -161,13 +165,14 @@ def _to_dns(config: Path, now: Config | None, by_hand: Sequence[str]) -> Iterato
         if route := instead.route(spec):
             yield texts.STEP_PORT_ROUTE.format(port=ports, name=spec.name, route=route)
         else:
-            yield texts.STEP_PORT_ACCOUNT.format(port=ports, name=spec.name)
+            text = texts.STEP_PORT_INIT if is_hfs else texts.STEP_PORT_ACCOUNT
+            yield text.format(port=ports, name=spec.name, **fields)
     routes = {name: instead.route(specs[name]) if name in specs else None for name in by_hand}
     for name, route in routes.items():
         if route:
             yield texts.STEP_MANUAL_ROUTE.format(name=name, path=str(config), route=route)
     if left := [name for name, route in routes.items() if not route]:
-        yield texts.STEP_MANUAL.format(names=left, path=str(config))
+        yield (texts.STEP_MANUAL_INIT if is_hfs else texts.STEP_MANUAL).format(names=left, **fields)
 
 
 def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsAccount]) -> bool:

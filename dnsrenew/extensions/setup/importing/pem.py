@@ -13,7 +13,8 @@ from typing import Final
 from dnsrenew.base import x509
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.values import Frozen
-from dnsrenew.base.x509 import CertificatePool, PrivateKey
+from dnsrenew.base.x509 import PrivateKey, user_files
+from dnsrenew.base.x509.user_files import CertificatePool
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundCertificate, FoundData, FoundFile, HostView
@@ -167,7 +168,7 @@ class _Pools:
 
 def _pool(found: Sequence[_PemFile]) -> CertificatePool:
     text = b"\n".join(each.data for each in found if each.has_certificate)
-    return x509.CertificatePool(text.decode("ascii", "replace"))
+    return user_files.CertificatePool(text.decode("ascii", "replace"))
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[FoundFile]:
@@ -214,13 +215,13 @@ class PemPair(Frozen, hidden=("key",)):
     @property
     def is_self_signed(self) -> bool:
         """Whether no CA issued the certificate."""
-        return self.chain is not None and x509.ends_with_root(self.chain)
+        return self.chain is not None and user_files.ends_with_root(self.chain)
 
 
 def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
     """Return a private key in any of its forms; None, with a note, if there is none."""
     try:
-        return x509.key_from_file(data)
+        return user_files.key_from_file(data)
     except ConfigError:
         encrypted = any(mark in data for mark in _ENCRYPTED)
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.ENCRYPTED if encrypted else texts.NO_KEY)
@@ -252,7 +253,7 @@ def pair(
     if BEGIN_CERTIFICATE not in certificate:
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NO_CERTIFICATE)
         return PemPair()
-    chain = x509.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
+    chain = user_files.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
     if chain is None:
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)
         return PemPair()

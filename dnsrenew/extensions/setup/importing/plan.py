@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import (
@@ -229,7 +230,7 @@ def _what(deployment: FoundDeployment) -> str:
 def _own_key(certificate: FoundCertificate) -> KeyKind | None:
     """Return the type of the certificate's key; None if the configuration has no name for it."""
     try:
-        return x509.key_kind(x509.key_from_file(certificate.key_pem or b""))
+        return x509.key_kind(user_files.key_from_file(certificate.key_pem or b""))
     except ConfigError:
         return None
 

@@ -18,7 +18,7 @@ import psutil
 
 from dnsrenew.base import host_port, x509
 from dnsrenew.base.model import Certificate, Deployment
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify

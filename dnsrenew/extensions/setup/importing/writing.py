@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base import files
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, open_folder
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dnsrenew.base import files
 from dnsrenew.base.model import CertificateSpec, Check, Notice
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation.mistakes import KeyPath, Mistake, config_error, kind, one_of
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, one_of
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY, UNKNOWN_OPTION
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.base.values import Frozen, field, replace
@@ -87,7 +87,7 @@ def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     try:
         text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason="it is not UTF-8") from None
+        raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=texts.NOT_UTF_8) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None

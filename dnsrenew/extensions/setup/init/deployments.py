@@ -9,11 +9,11 @@ from typing import Any, Final
 from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.users import group_name, user_name
-from dnsrenew.base.validation.mistakes import kind
+from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.draft import LINE, LIVE, InitDraft, PlannedDeployment
+from dnsrenew.extensions.setup.init.draft import LINE, LIVE, InitDraft, PlannedDeployment, read_list
 from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, PlainBlock, ServerHost
 
 _FOREIGN: Final = (
@@ -191,7 +191,7 @@ def given(value: Any) -> list[PlannedDeployment] | list[str]:
     if isinstance(items, list) and all(isinstance(each, Mapping) and "to" in each for each in items) and items:
         return [PlannedDeployment(entry=dict(each)) for each in items]
     if isinstance(items, list) and all(isinstance(each, str) for each in items):
-        return [word for each in items for word in each.replace(",", " ").split()]
+        return [word for each in items for word in read_list(each)]
     raise ConfigError.of(texts.ANSWER_KIND, key="deploy", found=kind(value), expected=texts.DEPLOY_EXPECTED)
 
 
@@ -213,7 +213,7 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
 
     :raises ConfigError: there is no such server, or it is not trusted.
     """
-    if [word.lower() for word in words] in ([], ["none"], ["无"], ["no"], ["-"]):
+    if [word.lower() for word in words] in ([], ["none"], ["无"], ["没有"], ["no"], ["-"]):
         return []
     servers = draft.servers
     chosen: dict[str, FoundServer] = {}

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from dnsrenew.base.runtime.context import Context
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.validation import half_width
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
@@ -23,8 +24,8 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
-YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是"})
-NO: Final = frozenset({"n", "no", "false", "off", "nein", "否"})
+YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的"})
+NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不"})
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
 
@@ -318,9 +319,15 @@ def read_flag(text: str) -> bool:
 
     :raises ConfigError: it is something else.
     """
-    if text.lower() in YES | NO:
-        return text.lower() in YES
+    answer = half_width(text.strip()).lower()
+    if answer in YES | NO:
+        return answer in YES
     raise ConfigError.of(texts.YES_OR_NO_EXPECTED, answer=text)
+
+
+def read_list(text: str) -> list[str]:
+    """Return the items of a line, parted by blanks or commas, also in full width."""
+    return [half_width(item) for item in re.split(r"[\s,;\uff0c\u3001\uff1b]+", text) if item]
 
 
 def ask_flag(person: Person, prompt: Prompt) -> bool:

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
-from dnsrenew.base.validation.mistakes import kind, nearest, one_of, quoted
+from dnsrenew.base.validation import half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
-from dnsrenew.config.locate import user_folder
+from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.ways import find_other, is_called, is_named
@@ -351,7 +351,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
     :raises ConfigError: there is none.
     """
     known = provider_names(folders(draft))
-    wanted = answer.strip().lower()
+    wanted = half_width(answer.strip()).lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
         same = [each for each in all_providers(draft) if is_called(answer, each)]

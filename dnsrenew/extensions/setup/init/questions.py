@@ -11,14 +11,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import names
-from dnsrenew.base.validation.mistakes import kind, quoted
+from dnsrenew.base.validation import half_width, kind, quoted
 from dnsrenew.config import Config
-from dnsrenew.config.public_cas import refusal
+from dnsrenew.config.loader import refusal
 from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import NO, YES, Doubt, InitDraft, Prompt, Question, read_flag
+from dnsrenew.extensions.setup.init.draft import NO, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
@@ -49,11 +49,6 @@ def _default_domain(draft: InitDraft) -> tuple[str, str]:
         if refusal(names.base_domain(plain)) is None and not names.is_ip(plain):
             return name, source
     return "", ""
-
-
-def read_list(text: str) -> list[str]:
-    """Return the items of a line, parted by blanks or commas, also those of a Chinese keyboard."""
-    return [item for item in re.split(r"[\s,;\uff0c\u3001\uff1b]+", text) if item]
 
 
 def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
@@ -134,7 +129,7 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
     return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE, source)
 
 
-_NONE: Final = frozenset({"none", "无", "-"})
+_NONE: Final = frozenset({"none", "无", "没有", "-"})
 """As the prompt shows it, in each language."""
 
 
@@ -173,7 +168,7 @@ def _flag(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        if value.lower() not in YES | NO:
+        if half_width(value.strip()).lower() not in YES | NO:
             fields = {"found": quoted(value), "expected": texts.FLAG_EXPECTED}
             raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value, **fields)
         return read_flag(value)

@@ -10,36 +10,40 @@ from dnsrenew.errors import CANCELLED, Phrase, Text
 
 ASK_DOMAINS: Final = Phrase("Which domain is the certificate for?")
 HELP_DOMAINS: Final = Phrase(
-    "The name in the address that people open, such as my-house.duckdns.org. Several are separated by blanks; "
+    "The name in the address that people open, such as my-house.duckdns.org. Separate several names with spaces; "
     "*.example.org stands for all names below example.org. You must be able to change the DNS of the domain."
 )
 ASK_CONTACT: Final = Phrase("Which email address may the CA write to?")
 HELP_CONTACT: Final = Phrase(
-    "The CA keeps it with your account and may write about problems. To leave it out, answer none."
+    "The CA stores it with your account and may write to you about problems. If you do not want to give one, "
+    "answer none."
 )
 ASK_TERMS: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service ({url})?")
 ASK_TERMS_OWN: Final = Phrase("The certificate is from {ca}. Do you agree to its terms of service?")
 CA_TITLES: Final = {"letsencrypt": "Let's Encrypt"}
 HELP_TERMS: Final = Phrase("A CA issues only after you accept its terms. Accepting them is free.")
-ASK_HOST: Final = Phrase("Which DNS host has {zones}? By its name servers it is {hosts}.")
+ASK_HOST: Final = Phrase("Which DNS host has {zones}? Its name servers are those of {hosts}.")
 ASK_HOST_UNKNOWN: Final = Phrase(
-    "Which DNS host has {zones}? Its name servers are {servers}, which dnsrenew does not know. If the host has no API, "
-    "answer delegate: one record that you set by hand, once, lets another host answer."
+    "Which DNS host has {zones}? dnsrenew does not know its name servers: {servers}. If the host has no API, "
+    "answer delegate: you set one record by hand, once, and another host answers from then on."
 )
-ASK_KNOWN: Final = Phrase("Does the account {account} of {path} write the records of {zones} too?")
-HELP_KNOWN: Final = Phrase("It is tested at once. With n, or if the test fails, init asks for the DNS host.")
+ASK_KNOWN: Final = Phrase("Can the account {account} in {path} write the records of {zones} too?")
+HELP_KNOWN: Final = Phrase(
+    "If you answer y, dnsrenew tests it right away. If you answer n, or if the test fails, it asks for the DNS host."
+)
 HELP_HOST: Final = Phrase(
-    "The company where you change the DNS records of the domain. `dnsrenew providers` lists the names that can be "
-    "answered, and ? with a word, such as ? bind, searches them. rfc2136 is a name server of your own. delegate is for "
-    "a host that is not in the list."
+    "The company where you change the DNS records of the domain. `dnsrenew providers` lists the possible answers; "
+    "? with a word, such as ? bind, searches them. Answer rfc2136 for a name server of your own, delegate for a "
+    "host that is not in the list."
 )
 HOST_LINE: Final = Phrase("{name}: {title}")
 NO_HOST_LIKE: Final = Phrase("No DNS host has {word} in its name.")
 THE_ANSWER: Final = Phrase("the answer")
-ANSWER_REFUSED: Final = Phrase("not taken")
+NOT_UTF_8: Final = Phrase("it is not UTF-8")
+ANSWER_REFUSED: Final = Phrase("This answer is not valid.")
 ABOUT_DELEGATION: Final = Phrase(
-    "Another host then holds the values that prove your control of the domain. Set one CNAME record at your present "
-    "host, once; dnsrenew shows it and waits for it."
+    "Another host then holds the values that prove that you control the domain. You set one CNAME record at your "
+    "present host, once; dnsrenew shows it and waits for it."
 )
 ASK_OTHER_HOST: Final = Phrase("Which DNS host writes the values?")
 HELP_OTHER_HOST: Final = Phrase(
@@ -50,37 +54,39 @@ ASK_OTHER_ZONE: Final = Phrase("Which domain do you have there?")
 HELP_OTHER_ZONE: Final = Phrase("A domain whose records this account can change; the values are written below it.")
 ASK_OPTION: Final = Phrase("{option}: {help}")
 HELP_OPTION: Final = Phrase(
-    "`dnsrenew providers NAME` shows all that the host needs. < goes back to the choice of the host."
+    "`dnsrenew providers NAME` shows all options of the host. To go back to the choice of the host, answer <."
 )
 ASK_SECRET: Final = Phrase("{option} (not shown while you type): {help}")
 HELP_SECRET: Final = Phrase(
-    "Paste it and press Enter. It is written to a file that only you can read. file:PATH, env:NAME or "
-    "keyring:SERVICE/USER name a place where it is already. < goes back to the choice of the host."
+    "Paste it and press Enter. It is written to a file that only you can read. If it is stored already, answer "
+    "file:PATH, env:NAME or keyring:SERVICE/USER. To go back to the choice of the host, answer <."
 )
-ASK_DEPLOY: Final = Phrase("Which of these servers gets the certificate?")
+ASK_DEPLOY: Final = Phrase("Which of these servers should use the certificate?")
 HELP_DEPLOY: Final = Phrase(
-    "Names or numbers, separated by blanks, or none. dnsrenew writes the files, has the server load them, and checks "
-    "that it serves them; if it does not, the old ones are restored."
+    "Answer names or numbers, separated by spaces, or none. dnsrenew writes the files, makes the server load them, "
+    "and checks that it serves them; if it does not, dnsrenew restores the old ones."
 )
 NO_SERVER: Final = Phrase("No server was found on this machine. The files of the certificate will be below {folder}.")
 ASK_SCHEDULE: Final = Phrase("Renew automatically from now on?")
 HELP_SCHEDULE: Final = Phrase(
-    "A certificate is valid for some weeks. A schedule of this machine then runs dnsrenew four times a day; "
-    "`dnsrenew schedule remove` removes it."
+    "A certificate is valid for some weeks. A schedule on this machine then runs dnsrenew four times a day. To "
+    "remove it, run `dnsrenew schedule remove`."
 )
-ASK_REHEARSE: Final = Phrase("Do a dry run at the CA's staging server first? The certificate is obtained after that.")
+ASK_REHEARSE: Final = Phrase(
+    "Do a dry run at the CA's staging server first? The real certificate is obtained after it."
+)
 HELP_REHEARSE: Final = Phrase(
-    "The dry run does all that the real run does, at a server with high limits, and stores nothing. "
-    "With n, the certificate is obtained at once."
+    "The dry run does the same as the real run, but at a server with high limits, and saves nothing but the account "
+    "there. If you answer n, the certificate is obtained right away."
 )
 
 SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
-STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}: name its files yourself")
-NOT_YOURS: Final = Phrase("not yours")
+STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}; name its files yourself")
+NOT_YOURS: Final = Phrase("it belongs to another user")
 NOT_ONLY_YOURS: Final = Phrase("others can change {path}")
 NOTE_READY: Final = Phrase("ready")
-NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which is shown at the end")
-NOTE_HTTPS: Final = Phrase("HTTPS is off there and is switched on at port 443")
+NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which you see at the end")
+NOTE_HTTPS: Final = Phrase("HTTPS is off there; dnsrenew switches it on at port 443")
 SHOWN_NONE: Final = Phrase("none")
 SHOWN_DEFAULT: Final = Phrase("default")
 SHOWN_YES: Final = Phrase("Y/n")
@@ -90,24 +96,26 @@ FROM_MACHINE: Final = Phrase("the name of this machine")
 FROM_VARIABLE: Final = Phrase("from the variable {name}")
 FROM_GIT: Final = Phrase("from the settings of git")
 FROM_LAST_TIME: Final = Phrase("your last answer")
-INIT_AGAIN: Final = Phrase("What you answered the last time is offered again, without secrets.")
-TESTING: Final = Phrase("Testing {title}: a test value is written, seen at every name server, and removed.")
+INIT_AGAIN: Final = Phrase("Your last answers are offered again, without secrets.")
+TESTING: Final = Phrase(
+    "Testing {title}: writing a test value, waiting until every name server shows it, and removing it."
+)
 ACCOUNT_WORKS: Final = Phrase("{title} works.")
-ACCOUNT_LATER: Final = Phrase("{title} is tested when the CNAME record is there.")
+ACCOUNT_LATER: Final = Phrase("{title} will be tested when the CNAME record exists.")
 
 CLOSED_FOLDER: Final = Phrase("this user cannot write to {folder}")
 CLOSED_RELOAD: Final = Phrase("only root can run {command}")
 FOR_SERVER: Final = Phrase("for {server}")
 FOR_SERVER_OF: Final = Phrase("for {server}, {config}")
-CHANGE_PATH: Final = Phrase("In {config}, replace {old} by {new}")
+CHANGE_PATH: Final = Phrase("In {config}, replace {old} with {new}")
 SET_PATH: Final = Phrase("In {config}, set {setting} to {new}")
 ADD_TO_SERVER: Final = Phrase("In {config}, add these lines to the `server` block of {domain}:")
 ADD_VIRTUAL_HOST: Final = Phrase(
-    "In {config}, add these lines, and what else the `<VirtualHost>` of {domain} at port 80 has:"
+    "In {config}, add these lines, and copy the other lines from the `<VirtualHost>` of {domain} at port 80:"
 )
 ADD_MODULE_TOO: Final = Phrase(
-    "Enable Apache's SSL module (Debian and Ubuntu: a2enmod ssl). In {config}, add these lines, and what else the "
-    "`<VirtualHost>` of {domain} at port 80 has:"
+    "Enable Apache's SSL module (Debian and Ubuntu: a2enmod ssl). In {config}, add these lines, and copy the other "
+    "lines from the `<VirtualHost>` of {domain} at port 80:"
 )
 
 # ── wrong answers ───────────────────────────────────────────────────────────────────────
@@ -119,11 +127,11 @@ DOMAIN_EXPECTED: Final = Phrase("a domain, such as www.example.org")
 TERMS_EXPECTED: Final = Phrase("true, if you agree to the terms of service of the CA")
 ANSWERS_EXPECTED: Final = {"domains": DOMAIN_EXPECTED, "agree_terms": TERMS_EXPECTED, "provider": HOST_EXPECTED}
 """What is expected of the answers that a script has to give."""
-DEPLOY_EXPECTED: Final = Phrase('names of servers, entries of deploy, or "none"')
+DEPLOY_EXPECTED: Final = Phrase('names of servers, `deploy` entries, or "none"')
 
-ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in the answers.")
+ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in your answers.")
 ANSWER_UNKNOWN: Final = Text(
-    "init-answer-wrong", "There is no answer {key}; did you mean {nearest}?", "Correct it in the answers."
+    "init-answer-wrong", "There is no answer {key}; did you mean {nearest}?", "Correct it in your answers."
 )
 ANSWER_WRONG: Final = Text("init-answer-wrong", "{lines}", "Fix this and run the command again; nothing was changed.")
 ANSWERS_WRONG: Final = Text(
@@ -132,103 +140,107 @@ ANSWERS_WRONG: Final = Text(
 SECRET_WRONG: Final = Text(
     "init-answer-wrong",
     "The command of {option} is not valid ({found}). Use {expected}.",
-    "Correct it in the answers.",
+    "Correct it in your answers.",
 )
-TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {reason}.", "Correct it in the answers.")
+TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {reason}.", "Correct it in your answers.")
 NO_REHEARSAL: Final = Text(
     "init-answer-wrong",
     "The CA {ca} has no staging server for a dry run.",
-    "Set rehearse = false, or name one as staging in the table of the CA.",
+    "Set rehearse = false, or set `staging` in the table of the CA.",
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
-    "With {title}, you have to set records by hand, and this run has no terminal.",
-    "Run it in a terminal, or give another DNS host.",
+    "With {title}, you must set records by hand, but this run has no terminal.",
+    "Run it in a terminal, or choose another DNS host.",
 )
-DOMAINS_EMPTY: Final = Text("init-answer-wrong", "No domain is given.", "Give at least one, such as www.example.org.")
+DOMAINS_EMPTY: Final = Text(
+    "init-answer-wrong", "The domain is missing.", ("Enter at least one, such as www.example.org.")
+)
 DOMAIN_WRONG: Final = Text(
-    "init-answer-wrong", "{answer} is not a domain name: {reason}.", "Give only the name, such as www.example.org."
+    "init-answer-wrong", "{answer} is not a domain name: {reason}.", "Enter only the name, such as www.example.org."
 )
 DOMAIN_IS_ADDRESS: Final = Text(
     "init-answer-wrong",
-    "{answer} is an IP address, and dns-01 is for names only.",
-    "Give a name. For IP addresses, write the configuration by hand: docs/reference/configuration.md describes it.",
+    "{answer} is an IP address, but dns-01 works only for names.",
+    "Enter a name. To use an IP address, write the configuration by hand (docs/reference/configuration.md).",
 )
 DOMAIN_REFUSED: Final = Text(
     "init-answer-wrong",
-    "No public CA issues a certificate for {answer}; it issues for {expected}.",
-    "Give a name that is registered; DuckDNS and deSEC have free ones.",
+    "{answer} cannot be used for a certificate. Use {expected}.",
+    "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
 NAME_ABSENT: Final = Text(
     "init-answer-doubtful",
     "{names} does not exist in DNS, though {zone} does.",
-    "Check for a typing error, or give the same answer again if you will add the name later.",
+    "Check your spelling. If you will add the name later, enter the same answer again.",
 )
 CONTACT_WRONG: Final = Text(
-    "init-answer-wrong", "{answer} is not an email address.", "Give one such as me@example.com, or none."
+    "init-answer-wrong", "{answer} is not an email address.", "Enter one such as me@example.com, or none."
 )
 TERMS_NEEDED: Final = Text(
     "init-answer-wrong",
-    "Without your agreement to its terms the CA issues no certificate.",
-    "Agree, or stop with Ctrl-C; nothing has been written.",
+    "The CA issues certificates only if you agree to its terms of service.",
+    "Answer y to agree, or stop with Ctrl-C; nothing has been written.",
 )
 YES_OR_NO_FOR: Final = Text(
-    "init-answer-wrong", "The answer {key} is {answer}, which is neither yes nor no.", "Correct it in the answers."
+    "init-answer-wrong", "The answer {key} is {answer}, which is neither yes nor no.", "Correct it in your answers."
 )
 YES_OR_NO_EXPECTED: Final = Text("init-answer-wrong", "{answer} is neither yes nor no.", "Answer y or n.")
 HOST_UNKNOWN: Final = Text(
     "init-answer-wrong",
-    "dnsrenew does not know a DNS host {answer}.",
-    "Look for it with `dnsrenew providers`, or answer delegate.",
+    "dnsrenew knows no DNS host named {answer}.",
+    "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_NEAREST: Final = Text(
     "init-answer-wrong",
-    "dnsrenew does not know a DNS host {answer}; did you mean {nearest}?",
-    "Look for it with `dnsrenew providers`, or answer delegate.",
+    "dnsrenew knows no DNS host named {answer}; did you mean {nearest}?",
+    "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_BY_SCRIPT: Final = Text(
     "init-answer-wrong",
     "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
-    "Answer acme.sh if it is installed, or delegate: one record set by hand is enough.",
+    "If acme.sh is installed, answer acme.sh; if not, answer delegate: you set one record by hand.",
 )
 HOST_WITHOUT_DRIVER: Final = Text(
-    "init-answer-wrong", "dnsrenew has no driver for {title}.", "Answer delegate: one record set by hand is enough."
+    "init-answer-wrong", "dnsrenew has no driver for {title}.", "Answer delegate: you set one record by hand, once."
 )
 HOST_LEFT_OUT: Final = Text(
-    "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: one record set by hand is enough."
+    "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: you set one record by hand, once."
 )
 HOST_NOT_THE_ZONE_S: Final = Text(
     "init-answer-doubtful",
     "{zones} does not seem to be at {title}: its name servers are {servers}.",
-    "Name the host of these name servers, or give the same answer again if it is right.",
+    "Enter the host of these name servers. If your answer is right, enter it again.",
 )
 OPTION_UNUSABLE: Final = Text(
-    "init-answer-wrong", "{option} cannot be used: {fault}.", "Give it again, alone in one line."
+    "init-answer-wrong", "{option} cannot be used: {fault}.", "Enter it again, alone in one line."
 )
 DOMAIN_IS_URL: Final = Text(
-    "init-answer-wrong", "{answer} is the address of a page.", "Give {name} alone, without https:// before it."
+    "init-answer-wrong", "{answer} is the address of a web page.", "Enter only {name}, without https:// before it."
 )
-OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is needed.", "Give it, or < for another DNS host.")
-OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is not complete: {reason}.", "Correct the options.")
+OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is required.", "Enter it, or < for another DNS host.")
+OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is incomplete: {reason}.", "Correct the options.")
 TEST_FAILED: Final = Text("init-answer-wrong", "{reason}", "{advice}")
 TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
 TEST_LATE: Final = Text(
     "init-answer-wrong",
-    "The test of the account {title} did not end in time.",
-    "Give the answers again; if it is slow every time, run `dnsrenew doctor` to find the cause.",
+    "The test of the account {title} did not finish in time.",
+    "Enter the answers again; if it is slow every time, run `dnsrenew doctor` to find the cause.",
 )
 BY_HAND: Final = Text(
     "init-answer-doubtful",
-    "With {title}, you have to set records by hand at every renewal, so a schedule cannot renew.",
-    "Answer delegate instead: then one record that is set once is enough.",
+    "With {title}, you must set records by hand at every renewal, so a schedule cannot renew.",
+    "Answer delegate instead: you set one record, once.",
 )
 SERVER_UNKNOWN: Final = Text(
-    "init-answer-wrong", "{answer} is not one of the servers: {known}.", "Give names or numbers of the list, or none."
+    "init-answer-wrong",
+    "{answer} is not one of the servers: {known}.",
+    ("Enter names or numbers from the list, or none."),
 )
 SERVER_NONE: Final = Text(
     "init-answer-wrong",
     "{answer} was not found on this machine.",
-    "Start the server, or add an entry of deploy to the configuration later.",
+    "Start the server, or add a `deploy` entry to the configuration later.",
 )
 SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
@@ -245,7 +257,7 @@ HFS_STRANGE: Final = Text(
     SERVER_STRANGE.message,
     'To deploy to it, name it yourself: deploy = [{{ to = "hfs", url = "http://127.0.0.1:PORT", folder = "PATH" }}]',
 )
-DEPLOY_WRONG: Final = Text("init-answer-wrong", "The deployment is not valid: {reason}", "Correct it in the answers.")
+DEPLOY_WRONG: Final = Text("init-answer-wrong", "The deployment is not valid: {reason}", "Correct it in your answers.")
 NO_SCHEDULER: Final = Text(
     "init-answer-wrong",
     "This machine has no systemd, cron, launchd or Task Scheduler.",
@@ -254,10 +266,12 @@ NO_SCHEDULER: Final = Text(
 SECRET_ARGUMENT: Final = Text(
     "init-answer-wrong",
     "The secret {option} is on the command line, where other users can read it.",
-    "Write it to a private file and give file:PATH, or put it into the file of --answers.",
+    "Write it to a private file and use file:PATH, or put it into the file of --answers.",
 )
 OPTION_FORM: Final = Text(
-    "init-answer-wrong", "--option {answer} is not KEY=VALUE.", "Write it as in --option server=127.0.0.1."
+    "init-answer-wrong",
+    "--option {answer} is not KEY=VALUE.",
+    ("Write it as in this example: --option server=127.0.0.1"),
 )
 ANSWERS_UNREADABLE: Final = Text(
     "init-answers-unreadable", "The answers in {path} cannot be read: {reason}.", "Correct the file."
@@ -266,47 +280,47 @@ ANSWERS_SYNTAX: Final = Text(
     "init-answers-unreadable", "The answers in {path} are not valid TOML: {reason}.", "Correct the file."
 )
 ANSWERS_OPEN: Final = Text(
-    "secret-open", "Other users can read {path}, which holds secrets.", "Run chmod 600 on it, or remove it."
+    "secret-open", "Other users can read {path}, which contains secrets.", "Run: chmod 600 {path}"
 )
 ANSWERS_MISSING: Final = Text(
     "init-no-answers",
-    "There is no terminal to ask at, and these answers are missing: {keys}.",
-    "Run it in a terminal, or give the answers with --answers FILE or as options.",
+    "These answers are missing, and there is no terminal to ask at: {keys}.",
+    "Run it in a terminal, or pass the answers as options or with --answers FILE.",
 )
 
 # ── files ───────────────────────────────────────────────────────────────────────────────
 
 CONFIG_EXISTS: Final = Text(
     "init-config-exists",
-    "There is a configuration already: {path}.",
+    "There already is a configuration: {path}.",
     "Run dnsrenew init in a terminal to add a certificate to it, or write another one with --config FILE.",
 )
 INIT_STOPPED: Final = Text(
     CANCELLED.code, "Stopped. Nothing was written.", "Run dnsrenew init again; it starts with your answers."
 )
 INIT_STOPPED_NEW: Final = Text(CANCELLED.code, INIT_STOPPED.message, "Run dnsrenew init again.")
-ASK_APPEND: Final = Phrase("There is a configuration already, {path}. Add a certificate to it?")
+ASK_APPEND: Final = Phrase("There already is a configuration, {path}. Add a certificate to it?")
 HELP_APPEND: Final = Phrase(
-    "Every line of it stays; the new certificate, and its DNS account if that is another one, are added at its end. "
-    "With no, nothing is changed."
+    "All its lines stay. The new certificate, and its DNS account if it is a new one, are added at the end. If you "
+    "answer n, nothing is changed."
 )
 DOMAINS_THERE: Final = Text(
     "init-config-exists",
-    "The configuration {path} has a certificate for these domains already: {name}.",
+    "The configuration {path} already has a certificate for these domains: {name}.",
     "Obtain it: dnsrenew renew {name}",
 )
 SET_OTHERWISE: Final = Text(
     "init-config-exists",
-    "The configuration {path} has another {key}, and init changes no line of it.",
+    "The configuration {path} has another value for {key}, and init does not change existing lines.",
     "Leave {key} out of the answers, or change it in the configuration first.",
 )
 TERMS_NOT_THERE: Final = Text(
     "init-config-exists",
-    "The configuration {path} agrees to the terms of no CA, and init changes no line of it.",
-    "Add agree_terms = true at its beginning, then run dnsrenew init again.",
+    "The configuration {path} does not agree to the terms of service of a CA, and init does not change existing lines.",
+    "Add agree_terms = true at the top of the file, then run dnsrenew init again.",
 )
 CHANGED_MEANWHILE: Final = Text(
-    "init-unwritable", "{path} was changed while the questions were answered.", "Run dnsrenew init again."
+    "init-unwritable", "{path} was changed while you answered the questions.", "Run dnsrenew init again."
 )
 UNWRITABLE: Final = Text(
     "init-unwritable",
@@ -318,4 +332,4 @@ UNWRITABLE: Final = Text(
 FILE_HEAD: Final = Phrase("Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.")
 FILE_TERMS: Final = Phrase("the terms of service of the CA")
 FILE_KEY: Final = Phrase("or rsa2048 for old clients")
-FILE_DEPLOY: Final = Phrase('What gets the certificate; see the guide "Servers" for more:')
+FILE_DEPLOY: Final = Phrase('Where the certificate goes. For more, see the guide "Servers":')

@@ -1,0 +1,388 @@
+"""Calls the DNS hosts: adds and removes TXT values, one call for each account, and notes how each call ended."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from dnsrenew.base import names
+from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.records import RecordWriter, TxtValue
+from dnsrenew.dns import DnsView
+from dnsrenew.drivers import invoke
+from dnsrenew.errors import AttemptError, DnsRenewError, ProviderError, StoreError, about
+from dnsrenew.store.zone_locks import ZoneLocks
+
+_MAX_ACCOUNTS: Final = 8
+"""Accounts written to at once."""
+REFUSALS: Final = frozenset(
+    {"provider-unauthorized", "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
+)
+"""Errors that come before anything is written in a zone."""
+_REFUSES_ONE: Final = frozenset({"provider-refused", "provider-rate-limited"})
+"""Errors that refuse a single value; of several, an earlier one may have been written."""
+_HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
+"""Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""
+
+
+class HostCalls:
+    """The calls of a run. Thread-safe.
+
+    :param locks: locks of zones that take one writer at a time.
+    :param published: keeps the state of each value.
+    :param foreign: looks after values of others, where a script writes.
+    """
+
+    def __init__(self, locks: ZoneLocks, published: PublishedValues, foreign: ForeignValues | None = None) -> None:
+        self._foreign = foreign
+        self._locks = locks
+        self._published = published
+        self._breaker = CircuitBreaker()
+
+    def check(self, context: Context, account: str) -> None:
+        """Check whether the host of an account responded when it was last called, and whether it may write.
+
+        :raises ProviderError: it has timed out, or lost values of others.
+        """
+        if self._foreign is not None:
+            self._foreign.check(account)
+        self._breaker.check(context, account)
+
+    def is_silent(self, account: str) -> bool:
+        """Return whether the host of an account has timed out."""
+        return self._breaker.is_open(account)
+
+    def add(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Add values, all accounts in parallel.
+
+        :raises ProviderError: a host refused or did not respond; any part may have been written.
+        """
+        self._each_account(context, values, self._add)
+
+    def remove(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Remove values, all accounts in parallel.
+
+        :raises ProviderError: a host refused or did not respond.
+        """
+        self._each_account(context, values, self._remove)
+
+    def _each_account(
+        self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
+    ) -> None:
+        """Work on the values of each account, in parallel; raise the first error after all have ended."""
+        by_account: dict[str, list[TxtValue]] = {}
+        for value in values:
+            by_account.setdefault(value.writer.account.name, []).append(value)
+        calls = [partial(self._locked, context, group, work) for group in by_account.values()]
+        if len(calls) == 1:
+            calls[0]()
+            return
+        for task in context.call_all(calls, _MAX_ACCOUNTS):
+            task.result()
+
+    def _locked(
+        self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
+    ) -> None:
+        """Work on the values of one account; lock what takes one writer at a time."""
+        with contextlib.ExitStack() as held:
+            for key, seconds in values[0].writer.turns(value.record.zone for value in values).items():
+                held.enter_context(self._locks.writing(context, key, seconds))
+            work(context, values)
+
+    def _add(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Add the values of one account, zone by zone: what one zone refuses says nothing of another."""
+        for group in _by_zone(values):
+            self._add_to_zone(context, group)
+
+    def _add_to_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Add the values of one account in one zone, and note their state."""
+        writer, records = values[0].writer, [value.record for value in values]
+        self.check(context, writer.account.name)
+        foreign = self._foreign if writer.provider.runs_script else None
+        if foreign is not None:
+            foreign.remember(context, writer.account.name, "add", records)
+        asking = partial(self._published.note, context, values, "asked")
+        ended = partial(self._published.note, context, values, "unsure")
+        try:
+            tries = self._call(context, writer, records, partial(invoke.call_add, asking=asking, ended=ended))
+        except StoreError:  # no request was sent
+            raise
+        except DnsRenewError as error:
+            tries = [*about(error).before, error.code]
+            definite = REFUSALS | _REFUSES_ONE if len(records) == 1 else REFUSALS
+            if not about(error).sent:
+                self._published.note(context, values, "unsent")
+            elif invoke.UNANSWERED.isdisjoint(tries):
+                self._published.note(context, values, "refused" if definite.issuperset(tries) else "unsure")
+            raise
+        if invoke.UNANSWERED.isdisjoint(tries):
+            self._published.note(context, values, "written")
+
+    def _remove(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Remove the values of one account, zone by zone, and forget them; raise an error afterwards.
+
+        :raises ProviderError: also ``acme-sh-not-removed`` and ``foreign-values-lost``, where a script removes.
+        """
+        errors: list[DnsRenewError] = []
+        for group in _by_zone(values):
+            try:
+                self._remove_from_zone(context, group)
+            except ProviderError as error:
+                errors.append(error)
+                if error.code in {_HUNG, _UNREACHED}:  # the other zones are at the same host
+                    break
+        if errors:
+            raise next((error for error in errors if error.code == "foreign-values-lost"), errors[0])
+
+    def _remove_from_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
+        writer, records = values[0].writer, [value.record for value in values]
+        foreign = self._foreign if writer.provider.runs_script else None
+        if foreign is None:
+            self._call(context, writer, records, invoke.call_remove)
+            self._published.forget(context, values)
+            return
+        account = writer.account.name
+        foreign.remember(context, account, "remove", records)
+        self._call(context, writer, records, invoke.call_remove)
+        left = still_served(context, foreign.look, records)
+        self._published.forget(context, [value for value in values if value.record not in left])
+        foreign.compare(context, account, "remove")
+        if left:
+            raise not_removed(account, left)
+
+    def _call(
+        self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
+    ) -> list[str]:
+        """Call the driver of an account, and note whether its host responds; return the codes of failed tries."""
+        account, started = writer.account.name, context.clock.monotonic()
+        try:
+            tries = call(context, writer.provider, writer.account, records)
+        except ProviderError as error:
+            if error.code == _HUNG:
+                self._breaker.record_timeout(context, account, error, started)
+            elif error.code != _UNREACHED:  # a refusal is a response
+                self._breaker.record_success(context, account)
+            raise
+        self._breaker.record_success(context, account)
+        return tries
+
+
+def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
+    groups: dict[str, list[TxtValue]] = {}
+    for value in values:
+        groups.setdefault(value.record.zone, []).append(value)
+    return list(groups.values())
+
+
+# ── published ──────────────────────────────────────────────────────────────────────────
+
+# The TXT values that a run has published, their state, and their journal entries until they are removed.
+
+
+if TYPE_CHECKING:
+    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
+
+    _Key = tuple[str | None, WrittenValue]
+
+PublishState = Literal["asked", "unsure", "written", "refused", "unsent"]
+"""Whether a value is in DNS, after writing has started.
+
+``asked``: the host has not responded, and may write it at any time; ``unsure``: it responded with an error;
+``refused``: the value is certainly not in DNS; ``unsent``: the host was not even asked.
+"""
+
+
+class PublishedValues:
+    """The values that are, or may be, in DNS.
+
+    All certificates of a run and their threads share one. A CA may ask two certificates for the same value, so states
+    are kept for each certificate, and the value stays until the last certificate is done with it. Hold
+    :meth:`exclusive` while writing or removing a value. No lock guards the dicts: each key belongs to one certificate,
+    and each step is one operation.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._entries: dict[_Key, JournalEntry] = {}
+        self._states: dict[_Key, PublishState] = {}
+        self._users: dict[WrittenValue, set[str | None]] = {}
+        self._locks = FairLock()
+
+    @contextlib.contextmanager
+    def journaled(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
+        """Keep the values in the journal meanwhile; afterwards only those that may still be in DNS.
+
+        :raises StoreError: the journal cannot be written. Publish nothing then.
+        """
+        if not values:
+            yield
+            return
+        keys = [_key(context, value) for value in values]
+        hosts = {value.writer.account.name: value.writer.host_fingerprint for value in values}
+        entry = self._journal.enter(context, context.certificate or "", [written for _, written in keys], hosts)
+        self._entries.update(dict.fromkeys(keys, entry))
+        try:
+            yield
+        finally:
+            entry.remove(key[1] for key in keys if key not in self._states)
+            entry.keep()
+
+    @contextlib.contextmanager
+    def exclusive(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
+        """Keep other certificates of this run from writing or removing one of these values.
+
+        :raises Cancelled: the run was cancelled while waiting.
+        """
+        with contextlib.ExitStack() as held:
+            for written in sorted({value.written for value in values}, key=repr):
+                held.enter_context(self._locks.hold(context, written))
+            yield
+
+    def note(self, context: Context, values: Sequence[TxtValue], state: PublishState) -> None:
+        """Set the state of some values.
+
+        :raises StoreError: the journal cannot be written. Do not send the request then.
+        """
+        for value in values:
+            key = _key(context, value)
+            entry = self._entries.get(key)
+            if entry is not None and state == "asked":
+                entry.mark_in_flight([key[1]])
+            elif entry is not None:
+                entry.clear_in_flight([key[1]])
+            self._states[key] = state
+            self._users.setdefault(value.written, set()).add(context.certificate)
+
+    def at_name(self, name: str) -> set[str]:
+        """Return the values at a name that certificates of this run have written, and not removed."""
+        return {record.value for _, (record, _account) in [*self._states] if record.name == name}
+
+    def forget_shared(self, context: Context, values: Sequence[TxtValue]) -> list[TxtValue]:
+        """Forget the values that other certificates still need, and return the rest."""
+        shared = [value for value in values if self._users.get(value.written, set()) - {context.certificate}]
+        self.forget(context, shared)
+        return [value for value in values if value not in shared]
+
+    def state(self, context: Context, value: TxtValue) -> PublishState | None:
+        """Return the state of a value; None: writing has not started, or it is removed."""
+        return self._states.get(_key(context, value))
+
+    def release(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Record that the certificate no longer needs some values; they stay in DNS and in the journal."""
+        for value in values:
+            self._users.get(value.written, set()).discard(context.certificate)
+
+    def forget(self, context: Context, values: Sequence[TxtValue]) -> None:
+        """Forget values, and delete them from the certificate's journal entry unless a request is in flight."""
+        for key in (_key(context, value) for value in values):
+            self._states.pop(key, None)
+            self._users.get(key[1], set()).discard(context.certificate)
+            entry = self._entries.pop(key, None)
+            if entry is not None:
+                entry.remove([key[1]])
+
+
+def _key(context: Context, value: TxtValue) -> _Key:
+    return context.certificate, value.written
+
+
+# ── foreign values ─────────────────────────────────────────────────────────────────────
+
+# What a script of acme.sh does to TXT values, seen at the zone's servers: its exit status does not tell.
+
+_GONE_SECONDS: Final = 20.0
+"""Seconds for a removed value to leave all servers of its zone; later it is removed once more, by the next run."""
+_PAUSE: Final = 1.0
+
+LookUp = Callable[["Context", str], "set[str] | None"]
+"""Returns the TXT values at an absolute name; None: unknown."""
+
+
+def still_served(context: Context, look: LookUp, records: Sequence[TxtRecord]) -> list[TxtRecord]:
+    """Wait until removed values are gone, and return those that are still served.
+
+    :raises Cancelled: the caller cancelled, or the time is over.
+    """
+    end = context.clock.monotonic() + _GONE_SECONDS
+    left = list(records)
+    while True:
+        served = {name: look(context, name) or set() for name in dict.fromkeys(record.name for record in left)}
+        left = [record for record in left if record.value in served[record.name]]
+        if not left or context.clock.monotonic() + _PAUSE > end:
+            return left
+        context.wait(_PAUSE)
+
+
+def not_removed(account: str, records: Sequence[TxtRecord]) -> ProviderError:
+    """Return the error for values that a script was to remove and the zone still serves."""
+    owners = sorted({names.relative(record.name) for record in records})
+    return ProviderError.of(texts.STILL_SERVED, account=account, names=owners)
+
+
+class ForeignValues:
+    """Looks once after others' values at each account's first add, and at its first remove, of a run.
+
+    An account that has lost some writes nothing more; it still removes. Thread-safe, as the calls of an account follow
+    one another.
+
+    :param ours: returns the values of this run at a name.
+    """
+
+    def __init__(self, dns: DnsView, ours: Callable[[str], Collection[str]]) -> None:
+        self._dns = dns
+        self._ours = ours
+        self._before: dict[tuple[str, str], dict[str, set[str]]] = {}
+        self._examined: set[tuple[str, str]] = set()
+        self._stopped: set[str] = set()
+
+    def check(self, account: str) -> None:
+        """Return if an account may write.
+
+        :raises ProviderError: ``foreign-values-lost``.
+        """
+        if account in self._stopped:
+            raise ProviderError.of(texts.FOREIGN_STOPPED, account=account)
+
+    def remember(
+        self, context: Context, account: str, action: Literal["add", "remove"], records: Sequence[TxtRecord]
+    ) -> None:
+        """Look up others' values before the first change of an account at a name where such values stand."""
+        if (account, action) in self._examined:
+            return
+        before: dict[str, set[str]] = {}
+        for name in dict.fromkeys(record.name for record in records):
+            own = {*self._ours(name), *(record.value for record in records if record.name == name)}
+            if foreign := (self.look(context, name) or set()) - own:
+                before[name] = foreign
+        if before:
+            self._before.setdefault((account, action), {}).update(before)
+
+    def compare(self, context: Context, account: str, action: Literal["add", "remove"]) -> None:
+        """Look up others' values again, now that the change is served.
+
+        :raises ProviderError: ``foreign-values-lost``: some are gone, or changed.
+        """
+        before: Mapping[str, set[str]] = self._before.pop((account, action), {})
+        lost: dict[str, list[str]] = {}
+        for name, foreign in before.items():
+            served = self.look(context, name)
+            if served is not None:
+                self._examined.add((account, action))
+                if gone := sorted(foreign - served):
+                    lost[names.relative(name)] = gone
+        if lost:
+            self._stopped.add(account)
+            values = [value for several in lost.values() for value in several]
+            raise ProviderError.of(texts.FOREIGN_LOST, account=account, names=list(lost), values=values)
+
+    def look(self, context: Context, name: str) -> set[str] | None:
+        """Return the values that the servers of the zone show; None if none answers."""
+        try:
+            return self._dns.answered_values(context, name)
+        except AttemptError:
+            return None

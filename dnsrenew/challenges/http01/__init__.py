@@ -1,1 +1,0 @@
-"""The http-01 challenge (RFC 8555 section 8.3)."""

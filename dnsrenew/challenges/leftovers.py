@@ -1,0 +1,372 @@
+"""Removes the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from dnsrenew.base import names, threads
+from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import Frozen, field, replace
+from dnsrenew.challenges import texts
+from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
+from dnsrenew.challenges.records import RecordWriter, TxtValue
+from dnsrenew.drivers import invoke
+from dnsrenew.drivers.provider import Provider
+from dnsrenew.errors import (
+    AttemptError,
+    Cancelled,
+    ConfigError,
+    DnsRenewError,
+    LockedError,
+    ProviderError,
+    SecretError,
+    StoreError,
+    as_clause,
+)
+from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
+from dnsrenew.store.zone_locks import ZoneLocks
+
+SECONDS: Final = 180.0
+"""Time limit of ``dnsrenew cleanup``."""
+BEFORE_RUN_SECONDS: Final = 10.0
+"""Time limit of the cleanup before a run: it delays the renewals."""
+
+
+class CleanupResult(Frozen, public=True):
+    """The result of a cleanup."""
+
+    removed: tuple[tuple[TxtRecord, str], ...] = ()
+    """The removed values, each with the name of its account; not those that an earlier cleanup has removed already."""
+    kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
+    """The values that stay in DNS and in the journal, each with the reason."""
+    unreadable: tuple[str, ...] = ()
+    """Files of the journal that cannot be read."""
+    owed: tuple[tuple[str, ...], ...] = ()
+    """Programs ``after`` that a killed run owes, and that failed again."""
+    late: tuple[tuple[TxtRecord, str], ...] = ()
+    """Those of the removed values that a request of a killed run may still write; the next cleanup removes them once
+    more.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
+        kept = [{**_describe(value), "error": error.to_dict()} for value, error in self.kept]
+        removed = [_describe(value) for value in self.removed]
+        owed = [list(program) for program in self.owed]
+        return {
+            "version": 1,
+            "removed": removed,
+            "kept": kept,
+            "unreadable": list(self.unreadable),
+            **({"owed": owed} if owed else {}),
+        }
+
+
+def cleanup(
+    context: Context,
+    journal: Journal,
+    accounts: Mapping[str, DnsAccount],
+    providers: Mapping[str, Provider],
+    locks: ZoneLocks,
+    *,
+    seconds: float = SECONDS,
+    wait: float = 0,
+    served: ServedValues | None = None,
+) -> CleanupResult:
+    """Remove from DNS the values that killed runs left, and delete them from the journal.
+
+    :param providers: by name, one for each account.
+    :param locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
+        is kept until the next cleanup.
+    :param seconds: time limit; a value that is not removed by then is kept.
+    :param wait: seconds to wait for another cleanup.
+    :param served: looks up a value before it is removed at a host that keeps one value: removing would delete a newer
+        value too.
+    :raises LockedError: another cleanup is running.
+    :raises StoreError: the journal cannot be read.
+    :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
+    """
+    with journal.left_over(context, wait=wait) as entries:
+        done = CleanupResult()
+        if entries:
+            done = _run(LeftoverRemoval(context, entries, accounts, providers, locks, served), seconds)
+    return replace(done, unreadable=tuple(journal.unreadable()))
+
+
+def cleanup_before_run(
+    context: Context,
+    journal: Journal,
+    accounts: Mapping[str, DnsAccount],
+    providers: Mapping[str, Provider],
+    locks: ZoneLocks,
+    *,
+    seconds: float = BEFORE_RUN_SECONDS,
+    served: ServedValues | None = None,
+) -> None:
+    """Clean up before a run of renewals. Every failure is a warning, never an error.
+
+    The parameters are those of :func:`cleanup`.
+    """
+    try:
+        done = cleanup(context, journal, accounts, providers, locks, seconds=seconds, served=served)
+    except (LockedError, Cancelled):
+        return  # another cleanup is running; or the renewals notice the cancel themselves
+    except StoreError as error:
+        _, message, fix = texts.JOURNAL_UNREADABLE.fill(reason=error.message, reason_fix=error.fix)
+        context.warn(error.code, message, fix)
+        return
+    by_reason: dict[tuple[str, str, str], list[WrittenValue]] = {}
+    for value, cause in done.kept:
+        by_reason.setdefault((value[1], cause.message, cause.fix), []).append(value)
+    for (_account, reason, fix), values in by_reason.items():
+        context.warn(*texts.SWEEP_KEPT.fill(names=owners(values), reason=reason, reason_fix=fix))
+
+
+def _run(removal: LeftoverRemoval, seconds: float) -> CleanupResult:
+    groups = removal.groups()
+    try:
+        removal.work(groups, seconds)
+    finally:
+        done = _finish(removal, groups)  # also after a cancel: some values may be removed
+    removal.context.check()
+    return done
+
+
+def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
+    """Delete removed values from the journal, emit the events, and return the result."""
+    removed: list[WrittenValue] = []
+    kept: list[tuple[WrittenValue, DnsRenewError]] = []
+    late: dict[WrittenValue, None] = {}
+    for group, values in groups.items():
+        error = removal.result(group, values)
+        if group in removal.never_written:
+            for entry in removal.entries:
+                entry.remove(values)
+        elif error is None:
+            entries = [each for each in removal.entries if removal.has_moved(each, group.account) is group.has_moved]
+            new = _not_removed_before(entries, values)
+            for entry in entries:
+                entry.remove(values)
+                late.update(dict.fromkeys(entry.in_flight(new)))
+            removed += new
+            if new:
+                removal.context.emit("swept", records=[_describe(value) for value in new])
+        else:
+            kept += [(value, error) for value in values]
+            removal.context.emit("sweep-kept", records=[_describe(value) for value in values], error=error.to_dict())
+    return CleanupResult(tuple(removed), tuple(kept), late=tuple(late))
+
+
+def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[WrittenValue]) -> list[WrittenValue]:
+    """Return the values without those that were only removed once more: nobody needs to know that."""
+    new: set[WrittenValue] = set()
+    for entry in entries:
+        its, before = set(entry.values), entry.removed_once(values)
+        new.update(value for value in values if value in its and value not in before)
+    return [value for value in values if value in new]
+
+
+def _describe(value: WrittenValue) -> dict[str, str]:
+    record, account = value
+    return {"zone": record.zone, "name": record.name, "value": record.value, "dns": account}
+
+
+# ── leftover removal ───────────────────────────────────────────────────────────────────
+
+# Removes the TXT values that killed runs left, account by account, within a time limit.
+
+ServedValues = Callable[["Context", str], set[str]]
+"""Returns the TXT values that are served at an absolute name."""
+
+_MAX_ACCOUNTS: Final = 8
+"""Accounts asked at once."""
+_STOP_SECONDS: Final = 1.0
+"""Seconds for the threads to stop after the time limit."""
+_HOST_CODES: Final = frozenset(
+    {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
+)
+"""Errors that another zone of the same account would meet too."""
+
+
+class LeftoverGroup(Frozen):
+    """Values that are removed together.
+
+    :ivar has_moved: the account was configured for another host when it wrote them.
+    """
+
+    account: str
+    zone: str
+    has_moved: bool
+
+
+LeftoverGroups = Mapping[LeftoverGroup, tuple["WrittenValue", ...]]
+
+
+class LeftoverRemoval(Frozen):
+    """One cleanup.
+
+    :ivar results: for each finished group why its values stay; None: they are gone.
+    :ivar never_written: groups whose values were refused, and are not in DNS: there is nothing to remove, or to report.
+    """
+
+    context: Context
+    entries: list[JournalEntry]
+    accounts: Mapping[str, DnsAccount]
+    providers: Mapping[str, Provider]
+    locks: ZoneLocks
+    served: ServedValues | None
+    results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
+    never_written: set[LeftoverGroup] = field(default_factory=set)
+
+    def groups(self) -> LeftoverGroups:
+        """Return the values by account and zone, each value once: an error of one zone must not affect another."""
+        groups: dict[LeftoverGroup, dict[WrittenValue, None]] = {}
+        for entry in self.entries:
+            for record, account in entry.values:
+                group = LeftoverGroup(account, record.zone, self.has_moved(entry, account))
+                groups.setdefault(group, {})[record, account] = None
+        return {group: tuple(values) for group, values in groups.items()}
+
+    def has_moved(self, entry: JournalEntry, name: str) -> bool:
+        """Return whether the account was configured for another host when it wrote the entry."""
+        account = self.accounts.get(name)
+        return account is not None and not entry.wrote_to(
+            name, self.providers[account.provider].host_fingerprint(account)
+        )
+
+    def work(self, groups: LeftoverGroups, seconds: float) -> None:
+        """Remove the values of all groups, several accounts at once, until the time limit."""
+        context = self.context.within(seconds)
+        calls = [
+            partial(self._account, context, {group: groups[group] for group in groups if group.account == name})
+            for name in dict.fromkeys(group.account for group in groups)
+        ]
+        tasks = threads.start_all(calls, _MAX_ACCOUNTS)
+        with contextlib.suppress(Cancelled):  # the time limit, or a cancel: the caller checks which
+            for task in tasks:
+                context.join(task)
+        end_of_wait = time.monotonic() + _STOP_SECONDS
+        for task in tasks:  # a stopped task releases its locks, which the renewals need
+            task.done.wait(max(end_of_wait - time.monotonic(), 0.0))
+
+    def _account(self, context: Context, groups: LeftoverGroups) -> None:
+        """Remove the values of one account, zone by zone, until the time limit."""
+        host_error: DnsRenewError | None = None
+        with contextlib.suppress(Cancelled):
+            for group, values in groups.items():
+                error = host_error or self._group(context, group, values)
+                if error is not None and not group.has_moved and _is_of_host(error):
+                    host_error = error
+                if error is not None and self._was_never_written(context, values, error):
+                    self.never_written.add(group)
+                self.results[group] = error
+
+    def _was_never_written(self, context: Context, values: tuple[WrittenValue, ...], error: DnsRenewError) -> bool:
+        """Return whether values that cannot be removed are not in DNS either.
+
+        That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
+        carries out a request soon, or never.
+        """
+        if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
+            return False
+        return isinstance(error, ProviderError) and self._are_gone(context, values)
+
+    def _of(self, values: tuple[WrittenValue, ...]) -> list[JournalEntry]:
+        return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
+
+    def _group(self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
+        """Remove the values of a group; return why they stay, or None if they are gone.
+
+        :raises Cancelled: the run was cancelled, or the time is over.
+        """
+        account = self.accounts.get(group.account)
+        if account is None:
+            return None if self._are_gone(context, values) else self._account_gone(group.account, values)
+        error: DnsRenewError | None = None
+        try:
+            self._remove(context, account, values)
+        except Cancelled:
+            raise
+        except DnsRenewError as refusal:
+            error = refusal
+        if error is not None and error.code == "acme-sh-failed" and self._are_gone(context, values):
+            return None  # many scripts fail to remove what is not there
+        if not group.has_moved or (error is not None and error.code in _HOST_CODES):
+            return error
+        # The response of another host proves nothing: only DNS shows whether they are gone.
+        return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
+
+    def _remove(self, context: Context, account: DnsAccount, values: tuple[WrittenValue, ...]) -> None:
+        writer = RecordWriter(account, self.providers[account.provider])
+        txt_values = [TxtValue("", writer, record) for record, _account in values]
+        single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
+        with contextlib.ExitStack() as held:
+            for key in sorted(single):
+                held.enter_context(self.locks.value(context, key))
+            for key, seconds in writer.turns([values[0][0].zone]).items():
+                held.enter_context(self.locks.writing(context, key, seconds))
+            records = [value.record for value in txt_values if not self._is_replaced(context, value)]
+            if records:
+                invoke.call_remove(context, writer.provider, account, records)
+            if writer.provider.runs_script and (left := still_served(context, self._served, records)):
+                raise not_removed(account.name, left)
+
+    def _served(self, context: Context, name: str) -> set[str] | None:
+        try:
+            return None if self.served is None else self.served(context, name)
+        except AttemptError:
+            return None
+
+    def _is_replaced(self, context: Context, value: TxtValue) -> bool:
+        """Return whether a host that keeps one value has replaced this one with another."""
+        if value.single_value_key is None or self.served is None:
+            return False
+        try:
+            found = self.served(context, value.record.name)
+        except Cancelled:
+            raise
+        except DnsRenewError:
+            return False  # unknown: remove it, as at the end of every run
+        return bool(found) and value.record.value not in found
+
+    def _are_gone(self, context: Context, values: tuple[WrittenValue, ...]) -> bool:
+        """Return whether no name server serves any of the values; False if the lookup fails."""
+        if self.served is None:
+            return False
+        try:
+            return not any(record.value in self.served(context, record.name) for record, _account in values)
+        except Cancelled:
+            raise
+        except DnsRenewError:
+            return False
+
+    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
+        paths = [entry.path for entry in self._of(values)]
+        return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
+
+    def result(self, group: LeftoverGroup, values: Sequence[WrittenValue]) -> DnsRenewError | None:
+        """Return why the values of a group stay, or None if they are gone."""
+        unfinished = ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
+        return self.results.get(group, unfinished)
+
+
+def _is_of_host(error: DnsRenewError) -> bool:
+    """Return whether the next zone of the account would meet the same error."""
+    return isinstance(error, SecretError | ConfigError) or error.code in _HOST_CODES
+
+
+def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
+    if error is None:
+        return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
+    reason = as_clause(error.message)
+    return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
+
+
+def owners(values: Sequence[WrittenValue]) -> list[str]:
+    """Return the names of some values, without duplicates, as people write them."""
+    return sorted({names.relative(record.name) for record, _account in values})

@@ -1,1 +1,0 @@
-"""The tls-alpn-01 challenge (RFC 8737)."""
