@@ -27,7 +27,7 @@ SITE := build/site-tools
 SITE_SET_UP := $(SITE)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help debian-demo demo test quick test-all check soak bench bench-fleet docs site lock sbom wheel publishable image audit clean debian
+.PHONY: help debian-demo demo test quick test-all lint check soak bench bench-fleet docs site lock sbom wheel publishable image audit clean debian
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -35,7 +35,8 @@ help: ## this list
 demo: $(DEMO_SET_UP) ## one certificate from a CA and name servers on this machine, in under a minute
 	@$(DEMO)/bin/python -m tests.lab.demo
 
-test: debian check ## check, then all tests, on real servers that they start and stop
+# The tests that check has besides are among all tests.
+test: debian lint ## lint, format and types, then all tests, on real servers that they start and stop
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 quick: debian $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute
@@ -44,10 +45,12 @@ quick: debian $(SET_UP) ## the unit tests that are nearest to what changed besid
 test-all: ## the tests that need no servers, with every Python from 3.11 on that this machine has
 	@WORKERS=$(WORKERS) $(PYTHON) .ci/test_all.py $(PYTEST_ARGS)
 
-check: $(SET_UP) ## lint, format, types, import layers, public names
+lint: $(SET_UP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+check: lint ## lint, format, types, import layers, public names
 	$(BIN)/pytest -q tests/unit/test_layers.py tests/unit/test_public_names.py
 
 soak: debian $(SET_UP) ## the tests marked slow, those with made-up values at length, 1,000 renewals of a server under load, then 500 at real servers while everything goes wrong; it prints its seed

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import Figure, of_pairs
-from dnsrenew.serving.live_context import LiveContext, ServedPair
+from dnsrenew.serving.recorded_context import LiveContext, ServedPair
 from tests.kit.certificates import issue
 
 _NAME: Final = "example.test"

@@ -113,76 +113,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CA",
-    "AccountStatus",
-    "Attempt",
-    "AttemptError",
-    "CAError",
-    "CaLimits",
-    "Cancelled",
-    "Certificate",
-    "CertificateSpec",
-    "CertificateState",
-    "CertificateStatus",
-    "ChallengeError",
-    "Change",
-    "Check",
-    "CheckResult",
-    "CleanupResult",
-    "Clock",
-    "Config",
-    "ConfigError",
-    "DeployError",
-    "Deployer",
-    "DeployerContext",
-    "Deployment",
-    "DeploymentResult",
-    "Diagnosis",
-    "DnsAccount",
-    "DnsError",
-    "DnsRenewError",
-    "Driver",
-    "DriverContext",
-    "Eab",
-    "Event",
-    "Fleet",
-    "FleetStatus",
-    "GivenRequest",
-    "KeyKind",
-    "LockedError",
-    "Notice",
-    "Outcome",
-    "OutcomeStatus",
-    "Profile",
-    "Propagation",
-    "PropagationCheck",
-    "PropagationError",
-    "ProviderError",
-    "RenewBefore",
-    "RenewalFailed",
-    "RenewalReason",
-    "Renewer",
-    "Resolver",
-    "Revocation",
-    "Route",
-    "RouteTaken",
-    "SavedFiles",
-    "Secret",
-    "SecretError",
-    "Served",
-    "StoreAddress",
-    "StoreError",
-    "StoredVersion",
-    "TxtRecord",
-    "WorkerStatus",
-    "__version__",
-    "aobtain",
-    "follow",
-    "obtain",
-    "serve",
-    "ssl_context_factory",
-]
+__all__ = ["CA", "AccountStatus", "Attempt", "AttemptError", "CAError", "CaLimits", "Cancelled", "Certificate"]
+__all__ += ["CertificateSpec", "CertificateState", "CertificateStatus", "ChallengeError", "Change", "Check"]
+__all__ += ["CheckResult", "CleanupResult", "Clock", "Config", "ConfigError", "DeployError", "Deployer"]
+__all__ += ["DeployerContext", "Deployment", "DeploymentResult", "Diagnosis", "DnsAccount", "DnsError"]
+__all__ += ["DnsRenewError", "Driver", "DriverContext", "Eab", "Event", "Fleet", "FleetStatus", "GivenRequest"]
+__all__ += ["KeyKind", "LockedError", "Notice", "Outcome", "OutcomeStatus", "Profile", "Propagation"]
+__all__ += ["PropagationCheck", "PropagationError", "ProviderError", "RenewBefore", "RenewalFailed", "RenewalReason"]
+__all__ += ["Renewer", "Resolver", "Revocation", "Route", "RouteTaken", "SavedFiles", "Secret", "SecretError"]
+__all__ += ["Served", "StoreAddress", "StoreError", "StoredVersion", "TxtRecord", "WorkerStatus", "__version__"]
+__all__ += ["aobtain", "follow", "obtain", "serve", "ssl_context_factory"]
 
 # PEP 562: a name is imported when it is first used, so that `import dnsrenew` costs next to nothing.
 _HOMES = {

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.events import Event, ProgramListener
-from dnsrenew.base.validation import check_listener
-from dnsrenew.operations.fallback_to_stored import OTHERS
+from dnsrenew.base.model import (
+    CA,
+    Certificate,
+    Deployment,
+    DnsAccount,
+    KeyKind,
+    Propagation,
+    RenewBefore,
+    Resolver,
+    Route,
+)
+from dnsrenew.base.validation import Mistake, check_listener, config_error, kind
+from dnsrenew.config import Config, single_certificate
+from dnsrenew.drivers.protocol import Driver, OneAtATime
+from dnsrenew.operations.event_log import OTHERS
 from dnsrenew.renewer import Renewer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dnsrenew.base.model import (
-        CA,
-        Certificate,
-        Deployment,
-        DnsAccount,
-        KeyKind,
-        Propagation,
-        RenewBefore,
-        Resolver,
-        Route,
-    )
-    from dnsrenew.config import Config
-    from dnsrenew.drivers.protocol import Driver
     from dnsrenew.serving.served import Served
 
 
@@ -194,8 +194,6 @@ serve.__module__ = "dnsrenew"
 
 def _config(arguments: dict[str, Any]) -> Config:
     """Return the configuration of one certificate from the arguments of :func:`obtain`."""
-    from dnsrenew.config import single_certificate  # not needed to import this module
-
     settings = {key: value for key, value in arguments.items() if key not in _OF_THE_RUN}
     contact = () if settings["contact"] is None else settings["contact"]
     return single_certificate(**{**settings, "dns": _accounts(settings["dns"]), "contact": contact})
@@ -210,10 +208,6 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
     :raises ConfigError: ``config-invalid``: an object is neither an account nor a driver.
     """
-    from dnsrenew.base.model import DnsAccount
-    from dnsrenew.base.validation import Mistake, config_error, kind
-    from dnsrenew.drivers.protocol import Driver, OneAtATime
-
     several = _several(dns)
     accounts, mistakes = [], []
     for index, one in enumerate([dns] if several is None else several):
@@ -235,8 +229,6 @@ def _several(dns: object) -> Iterable[object] | None:
 
     A set has methods ``add`` and ``remove`` too; any other object with both is a driver, even if it can be iterated.
     """
-    from dnsrenew.drivers.protocol import Driver
-
     if isinstance(dns, str) or not isinstance(dns, Iterable):
         return None
     return None if isinstance(dns, Driver) and not isinstance(dns, AbstractSet) else dns

@@ -21,19 +21,9 @@ from dnsrenew.base.validation import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.operations import texts
-from dnsrenew.operations.event_log import EventLog, log_idle
-from dnsrenew.operations.listeners import DiagnosisMaker, FinishedRun, RunListener
+from dnsrenew.operations import event_log, texts
+from dnsrenew.operations import status as statuses
 from dnsrenew.operations.selection import SharedCertificates, selected, shared_certificates, unknown_certificate
-from dnsrenew.operations.status import (
-    asker,
-    obstacles,
-    port_debts,
-    status_of,
-    unconfigured,
-    unconfigured_status,
-    unreadable_status,
-)
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.store.folder_store import open_store
@@ -44,7 +34,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate, CertificateSpec, CertificateStatus, Diagnosis, Outcome
     from dnsrenew.challenges.http01_server import AppResponses
     from dnsrenew.challenges.leftovers import CleanupResult
-    from dnsrenew.operations.accounts import AccountStatus
+    from dnsrenew.operations.accounts import AccountStatus, CaWork
+    from dnsrenew.operations.by_hand import ByHand
     from dnsrenew.operations.revoke import Revocation
     from dnsrenew.renewal.services import Services
     from dnsrenew.serving.served import Served
@@ -125,21 +116,13 @@ class Renewer:
             dry_run=dry_run,
             deploy=deploy,
             wait=wait,
-            asked_by=asker(self._config),
+            asked_by=statuses.asker(self._config),
             fingerprint=Fingerprints(self._config, self._store).of,
         )
         for use in self._config.secrets:  # each run uses the values of its time
             use.secret.forget()
-        services = LazyServices(
-            partial(
-                self._make_services,
-                context,
-                dry_run=dry_run,
-                wait=wait,
-                responses=self._served_responses,
-                attended=attended,
-            )
-        )
+        make = partial(self._make_services, context, dry_run=dry_run, wait=wait, attended=attended)
+        services = LazyServices(partial(make, responses=self._served_responses))
         try:
             outcomes = Batch(self._config, self._store, services.get, context, options).go(specs, workers)
             if any(outcome.status == "failed" for outcome in outcomes):
@@ -150,13 +133,13 @@ class Renewer:
         finally:
             services.close()
         if any(outcome.status == "not-due" for outcome in outcomes):
-            found = obstacles(self._config, self._store, context)
+            found = statuses.obstacles(self._config, self._store, context)
             if found:
                 outcomes = [
                     replace(each, warnings=(*each.warnings, *found)) if each.status == "not-due" else each
                     for each in outcomes
                 ]
-        log_idle(outcomes)
+        event_log.log_idle(outcomes)
         if dry_run:
             return outcomes
         return self._tell_listeners(context, specs, outcomes, whole=names is None)
@@ -228,10 +211,7 @@ class Renewer:
         :raises StoreError: the store cannot be written; ``store-not-private``: others can change it.
         :raises LockedError: another run works on the certificate.
         """
-        from dnsrenew.operations import by_hand  # rarely needed
-
-        spec, context = self._one(name), self._context(cancel).for_certificate(name)
-        return by_hand.signing_request(spec, self._checked_store(), context, new=new, wait=wait).csr_pem
+        return self._by_hand(name, cancel).signing_request(new=new, wait=wait).csr_pem
 
     def install(
         self,
@@ -260,14 +240,9 @@ class Renewer:
         :raises StoreError: the store cannot be written; ``store-not-private``: others can change it.
         :raises LockedError: another run works on the certificate.
         """
-        from dnsrenew.operations import by_hand  # rarely needed
-
-        spec, context = self._one(name), self._context(cancel).for_certificate(name)
-        given, store, asked_by = by_hand.GivenFiles(certificate, key), self._checked_store(), asker(self._config)
+        work, asked_by = self._by_hand(name, cancel), statuses.asker(self._config)
         with self._redactor.guard_logs(*DRIVEN):
-            return by_hand.install(
-                spec, given, store, context, asked_by=asked_by, older=older, deploy=deploy, wait=wait
-            )
+            return work.install(certificate, key, asked_by=asked_by, older=older, deploy=deploy, wait=wait)
 
     def rollback(
         self,
@@ -292,11 +267,9 @@ class Renewer:
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
-        from dnsrenew.operations import rollback  # rarely needed
-
-        spec, context = self._one(name), self._context(cancel).for_certificate(name)
+        work = self._by_hand(name, cancel)
         with self._redactor.guard_logs(*DRIVEN):
-            return rollback.rollback(spec, to, self._checked_store(), context, deploy=deploy, wait=wait)
+            return work.rollback(to, deploy=deploy, wait=wait)
 
     def status(self, names: Iterable[str] | None = None, *, versions: bool = True) -> list[CertificateStatus]:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
@@ -313,7 +286,7 @@ class Renewer:
         self._store.only_read()
         context, store = self._context(None), self._checked_store()
         names = names if names is None or isinstance(names, str) else list(names)
-        orphans = unconfigured(self._config, store, names)
+        orphans = statuses.unconfigured(self._config, store, names)
         if (fleet := self._fleet) is not None:
             found = fleet.chosen_with(names, orphans)
             specs, left, unreadable = found.specs, found.stored, found.unreadable
@@ -322,11 +295,13 @@ class Renewer:
             chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
-        owed, notices = port_debts(self._config, store), obstacles(self._config, store, context)
-        configured = [status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs]
+        owed, notices = statuses.port_debts(self._config, store), statuses.obstacles(self._config, store, context)
+        configured = [
+            statuses.status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs
+        ]
         configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]
-        configured += [unreadable_status(each, store, context) for each in unreadable]
-        forgotten = [unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
+        configured += [statuses.unreadable_status(each, store, context) for each in unreadable]
+        forgotten = [statuses.unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
         return [*configured, *forgotten]
 
     def certificate(self, name: str) -> Certificate:
@@ -404,28 +379,22 @@ class Renewer:
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> None:
         """Obtain what is missing, expired or revoked; raise unless each certificate is usable afterwards."""
-        from dnsrenew.operations.fallback_to_stored import OTHERS
-
         missing = [name for name in names if self.usable_certificate(name) is None]
-        for outcome in self.renew(missing, wait=OTHERS, cancel=cancel) if missing else ():
+        for outcome in self.renew(missing, wait=event_log.OTHERS, cancel=cancel) if missing else ():
             if outcome.status not in {"renewed", "not-due"}:
                 self._usable(outcome)
 
     def _renew_served(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
         """Renew what is due; tell how long the certificates of failed renewals are kept."""
-        from dnsrenew.operations.fallback_to_stored import keep
-
         outcomes = self.renew(names, cancel=cancel)
         for outcome in outcomes:
             if outcome.status == "failed":
-                keep(outcome, self.usable_certificate(outcome.name), self._emit)
+                event_log.log_kept(outcome, self.usable_certificate(outcome.name), self._emit)
         return outcomes
 
     def _usable(self, outcome: Outcome) -> Certificate:
         """Return the stored certificate although its renewal did not succeed, or raise what stopped the renewal."""
-        from dnsrenew.operations.fallback_to_stored import usable
-
-        return usable(outcome, self.usable_certificate(outcome.name), self._emit)
+        return event_log.usable_or_raise(outcome, self.usable_certificate(outcome.name), self._emit)
 
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
@@ -446,16 +415,14 @@ class Renewer:
         :raises CAError: the CA did not revoke it.
         :raises Cancelled: the run was cancelled; the certificate may be revoked or not.
         """
-        from dnsrenew.operations import revoke  # rarely needed
-
         context = self._context(cancel).for_certificate(name)
         try:
             self._one(name)
         except ConfigError:
             if name not in self._checked_store().names():
                 raise
-        with self._working(context) as services:
-            return revoke.revoke(name, self._config, services, context, reason=reason, wait=wait)
+        with self._at_cas(context) as work:
+            return work.revoke(name, reason=reason, wait=wait)
 
     def accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
@@ -465,18 +432,11 @@ class Renewer:
         :param cas: names of CAs; None: all CAs with a stored account.
         :raises ConfigError: ``ca-unknown``.
         """
-        from dnsrenew.operations import accounts
-
-        context = self._context(cancel)
-        with self._working(context) as services:
-            return accounts.show(cas, self._config, services, context)
+        with self._at_cas(self._context(cancel)) as work:
+            return work.accounts(cas)
 
     def roll_accounts(
-        self,
-        cas: Iterable[str] | None = None,
-        *,
-        compromised: bool = False,
-        cancel: threading.Event | None = None,
+        self, cas: Iterable[str] | None = None, *, compromised: bool = False, cancel: threading.Event | None = None
     ) -> list[AccountStatus]:
         """Replace the account keys (RFC 8555 section 7.3.5); arguments as for :meth:`accounts`. A crash loses no key.
 
@@ -484,11 +444,8 @@ class Renewer:
             new account takes its place, with a new URL and the warning ``account-replaced``.
         :raises Cancelled: the run was cancelled; both keys are kept, and the next use finds out which one is valid.
         """
-        from dnsrenew.operations import accounts
-
-        context = self._context(cancel)
-        with self._working(context) as services:
-            return accounts.roll(cas, self._config, services, context, compromised=compromised)
+        with self._at_cas(self._context(cancel)) as work:
+            return work.roll(cas, compromised=compromised)
 
     def update_contacts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
@@ -499,11 +456,8 @@ class Renewer:
 
         :raises ConfigError: ``ca-unknown``.
         """
-        from dnsrenew.operations import accounts
-
-        context = self._context(cancel)
-        with self._working(context) as services:
-            return accounts.update_contacts(cas, self._config, services, context)
+        with self._at_cas(self._context(cancel)) as work:
+            return work.update_contacts(cas)
 
     def deactivate_accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
@@ -514,11 +468,8 @@ class Renewer:
 
         :raises ConfigError: ``ca-unknown``.
         """
-        from dnsrenew.operations import accounts
-
-        context = self._context(cancel)
-        with self._working(context) as services:
-            return accounts.deactivate(cas, self._config, services, context)
+        with self._at_cas(self._context(cancel)) as work:
+            return work.deactivate(cas)
 
     def diagnose(
         self, name: str, *, probe: bool = False, record: bool = False, cancel: threading.Event | None = None
@@ -551,7 +502,7 @@ class Renewer:
             fail first, then those that are due first.
         :raises ConfigError: as :meth:`diagnose`.
         """
-        diagnosis: DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
+        diagnosis: event_log.DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
         if diagnosis is None:
             raise extensions.missing("diagnose", "doctor")
         context = self._context(cancel)
@@ -571,19 +522,10 @@ class Renewer:
         :raises StoreError: the journal cannot be read.
         :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
         """
-        from dnsrenew.challenges import leftovers
-        from dnsrenew.renewal.port_programs import pay_debts
-        from dnsrenew.store.zone_locks import ZoneLocks
+        from dnsrenew.operations import by_hand  # rarely needed
 
-        context, config = self._context(cancel), self._config
-        owed = pay_debts(self._checked_store().debts, context, insist=config.insist)
-        self._responses.remove_leftovers()
-        with self._working(context) as services:
-            journal, locks, served = self._store.journal, ZoneLocks(self._store, wait), services.dns.values
-            done = leftovers.cleanup(
-                context, journal, config.accounts, config.providers, locks, wait=wait, served=served
-            )
-            return replace(done, owed=tuple(debt.program for debt in owed))
+        store, context = self._checked_store(), self._context(cancel)
+        return by_hand.clean_up(self._config, store, context, self._responses, self._working, wait=wait)
 
     def redact(self, text: str) -> str:
         """Return a text without the secrets that were used so far, for a traceback or a log."""
@@ -599,7 +541,7 @@ class Renewer:
         self, post: Post | None = None, failures: int = logging.WARNING
     ) -> tuple[ProgramListener | None, Emitter]:
         listener = None if self._on_event is None else ProgramListener(self._on_event, self._event_lock, post)
-        return listener, Emitter(self._clock, EventLog(failures), *([listener] if listener else []))
+        return listener, Emitter(self._clock, event_log.EventLog(failures), *([listener] if listener else []))
 
     def _post_events(self, post: Post | None) -> None:
         if self._listener is not None:
@@ -615,24 +557,16 @@ class Renewer:
         self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
     ) -> list[Outcome]:
         """Write metrics and send messages; return the outcomes, with warnings about what could not be told."""
-        config = self._config
+        config, store, language = self._config, self._store, self._language
         if config.metrics is None and config.notify is None:
             return outcomes
-        run = FinishedRun(
-            config=config,
-            store=self._store,
-            context=context,
-            specs=specs,
-            outcomes=outcomes,
-            whole=whole,
-            language=self._language,
+        run = event_log.FinishedRun(
+            config=config, store=store, context=context, specs=specs, outcomes=outcomes, whole=whole, language=language
         )
-        listeners: list[RunListener] = [*extensions.plugged(lambda each: each.listener)]
+        listeners: list[event_log.RunListener] = [*extensions.plugged(lambda each: each.listener)]
         if not listeners:
-            error, before = (
-                extensions.missing("[notify]" if config.notify else "[metrics]", "watch"),
-                len(context.notices),
-            )
+            error = extensions.missing("[notify]" if config.notify else "[metrics]", "watch")
+            before = len(context.notices)
             context.warn(error.code, error.message, error.fix)
             return run.warned_since(before)
         with self._redactor.guard_logs(*DRIVEN):
@@ -677,6 +611,19 @@ class Renewer:
         finally:
             services.close()
 
+    @contextlib.contextmanager
+    def _at_cas(self, context: Context) -> Iterator[CaWork]:
+        from dnsrenew.operations.accounts import CaWork  # rarely needed
+
+        with self._working(context) as services:
+            yield CaWork(self._config, services, context)
+
+    def _by_hand(self, name: str, cancel: threading.Event | None) -> ByHand:
+        from dnsrenew.operations.by_hand import ByHand  # rarely needed
+
+        spec, context = self._one(name), self._context(cancel).for_certificate(name)
+        return ByHand(spec, self._checked_store(), context)
+
     def _make_services(self, context: Context, **options: Any) -> Services:
         from dnsrenew.renewal.services import make_services  # slow to load, and not needed while nothing is due
 
@@ -693,10 +640,7 @@ class Renewer:
     def _context(self, cancel: threading.Event | None) -> Context:
         check_cancel(cancel)
         return Context(
-            clock=self._clock,
-            cancel=cancel or threading.Event(),
-            redactor=self._redactor,
-            emitter=self._emitter,
+            clock=self._clock, cancel=cancel or threading.Event(), redactor=self._redactor, emitter=self._emitter
         )
 
 

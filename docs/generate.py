@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
-from dnsrenew.drivers.ways import other_hosts
+from dnsrenew.drivers.scripts import other_hosts
 from docs import checks, command_line, configuration, deployments, floors, tables
 from docs.blocks import filled
 

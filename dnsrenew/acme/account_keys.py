@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from josepy.jwa import ES256, ES384, RS256, JWASignature
 from josepy.jwk import JWK, JWKEC, JWKRSA
@@ -22,9 +23,6 @@ from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import CAError, StoreError
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 
 class AccountKeys(Protocol):

@@ -16,22 +16,13 @@ from urllib.parse import urlsplit
 from josepy.jwa import ES256, ES384, RS256
 from josepy.jwk import JWKEC, JWKRSA
 
-from dnsrenew.acme import texts
+from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.account_keys import AccountStore, signer_of
 from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
-from dnsrenew.acme.resources import (
-    MAX_ENTRIES,
-    MAX_WORD,
-    Authorization,
-    Challenge,
-    Order,
-    base64url,
-    one_line,
-    status_of,
-)
-from dnsrenew.acme.session import AccountIdentity, Session
+from dnsrenew.acme.resources import Authorization, Challenge, Order
+from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, Response, retry_after
@@ -44,8 +35,6 @@ from dnsrenew.errors import CAError, Cancelled, Text, about
 
 if TYPE_CHECKING:
     import random
-
-    from dnsrenew.acme.session import Fetcher
 
 
 class CAClient(Orders):
@@ -85,7 +74,7 @@ class CAClient(Orders):
         The requests are concurrent. A failure is a value, and a failure of the whole CA is requested only once. An
         answer after the deadline of the context counts as late.
 
-        :param cert_ids: from :func:`dnsrenew.acme.ari.cert_id`.
+        :param cert_ids: from :func:`dnsrenew.acme.client.cert_id`.
         :raises Cancelled: the context was cancelled. Nothing else is raised.
         """
         return fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
@@ -200,7 +189,7 @@ class CAClient(Orders):
         :raises ValueError: the challenge has no token, or the CA was not opened.
         """
         key_authorization = self.key_authorization(challenge)
-        return base64url(hashlib.sha256(key_authorization.encode()).digest())
+        return resources.base64url(hashlib.sha256(key_authorization.encode()).digest())
 
     def key_authorization(self, challenge: Challenge) -> str:
         """Return the token joined with the account key's thumbprint (RFC 8555 section 8.1).
@@ -258,7 +247,7 @@ class CAClient(Orders):
         url = self._session.directory(context).resource("revokeCert")
         if url is None:
             raise self._transport.problems(context).error(texts.REVOCATION_NOT_OFFERED, resource="revokeCert")
-        payload = {"certificate": base64url(x509.to_der(certificate_pem)), "reason": reason}
+        payload = {"certificate": resources.base64url(x509.to_der(certificate_pem)), "reason": reason}
         try:
             if key is None:
                 self._session.post(context, url, payload, "revokeCert")
@@ -273,7 +262,7 @@ class CAClient(Orders):
 def _is_valid(response: Response) -> bool:
     """Return whether the answer to a challenge response says that the validation has succeeded already."""
     try:
-        return status_of(response.json()) == "valid"
+        return resources.status_of(response.json()) == "valid"
     except ValueError:
         return False  # the order tells
 
@@ -323,8 +312,10 @@ def _info(stored: AccountData, body: object) -> AccountInfo:
     found, status = fields.get("contact"), fields.get("status")
     contact = stored.contact
     if isinstance(found, list):
-        contact = tuple(one_line(each) for each in found[:MAX_ENTRIES] if isinstance(each, str))
-    return AccountInfo(stored.url, contact, one_line(status, MAX_WORD) if isinstance(status, str) else "valid")
+        contact = tuple(resources.one_line(each) for each in found[: resources.MAX_ENTRIES] if isinstance(each, str))
+    return AccountInfo(
+        stored.url, contact, resources.one_line(status, resources.MAX_WORD) if isinstance(status, str) else "valid"
+    )
 
 
 # ── ari ────────────────────────────────────────────────────────────────────────────────
@@ -396,7 +387,7 @@ def cert_id(pem: str | bytes) -> str:
     :raises ValueError: the certificate cannot be parsed, or has no authority key identifier.
     """
     authority, serial = x509.authority_and_serial(pem)
-    return f"{base64url(authority)}.{base64url(serial)}"
+    return f"{resources.base64url(authority)}.{resources.base64url(serial)}"
 
 
 def fetch_windows(

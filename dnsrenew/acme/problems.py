@@ -8,20 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.acme import texts
-from dnsrenew.acme.resources import (
-    MAX_ENTRIES,
-    MAX_LINK,
-    MAX_TEXT,
-    MAX_WORD,
-    Authorization,
-    Problem,
-    cut,
-    identifier_of,
-    links,
-    parse_problem,
-    printable,
-)
+from dnsrenew.acme import resources, texts
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import rfc3339
@@ -110,7 +97,7 @@ class Problems(Frozen):
             evidence["retry_after"] = after
         return _build(text, evidence, stage, _wait(after, now))
 
-    def failed(self, authorizations: Sequence[Authorization], problem: Problem | None) -> CAError:
+    def failed(self, authorizations: Sequence[resources.Authorization], problem: resources.Problem | None) -> CAError:
         """Return the error for failed authorizations; it names each identifier with its problem.
 
         :param authorizations: those that failed; if there are none, the error is about the order.
@@ -137,7 +124,7 @@ class Problems(Frozen):
             subproblems=subproblems,
         )
 
-    def _invalid_order(self, problem: Problem | None) -> CAError:
+    def _invalid_order(self, problem: resources.Problem | None) -> CAError:
         if problem is None:
             return self.error(texts.ORDER_INVALID_NO_REASON)
         evidence = {"ca": self.name, **self._read(problem)}
@@ -148,12 +135,12 @@ class Problems(Frozen):
             text = texts.ACTION_REQUIRED_AT
         return _build(text, evidence, "order")
 
-    def _read(self, problem: Problem) -> dict[str, Any]:
+    def _read(self, problem: resources.Problem) -> dict[str, Any]:
         """Return the evidence in a problem document."""
         kind, found = _type_of(problem), problem.get("subproblems")
         subproblems = [
-            self._subproblem(each, identifier_of(each))
-            for each in (found if isinstance(found, list) else [])[:MAX_ENTRIES]
+            self._subproblem(each, resources.identifier_of(each))
+            for each in (found if isinstance(found, list) else [])[: resources.MAX_ENTRIES]
             if isinstance(each, dict)
         ]
         evidence = {"type": kind, "detail": self._detail(problem), "subproblems": subproblems}
@@ -161,32 +148,34 @@ class Problems(Frozen):
         instance = self._clean(str(problem.get("instance", ""))) if kind == "userActionRequired" else ""
         return evidence | ({"instance": instance} if instance else {})
 
-    def _subproblem(self, problem: Problem, identifier: str | None) -> dict[str, Any]:
+    def _subproblem(self, problem: resources.Problem, identifier: str | None) -> dict[str, Any]:
         name = None if identifier is None else self.redact(identifier)
         kind = _type_of(problem)
         code = code_of(kind)
         return {"type": kind, "code": code, "detail": self._detail(problem), "identifier": name}
 
-    def _detail(self, problem: Problem) -> str:
+    def _detail(self, problem: resources.Problem) -> str:
         detail = problem.get("detail") or problem.get("title")
         return self._clean(detail) if isinstance(detail, str) and detail else texts.NO_REASON
 
-    def _addresses(self, problem: Problem, link: str) -> dict[str, str]:
+    def _addresses(self, problem: resources.Problem, link: str) -> dict[str, str]:
         """Return the URLs of a rate limit: ``url``, where the user ends a pause, and ``help``, which explains it."""
         detail = problem.get("detail")
         found = [
             each.rstrip(".,;:!?)]}>'\"")
-            for each in re.findall(_URL, self.redact(detail[:MAX_LINK] if isinstance(detail, str) else ""))
+            for each in re.findall(_URL, self.redact(detail[: resources.MAX_LINK] if isinstance(detail, str) else ""))
         ]
         unpause = next((each for each in found if "unpause" in each.lower()), None)
-        pages = [each for each in links(link, "help") if re.fullmatch(_HELP, each)]
+        pages = [each for each in resources.links(link, "help") if re.fullmatch(_HELP, each)]
         explanation = next((each for each in [*found, *pages] if each != unpause), None)
         addresses = {"url": unpause, "help": explanation}
         return {key: each for key, each in addresses.items() if each is not None}
 
     def _clean(self, text: str) -> str:
         """Return a text from outside as one short line without secrets."""
-        return cut(printable(self.redact(text)), MAX_TEXT)  # redacted first: a blank would part a secret
+        return resources.cut(
+            resources.printable(self.redact(text)), resources.MAX_TEXT
+        )  # redacted first: a blank would part a secret
 
 
 def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
@@ -258,20 +247,20 @@ def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
     return texts.PAUSED if is_shown else texts.PAUSED_AT
 
 
-def _problem_of(response: Response) -> Problem | None:
+def _problem_of(response: Response) -> resources.Problem | None:
     """Return the problem document of an answer, if it has a valid one."""
     try:
-        problem = parse_problem(response.json())
+        problem = resources.parse_problem(response.json())
     except ValueError:
         return None
     return problem if problem is not None and isinstance(problem.get("type", ""), str) else None
 
 
-def _type_of(problem: Problem) -> str | None:
+def _type_of(problem: resources.Problem) -> str | None:
     kind = problem.get("type")
     if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
         return None  # it is shown in messages
-    return cut(kind.removeprefix(_PREFIX), MAX_WORD) or None
+    return resources.cut(kind.removeprefix(_PREFIX), resources.MAX_WORD) or None
 
 
 def _host_and_port(url: str) -> str:
@@ -286,7 +275,7 @@ def _mentions(text: str, name: str) -> bool:
 
 
 def _join(subproblems: Sequence[Mapping[str, Any]]) -> str:
-    return cut("; ".join(map(_line, subproblems)), _MAX_REASON)
+    return resources.cut("; ".join(map(_line, subproblems)), _MAX_REASON)
 
 
 def _line(problem: Mapping[str, Any]) -> str:
@@ -318,7 +307,7 @@ def _duration(seconds: float) -> str:
 def content_type(response: Response) -> str:
     """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has none."""
     value = response.headers.get("Content-Type", "").partition(";")[0]
-    return cut("".join(letter for letter in value if letter.isprintable()).strip(), MAX_WORD)
+    return resources.cut("".join(letter for letter in value if letter.isprintable()).strip(), resources.MAX_WORD)
 
 
 def is_refusal(error: CAError) -> bool:

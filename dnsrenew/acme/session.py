@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from dnsrenew.acme import texts
+from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import (
-    Authorization,
-    Challenge,
-    MalformedResource,
-    Order,
-    base64url,
-    parse_authorization,
-    parse_order,
-)
+from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response, retry_after
 from dnsrenew.base.runtime import Context
@@ -25,8 +17,7 @@ from dnsrenew.base.runtime.calls import CircuitBreaker, SingleFlight
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError, about
 
-if TYPE_CHECKING:
-    _MakeSigner = Callable[[Context, Directory, Signer], Signer]
+_MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
 """Problem types of a signature with a key that is not the account's, among other causes."""
@@ -167,7 +158,7 @@ def _with_new_signer(old: Opened, make_signer: _MakeSigner, context: Context) ->
 
 
 def _opened(directory: Directory, signer: Signer) -> Opened:
-    return Opened(directory, signer, base64url(signer.key.thumbprint()))
+    return Opened(directory, signer, resources.base64url(signer.key.thumbprint()))
 
 
 # ── fetch ──────────────────────────────────────────────────────────────────────────────
@@ -190,7 +181,7 @@ class Fetcher:
     def order(self, context: Context, url: str) -> tuple[Order, Mapping[str, str]]:
         """Return an order and the headers of the answer."""
         response = context.call(partial(self._session.post, context, url, None, "order"))
-        return self.parse(context, response, "order", partial(parse_order, url)), response.headers
+        return self.parse(context, response, "order", partial(resources.parse_order, url)), response.headers
 
     def authorizations(self, context: Context, urls: Iterable[str]) -> list[tuple[Authorization, Response]]:
         """Return authorizations, each with its answer."""
@@ -199,7 +190,7 @@ class Fetcher:
     def authorization(self, context: Context, url: str) -> tuple[Authorization, Response]:
         """Return one authorization; blocks and cannot be cancelled."""
         response = self._session.post(context, url, None, "authorization")
-        return self.parse(context, response, "authorization", partial(parse_authorization, url)), response
+        return self.parse(context, response, "authorization", partial(resources.parse_authorization, url)), response
 
     def parse(self, context: Context, response: Response, resource: str, parse: Callable[[Any], T]) -> T:
         """Parse the JSON of an answer.

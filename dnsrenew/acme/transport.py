@@ -24,6 +24,7 @@ from dnsrenew.acme.problems import Problems, content_type
 from dnsrenew.acme.resources import MAX_ENTRIES, MAX_NAME, MAX_WORD, address, base64url, issuer_names, one_line
 from dnsrenew.base import threads, x509
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, date_of, retry_after
+from dnsrenew.base.runtime import Context, TokenBucket
 from dnsrenew.base.runtime.calls import RESEND, Policy, Transient, resend
 from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.values import Frozen
@@ -31,8 +32,6 @@ from dnsrenew.errors import CAError, Cancelled, about
 
 if TYPE_CHECKING:
     from josepy.jwk import JWKEC, JWKRSA
-
-    from dnsrenew.base.runtime import Context, TokenBucket
 
 WIDTH: Final = 32
 """Maximum number of concurrent requests to one CA."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    import threading
+from typing import Final, Protocol
 
 MAX_SLEEP = 60.0
 """Seconds of the longest single sleep: a laptop that was suspended wakes late."""

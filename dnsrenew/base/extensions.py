@@ -33,11 +33,11 @@ class Extension(Frozen, kw_only=True):
     :ivar commands: returns its commands: a :class:`dnsrenew.cli.command_types.CommandTable`.
     :ivar store: returns how it opens a store that is no folder: a :class:`dnsrenew.operations.selection.StoreKind`.
     :ivar listener: returns what it does after a run, and while ``dnsrenew run`` runs: a
-        :class:`dnsrenew.operations.listeners.RunListener`.
+        :class:`dnsrenew.operations.event_log.RunListener`.
     :ivar check: returns a function that adds the mistakes and warnings of ``dnsrenew check`` to a
         :class:`dnsrenew.config.loader.Draft`.
     :ivar diagnosis: returns what finds out why a certificate cannot be renewed: a
-        :class:`dnsrenew.operations.listeners.DiagnosisMaker`.
+        :class:`dnsrenew.operations.event_log.DiagnosisMaker`.
     :ivar account_tools: returns how an account is tested and a driver begun: a
         :class:`dnsrenew.cli.providers.AccountTools`.
     :ivar drivers: returns the module and the class of each of its drivers, by name.

@@ -138,18 +138,14 @@ def _wait(
     *,
     with_children: bool,
 ) -> int | None:
-    import subprocess
-
     while time.monotonic() < end and not reader.is_too_long():
         if cancel is not None and cancel.is_set():
             raise stopped()
         if with_children and not _has_exited(process):
             time.sleep(_POLL)
             continue
-        try:
-            return process.wait(_SLICE)
-        except subprocess.TimeoutExpired:
-            pass
+        if (status := _status(process)) is not None:
+            return status
     return None
 
 
@@ -238,23 +234,13 @@ class _Running:
             and the program is killed when this process ends in any way.
         :param scratch: a folder that is removed if this process is killed.
         """
-        import subprocess
-
         with self._lock:
             if self._is_closed:
                 raise stopped()
             if not self._is_registered:
                 self._is_registered = True
                 atexit.register(self.end_all)
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
-                env=env,
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
-            )
+            process = _popen(arguments, env, with_input=with_input, with_output=True, with_errors=with_errors)
             self._processes.add(process)
             watcher = None if with_input else _watcher(process, scratch)
             if watcher is not None:
@@ -263,20 +249,17 @@ class _Running:
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Kill a program unless it has exited."""
-        import subprocess
-
         _kill(process)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_SLICE)
+        _status(process)
         with self._lock:
             self._processes.discard(process)
             watcher = self._watchers.pop(process, None)
-        if watcher is not None:
-            try:
-                watcher.communicate(b"\n", _SLICE)
-            except subprocess.TimeoutExpired:  # on a busy machine
+        if watcher is not None and watcher.stdin is not None:
+            with contextlib.suppress(OSError), watcher.stdin:  # it may have ended
+                watcher.stdin.write(b"\n")
+            if _status(watcher) is None:  # on a busy machine
                 watcher.kill()
-                watcher.communicate()
+                watcher.wait()
 
     def end_all(self) -> None:
         """Kill all programs and refuse to start others: this process is exiting."""
@@ -290,18 +273,36 @@ def _watcher(process: subprocess.Popen[bytes], scratch: str) -> subprocess.Popen
     """Start what kills a program and its children when this process is killed; None where there is no such shell."""
     if sys.platform == "win32":
         return None
+    arguments = [_SHELL, "-c", _WATCH, _SHELL, str(process.pid), scratch]
+    with contextlib.suppress(OSError):
+        return _popen(arguments, {"PATH": os.defpath}, with_input=True, with_output=False, with_errors=False)
+    return None
+
+
+def _popen(
+    arguments: Sequence[str], env: Mapping[str, str], *, with_input: bool, with_output: bool, with_errors: bool
+) -> subprocess.Popen[bytes]:
+    import subprocess  # slow to load
+
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
+        stdout=subprocess.PIPE if with_output else subprocess.DEVNULL,
+        stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
+        env=env,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+    )
+
+
+def _status(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit status of a program that ends within a moment, else None."""
     import subprocess
 
-    with contextlib.suppress(OSError):
-        return subprocess.Popen(
-            [_SHELL, "-c", _WATCH, _SHELL, str(process.pid), scratch],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath},
-            start_new_session=True,
-        )
-    return None
+    try:
+        return process.wait(_SLICE)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -59,18 +59,13 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, check: PropagationCheck, found: Placements
     ) -> None:
         """Follow CNAMEs, find zones, and choose the accounts that write."""
-        targets, refused = self._accounts.targets(context, identifiers, route, check, self.label(placements))
+        targets, refused = self._accounts.targets(context, identifiers, route, check, self.label(found))
         for identifier, error in refused.items():
-            placements.block(route, [identifier], error)
-        self._accounts.place_all(context, targets, route, placements)
+            found.block(route, [identifier], error)
+        self._accounts.place_all(context, targets, route, found)
 
     def label(self, placements: Placements) -> str:
         """Return the labels before the domain at which the CA looks."""

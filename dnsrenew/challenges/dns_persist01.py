@@ -14,21 +14,9 @@ from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime.calls import FairLock
 from dnsrenew.base.values import Frozen
-from dnsrenew.challenges import texts
+from dnsrenew.challenges import persist_record, texts
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01
-from dnsrenew.challenges.persist_record import (
-    LABEL,
-    RENEWED_BEFORE,
-    PersistPlacement,
-    PersistValue,
-    by_record,
-    can_hold,
-    end_of,
-    line,
-    may_be_there,
-    read_offer,
-    time_text,
-)
+from dnsrenew.challenges.persist_record import PersistPlacement, PersistValue
 from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue, writers_of
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import Target
@@ -72,22 +60,17 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, check: PropagationCheck, found: Placements
     ) -> None:
         """Follow CNAMEs, find zones, and choose the accounts that would write."""
-        targets, refused = self._choice.targets(context, identifiers, route, check, LABEL)
+        targets, refused = self._choice.targets(context, identifiers, route, check, persist_record.LABEL)
         for identifier, error in refused.items():
-            placements.block(route, [identifier], error)
-        until = end_of(context.clock.now())
+            found.block(route, [identifier], error)
+        until = persist_record.end_of(context.clock.now())
         wild = {names.base_domain(identifier) for identifier in identifiers if names.is_wildcard(identifier)}
         for identifier, target in targets.items():
             writers, unable = self._writers(target, route)
-            placements.placements[identifier] = PersistPlacement(
+            found.placements[identifier] = PersistPlacement(
                 identifier,
                 target.name,
                 target.served_zone,
@@ -105,7 +88,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         leads.
         """
         named = [self._accounts[name] for name in route.dns] or list(self._accounts.values())
-        able = [writer for writer in named if can_hold(writer, attended=self._attended)]
+        able = [writer for writer in named if persist_record.can_hold(writer, attended=self._attended)]
         fitting = [writer for writer in able if _may_write(writer, target)]
         if route.dns:
             unable = tuple(writer.account.name for writer in named if writer not in fitting)
@@ -123,7 +106,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         writing = [placement for placement in placements if placement.writers]
         there = self.look_up(context, {placement.name for placement in writing})
         now = context.clock.now()
-        needed = [each for each in writing if not may_be_there(there[each.name], now)]
+        needed = [each for each in writing if not persist_record.may_be_there(there[each.name], now)]
         self._writer.prepare(context, [_txt_placement(each) for each in needed if each.is_named])
         with contextlib.suppress(ProviderError):  # no route names the account, so none is to be left: writing will fail
             self._writer.prepare(context, [_txt_placement(each) for each in needed if not each.is_named])
@@ -136,13 +119,15 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         :raises CAError: ``ca-dns-persist-malformed``.
         """
         domain = names.base_domain(placement.identifier)
-        return [PersistValue(placement.identifier, placement, read_offer(challenge, ca.identity, domain))]
+        return [
+            PersistValue(placement.identifier, placement, persist_record.read_offer(challenge, ca.identity, domain))
+        ]
 
     def journaled(self, context: Context, values: Sequence[PersistValue]) -> AbstractContextManager[None]:
         """Keep the values of a rehearsal in the journal; a record that stays is not in it."""
         if not self._dry_run:
             return contextlib.nullcontext()
-        return self._writer.journaled(context, _txt_values(by_record(values)))
+        return self._writer.journaled(context, _txt_values(persist_record.by_record(values)))
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
@@ -152,7 +137,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         :raises DnsError: ``dns-persist-missing``: a person has to set a record; nothing is written.
         :raises ProviderError: a host refused or did not respond.
         """
-        groups = by_record(values)
+        groups = persist_record.by_record(values)
         with self._alone(context, {value.placement.name for value in values}):
             decision, there = self.decide(context, values)
             use, write = decision.use, decision.write
@@ -175,7 +160,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         :raises DnsError: ``dns-persist-missing``: a person has to set a record.
         """
         there = self.look_up(context, {value.placement.name for value in values})
-        return decide(context, by_record(values), there), there
+        return decide(context, persist_record.by_record(values), there), there
 
     @contextlib.contextmanager
     def _alone(self, context: Context, owners: Collection[str]) -> Iterator[None]:
@@ -208,7 +193,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
 
         :raises PropagationError: they were not visible in time.
         """
-        groups = by_record(values)
+        groups = persist_record.by_record(values)
         used = [(group, *self._used[context.certificate, group[0].key]) for group in groups]
         written = [group for group, _text, is_new in used if is_new]
         behaviours = [writer.provider.behaviour for group in written for writer, _zone in group[0].placement.writers]
@@ -246,13 +231,17 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         except Cancelled:
             context.check()
         except DnsRenewError as error:
-            shown = {"name": names.relative(name), "error": error.message, "line": line(name, ", ".join(old))}
+            shown = {
+                "name": names.relative(name),
+                "error": error.message,
+                "line": persist_record.line(name, ", ".join(old)),
+            }
             context.warn(*texts.PERSIST_OLD_KEPT.fill(**shown))
 
     def withdraw(self, context: Context, values: Sequence[PersistValue]) -> None:
         """Remove what a rehearsal wrote; a record that stays is kept."""
         if self._dry_run:
-            self._writer.withdraw(context, _txt_values(by_record(values)))
+            self._writer.withdraw(context, _txt_values(persist_record.by_record(values)))
             for value in values:
                 self._written.pop(value.placement.name, None)
 
@@ -310,12 +299,12 @@ def decide(context: Context, groups: Sequence[Group], there: There) -> Decision:
         newest = value.newest(values or (), now)
         if newest is not None:
             done.use[value.key] = newest[0]
-            if newest[1].is_valid_at(now + RENEWED_BEFORE):
+            if newest[1].is_valid_at(now + persist_record.RENEWED_BEFORE):
                 continue
         if value.can_be_written:
             done.write.append(group)
         elif newest is not None:
-            shown = {**_expiry(group, newest[1].until), "line": line(value.placement.name, value.wanted)}
+            shown = {**_expiry(group, newest[1].until), "line": persist_record.line(value.placement.name, value.wanted)}
             context.warn(*texts.PERSIST_EXPIRES.fill(**shown))
         elif values is None:
             done.use[value.key] = None
@@ -339,7 +328,7 @@ def _expiry(group: Group, until: int | None) -> dict[str, Any]:
     return {
         "name": names.relative(group[0].placement.name),
         "identifiers": [value.identifier for value in group],
-        "until": "" if until is None else time_text(until),
+        "until": "" if until is None else persist_record.time_text(until),
     }
 
 
@@ -355,7 +344,7 @@ def _missing(groups: Sequence[Group], there: There) -> DnsError:
         "identifiers": [value.identifier for group in groups for value in group],
         **records[0],
         "records": records,
-        "lines": [line(record["name"], record["value"]) for record in records],
+        "lines": [persist_record.line(record["name"], record["value"]) for record in records],
         "seen": sorted(seen),
         "accounts": list(unable),
         "reason": reason or "",

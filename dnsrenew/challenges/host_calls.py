@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
@@ -16,6 +16,7 @@ from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import AttemptError, DnsRenewError, ProviderError, StoreError, about
+from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 from dnsrenew.store.zone_locks import ZoneLocks
 
 _MAX_ACCOUNTS: Final = 8
@@ -184,10 +185,7 @@ def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 # The TXT values that a run has published, their state, and their journal entries until they are removed.
 
 
-if TYPE_CHECKING:
-    from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
-
-    _Key = tuple[str | None, WrittenValue]
+_Key = tuple[str | None, WrittenValue]
 
 PublishState = Literal["asked", "unsure", "written", "refused", "unsent"]
 """Whether a value is in DNS, after writing has started.

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Final, TypeVar
 
 from dnsrenew.acme import CAClient, Challenge
-from dnsrenew.base import checks as caa
 from dnsrenew.base import names
+from dnsrenew.base.checks.addresses import by_family, judge_addresses
 from dnsrenew.base.model import Propagation, PropagationCheck, Route
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.runtime import Context
@@ -54,18 +54,13 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     # ── preflight ───────────────────────────────────────────────────────────────────────
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        _check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, _check: PropagationCheck, found: Placements
     ) -> None:
         """Find out where the responses are served, and whether the port or folder can be used."""
         try:
-            placements.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
+            found.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
         except AttemptError as error:
-            placements.block(route, identifiers, error)
+            found.block(route, identifiers, error)
 
     def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
         """Return the placement of each identifier, after a check that its responses can be served.
@@ -246,9 +241,9 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
     if not found:
         return error
     ours = own_addresses([address for each in found.values() for address in each])
-    verdicts = [caa.judge_addresses(name, each, ours) for name, each in found.items()]
-    where = {name: caa.by_family(each) for name, each in found.items()}
-    error.with_evidence(addresses=where, ours=caa.by_family(ours))
+    verdicts = [judge_addresses(name, each, ours) for name, each in found.items()]
+    where = {name: by_family(each) for name, each in found.items()}
+    error.with_evidence(addresses=where, ours=by_family(ours))
     likely = next((verdict for verdict in verdicts if verdict.result != "ok"), None)
     return error if likely is None else error.with_evidence(likely=likely.summary, likely_fix=likely.fix)
 

@@ -154,16 +154,11 @@ class Solver(ABC, Generic[P, V]):
 
     @abstractmethod
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, check: PropagationCheck, found: Placements
     ) -> None:
         """Find out where the responses for some identifiers go, and what rules the route out. Publish nothing.
 
-        :param placements: receives the result.
+        :param found: receives the result.
         """
 
     @abstractmethod

@@ -189,12 +189,7 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
         self._published: set[tuple[str | None, str, ChallengeCertificate]] = set()
 
     def preflight(
-        self,
-        context: Context,
-        identifiers: Sequence[str],
-        route: Route,
-        _check: PropagationCheck,
-        placements: Placements,
+        self, context: Context, identifiers: Sequence[str], route: Route, _check: PropagationCheck, found: Placements
     ) -> None:
         """Check that the port can be opened, by binding it for a moment."""
         listen = route.listen or DEFAULT
@@ -204,9 +199,9 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
                 raise unfit("tls-alpn-01", wildcards)
             context.call(partial(self._listeners.check, listen))
         except ChallengeError as error:
-            placements.block(route, identifiers, error.with_evidence(identifiers=list(identifiers)))
+            found.block(route, identifiers, error.with_evidence(identifiers=list(identifiers)))
             return
-        placements.placements.update((each, TlsAlpnPlacement(each, listen)) for each in identifiers)
+        found.placements.update((each, TlsAlpnPlacement(each, listen)) for each in identifiers)
 
     def make_values(self, ca: CAClient, placement: TlsAlpnPlacement, challenge: Challenge) -> list[TlsAlpnValue]:
         """Return the certificate whose acmeIdentifier extension holds the digest of the key authorization."""

@@ -55,13 +55,10 @@ YES: Final = Option("--yes", "do not ask for confirmation; required without a te
 WORKERS: Final = Option("--workers", "certificates to process in parallel (default: 8)", "N", "workers", default=8)
 NAMES: Final = "names, or patterns such as 'web-*'"
 _CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
-_KIND: Final = Option(
-    "--kind",
-    "systemd, cron, launchd or windows (default: the best one for this machine)",
-    "KIND",
-    "word",
-    ("systemd", "cron", "launchd", "windows"),
-)
+_KIND_HELP: Final = "systemd, cron, launchd or windows (default: the best one for this machine)"
+_KIND: Final = Option("--kind", _KIND_HELP, "KIND", "word", ("systemd", "cron", "launchd", "windows"))
+_INTERVAL: Final = "check at least this often: 1m to 24h (default: 12h)"
+_OLDER: Final = "the number of the version (default: the newest other one that is valid and not revoked)"
 YES_OR_NO: Final = ("yes", "no")
 TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
@@ -70,14 +67,11 @@ REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "super
 INSIST: Final = Option("--insist", "use the configuration and the store even if other users can change them")
 """An option of every command that reads the configuration."""
 
+_CONFIG: Final = (
+    "configuration file (default: $DNSRENEW_CONFIG, ./dnsrenew.toml, your config folder, /etc/dnsrenew/dnsrenew.toml)"
+)
 GLOBAL: Final = (
-    Option(
-        "--config",
-        "configuration file (default: $DNSRENEW_CONFIG, ./dnsrenew.toml, your config folder, "
-        "/etc/dnsrenew/dnsrenew.toml)",
-        "FILE",
-        "file",
-    ),
+    Option("--config", _CONFIG, "FILE", "file"),
     Option("--json", "print one JSON document to standard output"),
     Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
     Option("--quiet", "only errors and warnings", short="-q"),
@@ -197,12 +191,7 @@ _COMMANDS: Final = {
         "use an older version of a certificate again, and deploy it",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
-            Option(
-                "--to",
-                "the number of the version (default: the newest other one that is valid and not revoked)",
-                "VERSION",
-                "version",
-            ),
+            Option("--to", _OLDER, "VERSION", "version"),
             Option("--no-deploy", "leave deployments to a later run"),
             wait_option(OTHER_RUN),
         ),
@@ -329,30 +318,16 @@ _COMMANDS: Final = {
         ),
         "In a pipe or a file, --kind prints only the text of the file.",
     ),
-    "schedule remove": Command(
-        "stop renewing automatically",
-        (),
-        (_KIND,),
-        (("dnsrenew schedule remove", ""),),
-    ),
+    "schedule remove": Command("stop renewing automatically", (), (_KIND,), (("dnsrenew schedule remove", ""),)),
     "run": Command(
         "renew in the foreground, for containers",
         (),
         (
-            Option(
-                "--interval",
-                "check at least this often: 1m to 24h (default: 12h)",
-                "TIME",
-                "interval",
-                default=43_200.0,
-            ),
+            Option("--interval", _INTERVAL, "TIME", "interval", default=43_200.0),
             Option("--jitter", "delay each check by a random time of up to TIME", "TIME", "duration", default=0.0),
             WORKERS,
         ),
-        (
-            ("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""),
-            ("kill -HUP PID", "read the configuration again"),
-        ),
+        (("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""), ("kill -HUP PID", "read the configuration again")),
         "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
         "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
         "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "

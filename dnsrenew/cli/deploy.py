@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
+from dnsrenew.base import files
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.invocation import Invocation
+from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import say
+from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.errors import ConfigError
+from dnsrenew.renewal.batch import exit_status
+from dnsrenew.renewer import Renewer
 
 
 def deploy(invocation: Invocation) -> int:
@@ -26,15 +32,8 @@ def deploy(invocation: Invocation) -> int:
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
     renewer = invocation.renewer(config, DeployProgress(terminal))
-    work = partial(
-        renewer.deploy,
-        options.names or None,
-        force=options.force,
-        workers=options.workers,
-        wait=options.wait,
-        cancel=invocation.signals.cancel,
-    )
-    outcomes = invocation.signals.run(work, cleans_up=True)
+    names, force, workers = options.names or None, options.force, options.workers
+    outcomes = invocation.work(renewer.deploy, names, force=force, workers=workers, wait=options.wait)
     terminal.write_document({"outcomes": [outcome.to_dict() for outcome in outcomes]})
     results(invocation, outcomes)
     _show_idle(invocation, config, outcomes)
@@ -126,15 +125,9 @@ def rollback(invocation: Invocation) -> int:
     """
     terminal, options = invocation.terminal, invocation.options
     renewer = invocation.renewer(invocation.config(), DeployProgress(terminal))
-    work = partial(
-        renewer.rollback,
-        options.name,
-        to=options.to,
-        deploy=not options.no_deploy,
-        wait=options.wait,
-        cancel=invocation.signals.cancel,
-    )
-    outcome, now = invocation.signals.run(work, cleans_up=True), invocation.clock.now()
+    deploy, wait = not options.no_deploy, options.wait
+    outcome = invocation.work(renewer.rollback, options.name, to=options.to, deploy=deploy, wait=wait)
+    now = invocation.clock.now()
     stopped = {} if outcome.error is None else {"error": outcome.error.to_dict()}
     terminal.write_document({"outcomes": [outcome.to_dict()], **stopped})
     if outcome.error is None and not (terminal.json or terminal.quiet):
@@ -155,3 +148,98 @@ def _rollback_lines(outcome: Outcome, now: datetime, columns: int | None) -> lis
         rows.append((LABELS["files"], str(outcome.path)))
     stays = texts.STAYS_UNTIL_EDIT.format(renewal=formatting.date(outcome.next_renewal, now))
     return [*lines, *formatting.fields(rows, columns), *formatting.wrap(stays, columns, f"{yellow('→')} ", "  ")]
+
+
+# ── install ────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew install``: stores a certificate of another issuer, and deploys it.
+
+_COMMAND: Final = "dnsrenew install"
+_PATIENCE: Final = 5.0
+"""Seconds for a pipe."""
+
+
+def install(invocation: Invocation) -> int:
+    """Install a certificate; return the exit status.
+
+    :raises ConfigError: a file cannot be read, has no usable key, or there is no terminal to ask at.
+    :raises DnsRenewError: the certificate is wrong, or the user does not want an older one.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    if options.certificate is None:
+        raise usage(texts.CERTIFICATE_FILE_MISSING, _COMMAND)
+    certificate = _read("--certificate", options.certificate)
+    key = None if options.key is None else _read("--key", options.key)
+    config = invocation.config()
+    renewer = invocation.renewer(config, DeployProgress(terminal))
+    outcome = _install(invocation, renewer, certificate, key)
+    terminal.write_document({"outcomes": [outcome.to_dict()]})
+    lines = (
+        []
+        if terminal.json or terminal.quiet
+        else _install_lines(outcome, invocation.clock.now(), terminal.out.size()[0])
+    )
+    if lines:
+        terminal.write_result("\n".join(lines))
+    results(invocation, [outcome], headless=True)
+    return exit_status([outcome], invocation.clock.now(), invocation.signals.status)
+
+
+def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: bytes | None) -> Outcome:
+    """Install it; ask before it replaces one that is valid for longer, if a person is at the terminal."""
+    options = invocation.options
+    deploy, wait = not options.no_deploy, options.wait
+    work = partial(renewer.install, options.name, certificate, key, deploy=deploy, wait=wait)
+    try:
+        return invocation.work(work, older=options.yes)
+    except ConfigError as error:
+        if error.code != "certificate-older" or not invocation.terminal.is_attended:
+            raise
+        confirm(invocation, texts.OLDER_QUESTION.format(message=say(error.message)), _COMMAND)
+    return invocation.work(work, older=True)
+
+
+def _read(option: str, path: str) -> bytes:
+    try:
+        return files.read_or_drain(path, _PATIENCE)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise usage(texts.FILE_UNREADABLE, _COMMAND, option=option, path=path, reason=reason) from None
+
+
+def _install_lines(outcome: Outcome, now: datetime, columns: int | None) -> list[str]:
+    domains = formatting.listed(outcome.domains)
+    if outcome.status == "not-due":
+        head, mark = texts.INSTALLED_BEFORE.format(name=outcome.name), dim("·")
+    else:
+        template = texts.INSTALLED if domains == outcome.name else texts.INSTALLED_FOR
+        head, mark = template.format(name=outcome.name, domains=domains), green("✓")
+    rows = [(LABELS["issuer"], outcome.issuer or "")]
+    if outcome.not_after is not None and outcome.next_renewal is not None:
+        expiry, renewal = formatting.when(outcome.not_after, now), formatting.date(outcome.next_renewal, now)
+        rows.append((LABELS["valid-until"], texts.EXPIRY_DUE.format(expiry=expiry, renewal=renewal)))
+    if outcome.path is not None:
+        rows.append((LABELS["files"], str(outcome.path)))
+    return [*formatting.wrap(head, columns, f"{mark} ", "  "), *formatting.fields(rows, columns)]
+
+
+# ── csr ────────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew csr``: prints a certificate request for another issuer.
+
+
+def csr(invocation: Invocation) -> int:
+    """Print the request; return the exit status.
+
+    :raises ConfigError: the certificate is not in the configuration.
+    :raises DnsRenewError: the key could not be stored, or another run works on the certificate.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    renewer = invocation.renewer(invocation.config(), PlainProgress(terminal))
+    pem = invocation.work(renewer.csr, options.name, new=options.new, wait=options.wait)
+    terminal.write_document({"name": options.name, "csr": pem})
+    terminal.write_result(pem.rstrip("\n"))
+    following = texts.CSR_NEXT.format(name=options.name)
+    lines = formatting.wrap(following, terminal.err.size()[0], f"{yellow('→')} ", "  ")
+    terminal.write_info("\n".join(lines))
+    return 0

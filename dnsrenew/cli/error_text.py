@@ -10,7 +10,7 @@ from typing import Any
 
 from dnsrenew.base.validation import Mistake
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO_LINE, Terminal, bold, dim, red, yellow
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 

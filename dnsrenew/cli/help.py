@@ -6,19 +6,6 @@ from collections.abc import Callable
 
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
-from dnsrenew.cli.commands import (
-    COMMANDS,
-    GLOBAL,
-    GROUPS,
-    HEADING,
-    HEADINGS,
-    INSIST,
-    SENTENCE,
-    SUMMARY,
-    TOPICS,
-    USAGE,
-    VERSION,
-)
 
 _WIDEST = 100
 _LABELS = 24
@@ -32,51 +19,57 @@ Say = Callable[[str], str]
 def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
-    left = {name: say(command.summary) for name, command in COMMANDS.items() if " " not in name}
-    lines = [say(USAGE).format(command="dnsrenew COMMAND [options]"), "", *_wrap(say(SUMMARY), columns)]
+    left = {name: say(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
+    lines = [
+        say(commands.USAGE).format(command="dnsrenew COMMAND [options]"),
+        "",
+        *_wrap(say(commands.SUMMARY), columns),
+    ]
     width = max(map(len, left)) + 4
-    *topics, last = TOPICS
+    *topics, last = commands.TOPICS
     for topic in topics:
-        rows = [(name, left.pop(name)) for name in TOPICS[topic] if name in left]
+        rows = [(name, left.pop(name)) for name in commands.TOPICS[topic] if name in left]
         lines += _section(say(topic), rows, columns, say, width)
     lines += _section(say(last), [*left.items()], columns, say, width)
-    lines += _section(say(HEADINGS["global"]), _options((*GLOBAL, VERSION), say), columns, say)
+    lines += _section(
+        say(commands.HEADINGS["global"]), _options((*commands.GLOBAL, commands.VERSION), say), columns, say
+    )
     return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
 
 def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
-    columns, command = min(columns, _WIDEST), COMMANDS[name]
-    lines = [*_wrap(say(USAGE).format(command=usage(name)), columns, "", "    "), ""]
+    columns, command = min(columns, _WIDEST), commands.COMMANDS[name]
+    lines = [*_wrap(say(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
     lines += _wrap(_sentence(command.summary, say), columns)
     lines += _examples(command.examples, columns, say)
-    if name in GROUPS:
+    if name in commands.GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
-        lines += _section(say(HEADINGS["commands"]), rows, columns, say)
+        lines += _section(say(commands.HEADINGS["commands"]), rows, columns, say)
     arguments = [(argument.shown, say(argument.help)) for argument in command.arguments]
-    lines += _section(say(HEADINGS["arguments"]), arguments, columns, say)
-    lines += _section(say(HEADINGS["options"]), _options(command.options, say), columns, say)
-    always = (*((INSIST,) if command.reads_config else ()), *GLOBAL)
-    lines += _section(say(HEADINGS["global"]), _options(always, say), columns, say)
+    lines += _section(say(commands.HEADINGS["arguments"]), arguments, columns, say)
+    lines += _section(say(commands.HEADINGS["options"]), _options(command.options, say), columns, say)
+    always = (*((commands.INSIST,) if command.reads_config else ()), *commands.GLOBAL)
+    lines += _section(say(commands.HEADINGS["global"]), _options(always, say), columns, say)
     notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
     return "\n".join([*lines, *([""] if notes else []), *notes, ""])
 
 
 def usage(name: str) -> str:
     """Return the line that shows how a command is used."""
-    command = COMMANDS[name]
-    words = ["COMMAND"] if name in GROUPS else [argument.usage for argument in command.arguments]
+    command = commands.COMMANDS[name]
+    words = ["COMMAND"] if name in commands.GROUPS else [argument.usage for argument in command.arguments]
     return " ".join(["dnsrenew", name, *words, "[options]"])
 
 
 def _member(group: str, member: str, say: Say) -> tuple[str, str]:
-    command = COMMANDS[f"{group} {member}"]
+    command = commands.COMMANDS[f"{group} {member}"]
     return " ".join([member, *(argument.usage for argument in command.arguments)]), say(command.summary)
 
 
 def _sentence(summary: str, say: Say) -> str:
     text = say(summary)
-    return say(SENTENCE).format(summary=f"{text[:1].upper()}{text[1:]}")
+    return say(commands.SENTENCE).format(summary=f"{text[:1].upper()}{text[1:]}")
 
 
 def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
@@ -91,7 +84,7 @@ def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say, wi
     if not rows:
         return []
     width = width or min(max(len(label) for label, _ in rows) + 4, _LABELS)
-    lines = ["", say(HEADING).format(title=title)]
+    lines = ["", say(commands.HEADING).format(title=title)]
     for label, text in rows:
         head = f"  {label}".ljust(width)
         if len(label) + 4 > width:
@@ -108,7 +101,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
     examples = tuple((line, say(comment)) for line, comment in examples)
     width = max(len(line) for line, _ in examples)
     wide = all(2 + width + 4 + _width(comment) <= columns for _, comment in examples if comment)
-    lines = ["", say(HEADING).format(title=say(HEADINGS["examples"]))]
+    lines = ["", say(commands.HEADING).format(title=say(commands.HEADINGS["examples"]))]
     for line, comment in examples:
         if wide:
             lines.append(f"  {line.ljust(width)}  # {comment}" if comment else f"  {line}")

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.validation import Mistake, config_error
+from dnsrenew.base.validation import Mistake, config_error, half_width
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import sentences
+from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.commands import GROUPS, TOPICS
+from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.terminal import Terminal, dim, yellow
-from dnsrenew.config import Config, find_config
+from dnsrenew.config import Config, find_config, sources
 from dnsrenew.config.sources import here
+from dnsrenew.errors import ConfigError, DnsRenewError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dnsrenew.base.events import Event
-    from dnsrenew.cli.arguments import Options
     from dnsrenew.cli.signals import SignalHandler
-    from dnsrenew.errors import ConfigError
     from dnsrenew.operations.selection import SharedCertificates
     from dnsrenew.renewer import Renewer
     from dnsrenew.store import Store
+
+T = TypeVar("T")
 
 
 class Invocation(Frozen):
@@ -97,6 +105,11 @@ class Invocation(Frozen):
         finally:
             shared.close()
 
+    def work(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Call what can be cancelled, and takes back what it has published; return what it returns."""
+        work = partial(function, *arguments, cancel=self.signals.cancel, **options)
+        return self.signals.run(work, cleans_up=True)
+
     def renewer(self, config: Config, on_event: Callable[[Event], object] | None = None) -> Renewer:
         """Return a renewer for the configuration."""
         from dnsrenew.renewer import Renewer
@@ -113,3 +126,139 @@ def _no_certificates(config: Config) -> ConfigError:
 def make_invocation(options: Options, terminal: Terminal, signals: SignalHandler) -> Invocation:
     """Return an invocation in real time."""
     return Invocation(options, terminal, signals, SystemClock())
+
+
+# ── confirm ────────────────────────────────────────────────────────────────────────────
+
+# Asks before what cannot be undone.
+
+_LONGEST: Final = 1000
+
+
+def confirm(invocation: Invocation, question: str, command: str) -> None:
+    """Return if the user is sure: by ``--yes``, or by an answer at the terminal.
+
+    :param command: the command as it is typed, for the error.
+    :raises ConfigError: ``usage``: there is no terminal to ask at.
+    :raises DnsRenewError: ``declined``.
+    """
+    terminal = invocation.terminal
+    if invocation.options.yes:
+        return
+    if not terminal.is_attended:
+        raise usage(texts.UNCONFIRMED, command)
+    lines = formatting.wrap(f"{question} {texts.YES_OR_NO}", terminal.err.size()[0], f"{yellow('?')} ", "  ")
+    terminal.err.write(terminal.err.render(terminal.err.encodable("\n".join(lines))) + " ")
+    terminal.drain()
+    answer = ""
+    try:
+        answer = invocation.signals.run(_answer)
+    finally:
+        if not answer.endswith("\n"):
+            terminal.err.write("\n")  # the cursor is still behind the question
+    if half_width(answer.strip()).lower() not in texts.YES:
+        raise DnsRenewError.of(texts.DECLINED)
+
+
+def _answer() -> str:
+    """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
+    return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "replace")
+
+
+# ── typed ──────────────────────────────────────────────────────────────────────────────
+
+# The commands in messages as this person has to type them: with the option, or the path, without which they fail.
+#
+# A message says ``dnsrenew renew``. Who named a configuration needs ``--config`` again, who called the program by a
+# path that the shell does not search needs that path, and so does ``sudo``, which searches folders of its own.
+
+_NAME: Final = "dnsrenew"
+_NAMES: Final = "|".join([rf"(?:{'|'.join(GROUPS)}) [a-z]+", *(name for topic in TOPICS.values() for name in topic)])
+_COMMAND: Final = re.compile(
+    r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew "
+    rf"(?P<words>{_NAMES})(?![\w-])"
+)
+_WITHOUT_CONFIG: Final = frozenset({"completion", "init", "import", "restore", "help"})
+"""Commands that make a configuration, or read none."""
+_REST: Final = re.compile(r"(?:(?!dnsrenew )[^`，。；（\n])*")
+"""What follows a command: its arguments, or words of the sentence."""
+_END: Final = re.compile(r"[,.;:]? *$|[,.;] | \(")
+"""The end of a command after a colon or in quotes; elsewhere words of the sentence may follow it."""
+_DOCTOR: Final = "doctor"
+
+
+def config_option(path: str) -> str:
+    """Return the option with a blank before it; "" if the commands find the configuration without it.
+
+    :param path: absolute.
+    """
+    try:
+        if sources.search(None, os.environ, sources.here())[0] == path:
+            return ""
+    except ConfigError:
+        pass  # none is found; this one has to be named
+    return f" --config {shlex.quote(formatting.relative_path(path, sources.here()))}"
+
+
+def type_commands(config: str | None) -> None:
+    """Let the messages of this process name the commands as they have to be typed.
+
+    :param config: the configuration that was named with ``--config``, or None.
+    """
+    path = None if config is None else os.path.abspath(os.path.join(sources.here(), os.path.expanduser(config)))
+    program, option = _program(), "" if path is None else config_option(path)
+
+    def typed(text: str) -> str:
+        shown, done = "", 0
+        while (match := _COMMAND.search(text, done)) is not None:
+            rest = _REST.match(text, match.end())
+            shown += text[done : match.start()] + _typed(match, rest[0] if rest else "", program, option, path)
+            done = rest.end() if rest else match.end()
+        return shown + text[done:]
+
+    formatting.typed = typed
+
+
+def _typed(match: re.Match[str], rest: str, program: str, option: str, path: str | None) -> str:
+    sudo, words = match["sudo"] or "", match["words"]
+    if words in _WITHOUT_CONFIG:
+        option = ""
+    if sudo:
+        program, option = _full(), _for_root(words, path)
+    if " --config" in rest or " --help" in rest:
+        option = ""
+    end = _END.search(rest) if match["before"] else None
+    at = end.start() if end else 0
+    return f"{match['before']}{sudo}{program} {words}{rest[:at]}{option}{rest[at:]}"
+
+
+def _program() -> str:
+    """Return the name of the program, or its path if the shell does not find it by its name."""
+    called = os.path.abspath(sys.argv[0])
+    if os.path.basename(called) != _NAME or not os.path.isfile(called):
+        return _NAME  # in a test, or `python -m dnsrenew`
+    found = shutil.which(_NAME)
+    return _NAME if found and os.path.realpath(found) == os.path.realpath(called) else shlex.quote(called)
+
+
+def _full() -> str:
+    """Return the program with its path, as it is called by root, whose shell searches other folders."""
+    called = os.path.abspath(sys.argv[0])
+    if os.path.basename(called) == _NAME and os.path.isfile(called):
+        return shlex.quote(called)
+    return f"{shlex.quote(sys.executable)} -m {_NAME}"
+
+
+def _for_root(words: str, path: str | None) -> str:
+    """Return what root needs besides: the configuration of this user, which only ``doctor`` may read as it is.
+
+    Another command would leave files of root's in the store of this user.
+    """
+    if words != _DOCTOR:
+        return ""
+    try:
+        found = path or sources.search(None, os.environ, sources.here())[0]
+        insist = "" if os.stat(found).st_uid == 0 else " --insist"
+    except (ConfigError, OSError):
+        return ""
+    return f"{insist} --config {shlex.quote(found)}"

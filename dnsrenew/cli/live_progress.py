@@ -9,7 +9,7 @@ from typing import Any, Final
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Event
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.progress import EventLine, EventText, PlainProgress, Progress, describe_server, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
 

@@ -7,15 +7,15 @@ import sys
 from datetime import datetime
 from typing import Final
 
-from dnsrenew.base.model import Attempt, DeploymentResult, Outcome
-from dnsrenew.base.model.result import first_sentence, is_skip
+from dnsrenew.base.model import Attempt, DeploymentResult, Outcome, first_sentence, is_skip
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.renewal.after_run import asked_by_ca
+from dnsrenew.renewal.batch import asked_by_ca
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
 _MOST_FOUND: Final = 3
@@ -23,26 +23,18 @@ _MOST_FOUND: Final = 3
 _SAME: Final = {
     "ca-caa": "caa",
     "ca-eab-required": "ca-terms",
-    "ca-ledger": "ca-limits",
-    "ca-rate-limited": "ca-limits",
-    "ca-unreachable": "ca-reachable",
-    "ca-untrusted": "ca-reachable",
     "clock-wrong": "clock",
-    "cname-dangling": "cname",
-    "cname-loop": "cname",
     "dns-no-account": "dns-account",
     "dns-no-zone": "domain",
-    "http-address-missing": "address",
-    "http-port-forbidden": "port-80-free",
-    "http-port-taken": "port-80-free",
     "secret-missing": "secrets",
     "store-full": "store-space",
-    "store-not-private": "store",
-    "store-not-writable": "store",
-    "store-read-only": "store",
-    "tls-alpn-address-missing": "address",
-    "tls-alpn-port-forbidden": "port-443-free",
-    "tls-alpn-port-taken": "port-443-free",
+    **dict.fromkeys(("ca-ledger", "ca-rate-limited"), "ca-limits"),
+    **dict.fromkeys(("ca-unreachable", "ca-untrusted"), "ca-reachable"),
+    **dict.fromkeys(("cname-dangling", "cname-loop"), "cname"),
+    **dict.fromkeys(("http-address-missing", "tls-alpn-address-missing"), "address"),
+    **dict.fromkeys(("http-port-forbidden", "http-port-taken"), "port-80-free"),
+    **dict.fromkeys(("tls-alpn-port-forbidden", "tls-alpn-port-taken"), "port-443-free"),
+    **dict.fromkeys(("store-not-private", "store-not-writable", "store-read-only"), "store"),
 }
 """The check that says the same as an error."""
 _MOST_DOMAINS: Final = 6
@@ -82,32 +74,22 @@ def is_first(outcome: Outcome) -> bool:
     return outcome.status == "renewed" and outcome.reason == "missing"
 
 
-class OutcomeText:
+class OutcomeText(Frozen):
     """Formats outcomes.
 
-    :param columns: the width of the terminal, or None for lines of any width.
-    :param verbose: show whole messages, codes and evidence.
-    :param dry_run: with ``--dry-run``.
-    :param manual: nothing renews by itself, so there is no next renewal and no next try.
-    :param attended: a person runs it: the next run after a failure waits for nothing but what a CA asked for.
+    :ivar columns: the width of the terminal, or None for lines of any width.
+    :ivar verbose: show whole messages, codes and evidence.
+    :ivar dry_run: with ``--dry-run``.
+    :ivar manual: nothing renews by itself, so there is no next renewal and no next try.
+    :ivar attended: a person runs it: the next run after a failure waits for nothing but what a CA asked for.
     """
 
-    def __init__(
-        self,
-        now: datetime,
-        columns: int | None,
-        *,
-        verbose: bool,
-        dry_run: bool = False,
-        manual: bool = False,
-        attended: bool = False,
-    ) -> None:
-        self._now = now
-        self._columns = columns
-        self._verbose = verbose
-        self._dry_run = dry_run
-        self._manual = manual
-        self._attended = attended
+    now: datetime
+    columns: int | None
+    verbose: bool
+    dry_run: bool = False
+    manual: bool = False
+    attended: bool = False
 
     def lines(self, outcome: Outcome) -> list[str]:
         """Return the lines of one outcome."""
@@ -119,7 +101,7 @@ class OutcomeText:
             )
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
-        return lines + [line for result in outcome.deployed for line in deployment_lines(result, self._columns)]
+        return lines + [line for result in outcome.deployed for line in deployment_lines(result, self.columns)]
 
     def short(self, outcome: Outcome) -> list[str]:
         """Return one line for a success, for a run with many of them, and one for routes that need a fix."""
@@ -134,7 +116,7 @@ class OutcomeText:
             status = "obtained"
         elif status == "rehearsed" and outcome.route is not None:
             status = "rehearsed-at"
-        elif status == "failed" and self._dry_run:
+        elif status == "failed" and self.dry_run:
             status = "dry-run-failed"
         elif status == "deferred" and outcome.next_attempt is not None:
             status, time = "deferred-until", self._when(outcome.next_attempt)
@@ -179,11 +161,8 @@ class OutcomeText:
     def _title(self, outcome: Outcome) -> list[str]:
         """Return the headline with the domains, unless these are just the name."""
         domains = formatting.listed(outcome.domains, _MOST_DOMAINS)
-        return self._wrap(
-            self.head(outcome)
-            if domains == outcome.name
-            else texts.HEADED.format(head=self.head(outcome), text=domains)
-        )
+        head = self.head(outcome)
+        return self._wrap(head if domains == outcome.name else texts.HEADED.format(head=head, text=domains))
 
     def _body(self, outcome: Outcome) -> list[str]:
         if outcome.status == "renewed":
@@ -191,28 +170,28 @@ class OutcomeText:
         if outcome.status == "rehearsed":
             ca = outcome.route.ca if outcome.route is not None else texts.THE_CA
             saved = texts.ONLY_ACCOUNT_SAVED.format(ca=ca, current=self._current(outcome))
-            return [*formatting.fields(self._routes(outcome), self._columns), *self._indented(saved)]
+            return [*formatting.fields(self._routes(outcome), self.columns), *self._indented(saved)]
         if outcome.error is None:
             return []
         rows = self._failed(outcome, outcome.error) if outcome.status == "failed" else self._deferred(outcome)
-        details = [dim(error_text.details(outcome.error))] if self._verbose else []
-        return [*formatting.fields(rows, self._columns), *details, *self._indented(self._current(outcome))]
+        details = [dim(error_text.details(outcome.error))] if self.verbose else []
+        return [*formatting.fields(rows, self.columns), *details, *self._indented(self._current(outcome))]
 
     def _renewed(self, outcome: Outcome) -> list[str]:
         label = LABELS["valid-until"]
-        following = texts.EXPIRY_DUE if self._manual else texts.EXPIRY_NEXT
+        following = texts.EXPIRY_DUE if self.manual else texts.EXPIRY_NEXT
         template = texts.EXPIRY if outcome.next_renewal is None else following
-        lines = formatting.fields([(label, template.format_map(self._validity(outcome)))], self._columns)
+        lines = formatting.fields([(label, template.format_map(self._validity(outcome)))], self.columns)
         if outcome.path is not None:
             lines += self._files(str(outcome.path))
         if len(outcome.attempts) > 1:
             rows = [(each.ljust(len(label)), route) for each, route in self._routes(outcome)]
-            lines += formatting.fields(rows, self._columns)
+            lines += formatting.fields(rows, self.columns)
         return lines
 
     def _failed(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
         rows = [*self._routes(outcome), *error_text.rows(error), *_found(error)]
-        if outcome.next_attempt is not None and self._manual:
+        if outcome.next_attempt is not None and self.manual:
             rows.append((LABELS["retry"], self._retry_command(outcome)))
         elif outcome.next_attempt is not None:
             fields = {"time": self._when(outcome.next_attempt), "command": self._retry_command(outcome)}
@@ -228,7 +207,7 @@ class OutcomeText:
             rows = [(LABELS["reason"], say(error.message).strip())]
         else:
             message = say(error.evidence.get("failure", error.message)).strip()
-            fields = {"ago": formatting.distance(time, self._now), "message": message}
+            fields = {"ago": formatting.distance(time, self.now), "message": message}
             rows = [(LABELS["last-failure"], texts.LAST_FAILURE.format_map(fields))]
         if error.fix and "--now" not in error.fix:
             rows.append((bold(LABELS["fix"]), bold(say(error.fix).strip())))
@@ -240,17 +219,17 @@ class OutcomeText:
         """Return the command that does not wait. A forced renewal is not due, so it must be forced again."""
         asked, deferred = asked_by_ca(outcome), outcome.status == "deferred"
         flags = ["--force"] if outcome.reason == "forced" else []
-        if asked or deferred or not (flags or self._attended):
+        if asked or deferred or not (flags or self.attended):
             flags.append("--now")
         command = " ".join(["dnsrenew renew", outcome.name, *flags])
         return texts.CA_ASKED_TO_WAIT.format(command=command) if asked else command
 
     def _files(self, folder: str) -> list[str]:
         """Return the files. A path is never broken, so that it can be copied, and gets one line if it fits."""
-        if self._columns is None:
+        if self.columns is None:
             shown, columns = folder, sys.maxsize
         else:
-            shown, columns = formatting.relative_path(folder, here()), self._columns
+            shown, columns = formatting.relative_path(folder, here()), self.columns
         wide = formatting.width(LABELS["valid-until"])  # the label above
         labels = [label + " " * (wide - formatting.width(label)) for label in (LABELS["certificate"], LABELS["key"])]
         files = [file for file in _FILES if not _lacks(folder, file)]
@@ -259,7 +238,7 @@ class OutcomeText:
         )
         if max(map(formatting.width, lines)) <= columns:
             return lines
-        names = ", ".join(files)
+        names = texts.SEPARATOR.join(files)
         width = max(map(formatting.width, labels))
         if formatting.width(shown) + width + 4 <= columns:
             row = (
@@ -290,7 +269,7 @@ class OutcomeText:
 
     def _reason(self, error: DnsRenewError) -> str:
         message = say(error.message).strip()
-        return message if self._verbose else first_sentence(message)
+        return message if self.verbose else first_sentence(message)
 
     def _reason_and_fix(self, error: DnsRenewError) -> str:
         return texts.SPACE.join((self._reason(error), say(error.fix).strip()))
@@ -301,16 +280,16 @@ class OutcomeText:
             return texts.UNREADABLE if outcome.reason is None else texts.NO_CERTIFICATE
         if outcome.reason == "revoked":
             return texts.REVOKED
-        if outcome.not_after <= self._now:
-            return texts.EXPIRED.format(distance=formatting.distance(outcome.not_after, self._now))
+        if outcome.not_after <= self.now:
+            return texts.EXPIRED.format(distance=formatting.distance(outcome.not_after, self.now))
         expiry = self._when(outcome.not_after)
         if outcome.reason == "forced" and outcome.next_renewal is not None:
-            renewal = formatting.date(outcome.next_renewal, self._now)
+            renewal = formatting.date(outcome.next_renewal, self.now)
             return texts.STAYS_NOT_DUE.format(expiry=expiry, renewal=renewal)
         return texts.STAYS.format(expiry=expiry)
 
     def _valid(self, outcome: Outcome) -> str:
-        following = texts.VALID_DUE if self._manual else texts.VALID_NEXT
+        following = texts.VALID_DUE if self.manual else texts.VALID_NEXT
         template = texts.VALID if outcome.next_renewal is None else following
         return template.format_map(self._validity(outcome))
 
@@ -321,18 +300,18 @@ class OutcomeText:
         life = outcome.not_after - outcome.not_before if outcome.not_before else None
         renewal = outcome.next_renewal
         return {
-            "expiry": formatting.when(outcome.not_after, self._now, life),
-            "renewal": "" if renewal is None else formatting.date(renewal, self._now, life),
+            "expiry": formatting.when(outcome.not_after, self.now, life),
+            "renewal": "" if renewal is None else formatting.date(renewal, self.now, life),
         }
 
     def _when(self, time: datetime) -> str:
-        return formatting.when(time, self._now)
+        return formatting.when(time, self.now)
 
     def _wrap(self, text: str) -> list[str]:
-        return formatting.wrap(text, self._columns, "", "  ")
+        return formatting.wrap(text, self.columns, "", "  ")
 
     def _indented(self, text: str) -> list[str]:
-        return formatting.wrap(text, self._columns, "  ", "  ")
+        return formatting.wrap(text, self.columns, "  ", "  ")
 
 
 # ── deployment text ────────────────────────────────────────────────────────────────────

@@ -13,11 +13,11 @@ from typing import Final
 
 from dnsrenew import __version__
 from dnsrenew.base.subprocesses import RUNNING
-from dnsrenew.cli import language, texts
-from dnsrenew.cli.arguments import Request
+from dnsrenew.cli import arguments, error_text, formatting, texts
 from dnsrenew.cli.command_types import Runner
+from dnsrenew.cli.commands import GROUPS, plugged_table
 from dnsrenew.cli.signals import SignalHandler
-from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal
+from dnsrenew.cli.terminal import SHOW_CURSOR, Output, Terminal, red
 from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
 
 _LOGS: Final = frozenset({"run", "serve", "worker"})
@@ -57,109 +57,80 @@ def _options_as_typed() -> Iterator[None]:
         OPTIONS.update(before)
 
 
-def _parse(argv: Sequence[str]) -> Request:
-    from dnsrenew.cli.arguments import parse, wanted_language
-
+def _parse(argv: Sequence[str]) -> arguments.Request:
     try:
-        request = parse(argv)
+        request = arguments.parse(argv)
     except ConfigError:
-        language.choose(wanted_language(argv), json="--json" in argv)
+        formatting.choose(arguments.wanted_language(argv), json="--json" in argv)
         raise
     options = request.options
     has_json_lines = request.command in _LOGS or getattr(options, "events", False)
     only_json = options.json and (options.help or has_json_lines)
-    language.choose(options.lang, json=options.json, only_json=only_json)
+    formatting.choose(options.lang, json=options.json, only_json=only_json)
     return request
 
 
-def _run_command(request: Request, terminal: Terminal, signals: SignalHandler) -> int:
+def _run_command(request: arguments.Request, terminal: Terminal, signals: SignalHandler) -> int:
     options = request.options
     if options.help:
         return _show_help(terminal, request.topic)
     if request.command is None:
         return _without_command(request, terminal)
-    from dnsrenew.cli import typed
-    from dnsrenew.cli.commands import GROUPS
-    from dnsrenew.cli.invocation import make_invocation
+    from dnsrenew.cli import invocation  # help does without the configuration
 
-    typed.use(options.config)
+    invocation.type_commands(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
-    return _runner(name)(make_invocation(options, terminal, signals))
+    return _runner(name)(invocation.make_invocation(options, terminal, signals))
 
 
-def _without_command(request: Request, terminal: Terminal) -> int:
-    from dnsrenew.cli.arguments import usage
-    from dnsrenew.cli.help import top_help
-
+def _without_command(request: arguments.Request, terminal: Terminal) -> int:
     if request.options.version:
         terminal.write_document({"dnsrenew": __version__})
         terminal.write_result(f"dnsrenew {__version__}")
         return 0
     if not terminal.json:
-        terminal.write_message(top_help(terminal.err.size()[0] or 80, language.template).rstrip())
+        terminal.write_message(_help_text(None, terminal.err))
         return 2
-    raise usage(texts.NO_COMMAND)
+    raise arguments.usage(texts.NO_COMMAND)
 
 
 def _show_help(terminal: Terminal, topic: str | None) -> int:
-    from dnsrenew.cli.help import command_help, top_help
-
-    columns = terminal.out.size()[0] or 80
-    help_text = (
-        top_help(columns, language.template) if topic is None else command_help(topic, columns, language.template)
-    )
-    terminal.write_document({"help": help_text})
-    terminal.write_result(help_text.rstrip())
+    terminal.write_document({"help": _help_text(topic, terminal.out) + "\n"})
+    terminal.write_result(_help_text(topic, terminal.out))
     return 0
 
 
-def _runner(name: str) -> Runner:  # noqa: C901, PLR0912  # a row for each command
-    """Return the function that runs a command. Loading those of the others would take time."""
-    from dnsrenew.cli.commands import plugged_table
+def _help_text(topic: str | None, stream: Output) -> str:
+    from dnsrenew.cli.help import command_help, top_help  # the commands do without it
 
+    columns, say = stream.size()[0] or 80, formatting.template
+    return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()
+
+
+def _runner(name: str) -> Runner:
+    """Return the function that runs a command. Loading those of the others would take time."""
     table = plugged_table(name)
     if table is not None:
         return table.runner(name)
-    match name.split():
-        case ["renew"]:
-            from dnsrenew.cli.renew import renew as run
-        case ["status"]:
-            from dnsrenew.cli.status import status as run
-        case ["deploy"]:
-            from dnsrenew.cli.deploy import deploy as run
-        case ["check"]:
-            from dnsrenew.cli.check import check as run
-        case ["providers"]:
-            from dnsrenew.cli.providers import providers as run
-        case ["revoke"]:
-            from dnsrenew.cli.revoke import revoke as run
-        case ["rollback"]:
-            from dnsrenew.cli.deploy import rollback as run
-        case ["remove"]:
-            from dnsrenew.cli.revoke import remove as run
-        case ["csr"]:
-            from dnsrenew.cli.install import csr as run
-        case ["install"]:
-            from dnsrenew.cli.install import install as run
-        case ["cleanup"]:
-            from dnsrenew.cli.cleanup import cleanup as run
-        case ["account", _]:
-            from dnsrenew.cli.account import account as run
-        case ["schedule", _]:
-            from dnsrenew.cli.schedule import schedule as run
-        case ["run"]:
-            from dnsrenew.cli.run import run
-        case ["completion"]:
-            from dnsrenew.cli.completion import completion as run
-        case _:
-            raise KeyError(name)
+    if name == "renew":
+        from dnsrenew.cli.renew import renew as run
+    elif name == "status":
+        from dnsrenew.cli.status import status as run
+    elif name == "run":
+        from dnsrenew.cli.run import run
+    elif name in {"check", "providers"}:  # without the renewer
+        from dnsrenew.cli import providers
+
+        return providers.check if name == "check" else providers.providers
+    else:
+        from dnsrenew.cli.other_commands import RUNNERS
+
+        return RUNNERS[name.partition(" ")[0]]
     return run
 
 
 def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:
-    from dnsrenew.cli.error_text import write_error
-
-    write_error(terminal, error)
+    error_text.write_error(terminal, error)
     if isinstance(error, Cancelled):
         return signals.status or 130
     if isinstance(error, LockedError):
@@ -168,8 +139,6 @@ def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) ->
 
 
 def _unexpected(error: BaseException, terminal: Terminal, signals: SignalHandler) -> int:
-    from dnsrenew.cli import error_text
-
     if isinstance(error, KeyboardInterrupt):
         return _failed(stopped(), terminal, signals)
     return _failed(error_text.unexpected(error, terminal), terminal, signals)
@@ -178,8 +147,6 @@ def _unexpected(error: BaseException, terminal: Terminal, signals: SignalHandler
 def _finish(status: int, terminal: Terminal, signals: SignalHandler) -> int:
     """Return the exit status. It is a failure if the result could not be written, but not after a broken pipe."""
     if terminal.out.failure:
-        from dnsrenew.cli.terminal import red
-
         terminal.write_message(f"{red('✗')} {texts.OUTPUT_FAILED.format(reason=terminal.out.failure)}")
         status = status or 1
     if not terminal.drain():  # a signal arrived and the reader is blocked: the interpreter's exit would wait for it
@@ -191,7 +158,6 @@ def _finish(status: int, terminal: Terminal, signals: SignalHandler) -> int:
 @contextlib.contextmanager
 def _clean_output(terminal: Terminal, signals: SignalHandler) -> Iterator[None]:
     """Keep output of the interpreter and of libraries off the terminal, and write a message at a second signal."""
-    from dnsrenew.cli.error_text import LogLines, write_traceback
 
     def on_exit() -> None:
         if terminal.display is not None:
@@ -209,15 +175,15 @@ def _clean_output(terminal: Terminal, signals: SignalHandler) -> Iterator[None]:
 
     signals.on_exit = on_exit
     signals.on_suspend = on_suspend
-    logger, handler, null_handler = logging.getLogger("dnsrenew"), LogLines(terminal), logging.NullHandler()
+    logger, handler, null_handler = logging.getLogger("dnsrenew"), error_text.LogLines(terminal), logging.NullHandler()
     hooks, level = (threading.excepthook, sys.unraisablehook), logger.level
     logger.addHandler(handler)
     logging.root.addHandler(null_handler)  # without a handler, warnings of libraries would go to standard error
     logger.setLevel(handler.level)
     try:
         with warnings.catch_warnings():
-            threading.excepthook = lambda unhandled: write_traceback(unhandled.exc_value, terminal)
-            sys.unraisablehook = lambda unhandled: write_traceback(unhandled.exc_value, terminal)
+            threading.excepthook = lambda unhandled: error_text.write_traceback(unhandled.exc_value, terminal)
+            sys.unraisablehook = lambda unhandled: error_text.write_traceback(unhandled.exc_value, terminal)
             if terminal.verbose <= 1 and not sys.warnoptions:
                 warnings.simplefilter("ignore")
             yield

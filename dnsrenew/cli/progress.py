@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.events import Event
-from dnsrenew.base.model.result import first_sentence
+from dnsrenew.base.model import first_sentence
 from dnsrenew.base.names import relative
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, Terminal, yellow
 
 _FIRST_AFTER: Final = 1.0

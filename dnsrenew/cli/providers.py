@@ -1,9 +1,10 @@
-"""``dnsrenew providers``: the supported DNS hosts, and the options of each."""
+"""``dnsrenew providers``: the supported DNS hosts, and the options of each; ``dnsrenew check``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,16 +13,16 @@ from dnsrenew.base import extensions
 from dnsrenew.base.validation import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
-from dnsrenew.cli.terminal import bold, dim
+from dnsrenew.cli.terminal import bold, dim, green
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config import Config, check_config
 from dnsrenew.config.dns_accounts import provider_folders
-from dnsrenew.config.sources import user_folder
+from dnsrenew.config.sources import here, user_folder
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.provider import Behaviour, Provider
-from dnsrenew.drivers.scripts import found_scripts
-from dnsrenew.drivers.ways import OtherHost, find_other, is_named, way_of, without_driver
+from dnsrenew.drivers.scripts import OtherHost, find_other, found_scripts, is_named, way_of, without_driver
 from dnsrenew.errors import ConfigError
 
 _WIDEST: Final = 100
@@ -238,3 +239,39 @@ def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
         rows.append(texts.REMOVES_NOTHING)
     rows.append(say(behaviour.note))
     return [line for row in rows if row for line in formatting.wrap(row, columns, "  ", "  ")]
+
+
+# ── check ──────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew check``: validates the configuration, its secrets and its drivers, offline.
+
+
+def check(invocation: Invocation) -> int:
+    """Check the configuration; return the exit status.
+
+    :raises ConfigError: with all mistakes.
+    """
+
+    def read(explicit: str | None, *, insist: bool) -> Config:
+        checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)
+        return invocation.signals.run(checked)  # a secret's command can take long
+
+    config = invocation.config(needs_certificates=True, read=read)
+    document = {
+        "ok": True,
+        "certificates": len(config.certificates),
+        "accounts": len(config.accounts),
+        "warnings": [notice.to_dict() for notice in config.warnings],
+    }
+    invocation.terminal.write_document(document)
+    if not invocation.terminal.quiet:
+        columns, _ = invocation.terminal.out.size()
+        path = str(config.path)
+        fields = {
+            "path": path if columns is None else formatting.relative_path(path, here()),
+            "certificates": formatting.count(len(config.certificates), texts.CERTIFICATE),
+            "accounts": formatting.count(len(config.accounts), texts.DNS_ACCOUNT),
+        }
+        lines = formatting.wrap(texts.CONFIG_VALID.format_map(fields), columns, f"{green('✓')} ", "  ")
+        invocation.terminal.write_result("\n".join(lines))
+    return 0

@@ -12,26 +12,18 @@ from typing import Any, Final
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import replace
-from dnsrenew.cli import formatting, texts
+from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText, is_first
 from dnsrenew.cli.progress import Progress
-from dnsrenew.cli.schedule_note import (
-    ScheduleSearch,
-    halt_text,
-    needs_person,
-    nothing_renews,
-    renewed_by_hand,
-    scheduled_runs,
-)
 from dnsrenew.cli.service_log import EventLines, log_line, outcome_line, use_journal
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, dim, outcome_fields, yellow
 from dnsrenew.config import Config, config_to_renew
 from dnsrenew.errors import Cancelled, stopped
 from dnsrenew.operations.selection import selected
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 
 _MOST_LINES: Final = 10
 """With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
@@ -61,7 +53,7 @@ def renew(invocation: Invocation) -> int:
         except Cancelled as error:
             _write_stopped(invocation, config, error, {})
             raise
-    progress, schedule = _progress(invocation), ScheduleSearch(config)
+    progress, schedule = _progress(invocation), schedule_note.ScheduleSearch(config)
     try:
         outcomes = _run(invocation, config, progress, schedule)
     finally:
@@ -75,7 +67,7 @@ def _remember(invocation: Invocation, config: Config) -> None:
     """Let the store remember a run of the schedule; one by hand, and a dry run, is none."""
     if not invocation.options.scheduled or invocation.options.dry_run or config.path is None:
         return
-    runs = scheduled_runs(invocation, config)
+    runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None:
         runs.ran(config.path, invocation.clock.now())
 
@@ -114,7 +106,9 @@ def jitter(invocation: Invocation) -> float:
     return seconds
 
 
-def _run(invocation: Invocation, config: Config, progress: Progress, schedule: ScheduleSearch) -> list[Outcome]:
+def _run(
+    invocation: Invocation, config: Config, progress: Progress, schedule: schedule_note.ScheduleSearch
+) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     shows_schedule = not (options.scheduled or terminal.json or terminal.quiet)
     finished: dict[str | None, Mapping[str, Any]] = {}
@@ -187,7 +181,9 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch) -> None:
+def _show(
+    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
+) -> None:
     terminal = invocation.terminal
     if terminal.json:
         is_stopped = any(outcome.status == "interrupted" for outcome in outcomes)
@@ -219,7 +215,7 @@ def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
 
 
 def _problems(
-    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch
+    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
 ) -> list[str]:
     """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
     terminal = invocation.terminal
@@ -230,9 +226,9 @@ def _problems(
     return lines + _problem_lines(text, outcomes)
 
 
-def _is_manual(config: Config, names: Collection[str], schedule: ScheduleSearch) -> bool:
+def _is_manual(config: Config, names: Collection[str], schedule: schedule_note.ScheduleSearch) -> bool:
     """Return whether nothing but a person renews these certificates."""
-    return len(needs_person(config, names)) == len(names) or schedule.result().installed is False
+    return len(schedule_note.needs_person(config, names)) == len(names) or schedule.result().installed is False
 
 
 def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
@@ -246,13 +242,17 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
     return [line for outcome in bad for line in text.lines(outcome)]
 
 
-def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: ScheduleSearch) -> list[str]:
+def _result(
+    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
+) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
     options, columns = invocation.options, invocation.terminal.out.size()[0]
     if not outcomes and config.fleet is not None:
         return [] if invocation.ask_shared(config, lambda shared: shared.count()) else [texts.FLEET_EMPTY]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
-    by_hand = [] if idle or options.scheduled else needs_person(config, {outcome.name for outcome in outcomes})
+    by_hand = (
+        [] if idle or options.scheduled else schedule_note.needs_person(config, {outcome.name for outcome in outcomes})
+    )
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything
     manual = not idle and not options.scheduled and (alone or schedule.result().installed is False)
     text = _outcome_text(invocation, columns, manual=manual or idle)
@@ -269,11 +269,11 @@ def _result(invocation: Invocation, config: Config, outcomes: Sequence[Outcome],
         summary = _summary(outcomes, invocation.clock.now(), manual=manual or idle)
         lines += formatting.wrap(summary, columns, "", "  ")
     if fine and not options.dry_run:
-        halted = "" if idle or alone or options.scheduled else halt_text(schedule.result())
+        halted = "" if idle or alone or options.scheduled else schedule_note.halt_text(schedule.result())
         notes = [
             *([halted] if halted else []),
-            *([nothing_renews()] if manual and not alone else []),
-            *([renewed_by_hand(by_hand)] if by_hand else []),
+            *([schedule_note.nothing_renews()] if manual and not alone else []),
+            *([schedule_note.renewed_by_hand(by_hand)] if by_hand else []),
         ]
         lines += [line for note in notes for line in formatting.wrap(note, columns, f"{yellow('!')} ", "  ")]
     return lines

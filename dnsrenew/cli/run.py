@@ -11,20 +11,13 @@ from dnsrenew.base import extensions
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.systemd_notify import LifeSign, ServiceNotifier, Watchdog, watchdog_period
-from dnsrenew.cli import error_text, formatting, texts
+from dnsrenew.cli import error_text, formatting, service_log, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.renew import jitter
-from dnsrenew.cli.service_log import (
-    event_progress,
-    use_service_log,
-    write_outcomes,
-    write_reload_error,
-    write_service_error,
-)
 from dnsrenew.config import Config, config_to_renew
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
-from dnsrenew.operations.listeners import MetricsEndpoint, RunListener, WatchedNumbers
-from dnsrenew.renewal.after_run import NextRun, next_run
+from dnsrenew.operations.event_log import MetricsEndpoint, RunListener, WatchedNumbers
+from dnsrenew.renewal.batch import NextRun, next_run
 
 _SLICE: Final = 60.0
 """The longest single sleep (seconds): after a suspend the process is late by at most this."""
@@ -37,7 +30,7 @@ def run(invocation: Invocation) -> int:
     :raises Cancelled: a signal arrived, and a renewal did not end in time.
     """
     terminal, signals = invocation.terminal, invocation.signals
-    use_service_log(invocation)
+    service_log.use_service_log(invocation)
     config = invocation.config(needs_certificates=True, read=config_to_renew)
     with RunWatch(invocation) as watch:
         watch.use(config)
@@ -81,7 +74,7 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
         new = invocation.config(needs_certificates=True, read=config_to_renew)
         watch.use(new)
     except ConfigError as error:
-        status = write_reload_error(terminal, error)
+        status = service_log.write_reload_error(terminal, error)
     else:
         config = new
         terminal.write_info(status)
@@ -95,7 +88,7 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
     :raises Cancelled: a signal arrived, and the round did not end in time.
     """
     terminal, signals = invocation.terminal, invocation.signals
-    progress = event_progress(invocation)
+    progress = service_log.event_progress(invocation)
     try:
         renewer = invocation.renewer(config, watch.listening(progress))
         work = partial(renewer.renew, workers=invocation.options.workers, cancel=signals.cancel)
@@ -103,14 +96,14 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
     except (Cancelled, ConfigError):
         raise
     except DnsRenewError as error:
-        write_service_error(terminal, error)
+        service_log.write_service_error(terminal, error)
         return None
     except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals
-        write_service_error(terminal, error_text.unexpected(error, terminal))
+        service_log.write_service_error(terminal, error_text.unexpected(error, terminal))
         return None
     finally:
         progress.close()
-    write_outcomes(invocation, outcomes)
+    service_log.write_outcomes(invocation, outcomes)
     return outcomes
 
 

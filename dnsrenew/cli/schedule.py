@@ -7,21 +7,22 @@ import os
 import shlex
 from typing import Final
 
-from dnsrenew import schedule as scheduling
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import dim, green, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config, sources
 from dnsrenew.config.sources import SYSTEM_STORE
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan, installer
+from dnsrenew.schedule import host as scheduling
+from dnsrenew.schedule import installer
 from dnsrenew.schedule.detect import UNKNOWN, detect
 from dnsrenew.schedule.entries import ScheduleEntry, entries, entry_of
 from dnsrenew.schedule.installer import check_code, needs_of
+from dnsrenew.schedule.plan import Host, JobNeeds, ScheduledJob, ScheduleKind, SchedulePlan
 
 
 def schedule(invocation: Invocation) -> int:
@@ -79,11 +80,8 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
 
 def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
     columns, _ = invocation.terminal.out.size()
-    rows = [
-        (LABELS["when"], schedule_note.times(job)),
-        *schedule_note.facts(plan),
-        (LABELS["undo"], texts.SCHEDULE_REMOVE),
-    ]
+    times, undo = (LABELS["when"], schedule_note.times(job)), (LABELS["undo"], texts.SCHEDULE_REMOVE)
+    rows = [times, *schedule_note.facts(plan), undo]
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ") if head else []
     return [*lines, *formatting.fields(rows, columns), "", *schedule_note.files(plan, schedule_note.planned(plan))]
 
@@ -236,15 +234,8 @@ def _write_document(invocation: Invocation, found: ScheduleEntry, *, active: boo
         {"path": path, "text": content}
         for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)
     ]
-    invocation.terminal.write_document(
-        {
-            "kind": found.plan.kind,
-            "installed": active,
-            "running": active and found.plan.halt is None,
-            "state": found.state,
-            "files": files,
-        }
-    )
+    about = {"kind": found.plan.kind, "installed": active, "running": active and found.plan.halt is None}
+    invocation.terminal.write_document({**about, "state": found.state, "files": files})
 
 
 def _warn_of_environment(invocation: Invocation, config: Config) -> None:

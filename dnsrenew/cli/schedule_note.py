@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, rfc3339
 from dnsrenew.base.values import Frozen
+from dnsrenew.challenges import CHALLENGES
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from dnsrenew.base.threads import Task
     from dnsrenew.cli.invocation import Invocation
     from dnsrenew.config import Config
-    from dnsrenew.schedule import ScheduledJob, SchedulePlan
     from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
+    from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 
 _MANUAL: Final = "manual"
 """The provider with which a person writes the TXT records."""
@@ -139,8 +140,6 @@ def needs_person(config: Config, names: Collection[str]) -> list[str]:
 
 
 def _is_by_hand(config: Config, spec: CertificateSpec) -> bool:
-    from dnsrenew.challenges import CHALLENGES  # slow to load
-
     accounts = config.accounts
     return bool(spec.routes) and all(
         CHALLENGES[route.challenge].writes_dns

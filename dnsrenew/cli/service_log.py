@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import Outcome, rfc3339
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.outcome_text import OutcomeText
 from dnsrenew.cli.progress import PlainProgress, Progress
 from dnsrenew.cli.terminal import ERROR, INFO, WARNING, LineFields, Output, Terminal, outcome_fields
@@ -145,29 +146,28 @@ def _is_problem(data: Any, kind: str) -> bool:  # JSON values
 IDENTIFIER: Final = "dnsrenew"
 
 
-class JournalLines:
+class JournalLines(Frozen):
     """Sends lines to the journal.
 
-    :param err: standard error, for the lines that the journal does not take.
+    :ivar err: standard error, for the lines that the journal does not take.
     """
 
-    def __init__(self, err: Output, systemd: SystemdJournal) -> None:
-        self._err = err
-        self._journal = systemd
+    err: Output
+    journal: SystemdJournal
 
     def __call__(self, text: str, fields: LineFields) -> None:
         """Send a text; one of several lines stays one entry."""
-        message = self._err.render(text)
+        message = self.err.render(text)
         entry = {"MESSAGE": message, "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
         if fields.certificate is not None:
             entry["DNSRENEW_CERTIFICATE"] = fields.certificate
         if fields.code is not None:
             entry["DNSRENEW_CODE"] = fields.code
-        self._err.put(partial(self._send, entry))
+        self.err.put(partial(self._send, entry))
 
     def _send(self, entry: Mapping[str, str]) -> None:
-        if not self._journal.send(entry):
-            self._err.write_now(f"{self._err.encodable(entry['MESSAGE'])}\n")
+        if not self.journal.send(entry):
+            self.err.write_now(f"{self.err.encodable(entry['MESSAGE'])}\n")
 
 
 def use_journal(terminal: Terminal, environ: Mapping[str, str] = os.environ) -> None:

@@ -10,19 +10,12 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, StoredVersion
-from dnsrenew.cli import formatting, texts
+from dnsrenew.base.values import Frozen
+from dnsrenew.cli import formatting, schedule_note, texts
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule_note import (
-    ScheduleNote,
-    needs_person,
-    nothing_renews,
-    renewed_by_hand,
-    schedule_note,
-    stop_others,
-)
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
@@ -41,7 +34,7 @@ def status(invocation: Invocation) -> int:
     renewer = invocation.renewer(config, PlainProgress(terminal).write_warning)  # its events are warnings only
     versions = terminal.json or terminal.verbose > 0
     found = invocation.signals.run(partial(renewer.status, invocation.options.names or None, versions=versions))
-    schedule = schedule_note(invocation, config)
+    schedule = schedule_note.schedule_note(invocation, config)
     if terminal.json:
         terminal.write_document(
             {
@@ -77,7 +70,9 @@ def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     return {state: counts[state] for state in _STATES if counts[state]}
 
 
-def _show(invocation: Invocation, config: Config, found: Sequence[CertificateStatus], schedule: ScheduleNote) -> None:
+def _show(
+    invocation: Invocation, config: Config, found: Sequence[CertificateStatus], schedule: schedule_note.ScheduleNote
+) -> None:
     terminal, now = invocation.terminal, invocation.clock.now()
     chosen, columns = _chosen(invocation, found, now), terminal.out.size()[0]
     broken = formatting.wrap(schedule.warning(now), columns, f"{yellow('!')} ", "  ") if schedule.is_broken else []
@@ -88,8 +83,8 @@ def _show(invocation: Invocation, config: Config, found: Sequence[CertificateSta
         if broken:
             terminal.write_result("\n".join(broken))
         return
-    by_hand = needs_person(config, {certificate.name for certificate in found})
-    text = StatusText(now, columns, verbose=terminal.verbose > 0, schedule=schedule.active, by_hand=by_hand)
+    by_hand = schedule_note.needs_person(config, {certificate.name for certificate in found})
+    text = StatusText(now, columns, verbose=terminal.verbose > 0, active=schedule.active, by_hand=by_hand)
     problems = ProblemText(
         now,
         columns,
@@ -120,38 +115,26 @@ def _nothing_chosen(invocation: Invocation) -> str:
 # The problems of certificates as text: why each failed, and the commands that help.
 
 
-class ProblemText:
+class ProblemText(Frozen):
     """Formats the problems.
 
-    :param columns: the width of the terminal, or None for lines of any width.
-    :param path: the configuration.
-    :param manual: whether nothing renews by itself; then no time of a next try is shown.
-    :param tables: the names in the configuration, if it has a fleet, whose workers renew the others.
-    :param workers: how many workers are alive.
-    :param locks: where the locks of the store are; None: it is no folder.
-    :param attended: a person's next run waits for nothing but what a CA asked for.
+    :ivar columns: the width of the terminal, or None for lines of any width.
+    :ivar path: the configuration.
+    :ivar manual: whether nothing renews by itself; then no time of a next try is shown.
+    :ivar tables: the names in the configuration, if it has a fleet, whose workers renew the others.
+    :ivar workers: how many workers are alive.
+    :ivar locks: where the locks of the store are; None: it is no folder.
+    :ivar attended: a person's next run waits for nothing but what a CA asked for.
     """
 
-    def __init__(
-        self,
-        now: datetime,
-        columns: int | None,
-        *,
-        path: str,
-        manual: bool,
-        tables: Collection[str] | None = None,
-        workers: int = 0,
-        locks: Paths | None = None,
-        attended: bool = False,
-    ) -> None:
-        self._retry = [] if attended else ["--now"]
-        self._locks = locks
-        self._now = now
-        self._columns = columns
-        self._path = path
-        self._is_manual = manual
-        self._tables = tables
-        self._workers = workers
+    now: datetime
+    columns: int | None
+    path: str
+    manual: bool
+    tables: Collection[str] | None = None
+    workers: int = 0
+    locks: Paths | None = None
+    attended: bool = False
 
     def lines(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
@@ -164,16 +147,16 @@ class ProblemText:
             if certificate.last_failure is not None:
                 lines += self._failure(failed.pop(_cause(certificate), []))
             for result in certificate.deployed:
-                lines += [] if result.ok else deployment_lines(result, self._columns, name=certificate.name)
+                lines += [] if result.ok else deployment_lines(result, self.columns, name=certificate.name)
             if certificate.csr_since is not None:
                 lines += self._pending_csr(certificate.name, certificate.csr_since)
         for line in self._commands(found):
-            lines += formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
+            lines += formatting.wrap(line, self.columns, f"{yellow('→')} ", "  ")
         return lines
 
     def _pending_csr(self, name: str, since: datetime) -> list[str]:
-        line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self._now))
-        return formatting.wrap(line, self._columns, f"{yellow('→')} ", "  ")
+        line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self.now))
+        return formatting.wrap(line, self.columns, f"{yellow('→')} ", "  ")
 
     def _failure(self, same: Sequence[CertificateStatus]) -> list[str]:
         """Return the last failure, or why a certificate cannot be read, and the fix; once for all with this cause."""
@@ -182,15 +165,15 @@ class ProblemText:
         failure = same[0].last_failure or {}
         last = failure.get("route")
         head = self._failure_line(same, failure)
-        lines = formatting.wrap(head, self._columns, f"{red('✗')} ", "  ")
+        lines = formatting.wrap(head, self.columns, f"{red('✗')} ", "  ")
         for attempt in failure.get("attempts") or ():
             route = attempt.get("route")
             if isinstance(route, Mapping) and route != last:
                 reason = say(attempt.get("message") or "") or attempt.get("code")
                 line = texts.EARLIER_FAILURE.format(route=formatting.describe_route(route), reason=reason)
-                lines += formatting.wrap(line, self._columns, texts.EARLIER, "    ")
+                lines += formatting.wrap(line, self.columns, texts.EARLIER, "    ")
         if failure.get("fix"):
-            lines += formatting.wrap(say(failure["fix"]), self._columns, f"  {yellow('→')} ", "    ")
+            lines += formatting.wrap(say(failure["fix"]), self.columns, f"  {yellow('→')} ", "    ")
         return lines
 
     def _failure_line(self, same: Sequence[CertificateStatus], failure: Mapping[str, Any]) -> str:
@@ -198,7 +181,7 @@ class ProblemText:
         fields = {
             "name": _names(same),
             "message": say(failure.get("message") or ""),
-            "ago": formatting.distance(time, self._now) if time else "",
+            "ago": formatting.distance(time, self.now) if time else "",
             "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
         }
         if is_unreadable(same[0]):
@@ -211,9 +194,9 @@ class ProblemText:
     def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
         one = same[0]
         if len(same) == 1 and one.known and one.state == "valid" and one.next_renewal is not None:
-            return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self._now), name=one.name)
-        times = [one.next_attempt for one in same if one.next_attempt is not None and not self._is_manual]
-        return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self._now)) if times else ""
+            return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self.now), name=one.name)
+        times = [one.next_attempt for one in same if one.next_attempt is not None and not self.manual]
+        return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self.now)) if times else ""
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Yield a line with a command for each kind of problem."""
@@ -227,18 +210,18 @@ class ProblemText:
             elif one.last_failure is not None:
                 if not is_unreadable(one) and one.state != "valid":
                     (held if _is_held_by_ca(one) else failing).append(one.name)
-            elif one.state != "valid" or is_overdue(one, self._now):
+            elif one.state != "valid" or is_overdue(one, self.now):
                 pending.append(one.name)
             elif one.deployment_pending:
                 undeployed.append(one.name)
         if running:
             yield texts.RUNNING_NOW.format(names=formatting.listed(running))
-        by_hand = [name for name in pending if self._tables is None or name in self._tables]
-        if len(by_hand) < len(pending) and not self._workers:
+        by_hand = [name for name in pending if self.tables is None or name in self.tables]
+        if len(by_hand) < len(pending) and not self.workers:
             waiting = [name for name in pending if name not in by_hand]
             yield texts.START_WORKER.format(names=formatting.listed(waiting))
         for names, command, flags, template in (
-            (failing, "dnsrenew renew", self._retry, texts.RETRY_NOW),
+            (failing, "dnsrenew renew", ([] if self.attended else ["--now"]), texts.RETRY_NOW),
             (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
             (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
             (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
@@ -248,10 +231,10 @@ class ProblemText:
                 yield template.format(names=formatting.listed(names), command=" ".join([command, *selection, *flags]))
         if forgotten:
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
-            yield template.format(names=formatting.listed(forgotten), path=self._path)
+            yield template.format(names=formatting.listed(forgotten), path=self.path)
 
     def _is_running(self, name: str) -> bool:
-        return self._locks is not None and is_held(self._locks.lock(f"certificate-{name}"))
+        return self.locks is not None and is_held(self.locks.lock(f"certificate-{name}"))
 
 
 def _is_held_by_ca(certificate: CertificateStatus) -> bool:
@@ -281,36 +264,31 @@ _MOST_DOMAINS: Final = 3
 _USUAL_REASONS: Final = frozenset({None, "renew-before"})
 
 
-class StatusText:
+class StatusText(Frozen):
     """Formats certificates.
 
-    :param columns: the width of the terminal, or None for lines of any width.
-    :param schedule: what renews by itself; where nothing does, no time of a next try is shown.
-    :param by_hand: the certificates that no schedule can renew, because a person sets the records.
+    :ivar columns: the width of the terminal, or None for lines of any width.
+    :ivar schedule: what renews by itself; where nothing does, no time of a next try is shown.
+    :ivar by_hand: the certificates that no schedule can renew, because a person sets the records.
     """
 
-    def __init__(
-        self,
-        now: datetime,
-        columns: int | None,
-        *,
-        verbose: bool,
-        schedule: ActiveSchedule,
-        by_hand: Collection[str] = (),
-    ) -> None:
-        self._now = now
-        self._columns = columns
-        self._verbose = verbose
-        self._schedule = schedule
-        self._by_hand = by_hand
-        self._is_manual = schedule.installed is False
+    now: datetime
+    columns: int | None
+    verbose: bool
+    active: ActiveSchedule
+    by_hand: Collection[str] = ()
+
+    @property
+    def is_manual(self) -> bool:
+        """Whether nothing renews by itself."""
+        return self.active.installed is False
 
     def summary(self, found: Sequence[CertificateStatus], counts: Mapping[str, int]) -> list[str]:
         """Return the line that counts.
 
         :param counts: the number of certificates in each state.
         """
-        failing = sum(needs_attention(certificate, self._now) for certificate in found)
+        failing = sum(needs_attention(certificate, self.now) for certificate in found)
         template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
         line = template.format(
             certificates=formatting.count(len(found), texts.CERTIFICATE),
@@ -323,10 +301,10 @@ class StatusText:
 
     def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
-        if self._verbose or (self._columns is not None and self._columns < _NARROW):
+        if self.verbose or (self.columns is not None and self.columns < _NARROW):
             return self._cards(found)
-        heads = texts.STATUS_COLUMNS_MANUAL if self._is_manual else texts.STATUS_COLUMNS
-        lines = table(heads, [self._row(certificate) for certificate in found], self._columns)
+        heads = texts.STATUS_COLUMNS_MANUAL if self.is_manual else texts.STATUS_COLUMNS
+        lines = table(heads, [self._row(certificate) for certificate in found], self.columns)
         if lines is None:
             return self._cards(found)
         return [*lines, *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
@@ -337,17 +315,17 @@ class StatusText:
         :param broken: why a schedule that is there renews nothing.
         """
         lines: list[str] = []
-        if self._by_hand:
-            lines += formatting.wrap(renewed_by_hand(self._by_hand), self._columns, f"{yellow('!')} ", "  ")
-        if self._is_manual and any(certificate.name not in self._by_hand for certificate in found):
-            lines += formatting.wrap(nothing_renews(), self._columns, f"{yellow('!')} ", "  ")
+        if self.by_hand:
+            lines += formatting.wrap(schedule_note.renewed_by_hand(self.by_hand), self.columns, f"{yellow('!')} ", "  ")
+        if self.is_manual and any(certificate.name not in self.by_hand for certificate in found):
+            lines += formatting.wrap(schedule_note.nothing_renews(), self.columns, f"{yellow('!')} ", "  ")
         lines += broken
-        if self._schedule.kind and not broken:
-            renewed_by = texts.RENEWED_BY[self._schedule.kind]
-            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self._schedule.name)
-            lines += self._wrap(dim(named if self._schedule.name else renewed_by))
-        for line in stop_others(self._schedule.others()):
-            lines += formatting.wrap(line, self._columns, f"{yellow('!')} ", "  ")
+        if self.active.kind and not broken:
+            renewed_by = texts.RENEWED_BY[self.active.kind]
+            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self.active.name)
+            lines += self._wrap(dim(named if self.active.name else renewed_by))
+        for line in schedule_note.stop_others(self.active.others()):
+            lines += formatting.wrap(line, self.columns, f"{yellow('!')} ", "  ")
         return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────
@@ -367,7 +345,7 @@ class StatusText:
         lines = []
         for certificate in found:
             lines += self._wrap(f"{bold(certificate.name)}  {self._state(certificate)}")
-            label = LABELS["due" if self._is_manual else "renewal"]
+            label = LABELS["due" if self.is_manual else "renewal"]
             rows = {
                 LABELS["domains"]: _domains(certificate),
                 LABELS["ca"]: certificate.ca,
@@ -376,22 +354,22 @@ class StatusText:
                 label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
             }
             lines += formatting.fields(
-                [(label, value) for label, value in rows.items() if value not in {"", "-"}], self._columns
+                [(label, value) for label, value in rows.items() if value not in {"", "-"}], self.columns
             )
             for result in certificate.deployed:
-                lines += deployment_lines(result, self._columns) if result.ok else []
-            if self._verbose:
+                lines += deployment_lines(result, self.columns) if result.ok else []
+            if self.verbose:
                 lines += formatting.fields(
-                    [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self._columns
+                    [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self.columns
                 )
         return lines
 
     def _version(self, version: StoredVersion) -> str:
         """Return the number of a version, what it is, and until when it is valid."""
         state = "current" if version.current else "revoked" if version.revoked else "older"
-        if version.not_after <= self._now:
+        if version.not_after <= self.now:
             state = "expired"
-        expiry = formatting.when(version.not_after, self._now)
+        expiry = formatting.when(version.not_after, self.now)
         return texts.VERSIONS[state].format(number=version.version, expiry=expiry, serial=version.serial)
 
     def _expiry(self, certificate: CertificateStatus, *, short: bool = False) -> str:
@@ -400,17 +378,17 @@ class StatusText:
             return "-"
         life = expiry - certificate.not_before if certificate.not_before else None
         if short:
-            date, distance = formatting.date(expiry, self._now, life), formatting.short_distance(expiry, self._now)
+            date, distance = formatting.date(expiry, self.now, life), formatting.short_distance(expiry, self.now)
             return texts.EXPIRY_DATE.format(date=date, distance=distance)
-        return formatting.when(expiry, self._now, life)
+        return formatting.when(expiry, self.now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:
         if is_unreadable(certificate) or certificate.state == "unconfigured":  # nothing renews it
             return "-"
         if certificate.state != "valid" or certificate.next_renewal is None:
-            time = None if self._is_manual else certificate.next_attempt
-            return texts.RENEWAL_NOW if time is None else formatting.date(time, self._now)
-        date = formatting.date(certificate.next_renewal, self._now)
+            time = None if self.is_manual else certificate.next_attempt
+            return texts.RENEWAL_NOW if time is None else formatting.date(time, self.now)
+        date = formatting.date(certificate.next_renewal, self.now)
         if certificate.reason in _USUAL_REASONS:
             return date
         return reasons.get(certificate.reason or "", texts.RENEWAL_REASON).format(date=date, reason=certificate.reason)
@@ -422,7 +400,7 @@ class StatusText:
             return f"{red('✗')} {word.format(state=shown)}"
         if state in BAD:
             return f"{red('✗')} {shown}"
-        if is_overdue(certificate, self._now):
+        if is_overdue(certificate, self.now):
             return f"{red('✗')} {texts.STATES['overdue']}"
         if is_unreadable(certificate) or has_obstacle(certificate):
             return f"{yellow('!')} {shown}"
@@ -436,7 +414,7 @@ class StatusText:
         return f"{green('✓')} {shown}"
 
     def _wrap(self, text: str) -> list[str]:
-        return formatting.wrap(text, self._columns, "", "  ")
+        return formatting.wrap(text, self.columns, "", "  ")
 
 
 def _domains(certificate: CertificateStatus) -> str:

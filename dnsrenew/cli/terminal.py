@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli.language import document
+from dnsrenew.cli.formatting import document
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome

@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
 from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import sources
 from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings, read_seals
 from dnsrenew.config.loader import check_terms, from_arguments, from_mapping, read_file
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Notice, Resolver, StoreAddress
-    from dnsrenew.config.schema import SecretUse
-    from dnsrenew.drivers.provider import Provider
+from dnsrenew.config.schema import SecretUse
+from dnsrenew.drivers.provider import Provider
 
 __all__ = ["Config", "Mistake", "check_config", "config_to_renew", "find_config", "single_certificate"]
 

@@ -11,33 +11,19 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import texts
-from dnsrenew.config.fields import (
-    certificate_name,
-    choice,
-    command,
-    domain,
-    file_path,
-    flag,
-    lifetime,
-    list_of,
-    plain_name,
-    renew_before,
-    seconds,
-    text,
-)
+from dnsrenew.config import fields, texts
+from dnsrenew.config.cas import CaTables
+from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, Table
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
-    from dnsrenew.config.cas import CaTables
-    from dnsrenew.config.dns_accounts import DnsAccountTables
 
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""
 
-_PREFERRED: Final = Table("profile", {"prefer": Key(text, required=True)})
+_PREFERRED: Final = Table("profile", {"prefer": Key(fields.text, required=True)})
 
 
 def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
@@ -48,14 +34,18 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
         values = _PREFERRED.read(value, scope, path)
         return Profile(values["prefer"], required=False) if "prefer" in values else None
     try:
-        return Profile(text(value, scope, path))
+        return Profile(fields.text(value, scope, path))
     except FieldError:
         raise FieldError(texts.PROFILE) from None
 
 
 _PROPAGATION: Final = Table(
     "propagation",
-    {"timeout": Key(seconds(1)), "settle": Key(seconds(0)), "check": Key(choice("authoritative", "doh", "none"))},
+    {
+        "timeout": Key(fields.seconds(1)),
+        "settle": Key(fields.seconds(0)),
+        "check": Key(fields.choice("authoritative", "doh", "none")),
+    },
 )
 
 
@@ -70,7 +60,7 @@ _MOST_DOMAINS: Final = 1000
 def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, str] | None]:
     """Read the domains, each as written and as A-labels; None stands for an invalid one, and for one that is twice."""
     if isinstance(value, str):
-        return [domain(value, scope, path)]
+        return [fields.domain(value, scope, path)]
     if not isinstance(value, (list, tuple)) or not value:
         raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
     if len(value) > _MOST_DOMAINS:
@@ -82,7 +72,7 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
     for index, item in enumerate(value):
         item_path = (*path, index)
         try:
-            written, identifier = domain(item, scope, item_path)
+            written, identifier = fields.domain(item, scope, item_path)
         except FieldError as error:
             scope.mistake(item_path, describe_found(item), error.expected)
             domains.append(None)
@@ -100,7 +90,7 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
 def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the name of a CA. A URL was probably meant for the CA itself."""
     try:
-        return plain_name(value, scope, path)
+        return fields.plain_name(value, scope, path)
     except FieldError:
         if not scope.python:
             raise
@@ -110,7 +100,7 @@ def _ca(value: Any, scope: FieldScope, path: KeyPath) -> str:
 def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     from dnsrenew.config.deployments import deployment  # few configurations deploy
 
-    return list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
+    return fields.list_of(deployment, texts.DEPLOYMENTS if scope.python else texts.TABLES)(value, scope, path)
 
 
 def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, RequestContent]:
@@ -118,7 +108,7 @@ def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, Re
     from dnsrenew.base import x509  # slow to load, and few configurations have a request
 
     is_text = isinstance(value, str) and value.lstrip().startswith("-----BEGIN")
-    file = None if is_text else file_path(value, scope, path)
+    file = None if is_text else fields.file_path(value, scope, path)
     shown = texts.REQUEST_INLINE if file is None else quoted(os.fspath(value))
     try:
         content = x509.read_given_request(value.encode() if file is None else scope.checks.read(file))
@@ -133,20 +123,20 @@ def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, Re
 
 _SETTINGS: Final = {
     "ca": Key(_ca),
-    "key": Key(choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
-    "reuse_key": Key(flag),
+    "key": Key(fields.choice("ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096")),
+    "reuse_key": Key(fields.flag),
     "profile": Key(_profile),
-    "lifetime": Key(lifetime),
-    "preferred_chain": Key(text),
-    "renew_before": Key(renew_before),
-    "routes": Key(list_of(route, texts.ROUTES, least=1)),
+    "lifetime": Key(fields.lifetime),
+    "preferred_chain": Key(fields.text),
+    "renew_before": Key(fields.renew_before),
+    "routes": Key(fields.list_of(route, texts.ROUTES, least=1)),
     "propagation": Key(_propagation),
-    "before": Key(command),
-    "after": Key(command),
+    "before": Key(fields.command),
+    "after": Key(fields.command),
     "deploy": Key(_deploy),
-    "notify": Key(flag),
+    "notify": Key(fields.flag),
 }
-_OWN: Final = {"name": Key(certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
+_OWN: Final = {"name": Key(fields.certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
 _CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS})
 
 
@@ -322,7 +312,7 @@ def _with_request(
     asked: list[tuple[str, str] | None] = []
     for name in content.names:
         try:
-            asked.append(domain(name, scope, path))
+            asked.append(fields.domain(name, scope, path))
         except FieldError as error:
             scope.mistake((*path, "csr"), quoted(name), error.expected)
             asked.append(None)
@@ -347,7 +337,7 @@ def _default_name(identifier: str, scope: FieldScope, path: KeyPath) -> str | No
     if name.startswith("-"):  # ::1, which is also 0::1
         name = f"0{name}"
     try:
-        return certificate_name(name, scope, path)
+        return fields.certificate_name(name, scope, path)
     except FieldError:
         scope.mistake((*path, "name"), MISSING, texts.NAME_NEEDED.format(name=quoted(name)))
         return None

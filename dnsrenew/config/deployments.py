@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
@@ -13,32 +13,13 @@ from dnsrenew.base.users import group_id, user_id
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, nearest, one_of
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import replace
-from dnsrenew.config import texts
+from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import trust_file
-from dnsrenew.config.fields import (
-    argument,
-    choice,
-    command,
-    file_mode,
-    file_path,
-    flag,
-    integer,
-    list_of,
-    program_path,
-    seconds,
-    target_address,
-    text,
-    time_limit,
-    web_url,
-)
 from dnsrenew.config.schema import FieldScope, Key, ReadField, Table, as_table
 from dnsrenew.config.secret_fields import maybe_secret, secret
 from dnsrenew.deploy import entry
 from dnsrenew.deploy.http_api import is_safe
-from dnsrenew.deploy.protocol import all_options
-
-if TYPE_CHECKING:
-    from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import TargetKind, TargetOption, all_options
 
 _RUN: Final = "run"
 _KEY_MODE: Final = 0o600
@@ -74,7 +55,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     if kind.any_options:
         return Deployment(to, **{key: maybe_secret(item, scope, (*path, key)) for key, item in options.items()})
     found = Deployment(to, **_read(kind, options, scope, path))
-    found.programs = {name: program_path(name, scope) for name in kind.programs}
+    found.programs = {name: fields.program_path(name, scope) for name in kind.programs}
     found.folder = os.path.dirname(next(iter(scope.checks.used), "")) if scope.file else ""
     return found
 
@@ -140,26 +121,26 @@ def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
 
 
 def _reader(option: TargetOption) -> ReadField:
-    if option.kind == "choice":
-        return choice(*option.choices)
-    return _READERS[option.kind]
+    return fields.choice(*option.choices) if option.kind == "choice" else _READERS[option.kind]
 
 
 def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     items = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(list_of(target_address, texts.ADDRESSES, least=1)(items, scope, path))
+    return tuple(fields.list_of(fields.target_address, texts.ADDRESSES, least=1)(items, scope, path))
 
 
 def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a socket, or an address to which a key can be sent that is not encrypted."""
-    where = text(value, scope, path)
-    if not where.startswith("/") and not host_port.is_here(host_port.split(target_address(where, scope, path))[0]):
+    where = fields.text(value, scope, path)
+    if not where.startswith("/") and not host_port.is_here(
+        host_port.split(fields.target_address(where, scope, path))[0]
+    ):
         raise FieldError(texts.SOCKET)
     return where
 
 
 def _known(find: Callable[[str], int | None], expected: str, value: Any, scope: FieldScope, path: KeyPath) -> str:
-    name = text(value, scope, path)
+    name = fields.text(value, scope, path)
     if find(name) is None:
         raise FieldError(expected)
     return name
@@ -175,7 +156,7 @@ def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 def _used_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a file that decides where certificates go; others must not change it."""
-    file = file_path(value, scope, path)
+    file = fields.file_path(value, scope, path)
     scope.checks.judge(file)
     return file
 
@@ -188,22 +169,22 @@ def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 _READERS: Final[Mapping[str, ReadField]] = {
-    "text": text,
-    "path": file_path,
+    "text": fields.text,
+    "path": fields.file_path,
     "file": _used_file,
     "private": _private_file,
     "trust": trust_file,
-    "flag": flag,
-    "mode": file_mode,
-    "number": seconds(0),
-    "limit": time_limit,
-    "port": integer(1, 65535),
-    "url": web_url,
+    "flag": fields.flag,
+    "mode": fields.file_mode,
+    "number": fields.seconds(0),
+    "limit": fields.time_limit,
+    "port": fields.integer(1, 65535),
+    "url": fields.web_url,
     "secret": secret,
-    "words": command,
-    "remote": list_of(argument, texts.COMMAND, least=1),
-    "names": list_of(text, texts.TEXTS),
-    "address": target_address,
+    "words": fields.command,
+    "remote": fields.list_of(fields.argument, texts.COMMAND, least=1),
+    "names": fields.list_of(fields.text, texts.TEXTS),
+    "address": fields.target_address,
     "addresses": _addresses,
     "socket": _socket,
     "owner": _owner,

@@ -20,7 +20,7 @@ from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
-from dnsrenew.drivers.loading import built_in, driver_missing
+from dnsrenew.drivers.loading import driver_missing, is_built_in
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import ConfigError, Phrase, as_clause, described
 
@@ -228,7 +228,7 @@ class DnsAccountTables:
             found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
             scope.mistake(path, found, texts.OTHER_HOST, fix=left_out["instead"])
             return
-        from dnsrenew.drivers.ways import find_other  # late: only after a mistake
+        from dnsrenew.drivers.scripts import find_other  # late: only after a mistake
 
         if (other := find_other(name)) is not None:
             found = texts.HOST_WITHOUT_DRIVER.format(title=other.title)
@@ -307,7 +307,7 @@ def _driver_problem(provider: Provider) -> Phrase | None:
 
     :raises ConfigError: ``extension-missing``: it is the driver of a DNS host, and dnsrenew is here without them.
     """
-    if provider.driver in built_in() or provider.any_options:  # a provider without a file was found by its driver
+    if is_built_in(provider.driver) or provider.any_options:  # a provider without a file was found by its driver
         return None
     if provider.driver in plug_in_names():
         return None

@@ -19,7 +19,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.documents import CertificateDocuments
-from dnsrenew.config.fields import choice, file_path, integer, list_of, listen_address
+from dnsrenew.config.fields import choice, file_path, integer, list_of, listen_address, unread
 from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
 from dnsrenew.config.secret_fields import secret
 
@@ -78,10 +78,6 @@ def store_place(value: Any, scope: FieldScope, path: KeyPath) -> str | StoreAddr
 # ── [fleet] ─────────────────────────────────────────────────────────────────────────────
 
 
-def _unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
-    return value
-
-
 def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     """Read one secret, or a list of them."""
     if isinstance(value, (list, tuple)):
@@ -96,7 +92,7 @@ _FLEET: Final = Table(
         "seal": Key(_seals, secret=True),
         "concurrency": Key(integer(1, _MOST)),
         "documents": Key(choice("any", "plain")),
-        "defaults": Key(_unread),
+        "defaults": Key(unread),
     },
 )
 

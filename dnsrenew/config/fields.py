@@ -40,6 +40,11 @@ _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
 
+def unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
+    """Return a value as it is: something else reads it."""
+    return value
+
+
 def text(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read a text that is not empty."""
     if isinstance(value, str) and value and "\0" not in value:

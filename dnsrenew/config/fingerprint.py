@@ -12,7 +12,7 @@ from dnsrenew.base.names import base_domain, is_at_or_below
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.drivers import Provider
+from dnsrenew.drivers.provider import Provider
 
 _IRRELEVANT: Final = {"name", "deploy", "renew_before", "notify"}
 """Fields of a certificate that have no influence on its order."""

@@ -16,13 +16,12 @@ from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error,
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.config import sources as locate
-from dnsrenew.config import texts
+from dnsrenew.config import sources, texts
 from dnsrenew.config.cas import BUILT_IN, CaTables, host_name
 from dnsrenew.config.certificates import CertificateDraft, CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.extension_tables import FleetSettings, fleet_settings, metrics_settings, notify, store_place
-from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, web_url
+from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, unread, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
 from dnsrenew.config.sources import Source, included, read_source
@@ -55,15 +54,11 @@ def _doctor(value: Any, scope: FieldScope, path: KeyPath) -> str | None:
     return url
 
 
-def _unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
-    return value
-
-
-_SHARED: Final = {"ca": Key(_unread), "dns": Key(_unread), "certificate": Key(_unread)}
+_SHARED: Final = {"ca": Key(unread), "dns": Key(unread), "certificate": Key(unread)}
 _MAIN: Final = Table(
     "main",
     {
-        "include": Key(_unread),
+        "include": Key(unread),
         "store": Key(store_place),
         "contact": Key(list_of(contact, texts.CONTACTS, one=True)),
         "agree_terms": Key(flag),
@@ -72,7 +67,7 @@ _MAIN: Final = Table(
         "doctor": Key(_doctor),
         "metrics": Key(metrics_settings),
         "notify": Key(notify),
-        "fleet": Key(_unread),
+        "fleet": Key(unread),
         **_SHARED,
     },
 )
@@ -139,8 +134,8 @@ def read_file(path: str, *, found: bool, insist: bool, instead: Mapping[str, byt
     """
     main = read_source(path, MistakeReport(), FileChecks(found=found, insist=insist, instead=instead))
     folder = os.path.dirname(path)
-    own = provider_folders(folder, locate.user_folder(os.environ))
-    defaults = {"store": locate.default_store(folder, os.environ), "path": Path(path)}
+    own = provider_folders(folder, sources.user_folder(os.environ))
+    defaults = {"store": sources.default_store(folder, os.environ), "path": Path(path)}
     return _build(main, DnsAccountTables(own), defaults)
 
 
@@ -150,33 +145,33 @@ def from_mapping(mapping: Any, base: str | None, *, prefix: KeyPath = (), insist
     :param prefix: a prefix of keys that mistakes do not show.
     :param insist: whether to use files that other users can change.
     """
-    folder = base or locate.here()
-    user = locate.user_folder(os.environ)
+    folder = base or sources.here()
+    user = sources.user_folder(os.environ)
     own = provider_folders(folder, user) if base else provider_folders(user, None) if user else ()
     if not isinstance(mapping, Mapping):
         raise config_error([Mistake("", None, texts.CONFIGURATION, kind(mapping), texts.A_MAPPING)])
     checks = FileChecks(found=False, insist=insist)
     main = Source(dict(mapping), FieldScope("", folder, True, MistakeReport(prefix), checks))
-    default = os.path.join(folder, "state") if base else locate.user_store(os.environ)
+    default = os.path.join(folder, "state") if base else sources.user_store(os.environ)
     defaults = {"store": default or os.path.join(folder, "state"), "path": None}
     return _build(main, DnsAccountTables(own), defaults).fields()
 
 
 def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, Any]) -> Draft:
     """Read the CAs and accounts of all files first: certificates of any file can name them."""
-    sources = [main_source, *included(main_source)]
+    every = [main_source, *included(main_source)]
     main = main_source.scope
     values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
-    for source in sources[1:]:
+    for source in every[1:]:
         _INCLUDED.read(source.table, source.scope, ())
     cas = CaTables(has_contact=bool(main_source.table.get("contact")))
-    _read_each("ca", sources, cas.read)
+    _read_each("ca", every, cas.read)
     cas.check_staging()
-    _read_each("dns", sources, accounts.read)
+    _read_each("dns", every, accounts.read)
     default_ca = values.get("default_ca", "letsencrypt")
     has_doh = "resolver" in values and bool(values["resolver"].doh)
     certificates = CertificateTables(default_ca, accounts=accounts, cas=cas, doh=has_doh)
-    _read_each("certificate", sources, certificates.read)
+    _read_each("certificate", every, certificates.read)
     if certificates.default_ca_used or "default_ca" in values:
         cas.check_used(default_ca, main, ("default_ca",))
     fleet = fleet_settings(main_source.table, values.get("store"), certificates, main)

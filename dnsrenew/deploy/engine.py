@@ -167,12 +167,8 @@ class _EntryRun(Frozen):
         except Cancelled:
             raise
         except DnsRenewError as error:
-            fields = {
-                "target": self.entry.target,
-                "reason": as_clause(error.message),
-                "certificate": self.certificate.name,
-            }
-            self.context.warn(*texts.RESTORE_FAILED.fill(**fields))
+            target, reason, name = self.entry.target, as_clause(error.message), self.certificate.name
+            self.context.warn(*texts.RESTORE_FAILED.fill(target=target, reason=reason, certificate=name))
             return False
         if restored:
             self.saved.end()

@@ -132,10 +132,7 @@ def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
     if len(known) < len(old):
         return {}
     attributes = {path: [found.mode, found.uid, found.gid, found.link] for path, found in known.items()}
-    return {
-        **{path: found.content for path, found in known.items()},
-        _ATTRIBUTES: json.dumps(attributes).encode(),
-    }
+    return {**{path: found.content for path, found in known.items()}, _ATTRIBUTES: json.dumps(attributes).encode()}
 
 
 def _can_come_back(found: Found) -> bool:

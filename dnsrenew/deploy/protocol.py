@@ -135,29 +135,9 @@ Deployer.__module__ = "dnsrenew"  # as above
 
 # The options of a target as data: the configuration, the documentation and ``check`` are made from it.
 
-Kind = Literal[
-    "text",
-    "path",
-    "file",
-    "private",
-    "trust",
-    "flag",
-    "mode",
-    "number",
-    "limit",
-    "port",
-    "url",
-    "secret",
-    "words",
-    "remote",
-    "address",
-    "addresses",
-    "socket",
-    "choice",
-    "owner",
-    "group",
-    "names",
-]
+_FileKind = Literal["path", "file", "private", "trust", "mode", "owner", "group"]
+_PlaceKind = Literal["url", "port", "address", "addresses", "socket", "remote"]
+Kind = Literal[_FileKind, _PlaceKind, "text", "flag", "number", "limit", "secret", "words", "choice", "names"]
 """How a value is read.
 
 ``path`` is a file that is written, ``file`` one that is read, ``private`` one that is read and has a secret, ``trust``

@@ -19,8 +19,7 @@ from dnsrenew.base import names, threads
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, list_reasons, questions
-from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.lookup import FoundAnswer, LookupResult, MissingAnswer, Recursion, list_reasons, questions
 from dnsrenew.dns.wire import DnsQuestion, Message, Name
 from dnsrenew.dns.zones import Zones
 from dnsrenew.errors import Cancelled, DnsError

@@ -18,9 +18,8 @@ from dnsrenew.base.model import PropagationCheck, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.lookup import list_reasons
+from dnsrenew.dns.lookup import Doh, NoDohAnswer, list_reasons
 from dnsrenew.dns.query_engine import QueryEngine
-from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones

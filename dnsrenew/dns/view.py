@@ -15,8 +15,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import propagation, texts, wire
 from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
-from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, list_reasons
-from dnsrenew.dns.recursive import Doh, Recursion
+from dnsrenew.dns.lookup import Doh, FoundAnswer, Lookup, LookupResult, Recursion, list_reasons
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
 from dnsrenew.errors import AttemptError, Cancelled, DnsError

@@ -16,9 +16,9 @@ import dns.rdatatype
 from dnsrenew.base.names import absolute, is_public_suffix, relative
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.dns import recursive, texts, wire
-from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, list_reasons, questions
-from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns import lookup as recursive
+from dnsrenew.dns import texts, wire
+from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, Recursion, list_reasons, questions
 from dnsrenew.dns.wire import Address, DnsQuestion, Message, Name
 from dnsrenew.errors import DnsError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from dnsrenew.base.validation import (
 )
 from dnsrenew.base.validation import texts as phrases
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.loading import built_in
+from dnsrenew.drivers.loading import built_in, plug_ins
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import ConfigError, described
@@ -101,9 +102,7 @@ def plug_in_names() -> set[str]:
 
     The built-in drivers are entry points too, but left out: they are not hosts.
     """
-    from importlib.metadata import entry_points  # slow to load
-
-    found = {entry.name for entry in entry_points(group=ENTRY_POINT_GROUP) if not is_ours(entry.value)}
+    found = {entry.name for entry in plug_ins(ENTRY_POINT_GROUP) if not is_ours(entry.value)}
     return found - built_in().keys()
 
 
@@ -112,10 +111,7 @@ def _plug_in_folders() -> Iterator[Path]:
 
     An entry point of the group ``dnsrenew.providers`` names a package; its ``*.toml`` are provider files.
     """
-    from importlib.metadata import entry_points
-    from importlib.util import find_spec
-
-    for entry in sorted(entry_points(group=_PROVIDER_GROUP), key=lambda each: each.name):
+    for entry in sorted(plug_ins(_PROVIDER_GROUP), key=lambda each: each.name):
         try:
             spec = find_spec(entry.module)
         except Exception:  # noqa: BLE001, S112  # the package above a third-party one may raise anything at its import
@@ -282,10 +278,7 @@ _TOP: Final[dict[str, tuple[Test, str]]] = {
     "title": (lambda value: _is_text(value) and bool(value), texts.TITLE),
     "website": (_url, texts.URL),
     "docs": (_url, texts.URL),
-    "driver": (
-        lambda value: _is_text(value) and bool(NAME.fullmatch(value)),
-        texts.DRIVER_NAME,
-    ),
+    "driver": (lambda value: _is_text(value) and bool(NAME.fullmatch(value)), texts.DRIVER_NAME),
     "zone_suffixes": (_suffixes, texts.ZONE_SUFFIXES),
     "names": (_is_names, texts.OTHER_NAMES),
     "name_servers": (_host_patterns, texts.NAME_SERVERS),
@@ -297,17 +290,11 @@ _TOP: Final[dict[str, tuple[Test, str]]] = {
 _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
     "required": (_is_bool, phrases.TRUE_OR_FALSE),
     "secret": (_is_bool, phrases.TRUE_OR_FALSE),
-    "env": (
-        lambda value: _is_text(value) and bool(_ENV.fullmatch(value)),
-        texts.VARIABLE_NAME,
-    ),
+    "env": (lambda value: _is_text(value) and bool(_ENV.fullmatch(value)), texts.VARIABLE_NAME),
     "help": (_is_text, phrases.TEXT),
     "pattern": (_is_pattern, texts.PATTERN),
     "form": (_is_text, phrases.TEXT),
-    "kind": (
-        _one_of("text", "list", "program", "file", "url", "address", "script", "variables"),
-        texts.KIND,
-    ),
+    "kind": (_one_of("text", "list", "program", "file", "url", "address", "script", "variables"), texts.KIND),
     "default": (_is_text, phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {

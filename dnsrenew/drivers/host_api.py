@@ -31,20 +31,10 @@ MAX_PAGES: Final = 1000
 _BEFORE_SENDING: Final = frozenset({"dns", "connect"})
 """The failures of a request that has no connection."""
 _MESSAGES: Final = frozenset(
-    (
-        "message",
-        "errormessage",
-        "error",
-        "errors",
-        "error_msg",
-        "detail",
-        "details",
-        "description",
-        "reason",
-        "title",
-        "msg",
-        "text",
-    )
+    [
+        *("message", "errormessage", "error", "errors", "error_msg", "detail", "details", "description"),
+        *("reason", "title", "msg", "text"),
+    ]
 )
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000

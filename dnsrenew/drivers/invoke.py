@@ -24,11 +24,7 @@ from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import Cancelled, DnsRenewError, ProviderError, SecretError, about
 
 Action = Literal["prepare", "add", "remove"]
-_TIMED_OUT: Final = {
-    "prepare": texts.PREPARE_TIMED_OUT,
-    "add": texts.ADD_TIMED_OUT,
-    "remove": texts.REMOVE_TIMED_OUT,
-}
+_TIMED_OUT: Final = {"prepare": texts.PREPARE_TIMED_OUT, "add": texts.ADD_TIMED_OUT, "remove": texts.REMOVE_TIMED_OUT}
 
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
@@ -42,21 +38,16 @@ REQUESTS_A_RECORD: Final = 2
 _SELF_HOSTED: Final = frozenset({"rfc2136", "powerdns", "technitium"})
 """Drivers of self-hosted servers: no rate limit."""
 
-GUARDED_LOGGERS: Final = (
-    "boto3",
-    "botocore",
-    "dnsrenew.drivers",
-    "filelock",
-    "requests",
-    "tldextract",
-    "urllib3",
-)
+GUARDED_LOGGERS: Final = ("boto3", "botocore", "dnsrenew.drivers", "filelock", "requests", "tldextract", "urllib3")
 # Retries start within a minute, but each Retry-After of the host may be longer.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
 _KILL_SECONDS: Final = 1.0
 """Seconds to wait until a program and its children are killed after a cancel; it takes a fifth of a second."""
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
+
+_HOSTS: Final = "hosts"
+"""The extension that has the drivers of DNS hosts."""
 
 
 class CallDeadline:

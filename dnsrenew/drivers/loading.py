@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import extensions
@@ -19,6 +18,7 @@ from dnsrenew.errors import Cancelled, ConfigError
 
 if TYPE_CHECKING:
     import threading
+    from importlib.metadata import EntryPoint
 
     from dnsrenew.base.model import DnsAccount
 
@@ -64,7 +64,7 @@ def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
 
     :param remembered: what they remember until the end of the run.
     """
-    if provider.driver in built_in():
+    if is_built_in(provider.driver):
         with contextlib.suppress(OSError, Cancelled, ConfigError):  # the call meets it again, and reports it
             begin = getattr(_driver_class(provider.driver), "warm_up", None)
             if begin is not None:
@@ -78,6 +78,18 @@ def built_in() -> Mapping[str, tuple[str, str]]:
     for drivers in extensions.plugged(lambda extension: extension.drivers):
         found |= drivers
     return found
+
+
+def is_built_in(name: str) -> bool:
+    """Return whether a driver is one of dnsrenew; extensions are asked only for those that the core has not."""
+    return name in BUILT_IN or name in built_in()
+
+
+def plug_ins(group: str) -> Iterable[EntryPoint]:
+    """Return the entry points of a group (slow: it reads every installed distribution)."""
+    from importlib.metadata import entry_points  # slow to load
+
+    return entry_points(group=group)
 
 
 def driver_missing(name: str) -> ConfigError:
@@ -109,15 +121,15 @@ def _typed(value: Any, *, secret: bool) -> Any:
 
 
 def _driver_class(name: str) -> Callable[[DriverContext], object]:
-    if name in built_in():
-        module, attribute = built_in()[name]
+    if is_built_in(name):
+        module, attribute = BUILT_IN.get(name) or built_in()[name]
         kind: Callable[[DriverContext], object] = getattr(import_module(module), attribute)
         return kind
     return _plug_in(name)
 
 
 def _plug_in(name: str) -> Callable[[DriverContext], object]:
-    entry = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    entry = next((each for each in plug_ins(ENTRY_POINT_GROUP) if each.name == name), None)
     if entry is None or is_ours(entry.value):
         raise driver_missing(name)
     try:

@@ -13,6 +13,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.operations import texts
+from dnsrenew.operations.revoke import Revocation, revoke
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import Store
 
@@ -47,37 +48,60 @@ class AccountStatus(Frozen, kw_only=True, public=True):
         }
 
 
-def show(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
-    """See :meth:`dnsrenew.Renewer.accounts`."""
-    names = _chosen(cas, config, services.store, context)
-    tasks = context.call_all([partial(_one, name, config, services, context) for name in names], _WORKERS)
-    return [task.result() for task in tasks]
+class CaWork(Frozen):
+    """What one operation does at the CAs, besides orders."""
 
+    config: Config
+    services: Services
+    context: Context
 
-def roll(
-    cas: Iterable[str] | None, config: Config, services: Services, context: Context, *, compromised: bool
-) -> list[AccountStatus]:
-    """See :meth:`dnsrenew.Renewer.roll_accounts`."""
+    def accounts(self, cas: Iterable[str] | None) -> list[AccountStatus]:
+        """See :meth:`dnsrenew.Renewer.accounts`."""
+        calls = [partial(self._account, name) for name in self._chosen(cas)]
+        return [task.result() for task in self.context.call_all(calls, _WORKERS)]
 
-    def change(client: CAClient) -> object:
-        return client.replace_key(context) if compromised else client.roll_key(context)
+    def roll(self, cas: Iterable[str] | None, *, compromised: bool) -> list[AccountStatus]:
+        """See :meth:`dnsrenew.Renewer.roll_accounts`."""
+        change = CAClient.replace_key if compromised else CAClient.roll_key
+        return [self._account(name, change) for name in self._chosen(cas)]
 
-    names = _chosen(cas, config, services.store, context)
-    return [_one(name, config, services, context, change) for name in names]
+    def update_contacts(self, cas: Iterable[str] | None) -> list[AccountStatus]:
+        """See :meth:`dnsrenew.Renewer.update_contacts`."""
+        return [self._account(name, CAClient.update_contact) for name in self._chosen(cas)]
 
+    def deactivate(self, cas: Iterable[str] | None) -> list[AccountStatus]:
+        """See :meth:`dnsrenew.Renewer.deactivate_accounts`."""
+        return [self._account(name, CAClient.deactivate) for name in self._chosen(cas)]
 
-def update_contacts(
-    cas: Iterable[str] | None, config: Config, services: Services, context: Context
-) -> list[AccountStatus]:
-    """See :meth:`dnsrenew.Renewer.update_contacts`."""
-    names = _chosen(cas, config, services.store, context)
-    return [_one(name, config, services, context, lambda client: client.update_contact(context)) for name in names]
+    def revoke(self, name: str, *, reason: str, wait: float) -> Revocation:
+        """See :meth:`dnsrenew.Renewer.revoke`."""
+        return revoke(name, self.config, self.services, self.context, reason=reason, wait=wait)
 
+    def _chosen(self, cas: Iterable[str] | None) -> list[str]:
+        return _chosen(cas, self.config, self.services.store, self.context)
 
-def deactivate(cas: Iterable[str] | None, config: Config, services: Services, context: Context) -> list[AccountStatus]:
-    """See :meth:`dnsrenew.Renewer.deactivate_accounts`."""
-    names = _chosen(cas, config, services.store, context)
-    return [_one(name, config, services, context, lambda client: client.deactivate(context)) for name in names]
+    def _account(self, name: str, change: Callable[[CAClient, Context], object] | None = None) -> AccountStatus:
+        """Return one account, after a change of it; an error becomes part of the result."""
+        url: str | None = None
+        contact: tuple[str, ...] = ()
+        context, services = self.context, self.services
+        try:
+            stored = services.store.accounts(self.config.cas[name].directory, name, context).load()
+            if stored is None:
+                error = StoreError.of(texts.ACCOUNT_MISSING, ca=name)
+                return AccountStatus(ca=name, url=None, contact=(), status="missing", error=error)
+            url, contact = stored.url, stored.contact
+            client = services.ca(name)
+            if change is not None:
+                context.call(partial(change, client, context))
+            info = context.call(partial(client.account_info, context))
+        except Cancelled:
+            raise
+        except DnsRenewError as failed:
+            return AccountStatus(ca=name, url=url, contact=contact, status="unknown", error=failed)
+        if info is None:  # deactivated: the store has forgotten it
+            return AccountStatus(ca=name, url=url, contact=contact, status="deactivated")
+        return AccountStatus(ca=name, url=info.url, contact=info.contact, status=info.status)
 
 
 def stored(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
@@ -88,36 +112,6 @@ def stored(cas: Iterable[str] | None, config: Config, store: Store, context: Con
     """
     store.check_ground()
     return [name for name in _chosen(cas, config, store, context) if _is_stored(name, config, store, context)]
-
-
-def _one(
-    name: str,
-    config: Config,
-    services: Services,
-    context: Context,
-    change: Callable[[CAClient], object] | None = None,
-) -> AccountStatus:
-    """Return one account, after a change of it; an error becomes part of the result."""
-    url: str | None = None
-    contact: tuple[str, ...] = ()
-    try:
-        stored = services.store.accounts(config.cas[name].directory, name, context).load()
-        if stored is None:
-            return AccountStatus(
-                ca=name, url=None, contact=(), status="missing", error=StoreError.of(texts.ACCOUNT_MISSING, ca=name)
-            )
-        url, contact = stored.url, stored.contact
-        client = services.ca(name)
-        if change is not None:
-            context.call(partial(change, client))
-        info = context.call(partial(client.account_info, context))
-    except Cancelled:
-        raise
-    except DnsRenewError as error:
-        return AccountStatus(ca=name, url=url, contact=contact, status="unknown", error=error)
-    if info is None:  # deactivated: the store has forgotten it
-        return AccountStatus(ca=name, url=url, contact=contact, status="deactivated")
-    return AccountStatus(ca=name, url=info.url, contact=info.contact, status=info.status)
 
 
 def _chosen(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
@@ -140,4 +134,4 @@ def _is_stored(name: str, config: Config, store: Store, context: Context) -> boo
     try:
         return store.accounts(config.cas[name].directory, name, context).load() is not None
     except StoreError:
-        return True  # _one() reports the error
+        return True  # CaWork reports the error

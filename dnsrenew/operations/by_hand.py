@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
-from dnsrenew.base.model import CertificateSpec, Outcome, rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.base.x509 import CertificateFacts, KeyHolder, user_files
+from dnsrenew.challenges import leftovers
+from dnsrenew.challenges.http01_server import AppResponses
+from dnsrenew.config import Config
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
-from dnsrenew.renewal import deploying, renewal_info
+from dnsrenew.renewal import deploying, due, renewal_info
 from dnsrenew.renewal.due import outcome, stopped_by
+from dnsrenew.renewal.port_programs import pay_debts
+from dnsrenew.renewal.services import Services
 from dnsrenew.store import State, Store
 from dnsrenew.store.pending_orders import SigningRequest
-from dnsrenew.store.state import Meta
+from dnsrenew.store.state import Meta, lacks_key
+from dnsrenew.store.zone_locks import ZoneLocks
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class GivenFiles(Frozen, hidden=("certificate", "key")):
@@ -43,68 +54,82 @@ class _Checked(Frozen, hidden=("key_pem",)):
     facts: CertificateFacts
 
 
-# ── the CSR ─────────────────────────────────────────────────────────────────────────────
+class ByHand(Frozen):
+    """What is done with one certificate, besides its renewal."""
 
+    spec: CertificateSpec
+    store: Store
+    context: Context
 
-def signing_request(
-    spec: CertificateSpec, store: Store, context: Context, *, new: bool = False, wait: float = 0
-) -> SigningRequest:
-    """See :meth:`dnsrenew.Renewer.csr`."""
-    with store.lock(spec.name, context=context, wait=wait):
-        if spec.csr is not None:
-            pem = user_files.request_to_pem(spec.csr.der)
-            return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
-        kept = None if new else store.signing_requests.load(context, spec.name)
-        if kept is not None:
-            _warn_if_outdated(kept, spec, context)
-            return kept
-        reused = None if new else renewal_info.reused_key(spec, store.read_state(spec.name), store, context)
-        key = x509.new_key(spec.key) if reused is None else reused
-        csr, key_pem = user_files.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
-        store.signing_requests.save(spec.name, csr, key_pem)
-        return SigningRequest(csr_pem=csr, key_pem=key_pem, names=spec.identifiers, kind=spec.key)
+    def signing_request(self, *, new: bool = False, wait: float = 0) -> SigningRequest:
+        """See :meth:`dnsrenew.Renewer.csr`."""
+        spec, store, context = self.spec, self.store, self.context
+        with store.lock(spec.name, context=context, wait=wait):
+            if spec.csr is not None:
+                pem = user_files.request_to_pem(spec.csr.der)
+                return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
+            kept = None if new else store.signing_requests.load(context, spec.name)
+            if kept is not None:
+                _warn_if_outdated(kept, spec, context)
+                return kept
+            reused = None if new else renewal_info.reused_key(spec, store.read_state(spec.name), store, context)
+            key = x509.new_key(spec.key) if reused is None else reused
+            csr, key_pem = user_files.request_to_pem(x509.make_csr(key, spec.identifiers)), x509.key_to_pem(key)
+            store.signing_requests.save(spec.name, csr, key_pem)
+            return SigningRequest(csr_pem=csr, key_pem=key_pem, names=spec.identifiers, kind=spec.key)
+
+    def install(
+        self, certificate: bytes, key: bytes | None, *, asked_by: str, older: bool, deploy: bool, wait: float
+    ) -> Outcome:
+        """See :meth:`dnsrenew.Renewer.install`."""
+        spec, store, context = self.spec, self.store, self.context
+        if deploy:
+            deploying.complete_renames_of_killed_runs(store, context)
+        with store.lock(spec.name, context=context, wait=wait):
+            state = store.read_state(spec.name)
+            request = store.signing_requests.load(context, spec.name)
+            checked = _check(spec, GivenFiles(certificate, key), store, context, state=state, request=request)
+            if _is_in_force(checked, spec.name, state, store):
+                done = outcome(spec, store, state, "not-due", context)
+            else:
+                if not older:
+                    _refuse_older(checked.facts, spec.name, state, store, context)
+                _warn_if_incomplete(checked, context)
+                state = _keep(spec, checked, state, store, context, asked_by=asked_by)
+                done = outcome(spec, store, state, "renewed", context)
+            if request is not None and request.key_pem == checked.key_pem:
+                store.signing_requests.clear(spec.name)
+            if deploy and spec.deploy:
+                done = deploying.deploy_pending(spec, done, state, store, context)
+        context.emit("certificate-finished", **done.to_dict())
+        return done
+
+    def rollback(self, to: int | None, *, deploy: bool, wait: float) -> Outcome:
+        """See :meth:`dnsrenew.Renewer.rollback`."""
+        spec, store, context = self.spec, self.store, self.context
+        state = None
+        try:
+            if deploy:
+                deploying.complete_renames_of_killed_runs(store, context)
+            with store.lock(spec.name, context=context, wait=wait):
+                state = store.read_state(spec.name)
+                number, meta = _choose(spec.name, to, state, store.versions(spec.name), context.clock.now())
+                _rollback_check(spec.name, number, state.renewed(number, meta), store, context)
+                status: OutcomeStatus = "rolled-back" if number != state.version else "not-due"
+                state = _put_back(spec, (number, meta), state, store, context)
+                done = outcome(spec, store, state, status, context)
+                if deploy and spec.deploy:
+                    done = deploying.deploy_pending(spec, done, state, store, context)
+        except Exception as error:  # noqa: BLE001  # the border: as of a run, the outcome holds every error
+            ended, cause = stopped_by(error, context)
+            done = outcome(spec, store, state, ended, context, error=cause)
+        context.emit("certificate-finished", **done.to_dict())
+        return done
 
 
 def _warn_if_outdated(kept: SigningRequest, spec: CertificateSpec, context: Context) -> None:
     if set(kept.names) != set(spec.identifiers) or kept.kind != spec.key:
         context.warn(*texts.CSR_OUTDATED.fill(name=spec.name, names=list(kept.names), kind=kept.kind))
-
-
-# ── the certificate ─────────────────────────────────────────────────────────────────────
-
-
-def install(
-    spec: CertificateSpec,
-    given: GivenFiles,
-    store: Store,
-    context: Context,
-    *,
-    asked_by: str,
-    older: bool,
-    deploy: bool,
-    wait: float,
-) -> Outcome:
-    """See :meth:`dnsrenew.Renewer.install`."""
-    if deploy:
-        deploying.complete_renames_of_killed_runs(store, context)
-    with store.lock(spec.name, context=context, wait=wait):
-        state = store.read_state(spec.name)
-        request = store.signing_requests.load(context, spec.name)
-        checked = _check(spec, given, store, context, state=state, request=request)
-        if _is_in_force(checked, spec.name, state, store):
-            done = outcome(spec, store, state, "not-due", context)
-        else:
-            if not older:
-                _refuse_older(checked.facts, spec.name, state, store, context)
-            _warn_if_incomplete(checked, context)
-            state = _keep(spec, checked, state, store, context, asked_by=asked_by)
-            done = outcome(spec, store, state, "renewed", context)
-        if request is not None and request.key_pem == checked.key_pem:
-            store.signing_requests.clear(spec.name)
-        if deploy and spec.deploy:
-            done = deploying.deploy_pending(spec, done, state, store, context)
-    context.emit("certificate-finished", **done.to_dict())
-    return done
 
 
 def _check(
@@ -201,13 +226,8 @@ def _keep(
     number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
     # The same certificate with another chain has the serial number by which deployments are known.
     deployed = {} if facts.serial == state.serial else state.deployments
-    kept = store.activate(
-        spec.name,
-        number,
-        meta,
-        state,
-        remember=lambda new: replace(new, asked_by=asked_by, worked=(), deployments=deployed),
-    )
+    changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
+    kept = store.activate(spec.name, number, meta, state, remember=lambda new: replace(new, **changes))
     store.orders.clear(spec.name)
     store.quarantine_damaged(spec.name, state)
     not_after = rfc3339(facts.not_after)
@@ -253,3 +273,83 @@ def _deploy(
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, cause = stopped_by(error, context)
         return outcome(spec, store, state, status, context, error=cause)
+
+
+# ── rollback ───────────────────────────────────────────────────────────────────────────
+
+# Puts an older version of a certificate back into force, deploys it, and keeps renewals from replacing it at once.
+
+
+def _choose(name: str, to: int | None, state: State, versions: dict[int, Meta], now: datetime) -> tuple[int, Meta]:
+    """Return the version that is asked for, or the newest other one that can be used.
+
+    :raises StoreError: ``rollback-refused``.
+    """
+    if to is not None and to not in versions:
+        raise StoreError.of(texts.VERSION_GONE, name=name, version=to)
+    chosen = [to] if to is not None else [number for number in reversed(versions) if number != state.version]
+    refused = [_refusal(name, number, versions[number], state, now) for number in chosen]
+    for number, error in zip(chosen, refused, strict=True):
+        if error is None:
+            return number, versions[number]
+    raise next((error for error in refused if error), StoreError.of(texts.NO_OTHER_VERSION, name=name))
+
+
+def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) -> StoreError | None:
+    """Return why a version is not used, as far as its record says; None if it may be."""
+    if meta.revoked or (number == state.version and state.revoked):
+        return StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
+    if not meta.not_before <= now < meta.not_after:
+        dates = {"not_before": rfc3339(meta.not_before), "not_after": rfc3339(meta.not_after)}
+        return StoreError.of(texts.VERSION_EXPIRED, name=name, version=number, **dates)
+    return None
+
+
+def _rollback_check(name: str, number: int, candidate: State, store: Store, context: Context) -> None:
+    """Check the certificate and the key of a version as those from a CA.
+
+    :param candidate: the state with the version in force.
+    :raises StoreError: ``rollback-refused``.
+    """
+    chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""
+    try:
+        key = None if lacks_key(candidate.sizes) else x509.key_from_pem(key_pem)
+        facts = x509.check_chain(chain, key, candidate.identifiers, context.clock.now())
+    except (CAError, ValueError) as error:
+        reason = error.message if isinstance(error, CAError) else texts.KEY_UNREADABLE
+        raise StoreError.of(texts.VERSION_UNFIT, name=name, version=number, reason=reason) from None
+    if facts.serial != candidate.serial:
+        raise StoreError.of(texts.VERSION_GONE, name=name, version=number)
+    if x509.key_hash_of_certificate(chain) in candidate.compromised_keys:
+        raise StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
+
+
+def _put_back(spec: CertificateSpec, chosen: tuple[int, Meta], state: State, store: Store, context: Context) -> State:
+    """Put a version into force, and note that it stays there; one that is in force already stays from now on."""
+    now, wanted, (number, meta) = context.clock.now(), due.wanted(spec), chosen
+    if number == state.version:
+        return store.update(spec.name, lambda old: old.put_back(now, wanted), known=state)
+    store.orders.clear(spec.name)  # of the certificate that was to follow the one in force
+    return store.activate(spec.name, number, meta, state, remember=lambda new: new.put_back(now, wanted))
+
+
+# ── cleanup ────────────────────────────────────────────────────────────────────────────
+
+
+def clean_up(
+    config: Config,
+    store: Store,
+    context: Context,
+    responses: AppResponses,
+    working: Callable[[Context], AbstractContextManager[Services]],
+    *,
+    wait: float,
+) -> leftovers.CleanupResult:
+    """See :meth:`dnsrenew.Renewer.cleanup`."""
+    owed = pay_debts(store.debts, context, insist=config.insist)
+    responses.remove_leftovers()
+    with working(context) as services:
+        accounts, providers, locks = config.accounts, config.providers, ZoneLocks(store, wait)
+        served = services.dns.values
+        done = leftovers.cleanup(context, store.journal, accounts, providers, locks, wait=wait, served=served)
+        return replace(done, owed=tuple(debt.program for debt in owed))

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Event
-from dnsrenew.base.model import Outcome, rfc3339
+from dnsrenew.base.model import (
+    Certificate,
+    CertificateSpec,
+    Diagnosis,
+    Outcome,
+    RenewalFailed,
+    describe_route,
+    first_sentence,
+    is_skip,
+    rfc3339,
+)
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError, short_time
+from dnsrenew.operations import texts
 from dnsrenew.renewal import due
+from dnsrenew.renewal.batch import LazyServices
+from dnsrenew.store import Store
 
 # The lines are English in every language, as the messages of Python exceptions are.
 _OBTAINED: Final = "%s: obtained a certificate for %s, valid until %s"
@@ -116,3 +134,181 @@ def _needs_person(data: Mapping[str, Any], now: datetime) -> bool:
 
 def _text(error: Mapping[str, Any] | None) -> str:
     return "" if error is None else f"{error['message']} {error['fix']}"
+
+
+# ── listeners ──────────────────────────────────────────────────────────────────────────
+
+# What listens to a run, and what finds out why it failed: the interfaces that extensions implement.
+
+
+class FinishedRun(Frozen, kw_only=True):
+    """A run that has ended, with its outcomes on disk.
+
+    :ivar specs: the certificates that it was about.
+    :ivar outcomes: one for each of them, in the same order.
+    :ivar whole: whether it was about all certificates of the configuration.
+    :ivar language: the language for messages; None: that of the environment.
+    """
+
+    config: Config
+    store: Store
+    context: Context
+    specs: Sequence[CertificateSpec]
+    outcomes: list[Outcome]
+    whole: bool
+    language: str | None = None
+
+    def warned_since(self, before: int) -> list[Outcome]:
+        """Return the outcomes, each with the warnings of the run after the first ``before``."""
+        warnings = self.context.notices[before:]
+        return [replace(each, warnings=(*each.warnings, *warnings)) for each in self.outcomes]
+
+
+class WatchedNumbers(Protocol):
+    """The numbers that an endpoint shows. Thread-safe."""
+
+    def use(self, config: Config) -> None:
+        """Use another configuration from now on."""
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Record the end of a round; None if it failed as a whole."""
+
+    def text(self) -> str | None:
+        """Return the metrics; None if they cannot be read."""
+
+    def health(self) -> Any:
+        """Return whether all is well: the value that the endpoint answers with."""
+
+
+class MetricsEndpoint(Protocol):
+    """A server for monitoring."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens, ``HOST:PORT``."""
+
+    def stop(self) -> None:
+        """Stop listening."""
+
+
+class RunListener(Protocol):
+    """Is told of every run that has ended."""
+
+    def after_run(self, run: FinishedRun) -> list[Outcome]:
+        """Return the outcomes, with a warning for what could not be told to others. Raise nothing."""
+
+    def endpoint(
+        self, listen: str, config: Config, clock: Clock, numbers: WatchedNumbers | None
+    ) -> tuple[MetricsEndpoint, WatchedNumbers]:
+        """Start the endpoint of ``dnsrenew run``; return it and what it shows.
+
+        :param listen: its address.
+        :param numbers: what it shows; None: the numbers of the certificates of the configuration.
+        :raises ConfigError: ``metrics-port``.
+        """
+
+
+class DiagnosisMaker(Protocol):
+    """Finds out whether certificates can be renewed, and if not, why."""
+
+    def diagnose(
+        self,
+        context: Context,
+        config: Config,
+        store: Store,
+        specs: Sequence[CertificateSpec],
+        *,
+        probe: bool,
+        record: bool,
+    ) -> list[Diagnosis]:
+        """Return a diagnosis for each certificate; as :meth:`dnsrenew.Renewer.diagnose_all`."""
+
+    def explain(
+        self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
+    ) -> None:
+        """Add the checks that fit to the errors of failed outcomes, as ``evidence["checks"]``."""
+
+
+# ── fallback to stored ─────────────────────────────────────────────────────────────────
+
+# The error of a certificate that could not be obtained, and of which no usable one is stored.
+
+_fallback_to_stored_logger: Final = logging.getLogger("dnsrenew")
+_NO_APP: Final = "http-no-app"
+_KEPT: Final = "%s could not be renewed and is kept until %s%s: %s"
+_NOT_KEPT: Final = "%s could not be renewed%s: %s"
+OTHERS: Final = 180.0
+"""Seconds to wait for another process that works on a certificate, if no usable one is stored.
+
+A server may start several workers at once, and each of them asks for the certificate. A renewal seldom takes longer.
+"""
+
+
+def usable_or_raise(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> Certificate:
+    """Return the stored certificate although its renewal did not succeed; otherwise raise what stopped the renewal.
+
+    :param stored: the certificate in force if it can be used: valid, not revoked, for all names; None: there is none.
+    :param emit: emits an event: kind, name, data.
+    :raises RenewalFailed: there is none.
+    :raises StoreError: the store cannot be read or written.
+    :raises Cancelled: the run was cancelled.
+    """
+    error = _error(outcome)
+    if isinstance(error, Cancelled | StoreError):
+        raise error
+    if stored is None:
+        # Without its traceback, whose frames may hold secrets: some tools show the variables of a cause.
+        raise not_obtained(outcome, error) from error.with_traceback(None)
+    log_kept(outcome, stored, emit)
+    return stored
+
+
+def log_kept(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> None:
+    """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
+    error, again = _error(outcome), rfc3339(outcome.next_attempt)
+    next_try = f"; it is tried again at {again}" if again else ""
+    if stored is None:  # it has expired, is revoked, or lacks a name; a server goes on with it all the same
+        _fallback_to_stored_logger.warning(_NOT_KEPT, outcome.name, next_try, error)
+        return
+    until = rfc3339(stored.not_after)
+    _fallback_to_stored_logger.warning(_KEPT, outcome.name, until, next_try, error)
+    emit("kept", outcome.name, error=error.to_dict(), not_after=until, next_attempt=again)
+
+
+def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
+    """Return the error of a failed renewal: every attempt, the cause and its fix.
+
+    Its code is ``renewal-failed``; ``http-no-app`` if nothing but the app of a server was missing.
+    """
+    details = " ".join(_details(outcome, cause))
+    code, message, fix = texts.NOT_OBTAINED.fill(domains=outcome.domains, details=details, cause_fix=cause.fix)
+    if {cause.code, *(attempt.error.code for attempt in outcome.attempts if attempt.error)} == {_NO_APP}:
+        code = _NO_APP
+    evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
+    return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
+
+
+def _error(outcome: Outcome) -> DnsRenewError:
+    return outcome.error or RenewalFailed.of(texts.NO_CAUSE)
+
+
+def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
+    """Yield one sentence for each failed attempt, and the whole message of the cause."""
+    shown: list[DnsRenewError] = []
+    for attempt in outcome.attempts:
+        error = attempt.error
+        if error is None:
+            continue
+        skipped, repeated = is_skip(attempt), error in shown
+        if repeated:
+            text = texts.SKIPPED_SAME if skipped else texts.TRIED_SAME
+        else:
+            text = texts.SKIPPED if skipped else texts.TRIED
+        reason = error.message if error is cause else first_sentence(error.message)
+        yield text.format(route=describe_route(attempt.route.to_dict()), reason=reason.strip())
+        shown.append(error)
+    if outcome.status == "deferred" and outcome.next_attempt is not None:
+        text = texts.DEFERRED if shown else texts.DEFERRED_AFTER_FAILURE
+        yield text.format(time=short_time(rfc3339(outcome.next_attempt) or ""))
+    if cause not in shown:
+        yield cause.message.strip()

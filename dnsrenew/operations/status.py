@@ -46,12 +46,7 @@ _NO_OPTIONS: Final = RunOptions()
 
 
 def status_of(
-    spec: CertificateSpec,
-    store: Store,
-    context: Context,
-    owed: Iterable[Debt] = (),
-    *,
-    with_versions: bool = False,
+    spec: CertificateSpec, store: Store, context: Context, owed: Iterable[Debt] = (), *, with_versions: bool = False
 ) -> CertificateStatus:
     """Return the status of a certificate from the store; contacts no CA and no DNS.
 
@@ -251,21 +246,13 @@ def unreadable_status(found: UnreadableCertificate, store: Store, context: Conte
     except StoreError as error:
         state, known = State(), False
         code, message, fix = error.code, error.message, error.fix
-    return CertificateStatus(
-        name=found.name,
+    return replace(
+        unconfigured_status(found.name, state, store),
         domains=found.domains,
         ca=state.ca or found.ca,
-        issuer=state.issuer,
-        serial=state.serial,
-        not_before=state.not_before,
-        not_after=state.not_after,
         state=_stored_state(state, now),
-        next_renewal=None,
-        reason=None,
         route=None,
         last_failure={"time": rfc3339(now), "code": code, "message": message, "fix": fix},
-        next_attempt=None,
-        path=store.current(found.name),
         known=known,
     )
 

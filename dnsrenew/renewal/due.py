@@ -9,23 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from dnsrenew import errors
 from dnsrenew.base.model import CertificateSpec, Notice, Outcome, OutcomeStatus, RenewalReason, RenewBefore, rfc3339
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import (
-    AttemptError,
-    CAError,
-    Cancelled,
-    ChallengeError,
-    ConfigError,
-    DnsError,
-    DnsRenewError,
-    LockedError,
-    PropagationError,
-    ProviderError,
-    SecretError,
-    StoreError,
-    internal,
-)
 from dnsrenew.renewal import history, texts
 from dnsrenew.store.state import State, lacks_key
 
@@ -140,11 +126,7 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
     """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
     wanted_end = state.lifetime["until"] if state.lifetime else None
-    return (
-        *state.notices,
-        *renew_before_warnings(spec, state),
-        *lifetime_warnings(spec, state.not_after, wanted_end),
-    )
+    return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
 
 
 def lifetime_warnings(
@@ -250,7 +232,7 @@ class Fingerprints(Frozen):
         """
         try:
             key = self.store.fingerprint_key()
-        except StoreError:  # without the key, no edit ends a wait
+        except errors.StoreError:  # without the key, no edit ends a wait
             return None
         return self.config.fingerprint_of(spec, key, history.accounts_tried(failed))
 
@@ -362,9 +344,17 @@ def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool
 # Makes the outcome of one certificate.
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
-_KINDS: Final[Mapping[str, type[DnsRenewError]]] = {
+_KINDS: Final[Mapping[str, type[errors.DnsRenewError]]] = {
     kind.__name__: kind
-    for kind in (ProviderError, DnsError, PropagationError, ChallengeError, CAError, SecretError, ConfigError)
+    for kind in (
+        errors.ProviderError,
+        errors.DnsError,
+        errors.PropagationError,
+        errors.ChallengeError,
+        errors.CAError,
+        errors.SecretError,
+        errors.ConfigError,
+    )
 }
 """The classes that the error of a failed run may have."""
 
@@ -398,7 +388,7 @@ def _exists(name: str, store: Store, state: State) -> bool:
     """Return whether the files of the current certificate exist; True if that cannot be checked."""
     try:
         return store.is_whole(name, state)
-    except StoreError:
+    except errors.StoreError:
         return True
 
 
@@ -435,7 +425,7 @@ def in_current(name: str, store: Store) -> State | None:
 
     try:
         facts = x509.read_certificate(store.read_part(name, None, "fullchain.pem") or b"")
-    except (StoreError, ValueError):
+    except (errors.StoreError, ValueError):
         return None
     return State(
         issuer=facts.issuer,
@@ -460,7 +450,7 @@ def deferred(
     return outcome(spec, store, state, "deferred", context, reason=reason, error=error, next_attempt=until)
 
 
-def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> DnsRenewError:
+def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> errors.DnsRenewError:
     """Return the error of the last failure, of its class, which says how to try again before the time.
 
     :param after: the seconds for which the CA has asked to wait, or None.
@@ -475,9 +465,9 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
         evidence["failure"] = cause
         code = failure.get("code") or texts.FAILED_BEFORE.code
     if after is None:
-        kind = _KINDS.get((failure or {}).get("class", ""), AttemptError)
+        kind = _KINDS.get((failure or {}).get("class", ""), errors.AttemptError)
         return kind(code, message, fix=fix, evidence=evidence)
-    return CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
+    return errors.CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
 
 def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
@@ -489,20 +479,20 @@ def _warnings(spec: CertificateSpec, state: State | None, before: State | None, 
     return (*stored, *context.run_notices, *context.notices)
 
 
-def stopped_by(error: Exception, context: Context) -> tuple[OutcomeStatus, DnsRenewError]:
+def stopped_by(error: Exception, context: Context) -> tuple[OutcomeStatus, errors.DnsRenewError]:
     """Return the status and the error of a certificate whose work an exception ended."""
-    if isinstance(error, LockedError):
+    if isinstance(error, errors.LockedError):
         return "locked", error
-    if isinstance(error, Cancelled):
+    if isinstance(error, errors.Cancelled):
         return "interrupted", error
-    return "failed", error if isinstance(error, DnsRenewError) else unexpected(error, context)
+    return "failed", error if isinstance(error, errors.DnsRenewError) else unexpected(error, context)
 
 
-def unexpected(error: Exception, context: Context) -> DnsRenewError:
+def unexpected(error: Exception, context: Context) -> errors.DnsRenewError:
     """Translate an unexpected exception. The traceback, without secrets, goes only to the debug log."""
     redact = context.redactor.redact
     _logger.debug("unexpected error\n%s", redact(traceback.format_exc()))
-    return internal(error, f"{type(error).__name__}: {redact(str(error))}")
+    return errors.internal(error, f"{type(error).__name__}: {redact(str(error))}")
 
 
 # ── the renewal of one certificate ─────────────────────────────────────────────────────

@@ -83,11 +83,8 @@ def next_action(error: AttemptError) -> NextAction:
     steps = {action_for_code(problem["code"]) for problem in problems if problem.get("code")}
     if error.code != MIXED or not steps:
         steps.add(action_for_code(error.code))
-    return next(
-        step
-        for step in (NextAction.STOP, NextAction.LEAVE_CA, NextAction.NEXT_ROUTE, NextAction.AGAIN)
-        if step in steps
-    )
+    order = (NextAction.STOP, NextAction.LEAVE_CA, NextAction.NEXT_ROUTE, NextAction.AGAIN)
+    return next(step for step in order if step in steps)
 
 
 def is_before_ca(error: AttemptError) -> bool:

@@ -4,39 +4,44 @@
 route selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds out before an
 order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
 finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
-:func:`_keep` stores the result. In a run of several certificates, :class:`~dnsrenew.renewal.renewals.Renewals` deploys
+:func:`_keep` stores the result. In a run of several certificates, :class:`Renewals` deploys
 them when all have been renewed.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from dnsrenew.acme import Authorization, Challenge, Order
 from dnsrenew.base import threads, x509
 from dnsrenew.base.checks import denials
 from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import replace
-from dnsrenew.challenges import CHALLENGES
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.challenges.solver import Placements, Value
-from dnsrenew.errors import AttemptError, CAError, DnsRenewError, ProviderError
-from dnsrenew.renewal import deploying, due, failure, renewal_info, resume, texts
+from dnsrenew.config import Config
+from dnsrenew.drivers.loading import warm_up
+from dnsrenew.errors import AttemptError, CAError, DnsRenewError, ProviderError, StoreError
+from dnsrenew.renewal import deploying, due, failure, port_programs, renewal_info, resume, texts
 from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, stopped_by
 from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import State, Store
+from dnsrenew.store.zone_locks import ZoneLocks
 
 
 def renew_certificate(
     spec: CertificateSpec,
     before: Due | None,
-    services: Callable[[], Services],
+    get_services: Callable[[], Services],
     store: Store,
     context: Context,
     *,
@@ -45,7 +50,7 @@ def renew_certificate(
     """Renew one certificate that was found due; return an outcome whatever happens.
 
     :param before: what was found before the lock; None: the state could not be read then.
-    :param services: called only if the certificate is still due.
+    :param get_services: called only if the certificate is still due.
     """
     state: State | None = None if before is None else before.state
     reason: RenewalReason | None = None if before is None else before.reason
@@ -55,13 +60,13 @@ def renew_certificate(
         with store.lock(spec.name, context=context, wait=options.wait):
             # Another run may have renewed it while this one waited for the lock.
             state = store.read_state(spec.name)
-            now = check_due(spec, state, store, context, options)
-            if isinstance(now, Due):
-                reason = now.reason
+            found = check_due(spec, state, store, context, options)
+            if isinstance(found, Due):
+                reason = found.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-                now, state = _renew(Job(spec, services(), state, reason, context, options))
+                found, state = _renew(Job(spec, get_services(), state, reason, context, options))
             # Also after a failed renewal: the deployments that have not succeeded yet.
-            return deploying.deploy_pending(spec, now, state, store, context) if may_deploy(spec, options) else now
+            return deploying.deploy_pending(spec, found, state, store, context) if may_deploy(spec, options) else found
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, problem = stopped_by(error, context)
         return outcome(spec, store, state, status, context, reason=reason, error=problem)
@@ -315,3 +320,119 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     path = None if (current := store.current(spec.name)) is None else str(current)
     context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
     return query.settle(store, spec.name, state)
+
+
+# ── renewals ───────────────────────────────────────────────────────────────────────────
+
+# The renewals of one run: in which threads, in which order, and when what they obtained is deployed.
+#
+# Loaded when something is to be renewed, because it is slow to load.
+
+_PATIENCE: Final = 60.0
+"""Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
+_LAST_SECONDS: Final = 5.0
+"""Seconds that each certificate has to withdraw what it published after a cancel."""
+
+
+class Renewals(Frozen):
+    """What a :class:`Batch` does when something is due, or left by a killed run."""
+
+    config: Config
+    store: Store
+    get_services: Callable[[], Services]
+    context: Context
+    options: RunOptions
+
+    def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
+        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
+        groups: dict[object, list[tuple[CertificateSpec, Due | None]]] = {None: []}
+        for each in waiting:
+            key = (each[0].before, each[0].after) if port_programs.stops_others(each[0]) else None
+            groups.setdefault(key, []).append(each)
+        done: dict[str, Outcome] = {}
+        for programs, group in groups.items():
+            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
+            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
+        return [done[spec.name] for spec, _ in waiting]
+
+    def _renew_group(
+        self, group: Sequence[tuple[CertificateSpec, Due | None]], limit: int, *, patience: float
+    ) -> dict[str, Outcome]:
+        """Renew certificates at the same time, and deploy them together.
+
+        :param patience: seconds to wait for the others; those that have ended are deployed then.
+        """
+        pool = threads.ThreadPool(limit)
+        options = replace(self.options, deploy=False)
+        tasks = pool.start([partial(self.renew, spec, before, pool, options) for spec, before in group])
+        left = dict(zip((spec for spec, _ in group), tasks, strict=True))
+        outcomes: dict[str, Outcome] = {}
+        try:
+            while left:
+                waited = 0.0
+                for task in left.values():
+                    while waited < patience and not task.done.wait(threads.SLICE):
+                        waited += threads.SLICE
+                ended = [spec for spec, task in left.items() if task.done.is_set()]
+                outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
+        except BaseException:
+            # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
+            clock = self.context.clock
+            self.context.cancel.set()
+            end = clock.monotonic() + _LAST_SECONDS
+            for task in tasks:
+                task.done.wait(max(0.0, end - clock.monotonic()))
+            raise
+        return outcomes
+
+    def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
+        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
+        done = {spec.name: outcome for spec, outcome in renewed}
+        some = [
+            spec
+            for spec, outcome in renewed
+            if may_deploy(spec, self.options)
+            and outcome.status not in {"locked", "interrupted"}
+            and not isinstance(outcome.error, StoreError)
+        ]
+        jobs = [partial(self._deploy_one, spec, done[spec.name]) for spec in some]
+        done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
+        for spec, _ in renewed:
+            if may_deploy(spec, self.options):
+                self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
+        return done
+
+    def _deploy_one(self, spec: CertificateSpec, outcome: Outcome, together: threads.Together) -> Outcome:
+        context, wait = self.context.for_certificate(spec.name), self.options.wait
+        return deploying.deploy_after_renewal(spec, outcome, self.store, context, wait=wait, together=together)
+
+    def renew(
+        self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None, options: RunOptions
+    ) -> Outcome:
+        """Renew one certificate, and deploy it if the options say so."""
+        self._warm_up(spec)
+        context = replace(self.context.for_certificate(spec.name), pool=pool)
+        done = renew_certificate(spec, before, self.get_services, self.store, context, options=options)
+        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
+            context.emit("certificate-finished", **done.to_dict())
+        return done
+
+    def _warm_up(self, spec: CertificateSpec) -> None:
+        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
+
+        Nothing is done for a route that leaves the choice between several accounts.
+        """
+        route = spec.routes[0] if spec.routes else None
+        accounts = self.config.accounts
+        if route is None or not CHALLENGES[route.challenge].writes_dns or not (route.dns or len(accounts) == 1):
+            return
+        for name in route.dns or accounts:
+            warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))
+
+    def clean_up(self) -> None:
+        """Pay what killed runs owe, and remove their TXT values, as :meth:`Batch.clean_up`."""
+        port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
+        deploying.complete_renames_of_killed_runs(self.store, self.context)
+        served, locks = self.get_services().dns.values, ZoneLocks(self.store)
+        accounts, providers = self.config.accounts, self.config.providers
+        leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, served=served)

@@ -43,13 +43,7 @@ class Issued(Frozen, hidden=("key_pem",)):
 
 
 def issue(
-    job: Job,
-    attempt: ActiveAttempt,
-    order: Order,
-    key: KeyHolder,
-    csr: bytes,
-    *,
-    on_finalized: Callable[[], object],
+    job: Job, attempt: ActiveAttempt, order: Order, key: KeyHolder, csr: bytes, *, on_finalized: Callable[[], object]
 ) -> str:
     """Finalize a new order and return its certificate. The next run resumes the order if this one is killed.
 

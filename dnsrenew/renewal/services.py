@@ -94,14 +94,9 @@ def make_services(
     def client(name: str) -> CAClient:
         with lock:
             if name not in clients:
-                ca = config.cas[name]
-                clients[name] = CAClient(
-                    ca,
-                    connect(ca.trust),
-                    store.accounts(ca.directory, name, run),
-                    contact=config.contact,
-                    agree_terms=config.agree_terms,
-                )
+                ca, contact, agreed = config.cas[name], config.contact, config.agree_terms
+                accounts = store.accounts(ca.directory, name, run)
+                clients[name] = CAClient(ca, connect(ca.trust), accounts, contact=contact, agree_terms=agreed)
             return clients[name]
 
     def ledger(name: str) -> Ledger:
@@ -116,14 +111,7 @@ def make_services(
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
     solvers = Solvers(
         SolverResources(
-            dns,
-            config.accounts,
-            config.providers,
-            locks,
-            store.journal,
-            responses,
-            attended,
-            dry_run=dry_run,
+            dns, config.accounts, config.providers, locks, store.journal, responses, attended, dry_run=dry_run
         )
     )
     effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()

@@ -23,17 +23,7 @@ from dnsrenew.base.users import home_of
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.sources import VARIABLE, search
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule.machine import Machine, entries, lines, read, runs_systemd, this_machine
-from dnsrenew.schedule.running import (
-    ANACRON,
-    UNIT_FOLDERS,
-    Halt,
-    as_root,
-    halt_of_agent,
-    halt_of_cron,
-    halt_of_task,
-    halt_of_unit,
-)
+from dnsrenew.schedule import machine as host
 
 # ── found command ──────────────────────────────────────────────────────────────────────
 
@@ -74,7 +64,7 @@ class FoundCommand(Frozen):
     line: str
     folder: str | None = None
     environ: Mapping[str, str] | None = None
-    halt: Callable[[], Halt | None] = lambda: None
+    halt: Callable[[], host.Halt | None] = lambda: None
     name: str = ""
     stop: str = ""
 
@@ -212,7 +202,7 @@ class ActiveSchedule(Frozen, uncompared=("remembered", "name", "running")):
 
     installed: bool | None
     kind: str | None = None
-    halt: Halt | None = None
+    halt: host.Halt | None = None
     remembered: bool = True
     name: str = ""
     running: tuple[RunningSchedule, ...] = ()
@@ -234,7 +224,7 @@ UNKNOWN: Final = ActiveSchedule(None)
 
 def detect(
     config: str | os.PathLike[str],
-    machine: Machine | None = None,
+    machine: host.Machine | None = None,
     *,
     names: Collection[str] = (),
     beside: Collection[str] = (),
@@ -248,7 +238,7 @@ def detect(
     :param names: of the certificates of the configuration; empty: not known.
     :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
     """
-    machine, path = machine or this_machine(), os.path.realpath(config)
+    machine, path = machine or host.this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
     found: list[ActiveSchedule] = []
     running: list[RunningSchedule] = []
@@ -280,34 +270,34 @@ _COPY: Final = re.compile(r"-\d{4}$")
 """What certbot adds to a name that it has already."""
 
 
-def _is_certbots(command: FoundCommand, machine: Machine, names: Collection[str]) -> bool:
+def _is_certbots(command: FoundCommand, machine: host.Machine, names: Collection[str]) -> bool:
     """Return whether a command lets certbot renew a certificate of one of these names, and is not stopped."""
     if len(command.line) > _LONGEST or not _CERTBOT.search(command.line):
         return False
-    if _UNLESS_SYSTEMD in command.line and runs_systemd(machine):
+    if _UNLESS_SYSTEMD in command.line and host.runs_systemd(machine):
         return False
-    lineages = {_COPY.sub("", each.stem) for each in entries(machine.root / _LINEAGES) if each.suffix == ".conf"}
+    lineages = {_COPY.sub("", each.stem) for each in host.entries(machine.root / _LINEAGES) if each.suffix == ".conf"}
     return bool(lineages & set(names)) and command.halt() is None
 
 
-def has_scheduler(machine: Machine | None = None) -> bool:
+def has_scheduler(machine: host.Machine | None = None) -> bool:
     """Return whether ``schedule install`` has anything to work with on this machine."""
-    machine = machine or this_machine()
+    machine = machine or host.this_machine()
     is_unix = machine.platform not in {"darwin", "win32"}
-    return not is_unix or runs_systemd(machine) or shutil.which("crontab") is not None
+    return not is_unix or host.runs_systemd(machine) or shutil.which("crontab") is not None
 
 
-def _script_renews(command: FoundCommand, machine: Machine, config: str, names: Collection[str]) -> bool:
+def _script_renews(command: FoundCommand, machine: host.Machine, config: str, names: Collection[str]) -> bool:
     """Return whether the script that a command runs renews, as far as can be told."""
     return any(FoundCommand(line).renews(config, names) is not False for line in _script(command.line, machine))
 
 
-def _script(command: str, machine: Machine) -> Iterator[str]:
+def _script(command: str, machine: host.Machine) -> Iterator[str]:
     """Yield the lines of the script that a command runs: a person may have put the call of dnsrenew into one."""
     for word in command.split()[:_MOST_WORDS]:
         path = word.lstrip("-@:+!\"'").rstrip("\"'")
         if path.startswith("/"):
-            yield from lines(read(machine.root / path[1:], only=b"#!"))
+            yield from host.lines(host.read(machine.root / path[1:], only=b"#!"))
 
 
 # ── sources ────────────────────────────────────────────────────────────────────────────
@@ -337,17 +327,17 @@ RUN: Final = "run"
 # ── systemd ─────────────────────────────────────────────────────────────────────────────
 
 
-def _systemd(machine: Machine) -> Iterator[FoundCommand]:
+def _systemd(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the services that are enabled or running, or that such a timer starts."""
-    if not runs_systemd(machine):
+    if not host.runs_systemd(machine):
         return  # its files are there, and it does not run
-    system = [machine.root / folder for folder in UNIT_FOLDERS]
+    system = [machine.root / folder for folder in host.UNIT_FOLDERS]
     user = [*(machine.home / folder for folder in _HOME_UNITS), *(machine.root / folder for folder in _USER_UNITS)]
     for folders, control in ((system, ("systemctl",)), (user, ("systemctl", "--user"))):
         home = "" if folders is system else str(machine.home)
         enabled = {unit.name: unit for folder in folders for unit in _enabled(folder)}
         for unit in enabled.values():
-            halt = partial(halt_of_unit, machine, unit.name, user=bool(home))
+            halt = partial(host.halt_of_unit, machine, unit.name, user=bool(home))
             yield from _commands(unit, folders, home, halt)
         for unit in _units(folders[0]):  # where people write theirs
             commands = [] if unit.name in enabled else list(_commands(unit, folders, home))
@@ -357,34 +347,34 @@ def _systemd(machine: Machine) -> Iterator[FoundCommand]:
 
 
 def _enabled(folder: Path) -> Iterator[Path]:
-    for wanting in entries(folder):
+    for wanting in host.entries(folder):
         if wanting.suffix in {".wants", ".requires"}:
             yield from _units(wanting)
 
 
 def _units(folder: Path) -> list[Path]:
-    return [unit for unit in entries(folder) if unit.suffix in {".timer", ".service"}]
+    return [unit for unit in host.entries(folder) if unit.suffix in {".timer", ".service"}]
 
 
 def _commands(
-    unit: Path, folders: Sequence[Path], home: str, halt: Callable[[], Halt | None] = lambda: None
+    unit: Path, folders: Sequence[Path], home: str, halt: Callable[[], host.Halt | None] = lambda: None
 ) -> Iterator[FoundCommand]:
     """Yield what a service runs, or the service that a timer starts.
 
     :param home: of the user whose unit it is; "" for a unit of the system.
     :param halt: finds out why it does not run; not asked of a service that ends, as one at each start of the machine.
     """
-    text, service = read(unit), unit.name
+    text, service = host.read(unit), unit.name
     if unit.suffix == ".timer":
         service = next(_values(text, "Unit"), f"{unit.stem}.service")
-        text = next(filter(None, (read(folder / service) for folder in folders)), "")
+        text = next(filter(None, (host.read(folder / service) for folder in folders)), "")
     changed = any((folder / f"{service}.d").is_dir() for folder in folders)  # `systemctl edit` may have changed these
     folder, environ = (None, None) if changed else _surroundings(text, home)
     ends = unit.suffix == ".service" and "oneshot" in _values(text, "Type")
     for command in _values(text, "ExecStart"):
         line = command.replace("%%", "%").replace("$$", "$")
         control = f"systemctl {'--user ' if home else ''}disable --now {unit.name}"
-        stop = control if home else as_root(control)
+        stop = control if home else host.as_root(control)
         yield FoundCommand(line, folder, environ, (lambda: None) if ends else halt, unit.name, stop)
 
 
@@ -409,32 +399,36 @@ def _values(unit: str, key: str) -> Iterator[str]:
 # ── cron ────────────────────────────────────────────────────────────────────────────────
 
 
-def _cron(machine: Machine) -> Iterator[FoundCommand]:
+def _cron(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the lines of the system's crontabs and scripts, and of the user's crontab."""
-    for crontab in (*(machine.root / each for each in _CRONTABS), *entries(machine.root / _CRON_FOLDERS[0])):
-        halt = partial(halt_of_cron, machine, anacron=crontab.name.startswith(ANACRON))
-        yield from _entries(read(crontab), halt, _shown(crontab, machine))
+    for crontab in (*(machine.root / each for each in _CRONTABS), *host.entries(machine.root / _CRON_FOLDERS[0])):
+        halt = partial(host.halt_of_cron, machine, anacron=crontab.name.startswith(host.ANACRON))
+        yield from _entries(host.read(crontab), halt, _shown(crontab, machine))
     for folder in _CRON_FOLDERS[1:]:
-        halt = partial(halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
-        for script in entries(machine.root / folder):
+        halt = partial(host.halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
+        for script in host.entries(machine.root / folder):
             name = _shown(script, machine)
-            yield from (FoundCommand(line, halt=halt, name=name) for line in lines(read(script)))
-    yield from _entries(machine.output("crontab", "-l"), partial(halt_of_cron, machine), "crontab", str(machine.home))
+            yield from (FoundCommand(line, halt=halt, name=name) for line in host.lines(host.read(script)))
+    yield from _entries(
+        machine.output("crontab", "-l"), partial(host.halt_of_cron, machine), "crontab", str(machine.home)
+    )
 
 
-def _shown(file: Path, machine: Machine) -> str:
+def _shown(file: Path, machine: host.Machine) -> str:
     """Return the path of a file as the machine knows it."""
     return f"/{file.relative_to(machine.root).as_posix()}"
 
 
-def _entries(crontab: str, halt: Callable[[], Halt | None], name: str, user_home: str = "") -> Iterator[FoundCommand]:
+def _entries(
+    crontab: str, halt: Callable[[], host.Halt | None], name: str, user_home: str = ""
+) -> Iterator[FoundCommand]:
     """Yield the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
 
     :param name: the path of the crontab, or ``crontab`` for the user's own.
     :param user_home: of the user whose crontab it is; "": each line of it names a user.
     """
     given: dict[str, str] = {}
-    for line in lines(crontab):
+    for line in host.lines(crontab):
         if variable := _CRON_VARIABLE.fullmatch(line):
             given[variable[1]] = variable[2].strip("\"'")
             continue
@@ -448,12 +442,12 @@ def _entries(crontab: str, halt: Callable[[], Halt | None], name: str, user_home
 # ── launchd, Task Scheduler ─────────────────────────────────────────────────────────────
 
 
-def _launchd(machine: Machine) -> Iterator[FoundCommand]:
+def _launchd(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the agents and daemons that are not disabled."""
     import plistlib
 
     for folder in (*(machine.root / each for each in _AGENTS), machine.home / _AGENTS[1]):
-        for file in entries(folder):
+        for file in host.entries(folder):
             try:
                 job = plistlib.loads(file.read_bytes())
                 if not job.get("Disabled"):
@@ -462,7 +456,7 @@ def _launchd(machine: Machine) -> Iterator[FoundCommand]:
                 continue  # it is not a job, or it is another user's
 
 
-def _job(machine: Machine, job: Mapping[str, Any], user_home: str) -> FoundCommand:
+def _job(machine: host.Machine, job: Mapping[str, Any], user_home: str) -> FoundCommand:
     """Return the command of a job of launchd.
 
     :param user_home: of the user whose agent it is; "" for a daemon.
@@ -470,22 +464,22 @@ def _job(machine: Machine, job: Mapping[str, Any], user_home: str) -> FoundComma
     line = shlex.join([*filter(None, [job.get("Program")]), *job.get("ProgramArguments", ())])
     home = user_home or home_of(job.get("UserName", _ROOT))
     environ = {"HOME": home, **job.get("EnvironmentVariables", {})} if home else None
-    halt = partial(halt_of_agent, machine, str(job.get("Label", "")), user=bool(user_home))
+    halt = partial(host.halt_of_agent, machine, str(job.get("Label", "")), user=bool(user_home))
     return FoundCommand(line, str(job.get("WorkingDirectory", "/")), environ, halt, str(job.get("Label", "")))
 
 
-def _windows(machine: Machine) -> Iterator[FoundCommand]:
+def _windows(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the tasks that this user can read."""
     import html
 
     folder = machine.root / _TASKS  # an ordinary user cannot list it, but can read his own tasks
-    files = [file for file in entries(folder) if file.is_file()] or [folder / "dnsrenew"]
+    files = [file for file in host.entries(folder) if file.is_file()] or [folder / "dnsrenew"]
     for file in files:
-        task = html.unescape(read(file))
+        task = html.unescape(host.read(file))
         commands = re.findall(r"<Command>(.*?)</Command>", task)
         arguments = re.findall(r"<Arguments>(.*?)</Arguments>", task)
         settings = re.search(r"<Settings>.*?</Settings>", task, re.DOTALL)
-        halt = partial(halt_of_task, file.name, enabled=not (settings and "<Enabled>false" in settings[0]))
+        halt = partial(host.halt_of_task, file.name, enabled=not (settings and "<Enabled>false" in settings[0]))
         for command, given in zip(commands, arguments, strict=False):
             yield FoundCommand(f"{command.strip(chr(34))} {given}", halt=halt, name=file.name)
 
@@ -493,20 +487,20 @@ def _windows(machine: Machine) -> Iterator[FoundCommand]:
 # ── a running dnsrenew run ──────────────────────────────────────────────────────────────
 
 
-def _processes(machine: Machine) -> Iterator[FoundCommand]:
+def _processes(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the command lines of the processes of this user, and of root, that are a ``dnsrenew run``."""
-    for process in entries(machine.root / "proc"):
+    for process in host.entries(machine.root / "proc"):
         if process.name.isdecimal():
-            yield from _of_process(read(process / "cmdline").rstrip("\0").split("\0"), int(process.name), machine)
+            yield from _of_process(host.read(process / "cmdline").rstrip("\0").split("\0"), int(process.name), machine)
 
 
-def _listed_processes(machine: Machine) -> Iterator[FoundCommand]:
+def _listed_processes(machine: host.Machine) -> Iterator[FoundCommand]:
     for listed in machine.output("ps", "-axo", "pid=,command=").splitlines():
         pid, *words = listed.split()
         yield from _of_process(words, int(pid), machine)
 
 
-def _of_process(words: Sequence[str], pid: int, machine: Machine) -> Iterator[FoundCommand]:
+def _of_process(words: Sequence[str], pid: int, machine: host.Machine) -> Iterator[FoundCommand]:
     for line in _running(words):
         seen = machine.view(pid)
         if seen is None:
@@ -526,7 +520,7 @@ def _running(words: Sequence[str]) -> Iterator[str]:
             return
 
 
-Source = Callable[[Machine], Iterator[FoundCommand]]
+Source = Callable[[host.Machine], Iterator[FoundCommand]]
 _UNIX: Final[Sequence[tuple[str, Source]]] = (("systemd", _systemd), ("cron", _cron), (RUN, _processes))
 _SOURCES: Final[Mapping[str, Sequence[tuple[str, Source]]]] = {
     "darwin": (("launchd", _launchd), ("cron", _cron), (RUN, _listed_processes)),

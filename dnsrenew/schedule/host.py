@@ -11,51 +11,30 @@ from collections.abc import Mapping
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import texts
-from dnsrenew.schedule.machine import this_machine
-from dnsrenew.schedule.plan import (
-    JITTER,
-    MARKER,
-    NAME,
-    UNKNOWN_NEEDS,
-    Host,
-    JobNeeds,
-    PlannedCommand,
-    PlannedFile,
-    ScheduledJob,
-    ScheduleKind,
-    SchedulePlan,
-    minute_of,
-)
-from dnsrenew.schedule.running import halt_of_cron
+from dnsrenew.schedule import plan, texts
+from dnsrenew.schedule.machine import halt_of_cron, this_machine
 
 
-def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Host:
+def this_host(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> plan.Host:
     """Return the properties of this machine."""
-    home = os.path.expanduser("~")
+    home, here = os.path.expanduser("~"), socket.gethostname()
     if platform == "win32":
         domain = environ.get("USERDOMAIN", "")
         user = environ.get("USERNAME") or this_user()
         folder = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
         name = f"{domain}\\{user}" if domain else user
-        return Host(
-            platform=platform,
-            admin=_elevated(),
-            user=name,
-            uid=0,
-            home=home,
-            config_home=folder,
-            name=socket.gethostname(),
+        return plan.Host(
+            platform=platform, admin=_elevated(), user=name, uid=0, home=home, config_home=folder, name=here
         )
     given = environ.get("XDG_CONFIG_HOME", "")
-    return Host(
+    return plan.Host(
         platform=platform,
         admin=os.geteuid() == 0,
         user=this_user(),
         uid=os.getuid(),
         home=home,
         config_home=given if os.path.isabs(given) else os.path.join(home, ".config"),
-        name=socket.gethostname(),
+        name=here,
         systemd=os.path.isdir("/run/systemd/system"),
         cron_folder=os.path.isdir("/etc/cron.d"),
         crontab=shutil.which("crontab") is not None,
@@ -71,11 +50,11 @@ def _elevated() -> bool:
     return bool(shell and shell.shell32.IsUserAnAdmin())
 
 
-def kinds(host: Host) -> list[ScheduleKind]:
+def kinds(host: plan.Host) -> list[plan.ScheduleKind]:
     """Return the kinds that this machine supports, the preferred one first."""
     if host.platform == "win32":
         return ["windows"]
-    found: list[ScheduleKind] = []
+    found: list[plan.ScheduleKind] = []
     if host.platform == "darwin":
         found.append("launchd")
     if host.systemd:
@@ -85,7 +64,7 @@ def kinds(host: Host) -> list[ScheduleKind]:
     return found
 
 
-def default_kind(host: Host) -> ScheduleKind:
+def default_kind(host: plan.Host) -> plan.ScheduleKind:
     """Return the preferred kind of this machine.
 
     :raises ConfigError: ``schedule-none``.
@@ -95,12 +74,12 @@ def default_kind(host: Host) -> ScheduleKind:
     raise no_kind(host)
 
 
-def no_kind(host: Host) -> ConfigError:
+def no_kind(host: plan.Host) -> ConfigError:
     """Return the error for a machine that supports no kind."""
     return ConfigError.of(texts.SCHEDULE_NONE, platform=host.platform)
 
 
-def simulate(kind: ScheduleKind, host: Host) -> Host:
+def simulate(kind: plan.ScheduleKind, host: plan.Host) -> plan.Host:
     """Return this machine as if it supported a kind, to show what would be written on another machine."""
     if kind in kinds(host):
         return host
@@ -111,16 +90,18 @@ def simulate(kind: ScheduleKind, host: Host) -> Host:
     return host
 
 
-def this_job(host: Host, config: str, needs: JobNeeds = UNKNOWN_NEEDS, *, insist: bool = False) -> ScheduledJob:
+def this_job(
+    host: plan.Host, config: str, needs: plan.JobNeeds = plan.UNKNOWN_NEEDS, *, insist: bool = False
+) -> plan.ScheduledJob:
     """Return the job for a configuration.
 
     :param insist: whether its runs read the configuration although other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
-    job = ScheduledJob(
+    job = plan.ScheduledJob(
         program=_program(host.platform),
         config=config,
-        minute=minute_of(host.name, config),
+        minute=plan.minute_of(host.name, config),
         insist=insist,
         needs=needs,
     )
@@ -146,11 +127,11 @@ def _program(platform: str) -> tuple[str, ...]:
     return (os.path.abspath(sys.executable), "-P", "-m", "dnsrenew")
 
 
-def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
+def make_plan(kind: plan.ScheduleKind, job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan of a kind."""
-    from dnsrenew.schedule import cron, systemd  # every renewal looks for a schedule, and makes none
+    from dnsrenew.schedule import systemd
 
-    plans = {"systemd": systemd.plan, "cron": cron.plan, "launchd": launchd_plan, "windows": windows_plan}
+    plans = {"systemd": systemd.plan, "cron": systemd.cron_plan, "launchd": launchd_plan, "windows": windows_plan}
     return plans[kind](job, host)
 
 
@@ -159,19 +140,19 @@ def make_plan(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan
 # A launchd job of macOS: a daemon for root, an agent for other users.
 
 
-def launchd_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+def launchd_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan; launchd itself catches up on a run missed while the Mac slept."""
     folder = "/Library/LaunchDaemons" if host.admin else f"{host.home}/Library/LaunchAgents"
     log = f"/Library/Logs/{job.name}.log" if host.admin else f"{host.home}/Library/Logs/{job.name}.log"
     domain = "system" if host.admin else f"gui/{host.uid}"
     path = f"{folder}/{job.name}.plist"
-    unload = PlannedCommand(("launchctl", "bootout", f"{domain}/{job.name}"), required=False)
-    return SchedulePlan(
+    unload = plan.PlannedCommand(("launchctl", "bootout", f"{domain}/{job.name}"), required=False)
+    return plan.SchedulePlan(
         kind="launchd",
         title=texts.LAUNCHD_SYSTEM if host.admin else texts.LAUNCHD_USER.format(user=host.user),
         name=job.name,
-        files=(PlannedFile(path, _plist(job, log), f"<string>{_escaped(job.config)}</string>"),),
-        enable=(unload, PlannedCommand(("launchctl", "bootstrap", domain, path))),
+        files=(plan.PlannedFile(path, _plist(job, log), f"<string>{_escaped(job.config)}</string>"),),
+        enable=(unload, plan.PlannedCommand(("launchctl", "bootstrap", domain, path))),
         status=(("launchctl", "print", f"{domain}/{job.name}"),),
         disable=(unload,),
         note="" if host.admin else texts.LAUNCHD_NOTE,
@@ -179,7 +160,7 @@ def launchd_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     )
 
 
-def _plist(job: ScheduledJob, log: str) -> str:
+def _plist(job: plan.ScheduledJob, log: str) -> str:
     command_line = job.command_line(jitter=True)
     arguments = "\n".join(f"        <string>{_escaped(argument)}</string>" for argument in command_line)
     minute = job.minute_past_hour
@@ -187,27 +168,9 @@ def _plist(job: ScheduledJob, log: str) -> str:
         f"        <dict><key>Hour</key><integer>{hour}</integer><key>Minute</key><integer>{minute}</integer></dict>"
         for hour in job.hours
     )
-    return f"""\
-<?xml version="1.0" encoding="UTF-8"?>
-<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-<!-- {MARKER} -->
-<plist version="1.0">
-<dict>
-    <key>Label</key>
-    <string>{job.name}</string>
-    <key>ProgramArguments</key>
-    <array>
-{arguments}
-    </array>
-    <key>StartCalendarInterval</key>
-    <array>
-{times}
-    </array>
-    <key>StandardErrorPath</key>
-    <string>{_escaped(log)}</string>
-</dict>
-</plist>
-"""
+    return plan.fill(
+        "launchd.plist", marker=plan.MARKER, label=job.name, arguments=arguments, times=times, log=_escaped(log)
+    )
 
 
 # ── windows ────────────────────────────────────────────────────────────────────────────
@@ -215,73 +178,35 @@ def _plist(job: ScheduledJob, log: str) -> str:
 # A task of the Windows Task Scheduler.
 
 
-def windows_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+def windows_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan: the XML of the task, and the commands that register it."""
-    file = "schedule" if job.name == NAME else job.name
+    file = "schedule" if job.name == plan.NAME else job.name
     path = f"{host.config_home}\\dnsrenew\\{file}.xml"
-    return SchedulePlan(
+    return plan.SchedulePlan(
         kind="windows",
         title=texts.WINDOWS_TASK.format(user=host.user),
         name=job.name,
-        files=(PlannedFile(path, _task(job, host), f"--config {_escaped(quoted(job.config))}</", "utf-16"),),
-        enable=(PlannedCommand(("schtasks", "/Create", "/TN", job.name, "/XML", path, "/F")),),
+        files=(plan.PlannedFile(path, _task(job, host), f"--config {_escaped(quoted(job.config))}</", "utf-16"),),
+        enable=(plan.PlannedCommand(("schtasks", "/Create", "/TN", job.name, "/XML", path, "/F")),),
         status=(("schtasks", "/Query", "/TN", job.name),),
-        disable=(PlannedCommand(("schtasks", "/Delete", "/TN", job.name, "/F"), required=False),),
+        disable=(plan.PlannedCommand(("schtasks", "/Delete", "/TN", job.name, "/F"), required=False),),
         note="" if host.admin else texts.WINDOWS_NOTE,
         inspect=(f"schtasks /Query /TN {job.name} /V /FO LIST", "dnsrenew status"),
     )
 
 
-def _task(job: ScheduledJob, host: Host) -> str:
+def _task(job: plan.ScheduledJob, host: plan.Host) -> str:
     # S4U runs without a logged-in user and without a stored password; only an administrator can register it.
     logon = "S4U" if host.admin else "InteractiveToken"
     program, *arguments = job.command_line(jitter=False)
     triggers = "\n".join(_trigger(hour, job.minute_past_hour) for hour in job.hours)
-    return f"""\
-<?xml version="1.0" encoding="UTF-16"?>
-<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <RegistrationInfo>
-    <Author>{_escaped(host.user)}</Author>
-    <Description>{MARKER}</Description>
-  </RegistrationInfo>
-  <Triggers>
-{triggers}
-  </Triggers>
-  <Principals>
-    <Principal id="Author">
-      <UserId>{_escaped(host.user)}</UserId>
-      <LogonType>{logon}</LogonType>
-      <RunLevel>LeastPrivilege</RunLevel>
-    </Principal>
-  </Principals>
-  <Settings>
-    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
-    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
-    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
-    <StartWhenAvailable>true</StartWhenAvailable>
-    <RunOnlyIfNetworkAvailable>true</RunOnlyIfNetworkAvailable>
-    <ExecutionTimeLimit>PT6H</ExecutionTimeLimit>
-  </Settings>
-  <Actions Context="Author">
-    <Exec>
-      <Command>{_escaped(program)}</Command>
-      <Arguments>{_escaped(" ".join(map(quoted, arguments)))}</Arguments>
-    </Exec>
-  </Actions>
-</Task>
-"""
+    user, program, words = _escaped(host.user), _escaped(program), _escaped(" ".join(map(quoted, arguments)))
+    more = {"user": user, "logon": logon, "program": program, "arguments": words}
+    return plan.fill("task.xml", marker=plan.MARKER, triggers=triggers, **more)
 
 
 def _trigger(hour: int, minute: int) -> str:
-    return f"""\
-    <CalendarTrigger>
-      <StartBoundary>2026-01-01T{hour:02d}:{minute:02d}:00</StartBoundary>
-      <Enabled>true</Enabled>
-      <RandomDelay>PT{JITTER}S</RandomDelay>
-      <ScheduleByDay>
-        <DaysInterval>1</DaysInterval>
-      </ScheduleByDay>
-    </CalendarTrigger>"""
+    return plan.fill("trigger.xml", hour=hour, minute=minute, jitter=plan.JITTER).rstrip()
 
 
 def quoted(argument: str) -> str:

@@ -24,7 +24,7 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.drivers.protocol import BUILT_IN
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.renewal.port_programs import opens_port
-from dnsrenew.schedule import cron, texts
+from dnsrenew.schedule import systemd, texts
 from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, ScheduledJob, SchedulePlan
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
@@ -68,7 +68,7 @@ def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | 
     :raises DnsRenewError: ``schedule-unreadable``.
     """
     if plan.block:
-        return [cron.block_in(_crontab(run), plan.name)]
+        return [systemd.block_in(_crontab(run), plan.name)]
     installed: list[str | None] = []
     for file in plan.files:
         try:
@@ -90,7 +90,7 @@ def names(plan: SchedulePlan, named: str, run: Runner = run_program) -> list[str
     :raises DnsRenewError: they cannot be listed.
     """
     if plan.block:
-        return re.findall(rf"^{cron.BEGIN}({named})$", _crontab(run), re.MULTILINE)
+        return re.findall(rf"^{systemd.BEGIN}({named})$", _crontab(run), re.MULTILINE)
     path = plan.files[0].path.replace("\\", "/")
     _, suffix = os.path.splitext(path)
     found = [re.fullmatch(rf"({named}){re.escape(suffix)}", entry) for entry in _listed(os.path.dirname(path))]
@@ -149,7 +149,7 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
         raise _occupied(plan, installed, foreign=state == "foreign")
     if plan.block:
         before = _crontab(run)
-        after = cron.with_block(before, plan.block, plan.name)
+        after = systemd.with_block(before, plan.block, plan.name)
         if after != before:
             _run_required(run, PlannedCommand(("crontab", "-")), after)
     for folder in plan.folders:
@@ -175,7 +175,7 @@ def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
     if not any(is_ours):
         return False
     if plan.block:
-        _run_required(run, PlannedCommand(("crontab", "-")), cron.without_block(_crontab(run), plan.name))
+        _run_required(run, PlannedCommand(("crontab", "-")), systemd.without_block(_crontab(run), plan.name))
     for command in plan.disable:
         _run(run, command)
     for file, is_removed in zip(plan.files, is_ours, strict=False):

@@ -11,6 +11,8 @@ from typing import Final
 
 from dnsrenew.base import files, subprocesses
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import Message
+from dnsrenew.schedule import texts
 
 _SECONDS: Final = 1.0
 """The time limit of a program; each takes a few milliseconds."""
@@ -114,3 +116,110 @@ def read(file: Path, only: bytes = b"") -> str:
     except OSError:
         return ""
     return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8", errors="replace")
+
+
+# ── running ────────────────────────────────────────────────────────────────────────────
+
+# Whether what is installed also runs: the daemon of cron, a timer, an agent, a task.
+#
+# A crontab, a unit file or a task alone renews nothing. What this user may not see is unknown, and no alarm.
+
+UNIT_FOLDERS: Final = (
+    *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
+    *("usr/lib/systemd/system", "lib/systemd/system"),
+)
+"""Where the units of the system are."""
+ANACRON: Final = "anacron"
+_DAEMONS: Final = ("cron", "crond", "cronie", "fcron", "dcron", "bcron")
+"""The programs, and the services, that run crontabs."""
+_GENERATED: Final = "run/systemd/generator"
+"""Where systemd-cron puts a timer for each line of a crontab; it has no daemon."""
+_ANACRON_TIMER: Final = "etc/systemd/system/timers.target.wants/anacron.timer"
+
+
+class Halt(Frozen):
+    """Why something that is installed does not run.
+
+    :ivar reason: a clause, such as ``no cron daemon runs here``.
+    :ivar fix: a sentence with the command that starts it.
+    """
+
+    reason: Message
+    fix: Message
+
+
+def halt_of_cron(machine: Machine, *, anacron: bool = False) -> Halt | None:
+    """Return why no crontab of a machine is run; None if one is, or if that cannot be seen.
+
+    :param anacron: whether it is a script or a table that anacron runs too.
+    """
+    if cron_runs(machine) is not False or (anacron and (machine.root / _ANACRON_TIMER).exists()):
+        return None
+    command = _cron_start(machine)
+    return Halt(texts.CRON_OFF, texts.START.format(command=command) if command else texts.START_CRON)
+
+
+def cron_runs(machine: Machine) -> bool | None:
+    """Return whether a cron daemon runs on a machine; None if its processes cannot be seen."""
+    proc = machine.root / "proc"
+    if machine.platform in {"darwin", "win32"} or not read(proc / "1/status"):
+        return None  # launchd starts cron when there is a crontab; hidepid hides the processes of others
+    if runs_systemd(machine) and any(unit.name.startswith("cron-") for unit in entries(machine.root / _GENERATED)):
+        return True
+    return any(_is_cron(read(process / "status")) for process in entries(proc) if process.name.isdecimal())
+
+
+def _is_cron(status: str) -> bool:
+    """Return whether a process is a cron daemon of root's, or of this user's, and of this machine: not of a container.
+
+    :param status: of the process, from ``/proc``.
+    """
+    values = {key: value.split() for key, _, value in (line.partition(":") for line in status.splitlines())}
+    users = {"0", str(os.getuid()) if hasattr(os, "getuid") else "0"}
+    is_alive = values.get("Name", [""])[:1] in ([name] for name in _DAEMONS) and values.get("State", [""])[:1] != ["Z"]
+    return is_alive and values.get("Uid", ["0"])[0] in users and len(values.get("NSpid", [""])) == 1
+
+
+def _cron_start(machine: Machine) -> str:
+    """Return the command that starts the cron daemon of a machine; "" if it is not known."""
+    if runs_systemd(machine):
+        for name in _DAEMONS:
+            if any((machine.root / folder / f"{name}.service").exists() for folder in UNIT_FOLDERS):
+                return as_root(f"systemctl enable --now {name}")
+    for name in _DAEMONS:
+        if (machine.root / "etc/init.d" / name).exists():
+            return as_root(f"/etc/init.d/{name} start")
+    return next((as_root(path) for path in map(shutil.which, _DAEMONS) if path), "")
+
+
+def as_root(command: str) -> str:
+    """Return a command that only root can run; a container often has no sudo, and its root needs none."""
+    return command if hasattr(os, "geteuid") and os.geteuid() == 0 else f"sudo {command}"
+
+
+def halt_of_unit(machine: Machine, unit: str, *, user: bool) -> Halt | None:
+    """Return why an enabled unit of systemd does not run; None if it does, or if systemd does not tell.
+
+    :param user: whether it is a unit of the user's manager.
+    """
+    control = ("systemctl", "--user") if user else ("systemctl",)
+    state = machine.output(*control, "show", "--property", "ActiveState", "--value", unit).strip()
+    if state not in {"inactive", "failed"}:
+        return None
+    command = f"{' '.join(control)} enable --now {unit}"
+    return Halt(texts.UNIT_OFF.format(unit=unit), texts.START.format(command=command if user else as_root(command)))
+
+
+def halt_of_task(task: str, *, enabled: bool) -> Halt | None:
+    """Return why a task of Windows does not run; None if it does."""
+    if enabled:
+        return None
+    return Halt(texts.TASK_OFF.format(task=task), texts.START.format(command=f"schtasks /Change /TN {task} /ENABLE"))
+
+
+def halt_of_agent(machine: Machine, label: str, *, user: bool) -> Halt | None:
+    """Return why launchd does not run a job whose file is installed; None if it does, or if launchd does not tell."""
+    domain = f"gui/{os.getuid() if hasattr(os, 'getuid') else 0}" if user else "system"
+    if not machine.output("launchctl", "version") or machine.output("launchctl", "print", f"{domain}/{label}"):
+        return None
+    return Halt(texts.AGENT_OFF.format(label=label), texts.SCHEDULE_AGAIN)

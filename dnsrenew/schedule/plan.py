@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 from typing import Final, Literal
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.machine import Halt
 
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 
@@ -116,6 +117,11 @@ class ScheduledJob(Frozen, kw_only=True):
         delay = ["--jitter", str(JITTER)] if jitter else []
         insist = [INSIST] if self.insist else []
         return [*self.program, "renew", "-q", "--scheduled", *delay, *insist, "--config", self.config]
+
+
+def fill(name: str, **fields: object) -> str:
+    """Return the text of a file in ``templates`` with these fields."""
+    return (Path(__file__).parent / "templates" / name).read_text("utf-8").format_map(fields)
 
 
 def minute_of(host_name: str, config: str) -> int:

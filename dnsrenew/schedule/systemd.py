@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Final
 
 from dnsrenew.schedule import texts
-from dnsrenew.schedule.plan import JITTER, MARKER, Host, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
+from dnsrenew.schedule.plan import (
+    JITTER,
+    MARKER,
+    NAME,
+    Host,
+    PlannedCommand,
+    PlannedFile,
+    ScheduledJob,
+    SchedulePlan,
+    fill,
+)
 
 _SYSTEM: Final = "/etc/systemd/system"
 _LOCKED: Final = 3
@@ -58,35 +69,15 @@ def _service(job: ScheduledJob, host: Host) -> str:
         arguments = ["/usr/bin/env", *arguments]
     command = " ".join(map(quoted, arguments))
     restrictions = "\n".join(directives(job, system=host.admin))
-    return f"""\
-# {MARKER}
-[Unit]
-Description=Renew TLS certificates that are due (dnsrenew)
-{wait}
-[Service]
-Type=oneshot
-ExecStart={command}
-TimeoutStartSec=6h
-SuccessExitStatus={_LOCKED} {_TERMINATED}
-{restrictions}
-"""
+    statuses = f"{_LOCKED} {_TERMINATED}"
+    return fill(
+        "dnsrenew.service", marker=MARKER, wait=wait, command=command, statuses=statuses, restrictions=restrictions
+    )
 
 
 def _timer(job: ScheduledJob) -> str:
     hours = ",".join(f"{hour:02d}" for hour in job.hours)
-    return f"""\
-# {MARKER}
-[Unit]
-Description=Renew TLS certificates four times a day (dnsrenew)
-
-[Timer]
-OnCalendar=*-*-* {hours}:{job.minute_past_hour:02d}:00
-RandomizedDelaySec={JITTER}
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
+    return fill("dnsrenew.timer", marker=MARKER, hours=hours, minute=job.minute_past_hour, jitter=JITTER)
 
 
 def quoted(argument: str) -> str:
@@ -109,10 +100,7 @@ def quoted(argument: str) -> str:
 _ALWAYS: Final = (
     "LimitCORE=0",  # a core dump would hold private keys
 )
-_NO_PROGRAM_NEEDS: Final = (
-    "LockPersonality=yes",
-    "RestrictRealtime=yes",
-)
+_NO_PROGRAM_NEEDS: Final = ("LockPersonality=yes", "RestrictRealtime=yes")
 _NO_PRIVILEGE: Final = (
     "UMask=0077",
     "NoNewPrivileges=yes",
@@ -185,3 +173,68 @@ def _quoted(path: str) -> str:
     for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
         path = path.replace(special, escaped)
     return f'"{path}"' if set(path) & set(" \t'\"\\") else path
+
+
+# ── cron ───────────────────────────────────────────────────────────────────────────────
+
+# Cron: a file in /etc/cron.d for root, a block in the crontab of other users.
+
+_FOLDER: Final = "/etc/cron.d"
+BEGIN: Final = "# BEGIN "
+END: Final = "# END "
+
+
+def cron_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+    """Return the plan: a file, or a block of the crontab."""
+    config_text = f"--config {_cron_quoted(job.config)}\n"
+    if host.admin and host.cron_folder:
+        file = PlannedFile(f"{_FOLDER}/{job.name}", f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
+        title, note = texts.CRON_SYSTEM, texts.CRON_NOTE
+        return SchedulePlan(kind="cron", title=title, name=job.name, files=(file,), halt=host.cron_halt, note=note)
+    block = f"{BEGIN}{job.name}\n# {MARKER}\n{_lines(job)}\n{END}{job.name}\n"
+    return SchedulePlan(
+        kind="cron",
+        title=texts.CRON_USER.format(user=host.user),
+        name=job.name,
+        block=block,
+        config_text=config_text,
+        halt=host.cron_halt,
+        note=texts.CRON_NOTE,
+        inspect=("crontab -l",),
+    )
+
+
+def _lines(job: ScheduledJob, user: str = "") -> str:
+    """Return the line for every day, and one for the start of the machine: cron does not catch up on missed runs."""
+    hours = ",".join(map(str, job.hours))
+    command = " ".join(map(_cron_quoted, job.command_line(jitter=True)))
+    return f"{job.minute_past_hour} {hours} * * * {user}{command}\n@reboot {user}{command}"
+
+
+def _cron_quoted(argument: str) -> str:
+    return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, also in quotes
+
+
+def block_in(crontab: str, name: str = NAME) -> str | None:
+    """Return the block of this name in a crontab, or None."""
+    lines, begin, end = crontab.splitlines(), BEGIN + name, END + name
+    if begin not in lines or end not in lines[lines.index(begin) :]:
+        return None
+    first = lines.index(begin)
+    return "\n".join(lines[first : lines.index(end, first) + 1]) + "\n"
+
+
+def without_block(crontab: str, name: str = NAME) -> str:
+    """Return the crontab without the block of this name; all other lines stay as they are."""
+    block = block_in(crontab, name)
+    if block is None:
+        return crontab
+    complete = crontab if crontab.endswith("\n") else f"{crontab}\n"
+    return complete.replace(block, "", 1)
+
+
+def with_block(crontab: str, block: str, name: str = NAME) -> str:
+    """Return the crontab with this block: it replaces an older block, or is added at the end."""
+    old = block_in(crontab, name)
+    complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
+    return complete.replace(old, block, 1) if old is not None else complete + block

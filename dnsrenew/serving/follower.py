@@ -17,10 +17,9 @@ from dnsrenew.base.model import Certificate, CertificateStatus, Outcome
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.http01_server import AppResponses
 from dnsrenew.errors import DnsRenewError, as_clause, stopped
-from dnsrenew.renewal.after_run import next_run
+from dnsrenew.renewal.batch import next_run
 from dnsrenew.serving import texts
-from dnsrenew.serving.live_context import LiveContext, Pair, PairInMemory, ServedPair
-from dnsrenew.serving.server_warnings import ServerWarnings
+from dnsrenew.serving.recorded_context import LiveContext, Pair, PairInMemory, ServedPair, ServerWarnings
 
 CHECK_EVERY: Final = 0.5
 """Seconds between two looks at the store: another process may have renewed."""

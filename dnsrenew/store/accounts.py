@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
+from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
@@ -18,12 +20,7 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import Paths, StoreFolder
 from dnsrenew.store.state import SCHEMA
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from dnsrenew.base.model import Notice
-    from dnsrenew.store.texts import DamageTexts
+from dnsrenew.store.texts import DamageTexts
 
 WAIT: Final = 60.0
 """Seconds to wait for another run that creates the same account."""

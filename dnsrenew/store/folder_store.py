@@ -23,11 +23,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base import extensions
-from dnsrenew.base.model import Certificate, Notice
+from dnsrenew.base.model import Certificate, Notice, StoreAddress
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
@@ -42,9 +43,6 @@ from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from dnsrenew.base.model import StoreAddress
     from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.ledger import Ledger
 

@@ -243,12 +243,11 @@ def _request(parts: Mapping[str, bytes]) -> SigningRequest:
 
     :raises DamagedFile: they do not belong together.
     """
-    from dnsrenew.base import x509  # slow to load, and rarely needed
-    from dnsrenew.base.x509 import user_files
+    from dnsrenew.base.x509 import key_from_pem, user_files  # slow to load, and rarely needed
 
     key_pem, csr_pem = parts.get(_REQUEST_KEY, b""), parts.get(_REQUEST_CSR, b"").decode("ascii", "replace")
     try:
-        found = user_files.read_request(csr_pem, x509.key_from_pem(key_pem))
+        found = user_files.read_request(csr_pem, key_from_pem(key_pem))
     except ValueError as error:
         raise DamagedFile(f"{_REQUEST_KEY} and {_REQUEST_CSR} do not belong together ({error})") from None
     return SigningRequest(csr_pem=csr_pem, key_pem=key_pem, names=found.names, kind=found.kind)

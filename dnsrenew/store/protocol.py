@@ -8,39 +8,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.model import Certificate, CertificateSpec
 from dnsrenew.base.model.spec import split_chain
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.store import texts
+from dnsrenew.store import records, texts
 from dnsrenew.store.accounts import AccountPlace, StoredAccount
-from dnsrenew.store.paths import check_name, zone_key
-from dnsrenew.store.records import (
-    Debts,
-    DiagnosisRecords,
-    NotifiedRecords,
-    SavedDeployment,
-    ScheduledRuns,
-    UnfinishedRenames,
-    renames_of,
-)
+from dnsrenew.store.paths import HttpResponses, check_name, zone_key
 from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.store.zone_locks import ZoneLocker, ZonePurpose
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
     from dnsrenew.base import x509
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.base.model import Certificate, CertificateSpec
-    from dnsrenew.base.runtime import Context
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.paths import HttpResponses
     from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
-    from dnsrenew.store.records import Documents
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -75,9 +63,9 @@ class StorePlace(Protocol):
     path: Path | None
     place: str
     clock: Clock | None = None
-    documents: Documents
-    debts: Debts | None = None
-    scheduled: ScheduledRuns | None = None
+    documents: records.Documents
+    debts: records.Debts | None = None
+    scheduled: records.ScheduledRuns | None = None
 
     def check_ground(self) -> None:
         """Refuse the store if others can change it, or a folder on the way to it; call it before each use.
@@ -307,26 +295,28 @@ class Store(ZoneLocker, StorePlace):
         return SigningRequests(self.documents)
 
     @property
-    def diagnoses(self) -> DiagnosisRecords:
+    def diagnoses(self) -> records.DiagnosisRecords:
         """The recorded diagnoses: what ``doctor --record`` keeps."""
-        return DiagnosisRecords(self.documents)
+        return records.DiagnosisRecords(self.documents)
 
     @property
-    def notified(self) -> NotifiedRecords:
+    def notified(self) -> records.NotifiedRecords:
         """Which messages were sent about the certificates."""
-        return NotifiedRecords(self.documents)
+        return records.NotifiedRecords(self.documents)
 
-    def deployment(self, name: str, entry: str) -> SavedDeployment:
+    def deployment(self, name: str, entry: str) -> records.SavedDeployment:
         """Return what is kept for an entry of ``deploy``: the old files of its target, and renames under way."""
-        return SavedDeployment(self.documents, check_name(name), entry)
+        return records.SavedDeployment(self.documents, check_name(name), entry)
 
-    def unfinished_renames(self) -> list[UnfinishedRenames]:
+    def unfinished_renames(self) -> list[records.UnfinishedRenames]:
         """Return the renames that deployments have written down and not finished: of killed runs, or of live ones.
 
         :raises StoreError: they cannot be read.
         """
         return [
-            UnfinishedRenames(name, renames_of(data), SavedDeployment(self.documents, name, entry).clear_renames)
+            records.UnfinishedRenames(
+                name, records.renames_of(data), records.SavedDeployment(self.documents, name, entry).clear_renames
+            )
             for name, entry, data in self.documents.read_renames()
         ]
 

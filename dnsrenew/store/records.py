@@ -11,10 +11,13 @@ import hashlib
 import os
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 from dnsrenew.base.model import Notice, rfc3339
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts, zone_locks
@@ -22,12 +25,6 @@ from dnsrenew.store.atomic_io import PRIVATE, PUBLIC
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import StoreFolder
 from dnsrenew.store.texts import DamageTexts
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from dnsrenew.base.runtime import Context
 
 _SCHEMA: Final = 1
 

@@ -285,22 +285,9 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         """Return the state with a new version in force: its data replace those of the old one, failures are reset."""
         facts = {name: getattr(meta, name) for name in _FACTS}
         facts["compromised_keys"] = tuple(dict.fromkeys((*self.compromised_keys, *meta.compromised_keys)))
-        return replace(
-            self,
-            version=version,
-            switching=None,
-            rebuilt=False,
-            failures=0,
-            last_failure=None,
-            next_attempt=None,
-            attempt_set_at=None,
-            tried_with=None,
-            without_profile=False,
-            ari=None,
-            past_window_until=None,
-            extra={name: value for name, value in self.extra.items() if name not in _OF_VERSION},
-            **facts,
-        )
+        facts |= {"switching": None, "ari": None, "past_window_until": None, "rebuilt": False, "without_profile": False}
+        extra = {name: value for name, value in self.extra.items() if name not in _OF_VERSION}
+        return replace(self.recovered(), version=version, extra=extra, **facts)
 
     def failed(self, code: str, message: str, now: datetime, *, ordered: bool = True) -> State:
         """Return the state after one more failure.

@@ -10,8 +10,8 @@ import pytest
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.drivers import Provider
 from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ProviderError
 from tests.kit.drivers import CANARY, LogTexts, provider_of
 from tests.kit.duckdns import DuckDns

@@ -9,7 +9,7 @@ import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
-from dnsrenew.drivers import parse_provider
+from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.errors import ProviderError
 from dnsrenew.testing import check_driver

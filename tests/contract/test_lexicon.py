@@ -17,8 +17,9 @@ from dnsrenew.base.http import MAX_BYTES, connections
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.drivers import Provider, parse_provider
+from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError
 from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.testing import check_driver

@@ -14,9 +14,10 @@ import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
-from dnsrenew.drivers import Provider, parse_provider
+from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import call_add, call_remove
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts.lexicon import child, patches
 from dnsrenew.testing import check_driver

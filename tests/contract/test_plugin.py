@@ -16,7 +16,7 @@ from dnsrenew import Config, Renewer
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.drivers import find_provider, provider_names
+from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.invoke import call_add, call_remove
 from dnsrenew.drivers.loading import built_in
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP

@@ -148,7 +148,7 @@ def test_the_threads_of_a_worker_load_no_package() -> None:
 import sys
 import dnsrenew.extensions.fleet.worker
 before = {*sys.modules}
-import dnsrenew.renewal.renewal_info, dnsrenew.renewal.renewals, dnsrenew.renewal.services
+import dnsrenew.renewal.renewal_info, dnsrenew.renewal.renew, dnsrenew.renewal.services
 print([name for name in {*sys.modules} - before if hasattr(sys.modules[name], "__path__")])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -60,7 +60,7 @@ EXCEPTIONS: Final = {
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
-    ("deploy/json_rpc.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
+    ("deploy/http_api.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
     ("acme/new_order.py", "wait"): "a pace, which knows its end",
     ("acme/session.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
@@ -85,7 +85,7 @@ EXCEPTIONS: Final = {
         "base/http/connections.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the caller can leave it",
-    ("dns/recursive.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
+    ("dns/lookup.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
     (

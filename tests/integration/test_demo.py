@@ -133,8 +133,12 @@ def test_a_narrow_terminal_without_colours_and_with_ascii_alone(stage: DemoStage
 
 @pytest.mark.parametrize(
     "moment",
-    ["without port 80", "(removed at the end)", "TXT values written", "Is it true?"],
-    ids=["starting", "before", "during", "after"],
+    [
+        pytest.param("without port 80", id="starting", marks=pytest.mark.slow),
+        pytest.param("(removed at the end)", id="before", marks=pytest.mark.slow),
+        pytest.param("TXT values written", id="during"),
+        pytest.param("Is it true?", id="after", marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_leaves_nothing(stage: DemoStage, moment: str) -> None:
     """Ctrl-C at any stage of the demo ends it with exit status 130, and leaves no file or process."""
@@ -181,7 +185,7 @@ def test_a_missing_program_is_one_sentence(stage: DemoStage) -> None:
     ("change", "said"),
     [
         ("demo.Workspace.argv = lambda *_: ['false']", "✗ dnsrenew renew ended with exit status 1"),
-        ("demo._MEASURED = 50", "✗ the secondary was not later than the primary"),
+        pytest.param("demo._MEASURED = 50", "✗ the secondary was not later than the primary", marks=pytest.mark.slow),
         ("demo._LAG = 0", "✗ the secondary is not behind as it should be"),
     ],
     ids=["program-fails", "short-lag", "no-lag"],

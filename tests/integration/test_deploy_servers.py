@@ -88,9 +88,7 @@ ROOT_ONLY = {"dovecot", "postfix"}
 """Servers that change their user."""
 
 
-@pytest.mark.parametrize(
-    ("name", "key"), [*((name, "ecdsa-p256") for name in PAIRS), ("nginx", "rsa2048"), ("apache", "rsa2048")]
-)
+@pytest.mark.parametrize(("name", "key"), [*((name, "ecdsa-p256") for name in PAIRS), ("nginx", "rsa2048")])
 def test_a_pair_and_a_reload(stage: ServerStage, name: str, key: str) -> None:
     """The port serves the new certificate, also with another type of key. A repetition changes nothing."""
     if name in ROOT_ONLY and os.geteuid() != 0:
@@ -136,7 +134,7 @@ def test_caddy_by_its_admin_api(stage: ServerStage) -> None:
 
 
 @pytest.mark.skipif(shutil.which("keytool") is None, reason="Java is not installed; openssl reads the file elsewhere")
-@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("legacy", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_keytool_reads_the_pkcs12(stage: ServerStage, legacy: bool) -> None:
     """Java's keytool finds the key and the chain under the alias."""
     path = stage.folder / "tls.pfx"

@@ -11,10 +11,13 @@ import pytest
 
 from tests.kit.dns_stage import ViewStage
 from tests.kit.fallback_stage import attempt_rows
+from tests.kit.program import WorkspaceHere
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab import Lab
 from tests.lab.acme2certifier import INSTALLED, ISSUER, Acme2Certifier
 from tests.lab.workspace import Workspace
+
+WORKSPACE = WorkspaceHere
 
 pytestmark = pytest.mark.leaves_txt  # the record stays
 PERSIST = {"challenge": "dns-persist-01"}

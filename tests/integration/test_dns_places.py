@@ -14,7 +14,7 @@ import pytest
 
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
-from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.lookup import Recursion
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.errors import DnsError, PropagationError
 from tests.kit.dns_stage import ViewStage, questions, record

@@ -10,7 +10,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.kit.program import WorkspaceHere
 from tests.lab.workspace import Workspace
+
+WORKSPACE = WorkspaceHere
 
 NOT_OF_THE_LAB: Final = {"schedule"}
 """Nothing renews by itself on a machine that runs tests."""
@@ -49,7 +52,13 @@ def bad(document: dict[str, Any]) -> set[str]:
     return {check["code"] for check in checks if check["result"] == "bad"} - NOT_OF_THE_LAB
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+LIKE_ANOTHER: Final = {"one name", "a wildcard alone", "the account by name", "another key", "a fixed time"}
+"""They differ from the others in what no check looks at: `make soak` runs them."""
+
+
+@pytest.mark.parametrize(
+    "shape", [pytest.param(each, marks=[pytest.mark.slow] if each in LIKE_ANOTHER else []) for each in SHAPES]
+)
 def test_a_healthy_host_has_no_fault(workspace: Workspace, shape: str) -> None:
     """With each configuration no check is bad. The route is the first that nothing rules out, as `renew` tries it."""
     if shape == "port 80 first":

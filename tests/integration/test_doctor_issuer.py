@@ -80,7 +80,7 @@ PORTS: dict[str, tuple[Callable[[Lab], AbstractContextManager[Any]], str, str]] 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One second for each stage, in place of three."""
-    monkeypatch.setattr("dnsrenew.base.http.stages.SECONDS", 1.0)
+    monkeypatch.setattr("dnsrenew.extensions.doctor.issuer.stages.SECONDS", 1.0)
 
 
 @pytest.mark.usefixtures("impatient")

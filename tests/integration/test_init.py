@@ -263,11 +263,14 @@ def test_in_chinese(newcomer: Newcomer) -> None:
     newcomer.workspace.env.update(LANG="zh_CN.UTF-8", LC_ALL="zh_CN.UTF-8")
     with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
         talk.answer("哪个域名", "two words!.test")
-        talk.answer("哪个域名", f"www.{ZONE}")
-        talk.answer("哪个邮件地址", "me@example.test")
-        talk.answer("服务条款", "")
-        talk.answer("DNS 服务商处", "?")
+        talk.answer("哪个域名", f"\uff57\uff57\uff57\uff0e{ZONE}")  # in full width, as the answers that follow
+        talk.answer("哪个邮件地址", "无")
+        talk.answer("服务条款", "否")
+        talk.answer("服务条款", "是")
+        talk.answer("DNS 服务商处", "\uff1f")
         talk.expect("指您在哪家公司修改")
+        talk.answer("DNS 服务商处", "\uff1f阿里")
+        talk.expect("阿里云边缘安全加速")
         talk.answer("DNS 服务商处", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text

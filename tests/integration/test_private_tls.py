@@ -16,7 +16,7 @@ from dnsrenew.base.model import CA, DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.dns import wire
-from dnsrenew.dns.recursive import Doh, NoDohAnswer
+from dnsrenew.dns.lookup import Doh, NoDohAnswer
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import AttemptError, CAError, ProviderError

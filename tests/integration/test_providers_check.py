@@ -23,7 +23,10 @@ from dnsrenew.testing.account_check import AccountCheck, check_account
 from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
 from tests.kit.folders import here
 from tests.kit.load import allowed
+from tests.kit.program import WorkspaceHere
 from tests.lab.workspace import Workspace
+
+WORKSPACE = WorkspaceHere
 
 KILLED = """
 import os, signal, sys

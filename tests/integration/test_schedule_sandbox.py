@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.config import Config
-from dnsrenew.schedule import installer, make_plan, this_job
+from dnsrenew.schedule import installer
+from dnsrenew.schedule.host import make_plan, this_job
 from dnsrenew.schedule.installer import needs_of
 from tests.kit.confined import confined
 from tests.kit.schedule_stage import DEBIAN_ROOT, Programs

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, RouteTaken
-from dnsrenew.base.model.result import CheckResult
+from dnsrenew.base.model import CertificateStatus, Change, Check, CheckResult, Diagnosis, RouteTaken
 from dnsrenew.errors import Text
 
 NOW = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)

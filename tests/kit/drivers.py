@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.drivers import Driver, Provider, find_provider
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.loading import make_driver
+from dnsrenew.drivers.protocol import Driver
+from dnsrenew.drivers.provider import Provider
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
 

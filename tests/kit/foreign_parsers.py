@@ -27,7 +27,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.x509 import user_files
 from dnsrenew.config import Config
 from dnsrenew.dns import caa_lookup, wire
-from dnsrenew.dns.recursive import system_servers
+from dnsrenew.dns.lookup import system_servers
 from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.doctor.router import outside, surroundings, upnp

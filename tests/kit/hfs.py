@@ -172,10 +172,11 @@ class Hfs:
 
 
 @contextmanager
-def running(script: Path, folder: Path, settings: Mapping[str, Any]) -> Iterator[Hfs]:
+def running(script: Path, folder: Path, settings: Mapping[str, Any], runner: Sequence[str] = ()) -> Iterator[Hfs]:
     """Run HFS in a folder.
 
     :param settings: keys of its configuration; ``https_port`` True stands for a free port.
+    :param runner: the command line that runs it, such as one of another user.
     """
     with ports.reserve(_LOOPBACK) as port, ports.reserve(_LOOPBACK) as https:
         base = {"port": port.number, "listen_interface": _LOOPBACK, "open_browser_at_start": "false"}
@@ -189,7 +190,7 @@ def running(script: Path, folder: Path, settings: Mapping[str, Any]) -> Iterator
             url=f"http://{_LOOPBACK}:{port.number}",
             https_port=https.number,
             has_https=values.get("https_port", -1) != -1 and "cert" in values,
-            process=ServerProcess("hfs", ["node", str(script), "--cwd", str(folder)], folder),
+            process=ServerProcess("hfs", [*runner, "node", str(script), "--cwd", str(folder)], folder),
         )
         try:
             server.start()

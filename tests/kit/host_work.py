@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from unittest import mock
 
+import pytest
+
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.invoke import call_add, call_remove
@@ -44,6 +46,11 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "401": (always(401, {"message": "unauthorized"}), {"provider-unauthorized"}),
 }
 """What may happen at any request, and the codes that it may come to."""
+_SLOW = {"502 with HTML", "a page in another encoding"}
+each_fault = pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=pytest.mark.slow if name in _SLOW else ()) for name in FAULTS]
+)
+"""Each of them; the slow ones differ little from those before them."""
 
 
 class Work:

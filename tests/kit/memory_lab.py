@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import itertools
-import os
 import socket
 import subprocess
 import threading
@@ -29,7 +27,6 @@ from dnsrenew import Renewer
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.cli import program
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
@@ -40,9 +37,9 @@ from tests.kit.clock import FakeClock
 from tests.kit.config_files import ROOTS
 from tests.kit.dns import Host, MemoryDns
 from tests.kit.memory import threads_at_once
+from tests.kit.program import WorkspaceHere
 from tests.kit.renew_stage import Settings, Stage
 from tests.lab import DROP, AcmeProxy, Lab, Request, Response, TsigKey
-from tests.lab.workspace import Workspace
 
 SERVER: Final = "127.0.0.1:53"
 
@@ -235,8 +232,8 @@ class MemoryLab:
         """Do nothing: there are no connections."""
 
 
-class MemoryWorkspace(Workspace):
-    """A workspace whose commands run in this process, with the lab in memory and its clock."""
+class MemoryWorkspace(WorkspaceHere):
+    """A workspace whose commands run with the lab in memory and its clock."""
 
     lab: MemoryLab  # type: ignore[assignment]  # it has the part of Lab that a workspace uses
 
@@ -247,19 +244,12 @@ class MemoryWorkspace(Workspace):
         self, *arguments: str, timeout: float = 60.0, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run ``dnsrenew ARGUMENTS`` in this folder."""
-        out, err = io.StringIO(), io.StringIO()
         clock = mock.Mock(return_value=self.lab.clock)
         with (
-            contextlib.chdir(self.path),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            mock.patch.dict(os.environ, {**self.env, **(env or {})}, clear=True),
             mock.patch("dnsrenew.cli.invocation.SystemClock", clock),
             mock.patch("dnsrenew.renewer.SystemClock", clock),
         ):
-            status = program.run(arguments)
-        self.captured += [out.getvalue(), err.getvalue()]
-        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+            return super().run(*arguments, timeout=timeout, env=env)
 
 
 class MemoryStage(Stage):

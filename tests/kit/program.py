@@ -5,7 +5,9 @@ After every run: an error with a code, the documented exit status, no traceback,
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import json
 import os
 import re
@@ -19,11 +21,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+from dnsrenew.cli import program
 from tests.lab.workspace import Workspace, forget_account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tests.lab.lab import Lab
 
@@ -31,6 +35,33 @@ _TWO_SENTENCES = re.compile(r"[.!?]\s+[A-Z]")
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ROOT = sys.platform != "win32" and os.geteuid() == 0
 PATIENCE = 30.0
+
+
+class WorkspaceHere(Workspace):
+    """A workspace whose commands run in this process: an interpreter takes longer to start than most commands.
+
+    A test file asks for it with ``WORKSPACE = WorkspaceHere``. In another language a command has a process of its own,
+    in which the texts of the program are translated.
+    """
+
+    def run(
+        self, *arguments: str, timeout: float = 60.0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``dnsrenew ARGUMENTS`` in this folder."""
+        if "--lang" in arguments or "LANG" in (env or {}):
+            return super().run(*arguments, timeout=timeout, env=env)
+        if "renew" in arguments:
+            self.lab.flush()  # as a workspace does
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.path),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            mock.patch.dict(os.environ, {**self.env, **(env or {})}, clear=True),
+        ):
+            status = program.run(arguments)
+        self.captured += [out.getvalue(), err.getvalue()]
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)

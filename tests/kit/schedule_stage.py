@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dnsrenew.schedule import Host, JobNeeds, ScheduledJob
 from dnsrenew.schedule.installer import ProgramResult
+from dnsrenew.schedule.plan import Host, JobNeeds, ScheduledJob
 
 DEBIAN_ROOT = Host(
     platform="linux", admin=True, user="root", uid=0, home="/root", config_home="/root/.config", name="web",

@@ -22,8 +22,8 @@ from dnsrenew import locale
 from dnsrenew.base.translation import PUNCTUATION
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import command_types, commands, texts
-from dnsrenew.drivers import find_provider
-from dnsrenew.drivers.ways import other_hosts
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.scripts import other_hosts
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor

@@ -29,6 +29,7 @@ class Named:
         self.control_port = control_port
         self._control_key = TsigKey("control")
         self.zones: dict[str, Zone] = {}
+        self._loaded: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
         self.process = ServerProcess(self.name, [], folder)
 
@@ -44,12 +45,15 @@ class Named:
         self._write()
         config = self.folder / "named.conf"
         self.process.argv = [str(program), "-g", "-n", "1", "-c", str(config)]
+        self._loaded.clear()
         self.process.start()
         return self
 
     def wait_ready(self) -> None:
-        """Wait until every zone is served (a secondary: has been transferred)."""
-        self.process.wait_ready(lambda: all(map(self._serves, list(self.zones))))
+        """Wait until every zone is served (a secondary: has been transferred). None is asked for again later."""
+        wanted = [name for name in self.zones if name not in self._loaded]
+        self.process.wait_ready(lambda: all(map(self._serves, wanted)))
+        self._loaded.update(wanted)
 
     def reload(self) -> None:
         """Load zones that were added to `zones`, and wait for them."""

@@ -46,8 +46,8 @@ def lab(running_lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def workspace(lab: Lab, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Iterator[Workspace]:
     """A folder with a dnsrenew.toml for the lab; afterwards no secret may be in it or in captured output."""
-    made = Workspace(lab, tmp_path)
+    made = getattr(request.module, "WORKSPACE", Workspace)(lab, tmp_path)
     yield made
     made.assert_clean()

@@ -13,7 +13,7 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import single_certificate
-from dnsrenew.drivers import parse_provider
+from dnsrenew.drivers.catalogue import parse_provider
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import call_add

@@ -493,9 +493,9 @@ def test_a_kill_at_any_point_of_an_installation(quick: Path, windows: bool) -> N
         keep(desk.store, 1)
         answer = desk.answer(desk.renewer.csr("home"), days=99)
         store = FolderStore(desk.store.path, disk=AtomicFiles(Killing(at)), windows=windows)
-        given, context = by_hand.GivenFiles(answer, None), Context(clock=desk.clock)
+        context = Context(clock=desk.clock)
         try:
-            by_hand.install(SPEC, given, store, context, asked_by="", older=False, deploy=False, wait=0)
+            by_hand.ByHand(SPEC, store, context).install(answer, None, asked_by="", older=False, deploy=False, wait=0)
         except Killed:
             after = FolderStore(desk.store.path, windows=windows)
             after.repair("home", state := after.read_state("home"), context)
@@ -504,7 +504,7 @@ def test_a_kill_at_any_point_of_an_installation(quick: Path, windows: bool) -> N
             certificate.ssl_context()
             if certificate.serial == "1":
                 assert after.signing_requests.load(context, "home") is not None
-            by_hand.install(SPEC, given, after, context, asked_by="", older=False, deploy=False, wait=0)
+            by_hand.ByHand(SPEC, after, context).install(answer, None, asked_by="", older=False, deploy=False, wait=0)
             assert after.certificate("home", after.read_state("home")) != certificate or certificate.serial != "1"
             assert after.signing_requests.made("home") is None
         else:

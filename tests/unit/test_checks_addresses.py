@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.base.checks import is_local, judge_addresses
+from dnsrenew.base.checks.addresses import is_local, judge_addresses
 from dnsrenew.base.model import Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.challenges import http01 as solver

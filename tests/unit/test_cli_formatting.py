@@ -162,6 +162,7 @@ def test_chinese_is_broken_between_characters() -> None:
         "档”。）",
     ]
     assert formatting.wrap("类型：systemd、cron、launchd。", 16) == ["类型：systemd、", "cron、launchd。"]
+    assert formatting.wrap("地址，HOST[:PORT]（默认：53）", 18) == ["地址，HOST[:PORT]", "（默认：53）"]
 
 
 def test_paths_keep_their_end() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from dnsrenew.base.events import KINDS, Emitter
 from dnsrenew.base.translation import Translator
-from dnsrenew.cli import language, live_progress, terminal, texts
+from dnsrenew.cli import formatting, live_progress, terminal, texts
 from dnsrenew.cli.live_progress import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.dns import texts as dns_texts
@@ -375,7 +375,7 @@ def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.Monke
 
 def test_the_state_of_a_name_server_is_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a name server has not done yet is said in the language of the program, as all else is."""
-    monkeypatch.setattr(language, "_translator", [Translator("zh")])
+    monkeypatch.setattr(formatting, "_translator", [Translator("zh")])
     stage = DisplayStage(monkeypatch, 120)
     stage.run_started("home")
     stage.script.begin()

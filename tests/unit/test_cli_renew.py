@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -31,9 +32,9 @@ from dnsrenew.errors import (
     LockedError,
     StoreError,
 )
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule
-from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.machine import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import (
     ROUTE,
@@ -49,6 +50,7 @@ from tests.kit.cli_stage import (
     outcome,
     unhappy,
 )
+from tests.kit.memory_lab import MemoryWorkspace
 
 Stage = Callable[..., FakeRenewer]
 LOCKED = LockedError("locked", "Another run (process 7 on box) works on home.", fix="Wait, or use --wait.")
@@ -778,8 +780,9 @@ def test_not_due_fits_the_window(
 
 
 def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What progress said."""
-    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("home: ")]
+    """What progress said, as if it had taken no time."""
+    said = re.sub(r"\([0-8]\.\d\d s\)", "(0.00 s)", capsys.readouterr().err)
+    return [line for line in said.splitlines() if line.startswith("home: ")]
 
 
 def test_plain_lines_tell_the_story(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -980,3 +983,15 @@ def test_a_cause_is_said_once(code: str, check: str, is_shown: bool) -> None:
     error = DnsError(code, "No zone was found.", fix="Check the name.", evidence={"checks": [found]})
     text = " ".join(OutcomeText(now(), None, verbose=False).lines(outcome(status="failed", error=error)))
     assert ("It is misspelt." in text) is is_shown
+
+
+def test_a_route_that_was_not_tried_is_called_skipped_everywhere(workspace: MemoryWorkspace) -> None:
+    """The lines of the steps and the summary agree on what became of a route, and on how long it took."""
+    workspace.write({"certificate": [{"name": "home", "domains": ["a.other.test"]}]})
+    done = workspace.run("renew")
+    assert "home: ✗ skipped dns-01 at lab: " in done.stderr
+    assert re.search(r"^  skipped +dns-01 at lab$", done.stdout, re.MULTILINE), done.stdout
+    assert "tried" not in done.stdout
+    workspace.write({"certificate": [{"name": "home", "domains": ["example.test"]}]})
+    steps = [float(each) for each in re.findall(r"\(([\d.]+) s\)", workspace.run("renew").stderr)]
+    assert sum(steps[:-1]) == pytest.approx(steps[-1], abs=0.05 * len(steps))

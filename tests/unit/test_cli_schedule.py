@@ -9,13 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dnsrenew import schedule
 from dnsrenew.base.values import replace
 from dnsrenew.cli import invocation, main
 from dnsrenew.cli import schedule as schedule_command
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, detect, installer
+from dnsrenew.schedule import detect, installer
 from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
+from dnsrenew.schedule.host import kinds
+from dnsrenew.schedule.plan import Host
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 CONFIGURATION = """
@@ -44,7 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
         config.write_text(CONFIGURATION.format(secret=secret))
         config.chmod(0o600)
         monkeypatch.setenv("DNSRENEW_CONFIG", str(config))
-        monkeypatch.setattr(schedule, "this_host", lambda: in_folder(host, tmp_path))
+        monkeypatch.setattr("dnsrenew.schedule.host.this_host", lambda: in_folder(host, tmp_path))
         monkeypatch.setattr(installer, "run_program", run)
         return run
 
@@ -224,7 +225,7 @@ def test_what_would_be_written_can_be_looked_at_anywhere(
     assert line in out
     assert os.environ["DNSRENEW_CONFIG"] in out
     assert "This would be installed: " in err
-    assert ("This is for another machine" in err) is (kind not in schedule.kinds(host))
+    assert ("This is for another machine" in err) is (kind not in kinds(host))
     assert main(["schedule", "show", "--kind", kind, "-q"]) == 0
     assert capsys.readouterr() == (out, "")
     assert main(["schedule", "show", "--kind", kind, "--json"]) == 0

@@ -14,9 +14,10 @@ from dnsrenew.cli import main, terminal
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, RunningSchedule
-from dnsrenew.schedule.running import Halt
+from dnsrenew.schedule.machine import Halt
 from dnsrenew.schedule.texts import CRON_OFF, START
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, FakeStatus, install, now, valid
+from tests.kit.memory_lab import MemoryWorkspace
 
 FAILURE = {"time": now() - timedelta(hours=3), "code": "ca-dns", "message": "The CA did not see the value."}
 PROBLEMS = {
@@ -373,3 +374,18 @@ def test_what_the_configuration_forgot_is_reported(show: Show) -> None:
     lines = show(*(valid(f"web-{n:03}", state="unconfigured") for n in range(300)), line="status --check", status=1)
     assert lines[-1].startswith("→ web-000, web-001, web-002, web-003 and 296 more: no longer in ")
     assert lines[-1].endswith("or run: dnsrenew remove NAME")
+
+
+def test_a_failure_whose_cause_is_gone_is_gone(workspace: MemoryWorkspace) -> None:
+    """A name that cannot be had makes `--check` complain until it is taken out, though nothing is due then."""
+    good = {"certificate": [{"name": "home", "domains": ["example.test"]}]}
+    workspace.write(good)
+    assert workspace.run("renew").returncode == 0
+    workspace.write({"certificate": [{"name": "home", "domains": ["example.test", "a.other.test"]}]})
+    assert workspace.run("renew").returncode == 1
+    done = workspace.run("status", "--check")
+    assert (done.returncode, "a.other.test" in done.stdout) == (1, True)
+    workspace.write(good)
+    assert "not due" in workspace.run("renew").stdout
+    done = workspace.run("status", "--check")
+    assert (done.returncode, "failed" in done.stdout, "other" in done.stdout) == (0, False, False), done.stdout

@@ -12,13 +12,16 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 
 import dnsrenew
-from dnsrenew.cli import arguments, formatting, typed
+from dnsrenew.base import x509
+from dnsrenew.cli import arguments, formatting, invocation
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import Text
+from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.memory_lab import MemoryWorkspace
 
 ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
@@ -52,8 +55,8 @@ def test_each_is_understood() -> None:
 def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program outside PATH is named by its path; the configuration that was named, where a command reads one."""
     monkeypatch.setattr(formatting, "typed", formatting.typed)
-    monkeypatch.setattr(typed, "_program", lambda: "/opt/dnsrenew")
-    typed.use("a b.toml")
+    monkeypatch.setattr(invocation, "_program", lambda: "/opt/dnsrenew")
+    invocation.type_commands("a b.toml")
     shown = {
         "Run dnsrenew init again.": "Run /opt/dnsrenew init again.",
         "Name the folder: dnsrenew import PATH": "Name the folder: /opt/dnsrenew import PATH",
@@ -65,9 +68,10 @@ def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) 
 
 def test_each_is_in_a_table() -> None:
     """A command that a new text names has to be typed in a test; a table names no command that no text names."""
-    assert sorted(named() - HERE.keys() - ELSEWHERE.keys()) == []
-    assert sorted((HERE.keys() | ELSEWHERE.keys()) - named()) == []
-    missing = [place for places in ELSEWHERE.values() for place in places.split() if not stands(place)]
+    elsewhere = {form: places for forms in ELSEWHERE.values() for form, places in forms.items()}
+    assert sorted(HERE.keys() & elsewhere.keys()) == []
+    assert sorted(named() ^ (HERE.keys() | elsewhere.keys())) == []
+    missing = [place for places in elsewhere.values() for place in places.split() if not stands(place)]
     assert missing == []
 
 
@@ -88,7 +92,7 @@ def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
 
     host._around = around
     assert place.type("renew")[0] == 0
-    assert "home: a run is working on it now" in said[0]
+    assert "home: another run is working on it now" in said[0]
     assert "dnsrenew renew" not in said[0]
     assert "working on it" not in place.type("status")[1]
 
@@ -144,6 +148,60 @@ class Place:
         program.write_text("#!/bin/sh\nexit 0\n")
         return said
 
+    def exchanged(self) -> str:
+        """A private key in the store that is another one."""
+        self.deployed()
+        self.type("deploy")
+        key = x509.key_to_pem(x509.new_key("ecdsa-p256"))
+        (self.workspace.store / "certificates/home/current/privkey.pem").write_bytes(key)
+        return self.type("deploy --force")[1]
+
+    def confused(self, line: str) -> str:
+        """A check that has an error of its own."""
+        with mock.patch("dnsrenew.renewal.due.next_renewal", side_effect=RuntimeError):
+            return self.type(line)[1]
+
+    def held(self) -> str:
+        """Five orders that failed; a person's next one waits."""
+        self.workspace.lab.host.behaviour = "refuses"
+        for _ in range(6):
+            self.type("renew --now")
+        self.workspace.lab.host.behaviour = "ok"
+        return self.type("doctor")[1]
+
+    def forgotten(self, *names: str) -> str:
+        """Certificates that the configuration no longer names."""
+        domains = ("example.test", "b.example.test")
+        first = [{"name": name, "domains": [domain]} for name, domain in zip(names, domains, strict=False)]
+        self.configure({"certificate": first})
+        self.renewed("status")
+        self.configure({"certificate": [{"name": "new", "domains": ["c.example.test"]}]})
+        return self.type("status")[1]
+
+    def by_hand(self, line: str) -> str:
+        """Records that a person sets."""
+        self.configure({"dns.home": {"provider": "manual"}})
+        return self.type(line)[1]
+
+    def restored(self) -> str:
+        """A store and a configuration that came from a backup."""
+        self.deployed()
+        self.type("export backup")
+        said = self.type("restore backup --config new/dnsrenew.toml")[1]  # never where root keeps one
+        self.type("renew --config new/dnsrenew.toml")  # the first step: the backup has no keys
+        return said
+
+    def misspelt(self, old: str, new: str) -> str:
+        """A configuration with a mistake."""
+        text = self.workspace.config_path.read_text()
+        self.workspace.write_text(text.replace(old, new))
+        return self.type("check")[1]
+
+    def invalid(self) -> str:
+        """A validation that DNS makes fail."""
+        self.workspace.lab.validate = lambda _: AcmeProblem("dns", "SERVFAIL looking up TXT")
+        return self.type("renew")[1]
+
     def outdated(self) -> str:
         """A request that was made before the configuration changed."""
         self.type("csr home")
@@ -175,70 +233,91 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
     "delegate NAME": (lambda place: place.type("providers nowhere")[1], {0, 1, 2}),
     "providers NAME": (lambda place: place.type("providers")[1], {0, 2}),
     "init": (lambda place: place.empty("status"), {2}),
+    "check": (Place.restored, {0}),
+    "deploy --force": (Place.restored, {0}),
+    "delegate {identifier}": (lambda place: place.by_hand("renew"), {1, 2}),
+    "doctor": (Place.invalid, {0, 1}),
+    "export": (lambda place: place.type("restore trust.pem --config new/dnsrenew.toml")[1], {0, 2}),
+    "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), {0}),
+    "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], {0, 2}),
+    "remove {names}": (lambda place: place.forgotten("home"), {0, 2}),
+    "remove NAME": (lambda place: place.forgotten("home", "other"), {0, 2}),
+    "renew": (lambda place: place.type("status")[1], {0}),
+    "renew --force {certificate}": (Place.exchanged, {0}),
+    "deploy {name}": (lambda place: place.deployed() and place.type("doctor")[1], {0}),
+    "delegate {domain}": (lambda place: place.by_hand("doctor"), {1, 2}),
+    "delegate {name} --to dns-persist-01 --check": (
+        lambda place: place.type("delegate home --to other.test --check")[1],
+        {0, 1, 2},
+    ),
+    "doctor -vv": (lambda place: place.confused("doctor"), {0, 1}),
+    "renew {certificate} --now": (Place.held, {0}),
     "import --from {tool}": (lambda place: place.empty("import hfs"), {2}),
     "import PATH": (lambda place: place.empty("import"), {1, 2}),
 }
 
-# What needs more than a lab in memory: the tests that type the command where it is named, or that run it there.
+# What needs more than a lab in memory: why, and the tests that type the command where it is named, or run it there.
 ELSEWHERE: Final = {
-    "account roll {ca} --compromised": "integration/test_accounts_at_ca:compromised",
-    "check": "integration/test_restore_renew:with_keys integration/test_import_switch:nginx",
-    "csr NAME": "unit/test_by_hand:the_csr_stays_the_same",
-    "delegate": "integration/test_delegate:it_can_be_run_again",
-    "delegate {domain}": "integration/test_delegate:from_the_record",
-    "delegate {identifier}": "integration/test_delegate:from_the_record",
-    "delegate {name} --to dns-persist-01": "integration/test_dns_persist01:",
-    "delegate {name} --to dns-persist-01 --check": "integration/test_dns_persist01: unit/test_cli_delegate:",
-    "deploy": "integration/test_deploy_hfs: integration/test_deploy_servers:",
-    "deploy --force": "integration/test_restore_renew:with_keys",
-    "deploy --force {name}": "unit/test_import_seen:",
-    "deploy {name}": "unit/test_import_seen:",
-    "deploy {name} --force": "integration/test_hfs_story:",
-    "doctor": "integration/test_commands_named:what_sudo_runs_works integration/test_doctor_command:the_forms",
-    "doctor --probe": "integration/test_doctor_probe:",
-    "doctor -vv": "unit/test_doctor_examine:",
-    "doctor {name}": "integration/test_doctor_command:before_and_after",
-    "export": "unit/test_cli_archive:the_round_trip",
-    "fleet add": "integration/test_fleet_commands:a_name_is_in_a_table",
-    "fleet add FILE": "integration/test_fleet_commands:lines_are_added",
-    "fleet dump FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
-    "fleet init": "integration/test_fleet_commands:every_command_names_init",
-    "fleet init --seal-existing": "integration/test_fleet_messages:",
-    "fleet load FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
-    "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
-    "fleet status": "integration/test_fleet_commands:tables_are_written",
-    "fleet sync": "integration/test_fleet_commands:tables_are_written",
-    "import": "integration/test_import_certbot: integration/test_import_hfs:",
-    "import {quoted}": "unit/test_import_ground:",
-    "install": "unit/test_by_hand:the_answer_to_the_csr",
-    "providers": "unit/test_cli_providers:providers",
-    "providers --new NAME": "unit/test_cli_providers_new:what_is_written_passes",
-    "providers --search": "unit/test_ways:the_way_is_shown",
-    "providers --search {name}": "unit/test_ways:the_way_is_shown",
-    "providers {provider}": "unit/test_cli_providers:one_provider",
-    "remove NAME": "unit/test_cli_remove:a_person_is_asked",
-    "remove {names}": "unit/test_cli_remove:a_person_is_asked",
-    "remove {name}": "unit/test_cli_remove:it_is_deleted",
-    "renew": "integration/test_commands_named:a_command_in_a_message_works",
-    "renew --dry-run": "integration/test_rehearsal:",
-    "renew --dry-run {name}": "integration/test_rehearsal:",
-    "renew --force {certificate}": "integration/test_deploy_servers:",
-    "renew --force {name}": "unit/test_cli_renew:",
-    "renew --now": "integration/test_history_attempts:",
-    "renew --scheduled": "integration/test_schedule_cron:",
-    "renew -vv": "integration/test_acme_sh:what_a_script_prints",
-    "renew {certificate} --now": "integration/test_commands_named:a_command_in_a_message_works",
-    "renew {names}": "integration/test_delegate:from_the_record",
-    "revoke": "integration/test_revoke:",
-    "run": "unit/test_cli_run:it_looks_at_once",
-    "schedule install": "integration/test_commands_named:a_command_in_a_message_works",
-    "schedule remove": "integration/test_commands_named:a_command_in_a_message_works",
-    "schedule remove --config": "integration/test_commands_named:a_command_in_a_message_works",
-    "schedule remove --config {first}": "unit/test_cli_schedule:which_of_several",
-    "schedule show": "unit/test_cli_schedule:a_life",
-    "serve": "integration/test_serve_command:",
-    "status --failing": "unit/test_cli_status: integration/test_fleet_messages:",
-    "worker": "integration/test_fleet_worker:",
+    "cron, sudo or a timer runs it, on a machine of its own": {
+        "renew --scheduled": "integration/test_schedule_cron:",
+        "schedule install": "integration/test_commands_named:a_command_in_a_message_works",
+        "schedule remove": "integration/test_commands_named:a_command_in_a_message_works",
+        "schedule remove --config": "integration/test_commands_named:a_command_in_a_message_works",
+        "schedule remove --config {first}": "unit/test_cli_schedule:which_of_several",
+        "schedule show": "unit/test_cli_schedule:a_life",
+    },
+    "a database of PostgreSQL is there": {
+        "fleet add": "integration/test_fleet_commands:a_name_is_in_a_table",
+        "fleet add FILE": "integration/test_fleet_commands:lines_are_added",
+        "fleet dump FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
+        "fleet init": "integration/test_fleet_commands:every_command_names_init",
+        "fleet init --seal-existing": "integration/test_fleet_messages:",
+        "fleet load FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
+        "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
+        "fleet status": "integration/test_fleet_commands:tables_are_written",
+        "fleet sync": "integration/test_fleet_commands:tables_are_written",
+        "remove {name}": "unit/test_cli_remove:it_is_deleted",
+        "status --failing": "unit/test_cli_status: integration/test_fleet_messages:",
+        "worker": "integration/test_fleet_worker:",
+    },
+    "a real server serves a certificate, or refuses it": {
+        "deploy": "integration/test_deploy_hfs: integration/test_deploy_servers:",
+        "deploy --force {name}": "unit/test_import_seen:",
+        "deploy {name} --force": "integration/test_hfs_story:",
+    },
+    "another tool has left its folder, or a script of it is there": {
+        "import": "integration/test_import_certbot: integration/test_import_hfs:",
+        "import {quoted}": "unit/test_import_ground:",
+        "providers --search": "unit/test_ways:the_way_is_shown",
+        "providers --search {name}": "unit/test_ways:the_way_is_shown",
+        "renew --dry-run": "integration/test_rehearsal:",
+        "renew --dry-run {name}": "integration/test_rehearsal:",
+        "renew -vv": "integration/test_acme_sh:what_a_script_prints",
+    },
+    "it does not end by itself": {
+        "run": "unit/test_cli_run:it_looks_at_once",
+        "serve": "integration/test_serve_command:",
+    },
+    "real name servers answer, or do not": {
+        "delegate": "integration/test_delegate:it_can_be_run_again",
+        "delegate {name} --to dns-persist-01": "integration/test_dns_persist01:",
+        "doctor --probe": "integration/test_doctor_probe:",
+        "renew {names}": "integration/test_delegate:from_the_record",
+    },
+    "a real CA has closed an account, paused a name, or issued by hand": {
+        "account roll {ca} --compromised": "integration/test_accounts_at_ca:compromised",
+        "csr NAME": "unit/test_by_hand:the_csr_stays_the_same",
+        "install": "unit/test_by_hand:the_answer_to_the_csr",
+        "renew --force {name}": "unit/test_cli_renew:",
+        "renew --now": "integration/test_history_attempts:",
+        "revoke": "integration/test_revoke:",
+    },
+    "a run was killed while a server was stopped for it": {
+        "doctor {name}": "integration/test_doctor_command:before_and_after",
+    },
+    "a commercial DNS host refuses the credentials, which no test has": {
+        "providers {provider}": "unit/test_cli_providers:one_provider",
+    },
 }
 
 
@@ -248,8 +327,8 @@ def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, form: str
     place, (before, statuses) = Place(workspace), HERE[form]
     said = before(place)
     pattern = re.sub(r"\\\{\w+\\\}", r"[\\w-]+", re.escape(form))
-    found = re.search(rf"(?<![\w/])dnsrenew ({pattern})(?![\w-])", said)
+    found = re.search(rf"(?<![\w/])dnsrenew ({pattern}(?: --config [\w/.-]+\w)?)(?![\w-])", said)
     assert found is not None, said
-    status, shown = place.type(found[1])
+    status, shown = place.type(f"{found[1]} {'backup' if form in ALONE else ''}")
     assert status in statuses, shown
     assert "unexpected argument" not in shown

@@ -56,6 +56,21 @@ def test_another_ca_under_a_built_in_name(tmp_path: Path) -> None:
     assert check(tmp_path, text).warnings == ()
 
 
+def test_all_mistakes_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    """What tables, secrets, public CAs and DNS hosts find is one list, in the order of the file."""
+    lines = [
+        'contact = "me@example.com"',  # agree_terms is missing
+        '[dns.a]\nprovider = "duckdns"\ntoken = "file:gone.txt"',
+        '[dns.b]\nprovider = "rfc2136"\nserver = "a b"\ntsig_secret = "file:two.txt"\ntsig_nam = "x"',
+        '[dns.c]\nprovider = "clouflare"',
+        names("localhost"),
+        f'{names("x.test")}kee = "x"\n{names("x.test")}',
+    ]
+    found = [each["line"] for each in mistakes(tmp_path, "\n".join(lines), check)]
+    assert found == sorted(found)
+    assert len(found) == 9
+
+
 # ── names ────────────────────────────────────────────────────────────────────────────────
 
 

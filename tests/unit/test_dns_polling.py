@@ -17,10 +17,9 @@ import pytest
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import propagation, query_engine, wire
 from dnsrenew.dns import server_poll as poll_module
-from dnsrenew.dns.lookup import only_local
+from dnsrenew.dns.lookup import Doh, NoDohAnswer, only_local
 from dnsrenew.dns.propagation import PollingRounds, wait_at_doh
 from dnsrenew.dns.query_engine import PER_ADDRESS, QueryEngine, SocketLimit
-from dnsrenew.dns.recursive import Doh, NoDohAnswer
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll, gap
 from dnsrenew.dns.wire import Address, DnsQuestion, Message, Reply
 from dnsrenew.dns.zones import NameServer

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.dns import recursive, wire
+from dnsrenew.dns import lookup, wire
 from dnsrenew.dns.wire import DnsQuestion
 
 NAME = wire.from_text("_acme-challenge.Example.test")
@@ -204,11 +204,11 @@ def test_the_system_s_servers_are_read_from_resolv_conf(tmp_path: Path) -> None:
     """Servers are read in order. Without the file the local host is used, as in resolv.conf(5)."""
     file = tmp_path / "resolv.conf"
     file.write_text("# comment\nsearch example.test\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nnameserver\n")
-    assert recursive.system_servers(file) == ["192.0.2.1", "2001:db8::1"]
-    assert recursive.system_servers(tmp_path / "none") == ["127.0.0.1"]
+    assert lookup.system_servers(file) == ["192.0.2.1", "2001:db8::1"]
+    assert lookup.system_servers(tmp_path / "none") == ["127.0.0.1"]
 
 
 def test_a_server_given_by_name_is_looked_up() -> None:
     """The system resolves the name of a server. A server without an address is omitted."""
-    assert ("127.0.0.1", 5300) in recursive.recursive_servers(Context(), ["localhost:5300"])
-    assert recursive.recursive_servers(Context(), ["nobody.invalid"]) == []
+    assert ("127.0.0.1", 5300) in lookup.recursive_servers(Context(), ["localhost:5300"])
+    assert lookup.recursive_servers(Context(), ["nobody.invalid"]) == []

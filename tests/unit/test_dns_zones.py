@@ -9,8 +9,7 @@ import dns.message
 from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
-from dnsrenew.dns.lookup import Lookup
-from dnsrenew.dns.recursive import Recursion
+from dnsrenew.dns.lookup import Lookup, Recursion
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones
 

@@ -17,8 +17,7 @@ from dnsrenew.config import Config, deployments
 from dnsrenew.drivers.catalogue import find_provider, parse_provider
 from dnsrenew.drivers.provider import Behaviour
 from dnsrenew.extensions.doctor import table
-from dnsrenew.renewal import after_run as next_run
-from dnsrenew.renewal import due, history, planner, policy, renewal_info
+from dnsrenew.renewal import batch, due, history, planner, policy, renewal_info
 from dnsrenew.schedule import plan
 from dnsrenew.store import state
 from dnsrenew.store.ledger import FAILED_ORDERS, LIMITS
@@ -191,7 +190,7 @@ SENTENCES = [
     ("how-it-works/when-renewed.md", f"that applies, up to {words(state.LONGEST)}"),
     ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
     ("how-it-works/when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
-    ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if next_run.INTERVAL == 43_200 else ""),
+    ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if batch.INTERVAL == 43_200 else ""),
     (
         "how-it-works/limits.md",
         f"A wait of more than {words(state.LONGEST)} is checked again after {words(state.LONGEST)}",

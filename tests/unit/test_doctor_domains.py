@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from dnsrenew.base import checks as caa
+from dnsrenew.base.checks import addresses as checked
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
@@ -262,7 +262,7 @@ def test_a_resolver_that_fails_tells_no_difference() -> None:
 )
 def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], provider: str | None) -> None:
     """A CDN is recognized by its published addresses or names. It blocks tls-alpn-01."""
-    seen = caa.find(found, chain)
+    seen = checked.find(found, chain)
     assert (seen and seen[0]) == provider
     finding = names.judge_proxy(NAME, NameRecords("records", tuple(found), tuple(chain)))
     assert finding.result == ("ok" if provider is None else "bad")
@@ -272,7 +272,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
 def test_the_worst_address_is_reported_and_each_is_evidence() -> None:
     """The check has the worst result and the names with it. The evidence has each address."""
     made = {
-        name: caa.judge_addresses(name, [found], ["203.0.115.1"], blocks=IN)
+        name: checked.judge_addresses(name, [found], ["203.0.115.1"], blocks=IN)
         for name, found in {"a.x": "203.0.115.1", "b.x": "203.0.115.2", "c.x": "203.0.115.3"}.items()
     }
     check = names.worst(made, {"b.x": 300}, unknown=set())

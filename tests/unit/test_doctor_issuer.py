@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from dnsrenew.base import checks as rules
-from dnsrenew.base.http.stages import ConnectionStages, Stage
 from dnsrenew.base.model import CA, Check, Eab, Route
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
@@ -26,6 +25,7 @@ from dnsrenew.extensions.doctor.issuer import ca as directory
 from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.extensions.doctor.issuer import caa
 from dnsrenew.extensions.doctor.issuer.ca import ClockReading, DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, Stage
 from dnsrenew.store import State
 from tests.kit.clock import START
 from tests.kit.doctor_stage import DIRECTORY, DoctorStage, doctor_stage

@@ -17,7 +17,7 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.drivers import find_provider
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.error_mapping import classify
 from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove, prepare
 from dnsrenew.drivers.loading import make_driver

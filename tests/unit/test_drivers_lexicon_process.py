@@ -28,7 +28,7 @@ from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.errors import Cancelled, ProviderError
 from dnsrenew.extensions.hosts.lexicon import process
 from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.renewals import Renewals
+from dnsrenew.renewal.renew import Renewals
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import CANARY, provider_of

@@ -8,7 +8,7 @@ import pytest
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import HOST_REQUESTS, Context
-from dnsrenew.drivers import find_provider
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD, call_add, call_remove, prepare
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Cancelled

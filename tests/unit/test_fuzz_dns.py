@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dnsrenew.base.checks import judge, parse_issuer, parse_methods
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import caa_lookup, wire
-from dnsrenew.dns.recursive import Doh, NoDohAnswer, recursive_servers, system_servers
+from dnsrenew.dns.lookup import Doh, NoDohAnswer, recursive_servers, system_servers
 from dnsrenew.dns.wire import DnsQuestion
 from tests.kit.api_server import Api
 from tests.kit.fuzzing import bounded, edited

@@ -3,7 +3,7 @@
 import pytest
 
 from dnsrenew.base import host_port
-from dnsrenew.dns import recursive
+from dnsrenew.dns import lookup
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_host_and_port_are_read_as_people_write_them(text: str, expected: tuple[
     """IPv6 needs brackets before a port. Splitting and joining are inverse."""
     assert host_port.split(text, 53) == expected
     assert host_port.split(host_port.join(*expected)) == expected
-    assert host_port.split(recursive.host_and_port(*expected), 53) == expected
+    assert host_port.split(lookup.host_and_port(*expected), 53) == expected
 
 
 @pytest.mark.parametrize(

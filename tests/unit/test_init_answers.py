@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dnsrenew.cli import main
 from dnsrenew.dns.texts import NO_ZONE
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.setup.init import draft, questions
 from dnsrenew.extensions.setup.init.draft import read_flag
+from dnsrenew.extensions.setup.init.host_question import _ask_option
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
 
@@ -24,6 +27,7 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("T", "a-token")
     path = tmp_path / "answers.toml"
     path.touch(mode=0o600)
     return path
@@ -73,8 +77,25 @@ def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixt
         (8, "resolver.nameservers", None),
         (3, "auth_token", None),
     ]
-    assert f"{answers}:5: contact: nomail is not an email address. Give one such as" in shown
+    assert f"{answers}:5: contact: nomail is not an email address. Enter one such as" in shown
     assert f'{answers}:6: rehearse: "maybe" is not valid here. Use true or false.' in shown
+
+
+def test_what_was_found_later_is_found_with_the_rest(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret that is not there, every domain, all tables and those of no answer are in the first list too."""
+    text = RIGHT.replace('"www.example.org"', '[\n  "www.example.org",\n  "https://a.example.org/",\n  "-b.org",\n]')
+    text = text.replace("env:T", "file:gone.txt")
+    answers.write_text(f'{text}[notify]\ntoo = "x"\n[metrics]\nlisten = 3\n[[certificate]]\nname = "home"\n')
+    error, shown = init(answers, capsys)
+    assert mistakes(error) == [
+        (10, "notify.too", "to"),
+        (13, "certificate", None),
+        (3, "domains[1]", None),
+        (4, "domains[2]", None),
+        (8, "auth_token", None),
+        (12, "metrics.listen", None),
+    ]
+    assert f"{answers}:13: certificate: This key is unknown." in shown
 
 
 def test_only_missing_answers(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +144,15 @@ def test_what_a_chinese_keyboard_types() -> None:
     assert questions.contacts("无") == []
     assert draft.read_list("ａ.test，＊。ａ。test") == ["a.test", "*.a.test"]
     assert [read_flag(each) for each in ("Ｙ", "是", "是的", "ｎｏ", "否")] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("word", ["none", "无", "-"])
+def test_an_option_that_is_left_out(word: str) -> None:
+    """The word that the prompt of an optional option shows leaves it out."""
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    person: Any = SimpleNamespace(ask=lambda prompt: word if prompt.shown == "none" else None)
+    assert _ask_option(person, provider, "tsig_name", provider.options["tsig_name"], "") == ""
 
 
 def test_answers_in_full_width(

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from dnsrenew.acme.resources import parse_authorization, parse_order
 from dnsrenew.base import names, x509
-from dnsrenew.base.checks import judge_addresses
+from dnsrenew.base.checks.addresses import judge_addresses
 from dnsrenew.base.model import CertificateSpec, Resolver, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.http01 import explain

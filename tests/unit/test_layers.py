@@ -189,7 +189,7 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
             "from dnsrenew import __version__\nfrom dnsrenew.base import x509\nfrom dnsrenew.acme.session import X",
         ),
         ("dns/zones.py", "from . import wire\nfrom .. import errors\nimport dns.query"),
-        ("drivers/rfc2136/options.py", "import dns.tsig"),
+        ("drivers/rfc2136/__init__.py", "import dns.tsig"),
         ("base/model/spec.py", "from ...errors import DnsRenewError"),
         ("testing.py", "from dnsrenew.drivers import Driver\nfrom dnsrenew.dns import look"),
     ],

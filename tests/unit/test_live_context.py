@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dnsrenew import Certificate
-from dnsrenew.serving.live_context import LiveContext, ServedPair
+from dnsrenew.serving.recorded_context import LiveContext, ServedPair
 from tests.kit.certificates import issuer
 from tests.kit.deployments import make_certificate
 from tests.kit.folders import here
@@ -154,7 +154,7 @@ def test_switches_during_handshakes_are_safe(server: Server) -> None:
     files = [str(path) for one in certificates for path in (one.fullchain_path, one.private_key_path)]
     code = """
 import ssl, sys, threading
-from dnsrenew.serving.live_context import LiveContext, ServedPair
+from dnsrenew.serving.recorded_context import LiveContext, ServedPair
 pairs = [ServedPair(["x.test"], *sys.argv[number : number + 2]) for number in (1, 3)]
 live, done, failed = LiveContext(), [], []
 live.serve(pairs[:1])

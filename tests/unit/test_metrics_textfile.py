@@ -65,7 +65,7 @@ def play(monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     def done(spec: CertificateSpec, *_: Any, **__: Any) -> Outcome:
         return Outcome(**{"name": spec.name, "status": "renewed", "reason": "missing", "domains": spec.domains} | more)
 
-    monkeypatch.setattr("dnsrenew.renewal.renewals.renew_certificate", done)
+    monkeypatch.setattr("dnsrenew.renewal.renew.renew_certificate", done)
 
 
 def test_each_run_writes_it_for_everybody(stage: TextfileStage) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dnsrenew.base.model import DeploymentResult, Outcome
-from dnsrenew.renewal.after_run import next_run
+from dnsrenew.renewal.batch import next_run
 from tests.kit.cli_stage import failed, now, outcome
 
 NOW = now()

@@ -24,7 +24,8 @@ from dnsrenew.base import subprocesses, threads
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.subprocesses import environment, run
 from dnsrenew.errors import Cancelled, SecretError
-from dnsrenew.schedule import installer, make_plan
+from dnsrenew.schedule import installer
+from dnsrenew.schedule.host import make_plan
 from tests.kit.config_files import load, mistake
 from tests.kit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnsrenew.base.checks import is_local
+from dnsrenew.base.checks.addresses import is_local
 from dnsrenew.base.host_port import is_public
 from dnsrenew.config.loader import refusal
 from dnsrenew.extensions.doctor.host.machine import is_global_ipv6

@@ -15,7 +15,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import testing
-from dnsrenew.base.model.result import Outcome as OutcomeAtHome
+from dnsrenew.base.model import Outcome as OutcomeAtHome
 from dnsrenew.base.values import Frozen
 from docs import python_reference
 from docs.python_reference import NOT_FOR_USERS

@@ -56,7 +56,7 @@ NOTHING_DUE = (
     "dnsrenew.renewal.renew",
     "dnsrenew.renewal.resume",
     "dnsrenew.renewal.failure",
-    "dnsrenew.renewal.renewals",
+    "dnsrenew.renewal.renew",
     "dnsrenew.renewal.services",
     "dnsrenew.renewal.planner",
     "dnsrenew.renewal.policy",

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import pytest
 
-from dnsrenew.schedule import ScheduledJob
 from dnsrenew.schedule.installer import check_code
+from dnsrenew.schedule.plan import ScheduledJob
 from tests.kit.config_files import AGREED, GOOD, write
 from tests.kit.namespaces import run_python
 from tests.kit.users import NOBODY, acting_as, as_root, open_way
@@ -192,7 +192,8 @@ def test_the_python_of_debian() -> None:
 def test_in_a_container() -> None:
     """In a user namespace, as in a rootless container, root's code is taken."""
     program = (
-        "import sys; from dnsrenew.schedule import ScheduledJob; from dnsrenew.schedule.installer import check_code\n"
+        "import sys; from dnsrenew.schedule.plan import ScheduledJob\n"
+        "from dnsrenew.schedule.installer import check_code\n"
         "print(check_code(ScheduledJob(program=(sys.executable, '-P', '-m', 'dnsrenew'), config='/c', minute=1)))"
     )
     assert run_python(program, unshare=("--map-root-user", "--mount")) == "()\n"

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import commands
-from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, make_plan
 from dnsrenew.schedule.detect import OPTIONS_WITH_VALUE, UNKNOWN, ActiveSchedule, detect, has_scheduler
+from dnsrenew.schedule.host import make_plan
 from dnsrenew.schedule.machine import Machine, ProcessView, program_output, view_process
+from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind
 from tests.kit.load import allowed
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,

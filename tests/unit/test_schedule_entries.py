@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.schedule import Host, ScheduledJob, ScheduleKind, installer
+from dnsrenew.schedule import installer
 from dnsrenew.schedule.entries import ScheduleEntry, entries, entry_of
 from dnsrenew.schedule.host import make_plan
+from dnsrenew.schedule.plan import Host, ScheduledJob, ScheduleKind
 from tests.kit.schedule_stage import (
     DEBIAN_USER,
     JOB_OF_JOE,

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.schedule import Host, ScheduledJob, SchedulePlan, installer, make_plan
+from dnsrenew.schedule import installer
+from dnsrenew.schedule.host import make_plan
+from dnsrenew.schedule.plan import Host, ScheduledJob, SchedulePlan
 from tests.kit.schedule_stage import (
     DEBIAN_ROOT,
     DEBIAN_USER,

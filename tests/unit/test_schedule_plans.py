@@ -8,18 +8,8 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import (
-    Host,
-    ScheduledJob,
-    ScheduleKind,
-    SchedulePlan,
-    default_kind,
-    kinds,
-    make_plan,
-    this_host,
-    this_job,
-)
-from dnsrenew.schedule.plan import MARKER, minute_of
+from dnsrenew.schedule.host import default_kind, kinds, make_plan, this_host, this_job
+from dnsrenew.schedule.plan import MARKER, Host, ScheduledJob, ScheduleKind, SchedulePlan, minute_of
 from dnsrenew.schedule.systemd import quoted
 from tests.kit.schedule_stage import (
     CONTAINER,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.schedule import running
+from dnsrenew.schedule import machine as running
 from dnsrenew.schedule.detect import ActiveSchedule, detect
 from dnsrenew.schedule.machine import Machine, ProcessView
 

@@ -11,8 +11,10 @@ import pytest
 
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import Host, JobNeeds, ScheduledJob, installer, make_plan, this_job
+from dnsrenew.schedule import installer
+from dnsrenew.schedule.host import make_plan, this_job
 from dnsrenew.schedule.installer import needs_of
+from dnsrenew.schedule.plan import Host, JobNeeds, ScheduledJob
 from tests.kit.certificates import issuer
 from tests.kit.schedule_stage import DEBIAN_ROOT, DEBIAN_USER, JOB, JOB_OF_JOE, NEEDS, Programs, with_programs
 

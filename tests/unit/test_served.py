@@ -66,7 +66,7 @@ def test_what_is_due_is_renewed(host: ServedHost) -> None:
     host.on_run = renew
     # The shortest time between two runs is a minute, so the first time is moved here.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dnsrenew.renewal.after_run._SHORTEST", timedelta(0))
+        patch.setattr("dnsrenew.renewal.batch._SHORTEST", timedelta(0))
         with host.served as served:
             until(lambda: serials and served.certificate.serial == serials[0])
     assert host.runs == 1
@@ -78,7 +78,7 @@ def test_what_becomes_due_soon_after_entering_is_renewed_then(host: ServedHost) 
     host.due = SystemClock().now() + timedelta(milliseconds=50)
     host.on_run = lambda: setattr(host, "due", SystemClock().now() + timedelta(days=60))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dnsrenew.renewal.after_run._SOONEST", timedelta(0))
+        patch.setattr("dnsrenew.renewal.batch._SOONEST", timedelta(0))
         patch.setattr(module, "CHECK_EVERY", 0.01)
         with host.served:
             until(lambda: host.runs)
@@ -95,7 +95,7 @@ def test_a_failure_in_the_background_is_logged(host: ServedHost, caplog: pytest.
 
     host.on_run = fail
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, "dnsrenew"):
-        patch.setattr("dnsrenew.renewal.after_run._SHORTEST", timedelta(0))
+        patch.setattr("dnsrenew.renewal.batch._SHORTEST", timedelta(0))
         with host.served as served:
             until(lambda: caplog.records)
             assert served.certificate.serial == serial
@@ -130,7 +130,7 @@ def test_a_long_renewal_holds_nothing_up(host: ServedHost) -> None:
     go_on = threading.Event()
     host.on_run = lambda: go_on.wait(20)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dnsrenew.renewal.after_run._SHORTEST", timedelta(0))
+        patch.setattr("dnsrenew.renewal.batch._SHORTEST", timedelta(0))
         with host.served as served:
             until(lambda: host.runs)
             serial = host.keep()
@@ -186,12 +186,12 @@ def test_nothing_hangs_at_the_end_of_the_program(tmp_path: Path) -> None:
 import asyncio, sys, threading
 from pathlib import Path
 from datetime import timedelta
-from dnsrenew.renewal import after_run
+from dnsrenew.renewal import batch
 from tests.kit.served_host import ServedHost
 host = ServedHost(Path(sys.argv[1]))
 host.keep()
 host.due -= timedelta(days=2)
-after_run._SHORTEST = timedelta(0)
+batch._SHORTEST = timedelta(0)
 host.on_run = threading.Event().wait
 
 async def main():

@@ -16,7 +16,7 @@ from dnsrenew import RenewalFailed, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.base.runtime import Context
-from dnsrenew.serving.challenge_app import wrapped
+from dnsrenew.serving.served import wrapped
 from dnsrenew.store import FolderStore
 from dnsrenew.testing import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.cli import arguments, formatting, typed
+from dnsrenew.cli import arguments, formatting, invocation
 from dnsrenew.cli.commands import COMMANDS, GROUPS
 
 Said = Callable[..., str]
@@ -25,7 +25,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Said]:
     def show(text: str, config: str | None = None, called: str = "dnsrenew", path: str = "/usr/bin:/bin") -> str:
         monkeypatch.setattr(sys, "argv", [called])
         monkeypatch.setenv("PATH", path)
-        typed.use(config)
+        invocation.type_commands(config)
         return "\n".join(formatting.wrap(text, None))
 
     yield show
@@ -94,7 +94,7 @@ def test_every_command_that_reads_a_configuration_is_known() -> None:
     """`--config` goes after each command that reads a configuration, and each takes it there."""
     for name, command in COMMANDS.items():
         if command.reads_config and name not in {"init", "import", "restore"} and name not in GROUPS:
-            typed.use("/nowhere.toml")
+            invocation.type_commands("/nowhere.toml")
             shown = formatting.typed(f"Run: dnsrenew {name}")
             assert shown.endswith("nowhere.toml"), name
             assert " --config " in shown

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.cli import main
 from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
-from dnsrenew.drivers.ways import find_other, is_named, other_hosts, way_of, without_driver
+from dnsrenew.drivers.scripts import find_other, is_named, other_hosts, way_of, without_driver
 
 NAMES = """
 Hostinger; Akamai Edge DNS; cPanel; WHM; Netlify; ALL-INKL; KAS; Strato; Leaseweb; ISPConfig; Huawei Cloud; Reg.ru;

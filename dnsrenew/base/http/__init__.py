@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
@@ -41,7 +42,6 @@ from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     import ssl
-    from pathlib import Path
 
 __all__ = ["BoundedAnswer", "HttpClient", "HttpFailure", "Response", "date_of", "retry_after", "texts_of"]
 

@@ -1,25 +1,12 @@
-"""The immutable values that the folders exchange."""
+"""The immutable values that the folders exchange: the results of a renewal here, what is asked for in ``spec``."""
 
 from __future__ import annotations
 
-from dnsrenew.base.model.result import (
-    Attempt,
-    CertificateState,
-    CertificateStatus,
-    Change,
-    Check,
-    CheckResult,
-    Diagnosis,
-    Notice,
-    Outcome,
-    OutcomeStatus,
-    RenewalFailed,
-    RenewalReason,
-    RouteTaken,
-    StoredVersion,
-    TxtRecord,
-    rfc3339,
-)
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
 from dnsrenew.base.model.spec import (
     CA,
     EAB_BY_EMAIL,
@@ -40,6 +27,8 @@ from dnsrenew.base.model.spec import (
     StoreAddress,
     mac_key_fault,
 )
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.errors import DnsRenewError, Text
 
 __all__ = [
     "CA",
@@ -77,3 +66,399 @@ __all__ = [
     "mac_key_fault",
     "rfc3339",
 ]
+
+OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed", "rolled-back"]
+"""What happened to a certificate in a run.
+
+``renewed``: there is a new one. ``not-due``: nothing had to be done. ``deferred``: it is due, but nothing was tried
+before ``next_attempt``. ``failed``: it was tried, and there is no new one. ``locked``: another run works on it.
+``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded. ``rolled-back``: an older one is in force
+again.
+"""
+RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
+"""Why a certificate is renewed.
+
+``missing``: there is none. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC 9773).
+``renew-before``: so long before the expiry, as configured or by default. ``revoked``: it was revoked. ``changed``: its
+domains, key type or CA were edited. ``forced``: by ``force``.
+"""
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """Return a UTC time as RFC 3339, with ``Z`` and in whole seconds."""
+    return None if time is None else f"{time.isoformat()[:19]}Z"
+
+
+class TxtRecord(Frozen, public=True):
+    """One TXT value that a driver writes or removes (RFC 8555 section 8.4)."""
+
+    zone: str
+    """The zone of the record; absolute, with the final dot."""
+    name: str
+    """The owner name of the record; absolute, with the final dot."""
+    value: str
+    """The text, at most 255 octets."""
+    ttl: int
+    """The TTL in seconds."""
+
+
+class Notice(Frozen, public=True):
+    """A warning that does not stop a run."""
+
+    code: str
+    """Stable, kebab-case name of the kind of warning."""
+    message: str
+    """What was seen."""
+    fix: str
+    """One sentence: what to do."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {"code": self.code, "message": self.message, "fix": self.fix}
+
+
+class RouteTaken(Frozen, kw_only=True, public=True):
+    """The route that was used: CA, challenge and DNS accounts."""
+
+    ca: str
+    """The name of the CA in the configuration."""
+    challenge: str
+    """``dns-01``, ``http-01``, ``tls-alpn-01``, ``dns-persist-01`` or ``dns-account-01``; ``mixed`` if the domains used
+    several."""
+    dns: tuple[str, ...] = ()
+    """The names of the DNS accounts that wrote records; empty for other challenges than dns-01."""
+    names: Mapping[str, Mapping[str, Any]] | None = None
+    """For ``mixed``, the challenge and the accounts of each domain."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form: dict[str, Any] = {"ca": self.ca, "challenge": self.challenge, "dns": list(self.dns)}
+        if self.names is not None:
+            form["names"] = {domain: dict(route) for domain, route in self.names.items()}
+        return form
+
+
+class Attempt(Frozen, kw_only=True, public=True):
+    """A route that was tried or skipped."""
+
+    route: RouteTaken
+    """The CA, the challenge and the DNS accounts."""
+    orders: int
+    """The number of new orders at the CA; 0 if the route was skipped, or resumed an order."""
+    seconds: float
+    """The duration in seconds."""
+    error: DnsRenewError | None = None
+    """Why it failed; None for success."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "route": self.route.to_dict(),
+            "orders": self.orders,
+            "seconds": round(self.seconds, 3),
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+
+class Outcome(Frozen, kw_only=True, public=True):
+    """The result of a run for one certificate.
+
+    The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
+    after a failure; they are None without one. Times are in UTC.
+    """
+
+    name: str
+    """The certificate's name in the configuration."""
+    status: OutcomeStatus
+    """What happened; see :data:`OutcomeStatus`."""
+    reason: RenewalReason | None
+    """Why it was or will be renewed, see :data:`RenewalReason`; None if the store cannot be read."""
+    domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
+    issuer: str | None = None
+    """The issuer: the subject name of the CA's certificate."""
+    serial: str | None = None
+    """The serial number, hexadecimal in lower case."""
+    not_before: datetime | None = None
+    """The start of the validity, in UTC."""
+    not_after: datetime | None = None
+    """The end of the validity, in UTC."""
+    next_renewal: datetime | None = None
+    """When it becomes due, in UTC."""
+    next_attempt: datetime | None = None
+    """The earliest time of the next try after a failure or deferral; None: at the next run, or never needed."""
+    path: Path | None = None
+    """The ``current`` folder, for other programs; None if the store is a database."""
+    route: RouteTaken | None = None
+    """The route of the new certificate; None without a new one."""
+    attempts: tuple[Attempt, ...] = ()
+    """Every route that was tried or skipped, in order."""
+    error: DnsRenewError | None = None
+    """Why there is no new certificate; None for success, and if none was due."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try."""
+    warnings: tuple[Notice, ...] = ()
+    """The warnings of this certificate; none stopped the run."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "domains": list(self.domains),
+            "issuer": self.issuer,
+            "serial": self.serial,
+            "not_before": rfc3339(self.not_before),
+            "not_after": rfc3339(self.not_after),
+            "next_renewal": rfc3339(self.next_renewal),
+            "next_attempt": rfc3339(self.next_attempt),
+            "path": None if self.path is None else str(self.path),
+            "route": None if self.route is None else self.route.to_dict(),
+            "attempts": [attempt.to_dict() for attempt in self.attempts],
+            "error": None if self.error is None else self.error.to_dict(),
+            "deployed": [result.to_dict() for result in self.deployed],
+            "warnings": [notice.to_dict() for notice in self.warnings],
+        }
+
+
+class RenewalFailed(DnsRenewError):
+    """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
+
+    ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
+    """
+
+    __module__ = "dnsrenew"
+
+    attempts: tuple[Attempt, ...]
+    """Every route that was tried or skipped, in order."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        fix: str,
+        evidence: Mapping[str, Any] | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(code, message, fix=fix, evidence=evidence)
+        self.attempts = tuple(attempts)
+
+
+# ── diagnosis ──────────────────────────────────────────────────────────────────────────
+
+# What the doctor found: checks, and a diagnosis for each certificate.
+
+CheckResult = Literal["ok", "bad", "unknown"]
+"""The result of a check: ``bad`` only if it is certain, ``unknown`` if it could not be determined."""
+
+
+class Check(Frozen, public=True):
+    """The result of one check."""
+
+    code: str
+    """The stable, kebab-case name of the check, such as ``port-80-free``."""
+    result: CheckResult
+    """The result; see :data:`CheckResult`."""
+    summary: str
+    """What was seen, as a whole sentence."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """The facts behind the result; JSON values, never a secret.
+
+    A check about one CA or one account has ``ca`` or ``dns``, and stops only routes through it; one about some
+    identifiers of the certificate has ``names``, and stops only these.
+    """
+    fix: str = ""
+    """What to do, as one sentence; empty if there is nothing to do."""
+    blocks: tuple[str, ...] = ()
+    """The challenges that a ``bad`` result stops, and an ``unknown`` one may stop; ``all`` for every challenge. Empty:
+    it stops nothing.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        text: Text,
+        result: CheckResult,
+        evidence: Mapping[str, Any],  # JSON values
+        *,
+        blocks: tuple[str, ...] = (),
+        **fields: Any,  # as above
+    ) -> Self:
+        """Return the check with this text; evidence and ``fields`` fill its fields, the evidence is kept."""
+        code, summary, fix = text.fill(**{**evidence, **fields})
+        return cls(code, result, summary, evidence, fix, () if result == "ok" else blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "code": self.code,
+            "result": self.result,
+            "blocks": list(self.blocks),
+            "summary": self.summary,
+            "evidence": dict(self.evidence),
+            "fix": self.fix,
+        }
+
+
+class Change(Frozen, kw_only=True, public=True):
+    """What is different since the last recorded diagnosis."""
+
+    code: str
+    """The code of the check."""
+    was: str
+    """What the record says."""
+    now: str
+    """What was seen now; ``is`` in JSON."""
+    since: datetime
+    """The time of the last record that says ``was``, in UTC."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"code": self.code, "was": self.was, "is": self.now, "since": rfc3339(self.since)}
+
+
+class Diagnosis(Frozen, kw_only=True, public=True):
+    """Whether a certificate can be renewed now, by which route, and if not, why."""
+
+    name: str | None
+    """The certificate's name in the configuration; None: the host alone was looked at."""
+    renewable: bool | None
+    """None if it could not be determined."""
+    route: RouteTaken | None
+    """The route that would be taken now; None unless it is renewable."""
+    next_action: str | None
+    """The one thing to do next; None if there is nothing to do."""
+    checks: tuple[Check, ...]
+    """Every check that has to do with its routes, also those that found nothing wrong."""
+    changes: tuple[Change, ...] = ()
+    """What is different since the last ``dnsrenew doctor --record``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, as ``dnsrenew doctor --json`` prints it."""
+        return {
+            "name": self.name,
+            "renewable": self.renewable,
+            "route": None if self.route is None else self.route.to_dict(),
+            "next_action": self.next_action,
+            "checks": [check.to_dict() for check in self.checks],
+            "changes": [change.to_dict() for change in self.changes],
+        }
+
+
+CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
+"""The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
+the configuration that asked for it no longer names it, so nothing renews it.
+"""
+
+
+class StoredVersion(Frozen, kw_only=True, public=True):
+    """A version of a certificate that the store keeps."""
+
+    version: int
+    """Its number; a newer one has a higher one."""
+    serial: str
+    """The serial number, hexadecimal in lower case."""
+    not_after: datetime
+    """The end of its validity, in UTC."""
+    current: bool
+    """Whether it is in force."""
+    revoked: bool
+    """Whether :meth:`Renewer.revoke` has revoked it, or it is to be replaced as revoked."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**vars(self), "not_after": rfc3339(self.not_after)}
+
+
+class CertificateStatus(Frozen, kw_only=True, public=True):
+    """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
+
+    name: str
+    """Its name in the configuration and in the store."""
+    domains: tuple[str, ...]
+    """Its domains, as written in the configuration."""
+    ca: str
+    """The name of the CA that issued it, or will."""
+    issuer: str | None
+    """The issuer: the subject name of the CA's certificate; None without a certificate, as for the next fields."""
+    serial: str | None
+    """The serial number, hexadecimal in lower case."""
+    not_before: datetime | None
+    """The start of the validity, in UTC."""
+    not_after: datetime | None
+    """The end of the validity, in UTC."""
+    state: CertificateState
+    """The state of the certificate."""
+    next_renewal: datetime | None
+    """When it becomes due, in UTC; not later than now if it is due."""
+    reason: str | None
+    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
+    or a CA that the configuration lacks (``last_failure`` says which).
+    """
+    route: dict[str, Any] | None
+    """The route that led to the current certificate, as in an outcome; None if unknown."""
+    last_failure: dict[str, Any] | None
+    """The last failure: ``time``, ``code``, ``message`` and ``fix``; None if the last try succeeded."""
+    next_attempt: datetime | None
+    """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
+    path: Path | None
+    """The ``current`` folder, for other programs; None without a certificate."""
+    deployed: tuple[DeploymentResult, ...] = ()
+    """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
+    deployment_pending: bool = False
+    """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
+    after_owed: bool = False
+    """Whether a run was killed while the port of this certificate was in use: ``after`` has not been run yet, so a
+    server may be stopped; ``warnings`` names the program."""
+    csr_since: datetime | None = None
+    """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
+    known: bool = True
+    """False if the state, or the files of the certificate, cannot be read (``last_failure`` has the error). Without the
+    state the other fields are read from the certificate in ``current``; ``missing``: it cannot be read either.
+    """
+    versions: tuple[StoredVersion, ...] = ()
+    """The versions that the store keeps, the oldest first: those that :meth:`Renewer.rollback` can choose from."""
+    warnings: tuple[Notice, ...] = ()
+    """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        form = dict(vars(self))
+        for name in ("not_before", "not_after", "next_renewal", "next_attempt", "csr_since"):
+            form[name] = rfc3339(form[name])
+        form["domains"] = list(self.domains)
+        form["path"] = None if self.path is None else str(self.path)
+        form["deployed"] = [result.to_dict() for result in self.deployed]
+        form["versions"] = [version.to_dict() for version in self.versions]
+        form["warnings"] = [notice.to_dict() for notice in self.warnings]
+        return form
+
+
+# ── wording ────────────────────────────────────────────────────────────────────────────
+
+# Routes and attempts in words, for messages and the terminal.
+
+
+def describe_route(route: Mapping[str, Any]) -> str:
+    """Return a route in words, such as ``dns-01 with home at lab``; for ``mixed``, all its challenges.
+
+    :param route: the JSON form of a :class:`dnsrenew.base.model.RouteTaken`.
+    """
+    names = route.get("names")
+    kinds = dict.fromkeys(each["challenge"] for each in names.values()) if names else [route.get("challenge")]
+    accounts = " and ".join(route.get("dns") or ())
+    where = f" at {route['ca']}" if route.get("ca") else ""
+    return f"{' and '.join(map(str, kinds))}{f' with {accounts}' if accounts else ''}{where}"
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a message of dnsrenew, in any of its languages."""
+    ends = [end for mark in (". ", "。") if (end := text.find(mark)) >= 0]
+    return text[: min(ends) + 1] if ends else text
+
+
+def is_skip(attempt: Attempt) -> bool:
+    """Return whether the route was skipped: it was ruled out before an order."""
+    return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

@@ -18,7 +18,6 @@ from dnsrenew.errors import DnsRenewError, StoreError
 
 if TYPE_CHECKING:
     import ssl
-    from datetime import datetime
 
 KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
 """The type of the private key: the curve, or the bits of an RSA key."""

@@ -6,17 +6,15 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Notice
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.errors import stopped
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Emitter
 
 # ── rate limit ─────────────────────────────────────────────────────────────────────────
 

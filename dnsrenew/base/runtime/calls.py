@@ -7,19 +7,17 @@ import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from dnsrenew.base import threads
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, DnsRenewError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from tenacity import RetryCallState
-
-    from dnsrenew.base.runtime import Context
 
 T = TypeVar("T")
 

@@ -16,14 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    pkcs7,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import covers
@@ -321,14 +314,14 @@ def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, 
     :param alias: the friendly name of the entry.
     :param legacy: encrypt with 3DES and SHA-1, for programs that read nothing newer.
     """
-    encryption: KeySerializationEncryption = NoEncryption()
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password and legacy:
-        builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50_000)
+        builder = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50_000)
         # The only algorithms that the old programs of `legacy` read.
         builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1())  # noqa: S303
         encryption = builder.build(password.encode())
     elif password:
-        encryption = BestAvailableEncryption(password.encode())
+        encryption = serialization.BestAvailableEncryption(password.encode())
     leaf, *chain = (load(block) for block in blocks(fullchain_pem))
     return pkcs12.serialize_key_and_certificates(alias.encode(), key_from_pem(key_pem), leaf, chain or None, encryption)
 

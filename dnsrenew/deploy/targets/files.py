@@ -22,13 +22,7 @@ class FilesDeployer(ReloadedFiles):
         fullchain = certificate.fullchain_pem
         key = certificate.private_key_pem if needs_key(self._options) else ""
         leaf, chain = split_chain(fullchain)
-        contents = {
-            "certificate": fullchain,
-            "chain": chain,
-            "leaf": leaf,
-            "key": key,
-            "combined": key + fullchain,
-        }
+        contents = {"certificate": fullchain, "chain": chain, "leaf": leaf, "key": key, "combined": key + fullchain}
         return [
             self.file(self._options[name], contents[name].encode("ascii"), "mode" if name in _PUBLIC else "key_mode")
             for name in _WRITTEN

@@ -23,11 +23,12 @@ from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, runni
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import this_user
+from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files
+from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files, write_file
 from dnsrenew.deploy.http_api import is_safe, time_limit
 from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
-from dnsrenew.deploy.targets.hfs_folder import CONFIG, HfsFolder
+from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
 
 _URL: Final = "http://127.0.0.1:{port}"
@@ -394,3 +395,80 @@ class HfsApi:
 
 def _clean(text: str) -> str:
     return "".join(character for character in " ".join(text.split()) if character.isprintable())[:200] or "no reason"
+
+
+# ── hfs folder ─────────────────────────────────────────────────────────────────────────
+
+# The settings of HFS in its folder, where its API is closed: HFS reads ``config.yaml`` again when it changes.
+
+CONFIG: Final = "config.yaml"
+_SETTING: Final = re.compile(r"^([A-Za-z_][\w.-]*):(?:[ \t]+([^\n]*?))?[ \t]*\r?$", re.MULTILINE)
+_WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+class HfsFolder(Frozen):
+    """One HFS, by its files; as :class:`dnsrenew.deploy.targets.hfs.HfsApi`.
+
+    :ivar url: the address at which it refuses.
+    :ivar path: its working directory.
+    """
+
+    context: DeployerContext
+    url: str
+    path: str
+
+    def folder(self) -> str:
+        """Return its working directory."""
+        return self.path
+
+    def settings(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return some settings, as far as they are numbers, words and texts of one line.
+
+        :raises DeployError: there is no configuration that could be read and changed.
+        """
+        found = {match[1]: _scalar(match[2] or "") for match in _SETTING.finditer(self._read()[0])}
+        return {name: found.get(name) for name in names}
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Change settings; all other lines stay as they are.
+
+        :raises DeployError: ``deploy-unwritable``.
+        """
+        text, mode, owner, group = self._read()
+        for name, value in changes.items():
+            text = _changed(text, name, value)
+        file = TargetFile(os.path.join(self.path, CONFIG), text.encode(), mode, owner, group)
+        write_file(self.context.saved, file)
+
+    def _read(self) -> tuple[str, int, str | None, str | None]:
+        """Return the configuration with its mode and owner."""
+        path = os.path.join(self.path, CONFIG)
+        found = inspect(path)
+        if found is None or found.link:
+            raise DeployError.of(texts.HFS_NO_CONFIG, path=path, url=self.url)
+        is_ours = not hasattr(os, "geteuid") or found.uid == os.geteuid()
+        owner, group = (None, None) if is_ours else (str(found.uid), str(found.gid))
+        return found.content.decode("utf-8", "surrogateescape"), found.mode, owner, group
+
+
+def _scalar(text: str) -> Any:
+    if text.startswith('"'):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return None
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    text = text.partition(" #")[0].strip()
+    if text in _WORDS:
+        return _WORDS[text]
+    return int(text) if re.fullmatch(r"-?\d{1,5}", text) else text
+
+
+def _changed(text: str, name: str, value: Any) -> str:
+    """Return the configuration with one setting changed, added at the end, or for None removed."""
+    line = "" if value is None else f"{name}: {json.dumps(value)}\n"
+    match = re.search(rf"^{re.escape(name)}:[^\n]*(?:\n(?:[ \t][^\n]*|(?=\n)))*(?:\n|\Z)", text, re.MULTILINE)
+    if match is not None:  # with the lines of a text of several lines
+        return text[: match.start()] + line + text[match.end() :]
+    return f"{text}\n{line}" if text and not text.endswith("\n") else text + line

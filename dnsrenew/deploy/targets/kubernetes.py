@@ -96,13 +96,7 @@ def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
         if cluster.pair is not None:
             pair = _file(folder, "certificate", cluster.pair.certificate), _file(folder, "key", cluster.pair.key)
         api = HttpApi(
-            context.run,
-            _NAME,
-            cluster.url,
-            trust=trust,
-            only=True,
-            pair=pair,
-            seconds=context.options.get("timeout"),
+            context.run, _NAME, cluster.url, trust=trust, only=True, pair=pair, seconds=context.options.get("timeout")
         )
     if cluster.token:
         api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"

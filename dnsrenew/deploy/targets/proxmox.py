@@ -29,13 +29,7 @@ class ProxmoxDeployer:
         self._context = context
         self.has_changed = False
         options = context.options
-        self._api = HttpApi(
-            context.run,
-            _NAME,
-            f"{options['url'].rstrip('/')}/api2/json",
-            trust=options.get("trust"),
-            seconds=options.get("timeout"),
-        )
+        self._api = HttpApi.of(context, _NAME, "/api2/json")
         node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
         self._path = f"/nodes/{quote(node, safe='')}/certificates"
         self._is_logged_in = False

@@ -42,14 +42,7 @@ class SynologyDeployer:
     def __init__(self, context: DeployerContext) -> None:
         self._context = context
         self.has_changed = False
-        options = context.options
-        self._api = HttpApi(
-            context.run,
-            _NAME,
-            f"{options['url'].rstrip('/')}/webapi",
-            trust=options.get("trust"),
-            seconds=options.get("timeout"),
-        )
+        self._api = HttpApi.of(context, _NAME, "/webapi")
 
     def check(self, _certificate: Certificate) -> bool:
         """Return False: DSM does not show its certificates; the entry is not pending if this one was imported."""

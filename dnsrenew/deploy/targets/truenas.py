@@ -18,8 +18,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, as_json
-from dnsrenew.deploy.json_rpc import METHOD_MISSING, JsonRpc, RpcError
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json
 from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
@@ -45,9 +44,7 @@ class TruenasDeployer:
         self.has_changed = False
         options = context.options
         url = options["url"].rstrip("/")
-        self._http = HttpApi(
-            context.run, _NAME, f"{url}/api/v2.0", trust=options.get("trust"), seconds=options.get("timeout")
-        )
+        self._http = HttpApi.of(context, _NAME, "/api/v2.0")
         self._rpc = JsonRpc(f"{url}/api/current", options.get("trust"), options.get("timeout") or ANSWER_SECONDS)
         self._api: _Rest | _Rpc = _Rest(self._http)
 

@@ -12,7 +12,7 @@ from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
     from dnsrenew.cli.command_types import CommandTable
-    from dnsrenew.operations.listeners import DiagnosisMaker
+    from dnsrenew.operations.event_log import DiagnosisMaker
 
 
 def _commands() -> CommandTable:

@@ -13,13 +13,12 @@ from dnsrenew import __version__
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
 from dnsrenew.base.safe_files import replace_file
-from dnsrenew.cli import formatting, language, texts
+from dnsrenew.cli import formatting, texts
 from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.error_text import write_error
-from dnsrenew.cli.formatting import visible
+from dnsrenew.cli.formatting import say, visible
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
@@ -39,7 +38,7 @@ from dnsrenew.operations.texts import FLEET_LACKS
 def doctor(invocation: Invocation) -> int:
     """Examine the certificates, show the diagnoses, and return the exit status."""
     for catalogue in (texts_doctor, form_texts):
-        language.translate(catalogue)
+        formatting.translate(catalogue)
     options = invocation.options
     if options.serve_probe is not None:
         return _serve_probe(invocation)
@@ -160,7 +159,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
     """
     path, now = invocation.options.report, invocation.clock.now()
     page = html(
-        found, statuses=statuses, now=now, version=__version__, system=_system(), language=language.current(), say=say
+        found, statuses=statuses, now=now, version=__version__, system=_system(), language=formatting.current(), say=say
     )
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)

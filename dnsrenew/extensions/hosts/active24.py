@@ -16,7 +16,7 @@ from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
 """Records in a page."""
@@ -41,16 +41,12 @@ class Active24Driver(RecordDriver):
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain: the filters that the API documents select none."""
-        del owners
 
         def read(number: int) -> tuple[list[Any], bool]:
             found = api.json("GET", _path(zone), params={"page": number, "rowsPerPage": _ROWS})
             return pick(found, "data", kind=list), number < pick(found, "totalPages", kind=int)
 
-        for item in pages(read):
-            if pick(item, "type", kind=str) == "TXT":
-                texts = (pick(item, key, kind=str) for key in ("name", "content"))
-                yield TxtEntry(pick(item, "id", kind=int), *texts)
+        return txt_entries(pages(read))
 
     def create(self, api: HostApi, zone: int, record: TxtRecord) -> None:
         """Create a record; the answer is empty."""

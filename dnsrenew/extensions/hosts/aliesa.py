@@ -26,12 +26,8 @@ _MOST: Final = 500
 _OWN_SERVERS: Final = "NS"
 """How a site is connected whose name servers are ESA's; those of others do not serve its records."""
 _CODES: Final = {
-    "Forbidden": "provider-unauthorized",
-    "IncompleteSignature": "provider-unauthorized",
-    "InvalidAccessKeyId": "provider-unauthorized",
-    "InvalidSecurityToken": "provider-unauthorized",
-    "NoPermission": "provider-unauthorized",
-    "SignatureDoesNotMatch": "provider-unauthorized",
+    **dict.fromkeys(("Forbidden", "IncompleteSignature", "InvalidAccessKeyId"), "provider-unauthorized"),
+    **dict.fromkeys(("InvalidSecurityToken", "NoPermission", "SignatureDoesNotMatch"), "provider-unauthorized"),
     "Throttling": "provider-rate-limited",
 }
 """The codes of errors by the first part of those of the API."""
@@ -56,7 +52,6 @@ class AliEsaDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by one name only."""
-        del owners
 
         def read(number: int) -> tuple[list[Any], bool]:
             found = _act(api, "ListRecords", SiteId=zone, Type="TXT", PageNumber=number, PageSize=_MOST)
@@ -75,7 +70,6 @@ class AliEsaDriver(RecordDriver):
 
     def delete(self, api: HostApi, zone: int, identifier: int) -> None:
         """Delete a record."""
-        del zone
         _act(api, "DeleteRecord", RecordId=identifier)
 
 

@@ -11,8 +11,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, owner, pick, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
@@ -42,11 +42,8 @@ class AllInklDriver(RecordDriver):
 
     def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        del owners
-        for item in pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list):
-            if pick(item, "record_type", kind=str) == "TXT":
-                name, value = owner(pick(item, "record_name", kind=str), zone), pick(item, "record_data", kind=str)
-                yield TxtEntry(pick(item, "record_id", kind=str), name, unquoted(value))
+        items = pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
+        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
 
     def create(self, api: Any, zone: str, record: TxtRecord) -> Any:
         """Create a record; the API knows no TTL."""
@@ -55,7 +52,6 @@ class AllInklDriver(RecordDriver):
 
     def delete(self, api: Any, zone: str, identifier: str) -> None:
         """Delete a record."""
-        del zone
         api.ask("delete_dns_settings", record_id=identifier)
 
 

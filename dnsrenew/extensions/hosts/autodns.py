@@ -17,10 +17,8 @@ from dnsrenew.drivers.host_api import (
     refusal,
     segment,
     unknown_zone,
-    unquoted,
 )
-from dnsrenew.extensions.hosts.batch_driver import BatchDriver
-from dnsrenew.extensions.hosts.record_driver import TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://api.autodns.com/v1"
 _CONTEXT: Final = "4"
@@ -50,13 +48,9 @@ class AutoDnsDriver(BatchDriver):
 
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        del owners
         domain, path = zone
-        for item in pick(_data(api.json("GET", path)), 0, "resourceRecords", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                name = pick(item, "name", kind=str)
-                owner = f"{name}.{domain}" if name not in {"", "@"} else domain
-                yield TxtEntry(item, owner, unquoted(pick(item, "value", kind=str)))
+        items = pick(_data(api.json("GET", path)), 0, "resourceRecords", kind=list)
+        return txt_entries(items, domain, key="", value="value")
 
     def write(self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]) -> None:
         """Create records."""

@@ -46,7 +46,6 @@ class BegetDriver(RecordSetDriver):
 
     def save(self, api: Any, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
         """Replace all records of a name, of which only the TXT values are other ones."""
-        del zone
         shown: Mapping[str, list[Any]] = record_set.shown
         name = names.relative(record_set.name)
         if others := sorted(kind for kind in shown.keys() - _NAME_SERVERS - {*_KEPT, "TXT"} if shown[kind]):

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, label, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, label, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
 ADDRESS: Final = "https://api.bunny.net"
 _TXT: Final = 3
@@ -24,14 +24,10 @@ class BunnyDriver(RecordDriver):
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""
         found = api.json("GET", "/dnszone", params={"search": zone, "perPage": 1000})
-        for item in pick(found, "Items", kind=list):
-            if str(item.get("Domain", "")).lower() == zone:
-                return pick(item, "Id", kind=int), zone
-        raise unknown_zone(zone)
+        return zone_among(pick(found, "Items", kind=list), zone, name="Domain", key="Id"), zone
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        del owners
         number, domain = zone
         found = api.json("GET", f"/dnszone/{number}")
         for item in pick(found, "Records", kind=list):

@@ -15,11 +15,7 @@ ADDRESS: Final = "https://ddnss.de/upd.php"
 _DONE: Final = re.compile(r"Updated \d+ hostname")
 _REASON: Final = re.compile(r"-\s*(bad\w+|not\w+|no\w+|\w*abuse|dnserr|911)\s*:\s*([^<\r\n]*)")
 """A reason on the page of an error: a word, and what it means."""
-_CODES: Final = {
-    "badauth": "provider-unauthorized",
-    "nohost": "provider-zone-unknown",
-    "notfqdn": "provider-zone-unknown",
-}
+_CODES: Final = {"badauth": "provider-unauthorized", **dict.fromkeys(("nohost", "notfqdn"), "provider-zone-unknown")}
 _SET: Final = "1"
 _CLEAR: Final = "2"
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, basic, label, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, basic, label, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 ADDRESS: Final = "https://api.domeneshop.no/v0"
 TTL_STEP: Final = 60
@@ -25,20 +25,14 @@ class DomeneshopDriver(RecordDriver):
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a domain that has the DNS service."""
-        for item in pick(api.json("GET", "/domains", params={"domain": zone}), kind=list):
-            if pick(item, "domain", kind=str).lower() == zone and pick(item, "services", "dns", kind=bool):
-                return pick(item, "id", kind=int), zone
-        raise unknown_zone(zone)
+        found = pick(api.json("GET", "/domains", params={"domain": zone}), kind=list)
+        served = [item for item in found if pick(item, "services", "dns", kind=bool)]
+        return zone_among(served, zone, name="domain"), zone
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain."""
-        del owners
-        number, domain = zone
-        for item in pick(api.json("GET", f"/domains/{number}/dns", params={"type": "TXT"}), kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                host = pick(item, "host", kind=str)
-                owner = domain if host == _APEX else f"{host}.{domain}"
-                yield TxtEntry(pick(item, "id", kind=int), owner, pick(item, "data", kind=str))
+        items = pick(api.json("GET", f"/domains/{zone[0]}/dns", params={"type": "TXT"}), kind=list)
+        return txt_entries(items, zone[1], name="host", value="data")
 
     def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record."""

@@ -15,8 +15,7 @@ from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, label, pick, refusal, segment
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.extensions.hosts.batch_driver import BatchDriver
-from dnsrenew.extensions.hosts.record_driver import TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 ADDRESS: Final = "https://api.dynadot.com"
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
@@ -34,7 +33,6 @@ class DynadotDriver(BatchDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
-        del owners
         glue = pick(_send(api, "GET", zone), "data", "glue_info", kind=dict)
         self.context.remembered["ttl", zone] = glue.get("ttl")
         for key in _LISTS:

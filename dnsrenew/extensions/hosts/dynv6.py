@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, label, pick, segment
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://dynv6.com/api/v2"
 
@@ -25,13 +25,7 @@ class Dynv6Driver(RecordDriver):
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        del owners
-        number, domain = zone
-        for item in pick(api.json("GET", f"/zones/{number}/records"), kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                name = pick(item, "name", kind=str)
-                owner = f"{name}.{domain}" if name else domain
-                yield TxtEntry(pick(item, "id", kind=int), owner, pick(item, "data", kind=str))
+        return txt_entries(pick(api.json("GET", f"/zones/{zone[0]}/records"), kind=list), zone[1], value="data")
 
     def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record; the zone itself has the empty name."""

@@ -13,9 +13,9 @@ from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone, unquoted
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://teo.tencentcloudapi.com"
 _VERSION: Final = "2022-09-01"
@@ -52,7 +52,6 @@ class EdgeOneDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by 20 names at most."""
-        del owners
         filters = [{"Name": "type", "Values": ["TXT"]}]
 
         def read(number: int) -> tuple[list[Any], bool]:
@@ -61,9 +60,7 @@ class EdgeOneDriver(RecordDriver):
             items = pick(found, "DnsRecords", kind=list)
             return items, bool(items) and skipped + len(items) < pick(found, "TotalCount", kind=int)
 
-        for item in pages(read):
-            texts = [pick(item, key, kind=str) for key in ("RecordId", "Name", "Content")]
-            yield TxtEntry(texts[0], texts[1], unquoted(texts[2]))
+        return txt_entries(pages(read), key="RecordId", name="Name", value="Content", kind="")
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> str:
         """Create a record."""

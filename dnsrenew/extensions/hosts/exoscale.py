@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, is_named, label, pick, segment, unknown_zone, unquoted
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment, unquoted
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
 ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
 """Each zone (data centre) of Exoscale has one; DNS is the same in all."""
@@ -23,13 +23,8 @@ PAUSE: Final = 0.5
 _VALID: Final = 600
 """Seconds for which a signature is valid."""
 _APEX: Final = frozenset({"", ".", "@"})
-_REASONS: Final = {
-    "forbidden": "provider-unauthorized",
-    "busy": "provider-server-error",
-    "fault": "provider-server-error",
-    "interrupted": "provider-server-error",
-    "unavailable": "provider-server-error",
-}
+_FAULTS: Final = ("busy", "fault", "interrupted", "unavailable")
+_REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS, "provider-server-error")}
 """Why an operation failed: the code, if not `provider-refused`."""
 
 
@@ -42,14 +37,11 @@ class ExoscaleDriver(RecordDriver):
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
         """Return the identifier and the name of a zone, which the API names in Unicode."""
-        for item in pick(api.json("GET", "/dns-domain"), "dns-domains", kind=list):
-            if is_named(pick(item, "unicode-name", kind=str), zone):
-                return pick(item, "id", kind=str), zone
-        raise unknown_zone(zone)
+        found = pick(api.json("GET", "/dns-domain"), "dns-domains", kind=list)
+        return zone_among(found, zone, name="unicode-name"), zone
 
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        del owners
         identifier, domain = zone
         for item in pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list):
             if pick(item, "type", kind=str) == "TXT":

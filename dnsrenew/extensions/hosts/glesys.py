@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, pick, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://api.glesys.com"
 _APEX: Final = "@"
@@ -25,12 +25,8 @@ class GlesysDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain: the API selects none."""
-        del owners
-        for item in pick(_call(api, "listrecords", domainname=zone), "records", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                host = pick(item, "host", kind=str)
-                owner = zone if host == _APEX else f"{host}.{zone}"
-                yield TxtEntry(pick(item, "recordid", kind=int), owner, unquoted(pick(item, "data", kind=str)))
+        items = pick(_call(api, "listrecords", domainname=zone), "records", kind=list)
+        return txt_entries(items, zone, key="recordid", name="host", value="data")
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
@@ -39,7 +35,6 @@ class GlesysDriver(RecordDriver):
 
     def delete(self, api: HostApi, zone: str, identifier: int) -> None:
         """Delete a record. What GleSYS answers if there is none is not documented: see `unclear`."""
-        del zone
         _call(api, "deleterecord", recordid=identifier)
 
 

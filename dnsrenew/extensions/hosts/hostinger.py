@@ -20,7 +20,6 @@ class HostingerDriver(RecordSetDriver):
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone: the API sends it as a whole."""
-        del owners
         for item in pick(api.json("GET", _path(zone)), kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 name = pick(item, "name", kind=str)

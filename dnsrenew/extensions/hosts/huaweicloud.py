@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -34,15 +33,7 @@ class HuaweiCloudApi(HostApi):
         self._clock = clock
         self._key, self._secret = context.text("access_key_id"), context.text("secret_access_key")
 
-    def json(
-        self,
-        method: str,
-        path: str = "",
-        *,
-        params: Mapping[str, Any] | None = None,
-        content: Any = None,
-        **arguments: Any,
-    ) -> Any:
+    def json(self, method: str, path: str = "", *, params: Any = None, content: Any = None, **arguments: Any) -> Any:
         """Send a request and return the JSON of the answer; the names and values of parameters are signed too.
 
         :raises HostError: the status is 400 or above, or the body is not JSON.

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, pick, segment, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 ADDRESS: Final = "https://api.hosting.ionos.com/dns"
 LEAST_TTL: Final = 60
@@ -21,47 +21,29 @@ class IonosDriver(RecordDriver):
         """Return the API of the account."""
         return HostApi(self.context, ADDRESS, headers={"X-API-Key": self.context.text("api_key")})
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
+    def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone."""
-        for item in pick(api.json("GET", "/v1/zones"), kind=list):
-            if pick(item, "name", kind=str).lower() == zone:
-                return pick(item, "id", kind=str)
-        raise unknown_zone(zone)
+        return zone_among(pick(api.json("GET", "/v1/zones"), kind=list), zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone."""
-        del owners
         answer = api.json("GET", f"/v1/zones/{segment(zone)}", params={"recordType": "TXT"})
-        for item in pick(answer, "records", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                yield _entry(item)
+        return txt_entries(pick(answer, "records", kind=list))
 
     def create_all(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records with one request; its names are absolute, without the final dot."""
         if not records:
             return
         content = [
-            {
-                "name": names.relative(record.name),
-                "type": "TXT",
-                "content": record.value,
-                "ttl": max(record.ttl, LEAST_TTL),
-                "prio": 0,
-                "disabled": False,
-            }
-            for record in records
+            {"name": names.relative(each.name), "type": "TXT", "content": each.value, "ttl": max(each.ttl, LEAST_TTL)}
+            for each in records
         ]
+        content = [{**each, "prio": 0, "disabled": False} for each in content]
         answer = api.json("POST", f"/v1/zones/{segment(zone)}/records", content=content)
-        created = {(entry.name, entry.value): entry.identifier for entry in map(_entry, pick(answer, kind=list))}
+        created = {(entry.name, entry.value): entry.identifier for entry in txt_entries(pick(answer, kind=list))}
         for record in records:
             yield record, created.get((names.relative(record.name), record.value))
 
     def delete(self, api: HostApi, zone: str, identifier: str) -> None:
         """Delete a record."""
         api.json("DELETE", f"/v1/zones/{segment(zone)}/records/{segment(identifier)}")
-
-
-def _entry(item: Any) -> TxtEntry:
-    """Return a record of the API, which gives the values of TXT records in quotes."""
-    content = unquoted(pick(item, "content", kind=str))
-    return TxtEntry(pick(item, "id", kind=str), pick(item, "name", kind=str), content)

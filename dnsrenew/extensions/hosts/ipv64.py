@@ -31,7 +31,6 @@ class Ipv64Driver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of all domains of the account."""
-        del zone, owners
         found = _send(api, "GET", params={"get_domains": ""}).get("subdomains") or {}  # an empty one is a list
         if not isinstance(found, dict):
             raise malformed_field("subdomains")
@@ -55,7 +54,6 @@ class Ipv64Driver(RecordDriver):
 
     def delete(self, api: HostApi, zone: str, identifier: Identifier) -> None:
         """Delete a record."""
-        del zone
         _send(api, "DELETE", form=_form("del_record", identifier))
 
 

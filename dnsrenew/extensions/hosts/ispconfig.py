@@ -36,7 +36,6 @@ class IspConfigDriver(RecordDriver):
 
     def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone; their names are absolute, or relative to it."""
-        del owners
         for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}) or [], kind=list):
             if pick(item, "type", kind=str).upper() == "TXT":
                 name = pick(item, "name", kind=str)
@@ -53,7 +52,6 @@ class IspConfigDriver(RecordDriver):
 
     def delete(self, api: Any, zone: tuple[str, str, str], identifier: str) -> None:
         """Delete a record; the API tells how many it has deleted."""
-        del zone
         answer = api.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
         if _number({"response": answer}, "response") == "0":
             raise HostError("no such record", status=404)

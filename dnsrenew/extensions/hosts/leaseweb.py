@@ -23,7 +23,6 @@ class LeasewebDriver(RecordSetDriver):
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the domain."""
-        del owners
         for item in pick(api.json("GET", _path(zone)), "resourceRecordSets", kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 contents = [pick(each, kind=str) for each in pick(item, "content", kind=list)]

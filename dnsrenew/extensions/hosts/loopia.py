@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import xmlrpc.client  # `document` has refused a document type before it reads
+from collections.abc import Sequence
 from typing import Any, Final
-from xml.etree import ElementTree
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, pick, unknown_zone
@@ -168,24 +168,7 @@ def _refused(message: str, code: str) -> HostError:
 
 
 def _encoded(method: str, arguments: Sequence[Any]) -> bytes:
-    root = ElementTree.Element("methodCall")
-    ElementTree.SubElement(root, "methodName").text = method
-    parameters = ElementTree.SubElement(root, "params")
-    for argument in arguments:
-        _encode(ElementTree.SubElement(parameters, "param"), argument)
-    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
-
-
-def _encode(parent: ElementTree.Element, value: Any) -> None:
-    element = ElementTree.SubElement(parent, "value")
-    if isinstance(value, Mapping):
-        struct = ElementTree.SubElement(element, "struct")
-        for key, item in value.items():
-            member = ElementTree.SubElement(struct, "member")
-            ElementTree.SubElement(member, "name").text = key
-            _encode(member, item)
-    else:
-        ElementTree.SubElement(element, "int" if isinstance(value, int) else "string").text = str(value)
+    return xmlrpc.client.dumps((*arguments,), method).encode()
 
 
 def _decoded(body: bytes) -> Any:
@@ -193,26 +176,11 @@ def _decoded(body: bytes) -> Any:
 
     :raises HostError: it is a fault, or no response.
     """
-    root = document(body)
-    fault, found = root.find("fault/value"), root.find("params/param/value")
+    document(body)  # it has no document type
     try:
-        if fault is not None:
-            reason = _decode(fault)
-            code = _FAULTS.get(pick(reason, "faultCode", kind=int), "provider-refused")
-            raise _refused(pick(reason, "faultString", kind=str), code)
-        if root.tag == "methodResponse" and found is not None:
-            return _decode(found)
-    except (ValueError, RecursionError):
-        pass
-    raise malformed("it is not a method response")
-
-
-def _decode(value: ElementTree.Element) -> Any:
-    typed = next(iter(value), value)  # without a type, it is a string
-    text = (typed.text or "").strip()
-    if typed.tag == "struct":
-        members = [(member.findtext("name", "").strip(), member.find("value")) for member in typed.findall("member")]
-        return {name: _decode(item) for name, item in members if item is not None}
-    if typed.tag == "array":
-        return [_decode(item) for item in typed.findall("data/value")]
-    return int(text) if typed.tag in {"int", "i4", "boolean"} else text
+        (value,), _ = xmlrpc.client.loads(body)
+    except xmlrpc.client.Fault as fault:
+        raise _refused(str(fault.faultString), _FAULTS.get(fault.faultCode, "provider-refused")) from None
+    except Exception:  # noqa: BLE001  # the parser raises anything
+        raise malformed("it is not a method response") from None
+    return value

@@ -26,7 +26,6 @@ class MailInABoxDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the custom TXT records of all zones: those that the box makes itself are not in the list."""
-        del zone, owners
         for item in pick(api.json("GET", "/admin/dns/custom"), kind=list):
             if pick(item, "rtype", kind=str) == "TXT":
                 name, value = pick(item, "qname", kind=str), pick(item, "value", kind=str)
@@ -34,14 +33,12 @@ class MailInABoxDriver(RecordDriver):
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> tuple[str, str]:
         """Create a record in addition to the others at its name."""
-        del zone
         identifier = (names.relative(record.name), record.value)
         _send(api, "POST", identifier)
         return identifier
 
     def delete(self, api: HostApi, zone: str, identifier: tuple[str, str]) -> None:
         """Delete a record; without a value in its body, the request would delete all at the name."""
-        del zone
         _send(api, "DELETE", identifier)
 
 

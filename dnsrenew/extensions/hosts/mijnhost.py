@@ -11,8 +11,7 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pick, refusal, segment, unknown_zone, unquoted
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.batch_driver import BatchDriver
-from dnsrenew.extensions.hosts.record_driver import TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 ADDRESS: Final = "https://mijn.host/api/v2"
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
@@ -39,7 +38,6 @@ class MijnHostDriver(BatchDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        del owners
         for item in _records(api, zone):
             if pick(item, "type", kind=str) == "TXT":
                 name = pick(item, "name", kind=str)

@@ -114,22 +114,12 @@ def _survives(kind: str, key: str, value: str) -> bool:
 # The API of Namecheap (https://www.namecheap.com/support/api/methods/domains-dns/): reads and writes whole zones.
 
 ADDRESS: Final = "https://api.namecheap.com/xml.response"
-FIELDS: Final = {
-    "name": "HostName",
-    "type": "RecordType",
-    "address": "Address",
-    "mxpref": "MXPref",
-    "ttl": "TTL",
-}
+FIELDS: Final = {"name": "HostName", "type": "RecordType", "address": "Address", "mxpref": "MXPref", "ttl": "TTL"}
 """What the API shows of a record (in lower case): what it takes."""
 
 _ADDRESS_REFUSED: Final = frozenset({"1010105", "1011105", "1011150", "1017105", "1017150"})
 _NOT_OUR_DNS: Final = "2030288"
-_CODES: Final = {
-    "2016166": "provider-zone-unknown",
-    "2019166": "provider-zone-unknown",
-    "500000": "provider-rate-limited",
-}
+_CODES: Final = {**dict.fromkeys(("2016166", "2019166"), "provider-zone-unknown"), "500000": "provider-rate-limited"}
 _BY_DIGIT: Final = {"1": "provider-unauthorized", "3": "provider-server-error", "5": "provider-server-error"}
 _MINUTE: Final = {"Retry-After": "60"}
 """The tightest limit is for each minute, and the answer does not tell when it ends."""

@@ -6,73 +6,76 @@ HTTP 200 too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 _FORMAT: Final = "?JSON"
 _SESSION_INVALID: Final = 4001
 _LIMITS: Final = ("requests per minute", "too many")
 _NO_ZONE: Final = "could not be found"
-
-Existing = dict[tuple[str, str], list[str]]
-"""The identifiers of the TXT records of a zone, by relative name and value."""
+_FIELDS: Final = ("id", "hostname", "type", "destination")
 
 
-class NetcupDriver:
+class NetcupDriver(BatchDriver):
     """Writes with the customer number, an API key and the API password."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    def connect(self) -> NetcupApi:
+        """Return the API of the account."""
+        return NetcupApi(self.context, ADDRESS)
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-        self._change(records, _additions)
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of the zone."""
+        items = pick(api.ask("infoDnsRecords", domainname=zone), "dnsrecords", kind=list)
+        return txt_entries(items, zone, key="", name="hostname", value="destination")
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        self._change(records, _deletions)
+    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records: one without an identifier is created, and those that the request does not name stay."""
+        api.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
 
-    def _change(
-        self, records: Sequence[TxtRecord], changes: Callable[[Sequence[TxtRecord], Existing], Iterable[Any]]
-    ) -> None:
-        with HostApi(self._context, ADDRESS) as api:
-            login = self._ask(api, "login", apipassword=self._context.text("auth_api_password"))
-            session = pick(login, "apisessionid", kind=str)
-            try:
-                for zone, group in by_zone(records):
-                    about = {"apisessionid": session, "domainname": zone}
-                    if wanted := list(changes(group, self._existing(api, about))):
-                        # The records that the request does not name stay.
-                        self._ask(api, "updateDnsRecords", **about, dnsrecordset={"dnsrecords": wanted})
-            finally:
-                with suppress(HostError, HttpFailure, ProviderError):  # the session ends by itself after 15 minutes
-                    self._ask(api, "logout", apisessionid=session)
+    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records; the API needs all their fields."""
+        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
+        api.update(zone, [{**item, "deleterecord": True} for item in items])
 
-    def _existing(self, api: HostApi, about: Mapping[str, str]) -> Existing:
-        found: Existing = {}
-        for item in pick(self._ask(api, "infoDnsRecords", **about), "dnsrecords", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                key = pick(item, "hostname", kind=str).lower(), pick(item, "destination", kind=str)
-                found.setdefault(key, []).append(pick(item, "id", kind=str))
-        return found
 
-    def _ask(self, api: HostApi, action: str, **parameters: Any) -> Any:
-        """Send a request and return the data of its answer.
+class NetcupApi(HostApi):
+    """Actions in a session of one call."""
+
+    _session: str | None = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            with suppress(HostError, HttpFailure, ProviderError):  # the session ends by itself after 15 minutes
+                self._act("logout", apisessionid=self._session)
+        super().__exit__()
+
+    def update(self, zone: str, records: list[Any]) -> None:
+        """Write or delete records."""
+        self.ask("updateDnsRecords", domainname=zone, dnsrecordset={"dnsrecords": records})
+
+    def ask(self, action: str, **parameters: Any) -> Any:
+        """Log in if that has not been done, send a request and return the data of its answer.
 
         :raises HostError: the API refused it.
         """
+        if self._session is None:
+            login = self._act("login", apipassword=self._context.text("auth_api_password"))
+            self._session = pick(login, "apisessionid", kind=str)
+        return self._act(action, apisessionid=self._session, **parameters)
+
+    def _act(self, action: str, **parameters: Any) -> Any:
         text = self._context.text
         account = {"customernumber": text("auth_customer_id"), "apikey": text("auth_api_key")}
-        answer = api.json("POST", _FORMAT, content={"action": action, "param": {**account, **parameters}})
+        answer = self.json("POST", _FORMAT, content={"action": action, "param": {**account, **parameters}})
         if pick(answer, "status", kind=str) == "success":
             return answer.get("responsedata")
         raise self._refusal(action, answer, str(parameters.get("domainname", "")))
@@ -88,21 +91,3 @@ class NetcupDriver:
         if _NO_ZONE in message:
             return ProviderError.of(texts.NETCUP_ZONE, account=self._context.account, zone=zone)
         return HostError(message)
-
-
-def _additions(records: Sequence[TxtRecord], existing: Existing) -> Iterable[Any]:
-    """Yield a new record for each value that does not exist; one without an identifier is created."""
-    for name, value in dict.fromkeys(map(_key, records)):
-        if (name, value) not in existing:
-            yield {"hostname": name, "type": "TXT", "destination": value}
-
-
-def _deletions(records: Sequence[TxtRecord], existing: Existing) -> Iterable[Any]:
-    """Yield each record to delete; the API needs all its fields."""
-    for name, value in dict.fromkeys(map(_key, records)):
-        for identifier in existing.get((name, value), ()):
-            yield {"id": identifier, "hostname": name, "type": "TXT", "destination": value, "deleterecord": True}
-
-
-def _key(record: TxtRecord) -> tuple[str, str]:
-    return label(record), record.value

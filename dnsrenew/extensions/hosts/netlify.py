@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 ADDRESS: Final = "https://api.netlify.com/api/v1"
 _PAGE: Final = 100
@@ -21,20 +21,13 @@ class NetlifyDriver(RecordDriver):
         """Return the API of the account."""
         return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('token')}"})
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
+    def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone."""
-        for item in _pages(api, "/dns_zones"):
-            if pick(item, "name", kind=str).lower() == zone:
-                return pick(item, "id", kind=str)
-        raise unknown_zone(zone)
+        return zone_among(_pages(api, "/dns_zones"), zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone, which have absolute names: the API selects none."""
-        del owners
-        for item in _pages(api, _path(zone)):
-            if pick(item, "type", kind=str) == "TXT":
-                name, value = pick(item, "hostname", kind=str), pick(item, "value", kind=str)
-                yield TxtEntry(pick(item, "id", kind=str), name, unquoted(value))
+        return txt_entries(_pages(api, _path(zone)), name="hostname", value="value")
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record."""

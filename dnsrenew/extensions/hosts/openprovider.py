@@ -18,11 +18,8 @@ from dnsrenew.drivers.host_api import (
     quoted,
     refusal,
     segment,
-    unknown_zone,
-    unquoted,
 )
-from dnsrenew.extensions.hosts.batch_driver import BatchDriver
-from dnsrenew.extensions.hosts.record_driver import TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 ADDRESS: Final = "https://api.openprovider.eu/v1beta"
 _MOST: Final = 500
@@ -49,14 +46,11 @@ class OpenproviderDriver(BatchDriver):
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""
-        for item in _results(api.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST})):
-            if pick(item, "name", kind=str).lower() == zone:
-                return pick(item, "id", kind=int), zone
-        raise unknown_zone(zone)
+        found = _results(api.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST}))
+        return zone_among(found, zone), zone
 
     def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by a pattern only."""
-        del owners
 
         def read(number: int) -> tuple[list[Any], bool]:
             skipped = (number - 1) * _MOST
@@ -64,9 +58,7 @@ class OpenproviderDriver(BatchDriver):
             items = _results(found)
             return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
 
-        for item in pages(read):
-            if pick(item, "type", kind=str) == "TXT":
-                yield TxtEntry(item, pick(item, "name", kind=str), unquoted(pick(item, "value", kind=str)))
+        return txt_entries(pages(read), key="", value="value")
 
     def write(self, api: HostApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
         """Create records; the host would put a value into quotes by itself too."""

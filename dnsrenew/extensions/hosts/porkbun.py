@@ -14,11 +14,8 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 ADDRESS: Final = "https://api.porkbun.com/api/json/v3"
 LEAST_TTL: Final = 600
 _CODES: Final = {
-    "API_KEY_REQUIRED": "provider-unauthorized",
-    "DOMAIN_NOT_ALLOWED": "provider-unauthorized",
-    "INVALID_API_KEYS_001": "provider-unauthorized",
-    "INVALID_USER": "provider-unauthorized",
-    "IP_NOT_ALLOWED": "provider-unauthorized",
+    **dict.fromkeys(("API_KEY_REQUIRED", "DOMAIN_NOT_ALLOWED", "INVALID_API_KEYS_001"), "provider-unauthorized"),
+    **dict.fromkeys(("INVALID_USER", "IP_NOT_ALLOWED"), "provider-unauthorized"),
     "RATE_LIMIT_EXCEEDED": "provider-rate-limited",
 }
 """The codes of errors by those of the API."""
@@ -33,7 +30,6 @@ class PorkbunDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by one name only."""
-        del owners
         for item in pick(self._post(api, "retrieve", zone), "records", kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 yield TxtEntry(_identifier(item), pick(item, "name", kind=str), pick(item, "content", kind=str))

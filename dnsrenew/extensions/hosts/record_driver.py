@@ -10,7 +10,18 @@ from typing import Any, ClassVar
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, quoted, unquoted
+from dnsrenew.drivers.host_api import (
+    HostApi,
+    HostError,
+    by_zone,
+    is_named,
+    malformed_field,
+    owner,
+    pick,
+    quoted,
+    unknown_zone,
+    unquoted,
+)
 from dnsrenew.drivers.protocol import DriverContext
 
 
@@ -37,7 +48,6 @@ class _ZoneDriver(ABC):
 
         :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_api.unknown_zone`.
         """
-        del api
         return zone
 
     def _zone(self, api: HostApi, zone: str) -> Any:
@@ -133,6 +143,46 @@ class RecordDriver(_ZoneDriver):
         return True
 
 
+def txt_entries(
+    items: Iterable[Any],
+    zone: str = "",
+    *,
+    key: str = "id",
+    name: str = "name",
+    value: str = "content",
+    kind: str = "type",
+) -> Iterator[TxtEntry]:
+    """Yield the TXT records among those of a host.
+
+    :param zone: what the names are relative to; "": they are absolute.
+    :param key: the field of a record with its identifier; "": the record itself is what its deletion needs.
+    :param kind: the field with its type; "": all are TXT records.
+    """
+    for item in items:
+        if not kind or pick(item, kind, kind=str).upper() == "TXT":
+            shown, content = pick(item, name, kind=str), unquoted(pick(item, value, kind=str))
+            identifier = _identifier(item, key) if key else item
+            yield TxtEntry(identifier, owner(shown, zone) if zone else shown, content)
+
+
+def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str = "id") -> Any:
+    """Return the identifier of a zone among those of the account.
+
+    :raises HostError: ``provider-zone-unknown``.
+    """
+    for item in items:
+        if is_named(pick(item, name, kind=str), zone):
+            return _identifier(item, key)
+    raise unknown_zone(zone)
+
+
+def _identifier(item: Any, key: str) -> int | str:
+    found = item.get(key)
+    if not isinstance(found, int | str):
+        raise malformed_field(key)
+    return found
+
+
 class RecordSet(Frozen):
     """The TXT values of a name, as the host has them.
 
@@ -167,9 +217,9 @@ class RecordSetDriver(_ZoneDriver):
 
         A driver of a host that lists them defines this instead of :meth:`record_set`; others may be among them.
         """
-        for owner in owners:
+        for name in owners:
             with suppress_missing():
-                yield self.record_set(api, zone, owner)
+                yield self.record_set(api, zone, name)
 
     def save(self, api: HostApi, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
         """Write the values of a name, in the form of the host, in place of those of a record set."""
@@ -256,3 +306,44 @@ def _key(name: str, value: str) -> tuple[tuple[str, ...], str]:
 
 def _memory(record: TxtRecord) -> tuple[str, str, str, str]:
     return "record", record.zone, record.name, record.value
+
+
+# ── batch driver ───────────────────────────────────────────────────────────────────────
+
+# Hosts whose API creates several records of a zone in one request, and deletes several in one.
+
+
+class BatchDriver(RecordDriver):
+    """Writes any number of values of a zone in one request, and removes them in one; the identifier is what it needs.
+
+    What exists is read before each change: a change with a record that exists already, or is gone, may fail as a whole.
+    """
+
+    @abstractmethod
+    def write(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> None:
+        """Create records that do not exist yet."""
+
+    @abstractmethod
+    def erase(self, api: HostApi, zone: Any, entries: Sequence[TxtEntry]) -> None:
+        """Delete records."""
+
+    def create_all(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[tuple[TxtRecord, Any]]:
+        """Create records at once."""
+        if records:
+            self.write(api, zone, records)
+        return ()
+
+    def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
+        """Not used: see :meth:`erase`."""
+        raise NotImplementedError
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                identifier = self._zone(api, zone)
+                unwanted = {(*names.labels(record.name), record.value) for record in group}
+                entries = self.entries(api, identifier, sorted({record.name for record in group}))
+                found = [entry for entry in entries if (*names.labels(entry.name), entry.value) in unwanted]
+                if found:
+                    self.erase(api, identifier, found)

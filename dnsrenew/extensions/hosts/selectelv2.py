@@ -39,7 +39,6 @@ class SelectelDriver(RecordSetDriver):
 
     def record_sets(self, api: HostApi, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone."""
-        del owners
         for item in _pages(api, _path(zone), rrset_types="TXT"):
             if pick(item, "type", kind=str) == "TXT":
                 name = names.relative(pick(item, "name", kind=str))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, parsed, pick, refusal, segment
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://api.simply.com/2"
 _APEX: Final = "@"
@@ -23,12 +23,7 @@ class SimplyDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        del owners
-        for item in pick(_send(api, "GET", zone), "records", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                name = pick(item, "name", kind=str)
-                owner = zone if name in {_APEX, ""} else f"{name}.{zone}"
-                yield TxtEntry(pick(item, "record_id", kind=int), owner, pick(item, "data", kind=str))
+        return txt_entries(pick(_send(api, "GET", zone), "records", kind=list), zone, key="record_id", value="data")
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record."""

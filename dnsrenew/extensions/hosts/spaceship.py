@@ -2,73 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, by_zone, label, pages, pick, segment
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostApi, label, pages, pick, segment
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
 ADDRESS: Final = "https://spaceship.dev/api/v1"
 _MOST: Final = 500
 """Records in a page, and in a request that writes."""
 
 
-class SpaceshipDriver:
+class SpaceshipDriver(BatchDriver):
     """Writes through the API of Spaceship, with an API key and its secret."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    def connect(self) -> HostApi:
+        """Return the API of the account."""
+        keys = {"X-API-Key": self.context.text("auth_key"), "X-API-Secret": self.context.text("auth_secret")}
+        return HostApi(self.context, ADDRESS, headers=keys)
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-        with self._connect() as api:
-            for zone, group in by_zone(records):
-                wanted = {_key(record): {**_item(record), "ttl": record.ttl} for record in group}
-                existing = {(item["name"].lower(), item["value"]) for item in _existing(api, zone)}
-                missing = [item for key, item in wanted.items() if key not in existing]
-                for items in _portions(missing):
-                    # Without "force", a record of another type that conflicts is an error instead of being replaced.
-                    api.json("PUT", _path(zone), content={"force": False, "items": items})
+    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of a zone."""
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        with self._connect() as api:
-            for zone, group in by_zone(records):
-                wanted = {_key(record) for record in group}
-                found = [item for item in _existing(api, zone) if (item["name"].lower(), item["value"]) in wanted]
-                for items in _portions(found):
-                    api.json("DELETE", _path(zone), content=items)
+        def read(number: int) -> tuple[list[Any], bool]:
+            skipped = (number - 1) * _MOST
+            found = api.json("GET", _path(zone), params={"take": _MOST, "skip": skipped})
+            items = pick(found, "items", kind=list)
+            return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
 
-    def _connect(self) -> HostApi:
-        keys = {"X-API-Key": self._context.text("auth_key"), "X-API-Secret": self._context.text("auth_secret")}
-        return HostApi(self._context, ADDRESS, headers=keys)
+        return txt_entries(pages(read), zone, key="", value="value")
 
+    def write(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records."""
+        items = [{"type": "TXT", "name": label(each), "value": each.value, "ttl": each.ttl} for each in records]
+        for some in _portions(items):
+            # Without "force", a record of another type that conflicts is an error instead of being replaced.
+            api.json("PUT", _path(zone), content={"force": False, "items": some})
 
-def _existing(api: HostApi, zone: str) -> Iterator[dict[str, str]]:
-    """Yield the TXT records of a zone, in the form in which they are removed."""
-
-    def read(number: int) -> tuple[list[Any], bool]:
-        skipped = (number - 1) * _MOST
-        found = api.json("GET", _path(zone), params={"take": _MOST, "skip": skipped})
-        items = pick(found, "items", kind=list)
-        return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
-
-    for item in pages(read):
-        if pick(item, "type", kind=str) == "TXT":
-            yield {"type": "TXT", "name": pick(item, "name", kind=str), "value": pick(item, "value", kind=str)}
+    def erase(self, api: HostApi, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records, which are named by what they have."""
+        for some in _portions([{key: each.identifier[key] for key in ("type", "name", "value")} for each in entries]):
+            api.json("DELETE", _path(zone), content=some)
 
 
 def _path(zone: str) -> str:
     return f"/dns/records/{segment(zone)}"
-
-
-def _item(record: TxtRecord) -> dict[str, Any]:
-    return {"type": "TXT", "name": label(record), "value": record.value}
-
-
-def _key(record: TxtRecord) -> tuple[str, str]:
-    return label(record), record.value
 
 
 def _portions(items: list[Any]) -> Iterator[list[Any]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import host_port, threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.systemd_notify import ServiceNotifier
-from dnsrenew.cli import language
+from dnsrenew.cli import formatting
 from dnsrenew.cli.arguments import Options, usage
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
@@ -58,7 +58,7 @@ def serve(invocation: Invocation) -> int:
     :raises ConfigError: a package, the app or the configuration is missing or has mistakes.
     :raises DnsRenewError: a port cannot be opened, the app raises an exception, or a certificate cannot be obtained.
     """
-    language.translate(texts)
+    formatting.translate(texts)
     options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
     _check_packages()
     _check_addresses(options)

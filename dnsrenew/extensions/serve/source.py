@@ -10,8 +10,8 @@ from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec, Notice, Route
 from dnsrenew.base.values import replace
 from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import sentences
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.serve import texts

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.validation import kind
-from dnsrenew.cli import language
+from dnsrenew.cli import formatting
 from dnsrenew.cli.arguments import Options
 from dnsrenew.cli.error_text import LogLines, unexpected
 from dnsrenew.cli.invocation import Invocation, make_invocation
@@ -65,8 +65,8 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
         os.dup2(2, 1)  # standard output has the one document of the command
     with contextlib.suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  # multiprocessing has closed it; debuggers of the app read it
-    language.choose(options.lang, json=options.json, only_json=options.json)
-    language.translate(texts)
+    formatting.choose(options.lang, json=options.json, only_json=options.json)
+    formatting.translate(texts)
     terminal = Terminal()
     terminal.apply_options(options)
     invocation = make_invocation(options, terminal, SignalHandler())

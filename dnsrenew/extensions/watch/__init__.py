@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from dnsrenew.cli.command_types import CommandTable
     from dnsrenew.config.loader import Draft
-    from dnsrenew.operations.listeners import RunListener
+    from dnsrenew.operations.event_log import RunListener
 
 
 def _commands() -> CommandTable:

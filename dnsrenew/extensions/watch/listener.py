@@ -8,11 +8,11 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.watch.metrics import MetricsServer, MetricsSource, write_after_run
 from dnsrenew.extensions.watch.notify import Notifier
-from dnsrenew.operations.listeners import FinishedRun, MetricsEndpoint, WatchedNumbers
+from dnsrenew.operations.event_log import FinishedRun, MetricsEndpoint, WatchedNumbers
 
 
 class WatchListener:
-    """See :class:`dnsrenew.operations.listeners.RunListener`."""
+    """See :class:`dnsrenew.operations.event_log.RunListener`."""
 
     def after_run(self, run: FinishedRun) -> list[Outcome]:
         """Write the text file of ``[metrics]``, then send the messages of ``[notify]``."""

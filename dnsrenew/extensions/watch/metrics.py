@@ -25,7 +25,7 @@ from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
 from dnsrenew.extensions.watch import metrics_texts as texts
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
 

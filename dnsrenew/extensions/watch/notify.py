@@ -33,7 +33,7 @@ from dnsrenew.errors import DnsRenewError, SecretError, StoreError
 from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.extensions.watch.message import News, OutgoingMessage, compare, compose, reason_of, test_message
 from dnsrenew.locale import language_of
-from dnsrenew.renewal.after_run import exit_status
+from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.records import Notified
 

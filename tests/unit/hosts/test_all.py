@@ -15,7 +15,7 @@ from dnsrenew.errors import ProviderError, SecretError
 from dnsrenew.testing import check_driver
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import maker
-from tests.kit.host_work import ANYTHING, FAULTS, Work, renew_late, requests_of
+from tests.kit.host_work import ANYTHING, FAULTS, Work, each_fault, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record, records
 from tests.kit.memory_lab import MemoryLab, MemoryStage
 
@@ -180,7 +180,7 @@ def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
     assert "example.org" in str(error)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@each_fault
 def test_a_fault_at_each_request(host: HostStandIn, fault: str) -> None:
     """A fault at any request gives an error with the right code and a fix with a page.
 

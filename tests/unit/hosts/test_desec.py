@@ -89,6 +89,6 @@ def test_an_endless_list(host: Desec, monkeypatch: pytest.MonkeyPatch) -> None:
         host.headers["Link"] = '<https://desec.io/?cursor=again>; rel="next"'
         return 200, []
 
-    host.faults = dict.fromkeys(range(1, 100), another_page)
+    host.faults = dict.fromkeys(range(100), another_page)
     assert Work(host).failure(Work(host).add, [record("one")]).code == "provider-malformed-answer"
-    assert len(host.asked) == 4
+    assert len(host.asked) == 3

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers import find_provider, zone_for
-from tests.kit.host_work import FAULTS, Work, always, renew_late, requests_of
+from dnsrenew.drivers.catalogue import find_provider, zone_for
+from tests.kit.host_work import FAULTS, Work, always, each_fault, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record
 from tests.kit.memory_lab import MemoryLab, MemoryStage
 from tests.kit.one_value_hosts import Ddnss, Dode, Hurricane
@@ -48,7 +48,7 @@ def test_values_of_two_names_in_a_call(host: HostStandIn) -> None:
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
-@pytest.mark.parametrize("fault", FAULTS)
+@each_fault
 def test_a_fault_at_each_request(host: HostStandIn, fault: str, action: str) -> None:
     """A fault gives an error with the right code, and the value stays."""
     answer, codes = FAULTS[fault]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.drivers import check_options
+from dnsrenew.drivers.catalogue import check_options
 from tests.kit.drivers import provider_of
 from tests.kit.host_work import Work, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, record, records

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from dnsrenew.base import checks as rules
 from dnsrenew.base import names
+from dnsrenew.base.checks import addresses
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
 from dnsrenew.base.names import is_ip, is_public_suffix, is_wildcard
 from dnsrenew.base.runtime import Context
@@ -163,12 +163,12 @@ def judge_views(name: str, its: NameRecords, resolved: ResolvedName) -> NameFind
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        if all(map(rules.is_local, outside)) and not any(
+        if all(map(addresses.is_local, outside)) and not any(
             ("AAAA" if ":" in each else "A") in resolved.denied for each in outside
         ):
             return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
         return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
-    if all(map(rules.is_local, resolved.addresses)) and not all(map(rules.is_local, outside)):
+    if all(map(addresses.is_local, resolved.addresses)) and not all(map(addresses.is_local, outside)):
         return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
     return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)
 
@@ -188,7 +188,7 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     ours = own_addresses([address for its in found.values() for address in its or ()])
     router = public_addresses(facts)
     checks = {
-        name: rules.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
+        name: addresses.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
         for name, its in found.items()
         if its is not None
     }
@@ -224,7 +224,7 @@ def _found(name: str, known: Mapping[str, NameRecords]) -> list[str] | None:
 
 def _proxy(name: str, known: Mapping[str, NameRecords]) -> str | None:
     its = known.get(name)
-    found = None if its is None else rules.find(its.addresses, its.chain)
+    found = None if its is None else addresses.find(its.addresses, its.chain)
     return None if found is None else found[0]
 
 
@@ -242,7 +242,7 @@ def judge_proxy(name: str, its: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
     if its.existence == "unknown":
         return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
-    found = rules.find(its.addresses, its.chain)
+    found = addresses.find(its.addresses, its.chain)
     if found is None:
         return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found

@@ -16,7 +16,6 @@ from dnsrenew.acme.transport import Directory, Transport, read_directory
 from dnsrenew.base import threads, x509
 from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import Response
-from dnsrenew.base.http.stages import ConnectionStages, connect_by_stages
 from dnsrenew.base.model import CA, CertificateSpec, Check, CheckResult, mac_key_fault, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime.calls import Policy
@@ -27,6 +26,7 @@ from dnsrenew.errors import CAError, Cancelled, StoreError, Text
 from dnsrenew.extensions.doctor.accounts import accounts
 from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import texts
+from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, connect_by_stages
 
 _AT_ONCE: Final = 1.0
 """Seconds."""

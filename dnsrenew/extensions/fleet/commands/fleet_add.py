@@ -14,8 +14,7 @@ from typing import Any, BinaryIO, Final
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.command_types import Runner
-from dnsrenew.cli.confirm import confirm
-from dnsrenew.cli.invocation import Invocation
+from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config

@@ -9,8 +9,8 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import sentences
 from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import ERROR, LineFields

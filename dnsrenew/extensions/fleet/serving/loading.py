@@ -20,7 +20,7 @@ from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.extensions.fleet.database.ledger import DemandRate
 from dnsrenew.extensions.fleet.database.served_certificates import ServedCertificate
 from dnsrenew.extensions.fleet.serving import texts
-from dnsrenew.serving.server_warnings import ServerWarnings
+from dnsrenew.serving.recorded_context import ServerWarnings
 
 THREADS: Final = 4
 QUEUED: Final = 1_000

@@ -22,7 +22,7 @@ from dnsrenew.extensions.fleet.serving import texts
 from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
 from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.operations.event_log import EventLog
-from dnsrenew.serving.server_warnings import ServerWarnings
+from dnsrenew.serving.recorded_context import ServerWarnings
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 CACHE: Final = 10_000

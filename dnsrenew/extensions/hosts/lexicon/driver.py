@@ -130,11 +130,7 @@ EXTRAS: Final = {
 """Providers of lexicon that need another package, each with the module to check for."""
 _PACKAGES: Final = {"tencentcloud": "tencentcloud-sdk-python"}
 """The package of a module, if it has another name."""
-UNUSABLE: Final = {
-    "auto": texts.GUESSES_HOST,
-    "ddns": texts.IGNORES_ANSWER,
-    "duckdns": texts.REMOVES_NOTHING,
-}
+UNUSABLE: Final = {"auto": texts.GUESSES_HOST, "ddns": texts.IGNORES_ANSWER, "duckdns": texts.REMOVES_NOTHING}
 
 
 def check(name: str) -> None:

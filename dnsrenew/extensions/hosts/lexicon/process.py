@@ -156,10 +156,7 @@ class _Child:
         return answer
 
     def _wait(
-        self,
-        answers: SimpleQueue[dict[str, Any] | None],
-        seconds_left: Callable[[], float],
-        cancel: threading.Event,
+        self, answers: SimpleQueue[dict[str, Any] | None], seconds_left: Callable[[], float], cancel: threading.Event
     ) -> dict[str, Any]:
         while not cancel.is_set() and (left := seconds_left()) > 0:
             with contextlib.suppress(Empty):

@@ -10,8 +10,8 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.persist_record import line as record_line
 from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal, dim, green, red, yellow
 from dnsrenew.config import Config

@@ -17,8 +17,8 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
 from dnsrenew.config.sources import here

@@ -11,8 +11,8 @@ from dnsrenew.base.found import Discovery
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks

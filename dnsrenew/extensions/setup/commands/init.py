@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew import schedule as scheduling
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import Outcome
@@ -21,8 +20,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.error_text import lines
-from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say, sentences
+from dnsrenew.cli.formatting import say, sentences
+from dnsrenew.cli.invocation import Invocation, config_option
 from dnsrenew.cli.line_editor import LineEditor, can_edit, keys_alone
 from dnsrenew.cli.live_progress import make_progress
 from dnsrenew.cli.outcome_text import OutcomeText
@@ -30,7 +29,6 @@ from dnsrenew.cli.progress import Progress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.schedule_note import active_schedule, needs_person, nothing_renews, renewed_by_hand
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
-from dnsrenew.cli.typed import config_option
 from dnsrenew.config import Config, sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
@@ -62,6 +60,7 @@ from dnsrenew.extensions.setup.init.texts import (
     SHOWN_YES,
 )
 from dnsrenew.extensions.setup.init.write_config import completed, make_files, read_existing, write_files
+from dnsrenew.schedule import host as scheduling
 from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
@@ -245,7 +244,8 @@ class InitSteps:
 
 _LONGEST: Final = 4096
 """Bytes of a line that a terminal passes on."""
-_HELP: Final = "?"
+_HELP: Final = ("?", "\uff1f")
+"""Also as a Chinese keyboard has it, before a word that is no ASCII."""
 
 
 class TerminalPerson:
@@ -270,7 +270,7 @@ class TerminalPerson:
             if not answer.startswith(_HELP):
                 self._memory.keep(prompt, answer or prompt.default)
                 return answer or prompt.default
-            word = answer.removeprefix(_HELP).strip()
+            word = answer[1:].strip()
             for line in prompt.search(word) if word and prompt.search else (prompt.help,):
                 self.say(line)
 

@@ -18,9 +18,8 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation import nearest
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.formatting import escaped
+from dnsrenew.cli.formatting import escaped, say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.language import say
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import provider_names

@@ -21,7 +21,8 @@ from dnsrenew.config import Config
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, as_clause, series
+from dnsrenew.drivers.provider import Provider
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, as_clause, series
 from dnsrenew.extensions.doctor.accounts import accounts, probe
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import Facts
@@ -250,6 +251,18 @@ def as_secret(value: Any, folder: str) -> Secret:
     if scheme == "file":
         return Secret.file(os.path.join(folder, os.path.expanduser(rest)))
     return Secret.env(rest) if scheme == "env" else Secret.keyring(rest)
+
+
+def secret_fault(draft: InitDraft, provider: Provider, key: str, value: Any) -> str | None:
+    """Return why a secret cannot be used; None if it can, or if a program or the keyring has it."""
+    if isinstance(value, Mapping | Secret) or str(value).startswith("keyring:"):
+        return None
+    try:
+        plain = as_secret(without_scheme(value), draft.folder).reveal()
+    except SecretError as error:
+        return error.message
+    fault = provider.secret_fault(key, plain, texts.THE_ANSWER)
+    return None if fault is None else texts.SECRET_UNUSABLE.format(fault=fault)
 
 
 def account_config(draft: InitDraft, store: Path) -> Config:

@@ -13,7 +13,7 @@ from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.draft import LINE, LIVE, InitDraft, PlannedDeployment, read_list
+from dnsrenew.extensions.setup.init.draft import LINE, LIVE, NONE, InitDraft, PlannedDeployment, read_list
 from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, PlainBlock, ServerHost
 
 _FOREIGN: Final = (
@@ -213,7 +213,7 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
 
     :raises ConfigError: there is no such server, or it is not trusted.
     """
-    if [word.lower() for word in words] in ([], ["none"], ["无"], ["没有"], ["no"], ["-"]):
+    if not words or (len(words) == 1 and words[0].lower() in NONE | {"no"}):
         return []
     servers = draft.servers
     chosen: dict[str, FoundServer] = {}

@@ -26,6 +26,8 @@ DOUBTFUL: Final = "init-answer-doubtful"
 LINE: Final = "    "
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的"})
 NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不"})
+NONE: Final = frozenset({"none", "无", "没有", "-"})
+"""As the prompt shows it, in each language."""
 LIVE: Final = "live"
 """The folder beside the configuration with the files for servers that have none of their own yet."""
 

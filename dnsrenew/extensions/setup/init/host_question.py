@@ -12,18 +12,18 @@ from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
-from dnsrenew.base.validation import half_width, kind, nearest, one_of, quoted
+from dnsrenew.base.validation import Mistake, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.ways import find_other, is_called, is_named
+from dnsrenew.drivers.scripts import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, Doubt, InitDraft, Person, Prompt, Question, ask_flag
+from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
@@ -169,6 +169,7 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
+        answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
         elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
@@ -231,6 +232,7 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     for key, near in others.items():
         yield partial(_refuse_unknown, key, near)
     yield partial(_keep_host, draft, provider, {key: each for key, each in options.items() if key not in others})
+    yield partial(_check_secrets, draft, provider, options)
 
 
 def _refuse_host(given: object) -> None:
@@ -238,7 +240,7 @@ def _refuse_host(given: object) -> None:
     raise ConfigError.of(texts.ANSWER_KIND, key=PROVIDER, found=found, expected=texts.HOST_EXPECTED)
 
 
-def _refuse_unknown(key: str, near: str) -> None:
+def _refuse_unknown(key: str, near: str | None) -> None:
     fields = {"found": UNKNOWN_KEY, "expected": one_of(_ANSWERS)}
     raise ConfigError.of(texts.ANSWER_UNKNOWN, key=key, nearest=near, **fields)
 
@@ -250,13 +252,33 @@ def _keep_zones(draft: InitDraft, value: Any) -> None:
     draft.account_zones = tuple(zones)
 
 
-def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the keys that are no options of the host, and nearest to that of another answer, with that."""
+def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the keys that are no options of the host: tables, and what is nearest to another answer, with that."""
     if provider.any_options:
         return {}
     known = [*provider.options, *_ANSWERS]
     found = {key: nearest(key, known) for key in options if key not in provider.options}
-    return {key: near for key, near in found.items() if near and near not in provider.options}
+    return {
+        key: near for key, near in found.items() if near not in provider.options and (near or _has_tables(options[key]))
+    }
+
+
+def _has_tables(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(isinstance(each, Mapping) for each in value))
+
+
+def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
+    """Check that the secrets can be used that are given, or stand in a file or in the environment.
+
+    :raises ConfigError: with a mistake for each that cannot.
+    """
+    faults = {
+        key: answers.secret_fault(draft, provider, key, value)
+        for key, value in options.items()
+        if provider.is_secret(key)
+    }
+    if found := [Mistake("", None, key, fault, texts.SECRET_EXPECTED) for key, fault in faults.items() if fault]:
+        raise answers.options_wrong(found)
 
 
 def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:

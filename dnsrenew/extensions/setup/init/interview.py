@@ -32,9 +32,6 @@ from dnsrenew.extensions.setup.init.questions import (
     texts_of,
 )
 
-_EARLY: Final = frozenset({"ca", "default_ca", "resolver", "store"})
-"""The tables that are checked here; the others are checked when the configuration is written."""
-
 
 def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
     """Check the form of what is given.
@@ -52,7 +49,7 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
     works: list[tuple[str, Callable[[], object]]] = [
         (key, partial(check, answers.given[key])) for key, check in forms.items() if key in answers.given
     ]
-    works += [("domains", work) for work in _domain_forms(draft, answers)]
+    works += _domain_forms(draft, answers)
     if PROVIDER in answers.given:
         works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
     works.append(("ca", partial(_check_tables, draft)))
@@ -67,15 +64,21 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
         raise ConfigError.of(texts.ANSWERS_MISSING, keys=list(missing), mistakes=mistakes)
 
 
-def _domain_forms(draft: InitDraft, answers: Answers) -> list[Callable[[], object]]:
-    """Return the checks of the domains: each can be wrong."""
+def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callable[[], object]]]:
+    """Return the checks of the domains, with their keys: each can be wrong."""
     value = answers.given.get("domains")
     if value is None:
         return []
     try:
-        return [partial(plain_domain, draft, domain) for domain in texts_of("domains", value)]
-    except ConfigError:
-        return [partial(texts_of, "domains", value)]
+        items = {f"domains[{index}]": each for index, each in enumerate(value)} if len(value) > 1 else {}
+        listed = items if isinstance(value, Sequence) and not isinstance(value, str) else {}
+        return [
+            (key, partial(plain_domain, draft, domain))
+            for key, each in (listed or {"domains": value}).items()
+            for domain in texts_of("domains", each)
+        ]
+    except (ConfigError, TypeError):
+        return [("domains", partial(texts_of, "domains", value))]
 
 
 def _error_of(work: Callable[[], object]) -> ConfigError | None:
@@ -94,7 +97,7 @@ def _check_deploy(draft: InitDraft, value: Any) -> None:
 
 
 def _check_tables(draft: InitDraft) -> None:
-    tables = {key: value for key, value in draft.tables.items() if key in _EARLY}
+    tables = dict(draft.tables)
     if isinstance(tables.get("ca"), Mapping):
         tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}
     try:

@@ -18,7 +18,7 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import NO, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
+from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
@@ -129,13 +129,9 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
     return Prompt(texts.ASK_CONTACT, texts.HELP_CONTACT, found, "" if found else texts.SHOWN_NONE, source)
 
 
-_NONE: Final = frozenset({"none", "无", "没有", "-"})
-"""As the prompt shows it, in each language."""
-
-
 def contacts(value: Any) -> list[str]:
     """Return the addresses of an answer, which may be ``none``."""
-    return [each for each in texts_of("contact", value) if each.lower() not in _NONE]
+    return [each for each in texts_of("contact", value) if each.lower() not in NONE]
 
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
