@@ -24,7 +24,7 @@ from dnsrenew.base import files, texts
 from dnsrenew.base.path_trust import MAX_LINKS, Ground, Weakness, parts_of
 from dnsrenew.base.values import Frozen
 
-if sys.platform == "darwin":
+if sys.platform != "win32":
     import fcntl
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd

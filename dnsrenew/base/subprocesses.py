@@ -259,7 +259,7 @@ class _Running:
                 watcher.stdin.write(b"\n")
             if _status(watcher) is None:  # on a busy machine
                 watcher.kill()
-                watcher.wait()
+                _status(watcher)
 
     def end_all(self) -> None:
         """Kill all programs and refuse to start others: this process is exiting."""

@@ -56,7 +56,7 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
         if check["result"] == "bad"
         and check["code"] not in said
         and check["summary"] not in error.message
-        and "follows_from" not in check["evidence"]
+        and "follows_from" not in check.get("evidence", {})
     ]
     return [
         (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))

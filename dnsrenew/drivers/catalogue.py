@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -210,6 +210,8 @@ _DAY: Final = 86400
 _INVALID: Final = "provider-invalid"
 
 Test = Callable[[Any], bool]
+_Found = tuple[KeyPath, str, str, str | None]
+"""A mistake: where it is, what stands there, what is expected, and what may be meant."""
 
 
 def _is_text(value: object) -> bool:
@@ -319,9 +321,7 @@ def parse(text: str, name: str, file: str) -> Provider:
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:
-        from dnsrenew.base.validation.toml_positions import syntax_mistake  # late: only after a mistake
-
-        raise config_error([syntax_mistake(error, text, file)], code=_INVALID) from None
+        raise _invalid(text, file, error) from None
     check = _FileCheck()
     check.table((), document, _TOP, required=("title", "driver"))
     behaviour = _table(document, "behaviour")
@@ -332,21 +332,24 @@ def parse(text: str, name: str, file: str) -> Provider:
     for key, table in options.items():
         check.option(key, table)
     if check.mistakes:
-        raise check.error(text, file)
-    return Provider(
-        name=name,
-        title=described(document["title"]),
-        driver=document["driver"],
-        website=described(document.get("website", "")),
-        docs=described(document.get("docs", "")),
-        zone_suffixes=tuple(document.get("zone_suffixes", ())),
-        names=tuple(document.get("names", ())),
-        name_servers=tuple(document.get("name_servers", ())),
-        driver_options=_table(document, "driver_options"),
-        options={key: OptionSpec(**_described(table, "help", "form")) for key, table in options.items()},
-        tools=_table(document, "tools"),
-        behaviour=Behaviour(**_described(behaviour, "note")),
-    )
+        raise _invalid(text, file, check.mistakes)
+    words: dict[str, Any] = {key: described(document.get(key, "")) for key in ("title", "website", "docs")}
+    words |= {key: tuple(document.get(key, ())) for key in ("zone_suffixes", "names", "name_servers")}
+    words |= {key: _table(document, key) for key in ("driver_options", "tools")}
+    specs = {key: OptionSpec(**_described(table, "help", "form")) for key, table in options.items()}
+    about = Behaviour(**_described(behaviour, "note"))
+    return Provider(name=name, driver=document["driver"], options=specs, behaviour=about, **words)
+
+
+def _invalid(text: str, file: str, found: Exception | Sequence[_Found]) -> ConfigError:
+    """Return the error for a file that is no TOML, or has mistakes."""
+    from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake  # late: only after a mistake
+
+    if isinstance(found, Exception):
+        return config_error([syntax_mistake(found, text, file)], code=_INVALID)
+    lines = key_lines(text)
+    mistakes = [Mistake(file, line_of(each[0], lines), shown_key(each[0]), *each[1:]) for each in found]
+    return config_error(sorted(mistakes, key=lambda mistake: mistake.line or 0), code=_INVALID)
 
 
 def _described(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -371,7 +374,7 @@ class _FileCheck:
     """Checks one file and collects its mistakes."""
 
     def __init__(self) -> None:
-        self.mistakes: list[tuple[KeyPath, str, str, str | None]] = []
+        self.mistakes: list[_Found] = []
 
     def table(
         self,
@@ -402,13 +405,3 @@ class _FileCheck:
 
     def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
         self.mistakes.append((path, found, expected, near))
-
-    def error(self, text: str, file: str) -> ConfigError:
-        from dnsrenew.base.validation.toml_positions import key_lines, line_of  # late: only after a mistake
-
-        lines = key_lines(text)
-        mistakes = [
-            Mistake(file, line_of(path, lines), shown_key(path), found, expected, near)
-            for path, found, expected, near in self.mistakes
-        ]
-        return config_error(sorted(mistakes, key=lambda mistake: mistake.line or 0), code=_INVALID)

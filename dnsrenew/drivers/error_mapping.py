@@ -126,7 +126,7 @@ def translate(
         evidence["status"] = found.status
     if not found.sent:
         evidence["sent"] = False
-    if (seconds := _retry_after(found, now)) is not None:
+    if found.headers is not None and (seconds := retry_after(found.headers, now)) is not None:
         evidence["retry_after"] = seconds
     text = _text_for(code, found, provider, has_answer=bool(answer))
     if code == "provider-bug":
@@ -301,9 +301,3 @@ def _host_message(error: BaseException, found: _Findings, code: str, redactor: R
 
 def _line(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
-def _retry_after(found: _Findings, now: datetime) -> float | None:
-    if found.headers is None:
-        return None
-    return retry_after(found.headers, now)

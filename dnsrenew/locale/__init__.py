@@ -17,7 +17,6 @@ LANGUAGES: Final = ("en", *sorted(name.removesuffix(_SUFFIX) for name in os.list
 
 # Compiled when a catalogue is read. Obsolete entries are comments; plural forms are not used.
 _ENTRY: Final = r'((?:^#.*\n)*)(?:^msgctxt ((?:".*"\n)+))?^msgid ((?:".*"\n)+)^msgstr ((?:".*"\n?)+)'
-_FUZZY: Final = r"^#,.*\bfuzzy\b"
 _ESCAPED: Final = r"\\(.)"
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
@@ -37,21 +36,23 @@ def with_context(context: str, english: str) -> str:
 
 def read_catalogue(language: str) -> dict[str, str]:
     """Return the translation of each template; those that are missing, or that a translator doubts, are left out."""
-    import re  # late: English needs no catalogue
-
     with open(path_of(language), encoding="utf-8") as file:
         found = {
             key: translation
             for comments, key, translation in entries(file.read())
-            if translation and not ("fuzzy" in comments and re.search(_FUZZY, comments, re.MULTILINE))
+            if translation and not ("fuzzy" in comments and any(map(_is_doubted, comments.splitlines())))
         }
     found.pop("", None)  # the header
     return found
 
 
+def _is_doubted(comment: str) -> bool:
+    return comment.startswith("#,") and "fuzzy" in comment
+
+
 def entries(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield the comments, the key and the translation of each entry of a file."""
-    import re  # as above
+    import re  # late: English needs no catalogue
 
     def plain(lines: str) -> str:
         text = "".join(line[1:-1] for line in lines.rstrip("\n").split("\n"))

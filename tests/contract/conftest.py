@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dnsrenew.base.runtime import Context
+from tests.kit.clock import FakeClock
 from tests.kit.drivers import LogTexts
 from tests.lab.lab import Lab
 from tests.lab.powerdns import PowerDns
@@ -43,7 +44,7 @@ def all_logs() -> Iterator[LogTexts]:
 
 @pytest.fixture
 def context() -> Iterator[Context]:
-    """A context that waits in real time."""
-    run = Context()
+    """A context whose waits take no time."""
+    run = Context(clock=FakeClock())
     yield run
     run.close()

@@ -55,7 +55,7 @@ WAITS: Final = (".wait", ".join", ".acquire")
 EXCEPTIONS: Final = {
     ("dns/lookup.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "wait"): "its thread has been told to stop",
-    ("challenges/http01/solver.py", "socket"): "a datagram socket that nothing is sent over",
+    ("challenges/http01.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
@@ -78,7 +78,7 @@ EXCEPTIONS: Final = {
     ("extensions/serve/sockets.py", "socket"): "it listens, and the event loop accepts from it",
     ("extensions/serve/supervisor.py", "wait"): "for its processes, until a signal arrives",
     (
-        "base/http/stages.py",
+        "extensions/doctor/issuer/stages.py",
         "getaddrinfo",
     ): "the system's resolver has time-outs of its own, and the check is left at its end",
     (
@@ -88,6 +88,7 @@ EXCEPTIONS: Final = {
     ("dns/lookup.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
     ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
+    ("base/subprocesses.py", "wait"): "for a program that was just killed",
     (
         "base/subprocesses.py",
         "call",

@@ -176,7 +176,6 @@ def hasty(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Non
 
 _IMPATIENT = """
 import sys
-from dnsrenew.base.runtime import retry
 from dnsrenew.drivers import rfc2136
 rfc2136.REQUEST_SECONDS = 0.3
 from dnsrenew.cli import main

@@ -170,7 +170,7 @@ def test_it_is_refused_by_name_with_file_and_table(fleet: FleetFolder) -> None:
     lose_account(fleet)
     error = fleet.refused("renew shop")
     assert error["code"] == "fleet-lacks"
-    assert error["message"] == f"shop needs the table dns.other, which {fleet.path} lacks."
+    assert error["message"] == f"shop needs the table dns.other, which is missing from {fleet.path}."
 
 
 def test_the_status_of_the_fleet_names_what_the_file_lacks(fleet: FleetFolder) -> None:
@@ -330,7 +330,7 @@ def test_what_was_loaded_is_not_nothing(
     with open_store(fleet) as store:
         keep(store, 1)
     out, _ = shown(fleet, "fleet status", capsys)
-    assert out.startswith("1 stored that no worker renews: dnsrenew fleet sync")
+    assert out.startswith("1 are stored, but no worker renews them: run dnsrenew fleet sync")
     assert "has no certificates" not in out
     assert fleet.run("fleet status")["stored_only"] == 1
     assert "dnsrenew remove home" in fleet.refused("fleet remove home --yes")["fix"]

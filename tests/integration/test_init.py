@@ -188,7 +188,7 @@ def test_from_an_empty_folder_to_a_served_certificate(newcomer: Newcomer, lab: L
         talk.type(number[1])
         talk.answer("Renew automatically", "")
         talk.answer("dry run at", "")
-        talk.expect("dry run at letsencrypt succeeded")
+        talk.expect("dry run succeeded at letsencrypt")
         lab.flush()  # here the test server is the real one, which would remember the value of the rehearsal
         status = talk.end()
         assert status == 0, talk.text
@@ -349,7 +349,7 @@ def test_the_servers_of_another_user(newcomer: Newcomer, strangers: dict[str, in
             assert found[2] not in default
             for answer in found.groups():
                 talk.type(answer)
-                talk.expect(f"(process {pid} of nobody): not yours")
+                talk.expect(f"(process {pid} of nobody): it belongs")
                 talk.expect("name it")
                 talk.expect("]:")
         own = re.search(rf"(\d+)\. (nginx\S*) \({re.escape(str(site / 'nginx.conf'))}\): ready", listed)
@@ -375,7 +375,7 @@ def test_the_servers_of_another_user_where_nothing_is_asked(newcomer: Newcomer, 
     done = newcomer.run("--answers", str(answers))
     assert done.returncode == 0, done.stderr
     for pid in strangers.values():
-        assert f"（用户 nobody 的进程 {pid}）：不是您的" in done.stderr
+        assert f"（用户 nobody 的进程 {pid}）：属于其他用户" in done.stderr
     assert "deploy" not in tomllib.loads(newcomer.config.read_text())["certificate"][0]
 
 
@@ -507,7 +507,7 @@ def test_the_live_view_of_the_test_and_the_rehearsal(newcomer: Newcomer, lab: La
             assert "validation by" not in tested  # no CA is asked as yet
             talk.expect("dry run")
             talk.expect("ns2")
-            talk.expect("dry run at letsencrypt succeeded")
+            talk.expect("dry run succeeded at letsencrypt")
             lab.flush()
             assert talk.end() == 0, talk.text
     finally:
@@ -753,10 +753,13 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
 @pytest.mark.parametrize(
     ("change", "given", "said"),
     [
-        pytest.param("", {"contact": ["other@example.test"]}, "another contact", id="contact"),
-        pytest.param("", {"default_ca": "zerossl"}, "another default_ca", id="default-ca"),
+        pytest.param("", {"contact": ["other@example.test"]}, "another value for contact,", id="contact"),
+        pytest.param("", {"default_ca": "zerossl"}, "another value for default_ca,", id="default-ca"),
         pytest.param(
-            "", {"ca.letsencrypt.directory": "https://x.test/dir"}, "another ca.letsencrypt.directory", id="ca"
+            "",
+            {"ca.letsencrypt.directory": "https://x.test/dir"},
+            "another value for ca.letsencrypt.directory,",
+            id="ca",
         ),
         pytest.param("agree_terms = true", {}, "does not agree to the terms of service of a CA", id="terms"),
     ],

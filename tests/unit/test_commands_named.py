@@ -22,6 +22,7 @@ from dnsrenew.cli import arguments, formatting, invocation
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import Text
 from dnsrenew.testing.box.resources import AcmeProblem
+from tests.kit.certificates import issue
 from tests.kit.memory_lab import MemoryWorkspace
 
 ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
@@ -202,6 +203,14 @@ class Place:
         self.workspace.lab.validate = lambda _: AcmeProblem("dns", "SERVFAIL looking up TXT")
         return self.type("renew")[1]
 
+    def foreign(self) -> str:
+        """A certificate of another issuer, installed by hand."""
+        chain, key, _ = issue(["example.test"], self.workspace.lab.clock.now())
+        (self.workspace.path / "other.pem").write_text(chain)
+        (self.workspace.path / "other.key").write_bytes(key)
+        self.type("install home --certificate other.pem --key other.key")
+        return self.type("revoke home --yes")[1]
+
     def outdated(self) -> str:
         """A request that was made before the configuration changed."""
         self.type("csr home")
@@ -238,6 +247,7 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
     "delegate {identifier}": (lambda place: place.by_hand("renew"), {1, 2}),
     "doctor": (Place.invalid, {0, 1}),
     "export": (lambda place: place.type("restore trust.pem --config new/dnsrenew.toml")[1], {0, 2}),
+    "install": (Place.foreign, {2}),
     "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), {0}),
     "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], {0, 2}),
     "remove {names}": (lambda place: place.forgotten("home"), {0, 2}),
@@ -307,7 +317,6 @@ ELSEWHERE: Final = {
     "a real CA has closed an account, paused a name, or issued by hand": {
         "account roll {ca} --compromised": "integration/test_accounts_at_ca:compromised",
         "csr NAME": "unit/test_by_hand:the_csr_stays_the_same",
-        "install": "unit/test_by_hand:the_answer_to_the_csr",
         "renew --force {name}": "unit/test_cli_renew:",
         "renew --now": "integration/test_history_attempts:",
         "revoke": "integration/test_revoke:",

@@ -22,6 +22,7 @@ from dnsrenew.deploy import http_api
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
 from dnsrenew.deploy.protocol import TargetKind
+from dnsrenew.deploy.targets import truenas
 from dnsrenew.errors import DeployError
 from tests.kit.api_server import Api
 from tests.kit.certificates import issuer
@@ -84,6 +85,7 @@ def test_answers_that_are_no_success(
 def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent port is a time-out, a closed one is unreachable."""
     monkeypatch.setattr(http_api, "_TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr(truenas, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert failing(to, url, tmp_path).code == "deploy-timeout"

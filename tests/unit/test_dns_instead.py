@@ -207,7 +207,7 @@ def test_after_an_import_dns_is_the_first_step(tmp_path: Path, tool: Callable[[O
     assert "dnsrenew init" in first
     assert "DNS" in first
     assert not any("DNS" in step for step in others)
-    assert ("providers shows" in first) is (tool is not hfs)  # all that HFS has, init finds too: no block to write
+    assert ("dnsrenew providers" in first) is (tool is not hfs)  # all that HFS has, init finds too: no block to write
 
 
 def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: Path) -> None:

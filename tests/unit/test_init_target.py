@@ -13,8 +13,8 @@ from tests.kit.users import as_root, open_way, ordinary_user
 _PROGRAM = """
 import os, sys
 from dnsrenew.cli import main
-from dnsrenew.config import locate
-locate.SYSTEM_FOLDER = sys.argv[1]
+from dnsrenew.config import sources
+sources.SYSTEM_FOLDER = sys.argv[1]
 main(["status"])
 sys.exit(main(["init", "--answers", "answers.toml"]))
 """

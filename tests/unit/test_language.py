@@ -73,7 +73,19 @@ def test_options_are_named_as_the_caller_writes_them() -> None:
 
 def test_a_failed_renewal_says_each_thing_once() -> None:
     """A check that says the same as the error is not shown below it; nor is its fix a second time."""
-    same = {"code": "domain", "result": "bad", "summary": "x.test does not exist in DNS.", "fix": "Check the spelling."}
-    other = {"code": "port-53", "result": "bad", "summary": "No DNS query leaves this network.", "fix": "Do this."}
+    same = {
+        "code": "domain",
+        "result": "bad",
+        "summary": "x.test does not exist in DNS.",
+        "fix": "Check the spelling.",
+        "evidence": {},
+    }
+    other = {
+        "code": "port-53",
+        "result": "bad",
+        "summary": "No DNS query leaves this network.",
+        "fix": "Do this.",
+        "evidence": {},
+    }
     error = DnsError.of(Text("dns-no-zone", "No DNS zone was found for x.test.", "Do this."), checks=[same, other])
     assert outcome_text._found(error) == [("found", "No DNS query leaves this network.")]

@@ -165,7 +165,7 @@ def test_a_planted_circle_is_found() -> None:
         ("acme/order.py", "if TYPE_CHECKING:\n    from dnsrenew.config import Config"),
         ("acme/order.py", "import requests.adapters"),
         ("extensions/hosts/duckdns.py", "import dns.query"),
-        ("base/runtime/single_flight.py", "from ..http import get"),
+        ("base/runtime/calls.py", "from ..http import get"),
         ("base/clock.py", "from dnsrenew.base.runtime import context"),
         ("base/model/spec.py", "import numpy"),
         ("errors.py", "from dnsrenew.base.model import Attempt"),

@@ -178,6 +178,8 @@ def leading(function: Any, own: dict[str, Any], *domains: Any, **arguments: Any)
         mine["dns"] = own["dns"]
     if "routes" in mine:
         mine["routes"] = None
+    if "propagation" in mine:  # it gives servers half a minute, which those of the box do not need
+        mine["propagation"] = dnsrenew.Propagation(timeout=mine["propagation"].timeout)
     return function(*domains, **{**own, **mine})
 
 

@@ -124,14 +124,15 @@ class HfsDeployer:
         self.has_changed = True
         if settings.get("acme_renew"):
             self._context.run.warn(*texts.HFS_RENEWAL_OFF.fill())
-        self._set(changes)
+        if changes:
+            self._api.set(changes)
 
     def restore(self) -> bool:
         """Put the old files and the old settings back."""
         settings = self._context.saved.kept().get(_SETTINGS)
         are_back = restore_files(self._context.saved, self._files)
-        if settings is not None:
-            self._set({key: value for key, value in json.loads(settings).items() if key in _KEYS})
+        if settings is not None and (old := {key: each for key, each in json.loads(settings).items() if key in _KEYS}):
+            self._api.set(old)
         return are_back or settings is not None
 
     def _kept(self, settings: Mapping[str, Any]) -> dict[str, bytes]:
@@ -145,11 +146,6 @@ class HfsDeployer:
             ):
                 kept[_OLD] = file.read(_LARGEST)
         return kept
-
-    def _set(self, changes: Mapping[str, Any]) -> None:
-        if not changes:
-            return
-        self._api.set(changes)
 
     def _wanted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         certificate, key = (os.path.basename(file.path) for file in self._files)
