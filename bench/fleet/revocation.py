@@ -29,7 +29,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.pace import SharedBuckets
+from dnsrenew.extensions.fleet.database.ledger import SharedBuckets
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QUEUE, QueueTasks, WorkQueue

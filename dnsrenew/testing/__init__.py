@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnsrenew.testing.box.acme_box import AcmeBox, acme_box
+    from dnsrenew.testing.box.dns_host import InMemoryDriver
     from dnsrenew.testing.box.resources import IssuedCertificate
     from dnsrenew.testing.driver_check import check_driver
-    from dnsrenew.testing.in_memory import InMemoryDriver
 
 _MODULES = {
     "AcmeBox": "box.acme_box",
-    "InMemoryDriver": "in_memory",
+    "InMemoryDriver": "box.dns_host",
     "IssuedCertificate": "box.resources",
     "acme_box": "box.acme_box",
     "check_driver": "driver_check",
@@ -26,8 +27,6 @@ def __getattr__(name: str) -> Any:
     """Import a name on first use (PEP 562): pytest loads the plug-in of this package at every start."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     from dnsrenew.base.type_hints import complete
 
     value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

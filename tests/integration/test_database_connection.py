@@ -228,6 +228,7 @@ def test_a_password_that_cannot_be_read(address: DatabaseAddress) -> None:
 def test_a_missing_package(address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the fix names the package to install."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "dnsrenew.extensions.fleet.database.deadlines", raising=False)
 
     error = failure(lambda: _ask(address), "store-extra-missing")
 

@@ -18,7 +18,7 @@ from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.issuer import ca, caa, directory
+from dnsrenew.extensions.doctor.issuer import ca, caa
 from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.store import FolderStore
 from tests.kit.clock import RealClock
@@ -102,7 +102,7 @@ def test_the_ca_answers(lab: Lab, facts: Make) -> None:
     """For a working CA, the checks of the CA, the clock and the terms are ok."""
     found = facts()
     assert reachable.ca_reachable(found, "lab").result == "ok"
-    assert directory.clock(found).result == "ok"
+    assert ca.clock(found).result == "ok"
     assert ca.ca_terms(found, "lab").result == "ok"
 
 
@@ -248,7 +248,7 @@ def test_a_proxy_without_a_valid_address(
 )
 def test_a_clock_that_is_off(facts: Make, later: timedelta, result: str, blocks: tuple[str, ...]) -> None:
     """The clock is compared with the Date of a real CA: more than an hour late blocks all challenges."""
-    check = directory.clock(facts(later=later))
+    check = ca.clock(facts(later=later))
     assert (check.result, check.blocks) == (result, blocks)
     assert abs(check.evidence["ahead"] - later.total_seconds()) < 5
 

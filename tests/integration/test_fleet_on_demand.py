@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.fleet.database.pace import DemandRate
-from dnsrenew.extensions.fleet.serving import on_demand as module
+from dnsrenew.extensions.fleet.database.ledger import DemandRate
+from dnsrenew.extensions.fleet.serving import loading
 from dnsrenew.extensions.fleet.serving import server as serving
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.store.ledger import Limit
@@ -96,7 +96,7 @@ def test_a_function_that_hangs_holds_up_no_handshake(fleet: FleetInDatabase) -> 
             assert ask(server.port, f"{number}.example") == UNKNOWN
             assert ask(server.port, "a.example") == serial
         assert time.monotonic() - begin < allowed(10)
-        assert len(program.asked) == module.MOST_EACH
+        assert len(program.asked) == loading.MOST_EACH
         go_on.set()
         settled(context)
     assert len(fleet.added) == 50
@@ -115,13 +115,13 @@ def test_a_flood_of_one_network_holds_up_no_other(
     fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch, serve: Callable[[FleetContext], Any]
 ) -> None:
     """While names of one network fill the queue and the function hangs for them, a name of another is added at once."""
-    monkeypatch.setattr(module, "QUEUED", 20)
+    monkeypatch.setattr(loading, "QUEUED", 20)
     go_on = threading.Event()
     program = Program(lambda name: name == "good.example" or not go_on.wait(20))
     with serve(context := fleet.context(on_unknown=program)) as port:
         for number in range(50):
             assert ask(port, f"{number}.example", source=f"127.9.9.{number % 3 + 1}") == UNKNOWN
-        until(lambda: len(program.asked) == module.MOST_EACH)
+        until(lambda: len(program.asked) == loading.MOST_EACH)
         assert ask(port, "good.example", source="127.8.0.1") == UNKNOWN
         until(lambda: fleet.added == ["good.example"], seconds=2.0)
         go_on.set()
@@ -154,7 +154,7 @@ def test_a_function_that_raises_denies(fleet: FleetInDatabase) -> None:
 
 def test_an_answer_is_forgotten_after_a_while(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """A denied name is asked for again later, so that a new customer does not have to wait long."""
-    monkeypatch.setattr(module, "_DENIED", 0.0)
+    monkeypatch.setattr(loading, "_DENIED", 0.0)
     customers: set[str] = set()
     program = Program(customers.__contains__)
     context = fleet.context(on_unknown=program)
@@ -168,8 +168,8 @@ def test_an_answer_is_forgotten_after_a_while(fleet: FleetInDatabase, monkeypatc
 
 def test_a_flood_fills_no_table(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue and the table of answers are bounded. Names that come after the flood are asked for again."""
-    monkeypatch.setattr(module, "QUEUED", 10)
-    monkeypatch.setattr(module, "REMEMBERED", 20)
+    monkeypatch.setattr(loading, "QUEUED", 10)
+    monkeypatch.setattr(loading, "REMEMBERED", 20)
     go_on = threading.Event()
     program = Program(lambda _name: not go_on.wait(20))
     context = fleet.context(on_unknown=program)
@@ -177,7 +177,7 @@ def test_a_flood_fills_no_table(fleet: FleetInDatabase, monkeypatch: pytest.Monk
     assert demand is not None
     for number in range(1000):
         context.find(f"{number}.example")
-    assert len(demand) <= 10 + module.THREADS
+    assert len(demand) <= 10 + loading.THREADS
     go_on.set()
     settled(context)
     for number in range(100):
@@ -200,7 +200,7 @@ def test_what_is_wanted_already_is_not_added(fleet: FleetInDatabase) -> None:
 
 def test_a_name_that_cannot_be_added_is_tried_again(fleet: FleetInDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed addition is reported and tried again, without another call of the function."""
-    monkeypatch.setattr(module, "_RETRY", 0.0)
+    monkeypatch.setattr(loading, "_RETRY", 0.0)
     failures = [ConfigError("config-invalid", "There is no account.", fix="Add one.")]
     add = fleet.add
 

@@ -11,7 +11,7 @@ import pytest
 from dnsrenew.base.runtime import CA_REQUESTS, HOST_REQUESTS, Context, Rate
 from dnsrenew.errors import Cancelled, StoreError
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.database.pace import SharedBucket, SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.ledger import SharedBucket, SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.clock import FakeClock

@@ -38,7 +38,7 @@ from dnsrenew.extensions.fleet.database import connection as new_connection
 from dnsrenew.extensions.fleet.database import locks as lock_connection
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.pace import SharedBuckets
+from dnsrenew.extensions.fleet.database.ledger import SharedBuckets
 from dnsrenew.extensions.fleet.database.schema import initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates

@@ -16,9 +16,9 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.config.extension_tables import NotifySettings
+from dnsrenew.testing.box.dns_host import InMemoryDriver
 from dnsrenew.testing.box.order_server import Proof
 from dnsrenew.testing.box.resources import AcmeProblem
-from dnsrenew.testing.in_memory import InMemoryDriver
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.api_server import Api, Asked
 from tests.kit.clock import START, FakeClock

@@ -25,13 +25,12 @@ from dnsrenew.cli import command_types, commands, texts
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.scripts import other_hosts
 from dnsrenew.errors import Phrase, Text
+from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
-from dnsrenew.extensions.doctor.forms import texts as forms_texts
-from dnsrenew.extensions.doctor.report import texts as report_texts
 from dnsrenew.extensions.serve import texts as texts_serve
 from docs import codes
 
-PROGRAM: Final = (texts, texts_doctor, forms_texts, report_texts, texts_serve)
+PROGRAM: Final = (texts, texts_doctor, form_texts, texts_serve)
 """The catalogues of the program itself; others are those of errors, warnings and checks."""
 SYSTEM: Final = "the operating system"
 BETWEEN: Final = "punctuation"
@@ -52,7 +51,7 @@ _TYPED: Final = frozenset(
         *(f"dnsrenew.config.texts.{name}" for name in ("NOT_AGREED", "TERMS")),
         "dnsrenew.drivers.texts.SCOPE_FOUND",
         "dnsrenew.extensions.setup.init.texts.CA_TITLES",
-        "dnsrenew.extensions.watch.metrics.texts.HEALTHY",
+        "dnsrenew.extensions.watch.metrics_texts.HEALTHY",
         *(f"dnsrenew.base.validation.texts.TOML_{name}" for name in ("CAUSES", "TRUE", "FALSE", "YES", "NO")),
     }
 )

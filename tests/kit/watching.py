@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dnsrenew.base.model import CertificateSpec, CertificateStatus, Resolver
 from dnsrenew.config import Config
-from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers
+from dnsrenew.extensions.watch.metrics import CertificateNumbers
 from tests.kit.clock import START
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -243,7 +243,7 @@ before = ["/bin/sh", "-c", "stop"]
         ("conf.d/certificates.toml", "certificate home, before"),
     ]
     assert all(each.line for each in result.kept)
-    assert result.to_dict()["kept"][0] == result.kept[0].to_dict()
+    assert result.to_dict()["kept"][0] == vars(result.kept[0])
     assert exported(config, tmp_path / "b.dr").kept == ()
 
 

@@ -20,7 +20,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries, entry_id, entry_ids
 from dnsrenew.errors import Cancelled, DeployError
-from dnsrenew.extensions.watch.metrics.collect import collect
+from dnsrenew.extensions.watch.metrics import collect
 from dnsrenew.store import FolderStore
 from tests.kit.acme_server import CaBehaviour
 from tests.kit.clock import FakeClock

@@ -13,9 +13,8 @@ from dnsrenew.extensions.setup.commands.init import _FLAGS
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
-from dnsrenew.extensions.watch.metrics import texts as metrics_texts
-from dnsrenew.extensions.watch.metrics.collect import LastRun
-from dnsrenew.extensions.watch.metrics.exposition import STATES, exposition
+from dnsrenew.extensions.watch import metrics_texts
+from dnsrenew.extensions.watch.metrics import STATES, LastRun, exposition
 from tests.kit.clock import START
 from tests.kit.documents import DOCS
 from tests.kit.watching import numbers
@@ -38,7 +37,7 @@ def test_the_file_of_answers_has_every_answer() -> None:
 def test_the_servers_that_init_finds() -> None:
     """The page names exactly the supported servers."""
     sources = [
-        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "server_apps.py")
+        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "servers.py")
     ]
     titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
     listed = re.search(r"It finds ([^;]*);", START_PAGE)

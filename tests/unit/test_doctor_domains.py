@@ -15,8 +15,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
 from dnsrenew.dns.zones import no_zone
 from dnsrenew.errors import DnsError
-from dnsrenew.extensions.doctor.domains import addresses, challenge_names, names, texts, zones
-from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
+from dnsrenew.extensions.doctor.domains import challenge_names, names, texts, zones
+from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.survey.name_survey import (
     NameRecords,
     ResolvedName,
@@ -264,7 +264,7 @@ def test_a_cdn_is_known_by_address_or_name(found: list[str], chain: list[str], p
     """A CDN is recognized by its published addresses or names. It blocks tls-alpn-01."""
     seen = checked.find(found, chain)
     assert (seen and seen[0]) == provider
-    finding = addresses.judge_proxy(NAME, NameRecords("records", tuple(found), tuple(chain)))
+    finding = names.judge_proxy(NAME, NameRecords("records", tuple(found), tuple(chain)))
     assert finding.result == ("ok" if provider is None else "bad")
     assert finding.blocks == (() if provider is None else ("tls-alpn-01",))
 
@@ -275,10 +275,10 @@ def test_the_worst_address_is_reported_and_each_is_evidence() -> None:
         name: checked.judge_addresses(name, [found], ["203.0.115.1"], blocks=IN)
         for name, found in {"a.x": "203.0.115.1", "b.x": "203.0.115.2", "c.x": "203.0.115.3"}.items()
     }
-    check = addresses.worst(made, {"b.x": 300}, unknown=set())
+    check = names.worst(made, {"b.x": 300}, unknown=set())
     assert (check.result, check.evidence["names"]) == ("bad", ["b.x", "c.x"])
     assert check.evidence["found"]["b.x"]["ttl"] == 300
-    assert addresses.worst({}, {}, unknown={"b.x"}).result == "unknown"
+    assert names.worst({}, {}, unknown={"b.x"}).result == "unknown"
     json.dumps(check.to_dict())
 
 

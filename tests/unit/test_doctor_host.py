@@ -25,7 +25,7 @@ from dnsrenew.extensions.doctor.host.machine import (
     ThisHost,
     link_of,
 )
-from dnsrenew.extensions.doctor.host.packet_path import Packet
+from dnsrenew.extensions.doctor.host.nft_rules import Packet
 from dnsrenew.extensions.doctor.host.ports import judge_listening, judge_own, judge_port
 from dnsrenew.extensions.doctor.survey.probes import ServerPort
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base import checks as rules
 from dnsrenew.base.model import CA, Check, Eab, Route
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
@@ -20,9 +21,10 @@ from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import CAError
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.issuer import ca as account
+from dnsrenew.extensions.doctor.issuer import ca as directory
 from dnsrenew.extensions.doctor.issuer import ca as reachable
-from dnsrenew.extensions.doctor.issuer import caa, directory
-from dnsrenew.extensions.doctor.issuer.directory import ClockReading, DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer import caa
+from dnsrenew.extensions.doctor.issuer.ca import ClockReading, DirectoryAnswer
 from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, Stage
 from dnsrenew.store import State
 from tests.kit.clock import START
@@ -165,7 +167,7 @@ def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[str, ...]) -> None:
     """The tolerance for a wrong clock is that of a renewal. A clock that is ahead blocks nothing."""
-    check = directory.judge([ClockReading("lab", ahead)], START)
+    check = directory.judge_clock([ClockReading("lab", ahead)], START)
     assert (check.result, check.blocks) == (result, blocks)
     assert check.evidence["ahead"] == ahead.total_seconds()
     with doctor_stage(tmp_path) as stage:
@@ -193,7 +195,7 @@ def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
 def test_one_ca_that_agrees_is_enough() -> None:
     """If one CA agrees with this machine's clock, another CA's wrong clock does not matter."""
     wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
-    check = directory.judge([wrong, right], START)
+    check = directory.judge_clock([wrong, right], START)
     assert (check.result, check.evidence["source"]) == ("ok", "other")
 
 
@@ -202,7 +204,7 @@ def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
     with doctor_stage(tmp_path) as stage:
         unknown = directory.clock(stage.facts)
     assert (unknown.result, unknown.blocks) == ("unknown", ())
-    doubted = directory.judge([], START, "lab")
+    doubted = directory.judge_clock([], START, "lab")
     assert (doubted.result, doubted.blocks) == ("unknown", ALL)
 
 
@@ -458,8 +460,8 @@ def test_records_that_let_no_ca_issue_stop_every_ca(tmp_path: Path, is_up: bool)
 def test_a_critical_record_with_hostile_bytes() -> None:
     """An unknown critical tag denies all. Its bytes are shown as printable text."""
     answer = CaaAnswer((CaaRecord(128, "t\x1b", "\x07x"),), "a.test", "a.test", is_tcp=True)
-    verdicts = caa._judge_pairs([("a.test", "dns-01")], {"a.test": answer}, identities=["ca.test"], account=None)
-    check = caa.judge("lab", verdicts, ["ca.test"])
+    verdict = rules.judge(answer, "a.test", "dns-01", ca_identities=["ca.test"], account_url=None)
+    check = caa.judge("lab", {("a.test", "dns-01"): verdict}, ["ca.test"])
     assert (check.result, check.evidence["scope"]) == ("bad", "ca")
     assert check.summary.isprintable()
 

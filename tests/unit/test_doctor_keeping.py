@@ -15,9 +15,8 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.doctor import examine
+from dnsrenew.extensions.doctor import arranged, examine
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.forms import arranged
 from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.redaction import of_host
 from dnsrenew.renewal import planner

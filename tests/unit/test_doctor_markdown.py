@@ -5,7 +5,7 @@ import re
 
 from dnsrenew.base.model import Diagnosis
 from dnsrenew.cli.formatting import escaped
-from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.arranged import markdown
 from tests.kit import diagnoses
 
 

@@ -15,7 +15,7 @@ from dnsrenew.base.model import Change, Diagnosis, RouteTaken
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor import redaction as private
-from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.arranged import markdown
 from dnsrenew.extensions.doctor.redaction import Kind, Masks, Redaction, is_public, redact
 from tests.kit import diagnoses
 

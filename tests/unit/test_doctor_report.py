@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Diagnosis
-from dnsrenew.extensions.doctor.report.page import CODES, html
+from dnsrenew.extensions.doctor.page import CODES, html
 from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit import diagnoses
 
@@ -156,7 +156,7 @@ def test_every_check_concerns_a_part_of_the_network() -> None:
 def test_parts_have_the_colour_of_their_worst_check() -> None:
     """Each part states its worst result in words."""
     found = report(SCENES["nothing"])
-    nodes = dict(re.findall(r'class="label"[^>]*>([^<]+)</text><text class="state"[^>]*>([^<]+)<', found))
+    nodes = dict(re.findall(r'class="label">([^<]+)</b><span class="state">([^<]+)<', found))
     assert nodes["Port 80"] == "✗ 1 is wrong"
     assert nodes["DNS account"] == "✗ 1 is wrong"
     assert nodes["Port 443"] == "not examined"
@@ -177,7 +177,7 @@ def test_without_certificates_there_is_no_time_line() -> None:
 def colours() -> Iterator[dict[str, str]]:
     """The colours of the light and of the dark page."""
     css = (
-        resources.files("dnsrenew.extensions.doctor.report")
+        resources.files("dnsrenew.extensions.doctor")
         .joinpath("report.css")
         .read_text("utf-8")
         .partition("@media print")[0]
@@ -216,7 +216,7 @@ MEASURE = """<!doctype html><meta charset="utf-8"><body><script>
 addEventListener("load", () => {{
   const found = [...document.querySelectorAll("iframe")].map((frame) => {{
     const page = frame.contentDocument;
-    const shown = [...page.querySelectorAll("svg.network")].filter((one) => one.clientWidth > 0);
+    const shown = [...page.querySelectorAll("section.network")].filter((one) => one.clientWidth > 0);
     return [frame.title, page.documentElement.scrollWidth <= frame.clientWidth, shown.length, page.title.length > 0];
   }});
   document.body.textContent = "MEASURED " + JSON.stringify(found);

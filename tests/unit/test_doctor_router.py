@@ -11,7 +11,7 @@ from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.router import surroundings, upnp
-from dnsrenew.extensions.doctor.router.router import judge_forwarded, judge_nat
+from dnsrenew.extensions.doctor.router.outside import judge_forwarded, judge_nat
 from dnsrenew.extensions.doctor.router.surroundings import Surroundings, default_gateway, from_table, kind_of
 from dnsrenew.extensions.doctor.router.upnp import PortMapping, RouterSearch, UpnpRouter
 from tests.kit.api_server import Answer, Asked

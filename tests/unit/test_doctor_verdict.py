@@ -10,7 +10,7 @@ from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, Route
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.extensions.doctor import examine
-from dnsrenew.extensions.doctor.forms.arranged import group
+from dnsrenew.extensions.doctor.arranged import group
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 

@@ -20,8 +20,7 @@ from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import metrics
 from dnsrenew.extensions.fleet.metrics import MAX_AGE, FleetNumbers, FleetReading, fleet_lines
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus
-from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer, write_after_run
-from dnsrenew.extensions.watch.metrics.exposition import Health
+from dnsrenew.extensions.watch.metrics import Health, MetricsServer, write_after_run
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.watching import config_for, get, parsed, value

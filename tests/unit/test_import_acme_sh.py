@@ -264,7 +264,7 @@ def test_a_certificate_that_was_never_issued_is_left_out(tool: AcmeSh) -> None:
     file.rename(f"{file}.removed")
     found = read(tool)
     assert found.certificates == ()
-    assert [(note.code, note.loses, "failed.test" in note.why) for note in found.not_understood] == [
+    assert [(note.code, note.loses, "failed.test" in note.message) for note in found.not_understood] == [
         ("import-not-understood", False, True)
     ]
 
@@ -563,7 +563,7 @@ def test_settings_that_a_script_does_not_keep_are_named(tool: AcmeSh, script: st
     account(tool, script)
     (note,) = read(tool).not_understood
     assert (note.code, note.text, note.loses) == ("import-dns-unknown", "Le_Webroot", False)
-    assert missing in note.why
+    assert missing in note.message
     assert note.line == 3
 
 
@@ -594,7 +594,7 @@ def test_methods_of_each_name(tool: AcmeSh) -> None:
     assert (
         "several methods (/var/www: a.test; dns_duckdns (_acme-challenge.alias.test): b.test; "
         "dns_duckdns (direct.alias.test): c.test, d.test); dnsrenew tries"
-    ) in note.why
+    ) in note.message
 
 
 def test_the_methods_of_names_are_reported_and_dns_comes_first(tool: AcmeSh) -> None:
@@ -612,7 +612,7 @@ def test_the_methods_of_names_are_reported_and_dns_comes_first(tool: AcmeSh) -> 
         "d.test": ["http-01", "http-01"],
         "f.test": ["http-01", "dns-01"],  # a person has to act for the account manual
     }
-    noted = [str(note.why) for note in result.not_understood if "in order for each domain" in note.why]
+    noted = [str(note.message) for note in result.not_understood if "in order for each domain" in note.message]
     assert len(noted) == 3
     assert any("(/srv/a: a.test; dns_duckdns: b.test; standalone: c.test)" in why for why in noted)
     assert any("domains of d.test are proved by several webroots" in why for why in noted)

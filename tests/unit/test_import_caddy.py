@@ -381,7 +381,7 @@ def test_the_caddyfile_with_the_names_is_read(tool: Caddy) -> None:
     assert [route.dns.provider for route in by_name["_.c.test"].routes if route.dns] == ["cloudflare"]
     assert "of_the_package" not in {text for _, _, text in notes(found)}
     renews = next(note for note in found.not_understood if note.code == "import-caddy-line")
-    assert "Caddy keeps renewing *.c.test until" in renews.why
+    assert "Caddy keeps renewing *.c.test until" in renews.message
 
 
 def test_the_caddyfile_can_be_named(tool: Caddy) -> None:
@@ -404,7 +404,7 @@ def test_a_wildcard_is_not_proved_on_ports(tool: Caddy) -> None:
     tool.certificate("*.c.test")
     (note,) = read(tool).not_understood
     assert note.code == "import-dns-unknown"
-    assert note.why == "No `tls` block with a DNS module was found for *.c.test, so its DNS host is unknown."
+    assert note.message == "No `tls` block with a DNS module was found for *.c.test, so its DNS host is unknown."
 
 
 @pytest.mark.shows_secret

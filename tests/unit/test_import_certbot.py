@@ -315,7 +315,7 @@ def test_a_manual_hook_that_is_gone(machine: OldMachine) -> None:
     machine.certbot_certificate("example.test", (), parameters, manual_auth_hook="/opt/gone/a.sh --all")
     found = read(machine)
     assert [(note.code, note.loses) for note in found.not_understood] == [("import-hook-gone", True)]
-    assert "/opt/gone/a.sh" in found.not_understood[0].why
+    assert "/opt/gone/a.sh" in found.not_understood[0].message
     assert found.certificates[0].routes == ()
 
 
@@ -465,8 +465,8 @@ def test_settings_without_a_certificate_name_what_is_missing(machine: OldMachine
     machine.write("etc/letsencrypt/renewal/half.test.conf", "version = 4.0.0\n[renewalparams]\naccount = a1\n")
     live = machine.letsencrypt / "live/half.test"
     notes = {Path(note.file).name: note for note in read(machine).not_understood}
-    assert str(live / "fullchain.pem") in notes["half.test.conf"].why
-    assert notes["privkey.pem"].why == f"{live / 'privkey.pem'} does not exist."
+    assert str(live / "fullchain.pem") in notes["half.test.conf"].message
+    assert notes["privkey.pem"].message == f"{live / 'privkey.pem'} does not exist."
     assert "user" not in notes["privkey.pem"].fix
 
 
@@ -478,7 +478,7 @@ def test_lines_that_are_no_settings_are_named(machine: OldMachine) -> None:
     broken = [number for number, line in enumerate(text.splitlines(), 1) if "=" not in line]
     notes = read(machine).not_understood
     assert [note.line for note in notes] == [*broken, None]
-    assert notes[-1].why == f"{file} names no authenticator for example.test."
+    assert notes[-1].message == f"{file} names no authenticator for example.test."
 
 
 def test_a_folder_in_place_of_a_file_stops_nothing(machine: OldMachine) -> None:

@@ -12,7 +12,7 @@ from dnsrenew.cli.invocation import config_option
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES, Answers
 from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings
-from dnsrenew.extensions.setup.init.forms import check_forms
+from dnsrenew.extensions.setup.init.interview import check_forms
 from dnsrenew.extensions.setup.init.server import ServerHost
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 

@@ -10,7 +10,7 @@ import pytest
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.init import account_test, host_question
+from dnsrenew.extensions.setup.init import answers, host_question
 from dnsrenew.extensions.setup.init.answers import read_answers
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
@@ -91,15 +91,15 @@ def test_options_with_mistakes() -> None:
 )  # fmt: skip
 def test_references(value: Any, is_one: bool) -> None:
     """A reference is recognized by its scheme."""
-    assert account_test.is_reference(value) is is_one
+    assert answers.is_reference(value) is is_one
 
 
 def test_secrets_are_found_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
     """Secrets are read relative to the configuration's folder."""
     (tmp_path / "token.txt").write_text("t0ken\n")
-    assert account_test.as_secret("file:token.txt", str(tmp_path)).reveal() == "t0ken"
-    assert account_test.as_secret("t0ken", str(tmp_path)).reveal() == "t0ken"
-    assert account_test.without_scheme("literal:env:X") == "env:X"
+    assert answers.as_secret("file:token.txt", str(tmp_path)).reveal() == "t0ken"
+    assert answers.as_secret("t0ken", str(tmp_path)).reveal() == "t0ken"
+    assert answers.without_scheme("literal:env:X") == "env:X"
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────────────

@@ -20,9 +20,8 @@ from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.small_server import MAX_REQUEST
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.watch.metrics import endpoint
-from dnsrenew.extensions.watch.metrics.collect import collect
-from dnsrenew.extensions.watch.metrics.endpoint import MAX_AGE, MetricsServer, MetricsSource
+from dnsrenew.extensions.watch import metrics as endpoint
+from dnsrenew.extensions.watch.metrics import MAX_AGE, MetricsServer, MetricsSource, collect
 from dnsrenew.store import FolderStore
 from tests.kit.cli_stage import failed, outcome
 from tests.kit.clock import START, FakeClock

@@ -12,9 +12,8 @@ import pytest
 
 from dnsrenew.base.model import CertificateSpec, Deployment, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.watch.metrics import collect as module
-from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun, collect
-from dnsrenew.extensions.watch.metrics.exposition import STATES, exposition
+from dnsrenew.extensions.watch import metrics as endpoint
+from dnsrenew.extensions.watch.metrics import STATES, CertificateNumbers, LastRun, collect, exposition
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.stores import SPEC, keep
@@ -153,5 +152,5 @@ def test_reading_states_again_is_for_failures_only(tmp_path: Path, monkeypatch: 
     def read(*_: Any) -> int:
         pytest.fail("the state was read again")
 
-    monkeypatch.setattr(module, "_failures", read)
+    monkeypatch.setattr(endpoint, "_failures", read)
     assert [one.failures for one in collected(tmp_path / "state")] == [0]

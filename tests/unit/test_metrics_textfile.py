@@ -19,7 +19,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config.extension_tables import MetricsSettings
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.watch.metrics.endpoint import write_text
+from dnsrenew.extensions.watch.metrics import write_text
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
@@ -189,7 +189,7 @@ def test_without_the_table_nothing_is_loaded(tmp_path: Path, monkeypatch: pytest
     import sys
 
     keep(FolderStore(tmp_path), 1)
-    monkeypatch.delitem(sys.modules, "dnsrenew.extensions.watch.metrics.endpoint", raising=False)
+    monkeypatch.delitem(sys.modules, "dnsrenew.extensions.watch.metrics", raising=False)
     Renewer(config_for(tmp_path, SPEC), clock=FakeClock(NOW)).renew()
     Renewer(config_for(tmp_path, SPEC, metrics=MetricsSettings(listen=":9719")), clock=FakeClock(NOW)).renew()
-    assert "dnsrenew.extensions.watch.metrics.endpoint" not in sys.modules
+    assert "dnsrenew.extensions.watch.metrics" not in sys.modules

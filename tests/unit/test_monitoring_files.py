@@ -13,8 +13,7 @@ from dnsrenew.cli.run import SLEEPING
 from dnsrenew.extensions.fleet.commands.worker import SECONDS
 from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
 from dnsrenew.extensions.fleet.status import FleetStatus
-from dnsrenew.extensions.watch.metrics.collect import CertificateNumbers, LastRun
-from dnsrenew.extensions.watch.metrics.exposition import exposition
+from dnsrenew.extensions.watch.metrics import CertificateNumbers, LastRun, exposition
 from tests.kit.clock import START
 from tests.kit.documents import DOCS
 

@@ -19,9 +19,9 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import AttemptError, StoreError
-from dnsrenew.extensions.watch.notify import send
-from dnsrenew.extensions.watch.notify.message import compare, compose
-from dnsrenew.extensions.watch.notify.send import Notifier
+from dnsrenew.extensions.watch import notify as send
+from dnsrenew.extensions.watch.message import compare, compose
+from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.store import FolderStore
 from dnsrenew.store.records import Notified, NotifiedRecords
 from tests.kit.api_server import Api
@@ -164,7 +164,7 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
         asked.append(language)
         return _Plain()
 
-    monkeypatch.setattr("dnsrenew.extensions.watch.notify.send.Translator", make)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.Translator", make)
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     stage.notify(receiver.address, on=("renewed",))
     stage.one(day=0)
@@ -388,7 +388,7 @@ def test_without_apprise_the_warning_names_the_command(
 
 def test_a_bug_in_the_messages_fails_no_renewal(stage: NotifyStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the notifications becomes a warning."""
-    monkeypatch.setattr("dnsrenew.extensions.watch.notify.send.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("dnsrenew.extensions.watch.notify.compare", lambda *_: 1 / 0)
     stage.notify("json://127.0.0.1")
     outcome = stage.one(day=0)
     assert (outcome.status, [notice.code for notice in outcome.warnings]) == ("renewed", ["notify-failed"])

@@ -9,7 +9,7 @@ from dnsrenew.base.model import DeploymentResult, Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.config.extension_tables import ChangeKind, NotifySettings
 from dnsrenew.errors import AttemptError, CAError, DeployError
-from dnsrenew.extensions.watch.notify.message import News, compare
+from dnsrenew.extensions.watch.message import News, compare
 from dnsrenew.store.records import Notified
 from tests.kit.clock import START
 

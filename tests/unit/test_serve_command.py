@@ -21,8 +21,7 @@ from dnsrenew.cli.arguments import Options, parse
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.serve import worker
-from dnsrenew.extensions.serve.redirect import _host, _path
-from dnsrenew.extensions.serve.sockets import close_all, listen_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import _host, _path, close_all, listen_all, open_sockets, passed_sockets, shown
 from dnsrenew.extensions.serve.source import read_config
 from tests.kit.serve_command import GUIDE
 from tests.kit.users import NOBODY, acting_as, as_root

@@ -22,9 +22,9 @@ def _commands() -> CommandTable:
 
 
 def _diagnosis() -> DiagnosisMaker:
-    from dnsrenew.extensions.doctor.after_failure import Doctor
+    from dnsrenew.extensions.doctor import after_failure
 
-    return Doctor()
+    return after_failure
 
 
 EXTENSION = Extension(commands=_commands, diagnosis=_diagnosis)

@@ -7,20 +7,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Change, Check, Diagnosis, Outcome, rfc3339
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor.examine import Key, examine, jobs, run_all
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.table import TABLE
+from dnsrenew.renewal.batch import LazyServices
+from dnsrenew.store import Store
+from dnsrenew.store.records import Record
 
 if TYPE_CHECKING:
     from functools import partial
-
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
-    from dnsrenew.renewal.batch import LazyServices
-    from dnsrenew.store import Store
-    from dnsrenew.store.records import Record
 
 SECONDS: Final = 5.0
 """For all failures of a run."""
@@ -215,25 +214,9 @@ def _time(record: Record) -> datetime | None:
 # What the core asks the doctor: diagnoses, and the causes of a failed run.
 
 
-class Doctor:
-    """See :class:`dnsrenew.operations.event_log.DiagnosisMaker`."""
-
-    def diagnose(
-        self,
-        context: Context,
-        config: Config,
-        store: Store,
-        specs: Sequence[CertificateSpec],
-        *,
-        probe: bool,
-        record: bool,
-    ) -> list[Diagnosis]:
-        """Examine the certificates, and compare the diagnoses with those that were recorded."""
-        found = examine(context, config, store, specs, probe=probe)
-        return compare(found, store, context.clock.now(), keep=record)
-
-    def explain(
-        self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
-    ) -> None:
-        """Add the checks that fit to the errors of failed outcomes."""
-        explain(context, config, store, outcomes, services)
+def diagnose(
+    context: Context, config: Config, store: Store, specs: Sequence[CertificateSpec], *, probe: bool, record: bool
+) -> list[Diagnosis]:
+    """Examine the certificates, and compare the diagnoses with those that were recorded."""
+    found = examine(context, config, store, specs, probe=probe)
+    return compare(found, store, context.clock.now(), keep=record)

@@ -23,32 +23,32 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
+from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
+from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
 from dnsrenew.extensions.doctor.examine import examine
-from dnsrenew.extensions.doctor.forms import arranged as sentences
-from dnsrenew.extensions.doctor.forms import texts as form_texts
-from dnsrenew.extensions.doctor.forms.arranged import Arranged, Finding, Group, Section, alike, arrange, group
-from dnsrenew.extensions.doctor.markdown import markdown
+from dnsrenew.extensions.doctor.page import html
 from dnsrenew.extensions.doctor.redaction import Redaction
-from dnsrenew.extensions.doctor.report.page import html
 from dnsrenew.extensions.doctor.router.probe_server import serve
 from dnsrenew.operations.texts import FLEET_LACKS
 
 
 def doctor(invocation: Invocation) -> int:
     """Examine the certificates, show the diagnoses, and return the exit status."""
+    for catalogue in (texts_doctor, form_texts):
+        formatting.translate(catalogue)
     options = invocation.options
     if options.serve_probe is not None:
         return _serve_probe(invocation)
     if options.redact and not (options.markdown or options.json or options.report):
         raise usage(texts.REDACT_ALONE)
-    error: DnsRenewError | None
-    config, error = _config(invocation)
+    config, mistake = _config(invocation)
     left_out: list[Event] = []
-    may_init = error is not None and error.code == "config-missing"
+    may_init = mistake is not None and mistake.code == "config-missing"
     found, unread = _examine(invocation, config, left_out, may_init=may_init)
-    error = error or unread
+    error = mistake or unread
     statuses = _statuses(invocation, config) if config is not None and options.report and error is None else []
     shown = found
     if options.redact:
@@ -95,13 +95,8 @@ def _examine(
             progress.write_warning(event)
 
     renewer = invocation.renewer(config, listen)
-    work = partial(
-        renewer.diagnose_all,
-        options.names or None,
-        probe=options.probe,
-        record=options.record,
-        cancel=invocation.signals.cancel,
-    )
+    how = {"probe": options.probe, "record": options.record, "cancel": invocation.signals.cancel}
+    work = partial(renewer.diagnose_all, options.names or None, **how)
     try:
         return invocation.signals.run(work, cleans_up=True), None  # a test value is taken back
     except StoreError as error:

@@ -42,14 +42,6 @@ _COMMANDS: Final = {
 
 
 def _run(_name: str) -> Runner:
-    """Return the function that runs the command, with its texts in the language of the program."""
-    from dnsrenew.cli import formatting
-    from dnsrenew.extensions.doctor import screen_texts
-    from dnsrenew.extensions.doctor.forms import texts as forms_texts
-    from dnsrenew.extensions.doctor.report import texts as report_texts
-
-    for catalogue in (screen_texts, forms_texts, report_texts):
-        formatting.translate(catalogue)
     from dnsrenew.extensions.doctor.command import doctor
 
     return doctor

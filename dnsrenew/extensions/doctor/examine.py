@@ -59,7 +59,8 @@ def examine(
     :raises Cancelled: the caller cancelled.
     """
     host_alone = config is None or (store_error is not None and not specs)
-    seconds = max(SECONDS - spent, _LEAST) + (_probe_time(config, specs) if probe and config else 0.0)
+    waits = [propagation_limit(config, spec) for spec in specs] if probe and config else []
+    seconds = max(SECONDS - spent, _LEAST) + max(waits, default=0.0)
     if config is not None:
         config = _with_all(config, specs)
     facts = Facts(context.within(seconds), config, store, probe=probe, store_error=store_error)
@@ -86,10 +87,6 @@ def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
     names = {spec.name for spec in config.certificates}
     others = [spec for spec in specs if spec.name not in names]
     return replace(config, certificates=(*config.certificates, *others)) if others else config
-
-
-def _probe_time(config: Config, specs: Sequence[CertificateSpec]) -> float:
-    return max((propagation_limit(config, spec) for spec in specs), default=0.0)
 
 
 def _jobs_of_host(facts: Facts) -> dict[Key, partial[Check | None]]:

@@ -177,7 +177,7 @@ class Facts:
         """The view of DNS; without a configuration, through the resolver of the system."""
         if self.config is not None:
             return self.services.dns
-        return self.once("dns view", lambda _: _plain_view())
+        return self.once("dns view", lambda _: DnsView(Resolver()))
 
     def ca(self, name: str) -> CAClient:
         """Return the client of a CA."""
@@ -192,7 +192,3 @@ class Facts:
 
     def _make_services(self) -> Services:
         return make_services(self.its, self.unchecked_store, self.context)
-
-
-def _plain_view() -> DnsView:
-    return DnsView(Resolver())

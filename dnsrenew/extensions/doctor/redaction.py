@@ -46,20 +46,8 @@ SHORTEST: Final = 4
 
 _CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
 _COMMON: Final = frozenset(
-    {
-        "acme",
-        "admin",
-        "caddy",
-        "cert",
-        "certs",
-        "certificate",
-        "daemon",
-        "default",
-        "dnsrenew",
-        "domain",
-        "false",
-        "home",
-    }
+    {"acme", "admin", "caddy", "cert", "certs", "certificate", "daemon", "default", "dnsrenew", "domain", "false"}
+    | {"home"}
     | {"host", "http", "https", "letsencrypt", "localhost", "main", "name", "nginx", "nobody", "none", "port", "root"}
     | {"server", "store", "system", "test", "true", "user", "value", "www-data", "apache", "key", "path", "ok", "bad"}
 )
@@ -130,15 +118,12 @@ class Masks:
             "url": self._url,
             "key": lambda text: f"{text.partition(':')[0]}:{self._give('key', text)}",
             "email": lambda text: self._give("email", text),
-            "windows": lambda text: self._give("path", text),
-            "share": lambda text: self._give("path", text),
+            **dict.fromkeys(("windows", "share"), lambda text: self._give("path", text)),
             "path": self._path,
             "mac": lambda text: self._give("mac", text),
-            "print": lambda text: self._give("serial", text),
-            "ipv6": self._address,
-            "ipv4": self._address,
+            **dict.fromkeys(("print", "serial"), lambda text: self._give("serial", text)),
+            **dict.fromkeys(("ipv6", "ipv4"), self._address),
             "domain": self._domain,
-            "serial": lambda text: self._give("serial", text),
             "value": self._token,
         }
 

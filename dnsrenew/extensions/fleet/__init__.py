@@ -26,11 +26,9 @@ class _DatabaseKind:
         :raises ConfigError: a seal is not one.
         :raises SecretError: a seal cannot be read.
         """
-        from dnsrenew.extensions.fleet.database.connection import Database
         from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-        from dnsrenew.extensions.fleet.database.seal import Seals
 
-        return DatabaseStore(Database(address), Seals(seals()))
+        return DatabaseStore.at(address, seals())
 
     def certificates(self, config: Config, store: Store) -> FleetCertificates:
         """Return the certificates of a configuration whose store is a database.

@@ -12,32 +12,25 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final, Self
 
-from dnsrenew.base.model import Deployment, GivenRequest, Profile, RenewBefore, Route
+from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, RenewBefore, Route
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation import KeyPath, Mistake, config_error, describe_found, quoted, shown_key
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.x509 import user_files
+from dnsrenew.config import Config
 from dnsrenew.config import texts as config_texts
-from dnsrenew.config.documents import TAGS, documents_error
+from dnsrenew.config.documents import TAGS, CertificateDocuments, documents_error
 from dnsrenew.config.loader import read_file
-from dnsrenew.config.schema import MistakeReport, Unlocated, as_table
+from dnsrenew.config.schema import FieldScope, MistakeReport, Unlocated, as_table
 from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
-from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, WantedCertificates
-
-if TYPE_CHECKING:
-    from typing import IO, Self
-
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
-    from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.config.schema import FieldScope
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.wanted import Origin
+from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, Origin, WantedCertificates
 
 _LONGEST: Final = 1 << 20
 """Bytes of a line."""
@@ -272,19 +265,8 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (
-    *(
-        "ca",
-        "csr",
-        "key",
-        "reuse_key",
-        "profile",
-        "lifetime",
-        "preferred_chain",
-        "renew_before",
-        "routes",
-        "propagation",
-    ),
-    *("before", "after", "deploy", "notify"),
+    *("ca", "csr", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", "routes"),
+    *("propagation", "before", "after", "deploy", "notify"),
 )
 _LARGEST: Final = 9999
 """The largest number in a fraction of the configuration."""
@@ -341,12 +323,6 @@ def _route(route: Route) -> dict[str, Any]:
     return table
 
 
-def _request(request: GivenRequest) -> str:
-    from dnsrenew.base.x509 import user_files
-
-    return user_files.request_to_pem(request.der)
-
-
 def _renew_before(value: RenewBefore) -> str:
     if value.seconds is not None:
         return f"{value.seconds / 60:.3f} minutes"
@@ -358,7 +334,7 @@ _VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
     Route: _route,
     RenewBefore: _renew_before,
     Profile: lambda profile: profile.name if profile.required else {"prefer": profile.name},
-    GivenRequest: _request,
+    GivenRequest: lambda request: user_files.request_to_pem(request.der),
     Deployment: lambda deployment: {"to": deployment.to, **deployment.options},
 }
 

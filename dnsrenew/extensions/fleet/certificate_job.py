@@ -7,27 +7,22 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import extensions
-from dnsrenew.base.model import Outcome, RenewBefore
+from dnsrenew.base.model import CertificateSpec, Outcome, RenewBefore
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
+from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates, WantedRow
 from dnsrenew.extensions.fleet.queue import HandedBack
 from dnsrenew.renewal import due
-from dnsrenew.renewal.batch import DRIVEN, Batch
-from dnsrenew.renewal.due import unexpected
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
-    from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.served_certificates import DueDates, WantedRow
-    from dnsrenew.renewal.batch import LazyServices
-    from dnsrenew.renewal.due import RunOptions
-    from dnsrenew.store import State
+from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
+from dnsrenew.renewal.due import RunOptions, unexpected
+from dnsrenew.store import State
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 _OTHERS: Final = 8

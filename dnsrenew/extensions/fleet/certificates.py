@@ -5,21 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
+from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.schema import as_table
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificate, WantedCertificates
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import ChosenCertificates, UnreadableCertificate, Warn, is_pattern
-
-if TYPE_CHECKING:
-    from dnsrenew.config import Config
-    from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.store import Store
+from dnsrenew.store import Store
 
 _EXAMINED: Final = 20
 """Number of certificates examined when none is named."""

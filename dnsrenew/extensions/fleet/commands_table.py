@@ -58,10 +58,7 @@ _COMMANDS: Final = {
     "fleet add": Command(
         "add or change certificates (all lines of the file, or none)",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
-        examples=(
-            ("dnsrenew fleet add customers.jsonl", ""),
-            ("dnsrenew fleet add -", ""),
-        ),
+        examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
         notes=(
             "Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
             "[fleet.defaults]. If a certificate has tags, only a line with one of these tags can change it or take "
@@ -77,10 +74,7 @@ _COMMANDS: Final = {
             YES,
             wait_option(OTHER_RUN),
         ),
-        (
-            ("dnsrenew fleet remove shop.example.com", ""),
-            ("dnsrenew fleet remove --tag customer-7 --revoke", ""),
-        ),
+        (("dnsrenew fleet remove shop.example.com", ""), ("dnsrenew fleet remove --tag customer-7 --revoke", "")),
         "Without --revoke they stay valid at the CA until they expire. Servers stop serving them within seconds.",
     ),
     "fleet status": Command(

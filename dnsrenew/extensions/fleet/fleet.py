@@ -6,12 +6,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import Certificate
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation import check_listener
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.config.documents import TAGS
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.fleet import texts
@@ -19,8 +21,9 @@ from dnsrenew.extensions.fleet.adding import FleetAdder
 from dnsrenew.extensions.fleet.certificates import FleetCertificates
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
+from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.extensions.fleet.serving.server import ssl_context
-from dnsrenew.extensions.fleet.status import fleet_status
+from dnsrenew.extensions.fleet.status import FleetStatus, fleet_status
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
@@ -28,12 +31,6 @@ from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl
-    from typing import Self
-
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.serving.context import FleetContext
-    from dnsrenew.extensions.fleet.status import FleetStatus
 
 _CACHE: Final = 10_000
 

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import StoreAddress
+from dnsrenew.base.model import CA, Outcome, StoreAddress
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet import texts as fleet_texts
 from dnsrenew.extensions.fleet.database.connection import Database
-from dnsrenew.extensions.fleet.status import IS_DUE, fleet_status
-from dnsrenew.extensions.watch.metrics import texts
-from dnsrenew.extensions.watch.metrics.endpoint import write_text
-from dnsrenew.extensions.watch.metrics.exposition import Health, labels, metric
+from dnsrenew.extensions.fleet.status import IS_DUE, FleetStatus, fleet_status
+from dnsrenew.extensions.watch import metrics_texts as texts
+from dnsrenew.extensions.watch.metrics import Health, labels, metric, write_text
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CA, Outcome
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.status import FleetStatus
 
 MAX_AGE: Final = 15.0
 """Seconds for which numbers are used again: each worker of a fleet may be asked."""

@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field_names, replace
+from dnsrenew.config import Config
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.database import schema
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.server import check_packages
-from dnsrenew.store import json_files
+from dnsrenew.store import Store, json_files
 from dnsrenew.store.folder_store import has_store, open_store
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger import LedgerState
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.store import Store
 
 _WAIT: Final = 60.0
 """Seconds to wait for a run that works on a certificate in the target."""

@@ -101,11 +101,7 @@ class WorkQueue:
     """
 
     def __init__(
-        self,
-        conninfo: str,
-        connection: Mapping[str, Any],
-        tasks: QueueTasks,
-        registrations: set[int] | None = None,
+        self, conninfo: str, connection: Mapping[str, Any], tasks: QueueTasks, registrations: set[int] | None = None
     ) -> None:
         self.lost = asyncio.Event()
         self.cause: BaseException | None = None

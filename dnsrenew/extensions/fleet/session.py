@@ -13,32 +13,34 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import psycopg
+from procrastinate.exceptions import ConnectorException
 
 from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import Config
+from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
 from dnsrenew.extensions.fleet.database import texts as store_texts
 from dnsrenew.extensions.fleet.database.connection import connection_options
-from dnsrenew.extensions.fleet.database.pace import SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.ledger import SharedBuckets, forget_full_buckets
 from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
 from dnsrenew.extensions.fleet.status import note_tables
+from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import Fingerprints, RunOptions
 from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.config import Config
-    from dnsrenew.errors import StoreError
-    from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 
@@ -113,8 +115,6 @@ class WorkerSession:
 
         :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
         """
-        from procrastinate.exceptions import ConnectorException
-
         queue = self._queue()
         stop = asyncio.Event()
         watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
@@ -154,8 +154,6 @@ class WorkerSession:
 
         :raises StoreError: to wait would not help.
         """
-        import psycopg
-
         _logger.debug("the database was lost: %r", cause)
         database = self._store.database
         if isinstance(cause, TimeoutError):
@@ -237,8 +235,6 @@ class WorkerSession:
         config = self._settings.config()
         if not unsent or config.notify is None:
             return
-        from dnsrenew.extensions.watch.notify.send import Notifier  # needed only with [notify]
-
         context = self._context()
         with context.redactor.guard_logs(*DRIVEN):
             notifier = Notifier(config.notify, self._store, context, self._settings.language)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import rfc3339
+from dnsrenew.base.model import CA, rfc3339
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.config.documents import needed
-from dnsrenew.extensions.fleet.database.served_certificates import words_of
+from dnsrenew.config.documents import CertificateDocuments, needed
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.served_certificates import Why, words_of
 from dnsrenew.store.ledger import ANY, NEW_ORDERS
 from dnsrenew.store.state import LONGEST
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.model import CA
-    from dnsrenew.config.documents import CertificateDocuments
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.served_certificates import Why
 
 SHOWN: Final = 10
 """The most overdue certificates of which the names are given."""
@@ -311,11 +305,7 @@ class _File(Frozen):
         """Return the parameters of :data:`_HAS`."""
         cas = [key.removeprefix("ca.") for key in self.tables if key.startswith("ca.")]
         accounts = [key.removeprefix("dns.") for key in self.tables if key.startswith("dns.")]
-        return {
-            f"{of}_cas": json.dumps(cas),
-            f"{of}_accounts": json.dumps(accounts),
-            f"{of}_any": "dns" in self.tables,
-        }
+        return {f"{of}_cas": json.dumps(cas), f"{of}_accounts": json.dumps(accounts), f"{of}_any": "dns" in self.tables}
 
 
 def note_tables(database: Database, holder: int, documents: CertificateDocuments) -> None:

@@ -12,21 +12,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from dnsrenew.base.model import StoreAddress
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.base.events import Event
+from dnsrenew.base.model import Outcome, StoreAddress
+from dnsrenew.config import Config
+from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.session import RunRedactors, SessionSettings, WorkerSession
-
-if TYPE_CHECKING:
-    from dnsrenew.base.events import Event
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.config import Config
-    from dnsrenew.errors import DnsRenewError
 
 _POLL: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0

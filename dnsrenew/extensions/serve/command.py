@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -17,24 +18,31 @@ from typing import TYPE_CHECKING, Final
 from dnsrenew.base import host_port, threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.systemd_notify import ServiceNotifier
+from dnsrenew.cli import formatting
 from dnsrenew.cli.arguments import Options, usage
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
+from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
 from dnsrenew.extensions.serve import texts
-from dnsrenew.extensions.serve.redirect import RedirectServer, to_https
-from dnsrenew.extensions.serve.sockets import PassedSockets, close_all, listen_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import (
+    PassedSockets,
+    RedirectServer,
+    close_all,
+    listen_all,
+    open_sockets,
+    passed_sockets,
+    shown,
+    to_https,
+)
 from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE
+from dnsrenew.serving.served import Served
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
-
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.serving.served import Served
 
 _PACKAGES: Final = {"a2wsgi": (1, 10), "uvicorn": (0, 47)}
 """What the extra serve installs, and from which version on it can be used."""
@@ -50,6 +58,7 @@ def serve(invocation: Invocation) -> int:
     :raises ConfigError: a package, the app or the configuration is missing or has mistakes.
     :raises DnsRenewError: a port cannot be opened, the app raises an exception, or a certificate cannot be obtained.
     """
+    formatting.translate(texts)
     options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
     _check_packages()
     _check_addresses(options)

@@ -62,11 +62,6 @@ _COMMANDS: Final = {
 
 
 def _run(_name: str) -> Runner:
-    """Return the function that runs the command, with its texts in the language of the program."""
-    from dnsrenew.cli import formatting
-    from dnsrenew.extensions.serve import texts
-
-    formatting.translate(texts)
     from dnsrenew.extensions.serve.command import serve
 
     return serve

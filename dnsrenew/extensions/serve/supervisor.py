@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.service_log import write_service_error
 from dnsrenew.errors import Cancelled, DnsRenewError
 from dnsrenew.extensions.serve import texts
@@ -18,8 +19,6 @@ from dnsrenew.extensions.serve.worker import GO, GRACE, LOADED, READY, work
 
 if TYPE_CHECKING:
     import socket
-
-    from dnsrenew.cli.invocation import Invocation
 
 _SPAWN: Final = multiprocessing.get_context("spawn")  # no threads of ours are in it, as after a fork
 KILL_AFTER: Final = GRACE + 1.5

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dnsrenew.base import threads
 from dnsrenew.base.validation import kind
 from dnsrenew.cli import formatting
+from dnsrenew.cli.arguments import Options
 from dnsrenew.cli.error_text import LogLines, unexpected
 from dnsrenew.cli.invocation import Invocation, make_invocation
 from dnsrenew.cli.service_log import event_progress, use_service_log
@@ -29,14 +30,12 @@ from dnsrenew.cli.terminal import INFO_LINE, WARNING_LINE, Terminal
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.extensions.serve import texts
 from dnsrenew.extensions.serve.source import make_served, read_config
+from dnsrenew.serving.served import Served
 
 if TYPE_CHECKING:
     import socket
     from multiprocessing.connection import Connection
     from types import FrameType
-
-    from dnsrenew.cli.arguments import Options
-    from dnsrenew.serving.served import Served
 
 GRACE: Final = 8
 """Seconds that requests get to finish."""

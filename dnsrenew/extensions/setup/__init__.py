@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from dnsrenew.cli.command_types import CommandTable
-    from dnsrenew.cli.invocation import Invocation
+    from dnsrenew.cli.providers import AccountTools
 
 
 def _commands() -> CommandTable:
@@ -20,20 +17,10 @@ def _commands() -> CommandTable:
     return TABLE
 
 
-class _Tools:
-    """See :class:`dnsrenew.cli.providers.AccountTools`."""
+def _account_tools() -> AccountTools:
+    from dnsrenew.extensions.setup.commands import providers_check
 
-    def check(self, invocation: Invocation) -> int:
-        """Test an account, a line for each MUST."""
-        from dnsrenew.extensions.setup.commands import providers_check
-
-        return providers_check.check(invocation)
-
-    def new(self, invocation: Invocation, folders: Sequence[Path]) -> int:
-        """Write a driver and its test to start from."""
-        from dnsrenew.extensions.setup.commands import providers_check
-
-        return providers_check.new(invocation, folders)
+    return providers_check
 
 
-EXTENSION = Extension(commands=_commands, account_tools=_Tools)
+EXTENSION = Extension(commands=_commands, account_tools=_account_tools)

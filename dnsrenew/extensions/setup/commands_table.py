@@ -128,12 +128,10 @@ def _run(name: str) -> Runner:
             from dnsrenew.extensions.setup.commands.import_tool import import_tool as run
         case "delegate":
             from dnsrenew.extensions.setup.commands.delegate import delegate as run
-        case "export":
-            from dnsrenew.extensions.setup.commands.export import export as run
-        case "restore":
-            from dnsrenew.extensions.setup.commands.restore import restore as run
         case _:
-            raise KeyError(name)
+            from dnsrenew.extensions.setup.commands.export import export, restore
+
+            return {"export": export, "restore": restore}[name]
     return run
 
 

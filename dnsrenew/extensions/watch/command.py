@@ -12,7 +12,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.watch.notify.send import Delivery, notify_test
+from dnsrenew.extensions.watch.notify import Delivery, notify_test
 
 
 def notify(invocation: Invocation) -> int:

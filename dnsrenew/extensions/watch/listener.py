@@ -6,8 +6,8 @@ from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
-from dnsrenew.extensions.watch.metrics.endpoint import MetricsServer, MetricsSource, write_after_run
-from dnsrenew.extensions.watch.notify.send import Notifier
+from dnsrenew.extensions.watch.metrics import MetricsServer, MetricsSource, write_after_run
+from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import FinishedRun, MetricsEndpoint, WatchedNumbers
 
 

@@ -27,10 +27,9 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost
+from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
-from dnsrenew.testing.in_memory import InMemoryDriver
 
 _TERMS: Final = "https://ca.example.com/terms"
 _ERRORS: Final = frozenset({

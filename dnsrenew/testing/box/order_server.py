@@ -23,8 +23,8 @@ from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
-from dnsrenew.testing.box.account_server import AccountServer
 from dnsrenew.testing.box.resources import (
+    AccountServer,
     AcmeProblem,
     BoxAccount,
     BoxAnswer,

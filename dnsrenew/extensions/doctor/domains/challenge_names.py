@@ -11,8 +11,9 @@ from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError, Text
-from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
+from dnsrenew.extensions.doctor.domains import names as lookups
+from dnsrenew.extensions.doctor.domains import texts
+from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import DNS, Facts, kind_of
 from dnsrenew.extensions.doctor.survey.name_survey import ServedTexts
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.base.checks.addresses import is_local
-from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.names import is_public_suffix
+from dnsrenew.base.checks import addresses
+from dnsrenew.base.model import CertificateSpec, Check, CheckResult
+from dnsrenew.base.names import is_ip, is_public_suffix, is_wildcard
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.http01 import own_addresses
 from dnsrenew.config.cas import is_built_in
 from dnsrenew.config.loader import refusal
-from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
-from dnsrenew.extensions.doctor.facts import ALL, INBOUND, Facts
-from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, ResolvedName
-from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts
+from dnsrenew.errors import DnsRenewError, Text
+from dnsrenew.extensions.doctor.domains import texts
+from dnsrenew.extensions.doctor.facts import ALL, INBOUND, TLS, Facts
+from dnsrenew.extensions.doctor.router.outside import public_addresses
+from dnsrenew.extensions.doctor.survey import name_survey
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName, ServedTexts, SignedZone
+from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, Survey, ZoneCut, ZoneFacts
 
 _PARKING: Final = (
     "pendingrenewaldeletion.com",  # Network Solutions: expired
@@ -36,23 +42,21 @@ _PARKING: Final = (
 
 def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Find out whether each domain is registered, and one for which a public CA issues."""
-    wanted = lookups.domains(spec)
+    wanted = domains(spec)
     if not wanted:
         return None
     is_public = _only_public_cas(facts, spec)
-    refused = {name for name in wanted if is_public and _is_refused(name)}
-    paths = lookups.paths(facts, wanted)
+    refused = {name for name in wanted if is_public and refusal(name) is not None}
+    known = paths(facts, wanted)
     findings = []
-    for name in sorted(
-        wanted, key=lambda each: each not in refused
-    ):  # refused names first: whether one exists does not matter
-        its = lookups.identifiers_of(spec, [name])
+    for name in sorted(wanted, key=lambda each: each not in refused):  # whether a refused one exists does not matter
+        its = identifiers_of(spec, [name])
         if name in refused:
             text = texts.DOMAIN_SUFFIX if is_public_suffix(name) else texts.DOMAIN_NOT_PUBLIC
             findings.append(NameFinding("bad", text, its, {"domain": name}, ALL))
         else:
-            findings.append(judge_domain(name, its, paths[name], _registered(facts, paths[name]), is_public=is_public))
-    zones = {name: path.zone for name, path in paths.items()}
+            findings.append(judge_domain(name, its, known[name], _registered(facts, known[name]), is_public=is_public))
+    zones = {name: path.zone for name, path in known.items()}
     return combined(findings, {"domains": zones, "zones": list(dict.fromkeys(filter(None, zones.values())))})
 
 
@@ -84,10 +88,10 @@ def judge_domain(
 def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
     """Return what is known about the uppermost zone of a name, or the absence of it in a top-level domain."""
     if path.cuts:
-        return lookups.zone(facts, path.cuts[0])
+        return zone(facts, path.cuts[0])
     if path.absent is None or not path.above:
         return None
-    return lookups.zone(facts, ZoneCut(path.absent, path.above, resolves=False))
+    return zone(facts, ZoneCut(path.absent, path.above, resolves=False))
 
 
 def _is_parking(server: str) -> bool:
@@ -99,40 +103,36 @@ def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
     return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
 
 
-def _is_refused(name: str) -> bool:
-    return refusal(name) is not None
-
-
 # ── name-exists ─────────────────────────────────────────────────────────────────────────
 
 
 def name_exists(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Find out whether each name has an address, as http-01 and tls-alpn-01 need it."""
-    wanted = lookups.domains(spec)
+    wanted = domains(spec)
     if not wanted:
         return None
-    paths, records = lookups.paths(facts, wanted), lookups.records(facts, spec)
+    known, found = paths(facts, wanted), records(facts, spec)
     is_needed = bool(facts.challenges(spec) & set(INBOUND))
     findings = [
-        judge_existence(name, paths[name].zone, records[name], is_needed=is_needed and name in spec.identifiers)
+        judge_existence(name, known[name].zone, found[name], is_needed=is_needed and name in spec.identifiers)
         for name in wanted
     ]
-    return combined(findings, {"records": {name: dict(vars(its)) for name, its in records.items()}})
+    return combined(findings, {"records": {name: dict(vars(its)) for name, its in found.items()}})
 
 
-def judge_existence(name: str, zone: str | None, records: NameRecords, *, is_needed: bool) -> NameFinding:
+def judge_existence(name: str, zone: str | None, its: NameRecords, *, is_needed: bool) -> NameFinding:
     """Return whether a name has an address. Pure.
 
     :param is_needed: whether a CA connects to it; not to a wildcard.
     """
     fields = {"domain": name, "zone": zone}
-    if records.addresses:
+    if its.addresses:
         return NameFinding("ok", texts.EXISTS_OK, [name], fields)
     if not is_needed:
         return NameFinding("ok", texts.EXISTS_NOT_NEEDED, [name], fields)
-    if records.existence == "unknown":
+    if its.existence == "unknown":
         return NameFinding("unknown", texts.EXISTS_UNKNOWN, [name], fields, INBOUND)
-    if records.existence != "absent":
+    if its.existence != "absent":
         return NameFinding("bad", texts.EXISTS_EMPTY, [name], fields, INBOUND)
     return NameFinding("bad", texts.EXISTS_ABSENT if zone else texts.EXISTS_NOWHERE, [name], fields, INBOUND)
 
@@ -142,34 +142,257 @@ def judge_existence(name: str, zone: str | None, records: NameRecords, *, is_nee
 
 def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Compare what the DNS servers of this machine say with what the servers of the zones say."""
-    wanted = lookups.domains(spec)
+    wanted = domains(spec)
     if not wanted:
         return None
-    records, resolved = lookups.records(facts, spec), lookups.resolved(facts, spec)
-    findings = [judge_views(name, records[name], resolved[name]) for name in wanted]
-    shown = {name: dict(vars(its)) for name, its in resolved.items()}
-    outside = {name: list(its.addresses) for name, its in records.items()}
+    known, here = records(facts, spec), resolved(facts, spec)
+    findings = [judge_views(name, known[name], here[name]) for name in wanted]
+    shown = {name: dict(vars(its)) for name, its in here.items()}
+    outside = {name: list(its.addresses) for name, its in known.items()}
     return combined(findings, {"resolved": shown, "authoritative": outside})
 
 
-def judge_views(name: str, records: NameRecords, resolved: ResolvedName) -> NameFinding:
+def judge_views(name: str, its: NameRecords, resolved: ResolvedName) -> NameFinding:
     """Return whether this machine sees other addresses of a name than the CA. Pure."""
-    outside = records.addresses
+    outside = its.addresses
     fields = {"domain": name, "here": list(resolved.addresses), "outside": list(outside)}
-    if records.existence == "unknown" or resolved.rcode not in {"NOERROR", "NXDOMAIN"}:
+    if its.existence == "unknown" or resolved.rcode not in {"NOERROR", "NXDOMAIN"}:
         return NameFinding("unknown", texts.SPLIT_UNKNOWN, [name], fields)
     if set(resolved.addresses) == set(outside):
         return NameFinding("ok", texts.SPLIT_OK, [name], fields)
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        if all(map(is_local, outside)) and not any(_type(address) in resolved.denied for address in outside):
+        if all(map(addresses.is_local, outside)) and not any(
+            ("AAAA" if ":" in each else "A") in resolved.denied for each in outside
+        ):
             return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
         return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
-    if all(map(is_local, resolved.addresses)) and not all(map(is_local, outside)):
+    if all(map(addresses.is_local, resolved.addresses)) and not all(map(addresses.is_local, outside)):
         return NameFinding("bad", texts.SPLIT_PRIVATE, [name], fields)
     return NameFinding("unknown", texts.SPLIT_OTHER, [name], fields)
 
 
-def _type(address: str) -> str:
-    return "AAAA" if ":" in address else "A"
+# ── addresses ──────────────────────────────────────────────────────────────────────────
+
+# Whether the names lead to this machine, or to a CDN.
+
+
+def address(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Compare the addresses of each name with those of this machine and its router."""
+    hosts = [each for each in spec.identifiers if not is_wildcard(each)]
+    if not hosts:
+        return None
+    known = records(facts, spec) if domains(spec) else {}
+    found = {name: _found(name, known) for name in hosts}
+    ours = own_addresses([address for its in found.values() for address in its or ()])
+    router = public_addresses(facts)
+    checks = {
+        name: addresses.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
+        for name, its in found.items()
+        if its is not None
+    }
+    return worst(checks, {name: each.ttl for name, each in known.items()}, unknown=set(hosts) - set(checks))
+
+
+def worst(checks: Mapping[str, Check], ttl: Mapping[str, int | None], *, unknown: set[str]) -> Check:
+    """Return the worst check of some names as that of all, with what was found for each. Pure.
+
+    :param ttl: the seconds for which a resolver may cache the records of a name.
+    :param unknown: names whose addresses are unknown.
+    """
+    if not checks:
+        return Check.of(texts.ADDRESS_UNKNOWN, "unknown", {"names": sorted(unknown)}, blocks=INBOUND)
+    rank = {"bad": 0, "unknown": 1, "ok": 2}
+    chosen = min(checks.values(), key=lambda check: (rank[check.result], not check.blocks))
+    alike = [name for name, each in checks.items() if (each.result, each.blocks) == (chosen.result, chosen.blocks)]
+    shown: dict[str, Any] = {
+        name: {**each.evidence["addresses"], "ttl": ttl.get(name), "result": each.result}
+        for name, each in checks.items()
+    }
+    about = {} if chosen.result == "ok" else {"names": alike}
+    evidence = {**about, "found": shown, "ours": chosen.evidence["ours"]}
+    return replace(chosen, evidence=evidence)
+
+
+def _found(name: str, known: Mapping[str, NameRecords]) -> list[str] | None:
+    """Return the addresses of a name; None if they are unknown."""
+    if is_ip(name):
+        return [name]
+    return None if known[name].existence == "unknown" else list(known[name].addresses)
+
+
+def _proxy(name: str, known: Mapping[str, NameRecords]) -> str | None:
+    its = known.get(name)
+    found = None if its is None else addresses.find(its.addresses, its.chain)
+    return None if found is None else found[0]
+
+
+def proxied(facts: Facts, spec: CertificateSpec) -> Check | None:
+    """Find out whether a CDN answers for a name."""
+    hosts = [each for each in domains(spec) if each in spec.identifiers]
+    if not hosts:
+        return None
+    known = records(facts, spec)
+    findings = [judge_proxy(name, known[name]) for name in hosts]
+    return combined(findings, {"chains": {name: list(its.chain) for name, its in known.items()}})
+
+
+def judge_proxy(name: str, its: NameRecords) -> NameFinding:
+    """Return whether a CDN answers for a name. Pure."""
+    if its.existence == "unknown":
+        return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
+    found = addresses.find(its.addresses, its.chain)
+    if found is None:
+        return NameFinding("ok", texts.PROXIED_NO, [name], {})
+    provider, seen = found
+    return NameFinding("bad", texts.PROXIED, [name], {"domain": name, "provider": provider, "seen": seen}, TLS)
+
+
+# ── lookups ────────────────────────────────────────────────────────────────────────────
+
+# What the checks of names look up, without duplicates for a certificate; the zones once for all certificates.
+
+_AT_ONCE: Final = 16
+
+
+def domains(spec: CertificateSpec) -> tuple[str, ...]:
+    """Return the domains of a certificate without ``*.``, and without IP addresses."""
+    bases = (names.base_domain(each) for each in spec.identifiers if not names.is_ip(each))
+    return tuple(dict.fromkeys(bases))
+
+
+def identifiers_of(spec: CertificateSpec, wanted: Iterable[str]) -> list[str]:
+    """Return the identifiers of a certificate whose domain is one of these."""
+    chosen = set(wanted)
+    return [each for each in spec.identifiers if names.base_domain(each) in chosen]
+
+
+def survey(facts: Facts) -> Survey:
+    """Return the lookups about zones."""
+    return facts.once("dns survey", lambda _: Survey(facts.dns))
+
+
+def paths(facts: Facts, wanted: tuple[str, ...]) -> dict[str, NamePath]:
+    """Return the zones on the way to each name, from the first below a public suffix.
+
+    :raises DnsError: ``dns-unreachable``: no recursive server answers.
+    """
+
+    def find(context: Context) -> dict[str, NamePath]:
+        return {name: _below_suffix(path) for name, path in survey(facts).paths(context, wanted).items()}
+
+    return facts.once(("dns paths", wanted), find)
+
+
+def _below_suffix(path: NamePath) -> NamePath:
+    suffixes = [cut.zone for cut in path.cuts if is_public_suffix(cut.zone)]
+    return replace(path, cuts=path.cuts[len(suffixes) :], above=suffixes[-1]) if suffixes else path
+
+
+def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:
+    """Return what the zone above and every name server say about a zone.
+
+    :raises DnsError: ``dns-unreachable``.
+    """
+    return facts.once(("dns zone", cut.zone), lambda context: survey(facts).zone(context, cut))
+
+
+def zones(facts: Facts, cuts: Iterable[ZoneCut]) -> dict[str, ZoneFacts]:
+    """Return the same for several zones at once; those about which nothing is known are omitted."""
+    wanted = list(dict.fromkeys(cuts))
+    tasks = facts.context.call_all([partial(zone, facts, cut) for cut in wanted], _AT_ONCE)
+    known = {}
+    for cut, task in zip(wanted, tasks, strict=True):
+        if not isinstance(task.error, DnsRenewError) or task.error.code != "dns-unreachable":
+            known[cut.zone] = task.result()
+    return known
+
+
+def cuts_of(facts: Facts, spec: CertificateSpec) -> dict[ZoneCut, list[str]]:
+    """Return every zone on the way to the domains of a certificate, with the domains that are in it."""
+    found: dict[ZoneCut, list[str]] = {}
+    for domain, path in paths(facts, domains(spec)).items():
+        for cut in path.cuts:
+            found.setdefault(cut, []).append(domain)
+    return found
+
+
+def own_zones(facts: Facts, spec: CertificateSpec) -> dict[str, ZoneFacts]:
+    """Return the zone of each domain of a certificate; those that are in none are omitted."""
+    cuts = {domain: path.cuts[-1] for domain, path in paths(facts, domains(spec)).items() if path.cuts}
+    known = zones(facts, cuts.values())
+    return {domain: known[cut.zone] for domain, cut in cuts.items() if cut.zone in known}
+
+
+def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
+    """Return the addresses of each domain at the servers of its zone; a domain in no zone is absent, or unknown."""
+
+    def find(context: Context) -> Mapping[str, NameRecords]:
+        found = NameSurvey(survey(facts)).records(context, own_zones(facts, spec))
+        known = paths(facts, domains(spec))
+        without = {name: path for name, path in known.items() if name not in found}
+        return found | {
+            name: NameRecords("absent" if path.absent and not path.cuts else "unknown")
+            for name, path in without.items()
+        }
+
+    return facts.once(("dns records", domains(spec)), find)
+
+
+def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
+    """Return what the DNS servers of this machine say about each domain."""
+    return NameSurvey(survey(facts)).resolved(facts.context, domains(spec))
+
+
+def is_refused(facts: Facts, name: str) -> bool:
+    """Return whether a DNS server of this machine refuses a zone because of its signatures."""
+    return facts.once(("dns refused", name), lambda context: NameSurvey(survey(facts)).is_refused(context, name))
+
+
+def texts_at(facts: Facts, wanted: Mapping[str, ZoneFacts]) -> list[ServedTexts]:
+    """Return the TXT values at names (name → the zone that holds it)."""
+    return NameSurvey(survey(facts)).texts(facts.context, wanted)
+
+
+def signatures(facts: Facts, cut: ZoneCut, inside: Iterable[str]) -> SignedZone:
+    """Return whether the signatures of a zone are right, and those of its records at some domains.
+
+    :raises DnsError: ``dns-unreachable``.
+    """
+    return name_survey.examine(facts.context, survey(facts), cut, zone(facts, cut), list(inside))
+
+
+# ── findings ───────────────────────────────────────────────────────────────────────────
+
+# One check of a certificate from what was found about each of its names or zones.
+
+
+class NameFinding(Frozen):
+    """What was found about some identifiers.
+
+    :ivar names: the identifiers of the certificate that it is about.
+    :ivar fields: for the text.
+    """
+
+    result: CheckResult
+    text: Text
+    names: Sequence[str]
+    fields: Mapping[str, Any]
+    blocks: tuple[str, ...] = ()
+
+
+def combined(findings: Sequence[NameFinding], evidence: Mapping[str, Any]) -> Check:
+    """Return the worst as the check: what is certain before what is not, what stops a challenge before what does not.
+
+    The evidence is that of all; its ``names`` are those of all findings that are as bad.
+    """
+    worst = min(findings, key=_rank)
+    alike = [each for each in findings if _rank(each) == _rank(worst)]
+    listed = list(dict.fromkeys(name for each in alike for name in each.names))
+    about = {} if worst.result == "ok" else {"names": listed}
+    return Check.of(worst.text, worst.result, {**about, **evidence}, blocks=worst.blocks, **worst.fields)
+
+
+def _rank(finding: NameFinding) -> tuple[int, bool]:
+    return ("bad", "unknown", "ok").index(finding.result), not finding.blocks

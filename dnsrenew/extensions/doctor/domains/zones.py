@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Check, rfc3339
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.extensions.doctor.domains import lookups, texts
-from dnsrenew.extensions.doctor.domains.lookups import NameFinding, combined
+from dnsrenew.extensions.doctor.domains import names as lookups
+from dnsrenew.extensions.doctor.domains import texts
+from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer

@@ -191,7 +191,7 @@ def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: fl
 def _ask(ca: CA) -> _Reached:
     host = host_of(ca.directory)
     try:
-        client = _client(ca)
+        client = HttpClient(trust=ca.trust)
     except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
         return _Reached(host)
     try:
@@ -204,14 +204,10 @@ def _ask(ca: CA) -> _Reached:
     return _Reached(host, is_good=True)
 
 
-def _client(ca: CA) -> HttpClient:
-    return HttpClient(trust=ca.trust)
-
-
 def _plain_answer(host: str) -> PlainAnswer:
     client = HttpClient()
     try:
-        response = client.request("GET", f"http://{_in_url(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
+        response = client.request("GET", f"http://{names.url_host(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
     except HttpFailure as failure:
         return PlainAnswer(host, leads_to=printable(failure.leads_to, _MAX_HOST))
     finally:
@@ -225,10 +221,6 @@ def _has_dns(facts: Facts, hosts: Sequence[str]) -> bool:
         return not domains or facts.dns.addresses(facts.context.within(_DNS_SECONDS), domains) is not None
     except DnsRenewError:
         return False
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 # ── outbound ───────────────────────────────────────────────────────────────────────────

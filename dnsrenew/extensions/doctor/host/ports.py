@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.model import CertificateSpec, Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
 from dnsrenew.extensions.doctor.host import texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
@@ -87,9 +86,8 @@ def judge_port(
         return _taken(evidence, owner, spec, blocks)
     if failure.kind == "port-forbidden":
         evidence["user"] = here.user()
-        if spec is None:  # it may be free for the user who will run dnsrenew
-            return Check.of(texts.PORT_FORBIDDEN, "unknown", evidence, blocks=blocks)
-        return Check.of(texts.PORT_FORBIDDEN, "bad", evidence, blocks=blocks)
+        result: CheckResult = "unknown" if spec is None else "bad"  # it may be free for the user who will run dnsrenew
+        return Check.of(texts.PORT_FORBIDDEN, result, evidence, blocks=blocks)
     text = texts.PORT_NO_ADDRESS if failure.kind == "address-missing" else texts.PORT_FAILED
     return Check.of(text, "bad", evidence, blocks=blocks)
 
@@ -99,8 +97,7 @@ def _taken(
 ) -> Check:
     evidence |= {"owner": None, "pid": None, "user": None}
     if owner is not None:
-        its = {"owner": owner.program, "pid": owner.pid, "user": owner.user or "?", "address": owner.address}
-        evidence |= its
+        evidence |= {"owner": owner.program, "pid": owner.pid, "user": owner.user or "?", "address": owner.address}
     if spec is not None and spec.before:
         before = {**evidence, "before": printable(os.path.basename(spec.before[0]))}
         return Check.of(texts.PORT_FREED_BEFORE, "ok", before)
@@ -263,8 +260,7 @@ def judge_listening(
     unserved, partly, missing = _not_reached(wanted, served)
     if partly:
         evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
-        text: Text = texts.LISTENS_ONE_FAMILY
-        return Check.of(text, "bad", evidence, blocks=blocks if unserved else ())
+        return Check.of(texts.LISTENS_ONE_FAMILY, "bad", evidence, blocks=blocks if unserved else ())
     return Check.of(texts.LISTENS_OK, "ok", {**evidence, "served": _labels(served)})
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from dnsrenew.base import checks as rules
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.runtime import Context
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor.facts import ALL, Facts
-from dnsrenew.extensions.doctor.issuer import directory, texts
+from dnsrenew.extensions.doctor.issuer import ca as directory
+from dnsrenew.extensions.doctor.issuer import texts
 from dnsrenew.extensions.doctor.issuer.ca import account_url
 
 Verdicts = Mapping[tuple[str, str], Check]
@@ -36,17 +36,18 @@ def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
         return None
     found = directory.ask(facts, facts.its.cas[ca]).directory
     identities = None if found is None else found.caa_identities
-    answers = facts.once(("caa", spec.name), partial(_look_up, facts, spec))
-    judge_pairs = partial(_judge_pairs, pairs, identities=identities or (), account=_account(facts, ca))
-    verdicts = judge_pairs(answers)
+    answers = facts.once(("caa", spec.name), lambda context: facts.dns.caa(context, spec.identifiers))
+    account = _account(facts, ca)
+
+    def judged(answers: Mapping[str, CaaAnswer]) -> dict[tuple[str, str], Check]:
+        own = partial(rules.judge, ca_identities=identities or (), account_url=account)
+        return {pair: own(answers[pair[0]], *pair) for pair in pairs}
+
+    verdicts = judged(answers)
     denied = sorted({identifier for (identifier, _), check in verdicts.items() if check.result == "bad"})
     if denied:  # an answer over UDP is easily forged
-        verdicts = judge_pairs({**answers, **facts.dns.caa_by_tcp(facts.context, denied)})
+        verdicts = judged({**answers, **facts.dns.caa_by_tcp(facts.context, denied)})
     return judge(ca, verdicts, identities)
-
-
-def _look_up(facts: Facts, spec: CertificateSpec, context: Context) -> dict[str, CaaAnswer]:
-    return facts.dns.caa(context, spec.identifiers)
 
 
 def _account(facts: Facts, ca: str) -> str | None:
@@ -54,21 +55,6 @@ def _account(facts: Facts, ca: str) -> str | None:
         return account_url(facts, ca)
     except StoreError:  # the check `store` reports this; the verdict is then that for an unknown account
         return None
-
-
-def _judge_pairs(
-    pairs: Sequence[tuple[str, str]],
-    answers: Mapping[str, CaaAnswer],
-    *,
-    identities: Sequence[str],
-    account: str | None,
-) -> dict[tuple[str, str], Check]:
-    return {
-        (identifier, challenge): rules.judge(
-            answers[identifier], identifier, challenge, ca_identities=identities, account_url=account
-        )
-        for identifier, challenge in pairs
-    }
 
 
 def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:

@@ -161,11 +161,10 @@ def schedule(facts: Facts) -> Check | None:
 
 def _workers(facts: Facts, config: Config) -> Check:
     try:
-        shared = shared_certificates(config, facts.store)
-        workers = 0 if shared is None else shared.workers()
+        workers = None if (shared := shared_certificates(config, facts.store)) is None else shared.workers()
     except StoreError as error:
         return Check.of(texts.WORKERS_UNKNOWN, "unknown", {"workers": None, "error": error.code})
-    evidence = {"workers": workers}
+    evidence = {"workers": workers or 0}
     return Check.of(texts.WORKERS_OK, "ok", evidence) if workers else Check.of(texts.WORKERS_NONE, "bad", evidence)
 
 

@@ -21,9 +21,12 @@ from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges.http01_server import SHARED as HTTP_SERVERS
+from dnsrenew.challenges.http01_server import TokenResponse
+from dnsrenew.challenges.tls_alpn01 import SHARED as TLS_SERVERS
 from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
-from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
+from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, TLS, Facts
 from dnsrenew.extensions.doctor.host.machine import (
     FAMILIES,
     LABELS,
@@ -36,7 +39,7 @@ from dnsrenew.extensions.doctor.host.machine import (
     port_failure,
 )
 from dnsrenew.extensions.doctor.router import texts
-from dnsrenew.extensions.doctor.router.surroundings import surroundings
+from dnsrenew.extensions.doctor.router.surroundings import Surroundings, kind_of, surroundings
 
 _BLOCKS: Final = {80: HTTP, 443: TLS}
 _SCHEMES: Final = {80: "http", 443: "https"}
@@ -111,8 +114,8 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
         "port": port,
         "helper": where,
         "answering": found.answering,
-        "answers": {LABELS[family]: found.seen[family].to_dict() for family in found.seen},
-        "failures": {LABELS[family]: found.failures[family].to_dict() for family in found.failures},
+        "answers": {LABELS[family]: seen.to_dict() for family, seen in found.seen.items()},
+        "failures": {LABELS[family]: dict(vars(failure)) for family, failure in found.failures.items()},
     }
 
     def result(text: Text, result: Literal["ok", "bad", "unknown"], *about: PortSeen) -> Check:
@@ -238,29 +241,25 @@ def _is_here(url: str) -> bool:
 @contextlib.contextmanager
 def _serving_http(listen: str, token: str) -> Iterator[str]:
     """Serve a random text for the token; give it."""
-    from dnsrenew.challenges.http01_server import SHARED, TokenResponse
-
     expected = secrets.token_hex(16)
     response = TokenResponse("", expected.encode("ascii"))
-    SHARED.add(listen, token, response)
+    HTTP_SERVERS.add(listen, token, response)
     try:
         yield expected
     finally:
-        SHARED.remove(listen, token, response)
+        HTTP_SERVERS.remove(listen, token, response)
 
 
 @contextlib.contextmanager
 def _serving_tls(listen: str, token: str) -> Iterator[str]:
     """Present a certificate for a name with the token; give its fingerprint."""
-    from dnsrenew.challenges.tls_alpn01 import SHARED
-
     name = server_name(token)
     certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))
-    SHARED.add(listen, name, certificate)
+    TLS_SERVERS.add(listen, name, certificate)
     try:
         yield hashlib.sha256(certificate.der).hexdigest()
     finally:
-        SHARED.remove(listen, name, certificate)
+        TLS_SERVERS.remove(listen, name, certificate)
 
 
 _SERVING: Final = {80: _serving_http, 443: _serving_tls}
@@ -341,10 +340,6 @@ class HelperFailure(Frozen):
     kind: HelperFailureKind
     detail: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the failure as evidence."""
-        return dict(vars(self))
-
 
 def server_name(token: str) -> str:
     """Return the name that the helper asks port 443 for; ``.invalid`` belongs to nobody (RFC 6761)."""
@@ -396,3 +391,90 @@ def _read(response: Response, port: int | None) -> PortSeen | None:
         return None
     answer, banner = (one_line(text, MAX_ANSWER) for text in texts)
     return PortSeen(address, is_open, error, answer, banner, round(float(seconds), 3))
+
+
+# ── router ─────────────────────────────────────────────────────────────────────────────
+
+# The router in front of this machine: whether it translates addresses, and whether it forwards port 80.
+
+_NO_CONNECTION: Final = {
+    "cgnat": (texts.NAT_CGNAT, texts.NAT_CGNAT_IPV6),
+    "ds-lite": (texts.NAT_DS_LITE, texts.NAT_DS_LITE_IPV6),
+}
+
+
+# ── the checks ──────────────────────────────────────────────────────────────────────────
+
+
+def nat(facts: Facts) -> Check:
+    """Return whether connections from the Internet can reach this machine by IPv4."""
+    here = surroundings(facts)
+    seen = [] if here.is_public else seen_addresses(facts)
+    return judge_nat(here, [address for address in seen if kind_of(address) == "public"])
+
+
+def judge_nat(here: Surroundings, seen: list[str]) -> Check:
+    """Return what the addresses say. Pure.
+
+    :param seen: the public IPv4 addresses of this machine that a helper outside sees.
+    """
+    evidence = {**here.evidence(), "seen": seen}
+    if here.host is None:
+        text = texts.NAT_ONLY_IPV6 if here.ipv6 else texts.NAT_NO_ADDRESS
+        return Check.of(text, "ok" if here.ipv6 else "unknown", evidence, address=here.ipv6)
+    if here.is_public:
+        return Check.of(texts.NAT_NONE, "ok", evidence, address=here.host)
+    wan = here.host if kind_of(here.host) in _NO_CONNECTION else here.wan_address
+    if wan is None:
+        text = texts.NAT_SILENT if here.gateway else texts.NAT_NO_GATEWAY
+        return Check.of(text, "unknown", evidence, address=here.host)
+    kind = kind_of(wan)
+    if kind in _NO_CONNECTION:
+        blocks = () if here.ipv6 else INBOUND
+        return Check.of(_NO_CONNECTION[kind][bool(here.ipv6)], "bad", evidence, blocks=blocks, wan=wan)
+    if kind == "private":
+        return Check.of(texts.NAT_DOUBLE, "bad", evidence, wan=wan)
+    if kind == "none":
+        return Check.of(texts.NAT_EMPTY, "unknown", evidence)
+    if seen and wan not in seen:
+        return Check.of(texts.NAT_OTHER_ADDRESS, "unknown", evidence, wan=wan)
+    return Check.of(texts.NAT_ROUTER, "ok", evidence, wan=wan)
+
+
+def port_80_forwarded(facts: Facts, spec: CertificateSpec | None) -> Check:
+    """Return whether the router forwards port 80 to this machine."""
+    here = surroundings(facts)
+    proven = [] if here.is_public else view(facts, spec, 80).proven
+    return judge_forwarded(here, _listen_port(spec), [each.address for each in proven])
+
+
+def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> Check:
+    """Return what the mapping of port 80 says. Pure.
+
+    :param port: the port that http-01 listens on; None: another program answers.
+    :param proven: addresses through whose port 80 a helper outside reached this machine.
+    """
+    evidence = {**here.evidence(), "port": port, "proven": proven}
+    if here.is_public:
+        return Check.of(texts.FORWARDED_NO_NEED, "ok", evidence, address=here.host)
+    if proven:
+        return Check.of(texts.FORWARDED_PROVEN, "ok", evidence, address=proven)
+    if here.host is None:
+        return Check.of(texts.FORWARDED_ONLY_IPV6, "ok", evidence)
+    if here.gateway is None:
+        return Check.of(texts.FORWARDED_NO_ROUTER, "unknown", evidence)
+    mapping = here.mapping(80)
+    if mapping is None:
+        text = texts.FORWARDED_SILENT if here.mappings is None else texts.FORWARDED_NONE
+        return Check.of(text, "unknown", evidence)
+    evidence |= {"target": mapping.host, "target_port": mapping.port}
+    if mapping.host not in here.own:
+        return Check.of(texts.FORWARDED_ELSEWHERE, "bad", evidence, blocks=HTTP)
+    if port is not None and mapping.port != port:  # a rule of this machine may still lead from one port to the other
+        return Check.of(texts.FORWARDED_OTHER_PORT, "unknown", evidence, blocks=HTTP)
+    return Check.of(texts.FORWARDED_OK, "ok", evidence)
+
+
+def _listen_port(spec: CertificateSpec | None) -> int | None:
+    listen = listen_address(spec, 80)
+    return None if listen is None else host_port.split(listen)[1]

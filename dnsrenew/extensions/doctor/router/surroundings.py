@@ -59,16 +59,9 @@ class Surroundings(Frozen):
 
     def evidence(self) -> dict[str, Any]:
         """Return what was found."""
-        mappings = None if self.mappings is None else [each.to_dict() for each in self.mappings]
-        return {
-            "host": self.host,
-            "ipv6": self.ipv6,
-            "gateway": self.gateway,
-            "router": self.model,
-            "wan": dict(self.wan),
-            "mappings": mappings,
-            "ignored": list(self.ignored),
-        }
+        mappings = None if self.mappings is None else [dict(vars(each)) for each in self.mappings]
+        known = {"host": self.host, "ipv6": self.ipv6, "gateway": self.gateway, "router": self.model}
+        return {**known, "wan": dict(self.wan), "mappings": mappings, "ignored": list(self.ignored)}
 
     def forwards_here(self, port: int) -> bool:
         """Return whether it is certain that a TCP port of the public address leads to this machine."""

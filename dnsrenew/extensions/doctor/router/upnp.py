@@ -49,10 +49,6 @@ class PortMapping(Frozen):
     host: str
     port: int
 
-    def to_dict(self) -> dict[str, str | int]:
-        """Return the mapping as evidence."""
-        return dict(vars(self))
-
 
 class UpnpRouter(Frozen):
     """What the router said.

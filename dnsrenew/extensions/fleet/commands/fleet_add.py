@@ -6,33 +6,26 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.invocation import confirm
+from dnsrenew.cli.command_types import Runner
+from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.config import Config
 from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
-from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
-from dnsrenew.extensions.fleet.fleet import adder, store_of
-from dnsrenew.extensions.fleet.moving import initialize
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.cli.command_types import Runner
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.adding import FleetAdder
-    from dnsrenew.extensions.fleet.database.wanted import AddedCounts
-    from dnsrenew.extensions.fleet.fleet import RemovedCertificates
-    from dnsrenew.extensions.fleet.moving import MovedStore
-    from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus
+from dnsrenew.extensions.fleet.adding import FleetAdder
+from dnsrenew.extensions.fleet.database.wanted import AddedCounts, WantedCertificates
+from dnsrenew.extensions.fleet.fleet import RemovedCertificates, adder, store_of
+from dnsrenew.extensions.fleet.moving import MovedStore, initialize
+from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus
 
 _STANDARD_INPUT: Final = "-"
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base.events import Emitter
+from dnsrenew.base.model import Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import sentences
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
 from dnsrenew.cli.terminal import ERROR, LineFields
-from dnsrenew.errors import Cancelled, ConfigError
+from dnsrenew.config import Config
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError
 from dnsrenew.extensions.fleet.database.server import check_packages
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Outcome
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.errors import DnsRenewError
+from dnsrenew.extensions.fleet.metrics import FleetNumbers
 
 SECONDS: Final = 75.0
 """From the first signal to the exit: a minute for what is under way, and some seconds to hand back the rest."""
@@ -37,8 +35,6 @@ def worker(invocation: Invocation) -> int:
     signals.allow(SECONDS)
     config = invocation.config()
     check_packages()
-    from dnsrenew.extensions.fleet.metrics import FleetNumbers  # it cannot even be imported without the packages
-
     context = Context(clock=invocation.clock, emitter=Emitter(invocation.clock, event_progress(invocation)))
     with FleetNumbers(config, invocation.clock.monotonic, context) as numbers, RunWatch(invocation, numbers) as watch:
         watch.use(config)
@@ -63,7 +59,7 @@ class _Work:
         self._waits_for: str | None = None
         self._is_stopping = False
         self.statuses: Counter[str] = Counter()
-        from dnsrenew.extensions.fleet.worker import FleetWorker
+        from dnsrenew.extensions.fleet.worker import FleetWorker  # it cannot be imported without the packages
 
         options = invocation.options
         self._worker = FleetWorker(

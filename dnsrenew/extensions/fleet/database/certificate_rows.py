@@ -7,27 +7,23 @@ certificate since, nothing is written.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from dnsrenew.base.model import Notice
+from dnsrenew.base.model import Certificate, Notice
 from dnsrenew.base.model.spec import DatabaseCertificate
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
+from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.documents import damaged_value, json_text
-from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.database.locks import LockSession
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
 from dnsrenew.store.paths import check_name
 from dnsrenew.store.protocol import CHAIN, Change, Store, facts_of, unchanged
 from dnsrenew.store.state import SCHEMA, Meta, State
 from dnsrenew.store.versions import KEEP, checked_meta, meta_of
-
-if TYPE_CHECKING:
-    from dnsrenew.base.model import Certificate
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.locks import LockSession
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 _NAMES: Final = "SELECT name FROM dnsrenew_certificate WHERE state IS NOT NULL"
 _STATE: Final = """

@@ -222,10 +222,7 @@ def connect(server: Server) -> DeadlineConnection:
 def _open(server: Server) -> DeadlineConnection:
     """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
     try:
-        import psycopg
-        from psycopg.types.json import set_json_loads
-
-        from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
+        from dnsrenew.extensions.fleet.database.deadlines import DatabaseError, DeadlineConnection
     except ImportError:
         check_packages()
         raise
@@ -235,7 +232,7 @@ def _open(server: Server) -> DeadlineConnection:
         # The options hold the password: no variable of a traceback may have them.
         connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
         connection.patience = server.patience
-        set_json_loads(json_files.value, connection)
+        connection.read_json_as(json_files.value)
         with lock:
             if not given_up.is_set():
                 return connection
@@ -248,7 +245,7 @@ def _open(server: Server) -> DeadlineConnection:
         given_up.set()
     # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
     is_done = task.done.wait(_HANDOVER)
-    if is_done and isinstance(task.error, psycopg.Error):
+    if is_done and isinstance(task.error, DatabaseError):
         raise server.translate(task.error)
     opened = task.result() if is_done else None
     if opened is None:
@@ -261,8 +258,7 @@ def connection_options(server: Server) -> dict[str, Any]:
 
     :raises StoreError: ``store-bad-path``: the URL cannot be read.
     """
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
+    from dnsrenew.extensions.fleet.database.deadlines import parameters_of
 
     options: dict[str, Any] = {
         "connect_timeout": max(2, math.ceil(server.patience)),
@@ -273,10 +269,7 @@ def connection_options(server: Server) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": math.ceil(server.patience * 1000),
     }
-    try:
-        given = conninfo_to_dict(server.address.url)
-    except psycopg.Error:  # its words quote the address
-        given = None
+    given = parameters_of(server.address.url)
     if given is None:
         raise StoreError.of(texts.BAD_ADDRESS)
     options = {name: value for name, value in options.items() if given.get(name) is None}

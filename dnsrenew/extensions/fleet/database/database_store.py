@@ -12,25 +12,23 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, Self
 
+from dnsrenew.base.model import StoreAddress
+from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
-from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTable
-from dnsrenew.extensions.fleet.database.journal import JournalRows
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTable, JournalRows
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
-from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.paths import HttpResponses, account_label, check_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 _FINGERPRINT_KEY: Final = "fingerprint-key"
 _LENGTH: Final = 32
@@ -68,6 +66,14 @@ class DatabaseStore(CertificateRows):
         self._is_checked = False
         self._may_write = False
         weakref.finalize(self, _close, self.locks, database).atexit = False  # the system does it, without a wait
+
+    @classmethod
+    def at(cls, address: StoreAddress, seals: Sequence[bytes]) -> Self:
+        """Return the store at an address.
+
+        :raises ConfigError: a seal is not one.
+        """
+        return cls(Database(address), Seals(seals))
 
     def close(self) -> None:
         """Free all locks and close the connections; a later use connects again."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import select
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_loads
 
 from dnsrenew.base.users import this_user
 from dnsrenew.errors import StoreError, Text, as_clause
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 _READY_NONE: Final = 0
 """What psycopg sends to its generators after each interval (0.1 s) in which nothing came."""
+
+
+DatabaseError: Final = psycopg.Error
 
 
 class SilentServerError(psycopg.OperationalError):
@@ -43,6 +47,10 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
         except SilentServerError:
             self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
             raise
+
+    def read_json_as(self, loads: Callable[[bytes | str], Any]) -> None:
+        """Let JSON become what a function makes of it."""
+        set_json_loads(loads, self)
 
     def has_input(self, seconds: float = 0.0) -> bool:
         """Return whether the server has sent something to the idle connection; wait for it some seconds."""
@@ -151,11 +159,18 @@ def _reason(words: str, password: str | None) -> str:
 # Which database an address means, for the evidence of errors.
 
 
+def parameters_of(url: str) -> Mapping[str, Any] | None:
+    """Return the parameters in a URL; None if libpq cannot read it: its words quote the address."""
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.Error:
+        return None
+
+
 def read_place(url: str) -> dict[str, Any]:
     """Return ``server``, ``database`` and ``user`` of a URL, as libpq completes it."""
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.Error:
+    given = parameters_of(url)
+    if given is None:
         return {"server": "?", "database": "?", "user": "?"}
     user = given.get("user") or this_user()
     hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")

@@ -5,19 +5,17 @@ A fleet has hundreds of thousands of them, so only those that an order is about 
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
 
+from dnsrenew.base.runtime import Context, Rate, TokenBucket, TokenBuckets, Waiter
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.store.ledger import MAX_ENTRIES, LedgerState, RetryAfter, rounded_up
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime
-
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
+from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
+from dnsrenew.store.ledger import MAX_ENTRIES, LedgerState, Limit, RetryAfter, rounded_up
 
 _SOME: Final = """
 SELECT kind, key, until, since, url FROM dnsrenew_limit WHERE directory = %(directory)s AND key = ANY(%(keys)s)
@@ -149,3 +147,192 @@ def _entries(state: LedgerState) -> _Entries:
         times: Mapping[str, datetime] = getattr(state, kind)
         entries |= {(key, kind): (rounded_up(until), None, None) for key, until in times.items()}
     return entries
+
+
+# ── pace ───────────────────────────────────────────────────────────────────────────────
+
+# The rate limits of CAs and DNS accounts over all machines of a fleet: token buckets in a table.
+#
+# A bucket is one time, at which it will be full again (GCRA), by the database's clock. Tokens are taken several at
+# once, so that a certificate costs about one statement.
+
+_TAKE: Final = """
+INSERT INTO dnsrenew_pace AS pace (key, empty_until) VALUES (%(key)s, now() + %(take)s * interval '1 second')
+ON CONFLICT (key) DO UPDATE
+SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
+RETURNING extract(epoch FROM empty_until - now())::double precision
+"""
+_TRY: Final = """
+INSERT INTO dnsrenew_pace AS pace (key, empty_until)
+VALUES (%(key)s, now() + %(take)s * interval '1 second')
+ON CONFLICT (key) DO UPDATE
+SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
+WHERE greatest(pace.empty_until, now()) + %(take)s * interval '1 second' <= now() + %(full)s * interval '1 second'
+RETURNING 1
+"""
+_GIVE: Final = """
+UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s
+"""
+# A bucket without a row is full. The few of names on demand stay: the metrics show what is used of them.
+_FORGET: Final = """
+DELETE FROM dnsrenew_pace WHERE key IN (
+  SELECT key FROM dnsrenew_pace
+  WHERE empty_until < now() - interval '1 hour' AND NOT starts_with(key, 'on-demand ')
+  LIMIT %s FOR UPDATE SKIP LOCKED
+)
+"""
+_FORGOTTEN_AT_ONCE: Final = 10_000
+_TAKEN_AT_ONCE: Final = 0.2
+"""Seconds' worth of tokens that are taken at once."""
+_KEPT: Final = 2.0
+"""Seconds for which tokens are kept that nobody has used: many machines that keep many are a burst."""
+
+
+class SharedBucket(TokenBucket):
+    """A token bucket that all machines share. Thread-safe; first come, first served."""
+
+    def __init__(self, database: Database, key: str, rate: Rate) -> None:
+        super().__init__(rate)
+        self._database = database
+        self._key = key
+        self._at_once = max(1.0, float(int(rate.per_second * _TAKEN_AT_ONCE)))
+        self._guard = threading.Lock()
+        self._stock = 0.0
+        self._stock_at = 0.0
+        """When the last token of the stock exists; they come one after the other."""
+        self._none_before = 0.0
+
+    def take(self, context: Waiter, count: float = 1) -> None:
+        """Wait for a token, then take ``count``.
+
+        :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
+        :raises StoreError: the database does not answer.
+        """
+        with self._guard:  # others need the tokens that are being fetched
+            wait = self._reserve(context, count)
+        if wait <= 0:
+            return
+        try:
+            context.wait(wait)
+        except BaseException:
+            self._database.execute(_GIVE, self._fields(count))
+            raise
+
+    def try_take(self, context: Waiter) -> bool:
+        """Take a token if there is one; return whether there was."""
+        with self._guard:
+            now = context.clock.monotonic()
+            if now < self._none_before:  # callers ask again and again
+                return False
+            full = self._rate.burst / self._rate.per_second
+            if self._database.one(_TRY, {**self._fields(1), "full": full}) is not None:
+                return True
+            self._none_before = now + 1 / self._rate.per_second
+            return False
+
+    def charge(self, context: Waiter, count: float) -> None:
+        """Take tokens without waiting, for a request that cannot wait."""
+        with self._guard:
+            self._reserve(context, count)
+
+    def _reserve(self, context: Waiter, count: float) -> float:
+        """Take tokens, and return for how many seconds the caller has to wait."""
+        now = context.clock.monotonic()
+        if now - self._stock_at > _KEPT:
+            self._stock = 0.0
+        if count > self._stock:
+            wanted = max(count - self._stock, self._at_once)
+            row = self._database.one(_TAKE, self._fields(wanted))
+            ahead = row[0] if row is not None else 0.0
+            self._stock += wanted
+            self._stock_at = now + max(ahead - self._rate.burst / self._rate.per_second, 0.0)
+        # As the bucket of one process: a caller needs one token to proceed, and what it takes beyond that is a debt.
+        first_at = self._stock_at - (self._stock - 1) / self._rate.per_second
+        self._stock -= count
+        return max(first_at - now, 0.0)
+
+    def _fields(self, tokens: float) -> dict[str, object]:
+        return {"key": self._key, "take": tokens / self._rate.per_second}
+
+
+class SharedBuckets(TokenBuckets):
+    """The buckets that the machines of a fleet share, created on first use. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    def _make(self, host: str, rate: Rate) -> TokenBucket:
+        return SharedBucket(self._database, f"{host} {rate.burst}/{rate.per_second:g}", rate)
+
+
+def forget_full_buckets(database: Database) -> int:
+    """Forget buckets that have been full for an hour; return how many, ten thousand at most.
+
+    :raises StoreError: the database cannot be asked.
+    """
+    return database.execute(_FORGET, (_FORGOTTEN_AT_ONCE,))
+
+
+# ── demand rate ────────────────────────────────────────────────────────────────────────
+
+# How many names may be obtained on demand, on all machines of a fleet together.
+
+_ONCE: Final = "on-demand-name "
+"""What the keys of the names start with that count already."""
+_WANTED: Final = """
+SELECT 1 FROM dnsrenew_certificate
+WHERE wanted IS NOT NULL AND identifiers && ARRAY[%(name)s, %(wildcard)s] LIMIT 1
+"""
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))"
+_COUNTED: Final = "SELECT 1 FROM dnsrenew_pace WHERE key = %(once)s AND empty_until > now()"
+_DEMAND_RATE_FORGET: Final = "DELETE FROM dnsrenew_pace WHERE starts_with(key, %s) AND empty_until <= now()"
+# A bucket is one time, at which it will be full again (GCRA).
+_DEMAND_RATE_TAKE: Final = """
+INSERT INTO dnsrenew_pace AS pace (key, empty_until) VALUES (%(key)s, now() + %(each)s * interval '1 second')
+ON CONFLICT (key) DO UPDATE
+SET empty_until = greatest(pace.empty_until, now()) + %(each)s * interval '1 second'
+WHERE greatest(pace.empty_until, now()) + %(each)s * interval '1 second' <= now() + %(window)s * interval '1 second'
+"""
+_COUNT: Final = """
+INSERT INTO dnsrenew_pace (key, empty_until) VALUES (%(once)s, now() + interval '1 hour')
+ON CONFLICT (key) DO UPDATE SET empty_until = EXCLUDED.empty_until
+"""
+_FREE: Final = """
+SELECT empty_until + (%(each)s - %(window)s) * interval '1 second' FROM dnsrenew_pace WHERE key = %(key)s
+"""
+
+
+class DemandRate(Frozen):
+    """A bucket in the database; each name takes one token, whichever machine asks for it, and however often.
+
+    :ivar account: the directory URL of the CA, at which the fleet has one account.
+    """
+
+    database: Database
+    account: str
+    limit: Limit
+
+    def is_wanted(self, name: str) -> bool:
+        """Return whether the fleet wants a certificate for a name already."""
+        fields = {"name": name, "wildcard": f"*.{name.partition('.')[2]}"}
+        return bool(self.database.fetch(_WANTED, fields))
+
+    def take(self, name: str) -> datetime | None:
+        """Take the token of a name; return None, or when there will be one.
+
+        :raises StoreError: the database does not answer.
+        """
+        each = self.limit.each.total_seconds()
+        fields = {"key": f"on-demand {self.account}", "once": f"{_ONCE}{name}", "each": each}
+        fields["window"] = self.limit.window.total_seconds()
+        with self.database.transaction() as transaction:
+            transaction.fetch(_LOCK)
+            if transaction.fetch(_COUNTED, fields):
+                return None
+            if not transaction.execute(_DEMAND_RATE_TAKE, fields):
+                row = transaction.one(_FREE, fields)
+                return None if row is None else row[0]
+            transaction.execute(_DEMAND_RATE_FORGET, (_ONCE,))
+            transaction.execute(_COUNT, fields)
+            return None

@@ -17,16 +17,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import rfc3339
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.extensions.fleet.database import connection, texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.extensions.fleet.database.connection import Database, Params, Row
+from dnsrenew.extensions.fleet.database.connection import Database, Params, Row
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5

@@ -7,13 +7,11 @@ procrastinate with them; everything else only checks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.extensions.fleet.database import texts
+from dnsrenew.extensions.fleet.database.connection import Database, Transaction
 from dnsrenew.extensions.fleet.database.seal import OPEN, SEALED, UNSEALED_ID, Seals, place
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.connection import Database, Transaction
 
 _PATIENCE: Final = 600.0
 """Seconds that a statement may take that changes the schema: an index on a hundred thousand rows."""

@@ -6,16 +6,13 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.seal import place
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.seal import Seals
 
 CHANNEL: Final = "dnsrenew_changed"
 """Notified, with the name of the certificate, in each transaction that changes or removes one."""

@@ -13,12 +13,12 @@ from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.model import StoreAddress
 from dnsrenew.config import texts as config_texts
+from dnsrenew.config.loader import Draft
 from dnsrenew.config.schema import Unlocated
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.fleet.database import texts
 
 if TYPE_CHECKING:
-    from dnsrenew.config.loader import Draft
     from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
 PATIENCE: Final = 10.0
@@ -59,14 +59,14 @@ class Server:
 
     def run(self, connection: DeadlineConnection, sql: str, params: Params = ()) -> tuple[list[Row], int]:
         """Execute a statement on a connection; return its rows and the number of rows that it returned or changed."""
-        import psycopg
+        from dnsrenew.extensions.fleet.database.deadlines import DatabaseError
 
         with self._counting:
             self.queries += 1
         try:
             cursor = connection.execute(sql.encode(), params or None)
             return cursor.fetchall() if cursor.description else [], cursor.rowcount
-        except psycopg.Error as error:
+        except DatabaseError as error:
             failure = self.translate(error)
         raise failure  # outside the block above: psycopg's error holds the password, and must not be its context
 
@@ -170,17 +170,8 @@ def check_fleet(draft: Draft) -> None:
         draft.report.add(
             Unlocated(draft.main.file, _STORE, config_texts.NO_FLEET_PACKAGES, config_texts.FLEET_PACKAGES, fix=fix)
         )
-    elif not _is_understood(store.url):
+        return
+    from dnsrenew.extensions.fleet.database.deadlines import parameters_of
+
+    if parameters_of(store.url) is None:  # the message of libpq can have any part of the address
         draft.report.add(Unlocated(draft.main.file, _STORE, config_texts.NOT_READ_BY_LIBPQ, config_texts.DATABASE_URL))
-
-
-def _is_understood(url: str) -> bool:
-    """Return whether libpq can read an address; its message is not shown: it can have any part of the address."""
-    import psycopg  # slow to load
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        conninfo_to_dict(url)
-    except psycopg.Error:
-        return False
-    return True

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime import Context as AnyContext
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import LockedError
 from dnsrenew.extensions.fleet.database import texts
-
-if TYPE_CHECKING:
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.extensions.fleet.database.connection import Database, Transaction
+from dnsrenew.extensions.fleet.database.connection import Database, Transaction
 
 T = TypeVar("T")
 

@@ -10,15 +10,12 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.names import covers
+from dnsrenew.extensions.fleet.database.served_certificates import SealedPair
+from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.serving.recorded_context import RecordedContext
-
-if TYPE_CHECKING:
-    from dnsrenew.extensions.fleet.database.served_certificates import SealedPair
-    from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, ServerThreads
-    from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
 
 PATIENCE: Final = 0.05
 """Seconds that a handshake in a thread of its own waits for a certificate that is being loaded."""

@@ -7,27 +7,23 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.validation import kind
+from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
-from dnsrenew.extensions.fleet.database.pace import DemandRate
-from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, ServedCertificates
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.ledger import DemandRate
+from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, Pulse, ServedCertificate, ServedCertificates
 from dnsrenew.extensions.fleet.serving import texts
 from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
-from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, ServerThreads
-from dnsrenew.extensions.fleet.serving.on_demand import OnDemand
+from dnsrenew.extensions.fleet.serving.loading import PAUSE, BackgroundLoader, NameIndex, OnDemand, ServerThreads
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.serving.recorded_context import ServerWarnings
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
-
-if TYPE_CHECKING:
-    from dnsrenew.base.clock import Clock
-    from dnsrenew.config import Config
-    from dnsrenew.extensions.fleet.database.connection import Database
-    from dnsrenew.extensions.fleet.database.seal import Seals
-    from dnsrenew.extensions.fleet.database.served_certificates import Pulse, ServedCertificate
 
 CACHE: Final = 10_000
 """Certificates in memory at once, if nothing else is said."""

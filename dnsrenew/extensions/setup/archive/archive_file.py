@@ -21,9 +21,12 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from dnsrenew.base.safe_files import OpenFolder, open_folder
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
 from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
@@ -31,11 +34,7 @@ from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
     from types import TracebackType
-
-    from dnsrenew.base.secrets import Secret
 
 FORMAT: Final = 1
 HEADER: Final = "archive.json"
@@ -78,9 +77,7 @@ class ArchiveWriter:
     """
 
     def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
-        self._sealed = None
-        if passphrase is not None:
-            self._sealed = SealedWriter(out, passphrase.reveal())
+        self._sealed = None if passphrase is None else SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
         self._sums = bytearray()

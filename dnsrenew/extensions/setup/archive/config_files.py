@@ -53,10 +53,6 @@ class LeftOut(Frozen):
     path: str
     reason: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"path": self.path, "reason": self.reason}
-
 
 class PlaceInConfig(Frozen):
     """A key of the configuration: of a secret in plain that was taken out, or of arguments that were kept.
@@ -69,26 +65,14 @@ class PlaceInConfig(Frozen):
     line: int | None
     key: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"file": self.file, "line": self.line, "key": self.key}
 
-
-class SecretReference(Frozen):
+class SecretReference(PlaceInConfig):
     """A secret that the configuration refers to, and that no file of it holds: the system has to have it.
 
-    :ivar file: as that of :class:`PlaceInConfig`, like the other two.
     :ivar reference: where the value comes from: ``env:NAME``, ``keyring:SERVICE/USER`` or ``command:PROGRAM``.
     """
 
-    file: str
-    line: int | None
-    key: str
     reference: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"file": self.file, "line": self.line, "key": self.key, "reference": self.reference}
 
 
 class ConfigFiles(Frozen):
@@ -140,11 +124,7 @@ class _Collector:
             elif os.path.lexists(path):
                 self._take(path, name)
         return ConfigFiles(
-            tuple(self._files),
-            tuple(self._left_out),
-            tuple(self._masked),
-            tuple(self._kept),
-            tuple(self._references()),
+            tuple(self._files), tuple(self._left_out), tuple(self._masked), tuple(self._kept), tuple(self._references())
         )
 
     def _references(self) -> Iterator[SecretReference]:

@@ -47,13 +47,8 @@ class ExportResult(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        lists = {
-            "left_out": [each.to_dict() for each in self.left_out],
-            "masked": [each.to_dict() for each in self.masked],
-            "kept": [each.to_dict() for each in self.kept],
-            "references": [each.to_dict() for each in self.references],
-        }
-        return {**vars(self), **lists}
+        lists = ("left_out", "masked", "kept", "references")
+        return {**vars(self), **{name: _shown(getattr(self, name)) for name in lists}}
 
 
 def export(config: Config, path: Path, context: Context, *, passphrase: Secret | None) -> ExportResult:
@@ -95,6 +90,11 @@ def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Se
     except OSError as error:
         raise _unwritable(texts.EXPORT_BROKEN_OFF, STANDARD_OUTPUT, error) from None
     return work.result(STANDARD_OUTPUT)
+
+
+def _shown(found: Iterable[Frozen]) -> list[dict[str, Any]]:
+    """Return the JSON form of values."""
+    return [dict(vars(each)) for each in found]
 
 
 def folder_of(config: Config) -> Path:
@@ -156,15 +156,8 @@ class _Export:
     def result(self, file: str) -> ExportResult:
         """Return what was written."""
         return ExportResult(
-            file=file,
-            sealed=self._secrets,
-            certificates=self._certificates,
-            accounts=self._accounts,
-            files=self._files,
-            left_out=tuple(self._left_out),
-            masked=self._config.masked,
-            kept=self._config.kept,
-            references=self._config.references,
+            *(file, self._secrets, self._certificates, self._accounts, self._files, tuple(self._left_out)),
+            *(self._config.masked, self._config.kept, self._config.references),
         )
 
     def _header(self) -> bytes:
@@ -175,9 +168,7 @@ class _Export:
             "secrets": self._secrets,
             "config": str(self._path),
             "main": self._config.files[0].name,
-            "masked": [each.to_dict() for each in self._config.masked],
-            "left_out": [each.to_dict() for each in self._config.left_out],
-            "references": [each.to_dict() for each in self._config.references],
+            **{name: _shown(getattr(self._config, name)) for name in ("masked", "left_out", "references")},
         }
         return json.dumps(header, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 

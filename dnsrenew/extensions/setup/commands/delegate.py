@@ -70,9 +70,8 @@ def _check_lines(check: PersistCheck, columns: int | None) -> list[str]:
     is_good = check.reason is None
     head = texts.PERSIST_ACCEPTED if is_good else texts.PERSIST_REFUSED
     mark = green("✓") if is_good else red("✗")
-    lines = formatting.wrap(
-        head.format(name=check.name, ca=check.ca, reason=check.reason or ""), columns, f"{mark} ", "  "
-    )
+    said = head.format(name=check.name, ca=check.ca, reason=check.reason or "")
+    lines = formatting.wrap(said, columns, f"{mark} ", "  ")
     until = texts.PERSIST_SOON if check.soon else texts.PERSIST_UNTIL
     more = [texts.PERSIST_CNAME.format(alias=check.alias)] if check.alias else []
     more += [until.format(until=check.until)] if check.until else []
@@ -202,9 +201,8 @@ def _lines(result: Delegated, columns: int | None) -> list[str]:
         path = formatting.listed(result.written)
         lines += formatting.wrap(texts.ROUTE_WRITTEN.format(path=path), columns, "  ", "  ")
     elif not result.to_add:
-        lines += formatting.wrap(
-            (texts.ROUTE_KEPT if account else texts.ROUTE_THERE).format(account=account), columns, "  ", "  "
-        )
+        kept = (texts.ROUTE_KEPT if account else texts.ROUTE_THERE).format(account=account)
+        lines += formatting.wrap(kept, columns, "  ", "  ")
     lines += _to_add(result, columns)
     following = texts.DELEGATE_NEXT.format(names=" ".join(result.certificates))
     return [*lines, *formatting.wrap(following, columns, f"{yellow('→')} ", "  ")]

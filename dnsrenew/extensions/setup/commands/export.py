@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -16,15 +17,17 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.formatting import say
+from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.terminal import dim, green, red, yellow
-from dnsrenew.config import Config
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.config import Config, sources
 from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
-from dnsrenew.extensions.setup.archive import export as operation
-from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig, SecretReference
+from dnsrenew.extensions.setup.archive import export as archive
+from dnsrenew.extensions.setup.archive import restore as restoring
+from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig
 from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
+from dnsrenew.extensions.setup.archive.restore import RestoreResult
 
 _COMMAND: Final = "dnsrenew export"
 
@@ -36,7 +39,7 @@ def export(invocation: Invocation) -> int:
     :raises StoreError: the store cannot be read, or the file cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
-    to_stdout = options.file == operation.STANDARD_OUTPUT
+    to_stdout = options.file == archive.STANDARD_OUTPUT
     if to_stdout and terminal.json:
         raise usage(texts.STDOUT_AND_JSON, _COMMAND)
     if to_stdout and terminal.out.is_terminal:
@@ -44,15 +47,13 @@ def export(invocation: Invocation) -> int:
     if options.passphrase_file is not None and not options.secrets:
         raise usage(texts.PASSPHRASE_ALONE, _COMMAND)
     config = invocation.config()
-    operation.folder_of(config)  # before the passphrase is asked for
+    archive.folder_of(config)  # before the passphrase is asked for
     passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
     context = invocation.context()
     work = (
         partial(_to_stdout, invocation)
         if to_stdout
-        else partial(
-            operation.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file))))
-        )
+        else partial(archive.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file)))))
     )
     result = invocation.signals.run(partial(work, config, context=context, passphrase=passphrase), cleans_up=True)
     terminal.write_document(result.to_dict())
@@ -75,22 +76,15 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     file = texts.STANDARD_OUTPUT if result.file == "-" else result.file
     head = template.format(certificates=certificates, accounts=accounts, file=file)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
-    for each in result.masked:
-        text = texts.MASKED.format(place=_place(each), key=each.key)
-        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
-    for each in result.kept:
-        text = texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)
-        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
-    for reference in result.references:
-        text = texts.REFERRED.format(place=_place(reference), key=reference.key, reference=reference.reference)
-        lines += formatting.wrap(text, columns, f"{dim('·')} ", "  ")
-    for left_out in result.left_out:
-        text = texts.LEFT_OUT.format(path=left_out.path, reason=say(left_out.reason))
-        lines += formatting.wrap(text, columns, f"{yellow('!')} ", "  ")
-    return lines
+    found = [(dim("·"), texts.MASKED.format(place=_place(each), key=each.key)) for each in result.masked]
+    found += [(yellow("!"), texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)) for each in result.kept]
+    for each in result.references:
+        found.append((dim("·"), texts.REFERRED.format(place=_place(each), key=each.key, reference=each.reference)))
+    found += [(yellow("!"), texts.LEFT_OUT.format(path=each.path, reason=say(each.reason))) for each in result.left_out]
+    return [*lines, *(line for mark, text in found for line in formatting.wrap(text, columns, f"{mark} ", "  "))]
 
 
-def _place(place: PlaceInConfig | SecretReference) -> str:
+def _place(place: PlaceInConfig) -> str:
     return f"{place.file}:{place.line}" if place.line else place.file
 
 
@@ -159,7 +153,7 @@ def _from_file(invocation: Invocation, command: str) -> Secret | None:
 def _typed(invocation: Invocation, question: str) -> Secret:
     terminal = invocation.terminal
     try:
-        with _hidden_input():
+        with hidden_input():
             terminal.err.write(terminal.err.render(terminal.err.encodable(f"{yellow('?')} {question}")) + " ")
             terminal.drain()
             line = invocation.signals.run(_read_line)
@@ -176,8 +170,11 @@ def _read_line() -> str:
 
 
 @contextlib.contextmanager
-def _hidden_input() -> Iterator[None]:
-    """Do not show what is typed. This is done in the main thread, which also undoes it after Ctrl-C."""
+def hidden_input(*, forgets: bool = True) -> Iterator[None]:
+    """Do not show what is typed. This is done in the main thread, which also undoes it after Ctrl-C.
+
+    :param forgets: what was typed before is left out.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -187,8 +184,86 @@ def _hidden_input() -> Iterator[None]:
     before: list[Any] = termios.tcgetattr(handle)
     hidden = before[:]
     hidden[3] &= ~termios.ECHO
-    termios.tcsetattr(handle, termios.TCSAFLUSH, hidden)
+    termios.tcsetattr(handle, termios.TCSAFLUSH if forgets else termios.TCSADRAIN, hidden)
     try:
         yield
     finally:
-        termios.tcsetattr(handle, termios.TCSANOW, before)
+        termios.tcsetattr(handle, termios.TCSADRAIN, before)
+
+
+# ── restore ────────────────────────────────────────────────────────────────────────────
+
+# ``dnsrenew restore``: store and configuration from one file.
+
+_RESTORE_COMMAND: Final = "dnsrenew restore"
+
+
+def restore(invocation: Invocation) -> int:
+    """Restore; return the exit status.
+
+    :raises ConfigError: a configuration is there, or the command line is wrong.
+    :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
+    """
+    terminal, options = invocation.terminal, invocation.options
+    path = Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(options.file))))
+    target = Path(sources.new_config(options.config, os.environ, sources.here()))
+    restoring.check_free(target)
+    passphrase = None
+    if restoring.is_sealed(path):
+        passphrase = known_passphrase(invocation, _RESTORE_COMMAND)
+    elif options.passphrase_file is not None:
+        raise usage(texts.NOT_SEALED, _RESTORE_COMMAND, path=str(path))
+    context = invocation.context()
+    work = partial(restoring.restore, path, target, context, passphrase=passphrase, insist=options.insist)
+    result = invocation.signals.run(work, cleans_up=True)
+    terminal.write_document(result.to_dict())
+    columns, _ = terminal.err.size()
+    for notice in result.warnings:
+        text = sentences(notice.message, notice.fix)
+        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+    if not (terminal.json or terminal.quiet):
+        columns, _ = terminal.out.size()
+        terminal.write_result(
+            "\n".join([*_restore_lines(result, columns), *_steps(result, columns, is_named=bool(options.config))])
+        )
+    return 0
+
+
+def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
+    """Return what was restored."""
+    certificates = formatting.count(result.certificates, texts.CERTIFICATE)
+    accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
+    if result.sealed:
+        head = texts.RESTORED.format(certificates=certificates, accounts=accounts)
+    else:
+        known = formatting.count(result.keyless, texts.CERTIFICATE)
+        head = texts.RESTORED_WITHOUT_KEYS.format(certificates=known)
+    rows = [(texts.RESTORED_CONFIG, result.config), (texts.RESTORED_STORE, result.store)]
+    lines = [*formatting.wrap(head, columns, f"{green('✓')} ", "  "), *formatting.fields(rows, columns)]
+    for path in (path for path in result.written if path != result.config):
+        lines += formatting.wrap(texts.WROTE.format(path=path), columns, f"{dim('·')} ", "  ")
+    return lines
+
+
+def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> list[str]:
+    """Return what is left to do, in order.
+
+    :param is_named: whether the commands need ``--config`` to find the configuration.
+    """
+    option = f" --config {shlex.quote(str(result.config))}" if is_named else ""
+    steps = []
+    for each in (*result.masked, *result.references):
+        place = f"{each['file']}:{each['line']}" if each["line"] else each["file"]
+        text = texts.SUPPLY_REFERENCE if "reference" in each else texts.FILL_IN
+        steps.append(text.format(**{**each, "place": place}))
+    steps += [texts.COPY_FILE.format(path=path) for path in result.missing]
+    steps += [texts.CHANGE_PATHS.format(path=path) for path in result.old_paths]
+    steps.append(texts.CHECK_FIRST.format(config=option))
+    if result.keyless:
+        keyless = formatting.count(result.keyless, texts.CERTIFICATE)
+        steps.append(texts.RENEW_KEYLESS.format(certificates=keyless, config=option))
+    steps += [texts.DEPLOY_HERE.format(config=option), texts.SCHEDULE_HERE.format(config=option)]
+    lines = ["", bold(texts.IMPORT_NEXT)]
+    for number, step in enumerate(steps, 1):
+        lines += formatting.wrap(step, columns, f"{number:>2}. ", "    ")
+    return lines

@@ -92,15 +92,8 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
 def _host(cwd: str, servers: tuple[str, ...], *, insist: bool) -> HostView:
     root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return HostView(
-        Path(root),
-        Path(os.path.expanduser("~")),
-        Path(cwd),
-        dict(os.environ),
-        servers=servers,
-        here_counts=not is_root,
-        discovery=Discovery(insist=insist),
-    )
+    here, judge = (Path(root), Path(os.path.expanduser("~")), Path(cwd)), Discovery(insist=insist)
+    return HostView(*here, dict(os.environ), servers=servers, here_counts=not is_root, discovery=judge)
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:
@@ -130,7 +123,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     mark = red("✗") if note.loses else yellow("!")
     place = note.file if note.line is None else f"{note.file}:{note.line}"
-    lines = formatting.wrap(f"{place}: {say(note.why)}", columns, f"{mark} ", "  ")
+    lines = formatting.wrap(f"{place}: {say(note.message)}", columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 

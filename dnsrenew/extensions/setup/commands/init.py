@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -34,10 +34,10 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, stopped
 from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
+from dnsrenew.extensions.setup.commands.export import hidden_input
 from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
-from dnsrenew.extensions.setup.init.appending import completed, read_existing
 from dnsrenew.extensions.setup.init.draft import (
     LINE,
     ExistingConfig,
@@ -47,8 +47,7 @@ from dnsrenew.extensions.setup.init.draft import (
     Prompt,
     ask_flag,
 )
-from dnsrenew.extensions.setup.init.interview import interview
-from dnsrenew.extensions.setup.init.memory import AnswerMemory, memory_file
+from dnsrenew.extensions.setup.init.interview import AnswerMemory, interview, memory_file
 from dnsrenew.extensions.setup.init.servers import this_server_host
 from dnsrenew.extensions.setup.init.texts import (
     ANSWER_WRONG,
@@ -60,7 +59,7 @@ from dnsrenew.extensions.setup.init.texts import (
     INIT_STOPPED_NEW,
     SHOWN_YES,
 )
-from dnsrenew.extensions.setup.init.write_config import make_files, write_files
+from dnsrenew.extensions.setup.init.write_config import completed, make_files, read_existing, write_files
 from dnsrenew.schedule import host as scheduling
 from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
@@ -332,7 +331,7 @@ class TerminalPerson:
         answer = ""
         is_edited = can_edit() and not prompt.is_secret
         try:
-            with _without_echo() if prompt.is_secret else self._keys(is_edited=is_edited):
+            with hidden_input(forgets=False) if prompt.is_secret else self._keys(is_edited=is_edited):
                 self._show(prompt)
                 answer = self._signals.run(self._edited if is_edited else _line)
         finally:
@@ -366,24 +365,6 @@ _ROOM: Final = 16
 def _line() -> str:
     """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
     return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "replace")
-
-
-@contextlib.contextmanager
-def _without_echo() -> Iterator[None]:
-    """Keep a secret off the screen while it is typed, where the terminal allows it."""
-    try:
-        import termios
-    except ImportError:  # Windows
-        yield
-        return
-    handle = sys.stdin.fileno()
-    before = termios.tcgetattr(handle)
-    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
-    termios.tcsetattr(handle, termios.TCSADRAIN, quiet)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(handle, termios.TCSADRAIN, before)
 
 
 # ── init ───────────────────────────────────────────────────────────────────────────────

@@ -116,18 +116,8 @@ def _show_end(invocation: Invocation, found: AccountCheck, columns: int | None) 
     lines = [line for note in found.left for line in formatting.wrap(say(note), columns, f"{yellow('!')} ", "  ")]
     if not terminal.quiet:
         counts = [each.result for each in found.results]
-        lines += [
-            "",
-            bold(
-                texts.CHECK_SUMMARY.format(
-                    account=found.account,
-                    zone=found.zone,
-                    ok=counts.count("ok"),
-                    broken=counts.count("broken"),
-                    left=counts.count("not-tested"),
-                )
-            ),
-        ]
+        verdicts = {"ok": counts.count("ok"), "broken": counts.count("broken"), "left": counts.count("not-tested")}
+        lines += ["", bold(texts.CHECK_SUMMARY.format(account=found.account, zone=found.zone, **verdicts))]
     if lines:
         terminal.write_result("\n".join(lines))
 

@@ -91,9 +91,7 @@ class Delegated(Frozen, kw_only=True):
             "tested": self.is_tested,
             "route": {"challenge": self.route.challenge, "dns": list(self.route.dns)},
             "written": self.written[0] if self.written else None,
-            "to_add": [
-                {"certificate": each.certificate, "file": each.file, "lines": each.lines} for each in self.to_add
-            ],
+            "to_add": [{key: getattr(each, key) for key in ("certificate", "file", "lines")} for each in self.to_add],
         }
 
 
@@ -245,25 +243,10 @@ def _first_accounts(
     return [each[0].dns if each else () for each in found]
 
 
-def _written(
-    config: Config,
-    chosen: DelegatedDomains,
-    needed: Sequence[CertificateSpec],
-    *,
-    records: tuple[DelegatedRecord, ...],
-    route: Route,
-    is_tested: bool,
-) -> Delegated:
+def _written(config: Config, chosen: DelegatedDomains, needed: Sequence[CertificateSpec], **done: Any) -> Delegated:
     """Write the route to the certificates that need it, and return what was done."""
-    routes = write_routes(config, needed, route)
-    return Delegated(
-        certificates=tuple(spec.name for spec in chosen.specs),
-        records=records,
-        route=route,
-        is_tested=is_tested,
-        written=routes.files,
-        to_add=routes.to_add,
-    )
+    routes, names = write_routes(config, needed, done["route"]), tuple(spec.name for spec in chosen.specs)
+    return Delegated(certificates=names, written=routes.files, to_add=routes.to_add, **done)
 
 
 # ── probe ──────────────────────────────────────────────────────────────────────────────

@@ -77,10 +77,7 @@ class CnameServer(Frozen):
         """Return the JSON form for the event ``cname-waiting``."""
         return {
             "name": self.record.name,
-            "server": self.server,
-            "address": self.address,
-            "state": self.state,
-            "detail": self.detail,
+            **{key: getattr(self, key) for key in ("server", "address", "state", "detail")},
         }
 
 
@@ -113,9 +110,7 @@ class CnameWait:
         while missing:
             self._warn_of_mistakes(missing)
             self._context.emit(
-                "cname-waiting",
-                seconds=round(self._elapsed(), 3),
-                servers=[each.to_dict() for each in servers],
+                "cname-waiting", seconds=round(self._elapsed(), 3), servers=[each.to_dict() for each in servers]
             )
             self._check_reachable(servers)
             self._context.wait(self._gap(servers))
@@ -219,13 +214,7 @@ def _silent(record: CnameRecord, servers: Iterable[CnameServer]) -> dict[str, An
 _CNAME: Final = dns.rdatatype.CNAME
 _OTHERS: Final = {
     kind: dns.rdatatype.to_text(kind)
-    for kind in (
-        dns.rdatatype.TXT,
-        dns.rdatatype.A,
-        dns.rdatatype.AAAA,
-        dns.rdatatype.MX,
-        dns.rdatatype.NS,
-    )
+    for kind in (dns.rdatatype.TXT, dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.MX, dns.rdatatype.NS)
 }
 """Types of records beside which a CNAME record cannot stand (RFC 1034 section 3.6.2)."""
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
 from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept
 from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
 from dnsrenew.extensions.setup.importing.model import (
     FoundAccount,
@@ -26,18 +24,11 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundFile,
     HostView,
 )
-from dnsrenew.extensions.setup.importing.on_machine import inside
-from dnsrenew.extensions.setup.importing.pem import PemPair, private_key, read_pair
-from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, read_settings
+from dnsrenew.extensions.setup.importing.pem import PemPair, read_key, read_pair
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
+from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
 _ECC: Final = "_ecc"
-_KINDS: Final[Mapping[str, KeyKind]] = {
-    "ec-256": "ecdsa-p256",
-    "ec-384": "ecdsa-p384",
-    "2048": "rsa2048",
-    "3072": "rsa3072",
-    "4096": "rsa4096",
-}
 _RSA: Final = re.compile(r"\d+")
 _DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
 """``Le_RenewalDays`` of a certificate for which a person chose none."""
@@ -78,19 +69,19 @@ def read(folder: Path, host: HostView) -> FoundData:
     """Return the accounts and the certificates in a folder of acme.sh."""
     notes = reading.Notes(host.discovery)
     common = read_settings(folder / "account.conf", notes)
-    certificates_in = _other_folder(common, "CERT_HOME", host) or folder
-    accounts_in = _other_folder(common, "CA_HOME", host) or folder / "ca"
+    certificates_in = _path(common, "CERT_HOME", host, os.path.isdir) or folder
+    accounts_in = _path(common, "CA_HOME", host, os.path.isdir) or folder / "ca"
     found = [
-        _DomainFolder(here, name, read_settings(file, notes, loses=True) or ShellSettings(file, ""))
+        _DomainFolder(here, name, read_settings(file, notes, loses=True))
         for here, name, file in _folders(certificates_in)
     ]
     servers = [server for each in found if (server := _server(each.settings))]
-    if common is not None and (default := reading.valid(common.get("DEFAULT_ACME_SERVER"))):
+    if default := reading.valid(common.get("DEFAULT_ACME_SERVER")):
         servers.append(default)
     known = [*servers, *host.servers]
     certificates = [_certificate(each, common, host, notes) for each in found]
-    accounts = dns_accounts(accounts_in, known, _shared_key(common, host), notes)
-    email = common.get("ACCOUNT_EMAIL") if common is not None else ""
+    accounts = dns_accounts(accounts_in, known, _path(common, "ACCOUNT_KEY_PATH", host, os.path.isfile), notes)
+    email = common.get("ACCOUNT_EMAIL")
     lost = set(servers) - {account.directory for account in accounts}
     return FoundData(
         kind="acme.sh",
@@ -104,18 +95,10 @@ def read(folder: Path, host: HostView) -> FoundData:
     )
 
 
-def _other_folder(common: ShellSettings | None, key: str, host: HostView) -> Path | None:
-    """Return the folder of a setting, if it exists: a copied folder has the paths of another machine."""
-    path = common.get(key) if common is not None else ""
-    folder = inside(host, path) if path else None
-    return folder if folder is not None and os.path.isdir(folder) else None
-
-
-def _shared_key(common: ShellSettings | None, host: HostView) -> Path | None:
-    """Return the account key that was chosen with ``--accountkey``, if it exists."""
-    path = common.get("ACCOUNT_KEY_PATH") if common is not None else ""
-    file = inside(host, path) if path else None
-    return file if file is not None and os.path.isfile(file) else None
+def _path(settings: ShellSettings, key: str, host: HostView, is_there: Callable[[Path], bool]) -> Path | None:
+    """Return the path of a setting, if it exists: a copied folder has the paths of another machine."""
+    path = settings.get(key)
+    return found if path and is_there(found := inside(host, path)) else None
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
@@ -129,10 +112,8 @@ def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
                 yield folder / name, domain, file
 
 
-def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Notes) -> dict[str, str]:
+def _trust(common: ShellSettings, servers: list[str], notes: reading.Notes) -> dict[str, str]:
     """Return the root certificates of the CAs that are not public."""
-    if common is None:
-        return {}
     if common.get("HTTPS_INSECURE"):
         notes.add(texts.NO_TLS_CHECK, *common.place("HTTPS_INSECURE"))
     if common.get("NOTIFY_HOOK"):
@@ -145,14 +126,14 @@ def _trust(common: ShellSettings | None, servers: list[str], notes: reading.Note
 
 
 def _certificate(
-    found: _DomainFolder, common: ShellSettings | None, host: HostView, notes: reading.Notes
+    found: _DomainFolder, common: ShellSettings, host: HostView, notes: reading.Notes
 ) -> FoundCertificate | None:
     folder, name, settings = found.path, found.name, found.settings
     pair = _pair(folder, name, settings, notes)
     domains = _domains(settings) or reading.certificate_names(pair.chain if pair else None)
     if pair is None or not domains:
         return None
-    kept = Kept([each for each in (settings, common) if each is not None], host, notes)
+    kept = Kept((settings, common), host, notes)
     routes = acme_sh_routes.routes(settings, name, domains, kept)
     programs = acme_sh_routes.programs(settings, name, routes, host, notes)
     _note_rest(settings, name, notes)
@@ -170,9 +151,7 @@ def _certificate(
         profile=settings.get(*_PROFILE) or None,
         preferred_chain=settings.get("Le_Preferred_Chain") or None,
         routes=routes,
-        deployments=programs.deployments,
-        before=programs.before,
-        after=programs.after,
+        **vars(programs),
         files=_files(folder, name),
         must_staple=settings.get("Le_OCSP_Staple") == "1",
     )
@@ -202,8 +181,8 @@ def _server(settings: ShellSettings) -> str:
 def _key(settings: ShellSettings, name: str, notes: reading.Notes) -> KeyKind | None:
     """Return the type of key; None: that of the certificate, because no type means the default of the version."""
     length = settings.get("Le_Keylength")
-    if length in ABSENT or length in _KINDS:
-        return _KINDS.get(length)
+    if length in ABSENT or length in reading.KEY_KINDS:
+        return reading.KEY_KINDS.get(length)
     used: KeyKind = "rsa4096" if _RSA.fullmatch(length) else "ecdsa-p384"
     notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=name)
     return used
@@ -268,8 +247,7 @@ def _account(
 ) -> FoundAccount | None:
     own = folder / _KEY
     file = own if shared_key is None or os.path.lexists(own) else shared_key
-    data = notes.read(file, loses=True)
-    key = None if data is None else private_key(data, file, notes)
+    key = read_key(file, notes)
     if key is None:
         return None
     path = folder.relative_to(root).as_posix()
@@ -277,10 +255,10 @@ def _account(
     if directory is None:
         notes.add(texts.NO_DIRECTORY, file, loses=True, ca=path)
         return None
-    kept = read_settings(folder / _SETTINGS, notes) or ShellSettings(folder / _SETTINGS, "")
+    kept = read_settings(folder / _SETTINGS, notes)
     return FoundAccount(
         directory=directory,
-        key_pem=x509.key_to_pem(key),
+        key_pem=key,
         url=reading.valid(kept.get("ACCOUNT_URL")) or None,
         contact=_contact(kept, folder / "account.json", notes),
         source=str(own),
@@ -306,11 +284,9 @@ def _folder_of(server: str) -> str:
 
 
 def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
-    email = kept.get("CA_EMAIL")
-    if email:
+    if email := kept.get("CA_EMAIL"):
         return (f"mailto:{email}",)
-    found = (notes.json(file) or {}).get("contact") if os.path.lexists(file) else None
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    return reading.strings((notes.json(file) or {}).get("contact")) if os.path.lexists(file) else ()
 
 
 def bindings(urls: Iterable[str]) -> dict[str, FoundEab]:

@@ -14,11 +14,16 @@ from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import reading, servers, texts
-from dnsrenew.extensions.setup.importing.acme_sh_hosts import Kept, by_script, values
-from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute, HostView, shell
-from dnsrenew.extensions.setup.importing.on_machine import inside, script
-from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings
-from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
+from dnsrenew.extensions.setup.importing.model import (
+    FoundDeployment,
+    FoundDnsAccount,
+    FoundPrograms,
+    FoundRoute,
+    HostView,
+    shell,
+)
+from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, script
+from dnsrenew.extensions.setup.importing.tool_hosts import Kept, by_script, hosts_of, values
 
 ABSENT: Final = frozenset({"", "no"})
 """Values of a setting that is not given."""
@@ -128,19 +133,10 @@ def _account(script: str, settings: ShellSettings, kept: Kept) -> FoundDnsAccoun
     known = hosts_of("acme_sh").get(script)
     if known is None:
         return by_script(script, kept)
-    provider = known.provider
-    if script == "dns_hostingde" and _HTTP_NET in kept.get("HOSTINGDE_ENDPOINT"):
-        provider = "httpnet"
+    is_http_net = script == "dns_hostingde" and _HTTP_NET in kept.get("HOSTINGDE_ENDPOINT")
+    provider = "httpnet" if is_http_net else known.provider
     account = reading.dns_account(provider, values(script, known, kept), str(kept.settings[-1].file))
-    missing = reading.missing_options(account)
-    if missing:
-        kept.notes.add(
-            texts.CREDENTIALS_UNKNOWN,
-            *settings.place(_KEY),
-            plugin=script,
-            missing=", ".join(missing),
-            provider=provider,
-        )
+    reading.note_missing(account, kept.notes, settings.place(_KEY), script)
     return account
 
 
@@ -162,17 +158,9 @@ _VARIABLES: Final = (
 _VARIABLE: Final = re.compile(r"\b(?:CERT_PATH|CERT_KEY_PATH|CA_CERT_PATH|CERT_FULLCHAIN_PATH|Le_Domain)\b")
 
 
-class Programs(Frozen):
-    """What becomes of a new certificate, and the programs around a renewal."""
-
-    deployments: tuple[FoundDeployment, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
 def programs(
     settings: ShellSettings, name: str, routes: Sequence[FoundRoute], host: HostView, notes: Notes
-) -> Programs:
+) -> FoundPrograms:
     """Return the deployments and the hooks of a certificate.
 
     Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
@@ -191,7 +179,7 @@ def programs(
         if post not in ABSENT:
             notes.add(texts.HOOK_AFTER, *settings.place("Le_PostHook")[:2], post, name=name)
     deployments += [_run(command, settings, host) for command in dict.fromkeys(renewed) if command not in ABSENT]
-    return Programs(tuple(deployments), before, after)
+    return FoundPrograms(tuple(deployments), before, after)
 
 
 def _installed(settings: ShellSettings, host: HostView, notes: Notes) -> list[FoundDeployment]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base import x509
 from dnsrenew.base.users import group_id
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
@@ -27,8 +26,8 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundRoute,
     HostView,
 )
-from dnsrenew.extensions.setup.importing.on_machine import shown
-from dnsrenew.extensions.setup.importing.pem import private_key, read_pair
+from dnsrenew.extensions.setup.importing.pem import read_key, read_pair
+from dnsrenew.extensions.setup.importing.reading import shown
 
 _FILE: Final = "Caddyfile"
 _PLACES: Final = ("etc/caddy/Caddyfile", "usr/local/etc/caddy/Caddyfile", "usr/local/etc/Caddyfile", "etc/Caddyfile",
@@ -158,8 +157,7 @@ def _account_keys(data: Path) -> Iterator[Path]:
 
 
 def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Notes) -> FoundAccount | None:
-    content = notes.read(file, loses=True)
-    key = None if content is None else private_key(content, file, notes)
+    key = read_key(file, notes)
     if key is None:
         return None
     issuer = file.relative_to(data / "acme").parts[0]
@@ -171,9 +169,9 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
     url, contact = registration.get("location"), registration.get("contact")
     return FoundAccount(
         directory=directory,
-        key_pem=x509.key_to_pem(key),
+        key_pem=key,
         url=reading.valid(url) or None,
-        contact=tuple(each for each in contact if isinstance(each, str)) if isinstance(contact, list) else (),
+        contact=reading.strings(contact),
         source=str(file),
         eab=FoundEab(by_email=True) if reading.parts(directory).hostname == _ZEROSSL and contact else None,
         modified=reading.modified(file),
@@ -226,7 +224,7 @@ def _certificate(
         notes.add(texts.CADDY_INTERNAL, leaf, name=name)
         return None
     pair = read_pair([leaf], key, notes)
-    domains = reading.certificate_names(pair.chain) or _names(document)
+    domains = reading.certificate_names(pair.chain) or reading.strings(document.get("sans"))
     if not domains:
         return None
     site = next((each for each in caddy.sites if domains[0] in each.names), None)
@@ -253,11 +251,6 @@ def _certificate(
 def _domain(folder: Path) -> str:
     """Return the name that the folder of a certificate is for."""
     return folder.name.replace("wildcard_", "*")
-
-
-def _names(document: Mapping[str, Any]) -> tuple[str, ...]:
-    found = document.get("sans")
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def _place(site: SiteTls | None, leaf: Path) -> tuple[Path, int | None]:

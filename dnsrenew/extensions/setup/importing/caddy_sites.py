@@ -22,12 +22,6 @@ from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of, route53_account
 
 _UNIT: Final = "caddy.service"
-_KINDS: Final[Mapping[str, KeyKind]] = {
-    "p256": "ecdsa-p256",
-    "p384": "ecdsa-p384",
-    "rsa2048": "rsa2048",
-    "rsa4096": "rsa4096",
-}
 _GLOBAL: Final = {"acme_ca": "ca", "acme_ca_root": "ca_root", "acme_dns": "dns", "acme_eab": "eab",
                   "cert_issuer": "issuer", "key_type": "key_type", "local_certs": "internal"}  # fmt: skip
 """The global options that have an equivalent in ``tls``."""
@@ -138,8 +132,8 @@ class _TlsReader:
                 return replace(found, alias=value or None)
             case "eab":
                 return replace(found, eab=self._eab(line))
-            case "key_type" if value in _KINDS:
-                return replace(found, key=_KINDS[value])
+            case "key_type" if value in reading.KEY_KINDS:
+                return replace(found, key=reading.KEY_KINDS[value])
             case "reuse_private_keys":
                 return replace(found, reuse_key=True)
             case "issuer":
@@ -242,18 +236,7 @@ def dns_account(
         known = route53_account(host, notes)
         values |= {} if known is None else {key: str(value) for key, value in known.secrets.items()}
     found = reading.dns_account(module.provider, values, f"{line.file}:{line.number}")
-    missing = reading.missing_options(found)
-    if missing:
-        shown = ", ".join(missing)
-        notes.add(
-            texts.CREDENTIALS_UNKNOWN,
-            line.file,
-            line.number,
-            name,
-            plugin=name,
-            missing=shown,
-            provider=module.provider,
-        )
+    reading.note_missing(found, notes, (line.file, line.number, name), name)
     return found
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.extensions.setup.importing import certbot_hooks, certbot_routes, reading, texts
+from dnsrenew.extensions.setup.importing import certbot_hooks, reading, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.model import (
     FileRole,
@@ -31,8 +31,6 @@ _FILES: Final[Mapping[str, FileRole]] = {
     "chain.pem": "chain",
     "privkey.pem": "key",
 }
-_ECDSA: Final[Mapping[str, KeyKind]] = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384"}
-_RSA: Final[Mapping[str, KeyKind]] = {"2048": "rsa2048", "3072": "rsa3072", "4096": "rsa4096"}
 
 _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
@@ -62,7 +60,9 @@ def read(folder: Path, host: HostView) -> FoundData:
         _certificate(each, folder, host, hooks, notes, account=_key_file(each, places)) for each in configured
     ]
     named = {each.name for each in configured}
-    certificates += [_without_settings(folder, name, notes) for name in _live(folder) if name not in named]
+    certificates += [
+        _without_settings(folder, name, notes) for name in reading.names(folder / "live") if name not in named
+    ]
     return FoundData(
         kind="certbot",
         folder=folder,
@@ -82,10 +82,6 @@ def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
             else:
                 notes.add(texts.DAMAGED, file, reason=texts.EMPTY)
     return found
-
-
-def _live(folder: Path) -> list[str]:
-    return [name for name in reading.names(folder / "live") if os.path.isdir(folder / "live" / name)]
 
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -131,8 +127,8 @@ def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount
     return FoundAccount(
         directory=directory,
         key_pem=key,
-        url=_text((registration or {}).get("uri")),
-        contact=_contact(registration or {}),
+        url=reading.url_of(registration or {}),
+        contact=reading.contact_of(registration or {}),
         source=str(key_file),
         modified=reading.modified(key_file),
     )
@@ -144,17 +140,6 @@ def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | No
     found = (each for each, directory in places.items() if each.name == account and server in {"", directory})
     folder = next(found, None)
     return None if folder is None else str(folder / "private_key.json")
-
-
-def _contact(registration: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the contact of an account; newer versions of certbot do not keep it."""
-    body = registration.get("body")
-    found = body.get("contact") if isinstance(body, dict) else None
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -171,12 +156,12 @@ def _certificate(
 ) -> FoundCertificate | None:
     paths = _paths(settings, folder)
     chain, key = _pair(paths, notes)
-    domains = _domains(chain, settings)
+    domains = reading.certificate_names(chain) or tuple(settings.webroot_map)  # certbot renews it for the same ones
     if not domains:
         reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
         notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
         return None
-    routes = certbot_routes.routes(settings, domains, host, notes)
+    routes = certbot_hooks.routes(settings, domains, host, notes)
     programs = certbot_hooks.programs(settings, hooks, routes, notes)
     settings.note_unknown(notes)
     if settings.get("autorenew").lower() == "false":
@@ -197,9 +182,7 @@ def _certificate(
         preferred_chain=settings.get("preferred_chain") or None,
         renew_before=_renew_before(settings),
         routes=routes,
-        deployments=programs.deployments,
-        before=programs.before,
-        after=programs.after,
+        **vars(programs),
         files=_files(folder, settings.name, paths),
         must_staple=settings.flag("must_staple"),
     )
@@ -207,6 +190,8 @@ def _certificate(
 
 def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCertificate | None:
     """Return a certificate whose file in ``renewal/`` is missing or cannot be read."""
+    if not os.path.isdir(folder / "live" / name):
+        return None
     paths = {file: folder / "live" / name / file for file in _FILES}
     chain, key = _pair(paths, notes)
     domains = reading.certificate_names(chain)
@@ -238,11 +223,6 @@ def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, 
     return None if chain is None else chain.decode("ascii", "replace"), key
 
 
-def _domains(chain: str | None, settings: RenewalSettings) -> tuple[str, ...]:
-    """Return the names of the certificate: certbot renews it for the same ones."""
-    return reading.certificate_names(chain) or tuple(settings.webroot_map)
-
-
 def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> tuple[FoundFile, ...]:
     """Return the files as servers name them: below ``live/``, or where a person has put them."""
     live = {str(folder / "live" / name / file): role for file, role in _FILES.items()}
@@ -255,15 +235,11 @@ def _key(settings: RenewalSettings, notes: reading.Notes) -> KeyKind | None:
     kind = settings.get("key_type")
     if not kind:
         return None
-    size = settings.get("rsa_key_size") or "2048"
-    curve = settings.get("elliptic_curve") or "secp256r1"
-    known = _RSA.get(size) if kind == "rsa" else _ECDSA.get(curve)
-    if known is None:
-        key = "rsa_key_size" if kind == "rsa" else "elliptic_curve"
-        shown = size if kind == "rsa" else curve
+    key, default = ("rsa_key_size", "2048") if kind == "rsa" else ("elliptic_curve", "secp256r1")
+    shown = settings.get(key) or default
+    if shown not in reading.KEY_KINDS:
         notes.add(texts.KEY_KIND, *settings.place(key), kind=shown, used="ecdsa-p256", name=settings.name)
-        return "ecdsa-p256"
-    return known
+    return reading.KEY_KINDS.get(shown, "ecdsa-p256")
 
 
 def _renew_before(settings: RenewalSettings) -> str | None:

@@ -42,9 +42,7 @@ def document(
     :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
     """
     writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.cas(), *writer.dns_accounts()]
-    for certificate in plan.certificates:
-        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(deployments)]
     return ConfigDocument("\n".join([*lines, *writer.remarks(), ""]), writer.secrets)
 
 
@@ -56,10 +54,7 @@ def tables(
     :param default_ca: that of the configuration; for the others see :func:`document`.
     """
     writer = _Writer(plan, taken, default_ca)
-    lines = [*writer.cas(), *writer.dns_accounts()]
-    for certificate in plan.certificates:
-        lines += ["", *writer.certificate(certificate, deployments.get(certificate.name, []))]
-    return lines[1:], writer.secrets
+    return list(writer.tables(deployments))[1:], writer.secrets
 
 
 class _Writer:
@@ -81,6 +76,12 @@ class _Writer:
             yield "# agree_terms = true"
         if self._default != _DEFAULT_CA:
             yield from assignment("default_ca", self._default)
+
+    def tables(self, deployments: Mapping[str, list[FoundDeployment]]) -> Iterator[str]:
+        """Yield all tables, each after an empty line."""
+        yield from (*self.cas(), *self.dns_accounts())
+        for certificate in self._plan.certificates:
+            yield from ("", *self.certificate(certificate, deployments.get(certificate.name, [])))
 
     def cas(self) -> Iterator[str]:
         """Yield the tables of the CAs that need one."""
@@ -130,12 +131,7 @@ class _Writer:
 
     def _secret(self, name: str, value: str) -> str:
         """Return the reference to a new secret file."""
-        number, file = 1, reading.secret_file(name)
-        while {**self._taken, **self.secrets}.get(file, value) != value:
-            number += 1
-            file = reading.secret_file(f"{name}-{number}")
-        self.secrets[file] = value
-        return f"file:{file}"
+        return keep_secret(self.secrets, self._taken, reading.secret_file(name), value)
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
@@ -168,10 +164,8 @@ class _Writer:
             yield "]"
 
     def _routes(self, planned: PlannedCertificate) -> Iterator[str]:
-        routes = [_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True)]
-        yield "routes = ["
-        yield from dict.fromkeys(f"    {toml_value(route)}," for route in routes)
-        yield "]"
+        routes = (_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True))
+        yield from ("routes = [", *dict.fromkeys(f"    {toml_value(route)}," for route in routes), "]")
 
     def _deployment(self, name: str, number: int, deployment: FoundDeployment) -> dict[str, object]:
         is_program = deployment.to == "run"
@@ -186,7 +180,7 @@ class _Writer:
             yield from ("", "# Not imported, or only in part:")
         for note in self._plan.not_understood:
             place = note.file if note.line is None else f"{note.file}:{note.line}"
-            yield comment(f"{place}: {note.why}")
+            yield comment(f"{place}: {note.message}")
 
 
 def _route(route: FoundRoute, account: str) -> dict[str, object]:
@@ -197,7 +191,21 @@ def _route(route: FoundRoute, account: str) -> dict[str, object]:
 
 # ── toml ───────────────────────────────────────────────────────────────────────────────
 
-# Values as TOML.
+# Values as TOML, and their secrets in files.
+
+
+def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, value: str) -> str:
+    """Add a secret to the files; return the reference to it. A file with another content is left alone.
+
+    :param taken: the files that exist, with their contents.
+    """
+    number, name = 1, file
+    while {**taken, **secrets}.get(name, value) != value:
+        number += 1
+        name = f"{file.removesuffix('.txt')}-{number}.txt"
+    secrets[name] = value
+    return f"file:{name}"
+
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST: Final = 110

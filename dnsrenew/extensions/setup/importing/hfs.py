@@ -56,10 +56,7 @@ def read(folder: Path, host: HostView) -> FoundData:
     text = notes.text(folder / _FILE, loses=True)
     found = None if text is None else _certificate(folder, _settings(text), text, notes)
     return FoundData(
-        kind="hfs",
-        folder=folder,
-        certificates=() if found is None else (found,),
-        not_understood=tuple(notes.found),
+        kind="hfs", folder=folder, certificates=() if found is None else (found,), not_understood=tuple(notes.found)
     )
 
 

@@ -20,7 +20,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ConfigError, Message, StoreError, Text
 from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
-from dnsrenew.extensions.setup.importing.model import FoundData, FoundDeployment, HostView, NotUnderstood
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, HostView, NotUnderstood
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
 from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, PlannedCa, PlannedCertificate, make_plan
 from dnsrenew.extensions.setup.importing.served_check import ServerWatch
@@ -84,7 +84,7 @@ class ImportResult(Frozen):
             "certificates": [_certificate(each, stored=stored) for each, stored in self.certificates],
             "accounts": [_account(ca, stored=stored) for ca, stored in self.accounts],
             "written": self.written,
-            "not_understood": [_note(note) for note in self.not_understood],
+            "not_understood": [dict(vars(note)) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
             "stop": [stop.to_dict() for stop in self.shown_stops] if self.shown_stops or not self.withheld else None,
             "stop_reason": " ".join(str(reason) for reason in self.withheld) or None,
@@ -148,7 +148,7 @@ def _import(request: ImportRequest, store: Store, context: Context) -> ImportRes
             unseen=unseen,
             missing=[each.certificate for each in done.to_add],
             notes=[*plan.not_understood, *notes.found],
-            tools=_titles(found),
+            tools=list(dict.fromkeys(KINDS[data.kind].title for data in found)),
             is_named=request.is_named,
             clock=context.clock,
         )
@@ -167,10 +167,6 @@ def _import(request: ImportRequest, store: Store, context: Context) -> ImportRes
         to_add=done.to_add,
         steps=left.steps,
     )
-
-
-def _titles(found: Sequence[FoundData]) -> list[str]:
-    return list(dict.fromkeys(KINDS[data.kind].title for data in found))
 
 
 def _was_imported(config: Path) -> bool:
@@ -252,10 +248,7 @@ def _deployments(
 
 
 def _certificate(planned: PlannedCertificate, *, stored: bool) -> dict[str, Any]:
-    names = [
-        {"challenge": route.challenge, "dns": name or None}
-        for route, name in zip(planned.routes, planned.dns, strict=True)
-    ]
+    routes = zip(planned.routes, planned.dns, strict=True)
     return {
         "name": planned.name,
         "domains": list(planned.found.domains),
@@ -263,30 +256,13 @@ def _certificate(planned: PlannedCertificate, *, stored: bool) -> dict[str, Any]
         "source": planned.found.source,
         "ca": planned.ca or None,
         "key": planned.key,
-        "routes": names,
+        "routes": [{"challenge": route.challenge, "dns": name or None} for route, name in routes],
         "stored": stored,
     }
 
 
 def _account(ca: PlannedCa, *, stored: bool) -> dict[str, Any]:
     account = ca.account
-    return {
-        "ca": ca.name,
-        "directory": ca.directory,
-        "url": account.url if account else None,
-        "contact": list(account.contact) if account else [],
-        "source": account.source if account else None,
-        "stored": stored,
-    }
-
-
-def _note(note: NotUnderstood) -> dict[str, Any]:
-    return {
-        "file": note.file,
-        "line": note.line,
-        "text": note.text,
-        "code": note.code,
-        "message": note.why,
-        "fix": note.fix,
-        "loses": note.loses,
-    }
+    assert account is not None  # noqa: S101  # the caller leaves out the others
+    known = {"url": account.url, "contact": list(account.contact), "source": account.source}
+    return {"ca": ca.name, "directory": ca.directory, **known, "stored": stored}

@@ -21,7 +21,7 @@ from dnsrenew.base.x509 import CertificateFacts, PrivateKey, user_files
 from dnsrenew.config import loader
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.deploy import engine
-from dnsrenew.deploy.entry import entry
+from dnsrenew.deploy.entry import entries, entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, reading, texts
 from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundDeployment, FoundDnsAccount
@@ -152,8 +152,6 @@ def note_programs(spec: CertificateSpec, store: Store, context: Context) -> None
     :raises StoreError: the store cannot be written.
     :raises LockedError: another run works on it.
     """
-    from dnsrenew.deploy.entry import entries
-
     programs = [each for each in entries(spec.deploy) if each.to == "run"]
     if not programs:
         return
@@ -174,14 +172,14 @@ def write_files(spec: CertificateSpec, store: Store, context: Context, live: Pat
     :raises StoreError: the store cannot be read.
     :raises LockedError: another run works on it.
     """
-    entries = [each for each in spec.deploy if isinstance(each, Deployment) and new_paths(each, live)]
-    if not entries:
+    files = [each for each in spec.deploy if isinstance(each, Deployment) and new_paths(each, live)]
+    if not files:
         return
     with store.lock(spec.name, context=context):
         certificate = store.certificate(spec.name, store.read_state(spec.name))
         if certificate is None:
             return
-        for each in entries:
+        for each in files:
             whole = entry(each)
             options = {key: value for key, value in whole.options.items() if key in {*NAMES, "group", "key_mode"}}
             bare = replace(whole, options=options)
@@ -299,10 +297,7 @@ class MissingTables(Frozen, hidden=("secrets",)):
 
 
 def missing_tables(
-    plan: Plan,
-    there: ConfiguredTables,
-    deployments: Mapping[str, list[FoundDeployment]],
-    taken: Mapping[str, str],
+    plan: Plan, there: ConfiguredTables, deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str]
 ) -> MissingTables:
     """Return the tables of the planned certificates that the configuration lacks.
 
@@ -320,12 +315,11 @@ def missing_tables(
         dns = {name: names.dns[name] for name in own.dns if name in names.dns and name not in known}
         known |= {ca.name for ca in cas} | set(dns)
         part = replace(plan, cas=cas, dns=dns, certificates=(own,), not_understood=())
-        entries = {own.name: deployments.get(planned.name, [])}
-        lines, files = config_file.tables(part, entries, {**taken, **secrets}, there.default_ca)
-        secrets |= files
+        its = {own.name: deployments.get(planned.name, [])}
+        lines, new = config_file.tables(part, its, {**taken, **secrets}, there.default_ca)
+        secrets |= new
         found.append(TablesToAdd(own.name, "\n".join(lines)))
-    new = frozenset(ca.directory for ca in names.cas)
-    return MissingTables(tuple(found), secrets, new)
+    return MissingTables(tuple(found), secrets, frozenset(ca.directory for ca in names.cas))
 
 
 class _Names:

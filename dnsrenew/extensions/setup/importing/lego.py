@@ -29,6 +29,7 @@ from dnsrenew.extensions.setup.importing.model import (
     HostView,
     shell,
 )
+from dnsrenew.extensions.setup.importing.pem import read_key
 from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, hosts_of
@@ -111,12 +112,8 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Note
         notes.add(texts.DAMAGED, file.parent, loses=True, reason=texts.NO_KEY)
         return None
     key_file = found[0]
-    data = notes.read(key_file, loses=True)
-    if data is None:
-        return None
-    key = reading.key_pem(data)
+    key = read_key(key_file, notes)
     if key is None:
-        notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
         return None
     host = file.relative_to(root / "accounts").parts[0].replace("_", ":")
     directory = reading.of_host(host, servers)
@@ -128,7 +125,7 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Note
     return FoundAccount(
         directory=directory,
         key_pem=key,
-        url=_text(registration.get("uri")),
+        url=reading.url_of(registration),
         contact=_contact(document, registration),
         source=str(key_file),
         modified=reading.modified(key_file),
@@ -136,16 +133,8 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: reading.Note
 
 
 def _contact(document: dict[str, Any], registration: dict[str, Any]) -> tuple[str, ...]:
-    body = registration.get("body")
-    found = body.get("contact") if isinstance(body, dict) else None
-    if isinstance(found, list) and found:
-        return tuple(each for each in found if isinstance(each, str))
-    email = _text(document.get("email"))
-    return (f"mailto:{email}",) if email else ()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    email = document.get("email")
+    return reading.contact_of(registration) or ((f"mailto:{email}",) if isinstance(email, str) and email else ())
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -202,19 +191,8 @@ _FLAGS: Final = frozenset(
 _SHORT: Final = {"d": "domains", "s": "server", "m": "email", "k": "key-type", "c": "csr", "a": "accept-tos"}
 _WITHOUT_MEANING: Final = frozenset(
     {
-        *(
-            "accept_tos",
-            "email",
-            "path",
-            "server",
-            "domains",
-            "key_type",
-            "dns",
-            "http",
-            "tls",
-            "http.port",
-            "tls.port",
-        ),
+        *("accept_tos", "email", "path", "server", "domains", "key_type", "dns", "http", "tls", "http.port"),
+        *("tls.port",),
         *("http.webroot", "reuse_key", "must_staple", "preferred_chain", "profile", "renew_hook", "run_hook"),
         *("deploy_hook", "days", "pem", "dns.disable_cp", "dns.resolvers", "dns.propagation_wait", "dns_timeout"),
         *("dns.propagation_disable_ans", "dns.propagation_rns", "no_bundle", "no_random_sleep", "ari_disable"),
@@ -224,18 +202,6 @@ _WITHOUT_MEANING: Final = frozenset(
     }
 )
 """Options that are read below, or that have no meaning for us; ``_`` stands for ``-``."""
-_KEYS: Final[Mapping[str, KeyKind]] = {
-    "ec256": "ecdsa-p256",
-    "p256": "ecdsa-p256",
-    "ec384": "ecdsa-p384",
-    "p384": "ecdsa-p384",
-    "rsa2048": "rsa2048",
-    "2048": "rsa2048",
-    "rsa3072": "rsa3072",
-    "3072": "rsa3072",
-    "rsa4096": "rsa4096",
-    "4096": "rsa4096",
-}
 _HOOKS: Final = ("deploy-hook", "renew-hook", "run-hook")
 _HOOK_VARIABLES: Final = (
     "LEGO_CERT_DOMAIN=%s LEGO_CERT_PATH=$DNSRENEW_FULLCHAIN LEGO_CERT_KEY_PATH=$DNSRENEW_PRIVKEY "
@@ -342,7 +308,7 @@ def settings(call: LegoCall, name: str, notes: Notes) -> dict[str, Any]:
 
 def _key(call: LegoCall, name: str, notes: Notes) -> KeyKind | None:
     kind = call.value("key-type")
-    found = _KEYS.get(kind.lower())
+    found = reading.KEY_KINDS.get(kind.lower())
     if kind and found is None:
         notes.add(texts.KEY_KIND, call.job.file, call.job.line, "--key-type", kind=kind, used="ecdsa-p256", name=name)
         return "ecdsa-p256"
@@ -400,18 +366,12 @@ def dns_account(code: str, job: FoundJob, name: str, notes: reading.Notes) -> Fo
     if code == "exec":
         return _program(job, source, name, notes)
     host = hosts_of("lego").get(code, ToolHost(code, {}))
-    provider = host.provider
     options = _lego_hosts_options(host, job.environment, notes)
     if options is None:
         notes.add(texts.PLUGIN_UNKNOWN, job.file, job.line, f"--dns {code}", plugin=f"--dns {code}", name=name)
         return None
-    found = reading.dns_account(provider, options, source)
-    missing = reading.missing_options(found)
-    if missing:
-        plugin = f"--dns {code}"
-        listed = ", ".join(missing)
-        place = (job.file, job.line, plugin)
-        notes.add(texts.CREDENTIALS_UNKNOWN, *place, plugin=plugin, missing=listed, provider=provider)
+    found = reading.dns_account(host.provider, options, source)
+    reading.note_missing(found, notes, (job.file, job.line, f"--dns {code}"), f"--dns {code}")
     return found
 
 

@@ -24,7 +24,6 @@ from dnsrenew.base import files
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, field
-from dnsrenew.errors import Text
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
@@ -60,7 +59,7 @@ class NotUnderstood(Frozen):
     :ivar line: the number of the line, from 1; None: the whole file.
     :ivar text: what stands there, without a value that could be a secret; "" if there is nothing to show.
     :ivar code: the code of the text.
-    :ivar why: one sentence: why it was not imported.
+    :ivar message: one sentence: why it was not imported.
     :ivar fix: one sentence: what to do.
     :ivar loses: a certificate or an account is missing because of it, so that the command ends with 1.
     """
@@ -69,27 +68,9 @@ class NotUnderstood(Frozen):
     line: int | None
     text: str
     code: str
-    why: str
+    message: str
     fix: str
     loses: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        why: Text,
-        file: Path | str,
-        line: int | None = None,
-        text: str = "",
-        *,
-        loses: bool = False,
-        **evidence: object,
-    ) -> NotUnderstood:
-        """Return one whose words are those of a catalogue.
-
-        :param evidence: the values of the fields of ``why``; ``file``, ``line`` and ``text`` are fields too.
-        """
-        code, message, fix = why.fill(file=str(file), line=line, text=text, **evidence)
-        return cls(str(file), line, text, code, message, fix, loses)
 
 
 class FoundEab(Frozen, hidden=("hmac",)):
@@ -178,6 +159,14 @@ class FoundDeployment(Frozen, kw_only=True, hidden=("secrets",)):
     source: str
     options: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+class FoundPrograms(Frozen):
+    """What becomes of a new certificate, and the programs around a renewal."""
+
+    deployments: tuple[FoundDeployment, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
 
 
 class FoundFile(Frozen):

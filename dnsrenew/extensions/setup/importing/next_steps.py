@@ -28,8 +28,8 @@ from dnsrenew.extensions.setup.importing.model import (
     HostView,
     NotUnderstood,
 )
-from dnsrenew.extensions.setup.importing.on_machine import script
 from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, Plan
+from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.schedule.detect import detect
@@ -76,14 +76,19 @@ def steps(
     option = f" --config {shlex.quote(str(config))}" if is_named else ""
     tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
-    by_hand = _by_hand(config, plan)
+    try:
+        now = Config.load(config)
+    except ConfigError:
+        now = None
+    by_hand = _by_hand(now, plan)
     causes = _to_fix(config, notes, is_complete=not (found or by_hand))
     if missing:
         found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
-    found = [*_to_dns(config, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
+    found = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
-    if not _is_scheduled(config):
+    active = detect(config)
+    if active.installed is not True or active.halt is not None:
         found.append(texts.STEP_SCHEDULE.format(config=option))
     withheld: list[Message] = []
     named: list[StopCommand] = []
@@ -94,11 +99,9 @@ def steps(
     if withheld:
         found.append(texts.STEP_AGAIN.format(config=option, tool=tool))
     elif causes:
-        withheld = [_stop_later(stop, causes) for stop in stops]
-        withheld += [
-            texts.STEP_STOP_UNKNOWN_LATER.format(tool=each.kind, folder=each.folder, causes=causes)
-            for each in unstopped
-        ]
+        later, unknown = texts.STEP_STOP_LATER, texts.STEP_STOP_UNKNOWN_LATER
+        withheld = [later.format(tool=each.kind, source=each.source, causes=causes) for each in stops]
+        withheld += [unknown.format(tool=each.kind, folder=each.folder, causes=causes) for each in unstopped]
         found += withheld
     else:
         withheld = [texts.STEP_STOP_UNKNOWN.format(tool=each.kind, folder=each.folder) for each in unstopped]
@@ -107,20 +110,10 @@ def steps(
     return NextSteps(found, withheld if stops or unstopped else [], named)
 
 
-def _is_scheduled(config: Path) -> bool:
-    """Return whether this machine renews the certificates of a configuration by itself already."""
-    active = detect(config)
-    return active.installed is True and active.halt is None
-
-
 def _to_fix(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
     """Return the files because of which a certificate would not be renewed, or not be served, by dnsrenew."""
     files = [note.file for note in notes if note.loses or note.code == texts.HOOK_READS.code]
     return list(dict.fromkeys([*([] if is_complete else [str(config)]), *files]))
-
-
-def _stop_later(stop: StopCommand, causes: list[str]) -> Message:
-    return texts.STEP_STOP_LATER.format(tool=stop.kind, source=stop.source, causes=causes)
 
 
 def _stop(stop: StopCommand) -> Message:
@@ -146,31 +139,27 @@ def _lacks_plain_options(account: FoundDnsAccount) -> bool:
     return any(not reading.is_secret(account.provider, option) for option in missing)
 
 
-def _by_hand(config: Path, plan: Plan) -> list[str]:
+def _by_hand(now: Config | None, plan: Plan) -> list[str]:
     """Return the certificates for which a person has to set records, as the configuration is now."""
     names = [each.name for each in plan.certificates if _is_manual(each.dns, plan.dns)]
-    try:
-        now = Config.load(config)
-    except ConfigError:
+    if now is None:
         return names
     routes = {spec.name: spec.routes for spec in now.certificates if spec.routes}
     left = {name for name, all_ in routes.items() if all(_is_manual(each.dns, now.accounts) for each in all_)}
     return [name for name in names if name in left]
 
 
-def _to_dns(config: Path, by_hand: Sequence[str], option: str, *, is_hfs: bool) -> Iterator[Message]:
+def _to_dns(
+    config: Path, now: Config | None, by_hand: Sequence[str], option: str, *, is_hfs: bool
+) -> Iterator[Message]:
     """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.
     :param is_hfs: whether HFS alone was imported: all that it has ``init`` finds too.
     """
     fields = {"path": str(config), "config": option}
-    try:
-        now = Config.load(config)
-    except ConfigError:
-        specs, instead = {}, DnsInstead()
-    else:
-        specs, instead = {spec.name: spec for spec in now.certificates}, DnsInstead(now.accounts, now.providers)
+    specs = {} if now is None else {spec.name: spec for spec in now.certificates}
+    instead = DnsInstead() if now is None else DnsInstead(now.accounts, now.providers)
     for spec in filter(needs_port, specs.values()):
         ports = list(dict.fromkeys(str(CHALLENGES[route.challenge].port) for route in spec.routes))
         if route := instead.route(spec):
@@ -234,11 +223,7 @@ def old_file_in(deployment: FoundDeployment, files: Sequence[FoundFile], host: H
 _PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
 _FOLDER_OPTIONS: Final = {"certbot": ("--config-dir",), "lego": ("--path",), "acme.sh": ("--home", "--config-home")}
-_FOLDER_VARIABLES: Final = {
-    "certbot": (),
-    "lego": ("LEGO_PATH",),
-    "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME"),
-}
+_FOLDER_VARIABLES: Final = {"certbot": (), "lego": ("LEGO_PATH",), "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME")}
 _SNAP: Final = "snap.certbot.renew"
 
 

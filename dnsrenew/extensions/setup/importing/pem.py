@@ -258,3 +258,10 @@ def pair(
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)
         return PemPair()
     return PemPair(chain, x509.key_to_pem(key))
+
+
+def read_key(file: Path, notes: Notes) -> bytes | None:
+    """Return the private key in a file as unencrypted PKCS#8; None, with a note, if there is none."""
+    data = notes.read(file, loses=True)
+    key = None if data is None else private_key(data, file, notes)
+    return None if key is None else x509.key_to_pem(key)

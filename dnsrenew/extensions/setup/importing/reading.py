@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import re
@@ -14,14 +15,15 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from dnsrenew.base import files, x509
+from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
+from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
-from dnsrenew.base.x509 import user_files
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.errors import ConfigError, Text
+from dnsrenew.errors import Text
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, NotUnderstood, decoded
+from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView, NotUnderstood, decoded
 
 _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
@@ -37,6 +39,17 @@ _MOST_NOTES: Final = 100
 """Notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
 _QUOTES: Final = ("'''", '"""', "'", '"')
+
+
+_KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
+    "ecdsa-p256": ("p256", "ec256", "ec-256", "secp256r1"),
+    "ecdsa-p384": ("p384", "ec384", "ec-384", "secp384r1"),
+    "rsa2048": ("rsa2048", "2048"),
+    "rsa3072": ("rsa3072", "3072"),
+    "rsa4096": ("rsa4096", "4096"),
+}
+KEY_KINDS: Final = {name: kind for kind, names in _KEY_NAMES.items() for name in names}
+"""The types of keys, by the names that the tools have for them."""
 
 
 class Notes:
@@ -59,16 +72,18 @@ class Notes:
         text: str = "",
         *,
         loses: bool = False,
-        **evidence: object,
+        **more: object,
     ) -> None:
-        """Add a note; see :meth:`NotUnderstood.of`. The same note is added once, and of one kind some for a file."""
+        """Add a note. The same note is added once, and of one kind some for a file.
+
+        :param more: the values of the fields of ``why``; ``file``, ``line`` and ``text`` are fields too.
+        """
         kind = str(file), why.message
         self._counts[kind] += 1
-        if self._counts[kind] > _MOST_NOTES:
-            return
-        note = NotUnderstood.of(why, file, line, text, loses=loses, **evidence)
-        if note not in self.found:
-            self.found.append(note)
+        if self._counts[kind] <= _MOST_NOTES:
+            code, message, fix = why.fill(file=str(file), line=line, text=text, **more)
+            note = NotUnderstood(str(file), line, text, code, message, fix, loses)
+            self.found += [] if note in self.found else [note]
 
     def judge(self, file: Path | str) -> None:
         """Judge a file that is not read, such as a program.
@@ -208,12 +223,21 @@ def modified(file: Path | str) -> float:
         return 0.0
 
 
-def key_pem(data: bytes) -> bytes | None:
-    """Return a private key as unencrypted PKCS#8, from any of its forms; None if it is none."""
-    try:
-        return x509.key_to_pem(user_files.key_from_file(data))
-    except ConfigError:
-        return None
+def strings(value: object) -> tuple[str, ...]:
+    """Return the texts in a list of JSON; of anything else there are none."""
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def url_of(registration: Mapping[str, Any]) -> str | None:
+    """Return the account URL that certbot and lego keep; None without one."""
+    found = registration.get("uri")
+    return found if isinstance(found, str) and found else None
+
+
+def contact_of(registration: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the contact that certbot and lego keep; newer versions of certbot do not."""
+    body = registration.get("body")
+    return strings(body.get("contact")) if isinstance(body, dict) else ()
 
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
@@ -295,6 +319,15 @@ def missing_options(account: FoundDnsAccount) -> list[str]:
     return [key for key in required if key not in account.options and key not in account.secrets]
 
 
+def note_missing(account: FoundDnsAccount, notes: Notes, place: tuple[Path | str, int | None, str], name: str) -> None:
+    """Add a note if an account lacks required options.
+
+    :param name: of the host, at the tool.
+    """
+    if missing := ", ".join(missing_options(account)):
+        notes.add(texts.CREDENTIALS_UNKNOWN, *place, plugin=name, missing=missing, provider=account.provider)
+
+
 def is_secret(provider: str, option: str) -> bool:
     """Return whether an option of a provider is a secret."""
     known = find_provider(provider)
@@ -363,15 +396,12 @@ class ShellSettings:
         return (self.file, None, "") if found is None else (self.file, found.line, name)
 
 
-def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings | None:
-    """Return the settings of a file, with a note for each line that is no assignment; None if it cannot be read.
+def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings:
+    """Return the settings of a file, with a note for each line that is no assignment; without any if it is not read.
 
     :param loses: whether a certificate is missing without it; a note says so. A file that does not exist has no note.
     """
-    text = notes.text(file, loses=loses) if os.path.lexists(file) else None
-    if text is None:
-        return None
-    settings = ShellSettings(file, text)
+    settings = ShellSettings(file, (notes.text(file, loses=loses) if os.path.lexists(file) else None) or "")
     for line in settings.unread:
         notes.add(texts.NOT_AN_ASSIGNMENT, file, line)
     return settings
@@ -438,3 +468,69 @@ def of_host(host: str, known: Iterable[str] = ()) -> str | None:
 def built_in(directory: str) -> str | None:
     """Return the name of the built-in CA with this directory URL, or None."""
     return next((name for name, ca in BUILT_IN.items() if ca.directory == directory), None)
+
+
+# ── on machine ─────────────────────────────────────────────────────────────────────────
+
+# Paths of the machine that is looked at, which a test puts into a folder, and the files that stand there.
+
+_ON_MACHINE_LARGEST: Final = 1 << 16
+"""Bytes of a script, a crontab or a unit."""
+
+
+def inside(host: HostView, path: str) -> Path:
+    """Return where a path of the machine is; ``~`` is the home folder."""
+    if path == "~" or path.startswith("~/"):
+        return host.home / path[2:]
+    file = Path(path)
+    return host.root / file.relative_to(file.anchor) if file.is_absolute() else file
+
+
+def shown(file: Path, host: HostView) -> str:
+    """Return a path as it is on the machine, without the root of a test."""
+    return "/" + file.relative_to(host.root).as_posix() if file.is_relative_to(host.root) else str(file)
+
+
+class MachineText(Frozen):
+    """The text of a file that was found.
+
+    :ivar text: "" if it cannot be read.
+    :ivar weak: the error if others can change it: what is concluded from the text must not decide anything then.
+    """
+
+    text: str = ""
+    weak: UntrustedError | None = None
+
+
+def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes = b"") -> MachineText:
+    """Return the text of a script, a crontab or a unit.
+
+    :param notes: get a note if it is a pipe or a device, or too large.
+    :param only: what it must begin with.
+    """
+    path, weak = os.path.abspath(file), None
+    try:
+        try:
+            data = read(host.discovery, path, _ON_MACHINE_LARGEST + 1)
+        except UntrustedError as error:  # it is read to see whether it matters
+            data, weak = Discovery(insist=True).read(path, _ON_MACHINE_LARGEST + 1), error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        if notes is not None and isinstance(error, NotAFileError) and error.errno != errno.EISDIR:
+            notes.add(texts.UNREADABLE, path, reason=error.strerror)
+        return MachineText()
+    if len(data) > _ON_MACHINE_LARGEST:
+        if notes is not None:
+            notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
+        return MachineText()
+    return MachineText(decoded(data) if data.startswith(only) else "", weak)
+
+
+def script(path: str, host: HostView) -> str:
+    """Return the text of a script that a command names; "" if there is none.
+
+    :raises UntrustedError: others can change it.
+    """
+    found = look(inside(host, path), host, only=b"#!")
+    if found.text and found.weak is not None:
+        raise found.weak
+    return found.text

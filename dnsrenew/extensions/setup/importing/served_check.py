@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
@@ -47,11 +47,6 @@ class ServedFiles(Frozen):
     entry: Deployment
     old: bytes | None
     configs: list[ConfigFile]
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options of the entry."""
-        return self.entry.options
 
     @property
     def server(self) -> str:
@@ -119,11 +114,11 @@ def _der(pem: str | None) -> bytes | None:
 
 def _ports(served: ServedFiles, host: HostView, context: Context) -> Iterator[Message]:
     """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
-    given = served.options.get("verify") or ()
+    given = served.entry.options.get("verify") or ()
     addresses = [given] if isinstance(given, str) else list(given)
     changed = max(_changed(host, each) for each in served.configs)
     for address in addresses:
-        yield from _wrong(served, address, served.options.get("starttls"), changed, context)
+        yield from _wrong(served, address, served.entry.options.get("starttls"), changed, context)
     by_server: dict[ServerKind, set[int]] = {}
     for config in served.configs:
         by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
@@ -167,7 +162,7 @@ def _wrong(
 
     :param changed: when the configuration was changed last, seconds since 1970.
     """
-    wanted = verify.wanted(served.certificate, {**served.options, "starttls": starttls}, [address])
+    wanted = verify.wanted(served.certificate, {**served.entry.options, "starttls": starttls}, [address])
     name = served.certificate.name
     for one in verify.inspect_ports(context, wanted):
         if one.leaf is None:
@@ -184,7 +179,7 @@ def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
     if host in _LOOPBACK and has_loaded_since(port, changed):
         return True
     record = served.state.deployments.get(entry_id(served.entry), {})
-    if not (served.options.get("reload") and record.get("ok") and record.get("changed")):
+    if not (served.entry.options.get("reload") and record.get("ok") and record.get("changed")):
         return False
     try:
         return datetime.fromisoformat(str(record.get("time"))).timestamp() > changed

@@ -15,9 +15,8 @@ from dnsrenew.base.users import group_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, HostView, shell
-from dnsrenew.extensions.setup.importing.on_machine import shown
 from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes, shown
 
 NAMES: Final[dict[FileRole, str]] = {
     "certificate": "fullchain.pem",
@@ -248,6 +247,7 @@ class ServerKind(Frozen):
 
 
 _HTTPS: Final = ((443, None),)
+_MAILBOXES: Final = ((993, None), (995, None), (143, "imap"), (110, "pop3"))
 _MAIL: Final = ((465, None), (587, "smtp"), (25, "smtp"))
 
 SERVERS: Final = (
@@ -258,13 +258,7 @@ SERVERS: Final = (
         "HAProxy", "haproxy", ("systemctl", "reload", "haproxy"), "haproxy -c -f /etc/haproxy/haproxy.cfg", _HTTPS
     ),
     ServerKind("Postfix", "postfix", ("postfix", "reload"), "postfix check", _MAIL),
-    ServerKind(
-        "Dovecot",
-        "dovecot",
-        ("doveadm", "reload"),
-        "doveconf -n",
-        ((993, None), (995, None), (143, "imap"), (110, "pop3")),
-    ),
+    ServerKind("Dovecot", "dovecot", ("doveadm", "reload"), "doveconf -n", _MAILBOXES),
     ServerKind("Caddy", "caddy", ("systemctl", "reload", "caddy"), "", _HTTPS),
     ServerKind("Mosquitto", "mosquitto", ("systemctl", "reload", "mosquitto"), "", ((8883, None),)),
     ServerKind("lighttpd", "lighttpd", ("systemctl", "reload", "lighttpd"), "", _HTTPS),

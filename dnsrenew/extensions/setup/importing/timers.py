@@ -19,8 +19,7 @@ from dnsrenew.base import users
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing.model import HostView
-from dnsrenew.extensions.setup.importing.on_machine import inside, look, shown
-from dnsrenew.extensions.setup.importing.reading import Notes
+from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, shown
 from dnsrenew.schedule.machine import entries
 
 _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
@@ -319,7 +318,7 @@ class Service(Frozen, hidden=("environment",)):
 
 def unit_folders(host: HostView) -> list[Path]:
     """Return the folders with units, those of the system first."""
-    return [*_system_folders(host), *_user_folders(host)]
+    return [*(host.root / each for each in _SYSTEM_FOLDERS), *(host.home / each for each in _USER_FOLDERS)]
 
 
 def services(host: HostView) -> Iterator[Service]:
@@ -343,21 +342,14 @@ def environment(name: str, host: HostView) -> dict[str, str]:
     return {**user, **system}
 
 
-def _system_folders(host: HostView) -> list[Path]:
-    return [host.root / each for each in _SYSTEM_FOLDERS]
-
-
-def _user_folders(host: HostView) -> list[Path]:
-    return [host.home / each for each in _USER_FOLDERS]
-
-
 def _managers(host: HostView) -> tuple[_Manager, _Manager]:
     """Return the manager of the system, and that of the user."""
     home = shown(host.home, host)
     user = host.environ.get("USER") or host.home.name
     system = {"h": "/root", "u": "root", "E": "/etc", "S": "/var/lib"}
     own = {"h": home, "u": user, "E": f"{home}/.config", "S": f"{home}/.local/state"}
-    return _Manager(host, _system_folders(host), system), _Manager(host, _user_folders(host), own)
+    folders, most = unit_folders(host), len(_SYSTEM_FOLDERS)
+    return _Manager(host, folders[:most], system), _Manager(host, folders[most:], own)
 
 
 class _Manager:
@@ -402,7 +394,7 @@ class _Manager:
                     continue
                 # An empty value drops those before it.
                 if key == "Environment":
-                    variables.update(_units_assignments(value)) if value else variables.clear()
+                    variables.update(_assignments(_words(value))) if value else variables.clear()
                 elif key == "EnvironmentFile":
                     files.append(value.lstrip("-")) if value else files.clear()
                 elif key == "User":
@@ -482,10 +474,6 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # a quote without its end
         return text.split()
-
-
-def _units_assignments(text: str) -> dict[str, str]:
-    return {match[1]: match[2] for match in map(_ASSIGNMENT.fullmatch, _words(text)) if match}
 
 
 def _in_file(text: str) -> dict[str, str]:

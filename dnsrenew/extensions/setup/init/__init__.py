@@ -1,8 +1,7 @@
 """``dnsrenew init``: questions with defaults found on this machine, tested answers, and a configuration.
 
 ``interview`` goes through the ``questions`` in order; ``answers`` has those answers that are given in a file or as
-options, which go through the same checks. ``servers`` finds the programs that can get the certificate, and
-``deployments`` the entries for them; ``host_question`` finds the host by its name servers, ``account_test`` writes a
-test value with its account, and ``write_config`` writes the files. Nothing here prints: the command implements
-``Person``.
+options, which go through the same checks, and the test of the DNS account. ``servers`` finds the programs that can get
+the certificate, and ``deployments`` the entries for them; ``host_question`` finds the host by its name servers, and
+``write_config`` writes the files. Nothing here prints: the command implements ``Person``.
 """

@@ -82,14 +82,8 @@ def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
 
 
 def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> PlannedDeployment:
-    ownership = _ownership(draft.host, pair.key or pair.certificate)
-    entry = {
-        "to": server.to,
-        **_files(server, pair.certificate, pair.key),
-        **ownership,
-        **server.options,
-        **_verify(pair.port, draft.domains),
-    }
+    files, ownership = _files(server, pair.certificate, pair.key), _ownership(draft.host, pair.key or pair.certificate)
+    entry = {"to": server.to, **files, **ownership, **server.options, **_verify(pair.port, draft.domains)}
     return PlannedDeployment(entry=entry, secrets=server.secrets, comment=_comment(server))
 
 

@@ -21,11 +21,10 @@ from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_ho
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
-from dnsrenew.extensions.setup.init import account_test, texts
-from dnsrenew.extensions.setup.init.answers import KEYS, TABLES
+from dnsrenew.extensions.setup.init import answers, texts
+from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
 from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag
 
-PROVIDER: Final = "provider"
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
 _SHORTEST: Final = 2
@@ -189,8 +188,8 @@ def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | No
             value = answer
         wrong = [each for each in check_options(provider, {key: value}) if each.key == key]
         hidden = [replace(each, found=texts.ANSWER_REFUSED, nearest=None) for each in wrong]
-        return account_test.options_wrong(hidden) if hidden else None
-    if account_test.is_reference(answer):
+        return answers.options_wrong(hidden) if hidden else None
+    if answers.is_reference(answer):
         return None
     found = provider.secret_fault(key, answer, texts.THE_ANSWER)
     return None if found is None else ConfigError.of(texts.OPTION_UNUSABLE, option=key, fault=found)
@@ -274,23 +273,23 @@ def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, A
     :raises ConfigError: with a mistake for each that cannot.
     """
     faults = {
-        key: account_test.secret_fault(draft, provider, key, value)
+        key: answers.secret_fault(draft, provider, key, value)
         for key, value in options.items()
         if provider.is_secret(key)
     }
     if found := [Mistake("", None, key, fault, texts.SECRET_EXPECTED) for key, fault in faults.items() if fault]:
-        raise account_test.options_wrong(found)
+        raise answers.options_wrong(found)
 
 
 def _keep_host(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
     plain, secrets = split_options(provider, options)
     for key, each in secrets.items():
-        account_test.check_command(key, each)
+        answers.check_command(key, each)
     if provider.behaviour.by_hand and not draft.is_attended:
         raise ConfigError.of(texts.BY_HAND_ALONE, title=provider.title)
     draft.provider = provider
     draft.options = plain
-    draft.secrets = {key: account_test.without_scheme(each) for key, each in secrets.items()}
+    draft.secrets = {key: answers.without_scheme(each) for key, each in secrets.items()}
 
 
 def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
@@ -304,14 +303,14 @@ def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
         doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
         return
     if draft.is_delegated:
-        account_test.account_config(draft, _nowhere(draft))
+        answers.account_config(draft, _nowhere(draft))
         return
     _test(draft, doubt)
 
 
 def _test(draft: InitDraft, doubt: Doubt) -> None:
     """Write and remove a test value with the account."""
-    found = account_test.run_test(draft)
+    found = answers.run_test(draft)
     if found is not None and found.result == "bad":
         raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
     if found is not None:
@@ -424,7 +423,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
     """
     mistakes = check_options(provider, options)
     if mistakes:
-        raise account_test.options_wrong(mistakes)
+        raise answers.options_wrong(mistakes)
     plain = {key: value for key, value in options.items() if not provider.is_secret(key)}
     return plain, {key: value for key, value in options.items() if key not in plain}
 

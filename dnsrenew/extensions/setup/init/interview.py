@@ -1,17 +1,132 @@
-"""Goes through the questions: what is given is tested, the rest is asked."""
+"""Goes through the questions. The form of all given answers is checked before anything is looked up, run or written."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
+from dnsrenew.base.found import Discovery, UntrustedError
+from dnsrenew.base.safe_files import replace_file
+from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
-from dnsrenew.extensions.setup.init import texts
+from dnsrenew.extensions.setup.init import deployments, texts
 from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
-from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Question, ask
-from dnsrenew.extensions.setup.init.forms import check_forms
-from dnsrenew.extensions.setup.init.questions import questions
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Prompt, Question, ask
+from dnsrenew.extensions.setup.init.host_question import host_forms
+from dnsrenew.extensions.setup.init.questions import (
+    check_contact,
+    check_rehearse,
+    check_schedule,
+    check_terms,
+    plain_domain,
+    questions,
+    texts_of,
+)
+
+
+def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
+    """Check the form of what is given.
+
+    :param missing: the answers that there is no terminal to ask at for.
+    :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
+    """
+    forms: dict[str, Callable[[Any], object]] = {
+        "contact": lambda value: check_contact(draft, value, Doubt()),
+        "agree_terms": lambda value: check_terms(draft, value, Doubt()),
+        "deploy": lambda value: _check_deploy(draft, value),
+        "schedule": lambda value: check_schedule(draft, value, Doubt()),
+        "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
+    }
+    works: list[tuple[str, Callable[[], object]]] = [
+        (key, partial(check, answers.given[key])) for key, check in forms.items() if key in answers.given
+    ]
+    works += _domain_forms(draft, answers)
+    if PROVIDER in answers.given:
+        works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
+    works.append(("ca", partial(_check_tables, draft)))
+    errors = [(key, error) for key, work in works if (error := _error_of(work)) is not None]
+    wrong = [each for key, error in errors for each in wrong_answers.of_error(answers, key, error)]
+    absent = [wrong_answers.missing(answers, key) for key in missing]
+    if wrong:
+        known = {each.key for each in wrong}
+        raise wrong_answers.error_of([*wrong, *(each for each in absent if each.key not in known)])
+    if absent:
+        mistakes = [each.to_dict() for each in absent] if answers.file else []
+        raise ConfigError.of(texts.ANSWERS_MISSING, keys=list(missing), mistakes=mistakes)
+
+
+def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callable[[], object]]]:
+    """Return the checks of the domains, with their keys: each can be wrong."""
+    value = answers.given.get("domains")
+    if value is None:
+        return []
+    try:
+        items = {f"domains[{index}]": each for index, each in enumerate(value)} if len(value) > 1 else {}
+        listed = items if isinstance(value, Sequence) and not isinstance(value, str) else {}
+        return [
+            (key, partial(plain_domain, draft, domain))
+            for key, each in (listed or {"domains": value}).items()
+            for domain in texts_of("domains", each)
+        ]
+    except (ConfigError, TypeError):
+        return [("domains", partial(texts_of, "domains", value))]
+
+
+def _error_of(work: Callable[[], object]) -> ConfigError | None:
+    try:
+        work()
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _check_deploy(draft: InitDraft, value: Any) -> None:
+    """Check the entries, or that there are servers of these names; their own entries depend on the domains."""
+    found = deployments.given(value)
+    deployments.choose([each for each in found if isinstance(each, str)], draft)
+    deployments.check(draft, [each for each in found if not isinstance(each, str)])
+
+
+def _check_tables(draft: InitDraft) -> None:
+    tables = dict(draft.tables)
+    if isinstance(tables.get("ca"), Mapping):
+        tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}
+    try:
+        Config.from_dict(
+            {**tables, "agree_terms": True, "contact": list(draft.contact)}, base=draft.folder, insist=True
+        )
+    except ConfigError as error:
+        if error.code != "config-invalid":
+            raise
+        raise wrong_answers.tables_wrong(error) from None
+
+
+def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
+    """Return the table of a CA with its secret in place of the reference."""
+    eab = table.get("eab") if isinstance(table, Mapping) else None
+    if not isinstance(eab, Mapping):
+        return table
+    secrets = {name: value for name, value in eab.items() if name != "kid" and wrong_answers.is_reference(value)}
+    for name, value in secrets.items():
+        wrong_answers.check_command(f"{key}.{name}", value)
+    return {
+        **table,
+        "eab": {**eab, **{name: wrong_answers.as_secret(value, draft.folder) for name, value in secrets.items()}},
+    }
+
+
+# ── interview ──────────────────────────────────────────────────────────────────────────
+
+# Goes through the questions: what is given is tested, the rest is asked.
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
@@ -59,3 +174,92 @@ def _check_given(question: Question, draft: InitDraft, answers: Answers, person:
         if error.code != texts.DOMAINS_THERE.code and (isinstance(error, ConfigError) or error.code == NO_ZONE.code):
             raise wrong_answers.error_of(wrong_answers.of_error(answers, question.key, error)) from None
         raise
+
+
+# ── memory ─────────────────────────────────────────────────────────────────────────────
+
+# What was answered before Ctrl-C, so that it is offered again; secrets are never kept.
+
+_LARGEST: Final = 1 << 16
+_FILE: Final = "init-answers.json"
+
+
+def memory_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the file with the answers, in the folder for what a user can do without; None if he has none."""
+    home = os.path.expanduser("~")
+    if sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    elif os.name == "nt":
+        base = environ.get("LOCALAPPDATA", "")
+    else:
+        named = environ.get("XDG_CACHE_HOME", "")
+        base = named if os.path.isabs(named) else os.path.join(home, ".cache")
+    return Path(base, "dnsrenew", _FILE) if os.path.isabs(base) else None
+
+
+class AnswerMemory:
+    """The answers to the questions of one configuration, by the question.
+
+    :param file: where they are kept; None: nowhere.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._config = ""
+        self._before: dict[str, str] = {}
+        self._given: dict[str, str] = {}
+        self._last = ""
+
+    def read(self, config: str) -> bool:
+        """Read what was kept; return whether anything was. A file that others could have written is none.
+
+        :param config: the path of the configuration; the answers for another one are not offered.
+        """
+        self._config = config
+        with contextlib.suppress(OSError, UntrustedError, ValueError, AttributeError):
+            found = json.loads(Discovery().read(str(self._file), _LARGEST)) if self._file is not None else {}
+            if found.get("config") == self._config:
+                answers = found.get("answers", {})
+                self._before = {str(key): each for key, each in answers.items() if isinstance(each, str)}
+        return bool(self._before)
+
+    def offered(self, prompt: Prompt) -> Prompt:
+        """Return the question with the answer of the last time as its default."""
+        answer = None if prompt.is_secret or prompt.is_corrected else self._before.get(str(prompt.text))
+        return prompt if answer is None else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
+
+    def keep(self, prompt: Prompt, answer: str) -> None:
+        """Keep an answer, unless it is a secret."""
+        self._last = "" if prompt.is_secret else str(prompt.text)
+        if self._last:
+            self._given[self._last] = answer
+
+    def drop(self) -> None:
+        """Forget the last answer: it was not taken. One of the last time stays, unless it is the same."""
+        if self._given.pop(self._last, None) == self._before.get(self._last):
+            self._before.pop(self._last, None)
+
+    def write(self) -> bool:
+        """Write the answers, as far as possible; only this user can read them. Return whether they are kept."""
+        answers = {**self._before, **self._given}
+        if self._file is None or not answers:
+            return False
+        with contextlib.suppress(OSError):
+            if Discovery().weakness(_existing(self._file.parent), any_entry=True) is not None:
+                return False  # with sudo, the home of another user
+            self._file.parent.mkdir(0o700, parents=True, exist_ok=True)
+            document = {"config": self._config, "answers": answers}
+            replace_file(str(self._file), json.dumps(document, ensure_ascii=False).encode(), 0o600)
+            return True
+        return False
+
+    def forget(self) -> None:
+        """Remove the file."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.unlink(missing_ok=True)
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return folder if folder.is_dir() or folder.parent == folder else _existing(folder.parent)

@@ -183,16 +183,12 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
             continue
         why = deployments.problem(server, draft)
         planned = [] if why else deployments.plan(server, draft)
-        note = why or (
-            texts.NOTE_HTTPS
-            if server.options.get("https")
-            else texts.NOTE_CHANGE
-            if any(each.changes for each in planned)
-            else texts.NOTE_READY
-        )
+        has_changes = any(each.changes for each in planned)
+        ready = texts.NOTE_CHANGE if has_changes else texts.NOTE_READY
+        note = why or (texts.NOTE_HTTPS if server.options.get("https") else ready)
         config = server.config or server.title
         lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
-        if not why and not any(each.changes for each in planned):
+        if not why and not has_changes:
             default.append(server.key)
     shown = "" if default else texts.SHOWN_NONE
     return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))

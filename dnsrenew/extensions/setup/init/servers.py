@@ -1,18 +1,168 @@
-"""Finds the servers on this machine that can get the certificate: by their processes, ports and configurations."""
+"""The servers on this machine that can get the certificate; HFS, Jellyfin, Home Assistant and Mosquitto."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from xml.sax.saxutils import unescape
 
 from dnsrenew.base.found import RunningProgram, running_programs
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy.targets import hfs
-from dnsrenew.extensions.setup.init import server_apps, texts, web_servers
-from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
+from dnsrenew.deploy.targets import hfs as hfs_program
+from dnsrenew.extensions.setup.init import texts, web_servers
+from dnsrenew.extensions.setup.init.server import (
+    ConfiguredPair,
+    FoundServer,
+    ServerHost,
+    config_file,
+    reload_command,
+    words,
+)
+
+# ── HFS ─────────────────────────────────────────────────────────────────────────────────
+
+_PORT: Final = re.compile(r"^port:[ \t]*(\d{1,5})[ \t]*$", re.MULTILINE)
+_HTTPS_PORT: Final = re.compile(r"^https_port:[ \t]*(-?\d{1,5})[ \t]*$", re.MULTILINE)
+_NAMES: Final = re.compile(r"^(?:acme_domain|base_url):[ \t]*[\"']?(?:https?://)?([^\s\"'/:,]+)", re.MULTILINE)
+
+
+def hfs(host: ServerHost, program: RunningProgram) -> FoundServer | None:
+    """Describe HFS: a process with its configuration in its folder."""
+    config = os.path.join(program.folder, "config.yaml") if program.folder else ""
+    if not host.first_file(config):
+        return None
+    text = host.read(config)
+    port, https = _PORT.search(text), _HTTPS_PORT.search(text)
+    https_port = int(https[1]) if https else -1
+    plain = int(port[1]) if port else next((each for each in program.ports if each != https_port), 80)
+    options: dict[str, Any] = {"url": f"http://127.0.0.1:{plain}", "folder": program.folder}
+    if https_port < 0:
+        options["https"] = True
+    return FoundServer(
+        key="hfs",
+        title="HFS",
+        config=config,
+        names=tuple(dict.fromkeys(match[1] for match in _NAMES.finditer(text))),
+        to="hfs",
+        options=options,
+    )
+
+
+# ── Jellyfin ────────────────────────────────────────────────────────────────────────────
+
+_XML: Final = r"<{name}>([^<]*)</{name}>"
+_JELLYFIN_PORT: Final = 8920
+
+
+def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Jellyfin; it reads a PKCS#12 file, which its configuration names."""
+    folder = config_file(host, program, ("--configdir", "-c"))
+    config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
+    text = host.read(config)
+    path, password, port = (
+        _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
+    )
+    served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
+    reload = reload_command(program, [], "restart")
+    return FoundServer(
+        key="jellyfin",
+        title="Jellyfin",
+        config=config,
+        pairs=(served,) if path and _xml(text, "EnableHttps") == "true" else (),
+        to="pkcs12",
+        options={"reload": reload} if reload else {},
+        secrets={"password": password} if password else {},
+        owner=program.user,
+        settings=("CertificatePath",),
+    )
+
+
+def _xml(text: str, name: str) -> str:
+    match = re.search(_XML.format(name=name), text)
+    return unescape(match[1].strip(), {"&quot;": '"', "&apos;": "'"}) if match else ""
+
+
+# ── Home Assistant ──────────────────────────────────────────────────────────────────────
+
+_SSL: Final = re.compile(r"^[ \t]+ssl_(certificate|key):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_SERVER_PORT: Final = re.compile(r"^[ \t]+server_port:[ \t]*(\d{1,5})\b", re.MULTILINE)
+_HASS_PORT: Final = 8123
+
+
+def is_home_assistant(program: RunningProgram) -> bool:
+    """Return whether the command line is that of Home Assistant: Python can run anything."""
+    return any(os.path.basename(word) in {"hass", "homeassistant"} for word in words(program)[:4])
+
+
+def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Home Assistant Core; it loads its certificate when it is started."""
+    folder = config_file(host, program, ("-c", "--config")) or str(host.home / ".homeassistant")
+    config = host.first_file(os.path.join(folder, "configuration.yaml"))
+    text = host.read(config)
+    files = dict(_SSL.findall(text))
+    port = _SERVER_PORT.search(text)
+    pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
+    reload = reload_command(program, [], "restart")
+    return FoundServer(
+        key="homeassistant",
+        title="Home Assistant",
+        config=config,
+        pairs=(pair,) if pair.certificate and pair.key else (),
+        options={"reload": reload} if reload else {},
+        owner=program.user,
+        settings=("ssl_certificate", "ssl_key"),
+    )
+
+
+# ── Mosquitto ───────────────────────────────────────────────────────────────────────────
+
+_LINE: Final = re.compile(r"^[ \t]*(listener|port|certfile|keyfile|include_dir)[ \t]+(\S+)", re.MULTILINE)
+_MOST_FOLDERS: Final = 5
+_MOST_FILES: Final = 100
+
+
+def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
+    """Describe Mosquitto; it loads its files again at SIGHUP."""
+    config = config_file(host, program, ("-c", "--config-file"), "/etc/mosquitto/mosquitto.conf")
+    port: int | None = None
+    files = {"certfile": "", "keyfile": ""}
+    for name, value in _mosquitto_lines(host, config):
+        if name in {"listener", "port"} and value.isdecimal() and not files["certfile"]:
+            port = int(value)
+        elif name in files and not files[name]:
+            files[name] = value
+    pair = ConfiguredPair((), files["certfile"], files["keyfile"], port)
+    return FoundServer(
+        key="mosquitto",
+        title="Mosquitto",
+        config=config,
+        pairs=(pair,) if pair.certificate and pair.key else (),
+        options={"reload": reload_command(program, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
+        owner=program.user,
+        settings=("certfile", "keyfile"),
+    )
+
+
+def _mosquitto_lines(host: ServerHost, config: str) -> Iterator[tuple[str, str]]:
+    folders: dict[str, None] = {}
+    for line in _LINE.finditer(host.read(config)):
+        if line[1] != "include_dir":
+            yield line[1], line[2]
+        elif line[2] not in folders and len(folders) < _MOST_FOLDERS:
+            folders[line[2]] = None
+            folder = host.inside(line[2])
+            for file in sorted(folder.glob("*.conf"))[:_MOST_FILES] if folder.is_dir() else ():
+                text = host.read(os.path.join(line[2], file.name))
+                yield from ((line[1], line[2]) for line in _LINE.finditer(text))
+
+
+# ── servers ────────────────────────────────────────────────────────────────────────────
+
+# Finds the servers on this machine that can get the certificate: by their processes, ports and configurations.
 
 
 class _KnownServer(Frozen):
@@ -31,20 +181,20 @@ class _KnownServer(Frozen):
 
 
 _KINDS: Final = (
-    _KnownServer("hfs", "HFS", hfs.PROGRAMS, server_apps.hfs, hfs.is_hfs),
+    _KnownServer("hfs", "HFS", hfs_program.PROGRAMS, hfs, hfs_program.is_hfs),
     _KnownServer("nginx", "nginx", ("nginx",), web_servers.nginx),
     _KnownServer("apache", "Apache", ("apache2", "httpd"), web_servers.apache),
     _KnownServer("haproxy", "HAProxy", ("haproxy",), web_servers.haproxy),
     _KnownServer("caddy", "Caddy", ("caddy",), web_servers.caddy),
-    _KnownServer("jellyfin", "Jellyfin", ("jellyfin",), server_apps.jellyfin),
+    _KnownServer("jellyfin", "Jellyfin", ("jellyfin",), jellyfin),
     _KnownServer(
         "homeassistant",
         "Home Assistant",
         ("hass", "homeassistant", "python", "python3"),
-        server_apps.home_assistant,
-        server_apps.is_home_assistant,
+        home_assistant,
+        is_home_assistant,
     ),
-    _KnownServer("mosquitto", "Mosquitto", ("mosquitto",), server_apps.mosquitto),
+    _KnownServer("mosquitto", "Mosquitto", ("mosquitto",), mosquitto),
 )
 
 
@@ -90,11 +240,6 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
 
 def this_server_host() -> ServerHost:
     """Return the machine that this process runs on."""
-    is_admin = hasattr(os, "geteuid") and os.geteuid() == 0
-    return ServerHost(
-        root=Path("/"),
-        home=Path(os.path.expanduser("~")),
-        programs=tuple(running_programs()),
-        user=this_user(),
-        is_admin=is_admin,
-    )
+    is_admin, home = hasattr(os, "geteuid") and os.geteuid() == 0, Path(os.path.expanduser("~"))
+    programs = tuple(running_programs())
+    return ServerHost(root=Path("/"), home=home, programs=programs, user=this_user(), is_admin=is_admin)

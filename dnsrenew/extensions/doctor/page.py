@@ -13,9 +13,9 @@ from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, rfc
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
-from dnsrenew.extensions.doctor.forms import arranged as sentences
-from dnsrenew.extensions.doctor.forms import texts as words
-from dnsrenew.extensions.doctor.forms.arranged import (
+from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import form_texts as texts
+from dnsrenew.extensions.doctor.arranged import (
     GROUPS,
     Arranged,
     Finding,
@@ -26,7 +26,6 @@ from dnsrenew.extensions.doctor.forms.arranged import (
     arrange,
     group,
 )
-from dnsrenew.extensions.doctor.report import texts
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
@@ -148,14 +147,14 @@ def _shared(arranged: Arranged, say: Say) -> str:
     if not arranged.shared and not arranged.changes:
         return ""
     found = changes(arranged.changes) + findings(arranged.shared, 0, say)
-    return f"<section><h2>{text(words.SHARED)}</h2>{found}</section>"
+    return f"<section><h2>{text(texts.SHARED)}</h2>{found}</section>"
 
 
 def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
     mark, said = _headline(run)
     found = [Finding(check=check, names=()) for section in run for check in section.checks]
     changed = changes([change for section in run for change in section.changes])
-    names = words.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
+    names = texts.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
     listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
         f'<section id="s{number}" class="certificate {_tone(run)}">'
@@ -177,12 +176,12 @@ def changes(found: Sequence[Change]) -> str:
     if not found:
         return ""
     items = "".join(f"<li>{text(sentences.change(change))}</li>" for change in found)
-    return f'<h3>{text(words.CHANGES)}</h3><ul class="changes">{items}</ul>'
+    return f'<h3>{text(texts.CHANGES)}</h3><ul class="changes">{items}</ul>'
 
 
 def findings(found: Sequence[Finding], section: int, say: Say) -> str:
     """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
-    headings = {"bad": words.BAD, "worth-knowing": words.WORTH_KNOWING, "unknown": words.UNKNOWN}
+    headings = {"bad": texts.BAD, "worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}
     parts = []
     named: set[str] = set()
     for each in GROUPS:
@@ -217,7 +216,7 @@ def _finding(finding: Finding, place: str, say: Say) -> str:
     about_it = " ".join(text(each) for each in about if each)
     parts.append(f'<p class="about">{about_it} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>')
     if check.evidence:
-        parts.append(f"<details><summary>{text(words.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
+        parts.append(f"<details><summary>{text(texts.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
     identity = f' id="{text(place)}"' if place else ""
     return f'<li class="check {group}"{identity}>{"".join(parts)}</li>'
 
@@ -260,7 +259,6 @@ def _plain(value: Any) -> str:
 _LONGEST: Final = timedelta(days=400)
 """Of a certificate of ten years only the part around now is shown, so that the others are not dots."""
 _STATES: Final = {"valid": "ok", "due": "worth-knowing"}
-_WIDTH: Final = 1000
 
 
 class _Scale(Frozen):
@@ -268,9 +266,9 @@ class _Scale(Frozen):
     end: datetime
 
     def place(self, time: datetime) -> float:
-        """Return the place of a time, from 0 to the width of the picture."""
+        """Return the place of a time, in percent of the width of the picture."""
         part = (min(max(time, self.start), self.end) - self.start) / (self.end - self.start)
-        return round(part * _WIDTH, 1)
+        return round(part * 100, 2)
 
 
 def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
@@ -299,7 +297,7 @@ def _urgency(status: CertificateStatus) -> tuple[bool, datetime | bool]:
 
 
 def _axis(scale: _Scale, now: datetime) -> str:
-    place = min(max(scale.place(now) / _WIDTH * 100, 3), 97)
+    place = min(max(scale.place(now), 3), 97)
     now_ = f'<span class="now" style="left:{place:.1f}%">{text(texts.NOW)}</span>'
     dates = f"<div><span>{_date(scale.start)}</span>{now_}<span>{_date(scale.end)}</span></div>"
     return f'<tr class="axis" aria-hidden="true"><td></td><td>{dates}</td><td></td><td></td><td></td></tr>'
@@ -313,27 +311,19 @@ def _row(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
         for column, time in zip(columns, dates, strict=True)
     )
     state = _STATES.get(status.state, "bad")
-    return (
-        f'<tr class="{state}"><th scope="row">{text(status.name)}</th><td>{_bar(status, scale, now)}</td>{cells}</tr>'
-    )
+    name = f'<th scope="row">{text(status.name)}</th>'
+    return f'<tr class="{state}">{name}<td>{_bar(status, scale, now)}</td>{cells}</tr>'
 
 
 def _bar(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
     if status.not_before is None or status.not_after is None:
         return f'<p class="missing">{text(texts.NO_CERTIFICATE)}</p>'
-    start, end, here = (scale.place(time) for time in (status.not_before, status.not_after, now))
-    renewal = "" if status.next_renewal is None else _line("renewal", scale.place(status.next_renewal))
-    return (
-        f'<svg class="bar" viewBox="0 0 {_WIDTH} 24" preserveAspectRatio="none" role="img">'
-        f"<title>{text(_life(status))}</title>"
-        f'<rect class="track" x="0" y="11" width="{_WIDTH}" height="2"/>'
-        f'<rect class="life" x="{start}" y="5" width="{max(end - start, 4):.1f}" height="14"/>'
-        f"{renewal}{_line('here', here)}</svg>"
-    )
-
-
-def _line(kind: str, place: float) -> str:
-    return f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="24" vector-effect="non-scaling-stroke"/>'
+    start, life = scale.place(status.not_before), text(_life(status))
+    width = max(scale.place(status.not_after) - start, 0.4)
+    lines = (("renewal", status.next_renewal), ("here", now))
+    parts = [f'<i class="{kind}" style="left:{scale.place(time)}%"></i>' for kind, time in lines if time]
+    parts.insert(0, f'<i class="life" style="left:{start}%;width:{width:.2f}%"></i>')
+    return f'<div class="bar" role="img" aria-label="{life}" title="{life}">{"".join(parts)}</div>'
 
 
 def _life(status: CertificateStatus) -> str:
@@ -377,77 +367,26 @@ Placed = Sequence[tuple[int, Check]]
 """Checks, each with the number of its section."""
 
 
-class _Box(Frozen):
-    x: float
-    y: float
-    width: float
-    height: float
-
-
 def network(placed: Placed, say: Say) -> str:
-    """Return the picture twice, for a wide and for a narrow page; a page shows one of them."""
-    return (
-        f'<section><h2>{text(texts.NETWORK)}</h2><p class="about">{text(texts.NETWORK_ABOUT)}</p>'
-        f"{_Picture(placed, say).wide()}{_Picture(placed, say).narrow()}</section>"
-    )
+    """Return the picture: the two ways, each a list of its steps."""
+    ways = ""
+    for title, steps in ((texts.WAY_IN, _WAY_IN), (texts.WAY_OF_DNS, _WAY_OF_DNS)):
+        items = "".join(f"<li>{''.join(_node(node, placed, say) for node in nodes)}</li>" for nodes in steps)
+        ways += f"<h3>{text(title)}</h3><ol>{items}</ol>"
+    about = f'<p class="about">{text(texts.NETWORK_ABOUT)}</p>'
+    return f'<section class="network"><h2>{text(texts.NETWORK)}</h2>{about}{ways}</section>'
 
 
-class _Picture:
-    def __init__(self, placed: Placed, say: Say) -> None:
-        self._placed = placed
-        self._say = say
-
-    def wide(self) -> str:
-        """Return the two ways as rows."""
-        parts = [*self._row(texts.WAY_IN, _WAY_IN, 0), *self._row(texts.WAY_OF_DNS, _WAY_OF_DNS, 162)]
-        return _svg("wide", 1000, 296, parts)
-
-    def narrow(self) -> str:
-        """Return the two ways as columns."""
-        ways = ((texts.WAY_IN, _WAY_IN), (texts.WAY_OF_DNS, _WAY_OF_DNS))
-        parts: list[str] = []
-        top = 0.0
-        for title, steps in ways:
-            parts += self._column(title, steps, top)
-            top += 34 + 74 * len(steps)
-        return _svg("narrow", 340, top, parts)
-
-    def _row(self, title: str, steps: Sequence[Sequence[str]], top: float) -> Iterator[str]:
-        yield _network_title(title, top)
-        for number, nodes in enumerate(steps):
-            left, height = 2 + 169.2 * number, 104 / len(nodes) - 4 * (len(nodes) - 1)
-            if number:
-                yield _link(left - 19.2, top + 80, left, top + 80)
-            for row, node in enumerate(nodes):
-                yield self._node(node, _Box(left, top + 28 + row * (height + 8), 150, height))
-
-    def _column(self, title: str, steps: Sequence[Sequence[str]], top: float) -> Iterator[str]:
-        yield _network_title(title, top)
-        for number, nodes in enumerate(steps):
-            y, width = top + 28 + 74 * number, 336 / len(nodes) - 4 * (len(nodes) - 1)
-            if number:
-                yield _link(170, y - 22, 170, y)
-            for column, node in enumerate(nodes):
-                yield self._node(node, _Box(2 + column * (width + 8), y, width, 52))
-
-    def _node(self, node: str, box: _Box) -> str:
-        found = [(section, check) for section, check in self._placed if check.code in CODES[node]]
-        worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
-        state = "none" if worst is None else group(worst[1])
-        gap = min(11.0, box.height / 5)
-        x, y = box.x + box.width / 2, box.y + box.height / 2 + 5
-        shape = (
-            f'<g class="node {state}">{self._title_of(found)}'
-            f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="9"/>'
-            f'<text class="label" x="{x:g}" y="{y - gap:g}">{text(texts.NODES[node])}</text>'
-            f'<text class="state" x="{x:g}" y="{y + gap:g}">{text(_state(found, state))}</text></g>'
-        )
-        return shape if worst is None else f'<a href="#{text(anchor(worst[0], worst[1].code))}">{shape}</a>'
-
-    def _title_of(self, found: Placed) -> str:
-        """Return what is shown when the mouse is over it: the sentences of what is not in order."""
-        said = dict.fromkeys(self._say(check.summary) for _, check in found if check.result != "ok")
-        return f"<title>{' '.join(map(text, said))}</title>" if said else ""
+def _node(node: str, placed: Placed, say: Say) -> str:
+    """Return a part, which leads to its worst check; the mouse shows the sentences of what is not in order."""
+    found = [(section, check) for section, check in placed if check.code in CODES[node]]
+    worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
+    state = "none" if worst is None else group(worst[1])
+    label = f'<b class="label">{text(texts.NODES[node])}</b><span class="state">{text(_state(found, state))}</span>'
+    if worst is None:
+        return f'<span class="node none">{label}</span>'
+    said = " ".join(dict.fromkeys(text(say(check.summary)) for _, check in found if check.result != "ok"))
+    return f'<a class="node {state}" href="#{text(anchor(worst[0], worst[1].code))}" title="{said}">{label}</a>'
 
 
 def _state(found: Placed, state: str) -> str:
@@ -455,22 +394,6 @@ def _state(found: Placed, state: str) -> str:
         return texts.NODE_STATES[state]
     count = len({check.code for _, check in found if group(check) == "bad"})
     return texts.ONE_WRONG if count == 1 else texts.SEVERAL_WRONG.format(count=count)
-
-
-def _svg(kind: str, width: float, height: float, parts: Sequence[str]) -> str:
-    label = text(texts.NETWORK)
-    return (
-        f'<svg class="network {kind}" viewBox="0 0 {width:g} {height:g}" role="group" aria-label="{label}">'
-        f"{''.join(parts)}</svg>"
-    )
-
-
-def _network_title(title: str, top: float) -> str:
-    return f'<text class="way" x="2" y="{top + 18:g}">{text(title)}</text>'
-
-
-def _link(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line class="link" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"/>'
 
 
 # ── markup ─────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.extension_tables import ChangeKind
 from dnsrenew.errors import Message, as_clause
-from dnsrenew.extensions.watch.notify import texts
+from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.store.records import Notified
 
 _MOST: Final = 10

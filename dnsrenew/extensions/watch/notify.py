@@ -13,33 +13,32 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from dnsrenew.base import threads
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.http import HttpClient, HttpFailure
+from dnsrenew.base.model import CertificateSpec, Outcome
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor, scheme_of, secret_parts
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation import shown_place
 from dnsrenew.base.values import Frozen
+from dnsrenew.config import Config
+from dnsrenew.config.extension_tables import NotifySettings
 from dnsrenew.errors import DnsRenewError, SecretError, StoreError
-from dnsrenew.extensions.watch.notify import texts
-from dnsrenew.extensions.watch.notify.message import News, OutgoingMessage, compare, compose, reason_of, test_message
+from dnsrenew.extensions.watch import notify_texts as texts
+from dnsrenew.extensions.watch.message import News, OutgoingMessage, compare, compose, reason_of, test_message
 from dnsrenew.locale import language_of
 from dnsrenew.renewal.batch import exit_status
+from dnsrenew.store import Store
+from dnsrenew.store.records import Notified
 
 if TYPE_CHECKING:
     import threading
-    from datetime import datetime
-
-    from dnsrenew.base.model import CertificateSpec, Outcome
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.base.secrets import Secret
-    from dnsrenew.config import Config
-    from dnsrenew.config.extension_tables import NotifySettings
-    from dnsrenew.store import Store
-    from dnsrenew.store.records import Notified
 
 _PACKAGE: Final = "apprise"
 _LIBRARIES: Final = (_PACKAGE,)

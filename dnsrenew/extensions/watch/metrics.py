@@ -1,0 +1,445 @@
+"""The endpoint of ``dnsrenew run``: ``/metrics`` for Prometheus, ``/healthz`` for what supervises a container.
+
+It is meant for the loopback interface or a private network.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol, get_args
+
+from dnsrenew.base import threads
+from dnsrenew.base.clock import Clock
+from dnsrenew.base.files import is_closed_by_unit
+from dnsrenew.base.model import CertificateSpec, CertificateState, CertificateStatus, Outcome
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.safe_files import ForeignLinkError, replace_file
+from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.base.values import Frozen, field
+from dnsrenew.config import Config
+from dnsrenew.deploy.entry import entries
+from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
+from dnsrenew.extensions.watch import metrics_texts as texts
+from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
+from dnsrenew.renewal.batch import exit_status
+from dnsrenew.store import Store
+from dnsrenew.store.folder_store import open_store
+
+_PLAIN: Final = "text/plain; charset=utf-8"
+_POLL: Final = 0.2
+"""Seconds in which :meth:`MetricsServer.stop` is noticed."""
+
+
+class AnswerSource(Protocol):
+    """Where the answers come from. Thread-safe."""
+
+    def text(self) -> str | None:
+        """Return the answer of ``/metrics``; None if the numbers cannot be read."""
+
+    def health(self) -> Health:
+        """Return the answer of ``/healthz``."""
+
+
+class _MetricsHandler(SmallHandler):
+    """Answers one request of a connection."""
+
+    timeout = 5.0
+    server: MetricsServer
+
+    def respond(self) -> None:
+        """Answer a path."""
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            self._metrics()
+        elif path == "/healthz":
+            health = self.server.source.health()
+            self._answer(200 if health.ok else 503, f"{health.line}\n")
+        else:
+            self._answer(404, "not found\n")
+
+    def _metrics(self) -> None:
+        text = self.server.source.text()
+        if text is None:
+            self._answer(503, f"{self.server.source.health().line}\n")
+        else:
+            self._answer(200, text, CONTENT_TYPE)
+
+    def refuse(self, status: int) -> None:
+        """See :meth:`SmallHandler.refuse`."""
+        self._answer(status, "bad request\n")
+
+    def _answer(self, status: int, text: str, kind: str = _PLAIN) -> None:
+        self.answer(status, text.encode(), kind)
+
+
+class MetricsServer(SmallServer):
+    """Serves the metrics in daemon threads until it is stopped."""
+
+    handler = _MetricsHandler
+    most = 16
+    source: AnswerSource
+
+    @classmethod
+    def start(cls, listen: str, source: AnswerSource, monotonic: Callable[[], float]) -> MetricsServer:
+        """Return a server that runs.
+
+        :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
+        :param source: where the answers come from.
+        :raises ConfigError: ``metrics-port``: the port is taken, or this machine does not have the address.
+        """
+        try:
+            server = cls.bind(listen, monotonic)
+        except OSError as error:
+            cause = error.strerror or type(error).__name__
+            raise ConfigError.of(texts.PORT, value=listen, cause=cause) from None
+        server.source = source
+        threads.start(lambda: server.serve_forever(_POLL))
+        return server
+
+    def stop(self) -> None:
+        """Close the port; it is free when this returns."""
+        self.shutdown()
+        self.server_close()
+
+
+# ── source ─────────────────────────────────────────────────────────────────────────────
+
+# What the endpoint tells: read from the store at most once every few seconds, however often it is asked.
+
+MAX_AGE: Final = 5.0
+"""Seconds for which an answer is used again."""
+
+
+class FoundNumbers(Frozen, kw_only=True):
+    """What was read.
+
+    :ivar certificates: the numbers; None if the store could not be read.
+    :ivar error: why it could not be read.
+    :ivar last_run: the last round; None before the first has ended.
+    """
+
+    certificates: list[CertificateNumbers] | None
+    error: DnsRenewError | None
+    last_run: LastRun | None
+
+
+class MetricsSource:
+    """The numbers of a running ``dnsrenew run``. Thread-safe; it remembers the last round."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._round: LastRun | None = None
+        self._round_failed = False
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        """Use another configuration from now on."""
+        with self._lock:
+            self._config = config
+            self._store = open_store(config.store, insist=config.insist, seals=config.seals)
+            self._found: tuple[float, list[CertificateNumbers] | None, DnsRenewError | None] | None = None
+
+    def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
+        """Record the end of a round.
+
+        :param outcomes: None if it failed as a whole.
+        """
+        now = self._clock.now()
+        with self._lock:
+            self._round, self._round_failed = last_run(outcomes, now), outcomes is None
+            self._found = None
+
+    def read(self) -> FoundNumbers:
+        """Return the numbers, at most :data:`MAX_AGE` seconds old."""
+        with self._reading:  # other requests wait for this reading and share it; the rounds do not
+            with self._lock:
+                found, ended, config, store = self._found, self._round, self._config, self._store
+            now = self._clock.monotonic()
+            if found is None or not 0 <= now - found[0] < MAX_AGE:
+                found = (now, *self._collect(config, store))
+                with self._lock:
+                    if ended is self._round and config is self._config:
+                        self._found = found
+            return FoundNumbers(certificates=found[1], error=found[2], last_run=ended)
+
+    def _collect(self, config: Config, store: Store) -> tuple[list[CertificateNumbers] | None, DnsRenewError | None]:
+        try:
+            return collect(config, store, self._clock), None
+        except DnsRenewError as error:
+            return None, error
+
+    def text(self) -> str | None:
+        """Return the answer of ``/metrics``; None if the numbers cannot be read."""
+        found = self.read()
+        return None if found.certificates is None else exposition(found.certificates, found.last_run)
+
+    def health(self) -> Health:
+        """Return the answer of ``/healthz``."""
+        found = self.read()
+        if found.certificates is None:
+            code = found.error.code if found.error else ""
+            return Health(False, texts.STORE_FAILED.format(code=code))
+        return health(found.certificates, round_failed=self._round_failed)
+
+
+# ── textfile ───────────────────────────────────────────────────────────────────────────
+
+# The text file for the node exporter's textfile collector, replaced as a whole.
+#
+# The new content is written to a file beside it whose name the collector ignores (it reads ``*.prom``), and renamed.
+# So the collector never reads a part, and a full disk leaves the old file. Everybody may read it.
+
+_FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+
+
+def write_after_run(config: Config, store: Store, context: Context, outcomes: Sequence[Outcome]) -> None:
+    """Write the file that ``[metrics]`` names, if it names one; what prevents it becomes a warning.
+
+    In a fleet only workers write it: it has the numbers of the whole fleet.
+    """
+    path = config.metrics and config.metrics.textfile
+    if not path or config.fleet is not None:
+        return
+    now = context.clock.now()
+    try:
+        text = exposition(collect(config, store, context.clock), last_run(outcomes, now))
+    except DnsRenewError as error:
+        failure = {"failure": as_clause(error.message), "failure_fix": error.fix}
+        context.warn(*texts.UNREADABLE.fill(path=path, **failure))
+        return
+    write_text(path, text, context)
+
+
+def write_text(path: str, text: str, context: Context) -> None:
+    """Replace the file at an absolute path; what prevents it becomes a warning."""
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        _warn(context, path, error)
+
+
+def _warn(context: Context, path: str, error: OSError) -> None:
+    if isinstance(error, ForeignLinkError):
+        context.warn(*texts.FOREIGN_LINK.fill(file=path, **vars(error.link)))
+    elif is_closed_by_unit(error):
+        context.warn(*texts.UNWRITABLE_IN_UNIT.fill(path=path, folder=os.path.dirname(path)))
+    elif error.errno in _FULL:
+        context.warn(*texts.UNWRITABLE_FULL.fill(path=path))
+    else:
+        context.warn(*texts.UNWRITABLE.fill(path=path, cause=error.strerror or type(error).__name__))
+
+
+# ── collect ────────────────────────────────────────────────────────────────────────────
+
+# The numbers about the certificates, read from the store.
+
+_GOOD: Final = (0, 3)
+"""Exit statuses: nothing needs attention; another run holds a lock, and nothing failed."""
+
+
+class CertificateNumbers(Frozen, kw_only=True):
+    """What the metrics tell about one certificate.
+
+    :ivar status: its status.
+    :ivar failures: the failed runs in a row.
+    :ivar deployed: whether each target has the certificate in force, by kind of target and target.
+    """
+
+    status: CertificateStatus
+    failures: int = 0
+    deployed: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+
+
+class LastRun(Frozen):
+    """The last run.
+
+    :ivar time: its end, in UTC.
+    :ivar success: whether it was not interrupted and no certificate needs attention.
+    """
+
+    time: datetime
+    success: bool
+
+
+def last_run(outcomes: Sequence[Outcome] | None, now: datetime) -> LastRun:
+    """Return the run that ends now.
+
+    :param outcomes: None if it failed as a whole.
+    """
+    return LastRun(now, outcomes is not None and exit_status(outcomes, now) in _GOOD)
+
+
+def collect(config: Config, store: Store, clock: Clock) -> list[CertificateNumbers]:
+    """Return the numbers of all certificates: those of the configuration, then those that it no longer names.
+
+    :raises StoreError: ``store-not-private``: others can change the store.
+    """
+    store.check_ground()
+    context = Context(clock=clock)  # without listeners: only a run reports damage
+    orphans = unconfigured(config, store)
+    return [
+        *(_numbers(spec, store, context) for spec in config.certificates),
+        *(CertificateNumbers(status=unconfigured_status(name, orphans[name], store)) for name in orphans),
+    ]
+
+
+def _numbers(spec: CertificateSpec, store: Store, context: Context) -> CertificateNumbers:
+    status = status_of(spec, store, context)
+    deployed = _deployed(spec, status, store) if spec.deploy else {}
+    failures = 0 if status.last_failure is None else _failures(status, store)
+    return CertificateNumbers(status=status, failures=failures, deployed=deployed)
+
+
+def _failures(status: CertificateStatus, store: Store) -> int:
+    """Return the failed runs in a row; a state that cannot be read counts as one."""
+    try:
+        return max(store.read_state(status.name, quarantine=False).failures, 1)
+    except StoreError:
+        return 1
+
+
+def _deployed(spec: CertificateSpec, status: CertificateStatus, store: Store) -> dict[tuple[str, str], bool]:
+    """Return whether each target has the certificate in force.
+
+    Several entries may have the same target; Prometheus refuses two values of one series, so all of them must have it.
+    """
+    found: dict[tuple[str, str], bool] = {}
+    for to, target, ok in _entries(spec, status, store):
+        found[to, target] = found.get((to, target), True) and ok
+    return found
+
+
+def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> list[tuple[str, str, bool]]:
+    if not status.deployment_pending:
+        return [(result.to, result.target, result.ok) for result in status.deployed]
+    try:
+        state = store.read_state(spec.name, quarantine=False)
+    except StoreError:  # its status says that it cannot be read
+        return []
+    found = []
+    changed = {(result.to, result.target) for result in status.deployed if not result.ok}
+    for one in entries(spec.deploy):
+        record = state.deployments.get(one.id)
+        ok = record is not None and bool(record["ok"]) and record.get("serial") == state.serial
+        ok = ok and (one.to, str((record or {}).get("target"))) not in changed
+        target = one.target if record is None else str(record.get("target", one.target))
+        found.append((one.to, target, ok))
+    return found
+
+
+# ── exposition ─────────────────────────────────────────────────────────────────────────
+
+# The numbers as text, in the Prometheus text format 0.0.4.
+#
+# Its rules: https://prometheus.io/docs/instrumenting/exposition_formats/. All samples of a metric are together, times
+# are seconds since 1970-01-01 UTC, and what is unknown has no sample.
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+STATES: Final[tuple[str, ...]] = get_args(CertificateState)
+_ESCAPED: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_TIMES: Final = {
+    "not_before": "Start of the validity of the certificate",
+    "not_after": "End of the validity of the certificate",
+    "next_renewal": "Time at which the renewal of the certificate becomes due",
+}
+
+
+def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> str:
+    """Return the text.
+
+    :param last_run: the last run; None if none has ended yet.
+    """
+    return "".join(f"{line}\n" for line in _lines(certificates, last_run))
+
+
+def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> Iterator[str]:
+    for when, meaning in _TIMES.items():
+        times = ((one.status.name, getattr(one.status, when)) for one in certificates)
+        samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
+        yield from metric(f"certificate_{when}_seconds", f"{meaning}, in seconds since the epoch.", samples)
+    yield from metric(
+        "certificate_state", "1 for the state that the certificate has, 0 for others.", _states(certificates)
+    )
+    failures = ((labels(name=one.status.name), one.failures) for one in certificates)
+    yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
+    deployed = (
+        (labels(name=one.status.name, to=to, target=target), int(ok))
+        for one in certificates
+        for (to, target), ok in one.deployed.items()
+    )
+    yield from metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
+    if last_run is not None:
+        end = ("", epoch_seconds(last_run.time))
+        yield from metric("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch.", [end])
+        success = ("", int(last_run.success))
+        yield from metric("last_run_success", "1 if no certificate of the last run needs attention, else 0.", [success])
+
+
+def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
+    """Yield the lines of one metric; all are gauges."""
+    yield f"# HELP dnsrenew_{name} {meaning}"
+    yield f"# TYPE dnsrenew_{name} gauge"
+    for labelled, value in samples:
+        yield f"dnsrenew_{name}{labelled} {value}"
+
+
+def _states(certificates: Sequence[CertificateNumbers]) -> Iterator[tuple[str, int]]:
+    for one in certificates:
+        name = _escaped(one.status.name)
+        for state in STATES:
+            yield f'{{name="{name}",state="{state}"}}', int(state == one.status.state)
+
+
+def labels(**values: str) -> str:
+    """Return labels as they follow the name of a metric."""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.translate(_ESCAPED)
+
+
+def epoch_seconds(time: datetime) -> int:
+    """Return a time as seconds since 1970-01-01 UTC."""
+    return int(time.timestamp())
+
+
+# ── health ─────────────────────────────────────────────────────────────────────────────
+
+# One line for ``/healthz``: whether certificates are served well, and if not, which are not.
+
+_SHOWN: Final = 10
+"""Names of a line; the others are counted."""
+_PROBLEMS: Final[tuple[tuple[str, Phrase], ...]] = (("expired", texts.EXPIRED), ("missing", texts.MISSING))
+
+
+class Health(Frozen):
+    """The answer of ``/healthz``.
+
+    :ivar ok: False for status 503.
+    :ivar line: "ok", or what is wrong.
+    """
+
+    ok: bool
+    line: str
+
+
+def health(certificates: Sequence[CertificateNumbers], *, round_failed: bool) -> Health:
+    """Return the answer: bad if a certificate is expired or missing, or if the last round failed as a whole."""
+    parts = [texts.ROUND_FAILED.format()] if round_failed else []
+    for state, phrase in _PROBLEMS:
+        names = [one.status.name for one in certificates if one.status.state == state]
+        if names:
+            parts.append(phrase.format(names=_listed(names)))
+    return Health(False, "; ".join(parts)) if parts else Health(True, texts.HEALTHY)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown, more = ", ".join(names[:_SHOWN]), len(names) - _SHOWN
+    return texts.MORE.format(names=shown, count=more) if more > 0 else shown
