@@ -30,7 +30,7 @@ WORKSPACE = WorkspaceHere
 
 KILLED = """
 import os, signal, sys
-from dnsrenew.challenges.dns01 import host_calls
+from dnsrenew.challenges import host_calls
 from dnsrenew.cli import main
 from dnsrenew.drivers import invoke
 
