@@ -1,6 +1,6 @@
 """The one way to write a file: never through a link of another user, and never half.
 
-A folder is opened first; files are then used by name in it, whatever is put in its place meanwhile. Each part of the
+A folder is opened first; files are then used by name in it, even if its path is replaced. Each part of the
 way is opened from the one before it, so that no check is separate from the use. The folders may belong to anybody; a
 link on the way only to root or the running user. Where the system cannot open links (all but Linux and FreeBSD), the
 way is checked, and then the folder is opened.
@@ -37,7 +37,7 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NO
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY
 _NEW: Final = stat.S_ISVTX if sys.platform == "linux" else 0
-"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and nobody else sets it on a folder that
+"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and no program sets it on a folder that
 only its owner can write to. Other systems than Linux do not set it; there the owner tells."""
 _MAX_BYTES: Final = 65_536
 PRIVATE_FILE: Final = 0o600
@@ -400,7 +400,7 @@ class PublicFiles:
 
     @contextlib.contextmanager
     def _opened(self, steps: Sequence[str]) -> Iterator[OpenFolder]:
-        """Open a folder step by step, so that a link that was put there meanwhile is an error."""
+        """Open a folder step by step, so that a link that was put there in between is an error."""
         with contextlib.ExitStack() as held:
             folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
             if self._own and folder.owner() not in {0, os.geteuid()}:

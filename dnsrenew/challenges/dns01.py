@@ -120,7 +120,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
             yield
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
-        """Keep the values in the journal meanwhile; afterwards only those that could not be removed.
+        """Keep the values in the journal until the end; then only those that could not be removed.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
         """

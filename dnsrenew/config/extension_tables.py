@@ -164,7 +164,7 @@ def _key(text: str) -> bytes | None:
 
 
 def _line(use: SecretUse) -> int | None:
-    """Return the line of a secret in its file, which can have changed meanwhile."""
+    """Return the line of a secret in its file, which may have changed since."""
     from dnsrenew.base.validation.toml_positions import key_lines, line_of
 
     if not use.file:

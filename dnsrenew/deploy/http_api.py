@@ -184,7 +184,7 @@ def _meant(value: dict[str, Any]) -> list[Any]:
 
 
 def is_safe(url: str) -> bool:
-    """Return whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
+    """Return whether data sent to an address cannot be read on the way: it is HTTPS, or on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or host_port.is_here(parts.hostname or "")
 

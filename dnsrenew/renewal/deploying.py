@@ -187,7 +187,7 @@ def deploy_after_renewal(
     """Deploy what is pending after a renewal, whatever became of it; return its outcome with the results.
 
     :param done: the outcome of the renewal, which has released the lock.
-    :param wait: seconds to wait for another run that has taken it meanwhile.
+    :param wait: seconds to wait for another run that has taken it.
     """
     its = replace(context, together=together)
     try:

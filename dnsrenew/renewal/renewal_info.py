@@ -129,7 +129,7 @@ def _limited(context: Context) -> Context:
 def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> State:
     """Store the window, and return the state.
 
-    :param serial: the serial number of the certificate; another run may have replaced it meanwhile.
+    :param serial: the serial number of the certificate; another run may have replaced it since.
     """
 
     def change(state: State) -> State:

@@ -163,7 +163,7 @@ class Follower:
     def look(self) -> None:
         """Take up what has been renewed, here or by another process; begin to renew what is due.
 
-        A renewal has its own thread: it may take minutes, and what is stored meanwhile is served at once.
+        A renewal has its own thread: it may take minutes, and versions stored in between are served at once.
         """
         try:
             with self._looking:

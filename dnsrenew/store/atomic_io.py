@@ -336,7 +336,7 @@ def _modified(path: str) -> float:
 # Remove files and folders, and never what a symbolic link leads to.
 #
 # A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder that
-# is replaced by a link meanwhile, at any depth, is an error, and nothing outside is touched.
+# is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
 
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd

@@ -119,7 +119,7 @@ class StoreSnapshot:
         return sorted({*(f"journal/{name}" for name in journal), *(f"certificates/{name}/order" for name in orders)})
 
     def _certificate(self, name: str) -> CertificateFiles | None:
-        """Read a certificate; None if its version or request has changed meanwhile."""
+        """Read a certificate; None if its version or request has changed since."""
         state = self._store.read_state(name, quarantine=False)
         whole = self._store.is_whole(name, state)
         folder = f"certificates/{name}"

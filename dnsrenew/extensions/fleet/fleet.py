@@ -148,7 +148,7 @@ class Fleet:
 
         It follows the database: a certificate is served within two seconds of its issue. A handshake never waits for
         the database: an unknown name, and a client without SNI, get the alert ``unrecognized_name``, and so does the
-        first client of a name whose certificate is not in memory; that is loaded meanwhile. A server with a thread for
+        first client of a name whose certificate is not in memory; it is then loaded. A server with a thread for
         each connection waits 50 ms for it.
 
         :param cache: certificates in memory at once; each takes 30 kB.

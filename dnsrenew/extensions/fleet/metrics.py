@@ -94,7 +94,7 @@ def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:
 
 
 class FleetNumbers:
-    """The metrics of a fleet. Thread-safe; a context manager that writes the text file meanwhile.
+    """The metrics of a fleet. Thread-safe; a context manager that writes the text file until it exits.
 
     :param monotonic: a clock in seconds.
     :param context: hears of a text file that cannot be written.

@@ -56,7 +56,7 @@ class ServerHost(Frozen, kw_only=True):
         return Path(path) if os.name == "nt" else self.root / path.lstrip("/")
 
     def first_file(self, *paths: str) -> str:
-        """Return the first path that is a file; "" if none is."""
+        """Return the first path that is a file, or ""."""
         return next((path for path in paths if path and self.inside(path).is_file()), "")
 
 
