@@ -99,7 +99,7 @@ class OpenFolder(Frozen):
             os.close(handle)
 
     def make(self, name: str, mode: int = PUBLIC_FOLDER) -> None:
-        """Make a folder in it with this mode, whatever the umask."""
+        """Make a folder in it with this mode, regardless of the umask."""
         if self.handle is None:
             os.mkdir(self.at(name), mode)
             return
@@ -135,7 +135,7 @@ class OpenFolder(Frozen):
     ) -> None:
         """Write a file beside the old one, and rename it. An old file or link is replaced, never written to.
 
-        :param mode: of the file, whatever the umask.
+        :param mode: of the file, regardless of the umask.
         :param owner: its user and group (POSIX).
         :param sync: whether it is durable; else a power cut could leave an empty file.
         :param is_new: replace nothing; ``FileExistsError``: there is a file of this name.
@@ -182,7 +182,7 @@ class OpenFolder(Frozen):
         self.remove(temp)
 
     def create(self, name: str, mode: int) -> int:
-        """Create a new file with this mode, whatever the umask; return its descriptor, for writing."""
+        """Create a new file with this mode, regardless of the umask; return its descriptor, for writing."""
         handle = os.open(self.at(name), _CREATE, mode, dir_fd=self.handle)
         if hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
@@ -255,7 +255,7 @@ def replace_file(path: str, content: bytes, mode: int = PUBLIC_FILE) -> None:
     """Replace a file that a person has named, durably. Where it is a link, the link is replaced.
 
     :param path: absolute.
-    :param mode: of the new file, whatever the umask.
+    :param mode: of the new file, regardless of the umask.
     :raises ForeignLinkError: another user's link is on the way.
     :raises NotAFileError: it is a folder or a device, or a link to one (``/dev/stdout``).
     :raises OSError: it cannot be written; it keeps its old content.

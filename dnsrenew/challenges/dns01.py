@@ -408,7 +408,7 @@ class AccountChoice:
 
 
 def _concerned(error: DnsError, identifiers: Sequence[str]) -> Sequence[str]:
-    """Return the identifiers that the error of their lookup is certainly about; none if that is not known."""
+    """Return the identifiers that the error of their lookup is certainly about; empty if that is not known."""
     if len(identifiers) == 1:
         return identifiers
     if error.code != "dns-unreachable":

@@ -24,7 +24,7 @@ from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
 from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
-"""Certificates that a worker works on at once, if nothing else is said."""
+"""Certificates that a worker works on at once, by default."""
 _MOST: Final = 1000
 """Each is a thread."""
 

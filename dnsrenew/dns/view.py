@@ -237,7 +237,7 @@ class DnsView:
     ) -> dict[str, Target]:
         """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), from one lookup for all.
 
-        It takes at most 18 seconds, whatever the name servers answer.
+        It takes at most 18 seconds, even if name servers do not answer.
 
         :param identifiers: A-labels, wildcards too.
         :param follow_cname: whether to follow CNAMEs from ``_acme-challenge`` on, over several hops.

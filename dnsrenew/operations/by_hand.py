@@ -244,7 +244,7 @@ def _keep(
 def deploy_by_hand(
     context: Context, store: Store, specs: Sequence[CertificateSpec], *, force: bool, wait: float, workers: int
 ) -> list[Outcome]:
-    """Deploy the certificates in force; return the outcomes in order. An error of one is in its outcome.
+    """Deploy the current certificates; return the outcomes in order. An error of one is in its outcome.
 
     Every target is looked at that can be, also where the entry has succeeded before. The files of all certificates are
     written first; then each reload command runs once.

@@ -33,7 +33,7 @@ LATEST: Final = timedelta(minutes=10)
 CLEANUP: Final = "cleanup of left-over TXT values"
 """What a cleanup locks, for messages."""
 CLEANUP_SECONDS: Final = 200.0
-"""Seconds to wait for a cleanup to end; none takes longer."""
+"""Seconds to wait for a cleanup to end; a cleanup never takes longer."""
 WrittenValue = tuple[TxtRecord, str]
 """A TXT value and the name of the account that writes it."""
 

@@ -192,7 +192,7 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
 
 
 def expiry(facts: Facts, spec: CertificateSpec) -> Check:
-    """Check how long the certificate in force is valid."""
+    """Check how long the current certificate is valid."""
     try:
         state = facts.state(spec.name)
     except StoreError as error:

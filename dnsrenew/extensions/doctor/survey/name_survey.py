@@ -415,7 +415,7 @@ def _check_set(
 ) -> None:
     """Check the signatures of a record set: one that is right is enough.
 
-    :raises _Broken: none is right.
+    :raises _Broken: no signature is right.
     """
     signatures = [
         rdata

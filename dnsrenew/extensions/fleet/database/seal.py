@@ -38,7 +38,7 @@ class Seals:
     An unsealed value is refused where there are seals, whatever the tables say: another program that can write to the
     database could have put a key of its own there. Only :meth:`sealed_anew` takes one.
 
-    :param keys: 32 bytes each; none: values are stored unsealed.
+    :param keys: 32 bytes each; empty: values are stored unsealed.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:

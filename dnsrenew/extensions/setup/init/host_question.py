@@ -340,7 +340,7 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
 
 
 def all_providers(draft: InitDraft) -> list[Provider]:
-    """Return every known DNS host; a file with a mistake is none."""
+    """Return every known DNS host; a file with a mistake is left out."""
     found = []
     for name in provider_names(folders(draft)):
         try:

@@ -63,7 +63,7 @@ class ServerHost(Frozen, kw_only=True):
 class ConfiguredPair(Frozen):
     """A certificate that a server is configured to serve.
 
-    :ivar names: the names that it serves with it; none if they are not known.
+    :ivar names: the names that it serves with it; empty if they are not known.
     :ivar certificate: the file of the certificate with its chain, or of everything.
     :ivar key: the file of the key; "" if that is in the same file.
     :ivar port: where it serves TLS.
