@@ -278,8 +278,8 @@ STEP_PORT_ACCOUNT: Final = Phrase(
     "routes."
 )
 STEP_PORT_INIT: Final = Phrase(
-    "Only an open port {port} renews {name}. If it is closed, delete {path} and run dnsrenew init{config}: it finds "
-    "HFS, and asks for your DNS host."
+    "{name} can be renewed only if port {port} is open. If it is closed, delete {path} and run dnsrenew "
+    "init{config}: it finds HFS, and asks for your DNS host."
 )
 STEP_MANUAL_INIT: Final = Phrase(
     "{names} cannot be renewed yet. Delete {path} and run dnsrenew init{config}: it finds HFS, and asks for your DNS "
