@@ -256,8 +256,8 @@ def _damage(message: str) -> DamageTexts:
             message,
             "To find the cause, look at {copy}, which will be in the same folder, then delete it.",
         ),
-        Text("store-damaged", message, "Find out what removed it."),
-        Text("store-damaged", message, "Find out what has changed it in the database."),
+        Text("store-damaged", message, "Find out which program removed it."),
+        Text("store-damaged", message, "Find out which program has changed it in the database."),
     )
 
 

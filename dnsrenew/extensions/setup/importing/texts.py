@@ -282,8 +282,8 @@ STEP_PORT_INIT: Final = Phrase(
     "init{config}: it finds HFS, and asks for your DNS host."
 )
 STEP_MANUAL_INIT: Final = Phrase(
-    "{names} cannot be renewed yet. Delete {path} and run dnsrenew init{config}: it finds HFS, and asks for your DNS "
-    "host."
+    "{names} cannot be renewed yet. Delete {path} and run dnsrenew init{config}: it finds HFS, and asks for your "
+    "DNS host."
 )
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, then run dnsrenew import{config} again."
