@@ -288,7 +288,7 @@ class JsonRpc:
         return answer.get("result")
 
     def _message(self) -> bytes:
-        """Read a message; answer pings meanwhile."""
+        """Read a message; answer pings until it comes."""
         whole = b""
         while len(whole) <= _LARGEST:
             first, size = self._read(2)

@@ -308,7 +308,7 @@ def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) ->
 def _rollback_check(name: str, number: int, candidate: State, store: Store, context: Context) -> None:
     """Check the certificate and the key of a version as those from a CA.
 
-    :param candidate: the state with the version in force.
+    :param candidate: the state with the current version.
     :raises StoreError: ``rollback-refused``.
     """
     chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""
