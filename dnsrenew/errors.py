@@ -370,7 +370,7 @@ CANCELLED: Final = Text("cancelled", "The run was cancelled before it finished."
 INTERNAL: Final = Text(
     "internal-error",
     "An unexpected error stopped dnsrenew ({type}).",
-    "Run it again with -vv, or in a program with the logger dnsrenew at DEBUG, and report what it prints.",
+    "Run the command again with -vv (in a program, set the logger dnsrenew to DEBUG), and report the output.",
 )
 
 

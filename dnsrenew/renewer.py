@@ -228,7 +228,7 @@ class Renewer:
 
         :param certificate: the content of its file, with its chain: PEM in any order, DER or PKCS#7.
         :param key: the content of the file of its private key; None: that in ``certificate``, or that of :meth:`csr`.
-        :param older: install it also if it ends before the certificate in force.
+        :param older: install it also if it ends before the current certificate.
         :param deploy: also deploy it.
         :param wait: seconds to wait for another run that holds the lock of the certificate.
         :returns: the outcome, ``renewed``; ``not-due`` if it is in force already. Failed deployments are in
@@ -275,7 +275,7 @@ class Renewer:
         """Return the status of each certificate from the store; contacts no CA and no DNS.
 
         After those of the configuration come the certificates that it asked for once and no longer names
-        (``unconfigured``). A certificate that a program asked for is none of them. In a fleet, one that is only stored
+        (``unconfigured``), without those that a program asked for. In a fleet, one that is only stored
         is ``unconfigured`` too if it is named.
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all.
@@ -586,7 +586,7 @@ class Renewer:
         return [spec for spec in self._config.certificates if spec.name in chosen]
 
     def _one(self, name: str) -> CertificateSpec:
-        """Return the certificate of this name; a pattern is none."""
+        """Return the certificate of this name (not a pattern)."""
         if (fleet := self._fleet) is not None:
             return fleet.one(name)
         found = next((spec for spec in self._config.certificates if spec.name == name), None)

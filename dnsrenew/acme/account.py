@@ -321,7 +321,7 @@ class AccountSession:
             context.warn(*texts.CONTACT_REFUSED.fill(ca=self._transport.name, error=error.message))
             return
         with contextlib.suppress(LockedError), self._store.lock(context):
-            if self._load() == stored:  # otherwise another run changed the account meanwhile, perhaps its key
+            if self._load() == stored:  # otherwise another run has changed the account, perhaps its key
                 self._store.save(replace(stored, contact=self._contact))
 
 

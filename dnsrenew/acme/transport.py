@@ -76,7 +76,7 @@ class Signer(Frozen, hidden=("key",)):
 class Transport:
     """Sends requests to one CA; shared by all threads.
 
-    :param on_response: called with each answer, whatever its status.
+    :param on_response: called with each answer, regardless of its status.
     """
 
     def __init__(self, name: str, http: HttpClient, on_response: Callable[[Response], object] | None = None) -> None:
@@ -473,7 +473,7 @@ def warn_if_unknown(context: Context, ca: str, chain: str, previous: str | None)
 
     :param ca: the name of the CA.
     :param chain: PEM, leaf first; it was checked.
-    :param previous: the certificate in force with its chain, as PEM, or None.
+    :param previous: the current certificate with its chain, as PEM, or None.
     """
     if previous is not None and x509.have_same_root(previous, chain):
         return

@@ -61,7 +61,7 @@ _LONGEST: Final = 1e9
 
 
 def seconds_of(text: str) -> float | None:
-    """Return the seconds of a duration; None if it is none, or longer than 30 years."""
+    """Return the seconds of a duration; None if it is not one, or longer than 30 years."""
     text = text.strip().lower()
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     size = unit_seconds(text[len(number) :])

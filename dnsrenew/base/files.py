@@ -200,7 +200,7 @@ def is_closed_by_unit(error: OSError) -> bool:
 def other_unit() -> str:
     """Return the systemd service that this process runs in, unless ``dnsrenew schedule install`` wrote it; "" if none.
 
-    To install the schedule again changes nothing about a service that a person wrote, such as one of ``dnsrenew run``.
+    To install the schedule again does not change a service that the user wrote, such as one of ``dnsrenew run``.
     """
     try:
         with open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:

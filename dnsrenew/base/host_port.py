@@ -58,7 +58,7 @@ def join(host: str, port: int) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Return whether a host name or address is this machine: nobody on the way can read what is sent to it."""
+    """Return whether a host name or address is this machine, so that data sent to it cannot be read on the way."""
     return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 

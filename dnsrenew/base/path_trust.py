@@ -3,7 +3,7 @@
 The store, the configuration and the programs that it names decide whose certificate it is. So every folder on the way
 to them must be owned by root or the running user, and must not be writable by others unless it has the sticky bit.
 
-A path is walked from the top, links included. A folder that passes can be changed by nobody else, so its entries do not
+A path is walked from the top, links included. Other users cannot change a folder that passes, so its entries do not
 change between the check of a path and its use. A file is judged once more after it was opened.
 """
 
@@ -129,7 +129,7 @@ class Ground:
         return True
 
     def is_own_group(self, gid: int) -> bool:
-        """Return whether nobody but the running user, or nobody but root, is in a group (POSIX)."""
+        """Return whether only the running user, or only root, is in a group (POSIX)."""
         return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
 
     def _is_shared(self, path: str, info: os.stat_result, bit: int) -> bool:

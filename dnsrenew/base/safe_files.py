@@ -1,6 +1,6 @@
 """The one way to write a file: never through a link of another user, and never half.
 
-A folder is opened first; files are then used by name in it, whatever is put in its place meanwhile. Each part of the
+A folder is opened first; files are then used by name in it, even if its path is replaced. Each part of the
 way is opened from the one before it, so that no check is separate from the use. The folders may belong to anybody; a
 link on the way only to root or the running user. Where the system cannot open links (all but Linux and FreeBSD), the
 way is checked, and then the folder is opened.
@@ -37,7 +37,7 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NO
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY
 _NEW: Final = stat.S_ISVTX if sys.platform == "linux" else 0
-"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and nobody else sets it on a folder that
+"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and no program sets it on a folder that
 only its owner can write to. Other systems than Linux do not set it; there the owner tells."""
 _MAX_BYTES: Final = 65_536
 PRIVATE_FILE: Final = 0o600
@@ -99,7 +99,7 @@ class OpenFolder(Frozen):
             os.close(handle)
 
     def make(self, name: str, mode: int = PUBLIC_FOLDER) -> None:
-        """Make a folder in it with this mode, whatever the umask."""
+        """Make a folder in it with this mode, regardless of the umask."""
         if self.handle is None:
             os.mkdir(self.at(name), mode)
             return
@@ -135,7 +135,7 @@ class OpenFolder(Frozen):
     ) -> None:
         """Write a file beside the old one, and rename it. An old file or link is replaced, never written to.
 
-        :param mode: of the file, whatever the umask.
+        :param mode: of the file, regardless of the umask.
         :param owner: its user and group (POSIX).
         :param sync: whether it is durable; else a power cut could leave an empty file.
         :param is_new: replace nothing; ``FileExistsError``: there is a file of this name.
@@ -182,7 +182,7 @@ class OpenFolder(Frozen):
         self.remove(temp)
 
     def create(self, name: str, mode: int) -> int:
-        """Create a new file with this mode, whatever the umask; return its descriptor, for writing."""
+        """Create a new file with this mode, regardless of the umask; return its descriptor, for writing."""
         handle = os.open(self.at(name), _CREATE, mode, dir_fd=self.handle)
         if hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
@@ -255,7 +255,7 @@ def replace_file(path: str, content: bytes, mode: int = PUBLIC_FILE) -> None:
     """Replace a file that a person has named, durably. Where it is a link, the link is replaced.
 
     :param path: absolute.
-    :param mode: of the new file, whatever the umask.
+    :param mode: of the new file, regardless of the umask.
     :raises ForeignLinkError: another user's link is on the way.
     :raises NotAFileError: it is a folder or a device, or a link to one (``/dev/stdout``).
     :raises OSError: it cannot be written; it keeps its old content.
@@ -400,7 +400,7 @@ class PublicFiles:
 
     @contextlib.contextmanager
     def _opened(self, steps: Sequence[str]) -> Iterator[OpenFolder]:
-        """Open a folder step by step, so that a link that was put there meanwhile is an error."""
+        """Open a folder step by step, so that a link that was put there in between is an error."""
         with contextlib.ExitStack() as held:
             folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
             if self._own and folder.owner() not in {0, os.geteuid()}:

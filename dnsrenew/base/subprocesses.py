@@ -1,4 +1,4 @@
-"""Run subprocesses with a minimal environment and a time limit; none survives this process.
+"""Run subprocesses with a minimal environment and a time limit; they end with this process.
 
 The environment often holds secrets (``env:NAME``), and a program that fetches one of them must not see the others.
 So a program gets the variables below, and others only if the configuration names them.

@@ -120,7 +120,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
             yield
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
-        """Keep the values in the journal meanwhile; afterwards only those that could not be removed.
+        """Keep the values in the journal until the end; then only those that could not be removed.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
         """
@@ -408,7 +408,7 @@ class AccountChoice:
 
 
 def _concerned(error: DnsError, identifiers: Sequence[str]) -> Sequence[str]:
-    """Return the identifiers that the error of their lookup is certainly about; none if that is not known."""
+    """Return the identifiers that the error of their lookup is certainly about; empty if that is not known."""
     if len(identifiers) == 1:
         return identifiers
     if error.code != "dns-unreachable":

@@ -164,7 +164,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
 
     @contextlib.contextmanager
     def _alone(self, context: Context, owners: Collection[str]) -> Iterator[None]:
-        """Keep other certificates of this run from writing at these names meanwhile."""
+        """Keep other certificates of this run from writing at these names until the end."""
         with contextlib.ExitStack() as held:
             for name in sorted(owners):
                 held.enter_context(self._names.hold(context, name))

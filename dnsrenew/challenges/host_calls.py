@@ -213,7 +213,7 @@ class PublishedValues:
 
     @contextlib.contextmanager
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
-        """Keep the values in the journal meanwhile; afterwards only those that may still be in DNS.
+        """Keep the values in the journal until the end; then only those that may still be in DNS.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
         """

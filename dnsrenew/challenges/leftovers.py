@@ -163,7 +163,7 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
 
 
 def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[WrittenValue]) -> list[WrittenValue]:
-    """Return the values without those that were only removed once more: nobody needs to know that."""
+    """Return the values without those that were only removed once more, which is not worth a message."""
     new: set[WrittenValue] = set()
     for entry in entries:
         its, before = set(entry.values), entry.removed_once(values)

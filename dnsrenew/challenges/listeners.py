@@ -218,7 +218,7 @@ def bound(family: socket.AddressFamily, place: tuple[Any, ...], backlog: int | N
         opened.bind(place)
         if backlog is not None:
             opened.listen(backlog)
-    except BaseException:  # a port that nobody else can close
+    except BaseException:  # no other code can close this port
         opened.close()
         raise
     return opened

@@ -36,7 +36,7 @@ def completion(invocation: Invocation) -> int:
 # What can stand at the cursor of a command line: the completion scripts ask ``dnsrenew __complete WORD …``.
 #
 # The last word is the one at the cursor. The answer has a line for each candidate, ``word<TAB>description``; the line
-# ``:files`` asks the shell for the names of files. Whatever goes wrong, the answer is empty: nobody wants an error
+# ``:files`` asks the shell for the names of files. Whatever goes wrong, the answer is empty: no error may appear
 # there.
 
 Candidate = tuple[str, str]

@@ -330,7 +330,7 @@ class EventText:
     def _txt_removed(self, event: Event) -> list[EventLine]:
         seconds = event.data.get("seconds")  # without it, the duration belongs to the next step
         self._separate += seconds or 0.0
-        sentence = texts.EVENTS[event.kind]  # the activity goes on: the CA issues meanwhile
+        sentence = texts.EVENTS[event.kind]  # the activity goes on: the CA is still issuing
         return [EventLine(sentence.mark, sentence.line.format_map(fields_of(event.data)), seconds)]
 
     def _certificate_finished(self, event: Event) -> list[EventLine]:

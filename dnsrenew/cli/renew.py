@@ -64,7 +64,7 @@ def renew(invocation: Invocation) -> int:
 
 
 def _remember(invocation: Invocation, config: Config) -> None:
-    """Let the store remember a run of the schedule; one by hand, and a dry run, is none."""
+    """Let the store remember a run of the schedule; not a run by hand, nor a dry run."""
     if not invocation.options.scheduled or invocation.options.dry_run or config.path is None:
         return
     runs = schedule_note.scheduled_runs(invocation, config)

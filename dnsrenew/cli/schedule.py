@@ -179,7 +179,7 @@ def _forget(invocation: Invocation) -> None:
 
 
 def _removed_config(invocation: Invocation) -> str:
-    """Return the configuration whose schedule is to be removed, which may be gone; "" if there is none."""
+    """Return the configuration whose schedule is to be removed (it may be gone), or ""."""
     named: str | None = invocation.options.config
     if named is not None:
         return os.path.abspath(os.path.expanduser(named))

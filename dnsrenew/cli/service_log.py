@@ -61,7 +61,7 @@ def write_service_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def write_reload_error(terminal: Terminal, error: ConfigError) -> str:
     """Write why a configuration cannot be read again, and that the old one stays in use; return the latter."""
-    if error.evidence.get("mistakes"):  # each says what is expected; to run a command again helps nobody here
+    if error.evidence.get("mistakes"):  # each shows what is expected; advice to run a command again would not help here
         terminal.write_message(f"✗ {say(error.message).strip()}", LineFields(ERROR, code=error.code))
     else:
         write_service_error(terminal, error)
@@ -88,7 +88,7 @@ def write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
 
 
 def outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
-    """Return what became of a certificate, as one line."""
+    """Return the outcome of a certificate, as one line."""
     error = outcome.error
     if error is None:
         return "; ".join(" ".join(line.split()) for line in outcome_text.lines(outcome))

@@ -779,7 +779,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
-IMPORTED_NOTHING: Final = "{tools} has no certificate and no account to take over, only settings. Nothing was ordered."
+IMPORTED_NOTHING: Final = "{tools} has only settings, and no certificate or account to take over. Nothing was ordered."
 IMPORT_INTO: Final = (
     "Everything is written to {path} and {store}. To choose another place, stop and use --config, for example "
     "--config /etc/dnsrenew/dnsrenew.toml."

@@ -1,6 +1,6 @@
 """``dnsrenew.toml`` → values, with all mistakes reported together. Nothing is sent, and no secret is resolved.
 
-Start in ``loader``, which reads the tables in order. ``locate`` finds the file, ``sources`` reads it and the files it
+Start in ``loader``, which reads the tables in order. ``find_config`` finds the file, ``sources`` reads it and its
 includes, ``schema`` and ``fields`` check tables and single values, and each kind of table has its own module.
 """
 

@@ -150,7 +150,7 @@ def _read_tags(value: object, scope: FieldScope) -> tuple[str, ...]:
 
 
 def read_tags(value: object) -> tuple[str, ...]:
-    """Read tags: a text, or a list of texts; each once, in this order.
+    """Read tags: a text, or a list of texts, in this order and without duplicates.
 
     :raises FieldError: there is something else.
     """

@@ -24,7 +24,7 @@ from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
 from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
-"""Certificates that a worker works on at once, if nothing else is said."""
+"""Certificates that a worker works on at once, by default."""
 _MOST: Final = 1000
 """Each is a thread."""
 
@@ -164,7 +164,7 @@ def _key(text: str) -> bytes | None:
 
 
 def _line(use: SecretUse) -> int | None:
-    """Return the line of a secret in its file, which can have changed meanwhile."""
+    """Return the line of a secret in its file, which may have changed since."""
     from dnsrenew.base.validation.toml_positions import key_lines, line_of
 
     if not use.file:

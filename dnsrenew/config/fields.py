@@ -254,7 +254,7 @@ def lifetime(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
 def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
     """Read a domain, wildcard or IP address; return it as written, in lower case, and as A-labels (RFC 5890).
 
-    An IP address is returned twice in its one form (RFC 8738).
+    An IP address is returned twice in canonical form (RFC 8738).
     """
     if not isinstance(value, str):
         raise FieldError(texts.DOMAIN)
@@ -311,7 +311,7 @@ def each_key(table: Mapping[Any, Any], scope: FieldScope, path: KeyPath, read: C
 
 
 def read_address(text: str) -> str | None:
-    """Return the IP address that an item of ``domains`` is, in its one form; None if no address is meant.
+    """Return the IP address that an item of ``domains`` is, in canonical form; None if no address is meant.
 
     :param text: in lower case.
     :raises FieldError: an address with something beside it, or a text that is nearly one.

@@ -108,7 +108,7 @@ class FileChecks:
         return self._programs[name]
 
     def open_to_others(self, paths: Iterable[str]) -> list[str]:
-        """Return the files that other users can read, without those that nobody can close to them."""
+        """Return the files that other users can read, and whose mode can be changed."""
         return [path for path in paths if self._ground.can_others_read(path) and not is_read_only(path)]
 
     def _weakness_of_folder(self, folder: str) -> Weakness | None:

@@ -1,6 +1,6 @@
 """Takes one entry of ``deploy`` through check, write, activate, verify and, if that fails, restore.
 
-An entry is pending until it has succeeded with the certificate in force and its present options. Entries run in the
+An entry is pending until it has succeeded with the current certificate and its present options. Entries run in the
 order of the file and do not depend on each other.
 """
 

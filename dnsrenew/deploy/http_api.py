@@ -184,7 +184,7 @@ def _meant(value: dict[str, Any]) -> list[Any]:
 
 
 def is_safe(url: str) -> bool:
-    """Return whether nobody on the way can read what is sent to an address: it is HTTPS, or on this machine."""
+    """Return whether data sent to an address cannot be read on the way: it is HTTPS, or on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or host_port.is_here(parts.hostname or "")
 
@@ -288,7 +288,7 @@ class JsonRpc:
         return answer.get("result")
 
     def _message(self) -> bytes:
-        """Read a message; answer pings meanwhile."""
+        """Read a message; answer pings until it comes."""
         whole = b""
         while len(whole) <= _LARGEST:
             first, size = self._read(2)

@@ -56,9 +56,9 @@ NO_ZONE: Final = Text(
 )
 NO_TOP_ZONE: Final = Text(
     "dns-no-zone",
-    "The DNS servers that this machine uses answer that not even {top} exists, which {name} is below. It does exist, "
-    "so they do not know the public DNS.",
-    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+    "The DNS servers of this machine answer that even {top}, to which {name} belongs, does not exist. It does "
+    "exist, so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that know it, such as ["9.9.9.9", "1.1.1.1"].',
 )
 ZONE_SILENT: Final = Text(
     "dns-unreachable",

@@ -237,7 +237,7 @@ class DnsView:
     ) -> dict[str, Target]:
         """Return where the TXT for each identifier belongs (RFC 8555 section 8.4), from one lookup for all.
 
-        It takes at most 18 seconds, whatever the name servers answer.
+        It takes at most 18 seconds, even if name servers do not answer.
 
         :param identifiers: A-labels, wildcards too.
         :param follow_cname: whether to follow CNAMEs from ``_acme-challenge`` on, over several hops.
@@ -319,7 +319,7 @@ class DnsView:
         return answers | dict.fromkeys(closed, CaaAnswer(unknown_reason=texts.CAA_CLOSED))
 
     def caa_by_tcp(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
-        """Return the same as :meth:`caa` from a second look over TCP, where nobody elsewhere can forge an answer.
+        """Return the same as :meth:`caa` from a second query over TCP, whose answer is hard to forge.
 
         Where TCP is closed the first answer stands. A denial counts only after this look. It takes at most four
         seconds.

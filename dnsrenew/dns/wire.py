@@ -167,7 +167,7 @@ def is_excessive(data: bytes, *, authority: bool = True, additional: bool = Fals
 
 
 def _needed(data: bytes, *, authority: bool, additional: bool) -> bytes:
-    """Return the message without the records that nobody reads, which are not parsed then.
+    """Return the message without unused records, which are then not parsed.
 
     No record of an error is used, and seldom the additional section, whose parsing takes half of the time.
     """

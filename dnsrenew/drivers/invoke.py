@@ -289,7 +289,7 @@ _SCHEME: Final = "http://"
 
 
 def plain_http(provider: Provider, account: DnsAccount) -> Iterator[tuple[str, str]]:
-    """Yield each option that is an ``http://`` address of another machine, with its host."""
+    """Yield each option whose value is an ``http://`` address on another machine, and its host."""
     for key, value in {**provider.driver_options, **dict(option_values(account))}.items():
         if isinstance(value, str) and value.strip().lower().startswith(_SCHEME):
             host = _host(value.strip())

@@ -255,7 +255,7 @@ def without_driver() -> list[OtherHost]:
 
 
 def is_named(word: str, host: Provider | OtherHost) -> bool:
-    """Return whether a word is in one of a host's names, whatever the case, the blanks and the punctuation."""
+    """Return whether a word is in one of a host's names, regardless of the case, the blanks and the punctuation."""
     if isinstance(host, Provider):
         names = [host.name, host.title, host.website, *host.names, *host.tools.get("acme_sh", ())]
     else:

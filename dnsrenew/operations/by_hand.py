@@ -244,7 +244,7 @@ def _keep(
 def deploy_by_hand(
     context: Context, store: Store, specs: Sequence[CertificateSpec], *, force: bool, wait: float, workers: int
 ) -> list[Outcome]:
-    """Deploy the certificates in force; return the outcomes in order. An error of one is in its outcome.
+    """Deploy the current certificates; return the outcomes in order. An error of one is in its outcome.
 
     Every target is looked at that can be, also where the entry has succeeded before. The files of all certificates are
     written first; then each reload command runs once.
@@ -308,7 +308,7 @@ def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) ->
 def _rollback_check(name: str, number: int, candidate: State, store: Store, context: Context) -> None:
     """Check the certificate and the key of a version as those from a CA.
 
-    :param candidate: the state with the version in force.
+    :param candidate: the state with the current version.
     :raises StoreError: ``rollback-refused``.
     """
     chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""

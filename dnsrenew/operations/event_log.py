@@ -247,7 +247,7 @@ A server may start several workers at once, and each of them asks for the certif
 def usable_or_raise(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> Certificate:
     """Return the stored certificate although its renewal did not succeed; otherwise raise what stopped the renewal.
 
-    :param stored: the certificate in force if it can be used: valid, not revoked, for all names; None: there is none.
+    :param stored: the current certificate if it can be used: valid, not revoked, for all names; None: there is none.
     :param emit: emits an event: kind, name, data.
     :raises RenewalFailed: there is none.
     :raises StoreError: the store cannot be read or written.
@@ -267,7 +267,7 @@ def log_kept(outcome: Outcome, stored: Certificate | None, emit: Callable[..., N
     """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
     error, again = _error(outcome), rfc3339(outcome.next_attempt)
     next_try = f"; it is tried again at {again}" if again else ""
-    if stored is None:  # it has expired, is revoked, or lacks a name; a server goes on with it all the same
+    if stored is None:  # it has expired, is revoked, or lacks a name; a server keeps using it anyway
         _fallback_to_stored_logger.warning(_NOT_KEPT, outcome.name, next_try, error)
         return
     until = rfc3339(stored.not_after)

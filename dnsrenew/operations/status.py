@@ -63,7 +63,7 @@ def status_of(
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
         failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
-        # Files that this user may not read stand all the same, as the state says.
+        # Files that this user may not read still count as existing, as the state says.
         state = replace(read or in_current(spec.name, store) or State(), last_failure=failure)
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state):

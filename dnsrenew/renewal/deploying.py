@@ -1,6 +1,6 @@
 """The deployments of one certificate: which are pending, and what became of them.
 
-An entry of ``deploy`` is pending until it has succeeded with the certificate in force and its present options, the
+An entry of ``deploy`` is pending until it has succeeded with the current certificate and its present options, the
 values of secrets among them. A failed one is tried at every run, also where nothing is due.
 """
 
@@ -46,7 +46,7 @@ _LAST_SECONDS: Final = 5.0
 
 
 def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
-    """Return whether an entry has not succeeded yet with the certificate in force; no target is looked at."""
+    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at."""
     return _any_pending(spec, entry_ids(spec.deploy), state, store)
 
 
@@ -60,7 +60,7 @@ def _any_pending(spec: CertificateSpec, ids: Sequence[str], state: State, store:
 def _any_moved(ids: Sequence[str], state: State) -> bool:
     """Return whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
 
-    It may be the same all the same, as after a restore: :func:`deploy_pending` looks.
+    It may still be the same, as after a restore: :func:`deploy_pending` looks.
     """
     records = (state.deployments.get(one) for one in ids)
     return any(record is not None and not _is_as_left(record) for record in records)
@@ -184,10 +184,10 @@ def deploy_together(
 def deploy_after_renewal(
     spec: CertificateSpec, done: Outcome, store: Store, context: Context, *, wait: float, together: threads.Together
 ) -> Outcome:
-    """Deploy what is pending after a renewal, whatever became of it; return its outcome with the results.
+    """Deploy the pending entries after a renewal, regardless of its outcome; return its outcome with the results.
 
     :param done: the outcome of the renewal, which has released the lock.
-    :param wait: seconds to wait for another run that has taken it meanwhile.
+    :param wait: seconds to wait for another run that has taken it.
     """
     its = replace(context, together=together)
     try:
@@ -240,7 +240,7 @@ def _write_record(
     records = {**state.deployments, one.id: record}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
-    except StoreError as error:  # it is deployed all the same; the next run looks again
+    except StoreError as error:  # it is deployed anyway; the next run looks again
         context.warn(error.code, error.message, error.fix)
         return replace(state, deployments=records)
 

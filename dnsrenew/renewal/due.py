@@ -328,7 +328,7 @@ def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> boo
 
 
 def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool:
-    """Return whether another CA than those that asked to wait can be tried, and no certificate can be used meanwhile.
+    """Return whether a CA can be tried that did not ask to wait, and there is no usable certificate.
 
     The ledger still holds back an order at the CAs that asked to wait.
     """

@@ -60,7 +60,7 @@ class PortPrograms:
 
     @contextlib.contextmanager
     def around(self, context: Context, spec: CertificateSpec, routes: Mapping[str, Route]) -> Iterator[None]:
-        """Run ``before`` if one of the routes opens a port, and ``after`` at the end, whatever happens in between.
+        """Run ``before`` if one of the routes opens a port, and ``after`` at the end, in any case.
 
         :param routes: of the attempt, by identifier.
         :raises ChallengeError: ``listen-before-failed``; ``after`` has been run.

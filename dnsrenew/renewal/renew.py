@@ -47,7 +47,7 @@ def renew_certificate(
     *,
     options: RunOptions,
 ) -> Outcome:
-    """Renew one certificate that was found due; return an outcome whatever happens.
+    """Renew one certificate that was found due; return an outcome in any case.
 
     :param before: what was found before the lock; None: the state could not be read then.
     :param get_services: called only if the certificate is still due.

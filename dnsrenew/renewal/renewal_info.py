@@ -129,7 +129,7 @@ def _limited(context: Context) -> Context:
 def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> State:
     """Store the window, and return the state.
 
-    :param serial: the serial number of the certificate; another run may have replaced it meanwhile.
+    :param serial: the serial number of the certificate; another run may have replaced it since.
     """
 
     def change(state: State) -> State:
@@ -178,7 +178,7 @@ def replaced_cert_id(job: Job, ca: str) -> str | None:
 
 
 def previous_cert_id(store: Store, name: str, state: State) -> str | None:
-    """Return the ARI identifier of the certificate in force (RFC 9773 section 4.1).
+    """Return the ARI identifier of the current certificate (RFC 9773 section 4.1).
 
     None if it cannot be read: ARI is only a hint, and without ``replaces`` a renewal counts like any other order.
     """
@@ -208,7 +208,7 @@ def check_request(job: Job) -> None:
 
 
 def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:
-    """Return the key of the certificate in force, if the configuration wants it to be used again and it can be."""
+    """Return the key of the current certificate, if the configuration wants it to be used again and it can be."""
     # The key of a revoked certificate may be compromised, and some CAs refuse it.
     wanted = spec.reuse_key and state.key == spec.key and not state.revoked
     stored = store.certificate(spec.name, state) if wanted else None
@@ -225,7 +225,7 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
 
 
 def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
-    """Warn if a built-in CA issued under a root that neither the system nor the certificate in force knows."""
+    """Warn if a built-in CA issued under a root that neither the system nor the current certificate knows."""
     built_in = BUILT_IN.get(ca)
     if built_in is None or built_in.staging == ca:
         return

@@ -362,7 +362,7 @@ def _commands(
     """Yield what a service runs, or the service that a timer starts.
 
     :param home: of the user whose unit it is; "" for a unit of the system.
-    :param halt: finds out why it does not run; not asked of a service that ends, as one at each start of the machine.
+    :param halt: finds out why it does not run; not called for a service that ends, such as one at boot.
     """
     text, service = host.read(unit), unit.name
     if unit.suffix == ".timer":

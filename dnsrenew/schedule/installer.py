@@ -422,7 +422,7 @@ def _programs(config: Config) -> Iterator[str]:
 
 
 def _is_unknown(entry: Deployment) -> bool:
-    """Return whether nobody knows what a deployment needs: it runs a program, or looks for its server."""
+    """Return whether the needs of a deployment are unknown: it runs a program, or looks for its server."""
     if entry.to == _HFS:
         return _FOLDER not in entry.options
     command = entry.options.get(_RUN if entry.to == _RUN else "reload")

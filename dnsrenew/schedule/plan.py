@@ -43,7 +43,7 @@ class Host(Frozen, kw_only=True):
     :ivar systemd: whether systemd runs this machine.
     :ivar cron_folder: whether ``/etc/cron.d`` exists.
     :ivar crontab: whether the program ``crontab`` exists.
-    :ivar lingers: whether systemd runs the services of the user while nobody is logged in.
+    :ivar lingers: whether systemd runs the services of the user while the user is logged out.
     :ivar cron_halt: why no crontab is run; None if one is, or if that is not known.
     """
 

@@ -20,7 +20,7 @@ from dnsrenew.schedule.plan import (
 
 _SYSTEM: Final = "/etc/systemd/system"
 _LOCKED: Final = 3
-"""The exit status of a run that waits for nobody: another one holds a lock."""
+"""The exit status of a run that does not wait because another one holds a lock."""
 _TERMINATED: Final = 143
 """The exit status after SIGTERM, as from ``systemctl stop``."""
 _NOT_IN_PROGRAM: Final = frozenset("$\"'\\")
@@ -92,7 +92,7 @@ def quoted(argument: str) -> str:
 
 # The restrictions of a systemd service: all that a run can do without.
 #
-# A setting that may stop a program is left out where the configuration runs one: nobody knows what it needs. A user's
+# A setting that may stop a program is left out where the configuration runs one: its needs are unknown. A user's
 # manager cannot restrict the file system everywhere (it needs user namespaces, which some systems forbid), so a
 # user's service has only what needs no privilege. Without a known store nothing is restricted that the store could
 # need.

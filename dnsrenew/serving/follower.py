@@ -40,7 +40,7 @@ class CertificateSource(Frozen):
     :ivar names: the first is also served for unknown server names.
     :ivar obtain: obtains what is missing; raises unless every certificate can be used.
     :ivar renew: renews what is due; an outcome holds every error.
-    :ivar certificate: returns the certificate in force; raises ``StoreError`` if there is none.
+    :ivar certificate: returns the current certificate; raises ``StoreError`` if there is none.
     :ivar mark: returns a value that differs after another process has changed the certificate.
     :ivar status: returns the status of each certificate.
     :ivar emit: emits an event: kind, name of the certificate, data.
@@ -163,7 +163,7 @@ class Follower:
     def look(self) -> None:
         """Take up what has been renewed, here or by another process; begin to renew what is due.
 
-        A renewal has its own thread: it may take minutes, and what is stored meanwhile is served at once.
+        A renewal has its own thread: it may take minutes, and versions stored in between are served at once.
         """
         try:
             with self._looking:
@@ -219,7 +219,7 @@ class Follower:
             self._load()
 
     def _load(self) -> None:
-        """Put the certificates in force into the context; where one cannot be used, the old one stays."""
+        """Put the current certificates into the context; where one cannot be used, the old one stays."""
         names = self.source.names
         marks = {name: self.source.mark(name) for name in names}
         changed = [name for name, mark in marks.items() if name not in self._pairs or mark != self._marks[name]]
@@ -234,7 +234,7 @@ class Follower:
             self._warnings.forget(name)
 
     def _taken_up(self, name: str) -> Certificate | None:
-        """Return the certificate in force, or None if it cannot be served yet: the next look tries again.
+        """Return the current certificate, or None if it cannot be served yet: the next look tries again.
 
         :raises DnsRenewError: it cannot be read, and there is no old one.
         :raises OSError: it cannot be served, and there is no old one.

@@ -279,7 +279,7 @@ class LiveContext(RecordedContext):
         super().__init__()
 
     def serve(self, pairs: Sequence[Pair]) -> None:
-        """Serve these certificates from now on; the first one also for names that none of them has.
+        """Serve these certificates from now on; the first one also for other names.
 
         Handshakes that have begun end with the old ones.
 

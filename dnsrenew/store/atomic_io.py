@@ -1,7 +1,7 @@
 """The disk operations of the store; tests count them, let them fail, and kill the process at them.
 
 Each file is written to a temporary file in the same folder (:data:`TEMP_PREFIX`), synced and renamed, so that it always
-has its old or its new content. Modes are set explicitly, whatever the umask.
+has its old or its new content. Modes are set explicitly, regardless of the umask.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class AtomicFiles:
         return info.st_size
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in a folder; none if it does not exist."""
+        """Return the names in a folder; empty if it does not exist."""
         try:
             if self._before is not None:
                 self._before("list", folder)
@@ -336,7 +336,7 @@ def _modified(path: str) -> float:
 # Remove files and folders, and never what a symbolic link leads to.
 #
 # A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder that
-# is replaced by a link meanwhile, at any depth, is an error, and nothing outside is touched.
+# is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
 
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd

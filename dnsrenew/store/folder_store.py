@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 # The certificates of a folder: their states, and which version is in force.
 #
-# ``current`` and ``state.json`` name the version in force; :meth:`FolderCertificates.repair` makes them agree.
+# ``current`` and ``state.json`` name the current version; :meth:`FolderCertificates.repair` makes them agree.
 
 
 class FolderCertificates(StoreFolder, DamageReports, Store):

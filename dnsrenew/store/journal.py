@@ -33,7 +33,7 @@ LATEST: Final = timedelta(minutes=10)
 CLEANUP: Final = "cleanup of left-over TXT values"
 """What a cleanup locks, for messages."""
 CLEANUP_SECONDS: Final = 200.0
-"""Seconds to wait for a cleanup to end; none takes longer."""
+"""Seconds to wait for a cleanup to end; a cleanup never takes longer."""
 WrittenValue = tuple[TxtRecord, str]
 """A TXT value and the name of the account that writes it."""
 
@@ -145,7 +145,7 @@ class JournalEntry(abc.ABC):
 
     @property
     def values(self) -> tuple[WrittenValue, ...]:
-        """The values that may still be in DNS and that no live run has too, each once."""
+        """The values that may still be in DNS and belong to no live run, without duplicates."""
         return tuple(value for value in self._left if value not in self._excluded)
 
     def exclude(self, values: Iterable[WrittenValue]) -> None:
@@ -253,7 +253,7 @@ class Journal(Protocol):
 
     @contextlib.contextmanager
     def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
-        """Yield the entries of dead runs, and exclude other cleanups meanwhile.
+        """Yield the entries of dead runs, and exclude other cleanups until the end.
 
         Values that the caller does not remove stay for the next cleanup. There is a warning about a damaged entry, and
         about one of a newer dnsrenew.

@@ -197,7 +197,7 @@ class LedgerFile(AccountFolder):
         context: Context,
         *,
         read_only: bool,
-        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+        keys: Collection[str] | None = None,  # noqa: ARG002  # the file is read as a whole
     ) -> LedgerState | None:
         try:
             self._disk.refuse_links(self._paths.root, self.path)
@@ -220,7 +220,7 @@ class LedgerFile(AccountFolder):
         self,
         context: Context,
         change: Callable[[LedgerState, datetime], LedgerState],
-        keys: Collection[str] | None = None,  # noqa: ARG002  # all of it
+        keys: Collection[str] | None = None,  # noqa: ARG002  # the file is read as a whole
     ) -> None:
         # Not the account's lock: a run holds that one during requests to the CA.
         with self.hold_lock(f"ledger-{self._name}", f"ledger of {self._name}", context, WAIT):

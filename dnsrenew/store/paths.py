@@ -149,7 +149,7 @@ class StoreFolder:
                 raise os_errors.shared(self._paths.root, info, found[0])
 
     def _foreign(self) -> list[str]:
-        """Return the names in the store's folder that are not the store's own; none if we may not look."""
+        """Return the names in the store's folder that are not the store's own; empty if we may not look."""
         try:
             return self._paths.foreign(self._disk.names(self._paths.root))
         except StoreError as error:
@@ -191,7 +191,7 @@ class StoreFolder:
         return created
 
     def close_root(self) -> None:
-        """Make the store's own folder private; then other users cannot reach its content, whatever its modes."""
+        """Make the store's own folder private; then other users cannot reach its content, regardless of its modes."""
         if os.path.isdir(self._paths.root):
             self._restrict_root(created=False)
 

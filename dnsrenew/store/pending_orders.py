@@ -33,7 +33,7 @@ class PendingOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     :ivar identifiers: as ordered.
     :ivar profile: name of the ordered profile, or None.
     :ivar routes: the route of each identifier, for the history of routes that worked.
-    :ivar version: the version in force when it was stored, or None; with another version in force, the order is done.
+    :ivar version: the current version when it was stored, or None; with another version in force, the order is done.
     :ivar written: when it was stored, or None if unknown.
     :ivar key_pem: the private key of the certificate.
     :ivar csr_der: the CSR.
@@ -82,7 +82,7 @@ class PendingOrders(Frozen):
         A damaged order is put away, without its private key and with a warning: it costs a new order, never a
         certificate.
 
-        :param version: the version in force now.
+        :param version: the current version now.
         :raises StoreError: ``store-bad-name``, or the store cannot be trusted or asked.
         """
         try:

@@ -139,7 +139,7 @@ class StorePlace(Protocol):
         """Return a value that differs after the state of a certificate was written; one system call or statement."""
 
     def is_whole(self, name: str, state: State) -> bool:
-        """Return whether the version in force exists, by the sizes of the files that other programs read.
+        """Return whether the current version exists, by the sizes of the files that other programs read.
 
         Two system calls, or one statement.
 
@@ -147,13 +147,13 @@ class StorePlace(Protocol):
         """
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
-        """Warn about damaged or missing files of the version in force, before it is renewed.
+        """Warn about damaged or missing files of the current version, before it is renewed.
 
         :raises StoreError: permission denied.
         """
 
     def certificate(self, name: str, state: State) -> Certificate | None:
-        """Return the certificate in force, with paths into its version; None if a part of it is missing.
+        """Return the current certificate, with paths into its version; None if a part of it is missing.
 
         One from a database has no paths, but its PEM texts in memory.
 
@@ -176,7 +176,7 @@ class StorePlace(Protocol):
         """
 
     def is_by_hand(self, name: str, state: State) -> bool:
-        """Return whether the certificate in force was installed by hand, so that no CA of ours issued it."""
+        """Return whether the current certificate was installed by hand, so that no CA of ours issued it."""
 
     # ── writing ─────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +194,7 @@ class StorePlace(Protocol):
         """
 
     def note_revocation(self, name: str, state: State) -> None:
-        """Record in the version in force what its state says of revocation and compromised keys, durably.
+        """Record in the current version what its state says of revocation and compromised keys, durably.
 
         So neither is forgotten if state.json is lost.
 
@@ -331,7 +331,7 @@ class Store(ZoneLocker, StorePlace):
         """Keep the version of a certificate until the value is gone, or this process ends."""
 
     def read_chain(self, name: str, state: State) -> str | None:
-        """Return the certificate in force with its chain, as PEM, or None if there is none.
+        """Return the current certificate with its chain, as PEM, or None if there is none.
 
         :raises StoreError: it cannot be read.
         """
@@ -339,7 +339,7 @@ class Store(ZoneLocker, StorePlace):
         return None if data is None else data.decode("ascii", "replace")
 
     def read_private_key(self, name: str, state: State) -> bytes | None:
-        """Return the private key of the certificate in force, as PEM, or None if there is none.
+        """Return the private key of the current certificate, as PEM, or None if there is none.
 
         :raises StoreError: it cannot be read.
         """

@@ -1,6 +1,6 @@
 """What a copy of a store consists of, read while other processes may be writing.
 
-No lock is taken, so that a copy disturbs no run and can be made from a read-only store. It is consistent all the same:
+No lock is taken, so that a copy disturbs no run and can be made from a read-only store. It is consistent anyway:
 each file is replaced in one step, and a version never changes. For each certificate the state is read first, then the
 version that it names; if that version is gone by then, a renewal was faster, and the state is read again.
 """
@@ -100,7 +100,7 @@ class StoreSnapshot:
         return [] if key is None else [key]
 
     def certificate(self, name: str) -> CertificateFiles | None:
-        """Return the state of a certificate, the version in force and what else is kept of it; None if it is gone.
+        """Return the state of a certificate, the current version and what else is kept of it; None if it is gone.
 
         :raises StoreError: it cannot be read; ``store-vanished``: it is renewed again and again.
         """
@@ -119,7 +119,7 @@ class StoreSnapshot:
         return sorted({*(f"journal/{name}" for name in journal), *(f"certificates/{name}/order" for name in orders)})
 
     def _certificate(self, name: str) -> CertificateFiles | None:
-        """Read a certificate; None if its version or request has changed meanwhile."""
+        """Read a certificate; None if its version or request has changed since."""
         state = self._store.read_state(name, quarantine=False)
         whole = self._store.is_whole(name, state)
         folder = f"certificates/{name}"

@@ -34,14 +34,14 @@ class RolledBack(TypedDict):
 
 
 class OrderedLifetime(TypedDict):
-    """The seconds for which the version in force was ordered, and the end of its validity that the order asked for."""
+    """The seconds for which the current version was ordered, and the end of its validity that the order asked for."""
 
     seconds: float
     until: datetime
 
 
 class Ari(TypedDict):
-    """The ACME Renewal Information of the certificate in force (RFC 9773).
+    """The ACME Renewal Information of the current certificate (RFC 9773).
 
     ``start`` and ``end`` of the suggested window and the time ``chosen`` in it are None together if the CA gave no
     window; ``chosen`` is the ``end`` if the window was past. ``next_poll`` is the time of the next query,
@@ -146,7 +146,7 @@ _ROLLED_BACK: Final = "rolled_back"
 _LIFETIME: Final = "lifetime"
 _REQUEST: Final = "csr"
 _OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST})
-"""Of ``extra``: what is said of the version in force alone."""
+"""Of ``extra``: what is said of the current version alone."""
 
 
 class Meta(Frozen, kw_only=True):
@@ -228,7 +228,7 @@ def lacks_key(sizes: Mapping[str, int]) -> bool:
 class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     """The content of ``state.json``. A new certificate has the empty state.
 
-    :ivar version: number of the version in force, or None.
+    :ivar version: number of the current version, or None.
     :ivar without_profile: the configured profile was optional, and the CA did not offer it.
     :ivar failures: the number of failed runs in a row.
     :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the name of
@@ -315,7 +315,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def asked_at(self) -> datetime | None:
-        """When a program asked for it last, to the day; None: none did, or it is not known. In ``extra``, as above."""
+        """When a program asked for it last, to the day; None: never, or unknown. In ``extra``, as above."""
         try:
             return json_files.time(self.extra.get(_ASKED_AT))
         except DamagedFile:
@@ -328,7 +328,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def rolled_back(self) -> RolledBack | None:
-        """When a person put the version in force back; None: a renewal did. In ``extra``, as above."""
+        """When a person put the current version back; None: a renewal did. In ``extra``, as above."""
         found = self.extra.get(_ROLLED_BACK)
         try:
             time = json_files.time(found.get("time")) if type(found) is dict else None
@@ -338,7 +338,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def lifetime(self) -> OrderedLifetime | None:
-        """What the order of the version in force asked for; None: nothing, or not known. In ``extra``, as above."""
+        """What the order of the current version asked for; None: nothing, or not known. In ``extra``, as above."""
         found = self.extra.get(_LIFETIME)
         if type(found) is not dict or type(found.get("seconds")) not in {int, float}:
             return None
@@ -356,7 +356,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def request(self) -> str | None:
-        """What stands for the given request of the version in force; None: there was none, or it is not known."""
+        """What stands for the given request of the current version; None: there was none, or it is not known."""
         found = self.extra.get(_REQUEST)
         return found if isinstance(found, str) else None
 

@@ -249,15 +249,15 @@ class DamageTexts(Frozen):
 
 def _damage(message: str) -> DamageTexts:
     return DamageTexts(
-        Text("store-damaged", message, "Inspect {copy} in the same folder if you need the cause, then delete it."),
+        Text("store-damaged", message, "To find the cause, look at {copy} in the same folder, then delete it."),
         Text("store-damaged", message, "Rename or delete the file; dnsrenew cannot: {cause}"),
         Text(
             "store-damaged",
             message,
-            "Inspect {copy}, which will be in the same folder, if you need the cause, then delete it.",
+            "To find the cause, look at {copy}, which will be in the same folder, then delete it.",
         ),
-        Text("store-damaged", message, "Find out what removed it."),
-        Text("store-damaged", message, "Find out what has changed it in the database."),
+        Text("store-damaged", message, "Find out which program removed it."),
+        Text("store-damaged", message, "Find out which program has changed it in the database."),
     )
 
 

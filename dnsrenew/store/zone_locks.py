@@ -267,7 +267,7 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
             if _try_lock(disk, handle, path):
                 if _is_same_file(handle, path):
                     return handle
-                owner = None  # the file was removed meanwhile: other runs lock a new one
+                owner = None  # the file was removed in between: other runs lock a new one
             else:
                 owner = _read_owner(handle)
         except BaseException:

@@ -181,27 +181,24 @@ def after(seconds: float) -> str:
 SENTENCES = [
     ("how-it-works/fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
     ("how-it-works/fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
-    ("how-it-works/when-renewed.md", f"lives shorter than {words(due.SHORT_LIFETIME)}"),
+    ("how-it-works/when-renewed.md", f"is valid for less than {words(due.SHORT_LIFETIME)}"),
     ("how-it-works/when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),
     ("how-it-works/when-renewed.md", f"waits for {after(renewal_info.PATIENCE)} at most"),
-    ("how-it-works/when-renewed.md", f"at least {after(client.SHORTEST)} and at most {after(client.LONGEST)} later"),
-    ("how-it-works/when-renewed.md", f"every {after(client.DEFAULT)} if it does not say"),
+    ("how-it-works/when-renewed.md", f"after {after(client.SHORTEST)} to {after(client.LONGEST)}"),
+    ("how-it-works/when-renewed.md", f"or every {after(client.DEFAULT)} if the CA does not say"),
     ("how-it-works/when-renewed.md", f"up to {history.SPREAD:.0%} longer or shorter".replace("%", " %")),
-    ("how-it-works/when-renewed.md", f"that applies, up to {words(state.LONGEST)}"),
+    ("how-it-works/when-renewed.md", f"dnsrenew waits, up to {words(state.LONGEST)}"),
     ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
     ("how-it-works/when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
     ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if batch.INTERVAL == 43_200 else ""),
-    (
-        "how-it-works/limits.md",
-        f"A wait of more than {words(state.LONGEST)} is checked again after {words(state.LONGEST)}",
-    ),
+    ("how-it-works/limits.md", f"| any of these times | {words(state.LONGEST)} at most"),
     ("how-it-works/limits.md", f"at least 1 second; more than {after(session.MOST_ASKED)} ends the attempt"),
     ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
     ("how-it-works/limits.md", f"and within {after(client.LONGEST)}"),
     ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
     ("how-it-works/limits.md", f"for {after(single_flight.OPEN_SECONDS)} nothing is ordered for the others"),
-    ("how-it-works/limits.md", "after 1, 10 and 100 minutes it is once a day"),
+    ("how-it-works/limits.md", "after 1, 10 and 100 minutes it retries once a day"),
     *(
         (
             "how-it-works/when-renewed.md",
@@ -210,7 +207,7 @@ SENTENCES = [
         for number, length in enumerate(history.PAUSES, 1)
     ),
     ("how-it-works/when-renewed.md", f"| 4 and more | 1 day | {words(history.WITHOUT_ORDER)} |"),
-    ("how-it-works/when-renewed.md", f"is sent, every {words(FAILED_ORDERS.each)} from then on"),
+    ("how-it-works/when-renewed.md", f"you can order every {words(FAILED_ORDERS.each)}"),
 ]
 
 
@@ -225,7 +222,7 @@ def test_the_margin_is_as_documented() -> None:
     long, short = timedelta(days=90), timedelta(days=6)
     assert due.renewal_time(begin, begin + long, None) == begin + long * 2 / 3
     assert due.renewal_time(begin, begin + short, None) == begin + short / 2
-    assert "With a third of the lifetime left, or half of it" in text_of("how-it-works/when-renewed.md")
+    assert "a third of the lifetime is left, or half of it" in text_of("how-it-works/when-renewed.md")
 
 
 def test_every_reason_of_a_renewal_is_explained() -> None:

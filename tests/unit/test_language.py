@@ -33,7 +33,7 @@ FORBIDDEN: Final = {
 }
 """What a text must not have, and what it has instead."""
 
-BUDGET: Final = 25
+BUDGET: Final = 13
 """Nouns made of "what" in the pages that people wrote."""
 HAND_WRITTEN: Final = sorted(
     [

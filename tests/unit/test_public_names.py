@@ -6,9 +6,11 @@ import ast
 import builtins
 import inspect
 import pydoc
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -266,3 +268,36 @@ def test_an_import_loads_no_library() -> None:
         [sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+PACKAGE = Path(dnsrenew.__file__).parent
+NAMED = re.compile(r"``([A-Za-z_][\w.]*)/?``|:\w+:`~?([\w.]+)`")
+"""A name in a docstring; what is typed has blanks or begins with a hyphen."""
+
+
+def is_there(name: str, package: Path) -> bool:
+    """Return whether a name is a module or a file of a package, or one of its modules defines it."""
+    if name.startswith("dnsrenew."):
+        return (PACKAGE.parent / name).exists() or pydoc.locate(name) is not None
+    if any((place / file).exists() for place in (package, PACKAGE) for file in (name, f"{name.lstrip('.')}.py")):
+        return True
+    defined = re.compile(rf"^\s*(?:class |(?:async )?def )?{re.escape(name.rpartition('.')[2])}\b", re.MULTILINE)
+    sources = (path.read_text("utf-8") for path in package.rglob("*.py"))
+    return any(
+        defined.search(text.replace(ast.get_docstring(ast.parse(text), clean=False) or " ", "")) for text in sources
+    )
+
+
+def test_a_package_names_what_is_there() -> None:
+    """The docstring of each package names only modules, files and names that exist."""
+    named = [
+        (path.parent, first or second)
+        for path in sorted(PACKAGE.rglob("__init__.py"))
+        for first, second in NAMED.findall(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+    ]
+    outside = {"dnsrenew", "dnsrenew.toml", "SSLContext", "LANGUAGE.po"}
+    missing = [
+        f"{package.name}: {name}" for package, name in named if name not in outside and not is_there(name, package)
+    ]
+    assert len(named) > 40
+    assert missing == []

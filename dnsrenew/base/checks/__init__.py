@@ -331,7 +331,7 @@ class Issuer(Frozen):
 def parse_issuer(value: str) -> Issuer | None:
     """Return the parsed value, or None if it is malformed: it then allows no CA.
 
-    It never raises, whatever the text.
+    It never raises, regardless of the text.
     """
     head, *rest = value.split(";")  # no part may contain a semicolon
     domain = head.strip(_BLANK)

@@ -68,7 +68,7 @@ def _unsure(identifier: str, kind: str, known: Sequence[str]) -> Text:
 
 
 def is_local(address: str) -> bool:
-    """Return whether nobody outside the local network reaches an address."""
+    """Return whether an address cannot be reached from outside the local network."""
     return not is_public(address)
 
 

@@ -153,7 +153,7 @@ class HttpClient:
         max_bytes: int = MAX_BYTES,
         redirects: bool = False,
     ) -> Response:
-        """Send a request and return the answer, whatever its status.
+        """Send a request and return the answer, regardless of its status.
 
         :param timeout: seconds to connect, and seconds for the whole answer; default: :data:`TIMEOUT`.
         :param max_bytes: a longer body is a failure.

@@ -198,7 +198,7 @@ class Outcome(Frozen, kw_only=True, public=True):
     deployed: tuple[DeploymentResult, ...] = ()
     """The result of each entry of ``deploy``, as of its last try."""
     warnings: tuple[Notice, ...] = ()
-    """The warnings of this certificate; none stopped the run."""
+    """The warnings of this certificate; they did not stop the run."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew renew --json`` prints it."""

@@ -99,7 +99,7 @@ TOML_OTHER: Final = Phrase("TOML does not allow this: {reason}.")
 TOML_WIDE: Final = Phrase("TOML does not know the character {character} (line {line}, column {column}).")
 TOML_PLAIN: Final = Phrase("Type {character} instead.")
 TOML_BLANK: Final = Phrase("blank U+{code}")
-TOML_PLAIN_BLANK: Final = Phrase("an ordinary blank")
+TOML_PLAIN_BLANK: Final = Phrase("an ordinary space")
 TOML_TOO_DEEP: Final = Phrase("This value is nested too deeply, or is too long.")
 TOML_SYNTAX: Final = Phrase("syntax")
 

@@ -553,7 +553,7 @@ class RequestContent(Frozen):
 def read_given_request(data: bytes) -> RequestContent:
     """Read a request that a CA is to issue for: PEM or DER, well signed, with names, for servers.
 
-    :raises ValueError: it is none, or no public CA would issue for it; the message says why.
+    :raises ValueError: it is not one, or no public CA would issue for it; the message says why.
     """
     if len(data) > _LARGEST:
         raise ValueError(texts.REQUEST_LARGE.format(size=len(data), most=_LARGEST))
@@ -571,7 +571,7 @@ def read_given_request(data: bytes) -> RequestContent:
 def request_of(data: bytes) -> x509.CertificateSigningRequest:
     """Return a request, PEM or DER, which stands for its key.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not one.
     """
     return x509.load_pem_x509_csr(data) if b"-----BEGIN" in data else x509.load_der_x509_csr(data)
 
@@ -595,7 +595,7 @@ def _fault(request: x509.CertificateSigningRequest) -> str:
 
 
 def _request_names(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
-    """Return the names of a request; none if it has names of other kinds, or a common name that is none of them."""
+    """Return the names of a request; empty if it has names of other kinds, or a common name that is none of them."""
     try:
         extension = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -281,7 +281,7 @@ def request_to_pem(der: bytes) -> str:
 def read_request(pem: str, key: PrivateKey) -> RequestFacts:
     """Read a request.
 
-    :raises ValueError: it is none, or that of another key.
+    :raises ValueError: it is not one, or that of another key.
     """
     try:
         request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))

@@ -76,7 +76,7 @@ def _connect(where: str, seconds: float) -> socket.socket:
         connection.settimeout(seconds)
         try:
             connection.connect(where)
-        except BaseException:  # a socket that nobody else can close
+        except BaseException:  # no other code can close this socket
             connection.close()
             raise
         return connection

@@ -89,7 +89,7 @@ class KubernetesDeployer:
 
 
 def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
-    """Return the API; its certificates are read from files, so they are in a private folder meanwhile."""
+    """Return the API; its certificates are written to a private temporary folder, because they are read from files."""
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         trust = _file(folder, "root", cluster.root) if cluster.root else None
         pair = None

@@ -181,7 +181,7 @@ class OpenSsh:
     def batch(self, lines: Sequence[str], folder: str, *, largest: int | None = None) -> list[str]:
         """Run commands of sftp, and return the lines that it printed; a line with ``-`` before it may fail.
 
-        :param folder: where the file with the commands is made meanwhile.
+        :param folder: where the temporary file with the commands is created.
         :param largest: the bytes of a file that it may fetch.
         :raises DeployError: ``deploy-unwritable``: a command failed, and those after it were not run.
         """
@@ -362,7 +362,7 @@ def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
 
 
 def _temp(path: str) -> str:
-    """Return a name that nobody else can have put something at."""
+    """Return a random name, which no other user can have created."""
     return f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}"
 
 

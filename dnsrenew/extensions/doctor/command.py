@@ -65,7 +65,7 @@ def doctor(invocation: Invocation) -> int:
 
 
 def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
-    """Return the configuration, or why there is none; the host is looked at all the same."""
+    """Return the configuration, or the reason why there is none; the machine is examined anyway."""
     try:
         return invocation.config(), None
     except ConfigError as error:
@@ -132,7 +132,7 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
 
 
 def _total(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis]) -> int:
-    """Return how many certificates there are, where nobody has named any; otherwise those that were examined."""
+    """Return the number of all certificates; if the user named some, of those that were examined."""
     if config is None or config.fleet is None or invocation.options.names:
         return len(found)
     return invocation.ask_shared(config, lambda shared: shared.count())

@@ -208,7 +208,7 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     certain = _choose(options, [check for check in checks if check.result != "ok"])
     bad = [check for check in checks if check.result == "bad"]
     possible = _choose(options, bad)
-    # The first that a run would try: what is unknown rules out no route, but one that a CA may not even offer.
+    # The first route that a run would try. Unknown results rule out only a challenge that the CA may not offer.
     first = _choose(options, [*bad, *(each for each in checks if each.result != "ok" and each.blocks == PERSIST)])
     renewable = True if certain else None if possible else False
     return Diagnosis(
@@ -265,7 +265,7 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
-    else:  # a route that is stopped needs nobody as long as another works
+    else:  # a blocked route needs no action as long as another one works
         bad = [check for check in checks if check.result == "bad" and not check.blocks]
         failed = (check for check in bad if check.code == _LAST_RUN)  # another run would only fail again
         missing = (

@@ -74,7 +74,7 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
 
 
 def _is_offline(internet: Check, port: Check | None) -> bool:
-    """Return whether nothing outside answers: no CA, and none of the root servers, which are never all down."""
+    """Return whether nothing outside answers: neither a CA nor a root server (these are never all down)."""
     if internet.result == "bad":
         return bool(internet.blocks)
     return "hosts" in internet.evidence and port is not None and bool(port.evidence.get("silent_roots"))

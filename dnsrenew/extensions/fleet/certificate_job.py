@@ -34,7 +34,7 @@ _RETURN_AFTER: Final = (1.0, 5.0)
 
 _LOOK_AGAIN: Final = (0.2, 0.8)
 """Seconds after which a worker looks at a locked certificate again, at least and at most. Workers look for jobs once a
-second, so it is taken up within two seconds of the release, and no worker waits meanwhile."""
+second, so it is taken up within two seconds of the release, and no worker waits for it."""
 
 
 class CertificateJobs(Frozen):
@@ -58,7 +58,7 @@ class CertificateJobs(Frozen):
         try:
             with self.services.use() as run:
                 row = self.dates.row(name)
-                if row is not None:  # it was not removed meanwhile
+                if row is not None:  # it was not removed in between
                     self._do(run, name, row, tries, cancel)
         except StoreError as error:  # due stays as it is: nothing is forgotten
             _logger.debug("%s: %s", name, error.message)

@@ -148,7 +148,7 @@ class Fleet:
 
         It follows the database: a certificate is served within two seconds of its issue. A handshake never waits for
         the database: an unknown name, and a client without SNI, get the alert ``unrecognized_name``, and so does the
-        first client of a name whose certificate is not in memory; that is loaded meanwhile. A server with a thread for
+        first client of a name whose certificate is not in memory; it is then loaded. A server with a thread for
         each connection waits 50 ms for it.
 
         :param cache: certificates in memory at once; each takes 30 kB.
@@ -236,7 +236,7 @@ class RemovedCertificates(Frozen):
 def chosen(wanted: WantedCertificates, names: Sequence[str], tag: str | None) -> list[str]:
     """Return the names of the certificates to take out.
 
-    :param names: names, or patterns; none: all with the tag.
+    :param names: names, or patterns; empty: all with the tag.
     :raises ConfigError: ``certificate-unknown``.
     """
     if tag is not None:
@@ -271,7 +271,7 @@ def remove(
     """Take certificates out, all in one transaction.
 
     :param revoke: revokes a certificate first; what cannot be revoked stays in the fleet. A certificate that was never
-        obtained is none to revoke.
+        obtained cannot be revoked.
     :raises StoreError: the database cannot be written; nothing was taken out.
     :raises Cancelled: cancelled; nothing was taken out, and some may be revoked.
     """

@@ -50,8 +50,8 @@ FROM dnsrenew_pace WHERE starts_with(key, 'on-demand ')
 class FleetReading(Frozen, kw_only=True):
     """What was read from the database.
 
-    :ivar expiring: certificates in force of which less than a week and less than a quarter of the lifetime is left.
-    :ivar overdue: the seconds for which the first of those that wait for a worker has waited; 0: none waits.
+    :ivar expiring: current certificates of which less than a week and less than a quarter of the lifetime is left.
+    :ivar overdue: the seconds for which the first of those that wait for a worker has waited; 0 if there is no queue.
     :ivar on_demand: the used part, 0 to 1, of what the limits of each CA leave for names on demand, by its name.
     """
 
@@ -94,7 +94,7 @@ def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:
 
 
 class FleetNumbers:
-    """The metrics of a fleet. Thread-safe; a context manager that writes the text file meanwhile.
+    """The metrics of a fleet. Thread-safe; a context manager that writes the text file until it exits.
 
     :param monotonic: a clock in seconds.
     :param context: hears of a text file that cannot be written.

@@ -30,7 +30,7 @@ from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 _WAIT: Final = 60.0
 """Seconds to wait for a run that works on a certificate in the target."""
 _TRIES: Final = 3
-"""How often a version is looked for that was replaced meanwhile."""
+"""How often to look again for a version that was replaced in between."""
 V = TypeVar("V")
 
 

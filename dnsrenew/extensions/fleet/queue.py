@@ -199,7 +199,7 @@ class WorkQueue:
         return len(found)
 
     async def _defer(self, new: list[jobs.Job]) -> None:
-        """Defer jobs; one whose certificate got a job meanwhile is left out."""
+        """Defer jobs; skip certificates that already have one."""
         try:
             await self.app.job_manager.batch_defer_jobs_async(new)
         except exceptions.AlreadyEnqueued:
@@ -218,7 +218,7 @@ class WorkQueue:
                     await manager.retry_job(job, retry_at=_AT_ONCE_AGAIN)
                 except exceptions.UniqueViolation:  # its certificate is queued again already
                     await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
-                except exceptions.ConnectorException as error:  # its worker lives, and has ended it meanwhile
+                except exceptions.ConnectorException as error:  # its worker is alive, and has finished it
                     if self.lost.is_set():
                         raise
                     _logger.debug("a job was not rescued: %r", error.__cause__)
@@ -265,7 +265,7 @@ async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
         try:
             return function()
         finally:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is no waiter
                 loop.call_soon_threadsafe(ended.set)
 
     task = threads.start(call)

@@ -51,7 +51,7 @@ CLEAN_UP_EVERY: Final = 10.0
 _NOTIFY_EVERY: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
 _FORGET: Final = 3600.0
-"""Seconds between two times at which rows that nobody needs any more are removed."""
+"""Seconds between two times at which obsolete rows are removed."""
 _MOST_UNSENT: Final = 10_000
 """Outcomes that wait for the next message, at most; the latest stay."""
 _POLL: Final = 0.1

@@ -1,4 +1,4 @@
-"""The status of a fleet: a few aggregates of the database, whatever the number of certificates."""
+"""The status of a fleet: a few aggregates of the database, regardless of the number of certificates."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class CloudflareDriver:
                 except CloudflareRefusal as refused:
                     if not refused.numbers & ALREADY_EXISTS:
                         raise
-                    # One of them was written meanwhile; then a batch changes nothing.
+                    # One of them was written in between; then a batch changes nothing.
                     self._write_missing(api, path, zone, group)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
@@ -111,7 +111,7 @@ class CloudflareDriver:
             self._batch(api, path, zone, deletes=[{"id": each} for each in identifiers[start : start + _BATCH]])
 
     def _batch(self, api: CloudflareApi, path: str, zone: str, **changes: list[dict[str, Any]]) -> dict[str, Any]:
-        """Make all changes or, if one is refused, none."""
+        """Make all changes, or none if one is refused."""
         try:
             return pick(api.ask("POST", f"{path}/batch", content=changes), "result", kind=dict)
         except CloudflareRefusal as refused:

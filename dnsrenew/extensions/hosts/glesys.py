@@ -24,7 +24,7 @@ class GlesysDriver(RecordDriver):
         return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain: the API selects none."""
+        """Yield all TXT records of the domain; the API has no filter."""
         items = pick(_call(api, "listrecords", domainname=zone), "records", kind=list)
         return txt_entries(items, zone, key="recordid", name="host", value="data")
 

@@ -60,7 +60,7 @@ class HetznerDriver:
             raise ProviderError.of(texts.HETZNER_OLD_TOKEN, account=context.account)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Add the values; those that exist stay."""
+        """Add the values; existing ones stay."""
         with self._connect() as api:
             self._finish(api, [action for part in _by_name(records) for action in _add(api, part)])
 

@@ -26,7 +26,7 @@ class NetlifyDriver(RecordDriver):
         return zone_among(_pages(api, "/dns_zones"), zone)
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone, which have absolute names: the API selects none."""
+        """Yield all TXT records of the zone, which have absolute names; the API has no filter."""
         return txt_entries(_pages(api, _path(zone)), name="hostname", value="value")
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:

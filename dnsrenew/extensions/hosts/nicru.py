@@ -50,7 +50,7 @@ class NicRuDriver(RecordDriver):
         raise unknown_zone(zone)
 
     def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone, committed or not: the API selects none."""
+        """Yield all TXT records of the zone, committed or not; the API has no filter."""
         root = api.ask("GET", f"{zone[0]}/records")
         if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
             api.uncommitted.add(zone[0])  # ours, of a run that was killed

@@ -66,7 +66,7 @@ class RecordDriver(_ZoneDriver):
 
     @abstractmethod
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
-        """Yield the TXT records at some absolute names; those at other names too where the API selects none."""
+        """Yield the TXT records at some absolute names; also those at other names if the API has no filter."""
 
     def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it.

@@ -33,7 +33,7 @@ class RegRuDriver(RecordDriver):
         return RegRuApi(self.context)
 
     def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain: the API selects none."""
+        """Yield all TXT records of the domain; the API has no filter."""
         for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
             if pick(item, "rectype", kind=str) == "TXT":
                 name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)

@@ -102,7 +102,7 @@ def serve(invocation: Invocation) -> int:
 
 
 def _enter(invocation: Invocation, served: Served, opened: Sequence[socket.socket]) -> None:
-    """Obtain what is missing, and let connections come in. A signal withdraws what was published.
+    """Obtain missing certificates, and accept connections. A signal withdraws the published values.
 
     :raises DnsRenewError: ``serve-port-taken``.
     :raises RenewalFailed: a certificate cannot be obtained, and no usable one is stored.
@@ -151,7 +151,7 @@ def _check_addresses(options: Options) -> None:
 
 
 def _check_ground(invocation: Invocation) -> None:
-    """Check that nobody else decides what is imported: the current folder, and in it the module of the app.
+    """Check that no other user can change the imported code: the current folder, and in it the module of the app.
 
     :raises ConfigError: ``config-untrusted``, for root.
     """

@@ -65,7 +65,7 @@ class _WorkerProcess:
 
 @contextlib.contextmanager
 def _signals_waiting() -> Iterator[None]:
-    """Let signals wait, also in a process that is started meanwhile, until it has handlers of its own."""
+    """Block signals, in child processes too, until they have their own handlers."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -130,7 +130,7 @@ class Supervisor:
     def _started(self, count: int, before_serving: Callable[[], object] = lambda: None) -> list[_WorkerProcess]:
         """Return processes that answer connections.
 
-        :raises DnsRenewError: one cannot start; none of them is left.
+        :raises DnsRenewError: a process cannot start; all are then ended.
         """
         self._starting = [_WorkerProcess(self._invocation, self._sockets) for _ in range(count)]
         try:

@@ -49,7 +49,7 @@ def _value(use: SecretUse) -> str | None:
 
 
 def _is_known(address: str) -> bool:
-    """Return whether apprise understands an address; what it logs meanwhile holds no part of the address."""
+    """Return whether apprise understands an address; its log then contains no part of the address."""
     import apprise  # slow to load
 
     redactor = Redactor()

@@ -250,7 +250,7 @@ class Notifier(Frozen):
         return deliver(sendings, self.context.redactor, self.context.cancel, self.limits)
 
     def _news_of(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome]) -> list[News]:
-        """Return the changes to send; those that nobody subscribed to are recorded at once."""
+        """Return the changes to send; changes without a subscriber are recorded at once."""
         if not self.settings.to or not self._is_safe():
             return []
         wanted = {spec.name for spec in specs if spec.notify}

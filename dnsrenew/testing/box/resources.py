@@ -243,7 +243,7 @@ def encoded(data: bytes) -> str:
 def decoded(text: str) -> bytes:
     """Read base64url without padding.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is not one.
     """
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 

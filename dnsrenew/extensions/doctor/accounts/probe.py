@@ -189,7 +189,7 @@ def random_value(context: Context) -> str:
 # From the result of a test value to the checks. Pure.
 
 _UNCERTAIN: Final = frozenset({"provider-timeout", "provider-malformed-answer", "provider-bug"})
-"""Errors after which nobody knows what the host would do for a renewal."""
+"""Errors that do not show whether the host would accept a renewal."""
 
 
 class ProbedZone(Frozen):

@@ -127,7 +127,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
     places = {each.name: each.served_zone for _, each in targets}
     doubled = {f"{name}{zone}": zone for name, zone in places.items()}
     zones = _zones(facts, places.values())
-    live = _live(facts)  # before and after: a run may write or end meanwhile
+    live = _live(facts)  # before and after: a run may write or end in between
     wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
     served = {each.name: each for each in lookups.texts_at(facts, wanted)}
     live |= _live(facts)

@@ -34,7 +34,7 @@ _PARKING: Final = (
     "above.com",
     "undeveloped.com",
 )
-"""Name servers to which registrars and traders of domains point domains that nobody pays for, or that are for sale."""
+"""Name servers to which registrars and traders of domains point unpaid domains, and domains for sale."""
 
 
 # ── domain ──────────────────────────────────────────────────────────────────────────────

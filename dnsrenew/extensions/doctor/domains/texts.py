@@ -35,9 +35,9 @@ DOMAIN_NOWHERE: Final = Text(
 )
 DOMAIN_NO_TOP: Final = Text(
     "domain",
-    "The DNS servers that this machine uses answer that not even {top} exists, which {domain} is below. It does exist, "
-    "so they do not know the public DNS.",
-    'Set `nameservers` under [resolver] to servers that do, such as ["9.9.9.9", "1.1.1.1"].',
+    "The DNS servers of this machine answer that even {top}, to which {domain} belongs, does not exist. It does "
+    "exist, so they do not know the public DNS.",
+    'Set `nameservers` under [resolver] to servers that know it, such as ["9.9.9.9", "1.1.1.1"].',
 )
 DOMAIN_PARKED: Final = Text(
     "domain",
@@ -263,7 +263,7 @@ TXT_UNKNOWN: Final = Text(
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "dnsrenew could not find out where the TXT records of {domains} are written, so it could not look for old values.",
-    "First fix what is listed here about the DNS of {domains}.",
+    "First fix the problems with the DNS of {domains} that are listed here.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -272,7 +272,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix what is listed here about the DNS of {domains}.",
+    "First fix the problems with the DNS of {domains} that are listed here.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",

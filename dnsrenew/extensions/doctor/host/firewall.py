@@ -98,7 +98,7 @@ def _port(spec: CertificateSpec | None) -> int:
 
 
 def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
-    """Return the families by which a CA comes: those of the names, else those that this machine has."""
+    """Return the families that a CA uses: those of the names, else those of this machine."""
     own = own_addresses(facts)
     found = {
         family_of(address)

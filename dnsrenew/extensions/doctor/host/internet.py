@@ -179,7 +179,7 @@ def _connected(directory: str) -> str:
 
 
 def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: float) -> Iterator[T]:
-    """Make calls at once; give the results, in order, of those that end in time: the system's resolver may hang."""
+    """Make calls at once; return the results, in order, of those that end in time: the system's resolver may hang."""
     limited = context.within(seconds)
     for task in threads.start_all(functions, _MAX_CAS):
         try:

@@ -264,7 +264,7 @@ def interface_is(name: str, packet: Packet) -> Applies:
 
 
 def is_public_sender(network: str) -> Applies:
-    """Return whether a sender on the Internet is in a network; nobody knows the addresses of a CA."""
+    """Return whether a sender on the Internet is in a network; the addresses of a CA are not public."""
     try:
         parsed = ipaddress.ip_network(network, strict=False)
     except ValueError:  # a range, or a name

@@ -59,7 +59,7 @@ def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str
     if opened:
         return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
     listen, failure = next(iter(failures.items()))
-    assert failure is not None  # noqa: S101  # for the type checker: none could be opened
+    assert failure is not None  # noqa: S101  # for the type checker: no port could be opened
     return judge_port(listen, failure, machine(facts), spec, () if answered_elsewhere else challenges)
 
 
@@ -124,7 +124,7 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     if listening is None:
         return Check.of(texts.LISTENS_UNREADABLE, "unknown", {"port": _PORT, "user": here.user()}, blocks=HTTP)
     if spec is None and not listening:
-        return None  # nobody needs a web server yet
+        return None  # no web server is needed yet
     own = own_addresses(facts)
     return judge_listening(
         listening,

@@ -58,7 +58,7 @@ def _account(facts: Facts, ca: str) -> str | None:
 
 
 def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:
-    """Return one check for all names: what is denied for most challenges, else what is unknown, else that all is well.
+    """Return one check for all names: the denial of most challenges, else the unknown ones, else OK.
 
     :param identities: how the CA is named in CAA records; None: it did not answer.
     """

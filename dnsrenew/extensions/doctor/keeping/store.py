@@ -169,7 +169,7 @@ def _workers(facts: Facts, config: Config) -> Check:
 
 
 def last_run(facts: Facts, spec: CertificateSpec) -> Check:
-    """Check what the last run has recorded, and whether any has tried what is due."""
+    """Check the records of the last run, and whether a run has tried the due certificates."""
     state, now = facts.state(spec.name), facts.context.clock.now()
     for debt in port_debts(facts.its, facts.store)(spec.name):
         owed = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
@@ -192,7 +192,7 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
 
 
 def expiry(facts: Facts, spec: CertificateSpec) -> Check:
-    """Check how long the certificate in force is valid."""
+    """Check how long the current certificate is valid."""
     try:
         state = facts.state(spec.name)
     except StoreError as error:

@@ -116,7 +116,7 @@ LAST_RUN_FAILED: Final = Text(
 )
 LAST_RUN_MENDED: Final = Text(
     "last-run",
-    "The last renewal of {name} failed on {time} with the error {code}; what caused it has changed since.",
+    "The last renewal of {name} failed on {time} with the error {code}; its cause has changed since then.",
     "Renew again: dnsrenew renew {name}",
 )
 LAST_RUN_OVERDUE: Final = Text(

@@ -342,7 +342,7 @@ class HelperFailure(Frozen):
 
 
 def server_name(token: str) -> str:
-    """Return the name that the helper asks port 443 for; ``.invalid`` belongs to nobody (RFC 6761)."""
+    """Return the name that the helper asks port 443 for; ``.invalid`` is reserved (RFC 6761)."""
     return f"{token}.invalid"
 
 

@@ -21,7 +21,7 @@ from dnsrenew.base.values import Frozen
 _TIMEOUT: Final = (1.0, 2.0)
 _MAX_BYTES: Final = 64 * 1024
 _SECONDS: Final = 4.0
-"""For all requests together; then what is known so far is returned."""
+"""For all requests together; then the results so far are returned."""
 _CONNECTION: Final = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:[0-9]{1,2}")
 _PORTS: Final = ("80", "443")
 _NO_SUCH_INDEX: Final = "713"

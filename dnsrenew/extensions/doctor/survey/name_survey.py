@@ -166,7 +166,7 @@ class NameSurvey:
         ]
 
     def _elsewhere(self, context: Context, targets: Iterable[Name]) -> dict[Name, NameRecords]:
-        """Return the addresses of names by the recursive servers; those that they cannot resolve are omitted."""
+        """Return the addresses of names from the recursive servers; names that do not resolve are omitted."""
         wanted = {
             target: [ProbeQuestion(target, kind, recurse=True, unchecked=True) for kind in _KINDS]
             for target in set(targets)
@@ -276,7 +276,7 @@ class SignedZone(Frozen):
     """The signatures of a zone.
 
     :ivar ds: the DS records in the zone above, as text; None if they are unknown.
-    :ivar is_supported: whether this program can check any of them; what nobody can check counts as unsigned.
+    :ivar is_supported: whether this program can check any of them; unknown algorithms count as unsigned.
     :ivar checked: the servers whose signatures were checked.
     :ivar faults: what is wrong, at most one fault for each server.
     """
@@ -415,7 +415,7 @@ def _check_set(
 ) -> None:
     """Check the signatures of a record set: one that is right is enough.
 
-    :raises _Broken: none is right.
+    :raises _Broken: no signature is right.
     """
     signatures = [
         rdata

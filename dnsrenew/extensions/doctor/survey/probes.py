@@ -128,7 +128,7 @@ def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address
 
 
 def state(reply: Reply | None, zone: Name) -> str:
-    """Return how a server answers for a zone, as one word.
+    """Return in one word how a server answers for a zone.
 
     ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``recursive``
     (one of both from a resolver, which may be a device on the path that answers in the server's place), ``silent``,

@@ -53,7 +53,7 @@ class Survey:
     def resolve(self, context: Context, wanted: Iterable[ProbeQuestion]) -> dict[ProbeQuestion, Message]:
         """Return the answer of a recursive server to each question that has one.
 
-        :raises DnsError: ``dns-unreachable``: none answers any question.
+        :raises DnsError: ``dns-unreachable``: no server answers.
         """
         questions = list(dict.fromkeys(wanted))
         replies = {} if self._only_doh else self.ask_recursive(context, questions)

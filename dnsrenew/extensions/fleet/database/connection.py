@@ -98,7 +98,7 @@ class Database(Server, Statements):
     def transaction(self, *, patience: float | None = None) -> Iterator[Transaction]:
         """Begin a transaction; it is committed at the end of the block, and rolled back by an error.
 
-        If the commit itself raises ``store-unreachable``, nobody knows whether it took effect.
+        If the commit itself raises ``store-unreachable``, it is unknown whether it took effect.
 
         :param patience: seconds that each statement may take, for a change of the schema.
         """
@@ -156,7 +156,7 @@ class Database(Server, Statements):
             self._free.release()
 
     def _take(self) -> DeadlineConnection | None:
-        """Return an idle connection that the server has not closed meanwhile; the one used last comes first."""
+        """Return an idle connection that the server has not closed; the one used last comes first."""
         while True:
             with self._guard:
                 if self._process != os.getpid():  # a fork: its connections are those of the parent
@@ -325,7 +325,7 @@ _BEAT: Final = 0.3
 class Notifications:
     """The payloads that are told on a channel; not thread-safe.
 
-    After a ``store-unreachable`` the next :meth:`wait` connects again. What was told meanwhile is lost: the caller
+    After a ``store-unreachable`` the next :meth:`wait` connects again. Notifications in between are lost: the caller
     reads the tables again whenever :attr:`connections` has changed.
 
     :ivar connections: how often it has connected.

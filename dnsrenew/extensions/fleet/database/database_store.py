@@ -37,7 +37,7 @@ _SHOWN_NAMES: Final = 3
 """Names of a set that messages show."""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-# The row of this process: nobody else writes to it.
+# The row of this process; no other process writes to it.
 _PROVE: Final = """
 , proof AS (UPDATE dnsrenew_holder SET since = since WHERE id = %(holder)s AND EXISTS (SELECT FROM fence))
 SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s) FROM fence

@@ -151,7 +151,7 @@ def renames_kind() -> str:
 
 
 def _entries(data: bytes) -> dict[str, str]:
-    """Return the renames of each entry; none if they are damaged."""
+    """Return the renames of each entry; empty if they are damaged."""
     try:
         entries = json_files.load(data, _SCHEMA).get("entries")
     except (DamagedFile, NewerSchema):

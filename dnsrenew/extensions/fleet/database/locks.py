@@ -138,7 +138,7 @@ class LockSession:
         return self._database.one(_IS_HELD, (key,)) == (True,)
 
     def run_fenced(self, key: str, statement: str, params: Mapping[str, Any]) -> list[Row]:
-        """Execute one statement that takes effect only if nobody has taken this lock since we did; return its rows.
+        """Execute one statement that takes effect only if no other process has taken this lock since; return its rows.
 
         Without a lock of this process on the key, it always takes effect.
 

@@ -291,7 +291,7 @@ def _version(transaction: Transaction) -> int:
 
 # Deletes lock rows of zones, names and certificates that are no longer used.
 
-# Whoever holds a lock has its row, and a row that is taken meanwhile is not old any more.
+# The holder of a lock has its row, and a row that was taken in between is no longer old.
 _FORGET: Final = """
 DELETE FROM dnsrenew_lock WHERE key IN (
   SELECT key FROM dnsrenew_lock AS lock WHERE since < now() - interval '1 day' AND NOT EXISTS (

@@ -1,7 +1,7 @@
 """The seal: private keys are encrypted before they reach the database, so that a copy of it opens none.
 
 A sealed value is ``01``, 4 bytes that name the seal, a nonce of 12 bytes, and ciphertext with tag (AES-256-GCM). It is
-bound to its place, so that nobody who can write to the database can put it into another row. An unsealed value is
+bound to its place, so that a role with write access to the database cannot move it to another row. An unsealed value is
 ``00`` and the bytes themselves.
 """
 
@@ -38,7 +38,7 @@ class Seals:
     An unsealed value is refused where there are seals, whatever the tables say: another program that can write to the
     database could have put a key of its own there. Only :meth:`sealed_anew` takes one.
 
-    :param keys: 32 bytes each; none: values are stored unsealed.
+    :param keys: 32 bytes each; empty: values are stored unsealed.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:

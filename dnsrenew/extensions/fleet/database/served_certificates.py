@@ -263,7 +263,7 @@ class DueDates(Frozen):
         return None if found is None else found[0]
 
     def settle(self, name: str, at: datetime, *, since: datetime, mark: int) -> bool:
-        """Set when a worker looks at a certificate next, unless something has changed meanwhile: then it is due.
+        """Set when a worker looks at a certificate next, unless something has changed since: then it is due.
 
         :param since: what :meth:`since` returned before the state was read that ``at`` follows from.
         :param mark: of what was wanted.

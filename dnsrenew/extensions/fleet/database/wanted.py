@@ -1,7 +1,7 @@
 """What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
 
 Tags tell whose a certificate is. A change that shares no tag with the existing certificate is refused; one without tags
-belongs to nobody, and can be given some.
+has no owner, and can be given some.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WAIT: Final = 60.0
 """Seconds to wait for another program that adds certificates."""
 _LOCK: Final = "adding"
 _LIST: Final = "list of the certificates of the fleet"
-"""What is locked meanwhile."""
+"""The name of the lock."""
 
 _STAGE: Final = """
 CREATE TEMPORARY TABLE staged (
@@ -171,7 +171,7 @@ class WantedCertificates(Frozen):
     ) -> AddedCounts | list[FoundClash]:
         """Add or change certificates: all, or, if some are refused, none.
 
-        Nobody else adds until the transaction has ended, so that nobody adds the same domain at the same moment.
+        No other process adds until the transaction has ended, so that no domain is added twice.
 
         :param context: for the wait for others who add, a minute at most.
         :returns: what was done, or what was found; a hundred clashes at most.
@@ -324,7 +324,7 @@ def _wanted(row: tuple[Any, ...]) -> WantedCertificate:
 
 _OTHER: Final = "NOT {one}.tags && {two}.tags AND cardinality({one}.tags) + cardinality({two}.tags) > 0"
 _STRANGERS: Final = _OTHER.format(one="existing", two="staged")
-# A certificate without tags belongs to nobody: a line of its name may give it some.
+# A certificate without tags has no owner: a line of its name may give it some.
 _NOT_ITS_OWN: Final = "NOT existing.tags && staged.tags AND cardinality(existing.tags) > 0"
 # What certificates with the domain ``own`` or a wildcard about it have among their identifiers, except for those that
 # a wildcard ``own`` covers: their parents are it.

@@ -229,7 +229,7 @@ class ContextCache:
                 self._contexts.pop(certificate, None)
 
     def evict_expired(self, now: float) -> None:
-        """Remove the contexts of expired certificates that nobody has asked for since the last call."""
+        """Remove the contexts of expired certificates that were not used since the last call."""
         with self._lock:
             for certificate, each in list(self._contexts.items()):
                 if each.end <= now and not each.is_asked:

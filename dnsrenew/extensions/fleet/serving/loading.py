@@ -35,7 +35,7 @@ class BackgroundLoader:
     """A few threads that load certificates; each certificate is loaded once at a time.
 
     :param load: loads some certificates; raises an error if the database does not answer.
-    :param failed: is told of that error.
+    :param failed: is called with that error.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class BackgroundLoader:
                     event.set()
 
     def _next(self) -> list[str]:
-        """Return the certificates to load now; none after a while, so that the thread sees its end."""
+        """Return the certificates to load now; empty after a while, so that the thread notices its end."""
         found: list[str] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._wanted.get(timeout=PAUSE))

@@ -26,7 +26,7 @@ from dnsrenew.serving.recorded_context import ServerWarnings
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 CACHE: Final = 10_000
-"""Certificates in memory at once, if nothing else is said."""
+"""Certificates in memory at once, by default."""
 _WARM: Final = 100
 """Certificates that are loaded with one statement at the start."""
 _EVICT_EVERY: Final = 60.0
@@ -239,9 +239,9 @@ _UNCOMMITTED: Final = 1_000
 class ChangeFeed:
     """Follows the database from :meth:`start` to the end of the threads.
 
-    :param taken: is told which certificates are new or have a new version, after the index has them.
-    :param removed: is told which certificates are gone.
-    :param failed: is told the error if the database cannot be read, and None once a poll succeeds again.
+    :param taken: is called with the certificates that are new or have a new version, after the index has them.
+    :param removed: is called with the certificates that are gone.
+    :param failed: is called with the error if the database cannot be read, and None once a poll succeeds again.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 class Member(Frozen, hidden=("data",)):
-    """One file of an archive. Its content can be a secret, and tools show variables: none holds it alone.
+    """One file of an archive. Its content can be a secret, and debuggers show variables, so no variable holds it alone.
 
     :ivar time: of the file, in seconds since 1970; None: that of the archive.
     """

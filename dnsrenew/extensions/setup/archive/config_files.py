@@ -36,7 +36,7 @@ _LONG: Final = 6
 """Characters of a secret that is looked for everywhere: a shorter one occurs in names by chance."""
 _READ_AT_WILL: Final = ("literal", "env:", "file:")
 _ELSEWHERE: Final = ("env:", "keyring:", "command:")
-"""References to what is in no file."""
+"""References to secrets outside of files."""
 _ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
 _BY_HAND: Final = ("/usr/local/", "/opt/", "/home/", "/root/")
@@ -275,7 +275,7 @@ def _has_arguments(value: Any) -> bool:
 
 # Takes the secrets out of the text of a configuration file; all else stays as it is, comments too.
 #
-# Masked are the secrets given in plain, each text that can be one because nobody has said what it is (options of a
+# Masked are the secrets given in plain, each text that may be one because its meaning is unknown (options of a
 # plug-in), texts in commented-out lines, and whatever in the file looks like a secret of the configuration.
 
 MASK: Final = json.dumps(HIDDEN, ensure_ascii=False)

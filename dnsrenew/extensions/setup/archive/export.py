@@ -30,7 +30,7 @@ class ExportResult(Frozen):
     :ivar files: the number of files in it.
     :ivar left_out: what is not in it.
     :ivar masked: the secrets that were taken out of the configuration.
-    :ivar kept: the arguments and addresses in it that could hold a secret; none if it is sealed.
+    :ivar kept: the arguments and addresses in it that could hold a secret; empty if it is sealed.
     :ivar references: the secrets that the configuration needs and that are in no file: of the environment, of a keyring
         or from a command.
     """

@@ -44,7 +44,7 @@ def is_store_file(name: str) -> bool:
 
 
 class StoreBuilder:
-    """Builds a store where none is.
+    """Builds a store in a new place.
 
     Use it in a ``with`` block: after an exception, or without :meth:`finish`, nothing of it stays.
 

@@ -289,7 +289,7 @@ class ArchiveContents:
     :ivar masked: what was taken out of them, as JSON values.
     :ivar references: the secrets that are in no file of it, as JSON values; none in an archive of an earlier version.
     :ivar left_out: the files that the configuration uses and that are not in the archive.
-    :ivar in_force: the version in force of each certificate that has its key in the archive.
+    :ivar in_force: the current version of each certificate that has its key in the archive.
     :ivar keyless: the number of certificates whose key is not in the archive.
     :ivar accounts: the number of accounts with their key.
     :ivar old_paths: the files of the configuration that name the folder in which it was.

@@ -81,7 +81,7 @@ def _check_lines(check: PersistCheck, columns: int | None) -> list[str]:
 
 
 class DelegateProgress(PlainProgress):
-    """Shows the records to set, and what the name servers say meanwhile."""
+    """Shows the records to set, and the answers of the name servers while it waits."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(terminal)

@@ -373,7 +373,7 @@ _FLAGS: Final = ("domains", "contact", "agree_terms", "provider", "deploy", "sch
 
 
 class _Script(TerminalPerson):
-    """Nobody is there: what is doubtful is a warning."""
+    """Without a terminal, doubtful answers are warnings."""
 
     def say(self, text: str) -> None:
         """Say nothing."""

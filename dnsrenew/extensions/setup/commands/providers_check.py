@@ -130,7 +130,7 @@ _COMMAND: Final = "dnsrenew providers"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST: Final = 63
 _DEVICE: Final = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-"""Names that Windows gives to no file, whatever its suffix."""
+"""Names that Windows gives to no file, regardless of its suffix."""
 _OF_PYTEST: Final = re.compile(r"conftest|test.*|.*_test")
 
 

@@ -334,7 +334,7 @@ class PersistCheck(PersistText):
     :ivar alias: the name that a CNAME record leads to; None without one.
     :ivar until: when the record expires that is valid for longest; None: it does not, or there is none.
     :ivar soon: whether that is soon.
-    :ivar reason: why the CA would not accept what is there, as a clause; None: it would.
+    :ivar reason: why the CA would not accept what is there, as a clause; None if it would.
     """
 
     ca: str

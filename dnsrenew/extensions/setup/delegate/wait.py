@@ -1,4 +1,4 @@
-"""Waits until every name server shows the CNAME records that a person sets, and says what is wrong meanwhile."""
+"""Waits until every name server shows the CNAME records that a person sets, and shows what is wrong until then."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class _ProvedBy(Frozen):
 
 
 def routes(settings: ShellSettings, name: str, domains: Sequence[str], kept: Kept) -> tuple[FoundRoute, ...]:
-    """Return the routes of a certificate; none if they could not be told, with a note."""
+    """Return the routes of a certificate; if they are unknown, no routes and a note."""
     words = settings.get(_KEY).split(",")
     if not any(words):
         kept.notes.add(texts.ENVIRONMENT_UNKNOWN, settings.file, name=name, tool="acme.sh")

@@ -38,7 +38,7 @@ class HostView(Frozen):
     :ivar environ: the environment variables, such as ``XDG_DATA_HOME``.
     :ivar platform: as ``sys.platform``.
     :ivar servers: the directory URLs of CAs (RFC 8555 section 7.1.1) that the user names.
-    :ivar here_counts: whether a tool's files in the current folder count although nobody named them; not for root.
+    :ivar here_counts: whether to use a tool's files in the current folder that were not named; not for root.
     :ivar discovery: judges what is read.
     """
 

@@ -1,4 +1,4 @@
-"""Any pairs of PEM files: which file has what is told by its content, and what belongs together by the public key."""
+"""Pairs of PEM files: the content tells which file has what, and the public key which files belong together."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def contact_of(registration: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
-    """Return the names of the first certificate in a PEM file; none if there is none."""
+    """Return the names of the first certificate in a PEM file, or no names."""
     try:
         return x509.read_certificate(chain or b"").names
     except ValueError:

@@ -1,7 +1,7 @@
 """The timers, crontabs, scripts and compose files that run a program, with its arguments and its environment.
 
 Nothing is run: a script is read for its assignments and its commands, and what only a shell could tell is left out. A
-call decides programs, so it counts only where root or the owner of the tool's folder runs it, and where nobody else
+call decides programs, so it counts only where root or the owner of the tool's folder runs it, and where no one else
 could have written it.
 """
 
@@ -487,7 +487,7 @@ def _in_file(text: str) -> dict[str, str]:
 # Lines of shell scripts, crontabs and units, as those who read them see them.
 
 LONGEST: Final = 8192
-"""Characters of a line; a longer one is none that a person wrote, and what looks for words in it would take long."""
+"""Characters of a line; a longer one was not written by hand, and searching it would take long."""
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -76,7 +76,7 @@ def route53_account(host: HostView, notes: reading.Notes) -> FoundDnsAccount | N
 
 
 def _keys(file: Path, notes: reading.Notes) -> dict[str, str]:
-    text = notes.credentials(file) if os.path.lexists(file) else ""  # most machines have none of these files
+    text = notes.credentials(file) if os.path.lexists(file) else ""  # most machines do not have these files
     settings = [each for each in reading.settings(text) if each.sections == ("default",)]
     return {_KEYS[each.key]: each.value for each in settings if each.key in _KEYS}
 

@@ -196,7 +196,7 @@ def given(value: Any) -> list[PlannedDeployment] | list[str]:
 
 
 def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
-    """Return the entries of the servers with these names or numbers; none for ``none``.
+    """Return the entries of the servers with these names or numbers; ``none`` means no servers.
 
     :raises ConfigError: there is no such server, or this user cannot deploy to it.
     """
@@ -209,7 +209,7 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
 
 
 def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
-    """Return the servers with these names or numbers; none for ``none``.
+    """Return the servers with these names or numbers; ``none`` means no servers.
 
     :raises ConfigError: there is no such server, or it is not trusted.
     """

@@ -74,7 +74,7 @@ class Prompt(Frozen):
     is_corrected: bool = False
 
     def with_default(self, answer: str) -> Prompt:
-        """Return the same question with another default, of which nothing is said."""
+        """Return the same question with another default, without its source."""
         return replace(self, default=answer, shown="", source="")
 
     def corrected(self, answer: str | None) -> Prompt:

@@ -340,7 +340,7 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
 
 
 def all_providers(draft: InitDraft) -> list[Provider]:
-    """Return every known DNS host; a file with a mistake is none."""
+    """Return every known DNS host; a file with a mistake is left out."""
     found = []
     for name in provider_names(folders(draft)):
         try:
@@ -417,7 +417,7 @@ def option_value(spec: OptionSpec, text: str) -> Any:
 
 
 def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options that are no secrets, and those that are.
+    """Return the options without secrets, and the secrets.
 
     :raises ConfigError: an option is missing, unknown or of a wrong kind.
     """

@@ -80,7 +80,7 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
 def plain_domain(draft: InitDraft, domain: str) -> str:
     """Return a domain as A-labels.
 
-    :raises ConfigError: it is none, or the CA issues no certificate for it.
+    :raises ConfigError: it is not one, or the CA issues no certificate for it.
     """
     stripped = domain.strip()
     if (name := _host_in(stripped)) is not None:

@@ -56,14 +56,14 @@ class ServerHost(Frozen, kw_only=True):
         return Path(path) if os.name == "nt" else self.root / path.lstrip("/")
 
     def first_file(self, *paths: str) -> str:
-        """Return the first path that is a file; "" if none is."""
+        """Return the first path that is a file, or ""."""
         return next((path for path in paths if path and self.inside(path).is_file()), "")
 
 
 class ConfiguredPair(Frozen):
     """A certificate that a server is configured to serve.
 
-    :ivar names: the names that it serves with it; none if they are not known.
+    :ivar names: the names that it serves with it; empty if they are not known.
     :ivar certificate: the file of the certificate with its chain, or of everything.
     :ivar key: the file of the key; "" if that is in the same file.
     :ivar port: where it serves TLS.

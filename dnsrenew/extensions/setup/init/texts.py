@@ -212,7 +212,7 @@ HOST_NOT_THE_ZONE_S: Final = Text(
     "{zones} does not seem to be at {title}: its name servers are {servers}.",
     "Enter the host of these name servers. If your answer is right, enter it again.",
 )
-SECRET_EXPECTED: Final = Phrase("the secret alone in one line, or file: and the path of a file that has it")
+SECRET_EXPECTED: Final = Phrase("the secret alone in one line, or file: and the path of a file that contains it")
 SECRET_UNUSABLE: Final = Phrase("It cannot be used: {fault}.")
 OPTION_UNUSABLE: Final = Text(
     "init-answer-wrong", "{option} cannot be used: {fault}.", "Enter it again, alone in one line."
