@@ -406,9 +406,9 @@ def wrong_keys() -> dict[str, tuple[bytes, str]]:
         "encrypted, in the old form": (KEY.private_bytes(Encoding.PEM, traditional, encryption), "openssl pkey"),
         "encrypted, DER": (KEY.private_bytes(Encoding.DER, pkcs8, encryption), "openssl pkey"),
         "of another kind": (edwards.private_bytes(Encoding.PEM, pkcs8, serialization.NoEncryption()), "ECDSA"),
-        "a certificate": (signed(), "no private key"),
-        "garbage": (bytes(range(100)), "no private key"),
-        "empty": (b"", "no private key"),
+        "a certificate": (signed(), "no readable private key"),
+        "garbage": (bytes(range(100)), "no readable private key"),
+        "empty": (b"", "no readable private key"),
     }
 
 

@@ -94,7 +94,7 @@ def test_the_record_and_the_wait(operation: Delegator, capsys: pytest.CaptureFix
         f"  _acme-challenge.home.example.com  CNAME  {VALUE}",
         "",
     ]
-    assert "enter: _acme-challenge.home\n" in out
+    assert "_acme-challenge.home\n" in out.partition("appends .example.com")[2]
     assert out.splitlines()[-1] == "→ Next, run: dnsrenew renew home"
     progress = [line.partition(", after ")[2] for line in err.splitlines() if ", after " in line]
     assert [line.partition(":")[0] for line in progress] == ["2 s", "4 s", "65 s", "70 s"]
@@ -157,7 +157,7 @@ def test_json_of_lines_to_add(operation: Delegator, capsys: pytest.CaptureFixtur
         ({}, "home.example.com: delegated to the DNS account acme, which was tested"),
         ({"is_tested": False}, "not tested"),
         ({"written": ("/etc/dnsrenew/dnsrenew.toml",)}, "The route was written to /etc/dnsrenew/dnsrenew.toml."),
-        ({"route": Route("dns-persist-01"), "is_tested": False}, "stays there"),
+        ({"route": Route("dns-persist-01"), "is_tested": False}, "remains there"),
     ],
 )
 def test_what_was_done(

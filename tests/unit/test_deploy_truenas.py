@@ -438,7 +438,7 @@ def test_the_key_is_sent_to_whom_it_is_for(tmp_path: Path) -> None:
         assert not by_key(url, trust=str(tmp_path / "root.pem")).check(certificate)
         with pytest.raises(DeployError) as unknown:
             by_key(url).check(certificate)
-    assert "was not asked" in unknown.value.message
+    assert "was not contacted" in unknown.value.message
     with pytest.raises(DeployError) as plain:
         by_key("http://nas.example.com")
     assert "not encrypted" in plain.value.message

@@ -265,7 +265,7 @@ def test_each_account_without_zones_is_named() -> None:
     stage.account("any")
     stage.account("limited", "home.duckdns.org")
     stage.place("example.test", route=Route("dns-01", dns=("duck", "any", "limited")))
-    assert [notice.message.partition("account ")[2].split(",")[0] for notice in stage.context.notices] == [
+    assert [notice.message.partition("account ")[2].split()[0] for notice in stage.context.notices] == [
         "duck",
         "any",
     ]

@@ -160,7 +160,7 @@ def test_without_a_good_pair_it_raises(files: Files, how: str) -> None:
             files.write(key=other)
         case _:
             files.follow()
-            with pytest.raises(dnsrenew.StoreError, match=r"fullchain\.pem has no private key"):
+            with pytest.raises(dnsrenew.StoreError, match=r"fullchain\.pem contains no private key"):
                 dnsrenew.follow(files.certificate)
             return
     with pytest.raises(dnsrenew.StoreError) as caught:

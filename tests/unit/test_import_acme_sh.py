@@ -615,7 +615,7 @@ def test_the_methods_of_names_are_reported_and_dns_comes_first(tool: AcmeSh) -> 
     noted = [str(note.message) for note in result.not_understood if "in order for each domain" in note.message]
     assert len(noted) == 3
     assert any("(/srv/a: a.test; dns_duckdns: b.test; standalone: c.test)" in why for why in noted)
-    assert any("domains of d.test are proved by several webroots" in why for why in noted)
+    assert any("domains of d.test use several webroots" in why for why in noted)
 
 
 @pytest.mark.parametrize(
