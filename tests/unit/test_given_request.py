@@ -224,7 +224,7 @@ BAD = {
     "no names": (request(), "subject alternative name"),
     "no names but a common one": (request(common="example.test"), "subject alternative name"),
     "another common name": (request("example.test", common="other.test"), "common name"),
-    "a mail address": (request("example.test", others=(x509.RFC822Name("me@example.test"),)), "something other than domains"),
+    "a mail address": (request("example.test", others=(x509.RFC822Name("me@example.test"),)), "other than domains"),
     "a wrong signature": (damaged_signature(), "signature is wrong"),
     "100 KB": (request("example.test") + b" " * 100_000, "bytes"),
     "for clients": (request("example.test", usages=(CLIENT, ExtendedKeyUsageOID.SERVER_AUTH)), "clientAuth"),
