@@ -107,7 +107,7 @@ In Python, `deploy` also takes any function of a `Certificate`. A package can ad
 
 def page() -> str:
     """Return the page, in Markdown."""
-    kinds = [kind for name in catalogue.BUILT_IN if (kind := catalogue.target(name))]
+    kinds = [kind for name in catalogue.built_in() if (kind := catalogue.target(name))]
     rows = [(f"[`{kind.to}`](#{kind.to})", kind.title) for kind in kinds]
     targets = "\n".join(_target(kind) for kind in kinds)
     reloaded = " and ".join(f"`{kind.to}`" for kind in kinds if kind.has_reload)

@@ -12,7 +12,7 @@ from docs.syntax import PACKAGE
 # Top to bottom. A unit imports only from the floors below its own.
 EXTENSIONS: Final[tuple[tuple[str, ...], ...]] = (
     ("extensions", "extensions/fleet", "extensions/setup"),
-    ("extensions/doctor", "extensions/hosts", "extensions/serve", "extensions/watch"),
+    ("extensions/doctor", "extensions/hosts", "extensions/serve", "extensions/targets", "extensions/watch"),
 )
 CORE: Final[tuple[tuple[str, ...], ...]] = (
     ("cli", "obtaining", "testing"),

@@ -1,9 +1,9 @@
 """The extensions: what dnsrenew can do beyond the certificates of one host.
 
 An extension is a folder of ``dnsrenew/extensions`` whose ``EXTENSION`` plugs into tables: commands, addresses of
-stores, listeners of a run, checks, the diagnosis after a failure, drivers, and the tools for DNS accounts. The core
-finds it by its folder, and imports it only where a table is read: without the folder, all that is not the extension's
-own works as before.
+stores, listeners of a run, checks, the diagnosis after a failure, drivers, targets, and the tools for DNS accounts.
+The core finds it by its folder, and imports it only where a table is read: without the folder, all that is not the
+extension's own works as before.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Extension(Frozen, kw_only=True):
     :ivar account_tools: returns how an account is tested and a driver begun: a
         :class:`dnsrenew.cli.providers.AccountTools`.
     :ivar drivers: returns the module and the class of each of its drivers, by name.
+    :ivar targets: returns the module of each of its kinds of deployment targets, by name.
     """
 
     commands: Callable[[], Any] | None = None
@@ -50,6 +51,7 @@ class Extension(Frozen, kw_only=True):
     diagnosis: Callable[[], Any] | None = None
     account_tools: Callable[[], Any] | None = None
     drivers: Callable[[], Mapping[str, tuple[str, str]]] | None = None
+    targets: Callable[[], Mapping[str, str]] | None = None
 
 
 @cache

@@ -7,11 +7,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from dnsrenew.base import extensions
 from dnsrenew.base.model import Certificate, Deployment
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, Deployer, DeployerContext, TargetKind
@@ -143,24 +144,45 @@ class _CallableDeployer:
 
 # The kinds of targets, by name; each is imported when it is used.
 
-BUILT_IN: Final = (
+_CORE: Final = {name: f"dnsrenew.deploy.targets.{name}" for name in ("files", "hfs", "run")}
+"""The modules of the targets that the core has; each has ``TARGET``."""
+_ORDER: Final = (
     *("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas"),
     *("webhook", "run"),
 )
-"""Names of the modules in ``targets/``; each has ``TARGET``."""
+"""The kinds of dnsrenew in the order in which they are listed."""
+_EXTENSION: Final = "targets"
+
+
+@cache
+def _built_in() -> Mapping[str, str]:
+    found = dict(_CORE)
+    for targets in extensions.plugged(lambda extension: extension.targets):
+        found |= targets
+    return found
+
+
+def built_in() -> list[str]:
+    """Return the names of the kinds of dnsrenew that are here: the core's and those of its extensions."""
+    return sorted(_built_in(), key=_ORDER.index)
 
 
 def target(to: str) -> TargetKind | None:
-    """Return a kind of target, or None if there is none of this name."""
-    if to in BUILT_IN:
-        found: TargetKind = import_module(f"dnsrenew.deploy.targets.{to}").TARGET
+    """Return a kind of target, or None if there is none of this name.
+
+    :raises ConfigError: ``extension-missing``: it is one of an extension that is not here.
+    """
+    if (module := _CORE.get(to) or _built_in().get(to)) is not None:
+        found: TargetKind = import_module(module).TARGET
         return found
+    if to in _ORDER:
+        raise extensions.missing(to, _EXTENSION)
     return _of_entry_point(to)
 
 
 def names() -> list[str]:
     """Return the names of all kinds, those of entry points too."""
-    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))]
+    return [*built_in(), *sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))]
 
 
 def _of_entry_point(to: str) -> TargetKind | None:

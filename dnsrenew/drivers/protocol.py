@@ -23,7 +23,6 @@ BUILT_IN: Final = {
     "rfc2136": ("dnsrenew.drivers.rfc2136", "Rfc2136Driver"),
     "hook": ("dnsrenew.drivers.hook", "HookDriver"),
     "manual": ("dnsrenew.drivers.hook", "ManualDriver"),
-    "acme.sh": ("dnsrenew.drivers.acme_sh", "AcmeShDriver"),
     "acme-dns": ("dnsrenew.drivers.acme_dns", "AcmeDnsDriver"),
 }
 """Module and class of the drivers of the core; those of the DNS hosts are an extension."""

@@ -21,7 +21,7 @@ from dnsrenew.base.validation import shown_key
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
-from dnsrenew.drivers.protocol import BUILT_IN
+from dnsrenew.drivers.loading import built_in
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule import systemd, texts
@@ -410,7 +410,7 @@ def _programs(config: Config) -> Iterator[str]:
         if use.secret.reference.startswith(_PROGRAM_SECRETS):
             yield shown_key(use.path)
     for name, account in config.accounts.items():
-        if config.providers[account.provider].driver not in BUILT_IN:
+        if config.providers[account.provider].driver not in built_in():
             yield shown_key(("dns", name))
     for number, spec in enumerate(config.certificates):
         yield from (shlex.join(command) for command in (spec.before, spec.after) if command)

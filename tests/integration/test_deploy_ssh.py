@@ -18,8 +18,8 @@ from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.targets.ssh import OpenSsh, SshDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.ssh import OpenSsh, SshDeployer
 from tests.kit.deployments import KeptFiles, TlsServer, deployer_context, make_certificate
 from tests.kit.sshd import Sshd, make_key, sshd
 

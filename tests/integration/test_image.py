@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from dnsrenew.deploy.targets.docker import DockerDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.docker import DockerDeployer
 from tests.kit.deployments import deployer_context, make_certificate
 from tests.kit.load import allowed
 from tests.kit.processes import wait_until

@@ -13,7 +13,7 @@ from tests.lab.workspace import Workspace
 COMMANDS = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify", "serve": "serve"}
 
 
-@pytest.mark.parametrize("extension", [*COMMANDS, "hosts", "testing"])
+@pytest.mark.parametrize("extension", [*COMMANDS, "hosts", "targets", "testing"])
 def test_a_renewal_without_an_extension(extension: str, workspace: Workspace, tmp_path: Path) -> None:
     """A certificate is obtained, `--help` does not list what is missing, and other commands have their help."""
     env = {**copy_without(tmp_path, extension), **workspace.env, "PYTHONPATH": str(tmp_path)}

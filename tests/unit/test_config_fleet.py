@@ -402,7 +402,7 @@ def test_every_key_is_plain_or_refused(tmp_path: Path) -> None:
 def test_no_target_is_plain(tmp_path: Path) -> None:
     """Every target is refused, with its example and with each option alone, and no file is looked at for it."""
     reader = documents(tmp_path, PLAIN + HOME)
-    for to in (*catalogue.BUILT_IN, "another"):
+    for to in (*catalogue.built_in(), "another"):
         kind = catalogue.target(to)
         entries = [{}] if kind is None else [dict(kind.example), *({name: "/etc/x"} for name in all_options(kind))]
         for entry in entries:

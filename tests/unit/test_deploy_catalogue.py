@@ -17,7 +17,7 @@ from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError
 from tests.kit.certificates import issuer
 
-KINDS = catalogue.BUILT_IN
+KINDS = catalogue.built_in()
 
 
 def toml(value: Any) -> str:

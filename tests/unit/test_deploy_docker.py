@@ -19,8 +19,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from dnsrenew.deploy.targets.docker import TARGET, DockerDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.docker import TARGET, DockerDeployer
 from tests.kit.deployments import deployer_context, make_certificate
 
 pytestmark = pytest.mark.skipif(not hasattr(socketserver, "UnixStreamServer"), reason="no unix sockets here")

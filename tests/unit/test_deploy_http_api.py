@@ -22,8 +22,8 @@ from dnsrenew.deploy import http_api
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
 from dnsrenew.deploy.protocol import TargetKind
-from dnsrenew.deploy.targets import truenas
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets import truenas
 from tests.kit.api_server import Api
 from tests.kit.certificates import issuer
 from tests.kit.deployments import deployer_context, make_certificate

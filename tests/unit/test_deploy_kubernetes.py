@@ -19,9 +19,9 @@ from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.targets import kubernetes
-from dnsrenew.deploy.targets.kubernetes import KubernetesDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets import kubernetes
+from dnsrenew.extensions.targets.kubernetes import KubernetesDeployer
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.users import NOBODY, as_root

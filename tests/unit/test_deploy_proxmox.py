@@ -18,8 +18,8 @@ from dnsrenew.base.model import Deployment
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.targets.proxmox import ProxmoxDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.proxmox import ProxmoxDeployer
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dnsrenew import Certificate, Secret
-from dnsrenew.deploy.targets.synology import SynologyDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.synology import SynologyDeployer
 from tests.kit.api_server import Api, Asked
 from tests.kit.deployments import deployer_context, make_certificate
 

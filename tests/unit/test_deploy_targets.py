@@ -29,12 +29,12 @@ from dnsrenew.deploy import engine, programs
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.protocol import all_options
-from dnsrenew.deploy.targets.caddy import CaddyDeployer
-from dnsrenew.deploy.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.deploy.targets.run import RunDeployer
-from dnsrenew.deploy.targets.webhook import TARGET as WEBHOOK
-from dnsrenew.deploy.targets.webhook import WebhookDeployer
 from dnsrenew.errors import ConfigError, DeployError
+from dnsrenew.extensions.targets.caddy import CaddyDeployer
+from dnsrenew.extensions.targets.pkcs12 import Pkcs12Deployer
+from dnsrenew.extensions.targets.webhook import TARGET as WEBHOOK
+from dnsrenew.extensions.targets.webhook import WebhookDeployer
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
@@ -284,7 +284,7 @@ def test_nothing_is_sent_in_plain_to_another_machine(tmp_path: Path, url: str) -
 # ── all ─────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("to", catalogue.BUILT_IN)
+@pytest.mark.parametrize("to", catalogue.built_in())
 def test_the_example_of_a_target(to: str) -> None:
     """The example has all required options of its target, and no unknown ones."""
     kind = catalogue.target(to)
@@ -385,7 +385,7 @@ def test_a_journalctl_that_others_can_change_is_not_run(tmp_path: Path) -> None:
 
 def test_every_target_that_waits_has_a_timeout() -> None:
     """A program, an API, a socket or a machine: each has the time that its entry gives it."""
-    without = [to for to in catalogue.BUILT_IN if "timeout" not in all_options(catalogue.target(to))]  # type: ignore[arg-type]
+    without = [to for to in catalogue.built_in() if "timeout" not in all_options(catalogue.target(to))]  # type: ignore[arg-type]
     assert without == []
 
 

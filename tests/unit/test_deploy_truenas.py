@@ -25,8 +25,8 @@ from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
-from dnsrenew.deploy.targets.truenas import TruenasDeployer
 from dnsrenew.errors import DeployError
+from dnsrenew.extensions.targets.truenas import TruenasDeployer
 from tests.kit.api_server import Api, Asked
 from tests.kit.certificates import issuer
 from tests.kit.clock import FakeClock

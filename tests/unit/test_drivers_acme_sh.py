@@ -14,9 +14,10 @@ import pytest
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.drivers import acme_sh, scripts
+from dnsrenew.drivers import scripts
 from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.errors import DnsRenewError
+from dnsrenew.extensions.hosts import acme_sh
 from dnsrenew.testing import check_driver
 from tests.kit.acme_scripts import ACME_SH, KEEPS, NAME, ZONE, account, add, functions, script
 from tests.kit.clock import FakeClock

@@ -31,18 +31,27 @@ def test_a_command_of_a_missing_extension(extension: str, command: str, tmp_path
         assert f"dnsrenew[{extension}]" in error["fix"]
 
 
-def test_a_driver_of_a_missing_extension(tmp_path: Path) -> None:
-    """Without the DNS hosts, a configuration with one of them is refused, and the others work as before."""
-    env = copy_without(tmp_path, "hosts")
-    config = tmp_path / "dnsrenew.toml"
-    config.write_text(
-        'agree_terms = true\n[dns.home]\nprovider = "duckdns"\ntoken = "x"\n'
-        '[[certificate]]\ndomains = ["a.duckdns.org"]\n'
-    )
-    config.chmod(0o600)
+HOST: Final = '[dns.home]\nprovider = "duckdns"\ntoken = "x"\n[[certificate]]\ndomains = ["a.duckdns.org"]\n'
+TARGET: Final = (
+    '[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n'
+    'deploy = [{ to = "webhook", url = "https://a.test" }]\n'
+)
+
+
+@pytest.mark.parametrize(("extension", "config"), [("hosts", HOST), ("targets", TARGET)])
+def test_what_the_configuration_names_of_a_missing_extension(extension: str, config: str, tmp_path: Path) -> None:
+    """A configuration that names a DNS host or a target that is not here is refused; the others work as before."""
+    env = copy_without(tmp_path, extension)
+    file = tmp_path / "dnsrenew.toml"
+    file.write_text(f"agree_terms = true\n{config}")
+    file.chmod(0o600)
     error = json.loads(run(env, "-m", "dnsrenew", "check", "--json", folder=tmp_path).stdout)["error"]
-    assert (error["code"], error["evidence"]["extension"]) == ("extension-missing", "hosts"), error
-    config.write_text(config.read_text().replace('provider = "duckdns"\ntoken = "x"', 'provider = "manual"'))
+    assert (error["code"], error["evidence"]["extension"]) == ("extension-missing", extension), error
+    for other, ours in {
+        '"duckdns"\ntoken = "x"': '"manual"',
+        '"webhook", url = "https://a.test"': '"files", key = "k.pem"',
+    }.items():
+        file.write_text(file.read_text().replace(other, ours))
     done = run(env, "-m", "dnsrenew", "check", "--json", folder=tmp_path)
     assert done.returncode == 0, done.stdout
 
@@ -53,13 +62,15 @@ def test_the_core_names_no_extension() -> None:
     core = [path for path in files if path.relative_to(PACKAGE).parts[0] not in {"extensions", "testing"}]
     words = ("dnsrenew.extensions", "from dnsrenew.testing", "import dnsrenew.testing")
     assert [path.name for path in core if any(word in path.read_text("utf-8") for word in words)] == []
-    assert {unit.partition("/")[2] for floor in floors.EXTENSIONS for unit in floor} - {"", "hosts"} == set(COMMANDS)
+    assert {unit.partition("/")[2] for floor in floors.EXTENSIONS for unit in floor} - {"", "hosts", "targets"} == set(
+        COMMANDS
+    )
 
 
 def test_the_tests_of_the_core_without_an_extension(tmp_path: Path) -> None:
     """Tests of the core pass without any extension."""
     env = copy_without(tmp_path, "doctor")
-    for extension in ("setup", "fleet", "watch", "hosts"):
+    for extension in ("setup", "fleet", "watch", "hosts", "targets"):
         shutil.rmtree(tmp_path / "dnsrenew" / "extensions" / extension)
     tests = [str(PACKAGE.parent / "tests" / "unit" / name) for name in CORE_TESTS]
     done = run(env, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not database", *tests, folder=tmp_path)

@@ -15,8 +15,8 @@ import pytest
 from dnsrenew.base.model import Deployment
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
-from dnsrenew.deploy.targets.ssh import OpenSsh
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.targets.ssh import OpenSsh
 from tests.kit.config_files import AGREED, write
 from tests.kit.deployments import deployer_context
 from tests.kit.users import NOBODY, acting_as, as_root, open_way

@@ -8,6 +8,7 @@ from dnsrenew.base.extensions import Extension
 
 _HOSTS: Final = __name__
 _DRIVERS: Final = {
+    "acme.sh": (f"{_HOSTS}.acme_sh", "AcmeShDriver"),
     "lexicon": (f"{_HOSTS}.lexicon", "LexiconDriver"),
     "active24": (f"{_HOSTS}.active24", "Active24Driver"),
     "aliesa": (f"{_HOSTS}.aliesa", "AliEsaDriver"),
