@@ -1,8 +1,8 @@
 # What people and CI do here. Each target does all its own set-up; `make` alone lists them.
 
 PYTHON ?= python3
-# Tests wait for servers, so two cores carry three workers. Every worker starts servers of its own on free ports, and a file stays on one worker.
-WORKERS ?= 3
+# Tests wait for servers, so two cores carry four workers. Every worker starts servers of its own on free ports, and a file stays on one worker.
+WORKERS ?= 4
 # More arguments for pytest: make test PYTEST_ARGS="-k propagation"
 PYTEST_ARGS ?=
 # podman or docker, whichever is there, or buildah: make image BUILDER=buildah
@@ -37,7 +37,7 @@ demo: $(DEMO_SET_UP) ## one certificate from a CA and name servers on this machi
 
 # The tests that check has besides are among all tests.
 test: debian lint ## lint, format and types, then all tests, on real servers that they start and stop
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 quick: debian $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute
 	@$(BIN)/python -m tests.kit.quick $(PYTEST_ARGS)

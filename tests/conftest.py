@@ -32,6 +32,19 @@ settings.load_profile("dnsrenew")
 os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
 
 
+LONGEST = (
+    *("integration/test_image.py", "integration/test_systemd.py", "integration/test_systemd_power.py"),
+    *("faults/test_killed.py", "integration/test_serving_servers.py", "integration/test_serve_command.py"),
+    *("integration/test_init.py", "integration/test_bad_dns.py", "unit/hosts/test_all.py"),
+)
+"""Files that take a minute each; a worker that began one at the end would be waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the others stay in their order."""
+    items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(LONGEST))
+
+
 def pytest_collection_finish() -> None:
     """Leave what was collected out of every later collection of garbage."""
     gc.collect()

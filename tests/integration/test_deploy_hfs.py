@@ -347,7 +347,7 @@ def test_a_program_of_another_user_in_place_of_hfs(tmp_path: Path, stranger: Pat
     command.configure()
     done = command.run(command.install)
     assert done.returncode == 1, done.stdout
-    assert "of nobody) was not asked" in " ".join((done.stdout + done.stderr).split())
+    assert "of nobody) was not contacted" in " ".join((done.stdout + done.stderr).split())
     assert (stranger / "asked").read_text() == ""
 
 

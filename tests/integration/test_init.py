@@ -688,7 +688,8 @@ def test_a_wrong_answer_in_a_script(
     newcomer: Newcomer, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong answer in the file ends `init` with exit status 2, names file and key, and leaves no file."""
-    right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **newcomer.account_options}
+    account = {**newcomer.account_options, "tsig_secret": "env:TSIG_SECRET"}
+    right = {"domains": [f"www.{ZONE}"], "agree_terms": True, "provider": "rfc2136", **account}
     path = newcomer.workspace.path.parent / "answers.toml"
     path.write_text(to_toml({**newcomer.given, **right, **change}))
     path.chmod(0o600)

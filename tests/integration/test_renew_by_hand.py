@@ -24,7 +24,8 @@ from tests.lab.workspace import Workspace
 HOOK = """
 import json, os, pathlib, sys
 from dnsrenew import DnsAccount
-from dnsrenew.drivers import invoke, find_provider
+from dnsrenew.drivers import invoke
+from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
 action, zone, name, value, ttl = sys.argv[1:]
