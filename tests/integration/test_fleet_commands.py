@@ -23,6 +23,7 @@ from tests.kit.archives import fill_store
 from tests.kit.clock import FakeClock
 from tests.kit.fleet_folder import OTHER_SEAL, FleetFolder, open_store
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, address, postgres  # noqa: F401
+from tests.kit.program import named_in
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
 
 
@@ -66,6 +67,8 @@ def test_every_command_names_init_before_there_are_tables(empty: FleetFolder, co
     """No command takes a database without tables for a damaged one."""
     error = empty.refused(command, status=1)
     assert (error["code"], error["fix"]) == ("store-schema", "Run `dnsrenew fleet init`.")
+    empty.run(named_in(error["fix"], "fleet init"))
+    assert empty.run("fleet status")["counts"]["missing"] == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -314,8 +317,9 @@ def test_a_name_is_in_a_table_or_was_added(fleet: FleetFolder) -> None:
     (mistake,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
     assert (mistake["key"], mistake["found"]) == ("certificate[0].name", '"tab"')
     for command in ("renew", "status", "deploy"):
-        assert fleet.refused(command)["code"] == "fleet-name-taken"
-    fleet.run("fleet remove tab --yes")
+        error = fleet.refused(command)
+        assert error["code"] == "fleet-name-taken"
+    fleet.run(f"{named_in(error['fix'], 'fleet remove {name}')} --yes")
     assert fleet.run("fleet sync")["added"] == 1
     other = FleetFolder(fleet.folder, DatabaseAddress("x", 1), fleet._capsys)
     assert other.path == fleet.path
@@ -424,7 +428,8 @@ def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
         (entry,) = entries
         with old.journal.left_over(Context()) as before:
             assert (entry.values, entry.page.hosts) == (before[0].values, before[0].page.hosts)
-    assert fleet.run("fleet dump new")["certificates"] == 2
+    advice = fleet.refused("export backup")["fix"]
+    assert fleet.run(named_in(advice, "fleet dump FOLDER").replace("FOLDER", "new"))["certificates"] == 2
     new, context = FolderStore(fleet.folder / "new"), Context(clock=FakeClock())
     with open_store(fleet) as database:
         for store in (database, new):

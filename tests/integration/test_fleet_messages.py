@@ -35,6 +35,7 @@ from dnsrenew.renewer import Renewer
 from tests.kit.archives import fill_store
 from tests.kit.fleet_folder import FleetFolder, open_store
 from tests.kit.postgres import DatabaseAddress, address, postgres  # noqa: F401  # fixtures
+from tests.kit.program import named_in
 from tests.kit.stores import keep
 
 
@@ -196,7 +197,8 @@ def test_renew_warns_once_about_what_it_leaves_out(fleet: FleetFolder, capsys: p
     lose_account(fleet)
     _, err = shown(fleet, "renew", capsys)
     assert err.count("(shop)") == 1
-    assert "status --failing" in err
+    (found,) = fleet.run(named_in(err, "status --failing"))["certificates"]
+    assert (found["name"], found["last_failure"]["code"]) == ("shop", "fleet-lacks")
 
 
 # ── doctor ──────────────────────────────────────────────────────────────────────────────
@@ -317,6 +319,8 @@ def test_a_tag_of_no_certificate_is_reported(fleet: FleetFolder, capsys: pytest.
     fleet.add({"name": "shop", "domains": ["shop.duckdns.org"], "tags": ["us"]})
     out, _ = shown(fleet, "fleet status --tag nope", capsys)
     assert out.startswith("No certificate of the fleet has the tag nope.")
+    advice = fleet.refused("fleet remove --tag nope --yes")["fix"]
+    assert fleet.run(named_in(advice, "fleet status"))["counts"]["missing"] == 1
 
 
 # ── certificates that are only stored ───────────────────────────────────────────────────
@@ -333,7 +337,7 @@ def test_what_was_loaded_is_not_nothing(
     assert out.startswith("1 are stored, but no worker renews them: run dnsrenew fleet sync")
     assert "has no certificates" not in out
     assert fleet.run("fleet status")["stored_only"] == 1
-    assert "dnsrenew remove home" in fleet.refused("fleet remove home --yes")["fix"]
+    advice = fleet.refused("fleet remove home --yes")["fix"]
     opened = Fleet(fleet.config())
     assert [found.name for found in opened.certificates()] == ["home"]
     with pytest.raises(ConfigError) as caught:
@@ -342,6 +346,9 @@ def test_what_was_loaded_is_not_nothing(
     opened.close()
     text = "\n".join(fleet_lines(read_fleet(fleet.config())))
     assert "dnsrenew_fleet_stored_only 1" in text
+    assert fleet.run(f"{named_in(advice, 'remove {name}')} --yes")["removed"]["name"] == "home"
+    fleet.add_table("home")
+    assert fleet.run(named_in(out, "fleet sync"))["added"] == 1
 
 
 def test_what_was_loaded_and_nothing_names_is_unconfigured(fleet: FleetFolder) -> None:
@@ -487,7 +494,8 @@ def test_the_next_step_is_a_worker(
     """If no worker runs, `status` says to start one. `schedule show` says that workers renew the certificates."""
     out, _ = shown(fleet, "status", capsys)
     assert out.startswith("The fleet has no certificates.")
-    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
+    line = fleet.lines({"name": "shop", "domains": ["shop.duckdns.org"]})
+    assert fleet.run(named_in(out, "fleet add FILE").replace("FILE", line))["added"] == 1
     out, _ = shown(fleet, "status", capsys)
     assert "no worker runs. Start one: dnsrenew worker" in out
     assert "dnsrenew renew" not in out
@@ -510,9 +518,9 @@ def test_a_revoked_certificate_of_a_fleet_is_replaced_by_a_worker(
     with open_store(fleet) as store:
         keep(store, 1)
     out, err = shown(fleet, "revoke home --yes", capsys)
-    assert "dnsrenew fleet remove home" in out
     assert "configuration" not in out
     assert (out + err).count("replaces it") == 1
+    assert fleet.run(f"{named_in(out, 'fleet remove {name}')} --yes")["removed"] == ["home"]
 
 
 def test_a_deferred_line_says_its_date_once(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:

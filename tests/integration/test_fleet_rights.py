@@ -26,6 +26,7 @@ from dnsrenew.store import FolderStore, State
 from tests.kit.fleet_folder import SEAL, FleetFolder, open_store
 from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres
+from tests.kit.program import named_in
 from tests.kit.stores import DIRECTORY, ORDER, SPEC, issue
 from tests.lab.workspace import Workspace
 
@@ -196,11 +197,10 @@ def test_a_fleet_gets_its_first_seal_by_one_command(fleet: FleetFolder, address:
     for command in ("fleet init", "fleet status", "fleet dump out", "renew"):
         error = fleet.refused(command, status=1)
         assert (error["code"], error["evidence"]["count"]) == ("seal-wrong", len(before))
-        assert "dnsrenew fleet init --seal-existing" in error["fix"]
     fleet.write(address, seal="")
     assert fleet.run("fleet init")["sealed"] == 0
     fleet.write(address)
-    assert fleet.run("fleet init --seal-existing")["sealed"] == len(before)
+    assert fleet.run(named_in(error["fix"], "fleet init --seal-existing"))["sealed"] == len(before)
     assert fleet.run("fleet init --seal-existing")["sealed"] == fleet.run("fleet init")["sealed"] == 0
     with open_store(fleet) as store:
         after = values(store)

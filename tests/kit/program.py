@@ -142,6 +142,17 @@ def check_error(error: Any, code: str, words: Iterable[str]) -> None:
     assert "Traceback" not in str(error)
 
 
+def named_in(said: str, form: str) -> str:
+    """Return the command that a message names, without the name of the program, to be typed as it stands.
+
+    :param form: the command as the catalogue of texts has it, such as ``deploy {name} --force``.
+    """
+    pattern = re.sub(r"\\\{\w+\\\}", r"[\\w/.*:-]*\\w", re.escape(form))
+    found = re.search(rf"(?<![\w.-])dnsrenew ({pattern}(?: --config [\w/.-]*\w)?)(?![\w-])", " ".join(said.split()))
+    assert found is not None, said
+    return found[1]
+
+
 def failed(
     workspace: Workspace, *arguments: str, code: str, words: Iterable[str], exits: int = 1, again: bool = True
 ) -> dict[str, Any]:
