@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.kit.ca_box import not_offered
 from tests.kit.program import WorkspaceHere
+from tests.kit.program import named_in
 from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab import AcmeProxy
 
@@ -118,10 +119,12 @@ def test_an_account_that_was_closed_elsewhere(stage: Stage) -> None:
     assert not (folder(stage) / "key.pem").exists()
 
 
-def compromised(stage: Stage, changes: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def compromised(
+    stage: Stage, changes: dict[str, Any], line: str = "account roll lab --compromised"
+) -> tuple[dict[str, Any], str]:
     """Run `account roll --compromised`, which must succeed; return the account, and what else was said."""
     stage.workspace.write(changes)
-    done = stage.workspace.run("account", "roll", "lab", "--compromised", "--json")
+    done = stage.workspace.run(*line.split(), "--json")
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)["accounts"]
     assert (found["status"], found["error"]) == ("valid", None)
@@ -149,8 +152,8 @@ def test_an_account_that_the_ca_closed_for_its_key_is_replaced(stage: Stage) -> 
         path.write_bytes(content)
         path.chmod(0o600)
     assert "account roll" in stage.workspace.run("account", "show").stdout
-    assert "account roll lab --compromised" in stage.failed(force=True).fix
-    found, said = compromised(stage, {})
+    advice = stage.failed(force=True).fix
+    found, said = compromised(stage, {}, named_in(advice, "account roll {ca} --compromised"))
     assert found["url"] == url(stage) != first
     assert (folder(stage) / "key.pem").read_bytes() != key
     assert first in said

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
-from tests.kit.program import Run
+from tests.kit.program import Run, named_in
 from tests.lab import Lab
 from tests.lab.workspace import Workspace
 
@@ -79,8 +79,9 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
     """
     path = with_acme(workspace, acme, ZONE, f"*.{ZONE}")
     before = path.read_bytes()
-    assert workspace.run_json("renew")[0] == 1
-    with Run.start(workspace, "delegate", "home") as run:
+    done = workspace.run("renew")
+    assert done.returncode == 1
+    with Run.start(workspace, *named_in(done.stdout + done.stderr, "delegate NAME").replace("NAME", "home").split()) as run:
         run.wait_for("not there yet at")
         its = registration(workspace)
         assert list(acme.values[its["fulldomain"]]) == ["", ""]
@@ -93,7 +94,7 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
     assert its["password"] not in out + "".join(run.lines)
     assert len(acme.look(its["fulldomain"])) == 1  # the test value, which the next ones replace
     assert path.read_bytes() == before
-    status, document = workspace.run_json("renew")
+    status, document = workspace.run_json(*named_in(out, "renew {names}").split())
     assert status == 0, document
     assert document["outcomes"][0]["status"] == "renewed"
     assert len(acme.registrations) == 1
@@ -184,23 +185,29 @@ def test_another_account(by_hand: Lab, workspace: Workspace) -> None:
 
 
 def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
-    """The new route is written as the first one. The rest of the file and its mode are unchanged."""
+    """The new route is written as the first one. The rest of the file and its mode are unchanged.
+
+    The command is the one that a renewal and the doctor name where a person would have to set the records.
+    """
     with_other(workspace, f"www.{ZONE}")
-    text = workspace.config_path.read_text().replace(
+    hand = '[dns.hand]\nprovider = "manual"\n[[certificate]]'
+    text = workspace.config_path.read_text().replace("[[certificate]]", hand).replace(
         f'domains = ["www.{ZONE}"]',
         f'domains = ["www.{ZONE}"]  # the file server\n'
-        'routes = [\n  # port 80 first\n  { challenge = "http-01", listen = ":80" },\n]\n'
+        'routes = [\n  # by hand first\n  { challenge = "dns-01", dns = "hand" },\n]\n'
         "# the end",
     )
     workspace.write_text(text).chmod(0o640)
     point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}", "www")
-    status, document = workspace.run_json("delegate", f"www.{ZONE}")
+    lines = [named_in(workspace.run("renew").stdout, "delegate {identifier}")]
+    lines.append(named_in(workspace.run("doctor").stdout, "delegate {domain}"))
+    status, document = workspace.run_json(*lines[0].split())
     assert (status, document["written"], document["to_add"]) == (0, str(workspace.config_path), [])
     added = '  { challenge = "dns-01", dns = "home" },\n'
-    assert workspace.config_path.read_text() == text.replace('  { challenge = "http', f'{added}  {{ challenge = "http')
+    assert workspace.config_path.read_text() == text.replace('  { challenge = "dns', f'{added}  {{ challenge = "dns')
     assert workspace.config_path.stat().st_mode & 0o777 == 0o640
     assert not list(workspace.path.glob(".tmp-*"))
-    again = workspace.run_json("delegate", f"www.{ZONE}")[1]
+    again = workspace.run_json(*lines[1].split())[1]
     assert again["written"] is None
     status, document = workspace.run_json("renew")
     assert (status, document["outcomes"][0]["route"]["dns"]) == (0, ["home"]), document

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.dns_stage import ViewStage
 from tests.kit.fallback_stage import attempt_rows
-from tests.kit.program import WorkspaceHere
+from tests.kit.program import WorkspaceHere, named_in
 from tests.kit.renew_stage import Stage, error_of
 from tests.lab import Lab
 from tests.lab.acme2certifier import INSTALLED, ISSUER, Acme2Certifier
@@ -133,15 +133,18 @@ def test_the_command_shows_the_record_before_any_order_and_checks_it(other_ca: S
     assert "account-missing" in json.dumps(workspace.run_json(*command, "--check"))
     status, failed = workspace.run_json(*command)
     assert (status, failed["error"]["code"]) == (1, "dns-persist-missing")
+    again = named_in(failed["error"]["fix"], "delegate {name} --to dns-persist-01")
+    advice = workspace.run("delegate", "persist-first.test", "--to", "persist-first.test", "--check").stderr
+    check = named_in(advice, "delegate {name} --to dns-persist-01 --check")
     value = failed["error"]["evidence"]["value"]
     status, found = workspace.run_json(*command, "--check")
     assert (status, found["accepted"], found["records"][0]["value"]) == (1, False, value)
     lab.update("persist-first.test", add=[("_validation-persist", "TXT", f'"{value.replace("/acct/", "/other/")}"')])
     assert "another account" in workspace.run_json(*command, "--check")[1]["records"][0]["reason"]
     lab.update("persist-first.test", add=[("_validation-persist", "TXT", f'"{value}"')])
-    assert workspace.run_json(*command, "--check")[0] == 0
+    assert workspace.run_json(*check.split())[0] == 0
     lab.flush()
-    assert workspace.run_json(*command)[0] == 0
+    assert workspace.run_json(*again.split())[0] == 0
     assert workspace.run_json("renew")[1]["outcomes"][0]["status"] == "renewed"
 
 

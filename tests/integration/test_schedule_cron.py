@@ -15,6 +15,7 @@ import pytest
 from tests.kit.cron_machine import ANNA, CronMachine, configure, cron_machine, program
 from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
+from tests.kit.program import named_in
 from tests.kit.users import as_root
 from tests.lab import Lab
 from tests.lab.settings import to_toml
@@ -137,6 +138,7 @@ def test_a_schedule_that_never_ran_is_noticed(machine: CronMachine, lab: Lab) ->
     aged(machine, "anna", timedelta(days=3))
     status, said = machine.dnsrenew("anna", "status", "--check")
     assert (status, "installed 3 days ago and has not run since" in said) == (1, True), said
+    assert machine.dnsrenew("anna", *shlex.split(named_in(said, "schedule show")))[0] == 0
     assert machine.dnsrenew("anna", "schedule", "remove")[0] == 0
     status, said = machine.dnsrenew("anna", "status", "--check")
     assert (status, "Automatic renewal is not set up yet" in said) == (0, True), said

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from dnsrenew.schedule import detect, installer
 from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
 from dnsrenew.schedule.host import kinds
 from dnsrenew.schedule.plan import Host
+from tests.kit.program import named_in
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
 
 CONFIGURATION = """
@@ -131,7 +133,7 @@ def test_which_of_several_is_removed_is_asked(
     assert main(["schedule", "remove"]) == 2
     out = said(capsys)
     assert f"{tmp_path}/dnsrenew.toml, {second}" in out
-    assert main(out.partition("such as: dnsrenew ")[2].split()) == 0
+    assert main(shlex.split(named_in(out, "schedule remove --config {first}"))) == 0
     assert main(["schedule", "remove"]) == 0
     assert "removed: " in said(capsys)
 

@@ -9,21 +9,34 @@ import importlib
 import pkgutil
 import re
 import shlex
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_pem_x509_csr
 
 import dnsrenew
 from dnsrenew.base import x509
+from dnsrenew.base.runtime import Context
 from dnsrenew.cli import arguments, formatting, invocation
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import Text
+from dnsrenew.store import FolderStore
 from dnsrenew.testing.box.resources import AcmeProblem
-from tests.kit.certificates import issue
+from tests.kit.acme_scripts import ACME_SH, KEEPS
+from tests.kit.acme_sh_folder import AcmeSh
+from tests.kit.certificates import issue, issuer
+from tests.kit.fallback_stage import problem, refusing
 from tests.kit.memory_lab import MemoryWorkspace
+from tests.kit.program import named_in
+from tests.kit.tool_folders import OldMachine, rsa_key
 
 ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
 """Commands whose name a sentence says without what they need."""
@@ -225,45 +238,151 @@ class Place:
         }
         return self.type(line)[1]
 
+    def edwards(self) -> str:
+        """A private key of a kind that no CA signs."""
+        key = ed25519.Ed25519PrivateKey.generate()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.workspace.path / "other.key").write_bytes(pem)
+        (self.workspace.path / "other.pem").write_text(issue(["example.test"], self.workspace.lab.clock.now())[0])
+        return self.type("install home --certificate other.pem --key other.key")[1]
 
-# The command as a message names it; what is done before; the exit statuses with which the command works.
-HERE: Final[dict[str, tuple[Callable[[Place], str], set[int]]]] = {
-    "cleanup": (Place.kept, {0}),
-    "renew {name} --force": (lambda place: place.renewed("rollback home"), {0}),
-    "renew {name}": (lambda place: place.renewed("revoke home --yes"), {0}),
-    "renew {name} --now": (Place.deferred, {0}),
-    "status": (lambda place: place.type("revoke home --yes")[1], {0}),
-    "status {name} -v": (lambda place: place.renewed("rollback home --to 9"), {0}),
-    "deploy {certificate}": (Place.deployed, {0}),
-    "csr {name} --new": (Place.outdated, {0}),
-    "install {name} --certificate FILE": (lambda place: place.type("csr home")[1], {2}),
-    "providers --search WORD": (lambda place: place.type("providers nowhere")[1], {0, 2}),
-    "providers --new {name}": (lambda place: place.type("providers nowhere")[1], {0}),
-    "delegate NAME": (lambda place: place.type("providers nowhere")[1], {0, 1, 2}),
-    "providers NAME": (lambda place: place.type("providers")[1], {0, 2}),
-    "init": (lambda place: place.empty("status"), {2}),
-    "check": (Place.restored, {0}),
-    "deploy --force": (Place.restored, {0}),
-    "delegate {identifier}": (lambda place: place.by_hand("renew"), {1, 2}),
-    "doctor": (Place.invalid, {0, 1}),
-    "export": (lambda place: place.type("restore trust.pem --config new/dnsrenew.toml")[1], {0, 2}),
-    "install": (Place.foreign, {2}),
-    "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), {0}),
-    "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], {0, 2}),
-    "remove {names}": (lambda place: place.forgotten("home"), {0, 2}),
-    "remove NAME": (lambda place: place.forgotten("home", "other"), {0, 2}),
-    "renew": (lambda place: place.type("status")[1], {0}),
-    "renew --force {certificate}": (Place.exchanged, {0}),
-    "deploy {name}": (lambda place: place.deployed() and place.type("doctor")[1], {0}),
-    "delegate {domain}": (lambda place: place.by_hand("doctor"), {1, 2}),
-    "delegate {name} --to dns-persist-01 --check": (
-        lambda place: place.type("delegate home --to other.test --check")[1],
-        {0, 1, 2},
-    ),
-    "doctor -vv": (lambda place: place.confused("doctor"), {0, 1}),
-    "renew {certificate} --now": (Place.held, {0}),
-    "import --from {tool}": (lambda place: place.empty("import hfs"), {2}),
-    "import PATH": (lambda place: place.empty("import"), {1, 2}),
+    def requested(self) -> str:
+        """A request, which an issuer has signed."""
+        csr = load_pem_x509_csr(self.workspace.run("csr", "home").stdout.encode())
+        signed = issuer("Bought 1").sign(csr.public_key(), ["example.test"], self.workspace.lab.clock.now())
+        (self.workspace.path / "issued.pem").write_text(signed)
+        return self.type("csr home")[1]
+
+    def scripted(self) -> str:
+        """A script of acme.sh that is known to remove too much."""
+        folder = self.workspace.path / "acme/dnsapi"
+        folder.mkdir(parents=True)
+        (folder.parent / "acme.sh").write_text(ACME_SH.format(version="3.1.1"))
+        script = folder / "dns_nsupdate.sh"
+        script.write_text(KEEPS.replace("dns_x", "dns_nsupdate"))
+        variables = {"X_File": "x", "X_Password": "literal:pass", "X_Token": "literal:token"}
+        self.configure({"dns.home": {"provider": "acme.sh", "script": str(script), "env": variables}})
+        return self.type("check")[1]
+
+    def paused(self) -> str:
+        """A name that the CA paused, and that a person has allowed again."""
+        words = "Your account is temporarily prevented from requesting certificates. Visit https://ca.test/unpause"
+        with self.ca_refuses("newOrder", problem("rateLimited", words, 429)):
+            self.type("renew")
+        return self.type("doctor")[1]
+
+    def refused(self) -> str:
+        """A revocation that the CA refuses here, and allows there."""
+        self.type("renew")
+        with self.ca_refuses("revokeCert", problem("unauthorized", "no", 403)):
+            return self.type("revoke home --yes")[1]
+
+    @contextmanager
+    def ca_refuses(self, kind: str, answer: Callable[..., Any]) -> Iterator[None]:
+        """While the block runs, the CA refuses requests of a kind."""
+        (ca,) = self.workspace.lab._cas.values()
+        ca.on_request = refusing(kind, answer)
+        yield
+        ca.on_request = None
+
+    def damaged(self) -> str:
+        """A certificate that is damaged in the store."""
+        self.type("renew")
+        path = self.workspace.store / "certificates/home/current/fullchain.pem"
+        path.write_bytes(b"x" * path.stat().st_size)
+        return self.type("revoke home --yes")[1]
+
+    def owing(self) -> str:
+        """A server that a killed run had stopped for port 80."""
+        debts = FolderStore(self.workspace.store).debts
+        with debts.using_port(Context(), 0):
+            debts.note(Context(certificate="home"), [sys.executable, "-c", ""])
+        return self.type("renew")[1]
+
+    def unscheduled(self) -> str:
+        """A machine without a scheduler."""
+        with mock.patch("dnsrenew.extensions.doctor.keeping.store.has_scheduler", return_value=False):
+            return self.type("doctor")[1]
+
+    def elsewhere(self) -> str:
+        """The folder of certbot of another machine."""
+        self.empty("status")
+        machine = OldMachine(self.workspace.path / "m")
+        machine.certbot_account(rsa_key())
+        machine.certbot_certificate("example.test", authenticator="dns-cloudflare")
+        return self.type("import")[1]
+
+    def imported(self) -> str:
+        """An import, and the configuration completed."""
+        env = self.workspace.env
+        self.elsewhere()
+        said = self.type("import m/etc/letsencrypt")[1]
+        self.workspace.env = env
+        self.configure({"ca.lab.staging": "lab"})
+        return said
+
+    def tool(self) -> str:
+        """A tool whose folder is in the user's home."""
+        self.empty("status")
+        acme = AcmeSh(OldMachine(self.workspace.path / "m"))
+        acme.account()
+        acme.certificate("example.test", Le_Webroot="no")
+        shutil.move(acme.folder, self.workspace.path / "home")
+        return self.type("import acme.sh")[1]
+
+    def imported_twice(self) -> str:
+        """A certificate that the tool has obtained since, and its table."""
+        self.tool()
+        self.type("import")
+        acme = AcmeSh(OldMachine(self.workspace.path / "n"))
+        acme.certificate("b.example.test", Le_Webroot="no")
+        shutil.copytree(acme.folder, self.workspace.path / "home/.acme.sh", dirs_exist_ok=True)
+        said = self.type("import")[1]
+        with self.workspace.config_path.open("a") as file:
+            file.write('[[certificate]]\nname = "b.example.test"\ndomains = ["b.example.test"]\n')
+        return said
+
+
+# The command as a message names it; what is done before; what a person adds: the value of a placeholder, or an answer.
+HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
+    "cleanup": (Place.kept, ""),
+    "renew {name} --force": (lambda place: place.renewed("rollback home"), ""),
+    "renew {name}": (lambda place: place.renewed("revoke home --yes"), ""),
+    "renew {name} --now": (Place.deferred, ""),
+    "status": (lambda place: place.type("revoke home --yes")[1], ""),
+    "status {name} -v": (lambda place: place.renewed("rollback home --to 9"), ""),
+    "deploy {certificate}": (Place.deployed, ""),
+    "csr {name} --new": (Place.outdated, ""),
+    "csr NAME": (Place.edwards, "home"),
+    "install {name} --certificate FILE": (Place.requested, "issued.pem"),
+    "providers --search WORD": (lambda place: place.type("providers nowhere")[1], "cloudflare"),
+    "providers --search {name}": (Place.scripted, ""),
+    "providers --new {name}": (lambda place: place.type("providers nowhere")[1], ""),
+    "providers NAME": (lambda place: place.type("providers")[1], "rfc2136"),
+    "providers {provider}": (Place.imported, ""),
+    "check": (Place.restored, ""),
+    "deploy --force": (Place.restored, ""),
+    "doctor": (Place.invalid, ""),
+    "doctor {name}": (Place.owing, ""),
+    "export": (lambda place: place.type("restore trust.pem --config new/dnsrenew.toml")[1], "backup"),
+    "install": (Place.foreign, "home --certificate other.pem --key other.key"),
+    "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), ""),
+    "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], "nowhere"),
+    "remove {names}": (lambda place: place.forgotten("home"), "--yes"),
+    "remove NAME": (lambda place: place.forgotten("home", "other"), "home --yes"),
+    "renew": (lambda place: place.type("status")[1], ""),
+    "renew --dry-run": (Place.imported, ""),
+    "renew --force {certificate}": (Place.exchanged, ""),
+    "renew --force {name}": (Place.damaged, ""),
+    "renew --now": (Place.paused, ""),
+    "renew --scheduled": (Place.unscheduled, ""),
+    "revoke": (Place.refused, "home --yes"),
+    "deploy {name}": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor -vv": (lambda place: place.confused("doctor"), ""),
+    "renew {certificate} --now": (Place.held, ""),
+    "import": (Place.imported_twice, ""),
+    "import --from {tool}": (Place.tool, ""),
+    "import PATH": (Place.elsewhere, "m/etc/letsencrypt"),
 }
 
 # What needs more than a lab in memory: why, and the tests that type the command where it is named, or run it there.
@@ -333,11 +452,8 @@ ELSEWHERE: Final = {
 @pytest.mark.parametrize("form", HERE)
 def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, form: str) -> None:
     """A message is made to appear; the command in it is typed, and does what the message says."""
-    place, (before, statuses) = Place(workspace), HERE[form]
-    said = before(place)
-    pattern = re.sub(r"\\\{\w+\\\}", r"[\\w-]+", re.escape(form))
-    found = re.search(rf"(?<![\w/])dnsrenew ({pattern}(?: --config [\w/.-]+\w)?)(?![\w-])", said)
-    assert found is not None, said
-    status, shown = place.type(f"{found[1]} {'backup' if form in ALONE else ''}")
-    assert status in statuses, shown
-    assert "unexpected argument" not in shown
+    place, (before, added) = Place(workspace), HERE[form]
+    line = named_in(before(place), form)
+    filled = re.sub(r" [A-Z]{3,}\b", f" {added}", line)
+    status, shown = place.type(f"{line} {added}" if filled == line else filled)
+    assert status == 0, shown
