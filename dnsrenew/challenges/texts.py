@@ -64,13 +64,13 @@ CNAME_ELSEWHERE: Final = Text(
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",
     "The script of the account {account} has removed or changed TXT values of other programs at {names}: {values}.",
-    "Set these values again, and give the certificates another account: `dnsrenew providers --search` lists the ways.",
+    "Set these values again, and give the certificates another account: `dnsrenew providers --search WORD` lists the ways.",
 )
 FOREIGN_STOPPED: Final = Text(
     "foreign-values-lost",
     "The account {account} writes nothing more in this run, because its script has removed or changed TXT values "
     "of other programs.",
-    "Give the certificates another account: `dnsrenew providers --search` lists the ways.",
+    "Give the certificates another account: `dnsrenew providers --search WORD` lists the ways.",
 )
 STILL_SERVED: Final = Text(
     "acme-sh-not-removed",

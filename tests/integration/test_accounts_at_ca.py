@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.kit.ca_box import not_offered
-from tests.kit.program import WorkspaceHere
-from tests.kit.program import named_in
+from tests.kit.program import WorkspaceHere, named_in
 from tests.kit.renew_stage import Stage, certificates, through
 from tests.lab import AcmeProxy
 

@@ -23,6 +23,7 @@ from tests.kit.host_work import FAULTS, always
 from tests.kit.hosts.httpreq import Httpreq
 from tests.kit.hosts.stand_in import ZONE, HostStandIn, record
 from tests.kit.hosts.technitium import Technitium
+from tests.kit.program import named_in
 from tests.kit.renew_stage import Stage, names_in
 from tests.lab import Lab, PowerDns
 from tests.lab.workspace import Workspace
@@ -159,10 +160,17 @@ def test_a_script_that_cannot_remove_what_is_gone(
 
 
 def test_what_a_script_prints_is_shown_only_with_vv(stage: Stage, lab: Lab) -> None:
-    """``renew -v`` says nothing of a script, ``renew -vv`` has what it prints."""
-    stage.workspace.write({**stage.base, "certificate": [{"name": "home", "domains": ["example.test"]}]})
-    assert "dns_nsupdate: " not in stage.workspace.run("renew", "-v").stderr
-    done = stage.workspace.run("renew", "--force", "home", "-vv")
+    """``renew -v`` says nothing of a script; ``renew -vv``, which a failure names, has what it prints."""
+    good = {**stage.base, "certificate": [{"name": "home", "domains": ["example.test"]}]}
+    account = good["dns"]["home"]
+    wrong = {**account, "env": {**account["env"], "NSUPDATE_SERVER_PORT": "1"}}
+    stage.workspace.write({**good, "dns": {"home": wrong}})
+    line = named_in(stage.workspace.run("renew").stdout, "renew -vv")
+    stage.workspace.write(good)
+    done = stage.workspace.run(*line.split())
+    assert done.returncode == 0
+    assert "dns_nsupdate: adding _acme-challenge.example.test" in done.stderr
+    assert "dns_nsupdate: " not in stage.workspace.run("renew", "--force", "home", "-v").stderr
     assert "dns_nsupdate: adding _acme-challenge.example.test" in done.stderr
 
 

@@ -30,6 +30,7 @@ from dnsrenew.store import State
 from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
 from tests.kit.postgres import fleet_address as address  # noqa: F401
+from tests.kit.program import named_in
 from tests.lab import AcmeProxy, Response
 from tests.lab.workspace import Workspace
 
@@ -286,7 +287,7 @@ def test_another_worker_finishes_what_a_killed_one_began(stage: FleetStage, coun
     """After `kill -9` during an order, another worker removes its TXT value and makes one more order."""
     stage.lab.lag = 60.0  # it waits for DNS, with its value in it
     stage.add("shop")
-    process = stage.process()
+    process = stage.workspace.start(named_in(stage.workspace.run("status").stdout, "worker"))
     try:
         wait_until(lambda: stage.lab.txt("_acme-challenge.shop.example.test"))
         # After the answer of the host: until then the change could still come, and the entry would stay for a while.

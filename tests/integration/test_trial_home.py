@@ -21,6 +21,7 @@ from tests.kit.certificates import issue
 from tests.kit.cron_machine import ANNA, CronMachine, cron_machine
 from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
+from tests.kit.program import named_in
 from tests.kit.users import as_root
 from tests.lab import Lab
 from tests.lab.settings import to_toml
@@ -118,7 +119,7 @@ def test_the_trial_at_home(machine: CronMachine, lab: Lab, user: str) -> None:
         assert server.leaf() == leaf
         the_schedule(home)
         a_second_domain(home, lab, options)
-        the_rest(home)
+        the_rest(home, server, leaf)
     assert {path.lstat().st_uid for path in (home.folder / "state").rglob("*")} == {home.number}
 
 
@@ -181,9 +182,14 @@ def a_second_domain(home: Home, lab: Lab, options: dict[str, Any]) -> None:
     assert "cron renews automatically." in home.types("cd; dnsrenew status")[1]
 
 
-def the_rest(home: Home) -> None:
+def the_rest(home: Home, server: hfs.Hfs, leaf: str) -> None:
     """Steps 4 and 6 to 8: HFS again, the doctor's page, the way to another machine, Chinese, and the way back."""
-    assert home.types("dnsrenew deploy --force")[0] == 0
+    chain, key, _ = issue([SITE], datetime.now(UTC) - timedelta(days=85))
+    home.write("hfs/own.cer", chain)
+    home.write("hfs/own.key", key)
+    wait_until(lambda: server.leaf() != leaf)
+    line = named_in(home.types("dnsrenew doctor")[1], "deploy {name} --force")
+    assert (home.types(f"dnsrenew {line}")[0], server.leaf()) == (0, leaf)
     status, said = home.types("dnsrenew doctor --report page.html --markdown --redact")
     assert (status, SITE in said, (home.folder / "page.html").exists()) == (0, False, True), said
     assert "有效" in home.types("dnsrenew status --lang zh")[1]

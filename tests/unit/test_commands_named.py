@@ -37,6 +37,7 @@ from tests.kit.fallback_stage import problem, refusing
 from tests.kit.memory_lab import MemoryWorkspace
 from tests.kit.program import named_in
 from tests.kit.tool_folders import OldMachine, rsa_key
+from tests.lab import Response
 
 ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
 """Commands whose name a sentence says without what they need."""
@@ -277,6 +278,14 @@ class Place:
         with self.ca_refuses("revokeCert", problem("unauthorized", "no", 403)):
             return self.type("revoke home --yes")[1]
 
+    def hooked(self) -> str:
+        """A webhook whose server fails once."""
+        answers = iter([500, 200])
+        self.hook = self.workspace.lab.acme_proxy(lambda _: Response(next(answers)))
+        url = f"{self.hook.__enter__().url}/hook"
+        self.configure({"certificate.0.deploy": [{"to": "webhook", "url": url}]})
+        return self.type("renew")[1]
+
     @contextmanager
     def ca_refuses(self, kind: str, answer: Callable[..., Any]) -> Iterator[None]:
         """While the block runs, the CA refuses requests of a kind."""
@@ -361,6 +370,7 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "providers NAME": (lambda place: place.type("providers")[1], "rfc2136"),
     "providers {provider}": (Place.imported, ""),
     "check": (Place.restored, ""),
+    "deploy": (Place.hooked, ""),
     "deploy --force": (Place.restored, ""),
     "doctor": (Place.invalid, ""),
     "doctor {name}": (Place.owing, ""),
