@@ -264,7 +264,7 @@ DELEGATE_OWN_ZONE: Final = Text(
 DELEGATE_SILENT: Final = Text(
     "dns-unreachable",
     "No name server of {zone} answers whether {name} has a CNAME record: {answers}.",
-    "Allow DNS queries from this machine to port 53, then run dnsrenew delegate again.",
+    "Allow DNS queries from this machine to port 53, then run: dnsrenew delegate {domain}",
 )
 DELEGATE_LEADS_ELSEWHERE: Final = Text(
     "delegate-cname-elsewhere",

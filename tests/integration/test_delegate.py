@@ -191,11 +191,15 @@ def test_the_route_is_written(by_hand: Lab, workspace: Workspace) -> None:
     """
     with_other(workspace, f"www.{ZONE}")
     hand = '[dns.hand]\nprovider = "manual"\n[[certificate]]'
-    text = workspace.config_path.read_text().replace("[[certificate]]", hand).replace(
-        f'domains = ["www.{ZONE}"]',
-        f'domains = ["www.{ZONE}"]  # the file server\n'
-        'routes = [\n  # by hand first\n  { challenge = "dns-01", dns = "hand" },\n]\n'
-        "# the end",
+    text = (
+        workspace.config_path.read_text()
+        .replace("[[certificate]]", hand)
+        .replace(
+            f'domains = ["www.{ZONE}"]',
+            f'domains = ["www.{ZONE}"]  # the file server\n'
+            'routes = [\n  # by hand first\n  { challenge = "dns-01", dns = "hand" },\n]\n'
+            "# the end",
+        )
     )
     workspace.write_text(text).chmod(0o640)
     point(by_hand, f"_acme-challenge.www.{ZONE}.{ELSEWHERE}", "www")

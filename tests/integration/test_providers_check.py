@@ -23,7 +23,7 @@ from dnsrenew.testing.account_check import AccountCheck, check_account
 from tests.kit.acme_dns import AcmeDns, AcmeDnsZone
 from tests.kit.folders import here
 from tests.kit.load import allowed
-from tests.kit.program import WorkspaceHere
+from tests.kit.program import WorkspaceHere, named_in
 from tests.lab.workspace import Workspace
 
 WORKSPACE = WorkspaceHere
@@ -131,6 +131,13 @@ def test_an_account_of_acme_dns(workspace: Workspace) -> None:
         file.write_text(registration)
         file.chmod(0o600)
         status, document = workspace.run_json("providers", "--check", "acme")
+        given = json.loads(registration)
+        file.unlink()
+        workspace.env["ACME_PASSWORD"] = given["password"]
+        options = {"username": given["username"], "password": "env:ACME_PASSWORD", "subdomain": given["subdomain"]}
+        workspace.write({"dns.acme": {"provider": "acme-dns", "api": server.url, **options}})
+        advice = workspace.run_json("providers", "--check", "acme")[1]["error"]["fix"]
+        assert workspace.run(*named_in(advice, "doctor --probe").split()).returncode == 0
     name = json.loads(registration)["fulldomain"]
     results = {each["must"]: each["result"] for each in document["checks"]}
     assert (status, document["zone"]) == (0, name)

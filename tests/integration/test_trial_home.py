@@ -172,7 +172,8 @@ def a_second_domain(home: Home, lab: Lab, options: dict[str, Any]) -> None:
     questions += [("Which DNS host", "rfc2136")]
     questions += [(f"? {key}", options[key]) for key in ("server", "tsig_name", "tsig_algorithm")]
     questions += [("? tsig_secret", lab.key.secret), ("Renew automatically", "y"), ("Do a dry run", "n")]
-    status, said = home.types("cd c2; dnsrenew init --answers given.toml", *questions)
+    init = named_in(home.types("cd c2; dnsrenew status")[1], "init")
+    status, said = home.types(f"dnsrenew {init} --answers given.toml", *questions)
     assert (status, lab.key.secret in said) == (0, False), said
     status, said = home.types("dnsrenew deploy")
     assert (status, "names no server. Add one there" in said) == (0, True), said

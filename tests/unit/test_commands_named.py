@@ -39,7 +39,7 @@ from tests.kit.program import named_in
 from tests.kit.tool_folders import OldMachine, rsa_key
 from tests.lab import Response
 
-ALONE: Final = {"fleet add", "export", "delegate", "revoke", "providers --search", "serve", "install"}
+ALONE: Final = {"fleet add", "export", "delegate", "revoke", "serve", "install"}
 """Commands whose name a sentence says without what they need."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 _COMMANDS: Final = "|".join(sorted(map(re.escape, COMMANDS), key=len, reverse=True))
@@ -83,17 +83,16 @@ def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) 
 
 def test_each_is_in_a_table() -> None:
     """A command that a new text names has to be typed in a test; a table names no command that no text names."""
-    elsewhere = {form: places for forms in ELSEWHERE.values() for form, places in forms.items()}
-    assert sorted(HERE.keys() & elsewhere.keys()) == []
-    assert sorted(named() ^ (HERE.keys() | elsewhere.keys())) == []
-    missing = [place for places in elsewhere.values() for place in places.split() if not stands(place)]
-    assert missing == []
+    elsewhere = {form: place for forms in ELSEWHERE.values() for form, place in forms.items()}
+    assert sorted(HERE.keys() & (elsewhere.keys() | SAID.keys())) == []
+    assert sorted(named() ^ (HERE.keys() | elsewhere.keys() | SAID.keys())) == []
+    assert [form for form, place in elsewhere.items() if not types(place, form)] == []
 
 
-def stands(place: str) -> bool:
-    """Tell whether there is a test, as ``integration/test_x:part of its name``."""
-    file, _, name = place.partition(":")
-    return re.search(rf"^def test_\w*{name}", (ROOT / f"tests/{file}.py").read_text("utf-8"), re.MULTILINE) is not None
+def types(place: str, form: str) -> bool:
+    """Tell whether the file of a test takes the command from a message, with :func:`named_in` or by a table."""
+    text = (ROOT / f"tests/{place}.py").read_text("utf-8")
+    return re.search(rf"named_in\((?:[^\n]|\n\s)*?[\"']{re.escape(form)}[\"']\)", text) is not None
 
 
 def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
@@ -330,6 +329,15 @@ class Place:
         self.configure({"ca.lab.staging": "lab"})
         return said
 
+    def methods(self) -> str:
+        """A certificate that acme.sh proves in two ways, and the configuration completed."""
+        self.tool()
+        acme = AcmeSh(OldMachine(self.workspace.path / "n"))
+        acme.certificate("example.test", "b.example.test", Le_Webroot="no,/var/www")
+        said = self.workspace.run("import", str(acme.folder)).stderr
+        self.configure({"ca.lab.staging": "lab", "certificate.0.name": "example.test"})
+        return said
+
     def tool(self) -> str:
         """A tool whose folder is in the user's home."""
         self.empty("status")
@@ -374,7 +382,6 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "deploy --force": (Place.restored, ""),
     "doctor": (Place.invalid, ""),
     "doctor {name}": (Place.owing, ""),
-    "export": (lambda place: place.type("restore trust.pem --config new/dnsrenew.toml")[1], "backup"),
     "install": (Place.foreign, "home --certificate other.pem --key other.key"),
     "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), ""),
     "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], "nowhere"),
@@ -382,6 +389,7 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "remove NAME": (lambda place: place.forgotten("home", "other"), "home --yes"),
     "renew": (lambda place: place.type("status")[1], ""),
     "renew --dry-run": (Place.imported, ""),
+    "renew --dry-run {name}": (Place.methods, ""),
     "renew --force {certificate}": (Place.exchanged, ""),
     "renew --force {name}": (Place.damaged, ""),
     "renew --now": (Place.paused, ""),
@@ -395,67 +403,58 @@ HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "import PATH": (Place.elsewhere, "m/etc/letsencrypt"),
 }
 
-# What needs more than a lab in memory: why, and the tests that type the command where it is named, or run it there.
+# What needs more than a lab in memory: why, and the file with the test that types the command as the message has it.
 ELSEWHERE: Final = {
     "cron, sudo or a timer runs it, on a machine of its own": {
-        "renew --scheduled": "integration/test_schedule_cron:",
-        "schedule install": "integration/test_commands_named:a_command_in_a_message_works",
-        "schedule remove": "integration/test_commands_named:a_command_in_a_message_works",
-        "schedule remove --config": "integration/test_commands_named:a_command_in_a_message_works",
-        "schedule remove --config {first}": "unit/test_cli_schedule:which_of_several",
-        "schedule show": "unit/test_cli_schedule:a_life",
+        "schedule remove --config {first}": "unit/test_cli_schedule",
+        "schedule show": "integration/test_schedule_cron",
     },
     "a database of PostgreSQL is there": {
-        "fleet add": "integration/test_fleet_commands:a_name_is_in_a_table",
-        "fleet add FILE": "integration/test_fleet_commands:lines_are_added",
-        "fleet dump FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
-        "fleet init": "integration/test_fleet_commands:every_command_names_init",
-        "fleet init --seal-existing": "integration/test_fleet_messages:",
-        "fleet load FOLDER": "integration/test_fleet_commands:a_folder_goes_into",
-        "fleet remove {name}": "integration/test_fleet_commands:certificates_are_taken_out",
-        "fleet status": "integration/test_fleet_commands:tables_are_written",
-        "fleet sync": "integration/test_fleet_commands:tables_are_written",
-        "remove {name}": "unit/test_cli_remove:it_is_deleted",
-        "status --failing": "unit/test_cli_status: integration/test_fleet_messages:",
-        "worker": "integration/test_fleet_worker:",
+        "fleet add FILE": "integration/test_fleet_messages",
+        "fleet dump FOLDER": "integration/test_fleet_commands",
+        "fleet init": "integration/test_fleet_commands",
+        "fleet init --seal-existing": "integration/test_fleet_rights",
+        "fleet load FOLDER": "integration/test_fleet_commands",
+        "fleet remove {name}": "integration/test_fleet_commands",
+        "fleet status": "integration/test_fleet_messages",
+        "fleet sync": "integration/test_fleet_messages",
+        "remove {name}": "integration/test_fleet_messages",
+        "status --failing": "integration/test_fleet_messages",
+        "worker": "integration/test_fleet_worker",
     },
-    "a real server serves a certificate, or refuses it": {
-        "deploy": "integration/test_deploy_hfs: integration/test_deploy_servers:",
-        "deploy --force {name}": "unit/test_import_seen:",
-        "deploy {name} --force": "integration/test_hfs_story:",
+    "a person answers at a terminal, or a real server serves a certificate": {
+        "deploy --force {name}": "unit/test_import_seen",
+        "deploy {name} --force": "integration/test_trial_home",
+        "init": "integration/test_trial_home",
     },
-    "another tool has left its folder, or a script of it is there": {
-        "import": "integration/test_import_certbot: integration/test_import_hfs:",
-        "import {quoted}": "unit/test_import_ground:",
-        "providers --search": "unit/test_ways:the_way_is_shown",
-        "providers --search {name}": "unit/test_ways:the_way_is_shown",
-        "renew --dry-run": "integration/test_rehearsal:",
-        "renew --dry-run {name}": "integration/test_rehearsal:",
-        "renew -vv": "integration/test_acme_sh:what_a_script_prints",
+    "the folder belongs to another user, or the script of a tool is run": {
+        "import {quoted}": "unit/test_import_ground",
+        "renew -vv": "integration/test_acme_sh",
     },
     "it does not end by itself": {
-        "run": "unit/test_cli_run:it_looks_at_once",
-        "serve": "integration/test_serve_command:",
+        "run": "unit/test_cli_run",
     },
-    "real name servers answer, or do not": {
-        "delegate": "integration/test_delegate:it_can_be_run_again",
-        "delegate {name} --to dns-persist-01": "integration/test_dns_persist01:",
-        "doctor --probe": "integration/test_doctor_probe:",
-        "renew {names}": "integration/test_delegate:from_the_record",
+    "real name servers, a host of single names or a real CA answers": {
+        "account roll {ca} --compromised": "integration/test_accounts_at_ca",
+        "delegate NAME": "integration/test_delegate",
+        "delegate {domain}": "integration/test_delegate",
+        "delegate {identifier}": "integration/test_delegate",
+        "delegate {name} --to dns-persist-01": "integration/test_dns_persist01",
+        "delegate {name} --to dns-persist-01 --check": "integration/test_dns_persist01",
+        "doctor --probe": "integration/test_providers_check",
+        "renew {names}": "integration/test_delegate",
     },
-    "a real CA has closed an account, paused a name, or issued by hand": {
-        "account roll {ca} --compromised": "integration/test_accounts_at_ca:compromised",
-        "csr NAME": "unit/test_by_hand:the_csr_stays_the_same",
-        "renew --force {name}": "unit/test_cli_renew:",
-        "renew --now": "integration/test_history_attempts:",
-        "revoke": "integration/test_revoke:",
-    },
-    "a run was killed while a server was stopped for it": {
-        "doctor {name}": "integration/test_doctor_command:before_and_after",
-    },
-    "a commercial DNS host refuses the credentials, which no test has": {
-        "providers {provider}": "unit/test_cli_providers:one_provider",
-    },
+}
+
+# What is only spoken of, or is typed from its sentence by the table of another file.
+SAID: Final = {
+    "delegate": "works only for tables of a configuration: the fix is another command",
+    "export": "has written a file: there is nothing to type",
+    "fleet add": "has added a name: there is nothing to type",
+    "schedule install": "integration/test_commands_named, by the sentence before it",
+    "schedule remove": "integration/test_commands_named, by the sentence before it",
+    "schedule remove --config": "integration/test_commands_named, by the sentence before it",
+    "serve": "needs packages: the fix is the command that installs them",
 }
 
 

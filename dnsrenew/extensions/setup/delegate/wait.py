@@ -204,7 +204,7 @@ def _silent(record: CnameRecord, servers: Iterable[CnameServer]) -> dict[str, An
     answers = [
         texts.SERVER_SAYS.format(server=each.server, address=each.address, reason=each.detail) for each in servers
     ]
-    return {"name": record.name, "zone": record.zone, "answers": answers or [texts.NO_SERVERS]}
+    return {"domain": record.domain, "name": record.name, "zone": record.zone, "answers": answers or [texts.NO_SERVERS]}
 
 
 # ── cname survey ───────────────────────────────────────────────────────────────────────
