@@ -19,7 +19,7 @@ from dnsrenew.extensions.fleet import fleet as removing
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.store import FolderStore, State
-from tests.kit.archives import fill_store
+from tests.kit.archives import fill_store, header, make_tar, refused
 from tests.kit.clock import FakeClock
 from tests.kit.fleet_folder import OTHER_SEAL, FleetFolder, open_store
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres, address, postgres  # noqa: F401
@@ -418,7 +418,10 @@ def test_what_cannot_be_revoked_stays(fleet: FleetFolder) -> None:
 def test_a_folder_goes_into_the_database_and_back(fleet: FleetFolder) -> None:
     """`fleet load` and `fleet dump` keep accounts, versions, states, orders, certificate requests and notifications."""
     old = fill_store(fleet.folder / "old", asked_by="/etc/dnsrenew/dnsrenew.toml")
-    loaded = fleet.run("fleet load old")
+    archive = fleet.folder / "backup.tar.gz"
+    archive.write_bytes(make_tar({"archive.json": header(), "config/dnsrenew.toml": b'store = "postgresql://x"'}))
+    advice = refused(archive, fleet.folder / "new" / "dnsrenew.toml").fix
+    loaded = fleet.run(named_in(advice, "fleet load FOLDER").replace("FOLDER", "old"))
     assert {**loaded, "journal": 0} == {
         "version": 1, "certificates": 2, "accounts": 1, "kept": [], "kept_accounts": [], "damaged": [], "journal": 0,
     }  # fmt: skip

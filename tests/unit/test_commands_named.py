@@ -331,10 +331,12 @@ class Place:
 
     def methods(self) -> str:
         """A certificate that acme.sh proves in two ways, and the configuration completed."""
+        env = self.workspace.env
         self.tool()
         acme = AcmeSh(OldMachine(self.workspace.path / "n"))
         acme.certificate("example.test", "b.example.test", Le_Webroot="no,/var/www")
         said = self.workspace.run("import", str(acme.folder)).stderr
+        self.workspace.env = env
         self.configure({"ca.lab.staging": "lab", "certificate.0.name": "example.test"})
         return said
 
