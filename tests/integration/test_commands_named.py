@@ -22,19 +22,19 @@ from tests.lab import Lab
 COMMAND: Final = re.compile(r"(?:sudo )?(?:/\S*/)?(?:dnsrenew|python\S* -m dnsrenew) (?:(?!, | \(|\. |\.$).)+")
 PIPX: Final = ".local/bin"
 
-# What was typed before; the command with the message; the message; the exit status of the command that it names.
+# What was typed before; the command with the message; the message; what is mended then, or answered.
 # {c} is the option that names the configuration, where it has to be named.
 TABLE: Final = {
-    "nothing renews": ("renew{c}", "status{c}", "Automatic renewal is not set up yet. Run: ", 0),
-    "nothing renews, after a renewal": ("", "renew{c}", "Automatic renewal is not set up yet. Run: ", 0),
-    "no schedule": ("", "schedule show{c}", "→ Run: ", 0),
-    "a missing certificate": ("", "status{c}", "to obtain or renew now, run: ", 0),
-    "a forgotten certificate": ("renew{c}; rename", "status{c}", "again, or run: ", 2),
-    "an installed schedule": ("schedule install{c}", "schedule install{c}", "undo ", 0),
-    "a schedule of another configuration": ("schedule install{c}", "schedule remove --config x", "remove it, run: ", 0),
-    "the doctor without a schedule": ("renew{c}", "doctor{c}", "Set it up: ", 0),
-    "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", 0),
-    "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", 1),
+    "nothing renews": ("renew{c}", "status{c}", "Automatic renewal is not set up yet. Run: ", ""),
+    "nothing renews, after a renewal": ("", "renew{c}", "Automatic renewal is not set up yet. Run: ", ""),
+    "no schedule": ("", "schedule show{c}", "→ Run: ", ""),
+    "a missing certificate": ("", "status{c}", "to obtain or renew now, run: ", ""),
+    "a forgotten certificate": ("renew{c}; rename", "status{c}", "again, or run: ", " --yes"),
+    "an installed schedule": ("schedule install{c}", "schedule install{c}", "undo ", ""),
+    "a schedule of another configuration": ("schedule install{c}", "schedule remove --config x", "remove it, run: ", ""),
+    "the doctor without a schedule": ("renew{c}", "doctor{c}", "Set it up: ", ""),
+    "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", ""),
+    "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", "mend"),
 }
 WAYS: Final = ("named by --config", "found", "typed with the path")
 
@@ -64,6 +64,8 @@ def change(machine: CronMachine, path: Path, what: str) -> None:
     text = path.read_text()
     if what == "rename":
         text = text.replace('name = "home"', 'name = "other"')
+    elif what == "mend":
+        text = text.replace('tsig_name = "x" # ', "tsig_name = ")
     else:
         text = text.replace("tsig_name = ", 'tsig_name = "x" # ')
     path.write_text(text)
@@ -84,7 +86,7 @@ def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation:
 
     In `make test` the three ways take turns.
     """
-    before, command, message, status = TABLE[situation]
+    before, command, message, after = TABLE[situation]
     name = "certs.toml" if way == "named by --config" else "dnsrenew.toml"
     option = f" --config {name}" if way == "named by --config" else ""
     has_path = way != "typed with the path"
@@ -99,8 +101,10 @@ def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation:
     assert message in said, said
     found = COMMAND.match(said.partition(message)[2].partition("\n")[0].lstrip())
     assert found is not None, said
-    again, shown = typed(machine, found[0], has_path=has_path)
-    assert again == status, (found[0], shown)
+    if after == "mend":
+        change(machine, config, after)
+    status, shown = typed(machine, found[0] + (after if after != "mend" else ""), has_path=has_path)
+    assert status == 0, (found[0], shown)
     assert "not found" not in shown
     assert ("certs.toml" in found[0]) is (way == "named by --config")
     assert "unexpected argument" not in shown, (found[0], shown)

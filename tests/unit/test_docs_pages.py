@@ -192,8 +192,9 @@ def test_the_order_of_the_readme() -> None:
 
 
 def test_the_install_lines_are_for_all_systems() -> None:
-    """Debian, macOS and Windows each have one block that installs from the reader's copy."""
+    """How to come to the folder is said first; Debian, macOS and Windows each have one block that installs from it."""
     part = README[README.index("## Install") : README.index("## Quick start")]
+    assert "Download dnsrenew, open a terminal in its folder" in part.partition("```")[0]
     assert len(blocks(part, "sh", "powershell")) == 3  # not "console": a prompt cannot be pasted
     assert all("pipx install ." in block for block in blocks(part, "sh", "powershell"))
 
@@ -218,6 +219,9 @@ def test_the_comparison_has_the_measured_times() -> None:
         assert ours == f"{float(measured[1]):.1f} s"
         others = [cell.partition(" (")[0] for cell in _cells(page.partition("## Others")[2], count)]
         assert [lego, certbot, acme_sh] == others
+    quiet = re.search(r"^\| nothing due, 1 certificate .*?\| ([\d.]+) s +\| met", page, re.MULTILINE)
+    assert quiet
+    assert (float(quiet[1]) <= 0.1, "nothing due takes a tenth of a second" in README) == (True, True)
 
 
 def test_the_benchmark_writes_our_times_into_the_readme() -> None:
