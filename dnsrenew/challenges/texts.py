@@ -64,7 +64,8 @@ CNAME_ELSEWHERE: Final = Text(
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",
     "The script of the account {account} has removed or changed TXT values of other programs at {names}: {values}.",
-    "Set these values again, and give the certificates another account: `dnsrenew providers --search WORD` lists the ways.",
+    "Set these values again, and give the certificates another account: `dnsrenew providers --search WORD` lists the "
+    "ways.",
 )
 FOREIGN_STOPPED: Final = Text(
     "foreign-values-lost",

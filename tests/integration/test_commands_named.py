@@ -31,7 +31,12 @@ TABLE: Final = {
     "a missing certificate": ("", "status{c}", "to obtain or renew now, run: ", ""),
     "a forgotten certificate": ("renew{c}; rename", "status{c}", "again, or run: ", " --yes"),
     "an installed schedule": ("schedule install{c}", "schedule install{c}", "undo ", ""),
-    "a schedule of another configuration": ("schedule install{c}", "schedule remove --config x", "remove it, run: ", ""),
+    "a schedule of another configuration": (
+        "schedule install{c}",
+        "schedule remove --config x",
+        "remove it, run: ",
+        "",
+    ),
     "the doctor without a schedule": ("renew{c}", "doctor{c}", "Set it up: ", ""),
     "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", ""),
     "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", "mend"),

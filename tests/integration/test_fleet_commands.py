@@ -316,10 +316,9 @@ def test_a_name_is_in_a_table_or_was_added(fleet: FleetFolder) -> None:
     fleet.add_table("tab")
     (mistake,) = fleet.refused("fleet sync")["evidence"]["mistakes"]
     assert (mistake["key"], mistake["found"]) == ("certificate[0].name", '"tab"')
-    for command in ("renew", "status", "deploy"):
-        error = fleet.refused(command)
-        assert error["code"] == "fleet-name-taken"
-    fleet.run(f"{named_in(error['fix'], 'fleet remove {name}')} --yes")
+    errors = [fleet.refused(command) for command in ("renew", "status", "deploy")]
+    assert {error["code"] for error in errors} == {"fleet-name-taken"}
+    fleet.run(f"{named_in(errors[0]['fix'], 'fleet remove {name}')} --yes")
     assert fleet.run("fleet sync")["added"] == 1
     other = FleetFolder(fleet.folder, DatabaseAddress("x", 1), fleet._capsys)
     assert other.path == fleet.path

@@ -286,7 +286,7 @@ class Place:
         return self.type("renew")[1]
 
     @contextmanager
-    def ca_refuses(self, kind: str, answer: Callable[..., Any]) -> Iterator[None]:
+    def ca_refuses(self, kind: str, answer: Response) -> Iterator[None]:
         """While the block runs, the CA refuses requests of a kind."""
         (ca,) = self.workspace.lab._cas.values()
         ca.on_request = refusing(kind, answer)

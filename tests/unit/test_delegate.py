@@ -296,7 +296,7 @@ def test_no_address_answers(wait: Callable[[Rounds], list[Event]]) -> None:
         with pytest.raises(DnsError) as caught:
             wait([answers])
         assert caught.value.code == "dns-unreachable"
-        assert caught.value.fix.endswith("dnsrenew delegate x.test")
+        assert caught.value.fix.endswith("run: dnsrenew delegate a.test")
 
 
 def test_a_record_that_leads_elsewhere(wait: Callable[[Rounds], list[Event]]) -> None:
