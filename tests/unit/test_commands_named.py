@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import load_pem_x509_csr
 
 import dnsrenew
+import dnsrenew.deploy.targets.webhook  # with its real client: the lab replaces the client of what is imported later
 from dnsrenew.base import x509
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import arguments, formatting, invocation
@@ -32,6 +33,7 @@ from dnsrenew.store import FolderStore
 from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_scripts import ACME_SH, KEEPS
 from tests.kit.acme_sh_folder import AcmeSh
+from tests.kit.api_server import Api
 from tests.kit.certificates import issue, issuer
 from tests.kit.fallback_stage import problem, refusing
 from tests.kit.memory_lab import MemoryWorkspace
@@ -115,10 +117,11 @@ def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
 
 
 class Place:
-    """A workspace in which a message is made to appear."""
+    """A workspace in which a message is made to appear; its server has a real socket."""
 
     def __init__(self, workspace: MemoryWorkspace) -> None:
         self.workspace, self.changes = workspace, dict[str, Any]()
+        self.server = Api(lambda _: (200, ""))
         self.configure({"certificate": [{"name": "home", "domains": ["example.test"]}]})
 
     def configure(self, changes: dict[str, Any]) -> None:
@@ -279,11 +282,11 @@ class Place:
 
     def hooked(self) -> str:
         """A webhook whose server fails once."""
-        answers = iter([500, 200])
-        self.hook = self.workspace.lab.acme_proxy(lambda _: Response(next(answers)))
-        url = f"{self.hook.__enter__().url}/hook"
-        self.configure({"certificate.0.deploy": [{"to": "webhook", "url": url}]})
-        return self.type("renew")[1]
+        self.configure({"certificate.0.deploy": [{"to": "webhook", "url": f"{self.server.url}/hook"}]})
+        self.server.hook = lambda _: (500, "")
+        said = self.type("renew")[1]
+        self.server.hook = lambda _: (200, "")
+        return said
 
     @contextmanager
     def ca_refuses(self, kind: str, answer: Response) -> Iterator[None]:
@@ -464,7 +467,8 @@ SAID: Final = {
 def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, form: str) -> None:
     """A message is made to appear; the command in it is typed, and does what the message says."""
     place, (before, added) = Place(workspace), HERE[form]
-    line = named_in(before(place), form)
-    filled = re.sub(r" [A-Z]{3,}\b", f" {added}", line)
-    status, shown = place.type(f"{line} {added}" if filled == line else filled)
+    with place.server:
+        line = named_in(before(place), form)
+        filled = re.sub(r" [A-Z]{3,}\b", f" {added}", line)
+        status, shown = place.type(f"{line} {added}" if filled == line else filled)
     assert status == 0, shown
