@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import load_pem_x509_csr
 
 import dnsrenew
-import dnsrenew.deploy.targets.webhook  # with its real client: the lab replaces the client of what is imported later
+import dnsrenew.extensions.targets.webhook  # with its real client: the lab replaces that of later imports
 from dnsrenew.base import x509
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import arguments, formatting, invocation
