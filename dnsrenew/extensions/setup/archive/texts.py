@@ -60,7 +60,7 @@ ARCHIVE_UNREADABLE: Final = Text(
 )
 NO_ARCHIVE: Final = Text(
     "restore-damaged",
-    "{file} was not written by dnsrenew export.",
+    "{file} is not a file that dnsrenew has exported.",
     "Use a file that dnsrenew export has written.",
 )
 FOREIGN_ARCHIVE: Final = Text(
