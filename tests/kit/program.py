@@ -114,8 +114,8 @@ class Kept:
 
 @functools.cache
 def _template(lab: Lab, kind: type[Workspace]) -> Path:
-    """A store with a certificate and no account, obtained by the program once for each lab."""
-    workspace = kind(lab, lab.folder / "template")
+    """A store with a certificate and no account, obtained by the program once for each lab and kind of workspace."""
+    workspace = kind(lab, lab.folder / f"template-{kind.__name__}")
     done = workspace.run("renew")
     assert done.returncode == 0, done.stderr
     forget_account(workspace.store)
