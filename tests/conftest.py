@@ -51,6 +51,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _folder_of_inner_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A pytest that a test starts closes the folder of all temporary folders to other users: it gets another one."""
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(tmp_path_factory.mktemp("inner"))
+
+
 @pytest.fixture(autouse=True)
 def _commands_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo what a call of the program does to the commands in messages: it is for a whole process."""
