@@ -370,7 +370,8 @@ EXPIRY_DUE: Final = "{expiry}, due for renewal {renewal}"
 UNKNOWN: Final = "unknown"
 TRIED: Final = "{route} ({orders}, {duration})"
 NEXT_ATTEMPT: Final = "Next attempt: {time}."
-RETRY_OR_WAIT: Final = "{time}; to retry now, run: {command}"
+NO_ATTEMPT_BEFORE: Final = "Next attempt: not before {time}."
+RETRY_OR_WAIT: Final = "not before {time}; to retry now, run: {command}"
 CA_ASKED_TO_WAIT: Final = "{command} (but the CA asked to wait)"
 LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
@@ -387,6 +388,7 @@ STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry
 
 DEPLOYED: Final = "deployed: {target}"
 DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
+DEPLOYED_BEFORE_AND_SERVED: Final = "deployed and served: {target}"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
 PUT_BACK: Final = "not deployed: {target} (old certificate restored): {error}"
 
@@ -549,7 +551,7 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
-DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
+NOTHING_TO_DO: Final = "nothing to do for {target}: the port already serves this certificate"
 NOTHING_TO_DEPLOY: Final = (
     "Nothing to deploy for {names}: its [[certificate]] in {path} names no server. Add one there, such as:\n"
     'deploy = [{{ to = "hfs" }}]'
