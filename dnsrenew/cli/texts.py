@@ -744,8 +744,8 @@ SCHEDULE_STATES: Final = {
     "other": "{title}: installed for another configuration",
     "foreign": "{title}: not installed by dnsrenew",
 }
-SCHEDULE_INACTIVE: Final = "{title}: installed, but not active; nothing renews automatically"
-SCHEDULE_HALTED: Final = "{title}: installed, but {reason}; nothing renews automatically"
+SCHEDULE_INACTIVE: Final = "The schedule is installed ({title}), but not active, so nothing renews."
+SCHEDULE_HALTED: Final = "The schedule is installed ({title}), but {reason}, so nothing renews."
 SCHEDULE_NOW: Final = "dnsrenew renew now runs automatically: {title}"
 SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
@@ -783,7 +783,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
 IMPORTED_NOTHING: Final = "{tools} has only settings, and no certificate or account to take over. Nothing was ordered."
 IMPORT_INTO: Final = (
-    "Everything is written to {path} and {store}. To choose another place, stop and use --config, for example "
+    "The import will write to {path} and {store}. To choose another place, stop and use --config, for example "
     "--config /etc/dnsrenew/dnsrenew.toml."
 )
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration is not changed."
@@ -803,7 +803,7 @@ IMPORT_NEXT: Final = "What to do next:"
 PROMPT: Final = "[{default}]:"
 PROMPT_FOUND: Final = "[{default}, {source}]:"
 INIT_START: Final = (
-    "This asks up to seven questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
+    "This asks a few questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
     "help, Ctrl-C to stop without writing a configuration."
 )
 INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."

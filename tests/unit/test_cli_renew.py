@@ -223,7 +223,7 @@ def test_a_schedule_that_stands_still_is_said(
     halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
     stage([outcome()], None, ActiveSchedule(True, "cron", halt))
     main(line.split())
-    assert ("no cron daemon is running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
+    assert ("cron is not running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
 
 
 @pytest.mark.parametrize(

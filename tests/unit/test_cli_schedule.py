@@ -311,7 +311,7 @@ def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.Captur
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! a systemd timer of user joe: installed, but not active" in out
+    assert "! The schedule is installed (a systemd timer of user joe), but not active, so nothing renews." in out
     assert "→ Run: dnsrenew schedule install" in out
     assert "reason   systemctl --user is-enabled dnsrenew.timer: Access denied" in out
     assert main(["schedule", "show", "--json"]) == 0

@@ -294,7 +294,7 @@ def test_a_schedule_that_does_not_run_is_a_problem(show: Show, line: str) -> Non
     if "--json" in line:
         assert json.loads(lines[0])["schedule"]["running"] is False
         return
-    assert lines[-1].startswith("! Nothing renews automatically: cron has a job for it, but no cron daemon is running.")
+    assert lines[-1].startswith("! Nothing renews automatically: cron has a job for it, but cron is not running.")
     assert lines[-1].endswith(" Start it: sudo /etc/init.d/cron start")
 
 
