@@ -96,7 +96,7 @@ def _error_lines(outcome: Outcome, columns: int | None) -> list[str]:
 def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
     if not result.ok or result.changed:
         return deployment_lines(result, columns)
-    template = texts.DEPLOYED_AND_SERVED_BEFORE if result.served else texts.DEPLOYED_BEFORE
+    template = texts.NOTHING_TO_DO if result.served else texts.DEPLOYED_BEFORE
     line = template.format(target=f"{result.to} {result.target}")
     return formatting.wrap(line, columns, f"  {dim('·')} ", "    ")
 

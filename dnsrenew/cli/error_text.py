@@ -26,7 +26,8 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
             terminal.write_message(line)
         terminal.write_message("\n".join(formatting.wrap(say(error.fix).strip(), columns, f"{yellow('→')} ", "  ")))
     elif isinstance(error, Cancelled):
-        terminal.write_message(f"{yellow('!')} {sentences(error.message, error.fix)}")
+        text = sentences(error.message, error.fix)
+        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
     else:
         head = (
             texts.HEADED.format(head=red(texts.LABELS["error"]), text="") if error.code == "usage" else f"{red('✗')} "

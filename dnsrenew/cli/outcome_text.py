@@ -69,6 +69,11 @@ def _lacks(folder: str, file: str) -> bool:
     return not os.path.lexists(os.path.join(folder, file)) and os.path.lexists(os.path.join(folder, _FILES[0]))
 
 
+def is_held(error: DnsRenewError | None) -> bool:
+    """Return whether the ledger held an order back: a person's next run waits too, without ``--now``."""
+    return error is not None and error.code == "ca-ledger"
+
+
 def is_first(outcome: Outcome) -> bool:
     """Return whether a certificate was obtained that did not exist before."""
     return outcome.status == "renewed" and outcome.reason == "missing"
@@ -81,7 +86,7 @@ class OutcomeText(Frozen):
     :ivar verbose: show whole messages, codes and evidence.
     :ivar dry_run: with ``--dry-run``.
     :ivar manual: nothing renews by itself, so there is no next renewal and no next try.
-    :ivar attended: a person runs it: the next run after a failure waits for nothing but what a CA asked for.
+    :ivar attended: a person runs it: the next run after a failure waits only for the ledger and what a CA asked for.
     """
 
     now: datetime
@@ -217,7 +222,7 @@ class OutcomeText(Frozen):
 
     def _retry_command(self, outcome: Outcome) -> str:
         """Return the command that does not wait. A forced renewal is not due, so it must be forced again."""
-        asked, deferred = asked_by_ca(outcome), outcome.status == "deferred"
+        asked, deferred = asked_by_ca(outcome), outcome.status == "deferred" or is_held(outcome.error)
         flags = ["--force"] if outcome.reason == "forced" else []
         if asked or deferred or not (flags or self.attended):
             flags.append("--now")
@@ -254,9 +259,10 @@ class OutcomeText(Frozen):
         rows = []
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
-            label = "skipped" if is_skip(attempt) else "by" if attempt.error is None else "tried"
+            skipped = is_skip(attempt) or is_held(attempt.error)
+            label = "skipped" if skipped else "by" if attempt.error is None else "tried"
             route = _route(attempt)
-            if not is_skip(attempt):
+            if not skipped:
                 orders = formatting.count(attempt.orders, texts.ORDER)
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
                 route = texts.TRIED.format_map(fields)
@@ -327,8 +333,11 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
     indent = "" if name else "  "
     target = f"{result.to} {result.target}"
     if result.ok:
-        line = (texts.DEPLOYED_AND_SERVED if result.served else texts.DEPLOYED).format(target=target)
-        return formatting.wrap(line, columns, f"{indent}{green('✓')} ", f"{indent}  ")
+        template = texts.DEPLOYED
+        if result.served:
+            template = texts.DEPLOYED_AND_SERVED if result.changed else texts.DEPLOYED_BEFORE_AND_SERVED
+        mark = green("✓") if result.changed else dim("·")
+        return formatting.wrap(template.format(target=target), columns, f"{indent}{mark} ", f"{indent}  ")
     message, fix = ("", "") if result.error is None else (result.error.message, result.error.fix)
     template = texts.PUT_BACK if result.rolled_back else texts.NOT_DEPLOYED
     line = template.format(target=target, error=say(message).strip())

@@ -160,7 +160,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
             template = texts.SCHEDULE_REMOVED_FOR if path else texts.SCHEDULE_REMOVED
             paths = texts.SEPARATOR.join(schedule_note.paths(plan))
             line = template.format(title=say(plan.title), paths=paths, config=path)
-            terminal.write_result(f"{green('✓')} {line}")
+            terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
             if plan.left:
                 _warn(invocation, say(plan.left))
         if not removed:

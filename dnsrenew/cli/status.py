@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, StoredVersion
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
@@ -196,12 +196,13 @@ class ProblemText(Frozen):
         if len(same) == 1 and one.known and one.state == "valid" and one.next_renewal is not None:
             return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self.now), name=one.name)
         times = [one.next_attempt for one in same if one.next_attempt is not None and not self.manual]
-        return texts.NEXT_ATTEMPT.format(time=formatting.when(min(times), self.now)) if times else ""
+        return texts.NO_ATTEMPT_BEFORE.format(time=formatting.when(min(times), self.now)) if times else ""
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Yield a line with a command for each kind of problem."""
         failing: list[str] = []
         held: list[str] = []
+        limited: list[str] = []
         pending, undeployed, forgotten = [], [], []
         running = [one.name for one in found if one.state != "valid" and self._is_running(one.name)]
         for one in (one for one in found if one.name not in running):
@@ -209,7 +210,8 @@ class ProblemText(Frozen):
                 forgotten.append(one.name)
             elif one.last_failure is not None:
                 if not is_unreadable(one) and one.state != "valid":
-                    (held if _is_held_by_ca(one) else failing).append(one.name)
+                    limit = failing if one.last_failure.get("code") != "ca-ledger" else limited
+                    (held if _is_held_by_ca(one) else limit).append(one.name)
             elif one.state != "valid" or is_overdue(one, self.now):
                 pending.append(one.name)
             elif one.deployment_pending:
@@ -222,6 +224,7 @@ class ProblemText(Frozen):
             yield texts.START_WORKER.format(names=formatting.listed(waiting))
         for names, command, flags, template in (
             (failing, "dnsrenew renew", ([] if self.attended else ["--now"]), texts.RETRY_NOW),
+            (limited, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
             (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
             (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
             (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
@@ -357,7 +360,7 @@ class StatusText(Frozen):
                 [(label, value) for label, value in rows.items() if value not in {"", "-"}], self.columns
             )
             for result in certificate.deployed:
-                lines += deployment_lines(result, self.columns) if result.ok else []
+                lines += deployment_lines(replace(result, changed=False), self.columns) if result.ok else []
             if self.verbose:
                 lines += formatting.fields(
                     [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self.columns

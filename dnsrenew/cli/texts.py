@@ -370,7 +370,8 @@ EXPIRY_DUE: Final = "{expiry}, due for renewal {renewal}"
 UNKNOWN: Final = "unknown"
 TRIED: Final = "{route} ({orders}, {duration})"
 NEXT_ATTEMPT: Final = "Next attempt: {time}."
-RETRY_OR_WAIT: Final = "{time}; to retry now, run: {command}"
+NO_ATTEMPT_BEFORE: Final = "Next attempt: not before {time}."
+RETRY_OR_WAIT: Final = "not before {time}; to retry now, run: {command}"
 CA_ASKED_TO_WAIT: Final = "{command} (but the CA asked to wait)"
 LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
@@ -387,6 +388,7 @@ STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry
 
 DEPLOYED: Final = "deployed: {target}"
 DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
+DEPLOYED_BEFORE_AND_SERVED: Final = "deployed and served: {target}"
 NOT_DEPLOYED: Final = "not deployed: {target}: {error}"
 PUT_BACK: Final = "not deployed: {target} (old certificate restored): {error}"
 
@@ -549,7 +551,7 @@ NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, ru
 
 DEPLOYING: Final = "{name}: deploying to {to} {target}"
 DEPLOYED_BEFORE: Final = "deployed before: {target}"
-DEPLOYED_AND_SERVED_BEFORE: Final = "deployed and served before: {target}"
+NOTHING_TO_DO: Final = "nothing to do for {target}: the port already serves this certificate"
 NOTHING_TO_DEPLOY: Final = (
     "Nothing to deploy for {names}: its [[certificate]] in {path} names no server. Add one there, such as:\n"
     'deploy = [{{ to = "hfs" }}]'
@@ -742,8 +744,8 @@ SCHEDULE_STATES: Final = {
     "other": "{title}: installed for another configuration",
     "foreign": "{title}: not installed by dnsrenew",
 }
-SCHEDULE_INACTIVE: Final = "{title}: installed, but not active; nothing renews automatically"
-SCHEDULE_HALTED: Final = "{title}: installed, but {reason}; nothing renews automatically"
+SCHEDULE_INACTIVE: Final = "The schedule is installed ({title}), but not active, so nothing renews."
+SCHEDULE_HALTED: Final = "The schedule is installed ({title}), but {reason}, so nothing renews."
 SCHEDULE_NOW: Final = "dnsrenew renew now runs automatically: {title}"
 SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
@@ -781,7 +783,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
 IMPORTED_NOTHING: Final = "{tools} has only settings, and no certificate or account to take over. Nothing was ordered."
 IMPORT_INTO: Final = (
-    "Everything is written to {path} and {store}. To choose another place, stop and use --config, for example "
+    "The import will write to {path} and {store}. To choose another place, stop and use --config, for example "
     "--config /etc/dnsrenew/dnsrenew.toml."
 )
 IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration is not changed."
@@ -801,7 +803,7 @@ IMPORT_NEXT: Final = "What to do next:"
 PROMPT: Final = "[{default}]:"
 PROMPT_FOUND: Final = "[{default}, {source}]:"
 INIT_START: Final = (
-    "This asks up to seven questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
+    "This asks a few questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
     "help, Ctrl-C to stop without writing a configuration."
 )
 INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."

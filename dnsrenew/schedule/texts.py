@@ -38,7 +38,7 @@ SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with
 
 # ── installed, and not running ──────────────────────────────────────────────────────────
 
-CRON_OFF: Final = Phrase("no cron daemon is running")
+CRON_OFF: Final = Phrase("cron is not running")
 UNIT_OFF: Final = Phrase("systemd has stopped {unit}")
 AGENT_OFF: Final = Phrase("launchd has not loaded {label}")
 TASK_OFF: Final = Phrase("the task {task} is disabled")

@@ -21,7 +21,7 @@ from tests.lab import Lab
 from tests.lab.settings import to_toml
 
 USERS: Final = ("root", "anna")
-OFF: Final = "no cron daemon is running"
+OFF: Final = "cron is not running"
 
 
 @pytest.fixture

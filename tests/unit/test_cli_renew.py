@@ -223,7 +223,7 @@ def test_a_schedule_that_stands_still_is_said(
     halt = Halt(CRON_OFF, START.format(command="sudo /etc/init.d/cron start"))
     stage([outcome()], None, ActiveSchedule(True, "cron", halt))
     main(line.split())
-    assert ("no cron daemon is running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
+    assert ("cron is not running. Start it: sudo /etc" in "".join(capsys.readouterr())) is said
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,10 @@ def test_quiet_warns_in_one_line_of_a_failed_route(stage: Stage, capsys: pytest.
 
 
 def test_a_failure_after_several_routes(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each attempt has one line with its reason, followed by the last error, its fix and the next attempt."""
+    """Each attempt has one line with its reason, followed by the last error, its fix and the next attempt.
+
+    A schedule of the system keeps no time of ours: it comes some hours later.
+    """
     skip = skipped(SKIPPED)
     last = failed().attempts[0]
     stage([failed(error=last.error, attempts=(lost(), skip, last), next_attempt=now() + timedelta(minutes=10.5))])
@@ -549,12 +552,21 @@ def test_a_failure_after_several_routes(stage: Stage, capsys: pytest.CaptureFixt
         "  skipped     dns-01 with b at lab: CAA forbids it.",
         "  tried       dns-01 with home at lab (1 order, 121 s)",
     ]
+    assert "  next try    not before " in lines[6]
     assert lines[4].startswith("  error       After 120 s")
     assert lines[5].startswith("  what to do  Look why")
     assert lines[6].startswith("  next try    ")
     assert lines[6].endswith(" (10 minutes); to retry now, run: dnsrenew renew home --now")
     main(["renew", "-v"])
     assert "The CA said: timeout." in capsys.readouterr().out
+
+
+def test_a_route_that_the_ledger_held_back_is_called_skipped(capsys: pytest.CaptureFixture[str], stage: Stage) -> None:
+    """Asking the ledger takes some time, but nothing was tried."""
+    waits = Attempt(route=replace(ROUTE, dns=("second",)), orders=0, seconds=0.004, error=held("failed-orders"))
+    stage([failed(attempts=(failed().attempts[0], waits))])
+    assert main(["renew"]) == 1
+    assert "  skipped     dns-01 with second at lab: Not now.\n" in capsys.readouterr().out
 
 
 def test_a_deferred_one_says_what_failed_and_when_it_goes_on(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -590,6 +602,7 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
             CAError("ca-rate-limited", "Too many.", fix="Wait.", retry_after=60.0),
             "dnsrenew renew home --now (but the CA asked to wait)",
         ),
+        (held("failed-orders"), "dnsrenew renew home --now"),
     ],
 )
 def test_at_a_terminal_the_next_run_waits_for_nothing_else(
@@ -599,7 +612,7 @@ def test_at_a_terminal_the_next_run_waits_for_nothing_else(
     error: CAError,
     command: str,
 ) -> None:
-    """A person's next run is tried at once, so --now, which sends what a CA would refuse, is named only for that."""
+    """A person's next run is tried at once: --now is named only for a wait of the CA, and for a limit of the ledger."""
     stage([failed(error=error, next_attempt=now() + timedelta(hours=1))], None, NOBODY)
     monkeypatch.setattr("dnsrenew.cli.terminal.Terminal.is_attended", property(lambda _: True))
     assert main(["renew"]) == 1

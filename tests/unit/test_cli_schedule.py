@@ -303,6 +303,20 @@ def test_what_may_fail_is_said(machine: Machine, capsys: pytest.CaptureFixture[s
     assert "! No schedule is installed" in said(capsys)
 
 
+def test_what_was_removed_fits_the_window(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line about what was removed is broken between words."""
+    machine()
+    assert main(["schedule", "install"]) == 0
+    monkeypatch.setattr("dnsrenew.cli.terminal.Output.size", lambda _self: (40, 24))
+    capsys.readouterr()
+    assert main(["schedule", "remove"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "✓ removed: a systemd timer of user joe"
+    assert all(len(line) <= 40 or " " not in line.strip() for line in lines), lines
+
+
 def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     """A schedule that is installed but inactive is reported with its reason. Installing again activates it."""
     machine()
@@ -311,7 +325,7 @@ def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.Captur
     capsys.readouterr()
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert "! a systemd timer of user joe: installed, but not active" in out
+    assert "! The schedule is installed (a systemd timer of user joe), but not active, so nothing renews." in out
     assert "→ Run: dnsrenew schedule install" in out
     assert "reason   systemctl --user is-enabled dnsrenew.timer: Access denied" in out
     assert main(["schedule", "show", "--json"]) == 0

@@ -121,7 +121,7 @@ def test_problems_are_explained(show: Show) -> None:
         valid(state="due", last_failure=failure, next_attempt=now() + timedelta(days=3)),
         FakeStatus(name="new", state="missing", reason="missing"),
     )
-    assert any("ago: The CA did not see the value. Next attempt: " in line for line in lines)
+    assert any("ago: The CA did not see the value. Next attempt: not before " in line for line in lines)
     assert lines[-2] == "→ home: to retry now, run: dnsrenew renew home --now"
     assert lines[-1] == "→ new: to obtain or renew now, run: dnsrenew renew new"
 
@@ -136,6 +136,16 @@ def test_what_a_ca_asked_for_is_said_with_the_command(show: Show) -> None:
     )
     assert "→ held: to retry now, run: dnsrenew renew held --now (but the CA asked to wait)" in lines
     assert "→ over: to retry now, run: dnsrenew renew over --now" in lines
+
+
+@pytest.mark.parametrize(("code", "flag"), [("ca-ledger", " --now"), ("dns-no-zone", "")])
+def test_a_limit_of_the_ledger_holds_a_person_too(
+    show: Show, monkeypatch: pytest.MonkeyPatch, code: str, flag: str
+) -> None:
+    """At a terminal the command that retries has `--now` only where it would wait without."""
+    monkeypatch.setattr(terminal.Terminal, "is_attended", property(lambda _: True))
+    lines = show(valid("own", state="due", last_failure=FAILURE | {"code": code}))
+    assert lines[-1] == f"→ own: to retry now, run: dnsrenew renew{flag}"
 
 
 def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
@@ -284,7 +294,7 @@ def test_a_schedule_that_does_not_run_is_a_problem(show: Show, line: str) -> Non
     if "--json" in line:
         assert json.loads(lines[0])["schedule"]["running"] is False
         return
-    assert lines[-1].startswith("! Nothing renews automatically: cron has a job for it, but no cron daemon is running.")
+    assert lines[-1].startswith("! Nothing renews automatically: cron has a job for it, but cron is not running.")
     assert lines[-1].endswith(" Start it: sudo /etc/init.d/cron start")
 
 
@@ -359,10 +369,10 @@ def test_deployments_are_reported(show: Show) -> None:
     """A failed deployment is shown with its fix, and with -v the successful ones too."""
     down = DeployError("deploy-unreachable", "It is down.", fix="Start it.")
     bad = DeploymentResult(to="hfs", target="http://x", ok=False, error=down)
-    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, served=True)
+    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, changed=True, served=True)
     lines = show(valid(deployed=(good, bad), deployment_pending=True), line="status --check -v", status=1)
     assert lines[-4:] == [
-        "  ✓ deployed: nginx /etc/nginx, now served",
+        "  · deployed and served: nginx /etc/nginx",
         "✗ home: not deployed: hfs http://x: It is down.",
         "  → Start it.",
         "→ home: to deploy now, run: dnsrenew deploy",

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.cli.error_text import write_error
 from dnsrenew.cli.terminal import Output, Terminal, green
-from dnsrenew.errors import ConfigError, stopped
+from dnsrenew.errors import Cancelled, ConfigError, stopped
+from dnsrenew.extensions.setup.init.texts import INIT_STOPPED
 
 
 class FakeTerminal(io.StringIO):
@@ -74,6 +76,19 @@ def test_writing_never_raises(error: Exception, failed: str) -> None:
     output.write_line("x")
     output.write_line("y")
     assert output.failure == failed
+
+
+def test_how_a_dialogue_ends_fits_the_window(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line after Ctrl-C is broken between words."""
+    monkeypatch.setattr(Output, "size", lambda _self: (40, 24))
+    write_error(Terminal(), Cancelled.of(INIT_STOPPED))
+    assert capsys.readouterr().err.splitlines() == [
+        "! Stopped. Nothing was written. Run",
+        "  dnsrenew init again; it starts with",
+        "  your answers.",
+    ]
 
 
 def test_a_missing_stream_is_nothing() -> None:

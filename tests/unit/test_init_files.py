@@ -99,6 +99,14 @@ def test_tables_that_were_given(draft: InitDraft) -> None:
     assert {key: found[key] for key in tables} == tables
 
 
+def test_the_sample_of_a_deployment_checks_the_port(draft: InitDraft) -> None:
+    """Without a server the configuration has a block as a comment, which works when its marks are taken away."""
+    write_files(draft, make_files(draft))
+    lines = draft.around.config.read_text().partition("servers.md:\n")[2].splitlines()
+    table = tomllib.loads("\n".join(["[[certificate]]", *(line.removeprefix("# ") for line in lines)]))
+    assert table["certificate"][0]["deploy"][0]["verify"] == "localhost:443"
+
+
 def test_references_stay_references(draft: InitDraft) -> None:
     """A reference is written to the configuration, without a secret file."""
     draft.secrets = {"auth_token": "env:CF_TOKEN"}

@@ -31,7 +31,7 @@ _COMMANDS: Final = {
             Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "word", YES_OR_NO),
         ),
         (
-            ("dnsrenew init", "in a terminal: up to seven questions, each with a default"),
+            ("dnsrenew init", "in a terminal: a few questions, each with a default"),
             ("dnsrenew init --answers answers.toml", "in a script"),
             (
                 "dnsrenew init --domains example.org --agree-terms --provider desec --option auth_token=file:token.txt",
@@ -45,7 +45,7 @@ _COMMANDS: Final = {
         "and deploys the certificate, and installs the schedule. ? shows help for a question; Ctrl-C stops without "
         "writing a configuration. It does not ask for answers that you pass as options. Without a terminal you "
         "must pass domains, agree_terms, provider and its options; the others default to no, except rehearse. The "
-        "file of answers can also have the tables [ca.NAME] and [resolver].",
+        'file of answers can also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",

@@ -334,4 +334,4 @@ UNWRITABLE: Final = Text(
 FILE_HEAD: Final = Phrase("Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.")
 FILE_TERMS: Final = Phrase("the terms of service of the CA")
 FILE_KEY: Final = Phrase("or rsa2048 for old clients")
-FILE_DEPLOY: Final = Phrase('Where the certificate goes. For more, see the guide "Servers":')
+FILE_DEPLOY: Final = Phrase("Where the certificate goes. For more, see docs/guides/servers.md:")

@@ -178,6 +178,7 @@ class _ConfigText:
             yield f"# {self._say(texts.FILE_DEPLOY)}"
             yield from ("# [[certificate.deploy]]", '# to = "files"', '# certificate = "/etc/nginx/tls/fullchain.pem"')
             yield from ('# key = "/etc/nginx/tls/privkey.pem"', '# reload = ["systemctl", "reload", "nginx"]')
+            yield '# verify = "localhost:443"'
 
     def _secret(self, name: str, value: str) -> str:
         """Return the reference to a new secret file; one with other content is left alone."""
