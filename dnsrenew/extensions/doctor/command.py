@@ -260,7 +260,7 @@ class _DoctorText:
         most = sentences.MOST_NAMES
         more = f"{len(names) - most:,}"
         return [
-            *self._head(sections[0].diagnosis, sentences.headline_of_several(route, len(names))),
+            *self._head(sections[0].diagnosis, sentences.headline_of_several(sections[0].diagnosis, len(names))),
             *self._wrap(
                 dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "
             ),
