@@ -101,7 +101,10 @@ def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
     status, document = workspace.run_json("doctor")
     assert (status, document["error"]["code"]) == (2, "config-invalid")
     assert document["error"]["evidence"]["mistakes"]
-    assert document["diagnoses"]
+    assert document["diagnoses"][0]["next_action"].startswith("Correct the mistakes in the configuration")
+    shown = workspace.run("doctor")
+    assert "key" in shown.stderr
+    assert shown.stdout.splitlines()[-1].startswith("Next: Correct the mistakes")
 
 
 def test_an_unknown_certificate(workspace: Workspace) -> None:

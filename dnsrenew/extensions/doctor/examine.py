@@ -15,7 +15,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port
-from dnsrenew.challenges.texts import DNS_INSTEAD, INIT_INSTEAD
+from dnsrenew.challenges.texts import INIT_INSTEAD
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, Message, StoreError
 from dnsrenew.extensions.doctor import texts
@@ -71,9 +71,12 @@ def examine(
         facts.close()
     if host_alone:
         alone = Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))
-        if config is not None or any(check.result == "bad" and "all" in check.blocks for check in alone.checks):
+        is_stopped = any(check.result == "bad" and "all" in check.blocks for check in alone.checks)
+        if config is not None or (may_init and is_stopped):
             return [alone]
-        return [_with_dns_first(alone, lambda fix: (INIT_INSTEAD if may_init else DNS_INSTEAD).format(fix=fix))]
+        if not may_init:  # the mistakes of the configuration come first, and it may have a dns-01 route
+            return [replace(alone, next_action=texts.MISTAKES_FIRST)]
+        return [_with_dns_first(alone, lambda fix: INIT_INSTEAD.format(fix=fix))]
     diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
     assert config is not None  # noqa: S101  # for the type checker
     instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
