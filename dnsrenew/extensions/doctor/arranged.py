@@ -159,7 +159,7 @@ def headline(diagnosis: Diagnosis) -> str:
         return texts.HOST_ALONE
     if diagnosis.renewable and diagnosis.route is not None:
         if untested := _untested(diagnosis):
-            return f"{texts.CAN_UNTESTED.format(name=name_of(diagnosis), **_route(diagnosis.route))} {untested}"
+            return texts.CAN_UNTESTED.format(name=name_of(diagnosis), untested=untested, **_route(diagnosis.route))
         template = texts.CAN_WITH if diagnosis.route.dns else texts.CAN
         return template.format(name=name_of(diagnosis), **_route(diagnosis.route))
     template = texts.CANNOT if diagnosis.renewable is False else texts.NOT_KNOWN
@@ -171,7 +171,7 @@ def headline_of_several(diagnosis: Diagnosis, count: int) -> str:
     route = diagnosis.route
     assert route is not None  # noqa: S101  # for the type checker: only such sections are together
     if untested := _untested(diagnosis):
-        return f"{texts.SEVERAL_UNTESTED.format(count=f'{count:,}', **_route(route))} {untested}"
+        return texts.SEVERAL_UNTESTED.format(count=f"{count:,}", untested=untested, **_route(route))
     template = texts.SEVERAL_CAN_WITH if route.dns else texts.SEVERAL_CAN
     return template.format(count=f"{count:,}", **_route(route))
 

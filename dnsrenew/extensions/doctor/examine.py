@@ -229,11 +229,11 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
 def _open(check: Check, route: RouteTaken | None) -> Check:
     """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
     evidence = check.evidence
-    if check.code != _LAST_RUN or check.result != "bad" or route is None or evidence.get("route") != route.to_dict():
+    is_failure = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
+    if not is_failure or route is None or evidence.get("route") != route.to_dict():
         return check
     evidence = {**evidence, OPEN: True}
-    is_as_recorded = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
-    if is_as_recorded and check.fix and str(evidence.get("code", "")).startswith("provider-"):
+    if check.fix and str(evidence.get("code", "")).startswith("provider-"):
         return Check.of(LAST_RUN_UNTESTED, "bad", evidence, advice=check.fix)
     return replace(check, evidence=evidence)
 
