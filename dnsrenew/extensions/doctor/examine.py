@@ -234,7 +234,7 @@ def _open(check: Check, route: RouteTaken | None) -> Check:
         return check
     evidence = {**evidence, OPEN: True}
     if check.fix and str(evidence.get("code", "")).startswith("provider-"):
-        return Check.of(LAST_RUN_UNTESTED, "bad", evidence, advice=check.fix)
+        return replace(check, evidence=evidence, fix=LAST_RUN_UNTESTED.format(advice=check.fix))
     return replace(check, evidence=evidence)
 
 
