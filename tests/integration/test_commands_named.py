@@ -37,7 +37,7 @@ TABLE: Final = {
         "remove it, run: ",
         "",
     ),
-    "the doctor without a schedule": ("renew{c}", "doctor{c}", "Set it up: ", ""),
+    "the doctor without a schedule": ("renew{c}", "doctor{c}", "Renew automatically: ", ""),
     "the doctor without a certificate": ("", "doctor{c}", "Obtain it: ", ""),
     "a failed renewal": ("break; renew{c}", "status{c}", "to retry now, run: ", "mend"),
 }

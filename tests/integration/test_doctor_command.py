@@ -101,7 +101,10 @@ def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
     status, document = workspace.run_json("doctor")
     assert (status, document["error"]["code"]) == (2, "config-invalid")
     assert document["error"]["evidence"]["mistakes"]
-    assert document["diagnoses"]
+    assert document["diagnoses"][0]["next_action"].startswith("Correct the mistakes in the configuration")
+    shown = workspace.run("doctor")
+    assert "key" in shown.stderr
+    assert shown.stdout.splitlines()[-1].startswith("Next: Correct the mistakes")
 
 
 def test_an_unknown_certificate(workspace: Workspace) -> None:
@@ -139,7 +142,7 @@ def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     done = workspace.run("doctor", "--report", str(report))
     assert done.returncode == 0
-    assert "can be renewed by dns-01" in done.stdout
+    assert "nothing that was examined stops dns-01" in done.stdout
     assert report.stat().st_mode & 0o777 == 0o600
     assert "example.test" in report.read_text("utf-8")
     redacted = workspace.run("doctor", "--markdown", "--redact")
@@ -182,11 +185,11 @@ def test_a_challenge_that_only_an_order_shows(workspace: Workspace) -> None:
     routes = [{"challenge": "dns-persist-01"}, {"challenge": "dns-01", "dns": "home"}]
     workspace.write({"certificate.0.routes": routes})
     before = workspace.run("doctor").stdout
-    assert "home can be renewed by dns-01 with home at lab" in before
+    assert "home: nothing that was examined stops dns-01 with home at lab." in before
     assert "Only an order shows whether the CA" in before
     assert workspace.run("renew").returncode == 0
     after = workspace.run("doctor").stdout
-    assert "home can be renewed by dns-01 with home at lab" in after
+    assert "home: nothing that was examined stops dns-01 with home at lab." in after
     assert "did not offer dns-persist-01" in after
 
 

@@ -409,3 +409,10 @@ def test_credentials_without_a_status() -> None:
     found = ProbeResult(zones=(replace(ZONE, error=error),))
     check = judge_credentials(found, "home", Provider(name="x", title="X", driver="rfc2136", website="https://x.test"))
     assert (check.result, check.summary, check.fix) == ("bad", "The key is wrong.", "Compare it.")
+
+
+def test_an_account_is_not_said_to_write_before_a_test() -> None:
+    """Without `--probe` the check says that the account was not tested."""
+    placed = accounts.AccountPlacements({}, {})
+    assert "(not tested)" in accounts.judge_placements(placed).summary
+    assert "not tested" not in accounts.judge_placements(placed, is_tested=True).summary

@@ -3,6 +3,7 @@
 import pytest
 
 from dnsrenew.base.model import Check
+from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.folding import fold, follows, with_mended
 
 SILENT = Check("internet", "unknown", "None answers.", {"hosts": ["ca.test"]}, "Look.", ("all",))
@@ -82,7 +83,8 @@ def test_one_name_that_is_absent_is_one_finding() -> None:
         ("dns-no-zone", (about("domain", "ok"), about("cname", "ok")), "Renew again: dnsrenew renew home"),
         ("dns-no-zone", (about("domain", "ok"), about("cname", "bad")), "Look."),
         ("http-port-taken", (about("domain", "ok"),), "Look."),  # the port was not looked at
-        ("provider-refused", (about("dns-account", "ok"),), "Look."),  # only a run shows it
+        ("provider-refused", (about("dns-account", "ok"),), "Look."),  # only a run or a probe shows it
+        ("provider-refused", (about("txt-probe", "ok"),), "Renew again: dnsrenew renew home"),
     ],
 )
 def test_after_the_mistake_is_mended_the_advice_is_another_run(
@@ -93,3 +95,23 @@ def test_after_the_mistake_is_mended_the_advice_is_another_run(
         "last-run", "bad", "Failed.", {"name": "home", "time": "2026-11-25T10:00:00Z", "code": code}, "Look."
     )
     assert with_mended([*checks, failed])[-1].fix == advice
+
+
+def test_refused_credentials_are_one_finding() -> None:
+    """A wrong secret is listed once: the test value and the last run that it stopped say nothing new."""
+    refused = Check("dns-credentials", "bad", "Refused.", {"dns": "home"}, "Mend it.", ("dns-01",))
+    written = {"dns": "home", "error": "provider-unauthorized"}
+    probe = Check("txt-probe", "bad", "Refused.", written, "Mend it.", ("dns-01",))
+    route = {"ca": "lab", "challenge": "dns-01", "dns": ["home"]}
+    last = Check("last-run", "bad", "Refused.", {"code": "provider-unauthorized", "route": route}, "Mend it.")
+    others = [
+        replace(probe, evidence={**written, "dns": "b"}),
+        replace(last, evidence={**last.evidence, "code": "caa"}),
+    ]
+    assert [follows(check) for check in with_mended([refused, probe, last, *others])] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]

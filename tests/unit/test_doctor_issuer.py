@@ -326,11 +326,13 @@ def test_limits_of_the_ca(tmp_path: Path) -> None:
     assert paused.evidence["url"] == "https://ca.test/unpause/x"
 
 
-def test_failed_orders_hold_back_only_a_person(tmp_path: Path) -> None:
-    """Failed orders are bad but block nothing, because scheduled runs continue."""
+def test_failed_orders_hold_back_only_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed orders are bad but block nothing, because other runs pause instead; after a success they are over."""
     with doctor_stage(tmp_path) as stage:
         stage.facts.store.ledger(DIRECTORY, "lab", Context(clock=stage.clock)).note_failed_orders(["a.test"], 5)
         check = limited(stage)
+        monkeypatch.setattr(stage.facts, "state", lambda _: State(not_after=START + timedelta(days=20), ca="lab"))
+        assert limited(stage).result == "ok"
     assert (check.result, check.blocks, check.evidence["limit"]) == ("bad", (), "failed-orders")
 
 

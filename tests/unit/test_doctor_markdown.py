@@ -22,7 +22,7 @@ def test_the_order_of_a_post() -> None:
         "### ❌ my-house.duckdns.org cannot be renewed",
         "❌ `dns-account` DuckDNS refuses the token of the account duckdns.",
         "→ Copy the token",
-        "Stops routes through duckdns.",
+        "Stops routes through the DNS account duckdns.",
         '```json\n{"dns": "duckdns", "http": 401}\n```',
         "⚠️ `nat`",
         "❔ `port-80-outside`",
@@ -38,7 +38,7 @@ def test_several_certificates_fit_a_post() -> None:
     """Equal checks are shown once. Similar certificates share one headline."""
     text = shown(*diagnoses.fleet(300))
     assert text.count("`port-80-free`") == 1
-    assert "### ✅ 298 certificates can be renewed by dns-01 with duckdns at letsencrypt" in text
+    assert "### ✅ 298 certificates: nothing that was examined stops dns-01 with duckdns at letsencrypt" in text
     assert text.rstrip().splitlines()[-1].startswith("**Next, for my-house.duckdns.org:")
 
 
@@ -82,3 +82,11 @@ def test_long_evidence_is_cut() -> None:
     """Long evidence is cut."""
     check = diagnoses.check("served", "bad", "It is long.", "", (), text="x" * 10_000)
     assert len(shown(diagnoses.diagnosis("a", [check]))) < 5000
+
+
+def test_names_in_backticks_are_code() -> None:
+    """The names of settings in a sentence stay code; what others wrote is escaped."""
+    check = diagnoses.check("port-53", "bad", "Set `doh`, or {x}.", "Use `propagation.check`.", x="`<b>`")
+    text = markdown([diagnoses.diagnosis("a.test", [check])], version="1", system="x")
+    assert "Set `doh`, or \\`\\<b\\>\\`." in text
+    assert "Use `propagation.check`." in text

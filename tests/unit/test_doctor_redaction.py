@@ -86,6 +86,18 @@ def test_what_is_known_is_masked_inside_words() -> None:
     assert masks.masked("/srv/my certs/alice.conf") == "name-2/user-1.conf"
 
 
+def test_a_name_of_the_user_changes_no_key() -> None:
+    """An account is masked as a whole word, a key of the program never; a name that stands as a key is masked."""
+    evidence: dict[str, Any] = {"write_seconds": [1], "second": 2, "zones": {"shop": "second", "a/shop": 1}}
+    check = diagnoses.check("txt-probe", "ok", "The account {dns} took one second.", dns="second", **evidence)
+    (found,) = redact([diagnoses.diagnosis("shop", [check])], [("account", "second"), ("name", "zones")])
+    assert found.checks[0].evidence == {
+        "dns": "account-1", "write_seconds": [1], "second": 2,
+        "zones": {"name-1": "account-1", "a/name-1": 1},
+    }  # fmt: skip
+    assert found.checks[0].summary == "The account account-1 took one second."
+
+
 def everything(known: str) -> Diagnosis:
     """A diagnosis with a string in every place."""
     more: dict[str, Any] = {"k": [known, {f"x.{known}": known}]}

@@ -123,7 +123,7 @@ def test_everything_is_in_it() -> None:
         assert check.summary in text
         assert check.code in text
     for part in (
-        "can be renewed by dns-01",
+        "nothing that was examined stops dns-01",
         diagnoses.NAT.fix,
         "198.51.100.53",
         "203.0.113.4 → 203.0.113.9",
@@ -264,3 +264,9 @@ def test_a_browser_shows_it_dark_too(tmp_path: Path) -> None:
         sizes.append(picture.read_bytes())
     assert all(each.startswith(b"\x89PNG") for each in sizes)
     assert sizes[0] != sizes[1]
+
+
+def test_the_language_of_the_page() -> None:
+    """A Chinese page names the script of its region."""
+    page = html([diagnoses.HEALTHY], statuses=[], now=diagnoses.NOW, version="1", system="x", language="zh")
+    assert '<html lang="zh-CN">' in page

@@ -105,13 +105,13 @@ def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_check_through_one_account_says_so() -> None:
     """A bad account is reported as blocking only its own routes."""
-    assert "Stops routes through duckdns." in shown([diagnoses.NOTHING_WORKS])
+    assert "Stops routes through the DNS account duckdns." in shown([diagnoses.NOTHING_WORKS])
 
 
 def test_certificates_are_counted() -> None:
     """The summary counts only the states that occur."""
     can, cannot, unknown = diagnoses.HEALTHY, diagnoses.NOTHING_WORKS, diagnoses.NOT_KNOWN
-    assert "all 2 certificates can be renewed" in shown([can, can])
+    assert "dnsrenew found nothing to do for the 2 certificates." in shown([can, can])
     assert "Of 2 certificates, 1 can be renewed and 1 cannot." in shown([can, cannot])
     assert "Of 2 certificates, 1 can be renewed; for 1, dnsrenew could not find out." in shown([can, unknown])
     assert "1 can be renewed and 1 cannot; for 1, dnsrenew could not find out." in shown([can, cannot, unknown])
@@ -122,3 +122,33 @@ def test_no_action_is_known() -> None:
     """Without an action the conclusion states that none was found."""
     stuck = replace(diagnoses.NOTHING_WORKS, next_action=None)
     assert "nothing that you can change" in shown([stuck]).splitlines()[-1]
+
+
+def test_an_account_that_was_not_tested() -> None:
+    """Without `--probe` the verdict says that the account was not tested, and how to test it."""
+    text = shown([diagnoses.HEALTHY])
+    assert "my-house.duckdns.org can be renewed" not in text
+    assert "The account duckdns was not tested: dnsrenew doctor --probe" in text
+    assert "works" not in text
+    tested = diagnoses.check("dns-credentials", "ok", "The host accepts {dns}.", dns="duckdns")
+    text = shown([replace(diagnoses.HEALTHY, checks=(*diagnoses.HEALTHY.checks, tested))])
+    assert "✓ my-house.duckdns.org can be renewed by dns-01 with duckdns at letsencrypt" in text
+    assert "--probe" not in text
+
+
+def test_a_step_of_the_machine_names_no_certificate() -> None:
+    """A next step that stands at every certificate is for no single one."""
+    schedule = diagnoses.check("schedule", "bad", "Nothing renews.", "Renew automatically: dnsrenew schedule install")
+    urgent = replace(diagnoses.HEALTHY, checks=(schedule,), next_action=schedule.fix)
+    other = replace(diagnoses.NOTHING_WORKS, checks=(*diagnoses.NOTHING_WORKS.checks, schedule))
+    assert "Next: Renew automatically" in shown([urgent, replace(other, renewable=True)]).splitlines()[-1]
+    assert "Next, for " in shown([replace(diagnoses.HEALTHY, next_action="Else."), other]).splitlines()[-1]
+
+
+def test_a_port_that_only_this_user_cannot_open_is_determined() -> None:
+    """What is seen of a port without a configuration is not listed as undetermined, and stops nothing yet."""
+    forbidden = diagnoses.check("port-80-free", "unknown", "No.", "Use root.", ("http-01",), errno=13)
+    text = shown([replace(diagnoses.HOST, checks=(forbidden,))])
+    assert "! No." in text
+    assert "Could not be determined" not in text
+    assert "May stop" not in text

@@ -11,6 +11,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.arranged import group
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 
@@ -202,3 +203,19 @@ def test_a_certificate_that_is_missing_is_no_unknown() -> None:
     """That there is no certificate yet is known; one that cannot be read is not."""
     assert group(check("expiry", "unknown", not_after=None)) == "worth-knowing"
     assert group(check("expiry", "unknown")) == "unknown"
+
+
+def test_a_failure_of_the_route_is_open() -> None:
+    """The last failure of exactly the route that a run would take is an open finding: its next step is a test."""
+    evidence = {"name": "a", "time": "t", "code": "provider-unauthorized", "message": "No."}
+    failed = Check.of(
+        LAST_RUN_FAILED,
+        "bad",
+        {**evidence, "route": {"ca": "le", "challenge": "dns-01", "dns": ["home"]}},
+        advice="Mend it.",
+    )
+    found = diagnose(failed, routes=(HOME,))
+    assert [group(each) for each in found.checks] == ["bad"]
+    assert shown(found)[::2] == (True, "Mend it. To test the account, run: dnsrenew doctor --probe")
+    other = diagnose(failed, routes=(BACKUP,))
+    assert ([group(each) for each in other.checks], other.next_action) == (["worth-knowing"], "Mend it.")

@@ -12,7 +12,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli.formatting import escaped, visible
 from dnsrenew.errors import short_time
 from dnsrenew.extensions.doctor import form_texts as texts
-from dnsrenew.extensions.doctor.folding import LEFT_OUT, follows
+from dnsrenew.extensions.doctor.folding import LEFT_OUT, OPEN, follows
 
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")
@@ -67,8 +67,10 @@ class Arranged(Frozen, kw_only=True):
 
 def group(check: Check) -> Group:
     """Return the group of a check."""
-    is_absent = check.code == "expiry" and check.evidence.get("not_after", "") is None  # it is known to be missing
-    if is_absent or (check.result == "bad" and not check.blocks):
+    evidence = check.evidence
+    is_absent = check.code == "expiry" and evidence.get("not_after", "") is None  # it is known to be missing
+    is_seen = check.result == "unknown" and "errno" in evidence  # a port that only this user cannot open
+    if is_absent or is_seen or (check.result == "bad" and not check.blocks and OPEN not in evidence):
         return "worth-knowing"
     return check.result
 
@@ -131,7 +133,8 @@ def alike(sections: Iterable[Section]) -> Iterator[list[Section]]:
     """Yield the sections in runs; those with nothing to say and the same route are one run."""
     runs: dict[str, list[Section]] = {}
     for number, section in enumerate(sections):
-        key = repr(section.diagnosis.route) if section.is_quiet else str(number)
+        its = section.diagnosis
+        key = repr((its.route, _untested(its))) if section.is_quiet else str(number)
         runs.setdefault(key, []).append(section)
     yield from runs.values()
 
@@ -155,16 +158,34 @@ def headline(diagnosis: Diagnosis) -> str:
     if diagnosis.name is None:
         return texts.HOST_ALONE
     if diagnosis.renewable and diagnosis.route is not None:
+        if untested := _untested(diagnosis):
+            return texts.CAN_UNTESTED.format(name=name_of(diagnosis), untested=untested, **_route(diagnosis.route))
         template = texts.CAN_WITH if diagnosis.route.dns else texts.CAN
         return template.format(name=name_of(diagnosis), **_route(diagnosis.route))
     template = texts.CANNOT if diagnosis.renewable is False else texts.NOT_KNOWN
     return template.format(name=name_of(diagnosis))
 
 
-def headline_of_several(route: RouteTaken, count: int) -> str:
-    """Return that several certificates can be renewed by the same route."""
+def headline_of_several(diagnosis: Diagnosis, count: int) -> str:
+    """Return that several certificates, of which one is given, can be renewed by the same route."""
+    route = diagnosis.route
+    assert route is not None  # noqa: S101  # for the type checker: only such sections are together
+    if untested := _untested(diagnosis):
+        return texts.SEVERAL_UNTESTED.format(count=f"{count:,}", untested=untested, **_route(route))
     template = texts.SEVERAL_CAN_WITH if route.dns else texts.SEVERAL_CAN
     return template.format(count=f"{count:,}", **_route(route))
+
+
+def _untested(diagnosis: Diagnosis) -> str:
+    """Return that accounts of the route were not tested, and how to test them; empty if all were."""
+    tested = {
+        check.evidence.get("dns")
+        for check in diagnosis.checks
+        if check.code == "dns-credentials" and check.result == "ok"
+    }
+    names = [name for name in diagnosis.route.dns if name not in tested] if diagnosis.route is not None else []
+    template = texts.ACCOUNTS_UNTESTED if len(names) > 1 else texts.ACCOUNT_UNTESTED
+    return template.format(untested=visible(texts.SEPARATOR.join(names))) if names else ""
 
 
 def _route(route: RouteTaken) -> dict[str, str]:
@@ -184,7 +205,11 @@ def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
     lines = _counts(diagnoses, is_all=urgent is None)
     if urgent is not None:
         action = visible(say(urgent.next_action or ""))
-        shared = all(each.next_action in {urgent.next_action, None} for each in diagnoses)
+        wanted = urgent.next_action
+        shared = all(
+            each.next_action in {wanted, None} or any(check.fix == wanted for check in each.checks)  # of the machine
+            for each in diagnoses
+        )
         template = texts.NEXT if shared else texts.NEXT_FOR
         lines.append(template.format(name=name_of(urgent), action=action))
     return lines
@@ -194,7 +219,8 @@ def _counts(diagnoses: Sequence[Diagnosis], *, is_all: bool) -> list[str]:
     """Return how many can be renewed; if all can, only where that is all there is to say."""
     can, cannot, unknown = (sum(each.renewable is wanted for each in diagnoses) for wanted in (True, False, None))
     if can == len(diagnoses):
-        template = texts.ALL_CAN if is_all else ""
+        done = texts.ALL_UNTESTED if any(map(_untested, diagnoses)) else texts.ALL_CAN
+        template = done if is_all else ""
     elif cannot and unknown:
         template = texts.COUNTS
     else:
@@ -211,6 +237,8 @@ def _conclusion(diagnosis: Diagnosis, say: Say) -> str:
     if diagnosis.route is None:
         return texts.NO_ACTION
     template = texts.NOTHING_TO_DO_WITH if diagnosis.route.dns else texts.NOTHING_TO_DO
+    if _untested(diagnosis):
+        template = texts.NOTHING_FOUND
     return template.format(**_route(diagnosis.route))
 
 
@@ -222,7 +250,7 @@ def left_out(check: Check) -> str:
 
 def stopped(check: Check) -> str:
     """Return which routes a check stops, or may stop; empty if none."""
-    if not check.blocks or check.result == "ok":
+    if not check.blocks or group(check) in {"ok", "worth-knowing"}:
         return ""
     through = [visible(str(check.evidence[key])) for key in ("ca", "dns") if check.evidence.get(key)]
     is_certain = check.result == "bad"
@@ -230,6 +258,8 @@ def stopped(check: Check) -> str:
         through = []  # other challenges at this CA are not stopped
     if through:
         template = texts.STOPS_THROUGH if is_certain else texts.MAY_STOP_THROUGH
+        if not check.evidence.get("ca"):
+            template = texts.STOPS_ACCOUNT if is_certain else texts.MAY_STOP_ACCOUNT
         return template.format(through=texts.SEPARATOR.join(through))
     if "all" in check.blocks:
         return texts.STOPS_ALL if is_certain else texts.MAY_STOP_ALL
@@ -290,6 +320,12 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: 
     return _Post(say).text(arrange(diagnoses, with_evidence=True), texts.MADE_BY.format(version=version, system=system))
 
 
+def _with_code(text: str) -> str:
+    """Return a sentence escaped, but for its plain names in backticks, which stay code."""
+    parts = re.split(r"(`[\w.=-]+`)", visible(text))
+    return "".join(part if number % 2 else escaped(part) for number, part in enumerate(parts))
+
+
 class _Post:
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -301,7 +337,7 @@ class _Post:
         for sections in alike(arranged.sections):
             parts += self._several(sections)
         found = conclusion([section.diagnosis for section in arranged.sections], self._say)
-        return "\n\n".join([*parts, *(f"**{escaped(text)}**" for text in found)]) + "\n"
+        return "\n\n".join([*parts, *(f"**{_with_code(text)}**" for text in found)]) + "\n"
 
     def _several(self, sections: Sequence[Section]) -> Iterator[str]:
         route = sections[0].diagnosis.route
@@ -309,7 +345,7 @@ class _Post:
             for section in sections:
                 yield from self._section(section)
             return
-        yield f"### {_HEADS[True]} {escaped(headline_of_several(route, len(sections)))}"
+        yield f"### {_HEADS[True]} {escaped(headline_of_several(sections[0].diagnosis, len(sections)))}"
         yield ", ".join(escaped(name_of(section.diagnosis)) for section in sections)
 
     def _section(self, section: Section) -> Iterator[str]:
@@ -341,10 +377,10 @@ class _Post:
 
     def _finding(self, finding: Finding) -> Iterator[str]:
         check = finding.check
-        yield f"{_MARKS[finding.group]} `{check.code}` {escaped(self._say(check.summary))}"
+        yield f"{_MARKS[finding.group]} `{check.code}` {_with_code(self._say(check.summary))}"
         if check.result != "ok":
             if check.fix:
-                yield f"→ {escaped(self._say(check.fix))}"
+                yield f"→ {_with_code(self._say(check.fix))}"
             every = (left_out(check), stopped(check), concerned(finding.names))
             about = [text for text in every if text]
             if about:

@@ -57,9 +57,10 @@ def doctor(invocation: Invocation) -> int:
         _write_report(invocation, shown, statuses)
     document = {"diagnoses": [diagnosis.to_dict() for diagnosis in shown]}
     invocation.terminal.write_document(document if error is None else {**document, "error": error.to_dict()})
-    _show(invocation, config, shown, has_total=error is None)
     if error is not None:
         write_error(invocation.terminal, error)
+    _show(invocation, config, shown, has_total=error is None)
+    if error is not None:
         return 2 if isinstance(error, ConfigError) else 1
     return int(bool(left_out) or any(diagnosis.renewable is False for diagnosis in found))
 
@@ -260,7 +261,7 @@ class _DoctorText:
         most = sentences.MOST_NAMES
         more = f"{len(names) - most:,}"
         return [
-            *self._head(sections[0].diagnosis, sentences.headline_of_several(route, len(names))),
+            *self._head(sections[0].diagnosis, sentences.headline_of_several(sections[0].diagnosis, len(names))),
             *self._wrap(
                 dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "
             ),

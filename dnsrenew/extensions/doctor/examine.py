@@ -15,14 +15,15 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port
-from dnsrenew.challenges.texts import DNS_INSTEAD, INIT_INSTEAD
+from dnsrenew.challenges.texts import INIT_INSTEAD
 from dnsrenew.config import Config
-from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
+from dnsrenew.errors import Cancelled, DnsRenewError, Message, StoreError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
-from dnsrenew.extensions.doctor.folding import fold, with_mended
+from dnsrenew.extensions.doctor.folding import OPEN, fold, follows, with_mended
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
@@ -70,9 +71,12 @@ def examine(
         facts.close()
     if host_alone:
         alone = Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))
-        if config is not None or any(check.result == "bad" and "all" in check.blocks for check in alone.checks):
+        is_stopped = any(check.result == "bad" and "all" in check.blocks for check in alone.checks)
+        if config is not None or (may_init and is_stopped):
             return [alone]
-        return [_with_dns_first(alone, lambda fix: (INIT_INSTEAD if may_init else DNS_INSTEAD).format(fix=fix))]
+        if not may_init:  # the mistakes of the configuration come first, and it may have a dns-01 route
+            return [replace(alone, next_action=texts.MISTAKES_FIRST)]
+        return [_with_dns_first(alone, lambda fix: INIT_INSTEAD.format(fix=fix))]
     diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
     assert config is not None  # noqa: S101  # for the type checker
     instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
@@ -211,13 +215,27 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     # The first route that a run would try. Unknown results rule out only a challenge that the CA may not offer.
     first = _choose(options, [*bad, *(each for each in checks if each.result != "ok" and each.blocks == PERSIST)])
     renewable = True if certain else None if possible else False
+    route = taken(first) if certain and first else None
+    checks = [_open(check, route) for check in checks]
     return Diagnosis(
         name=spec.name,
         renewable=renewable,
-        route=taken(first) if certain and first else None,
+        route=route,
         next_action=_next_action(options, checks, renewable=renewable),
         checks=tuple(checks),
     )
+
+
+def _open(check: Check, route: RouteTaken | None) -> Check:
+    """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
+    evidence = check.evidence
+    is_failure = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
+    if not is_failure or route is None or evidence.get("route") != route.to_dict():
+        return check
+    evidence = {**evidence, OPEN: True}
+    if check.fix and str(evidence.get("code", "")).startswith("provider-"):
+        return replace(check, evidence=evidence, fix=LAST_RUN_UNTESTED.format(advice=check.fix))
+    return replace(check, evidence=evidence)
 
 
 def _choose(options: Options, against: Collection[Check]) -> Selection | None:
@@ -266,7 +284,7 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a blocked route needs no action as long as another one works
-        bad = [check for check in checks if check.result == "bad" and not check.blocks]
+        bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
         failed = (check for check in bad if check.code == _LAST_RUN)  # another run would only fail again
         missing = (
             check for check in checks if check.code == _EXPIRY and check.result == "unknown" and _is_absent(check)

@@ -13,6 +13,8 @@ from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
 """In the evidence of a check: the code of the finding that it follows from."""
+OPEN: Final = "open"
+"""In the evidence of a failure of the last run: a run would now take the route that failed."""
 LEFT_OUT: Final = "left_out"
 """In the evidence of a finding: the codes of the checks that follow from it."""
 _INTERNET: Final = "internet"
@@ -36,7 +38,7 @@ _FOLLOWING: Final = {
     "cname": _NAMES,
 }
 """By a bad check: those that say nothing new about the same names."""
-_LAST_RUN: Final = "last-run"
+_CREDENTIALS, _PROBE, _LAST_RUN = "dns-credentials", "txt-probe", "last-run"
 _SHOWS: Final = {
     **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
     **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
@@ -95,8 +97,15 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
     for check in checks:
         by_code.setdefault(check.code, set()).add(check.result)
 
+    refused = {check.evidence.get("dns") for check in checks if check.code == _CREDENTIALS and check.result == "bad"}
+
     def mended(check: Check) -> Check:
-        shows = _SHOWS.get(str(check.evidence.get("code", "")), ())
+        code = check.evidence.get("error" if check.code == _PROBE else "code")
+        tried = (check.evidence.get("route") or {}).get("dns", ()) if check.code == _LAST_RUN else ()
+        accounts = {check.evidence.get("dns")} if check.code == _PROBE else set(tried)
+        if code == "provider-unauthorized" and not refused.isdisjoint(accounts):
+            return replace(check, evidence={**check.evidence, FOLLOWS: _CREDENTIALS})
+        shows = (_CREDENTIALS, _PROBE) if str(code).startswith("provider-") else _SHOWS.get(str(code), ())
         if check.code != _LAST_RUN or check.result != "bad" or not shows:
             return check
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):

@@ -12,11 +12,17 @@ HOST: Final = "This machine"
 
 CAN: Final = "{name} can be renewed by {challenges} at {ca}"
 CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
+CAN_UNTESTED: Final = "{name}: nothing that was examined stops {challenges} with {accounts} at {ca}. {untested}"
+ACCOUNT_UNTESTED: Final = "The account {untested} was not tested: dnsrenew doctor --probe"
+ACCOUNTS_UNTESTED: Final = "The accounts {untested} were not tested: dnsrenew doctor --probe"
 CANNOT: Final = "{name} cannot be renewed"
 NOT_KNOWN: Final = "{name}: dnsrenew could not find out whether it can be renewed"
 HOST_ALONE: Final = "This machine alone"
 SEVERAL_CAN: Final = "{count} certificates can be renewed by {challenges} at {ca}"
 SEVERAL_CAN_WITH: Final = "{count} certificates can be renewed by {challenges} with {accounts} at {ca}"
+SEVERAL_UNTESTED: Final = (
+    "{count} certificates: nothing that was examined stops {challenges} with {accounts} at {ca}. {untested}"
+)
 
 # ── conclusions ─────────────────────────────────────────────────────────────────────────
 
@@ -24,6 +30,8 @@ NEXT: Final = "Next: {action}"
 NEXT_FOR: Final = "Next, for {name}: {action}"
 NOTHING_TO_DO: Final = "There is nothing to do: {challenges} at {ca} works."
 NOTHING_TO_DO_WITH: Final = "There is nothing to do: {challenges} with {accounts} at {ca} works."
+NOTHING_FOUND: Final = "dnsrenew found nothing to do for {challenges} with {accounts} at {ca}."
+ALL_UNTESTED: Final = "dnsrenew found nothing to do for the {count} certificates."
 ALL_CAN: Final = "There is nothing to do: all {count} certificates can be renewed."
 NO_ACTION: Final = "dnsrenew found nothing that you can change on this machine."
 HOST_DONE: Final = "dnsrenew could not find out which certificates can be renewed: only this machine was examined."
@@ -37,7 +45,7 @@ COUNTS: Final = (
 
 SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
-WORTH_KNOWING: Final = "Worth knowing (does not stop a renewal)"
+WORTH_KNOWING: Final = "Worth knowing (does not stop a renewal by hand)"
 UNKNOWN: Final = "Could not be determined"
 CHANGES: Final = "Changed since the record"
 ONE_OK: Final = "1 check found no problem."
@@ -50,9 +58,11 @@ LEFT_OUT_ONE: Final = "1 check needs the network and was left out."
 STOPS_ALL: Final = "Stops every route."
 STOPS: Final = "Stops {challenges}."
 STOPS_THROUGH: Final = "Stops routes through {through}."
+STOPS_ACCOUNT: Final = "Stops routes through the DNS account {through}."
 MAY_STOP_ALL: Final = "May stop every route."
 MAY_STOP: Final = "May stop {challenges}."
 MAY_STOP_THROUGH: Final = "May stop routes through {through}."
+MAY_STOP_ACCOUNT: Final = "May stop routes through the DNS account {through}."
 CONCERNS: Final = "Concerns {names}."
 CONCERNS_MORE: Final = "Concerns {names} and {more} more."
 

@@ -63,7 +63,7 @@ def html(
         f"<footer><p>{text(texts.PRIVATE)}</p></footer>",
     ]
     return _DOCUMENT.format(
-        language=text(language),
+        language=text({"zh": "zh-CN"}.get(language, language)),
         policy=text(_POLICY),
         title=text(_title(arranged)),
         style=_style(),
@@ -115,8 +115,7 @@ def _runs(arranged: Arranged) -> Iterator[list[Section]]:
 def _headline(run: Sequence[Section]) -> tuple[str, str]:
     """Return the mark and the headline."""
     diagnosis = run[0].diagnosis
-    several = diagnosis.route if len(run) > 1 else None
-    said = sentences.headline(diagnosis) if several is None else sentences.headline_of_several(several, len(run))
+    said = sentences.headline(diagnosis) if len(run) == 1 else sentences.headline_of_several(diagnosis, len(run))
     mark = "i" if diagnosis.name is None else _HEADS[diagnosis.renewable][1]
     return f'<span class="mark" aria-hidden="true">{mark}</span>', text(said)
 

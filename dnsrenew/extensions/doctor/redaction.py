@@ -44,6 +44,9 @@ Kind = Literal["name", "account", "ca", "host", "user", "path", "key", "value", 
 SHORTEST: Final = 4
 """A shorter known string is masked only as a whole word, because it occurs in many words by chance."""
 
+_WHOLE: Final = frozenset({"account", "ca"})
+"""The kinds of short names of the user's own choice, such as "second"."""
+
 _CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
 _COMMON: Final = frozenset(
     {"acme", "admin", "caddy", "cert", "certs", "certificate", "daemon", "default", "dnsrenew", "domain", "false"}
@@ -65,6 +68,7 @@ _NO_DOMAINS: Final = frozenset(
 )
 """Endings of file names, which look like domains."""
 
+_OUR_KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _WORD: Final = re.compile(r"[A-Za-z]{1,24}|[0-9]{1,4}")
 _END: Final = ".,;:!?)]}'\""
 # What repeats before a later part is bounded, so that a long text of others costs no more than its length.
@@ -134,6 +138,14 @@ class Masks:
             self._known.setdefault(text.lower(), kind)
             self._done.clear()
 
+    def is_of_user(self, word: str) -> bool:
+        """Return whether a word is known to be private: by itself, or where parts of words are masked."""
+        return any(
+            known == word or (known in word and kind != "name")
+            for known, kind in self._known.items()
+            if kind not in _WHOLE  # no mapping has such names as its keys
+        )
+
     def masked(self, text: str) -> str:
         """Return the text with what is private masked."""
         if text not in self._done:
@@ -168,7 +180,7 @@ class Masks:
                 yield _Span(match.start(), match.start() + len(found), mask)
         lowered = text.lower()
         for known in [known for known in self._known if known in lowered]:
-            for match in re.finditer(_searched(known), text, re.IGNORECASE):
+            for match in re.finditer(_searched(known, self._known[known]), text, re.IGNORECASE):
                 yield _Span(*match.span(), self._known_mask(known))
 
     # ── what a string becomes ───────────────────────────────────────────────────────────
@@ -223,8 +235,12 @@ class Masks:
                 labels = labels[:-2]
             else:
                 label = labels.pop()
-                shown.insert(0, label if label in _PUBLIC_LABELS else self._give("name", label))
+                shown.insert(0, label if label in _PUBLIC_LABELS else self._give(self._label_kind(label), label))
         return ".".join(shown) + ("." if text.endswith(".") else "")
+
+    def _label_kind(self, label: str) -> Kind:
+        kind = self._known.get(label)
+        return kind if kind in _WHOLE and kind is not None else "name"
 
     def _token(self, text: str) -> str:
         """Mask a key or a digest, and no name made of words."""
@@ -247,9 +263,10 @@ def _without_end(match: re.Match[str]) -> str:
     return found
 
 
-def _searched(known: str) -> str:
+def _searched(known: str, kind: Kind) -> str:
+    """Return the pattern of a known string; a name from the configuration is masked as a whole word only."""
     escaped = re.escape(known)
-    return escaped if len(known) >= SHORTEST else rf"(?<![^\W_]){escaped}(?![^\W_])"
+    return escaped if len(known) >= SHORTEST and kind not in _WHOLE else rf"(?<![^\W_]){escaped}(?![^\W_])"
 
 
 def _canonical(label: str) -> str:
@@ -284,6 +301,7 @@ class Redaction:
         for kind, text in (*known, *(each for diagnosis in diagnoses for each in of_diagnosis(diagnosis))):
             masks.know(kind, text)
         self._mask: Callable[[str], str] = masks.masked
+        self._is_of_user = masks.is_of_user
 
     def status(self, status: CertificateStatus) -> CertificateStatus:
         """Return the certificate with a mask for its name; of the rest only the times and the state are kept."""
@@ -324,11 +342,16 @@ class Redaction:
             return Message.filled(text.template, {name: self._value(each) for name, each in text.values.items()})
         return self._mask(text)
 
+    def _key(self, key: str) -> str:
+        """Return a key: one of the program stays, a name or an address that stands as a key is masked."""
+        is_ours = _OUR_KEY.fullmatch(key) and (key in _KEYS or not self._is_of_user(key))
+        return key if is_ours else self._mask(key)
+
     def _value(self, value: Any) -> Any:  # JSON values
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, Mapping):
-            return {self._mask(str(key)): self._value(each) for key, each in value.items()}
+            return {self._key(str(key)): self._value(each) for key, each in value.items()}
         return [self._value(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 

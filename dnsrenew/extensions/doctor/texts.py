@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
+MISTAKES_FIRST: Final = Phrase("Correct the mistakes in the configuration, then run dnsrenew doctor again.")
 CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run dnsrenew doctor again.")
 CHECK_FAILED: Final = Text(
     "",

@@ -16,18 +16,21 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import AccountChoice
 from dnsrenew.challenges.records import TxtPlacement, no_account, writers_of
-from dnsrenew.errors import AttemptError, Cancelled, SecretError
+from dnsrenew.errors import AttemptError, Cancelled, SecretError, Text
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS, Facts
 
 
 def dns_account(facts: Facts, spec: CertificateSpec) -> Check:
     """Check that for each name there is an account that may write its TXT record."""
-    return judge_placements(placements(facts, spec))
+    return judge_placements(placements(facts, spec), is_tested=facts.probe)
 
 
-def judge_placements(found: AccountPlacements) -> Check:
-    """Return the verdict."""
+def judge_placements(found: AccountPlacements, *, is_tested: bool = False) -> Check:
+    """Return the verdict.
+
+    :param is_tested: whether other checks test the accounts.
+    """
     accounts = {
         identifier: list(dict.fromkeys(name for placement in several for name in accounts_of(placement)))
         for identifier, several in found.placements.items()
@@ -39,7 +42,9 @@ def judge_placements(found: AccountPlacements) -> Check:
         evidence: dict[str, Any] = {"names": list(without), "records": records, "zones": zones, "accounts": accounts}
         text = texts.ACCOUNT_NONE if zones else texts.ACCOUNT_NONE_AT_ALL
         return Check.of(text, "bad", evidence, blocks=DNS)
-    return _judge_routes(found, accounts) if found.refused else _all_placed(found, accounts)
+    if found.refused:
+        return _judge_routes(found, accounts)
+    return _all_placed(found, accounts, texts.ACCOUNT_OK if is_tested else texts.ACCOUNT_UNTESTED)
 
 
 def _judge_routes(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
@@ -68,10 +73,10 @@ def _domain(refused: Mapping[str, AttemptError]) -> str:
     return base_domain(next(iter(refused)))
 
 
-def _all_placed(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
+def _all_placed(found: AccountPlacements, accounts: Mapping[str, Sequence[str]], text: Text) -> Check:
     records = sorted({relative(placement.name) for several in found.placements.values() for placement in several})
     names = list(dict.fromkeys(name for its in accounts.values() for name in its))
-    return Check.of(texts.ACCOUNT_OK, "ok", {"accounts": accounts, "records": records}, names=names)
+    return Check.of(text, "ok", {"accounts": accounts, "records": records}, names=names)
 
 
 def secrets(facts: Facts, account: str) -> Check:

@@ -373,13 +373,13 @@ def judge_clock(readings: Sequence[ClockReading], now: datetime, doubted: str | 
 def ca_limits(facts: Facts, spec: CertificateSpec, ca: str) -> Check:
     """Check that nothing is known because of which the CA would refuse an order for these names now."""
     ledger = replace(facts.store.ledger(facts.its.cas[ca].directory, ca, facts.context), read_only=True)
-    expires, is_ours = _stored(facts, spec, ca)
+    expires, is_ours, has_failed = _stored(facts, spec, ca)
     blocked = None
     if not is_ours:
         blocked = ledger.may_begin(expires=expires)
     if blocked is None:
         replaces = is_ours and _offers_renewal_info(facts, ca)
-        blocked = ledger.may_order(spec.identifiers, replaces=replaces, expires=expires, attended=True)
+        blocked = ledger.may_order(spec.identifiers, replaces=replaces, expires=expires, attended=has_failed)
     return judge_limits(ca, spec.name, blocked)
 
 
@@ -394,14 +394,18 @@ def judge_limits(ca: str, certificate: str, blocked: CAError | None) -> Check:
     return Check("ca-limits", "bad", blocked.message, evidence, blocked.fix, ALL)
 
 
-def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | None, bool]:
-    """Return when the certificate in the store ends, and whether it is valid and this CA's."""
+def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | None, bool, bool]:
+    """Return when the certificate in the store ends, whether it is valid and this CA's, and whether failures count.
+
+    They do not once a certificate was obtained after them.
+    """
     try:
         state = facts.state(spec.name)
     except StoreError:  # the check `store` reports this
-        return None, False
+        return None, False, True
     ends = state.not_after
-    return ends, state.ca == ca and ends is not None and facts.context.clock.now() < ends
+    is_valid = ends is not None and facts.context.clock.now() < ends
+    return ends, state.ca == ca and is_valid, not is_valid or state.last_failure is not None
 
 
 def _offers_renewal_info(facts: Facts, ca: str) -> bool:

@@ -221,8 +221,8 @@ LIMITS_OK: Final = Text(
 )
 LIMITS_BY_HAND: Final = Text(
     "ca-limits",
-    "{count} orders at the CA {ca} have failed within {window}, so a run by hand waits until {until}; scheduled runs "
-    "continue.",
+    "{count} orders at the CA {ca} have failed within {window}, so dnsrenew renew in a terminal sends no order "
+    "until {until}; other runs pause after each failure instead.",
     "Fix the cause of the failures, then run: dnsrenew renew {certificate} --now",
 )
 

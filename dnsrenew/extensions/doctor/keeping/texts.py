@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.errors import Text
+from dnsrenew.errors import Phrase, Text
 
 STORE_OK: Final = Text("store", "The store {path} is private and writable.", "")
 STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the first renewal creates it.", "")
@@ -71,7 +71,9 @@ SERVED_CHANGED: Final = Text(
 
 SCHEDULE_OK: Final = Text("schedule", "Certificates are renewed automatically ({kind}).", "")
 SCHEDULE_NONE: Final = Text(
-    "schedule", "Nothing on this machine renews the certificates automatically.", "Set it up: dnsrenew schedule install"
+    "schedule",
+    "Nothing on this machine renews the certificates automatically.",
+    "Renew automatically: dnsrenew schedule install",
 )
 SCHEDULE_HALTED: Final = Text(
     "schedule", "Nothing renews the certificates automatically: {kind} has a job for it, but {reason}.", "{advice}"
@@ -114,6 +116,7 @@ LAST_RUN_FAILED: Final = Text(
     "The last renewal of {name} failed on {time} with the error {code}: {message}",
     "{advice}",
 )
+LAST_RUN_UNTESTED: Final = Phrase("{advice} To test the account, run: dnsrenew doctor --probe")
 LAST_RUN_MENDED: Final = Text(
     "last-run",
     "The last renewal of {name} failed on {time} with the error {code}; its cause has changed since then.",
