@@ -124,10 +124,13 @@ def _page(entry: CheckEntry, language: str) -> str:
     comma = translator.between(", ")
     examples = {
         name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
-        for name, value in (codes.EXAMPLES | _DATA[entry.code].get("examples", {})).items()
+        for name, value in {**codes.EXAMPLES, **_DATA[entry.code].get("examples", {})}.items()
     }
     pairs = [
-        tuple(codes.shown(translator.template(each), examples) for each in (text.message, text.fix))
+        (
+            codes.shown(translator.template(text.message), examples),
+            codes.shown(translator.template(text.fix), examples),
+        )
         for text in _texts(entry.code)
     ]
     for messages, remedy in codes.paired(pairs):

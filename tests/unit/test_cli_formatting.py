@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import green
 
@@ -172,6 +173,14 @@ def test_a_last_line_in_chinese_is_not_one_or_two_characters() -> None:
     assert formatting.wrap("证书已经续期。", 8) == ["证书已", "经续期。"]
     assert formatting.wrap("证书已经续期。", 6) == ["证书已", "经续", "期。"]
     assert formatting.wrap("在此之前证书请运行 dnsrenew 吧。", 28)[-1] == "dnsrenew 吧。"
+
+
+def test_a_line_in_chinese_has_no_space_after_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route that ends with a bracket is followed by its state; other spaces stay."""
+    assert formatting.closed("dns-01（home） 失败") == "dns-01（home） 失败"
+    monkeypatch.setattr(formatting, "_translator", [Translator("zh")])
+    assert formatting.closed("dns-01（home） 失败") == "dns-01（home）失败"
+    assert formatting.closed("dns-01 失败  （home）  x") == "dns-01 失败  （home）  x"
 
 
 def test_paths_keep_their_end() -> None:

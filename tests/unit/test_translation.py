@@ -28,7 +28,7 @@ from dnsrenew.dns.query_engine import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.dns.zones import NameServer
-from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
+from dnsrenew.errors import ConfigError, Message, Phrase, Text, as_clause, series
 from dnsrenew.locale import language_of
 from tests.kit import translations
 
@@ -283,6 +283,13 @@ def test_clauses_are_translated() -> None:
         words = set(re.findall(r"[A-Za-z][\w.-]*", Translator("zh").message(english)))
         assert words <= {"SERVFAIL", *(poll.server.name for poll in polls)}
         assert Translator("en").message(english) == english
+
+
+def test_no_space_follows_a_mark_of_full_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A translated value that ends with a mark has no space after it; what others have written stays."""
+    use(monkeypatch, {"{title} works.": "{title} 可用。", "BIND ({what})": "BIND（{what}）"})
+    for title, shown in ((Phrase("BIND ({what})").format(what="a"), "BIND（a）可用。"), ("x）", "x） 可用。")):
+        assert Translator("zh").message(Text("", "{title} works.", "").fill(title=title)[1]) == shown
 
 
 def test_a_message_is_a_text_elsewhere() -> None:

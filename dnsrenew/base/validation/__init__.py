@@ -172,7 +172,7 @@ def half_width(text: str) -> str:
 
 
 def one_of(words: Sequence[str]) -> str:
-    """Return the words as an enumeration, ``"a", "b" or "c"``; after 14 words the rest is counted, if it is more than four."""
+    """Return the words as an enumeration, ``"a", "b" or "c"``; more than four after 14 words are counted."""
     if not words:
         return texts.NONE
     most = _MOST if len(words) > _MOST + 4 else len(words)
