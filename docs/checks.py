@@ -5,6 +5,7 @@ Symptom, cause and how it is found out are in checks.toml; the sentences and the
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -120,8 +121,16 @@ def _page(entry: CheckEntry, language: str) -> str:
     lines += [_stops(entry, language), ""]
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
+    comma = translator.between(", ")
+    examples = {
+        name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
+        for name, value in {**codes.EXAMPLES, **_DATA[entry.code].get("examples", {})}.items()
+    }
     pairs = [
-        (codes.shown(translator.template(text.message)), codes.shown(translator.template(text.fix)))
+        (
+            codes.shown(translator.template(text.message), examples),
+            codes.shown(translator.template(text.fix), examples),
+        )
         for text in _texts(entry.code)
     ]
     for messages, remedy in codes.paired(pairs):

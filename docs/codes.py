@@ -157,10 +157,10 @@ def literals() -> set[str]:
     }
 
 
-def shown(template: str) -> str:
+def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
     """Return a template with examples for its fields; "" if nothing else is in it."""
     parts = [
-        (text, "" if name is None else EXAMPLES.get(name, UNKNOWN)) for text, name, *_ in Formatter().parse(template)
+        (text, "" if name is None else examples.get(name, UNKNOWN)) for text, name, *_ in Formatter().parse(template)
     ]
     return (
         tidy("".join(part for pair in parts for part in pair))

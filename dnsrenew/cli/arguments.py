@@ -15,7 +15,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Argument, Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
-from dnsrenew.errors import ConfigError, Text
+from dnsrenew.errors import ConfigError, Phrase, Text
 from dnsrenew.locale import LANGUAGES
 
 _PROGRAM: Final = "dnsrenew"
@@ -47,7 +47,7 @@ class Request(Frozen):
     options: Options
 
 
-def usage(text: Text, command: str = _PROGRAM, **evidence: str | int) -> ConfigError:
+def usage(text: Text, command: str = _PROGRAM, **evidence: str | int | tuple[str, ...]) -> ConfigError:
     """Return the error for a wrong command line."""
     return ConfigError.of(text, command=command, **evidence)
 
@@ -182,7 +182,9 @@ class _Reader:
         reader = _READERS.get(kind)
         found = value if reader is None else reader(value)
         if found is None or (words and found not in words):
-            expected = texts.SEPARATOR.join(words) or texts.EXPECTED_VALUES[kind]
+            expected = (
+                words or Phrase(texts.EXPECTED_VALUES[kind]).format()
+            )  # shown in a language that is not known yet
             raise usage(texts.WRONG_VALUE, self._command, option=shown, value=value, expected=expected)
         return found
 

@@ -226,14 +226,31 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
     lines: list[str] = []
     text = typed(text) if "dnsrenew " in text else text
     for paragraph in text.splitlines() or [""]:
-        line, gap, empty = (first if not lines else rest), "", True
-        for word, following in _words(paragraph):
-            if not empty and columns is not None and width(line) + len(gap) + width(word) > columns:
-                lines.append(line)
-                line, empty = rest, True
-            line, gap, empty = (line + word if empty else f"{line}{gap}{word}"), following, False
-        lines.append(line)
+        start = rest if lines else first
+        for number, row in enumerate(_rows(paragraph, columns, start, rest)):
+            lines.append((rest if number else start) + _joined(row))
     return [line.replace(GLUE, " ") for line in lines]
+
+
+def _rows(paragraph: str, columns: int | None, first: str, rest: str) -> list[list[tuple[str, str]]]:
+    """Return the words of each line. A last line in Chinese has three characters if the line before can spare them."""
+    rows: list[list[tuple[str, str]]] = [[]]
+    for each in _words(paragraph):
+        prefix = first if len(rows) == 1 else rest
+        if rows[-1] and columns is not None and width(prefix + _joined([*rows[-1], each])) > columns:
+            rows.append([])
+        rows[-1].append(each)
+    before, last = rows[-2:] if len(rows) > 1 else ([], rows[-1])
+    while len(before) > 3 and _is_chinese(_joined(last)) and sum(map(str.isalnum, _joined(last))) < 3:
+        if width(rest + _joined([before[-1], *last])) > (columns or 0):
+            break
+        last.insert(0, before.pop())
+    return rows
+
+
+def _joined(words: Sequence[tuple[str, str]]) -> str:
+    """Return words with the spaces between them."""
+    return "".join([*(word + gap for word, gap in words[:-1]), *(word for word, _ in words[-1:])])
 
 
 def _words(paragraph: str) -> Iterator[tuple[str, str]]:
@@ -330,6 +347,11 @@ def sentences(*messages: str) -> str:
     """Return messages as one text, in the language of the program; Chinese has no space after a full stop."""
     between = _translator[0].between(" ") if _translator else " "
     return between.join(shown for each in messages if (shown := say(each).strip()))
+
+
+def closed(text: str) -> str:
+    """Return a filled template of the program without spaces beside marks of full width."""
+    return text if current() == "en" else re.sub("(?<=[），：；。、？！]) (?=\\S)", "", text)
 
 
 def template(english: str) -> str:

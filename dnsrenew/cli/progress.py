@@ -230,7 +230,7 @@ class EventText:
         if not sentence.line or (sentence.verbose and not self.verbose):
             return []
         seconds = self._step_seconds(event) if sentence.timed else None
-        return [EventLine(sentence.mark, sentence.line.format_map(fields), seconds)]
+        return [EventLine(sentence.mark, formatting.closed(sentence.line.format_map(fields)), seconds)]
 
     def _step_seconds(self, event: Event) -> float:
         """Return the seconds since the last step, so that the durations of the steps add up to the total."""

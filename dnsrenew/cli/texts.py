@@ -326,8 +326,8 @@ STOPPING: Final = {
 """By what is under way; the first one is said."""
 DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
-EXPECTED_CERTIFICATE: Final = Phrase("a [[certificate]] with its domains")
-EXPECTED_ADDRESSES: Final = Phrase("a table [notify] with addresses")
+EXPECTED_CERTIFICATE: Final = Phrase("Add a [[certificate]] with its domains.")
+EXPECTED_ADDRESSES: Final = Phrase("Add a table [notify] with addresses.")
 NO_HEARTBEAT: Final = "The heartbeat address gets no test message; every run over all certificates calls it."
 MESSAGE_SENT: Final = "A test message was sent to {address}."
 USING: Final = "Using {path}"
@@ -697,10 +697,10 @@ WAY_DRIVER: Final = "driver of dnsrenew"
 WAY_LEXICON: Final = "driver of dns-lexicon"
 WAY_SCRIPT: Final = "script {script} of acme.sh (installed)"
 WAY_SCRIPT_MISSING: Final = "script {script} of acme.sh (not installed)"
-WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate NAME"
+WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate DOMAIN"
 SEARCH_HINT: Final = (
     "`dnsrenew providers NAME` shows the options of a host that has a driver, `dnsrenew providers acme.sh` those "
-    "of its scripts. `dnsrenew delegate NAME` works with any host: you set one CNAME record by hand, once."
+    "of its scripts. `dnsrenew delegate DOMAIN` works with any host: you set one CNAME record by hand, once."
 )
 PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
 SEE_DOCUMENTATION: Final = "see its documentation"

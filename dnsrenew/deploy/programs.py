@@ -88,7 +88,8 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
 
 
 def _end(context: Context, done: subprocesses.Completed) -> str:
-    """Return the end of the output as one printable line, without secrets."""
-    text = " ".join(done.output.decode("utf-8", "replace").split())
+    """Return the end of the output as one printable line, with a stroke between its lines, without secrets."""
+    lines = (" ".join(line.split()) for line in done.output.decode("utf-8", "replace").splitlines())
+    text = " / ".join(filter(None, lines))
     printable = "".join(character for character in context.redactor.redact(text) if character.isprintable())
     return f"…{printable[-_SHOWN:]}" if len(printable) > _SHOWN else printable

@@ -80,7 +80,8 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
     path = with_acme(workspace, acme, ZONE, f"*.{ZONE}")
     before = path.read_bytes()
     assert workspace.run_json("renew")[0] == 1
-    line = named_in(workspace.run("providers", "acme-dns").stdout, "delegate NAME").replace("NAME", "home")
+    hint = workspace.run("providers", "--search", "acme-dns").stdout
+    line = named_in(hint, "delegate DOMAIN").replace("DOMAIN", ZONE)
     with Run.start(workspace, *line.split()) as run:
         run.wait_for("not there yet at")
         its = registration(workspace)
@@ -94,6 +95,8 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
     assert its["password"] not in out + "".join(run.lines)
     assert len(acme.look(its["fulldomain"])) == 1  # the test value, which the next ones replace
     assert path.read_bytes() == before
+    again = named_in(workspace.run("providers", "acme-dns").stdout, "delegate NAME").replace("NAME", "home")
+    assert workspace.run(*again.split()).returncode == 0
     status, document = workspace.run_json(*named_in(out, "renew {names}").split())
     assert status == 0, document
     assert document["outcomes"][0]["status"] == "renewed"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import green
 
@@ -158,11 +159,28 @@ def test_chinese_is_broken_between_characters() -> None:
         "证书 home 已过",
         "期，请运行：",
         "dnsrenew renew",
-        "home。（详见“文",
-        "档”。）",
+        "home。（详见",
+        "“文档”。）",
     ]
     assert formatting.wrap("类型：systemd、cron、launchd。", 16) == ["类型：systemd、", "cron、launchd。"]
     assert formatting.wrap("地址，HOST[:PORT]（默认：53）", 18) == ["地址，HOST[:PORT]", "（默认：53）"]
+
+
+def test_a_last_line_in_chinese_is_not_one_or_two_characters() -> None:
+    """The line before gives some of its characters, unless too few would be left, or they would not fit."""
+    assert formatting.wrap("在此之前证书无需续期。", 20) == ["在此之前证书无", "需续期。"]
+    assert formatting.wrap("在此之前证书无需续期。", 20, "✓ ", "  ") == ["✓ 在此之前证书无", "  需续期。"]
+    assert formatting.wrap("证书已经续期。", 8) == ["证书已", "经续期。"]
+    assert formatting.wrap("证书已经续期。", 6) == ["证书已", "经续", "期。"]
+    assert formatting.wrap("在此之前证书请运行 dnsrenew 吧。", 28)[-1] == "dnsrenew 吧。"
+
+
+def test_a_line_in_chinese_has_no_space_after_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route that ends with a bracket is followed by its state; other spaces stay."""
+    assert formatting.closed("dns-01（home） 失败") == "dns-01（home） 失败"
+    monkeypatch.setattr(formatting, "_translator", [Translator("zh")])
+    assert formatting.closed("dns-01（home） 失败") == "dns-01（home）失败"
+    assert formatting.closed("dns-01 失败  （home）  x") == "dns-01 失败  （home）  x"
 
 
 def test_paths_keep_their_end() -> None:

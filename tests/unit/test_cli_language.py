@@ -64,6 +64,20 @@ def test_a_failed_certificate_with_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("import --from x", "可用的值：certbot、lego、acme.sh、caddy、hfs、pem。"),
+        ("status --expiring x", "可用的值：时间"),
+        ("renew --config empty.toml", "certificate：缺少此键。请添加 [[certificate]] 表并写明 domains。"),
+    ],
+)
+def test_what_is_expected_is_in_the_language(tmp_path: Path, line: str, expected: str) -> None:
+    """Values and tables that an error asks for are said in Chinese, even if the command line cannot be read."""
+    (tmp_path / "empty.toml").write_text("")
+    assert expected in run(tmp_path, line)[1]
+
+
+@pytest.mark.parametrize(
     ("line", "chinese"), [("--help", True), ("--help --json", False), ("--help --json --lang zh", True)]
 )
 def test_the_help(tmp_path: Path, line: str, *, chinese: bool) -> None:

@@ -442,6 +442,7 @@ ELSEWHERE: Final = {
     "real name servers, a host of single names or a real CA answers": {
         "account roll {ca} --compromised": "integration/test_accounts_at_ca",
         "delegate NAME": "integration/test_delegate",
+        "delegate DOMAIN": "integration/test_delegate",
         "delegate {domain}": "integration/test_delegate",
         "delegate {identifier}": "integration/test_delegate",
         "delegate {name} --to dns-persist-01": "integration/test_dns_persist01",

@@ -303,7 +303,7 @@ def test_the_nearest_word() -> None:
 
 
 def test_enumerations() -> None:
-    """Valid words are enumerated. Of very many the rest is counted."""
+    """Valid words are enumerated. Of very many the rest is counted, but not one to four."""
     assert [one_of(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "none",
         '"a"',
@@ -311,6 +311,8 @@ def test_enumerations() -> None:
         '"a", "b" or "c"',
     ]
     assert one_of(["a"] * 2000).endswith('"a" or one of 1,986 more')
+    assert one_of(["a"] * 18) == ", ".join(['"a"'] * 17) + ' or "a"'
+    assert one_of(["a"] * 19).endswith('"a" or one of 5 more')
 
 
 def test_the_same_cause_is_reported_once(tmp_path: Path) -> None:
@@ -343,7 +345,7 @@ def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
         (
             'certificate 1, renew_befor: This key is unknown. Did you mean renew_before? If not, use "name", '
             '"domains", "csr", "ca", "key", "reuse_key", "profile", "lifetime", "preferred_chain", "renew_before", '
-            '"routes", "propagation", "before", "after" or one of 2 more.'
+            '"routes", "propagation", "before", "after", "deploy" or "notify".'
         ),
         "certificate 1, ca: This is a list. Use a name of letters, digits, dots, hyphens and underscores.",
         'notify.to: This key is missing. Set it to a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`.',

@@ -19,6 +19,7 @@ from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundi
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
+from dnsrenew.extensions.setup.init.texts import FOR_SERVER_OF
 from dnsrenew.extensions.setup.init.write_config import make_files, write_files
 
 TOKEN = "canary-token-of-init"
@@ -55,6 +56,9 @@ def test_the_comments_about_the_host_are_in_the_language(draft: InitDraft) -> No
     assert "# zone_id: Zone ID，显示在区域的概述页面上" in make_files(draft, Translator("zh").message).text
     assert "# zone_id: Zone ID, shown on the zone's overview page" in make_files(draft).text
     assert make_files(draft, Translator("zh").message).text.startswith("# 由 `dnsrenew init` 生成")
+    comment = FOR_SERVER_OF.format(server="nginx", config="/etc/nginx/a.conf")
+    draft.deployments = [PlannedDeployment(entry={"to": "files"}, comment=comment)]
+    assert "# 用于 nginx，/etc/nginx/a.conf\n" in make_files(draft, Translator("zh").message).text
 
 
 def test_the_configuration_says_what_was_answered(draft: InitDraft) -> None:

@@ -28,7 +28,7 @@ from dnsrenew.dns.query_engine import NoRouteError
 from dnsrenew.dns.server_poll import AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion
 from dnsrenew.dns.zones import NameServer
-from dnsrenew.errors import ConfigError, Message, Text, as_clause, series
+from dnsrenew.errors import ConfigError, Message, Phrase, Text, as_clause, series
 from dnsrenew.locale import language_of
 from tests.kit import translations
 
@@ -175,7 +175,9 @@ TERMS: Final = {
     "本机": "本系统|当前主机|这台主机",
     "邮件地址": "电子邮箱|邮箱地址|电子邮件地址",
     "双重验证": "双因素|两步验证|二次验证",
-    "需要续期, 续期时间": "是否到期|应续期",
+    "需要续期, 续期时间": r"是否到期|应续期|待续期|应于 ?\{|下次续期 ?\{",
+    "地域 (of a cloud)": "区域（Region",
+    "退出状态": r"以状态 ?\{[a-z]+\} ?结束",
     "设置自动续期任务": "安装自动续期",
     "口令 (of a private key)": "没有密码的私钥",
     "输出": "打印",
@@ -281,6 +283,13 @@ def test_clauses_are_translated() -> None:
         words = set(re.findall(r"[A-Za-z][\w.-]*", Translator("zh").message(english)))
         assert words <= {"SERVFAIL", *(poll.server.name for poll in polls)}
         assert Translator("en").message(english) == english
+
+
+def test_no_space_follows_a_mark_of_full_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A translated value that ends with a mark has no space after it; what others have written stays."""
+    use(monkeypatch, {"{title} works.": "{title} 可用。", "BIND ({what})": "BIND（{what}）"})
+    for title, shown in ((Phrase("BIND ({what})").format(what="a"), "BIND（a）可用。"), ("x）", "x） 可用。")):
+        assert Translator("zh").message(Text("", "{title} works.", "").fill(title=title)[1]) == shown
 
 
 def test_a_message_is_a_text_elsewhere() -> None:

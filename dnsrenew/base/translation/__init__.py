@@ -22,7 +22,10 @@ _STOP: Final = re.compile(r"[。.]$")
 _EDGE: Final = "\ue000"
 """Stands at both ends of a translated value until the message is filled."""
 # Compiled on first use: so large a class takes ten milliseconds.
-_GAP: Final = rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
+_GAP: Final = (
+    rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
+    rf"|(?<=[\u3001-\u303f\uff01-\uff1f]){_EDGE} | {_EDGE}(?=[\u3001-\u303f\uff01-\uff1f])"
+)
 _SERIES: Final = "{item0}"
 _BETWEEN: Final = re.compile(r"(?<=\})[^{}]+(?=\{)")
 PUNCTUATION: Final = tuple(

@@ -172,11 +172,12 @@ def half_width(text: str) -> str:
 
 
 def one_of(words: Sequence[str]) -> str:
-    """Return the words as an enumeration, ``"a", "b" or "c"``; after 14 words the rest is counted."""
+    """Return the words as an enumeration, ``"a", "b" or "c"``; more than four after 14 words are counted."""
     if not words:
         return texts.NONE
-    shown = [quoted(word) for word in words[:_MOST]]
-    shown += [texts.OTHERS.format(count=len(words) - _MOST)] if len(words) > _MOST else []
+    most = _MOST if len(words) > _MOST + 4 else len(words)
+    shown = [quoted(word) for word in words[:most]]
+    shown += [texts.OTHERS.format(count=len(words) - most)] if len(words) > most else []
     return shown[0] if len(shown) == 1 else texts.ONE_OF.format(words=shown[:-1], last=shown[-1])
 
 

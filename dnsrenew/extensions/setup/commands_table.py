@@ -21,7 +21,7 @@ _COMMANDS: Final = {
                 "FILE",
                 "file",
             ),
-            Option("--domains", "the domains of the certificate, separated by commas", "NAMES", "text"),
+            Option("--domains", "the domains of the certificate, separated by commas or spaces", "NAMES", "text"),
             Option("--contact", "the email address for the CA", "MAIL", "text"),
             Option("--agree-terms", "you agree to the terms of service of the CA"),
             Option("--provider", "the DNS host, as listed by dnsrenew providers", "NAME", "text"),

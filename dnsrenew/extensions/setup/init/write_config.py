@@ -169,7 +169,11 @@ class _ConfigText:
         yield from config_file.assignment("domains", list(draft.domains))
         yield f'# key = "ecdsa-p256" # {self._say(texts.FILE_KEY)}'
         for number, each in enumerate(draft.deployments, 1):
-            yield from ("", "[[certificate.deploy]]", *([config_file.comment(each.comment)] if each.comment else []))
+            yield from (
+                "",
+                "[[certificate.deploy]]",
+                *([config_file.comment(self._say(each.comment))] if each.comment else []),
+            )
             for key, value in each.entry.items():
                 yield from config_file.assignment(key, value)
             for key, value in each.secrets.items():
