@@ -21,6 +21,7 @@ from dnsrenew.base.validation import (
     kind,
     nearest,
     one_of,
+    quoted,
     shown_key,
     shown_place,
 )
@@ -28,9 +29,13 @@ from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.errors import Phrase
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
+
+_IN_A_ROUTE: Final = {"dns": "home", "challenge": "dns-01"}
+"""Examples of the values of keys that are looked for in a route."""
 
 
 class SecretUse(Frozen):
@@ -209,10 +214,19 @@ class Table:
     """The keys of one kind of table.
 
     :param offered: the keys that the mistake of an unknown one names, if they are not these.
+    :param elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
     """
 
-    def __init__(self, name: str, keys: Mapping[str, Key], *, offered: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        keys: Mapping[str, Key],
+        *,
+        offered: Sequence[str] | None = None,
+        elsewhere: Mapping[str, Phrase] | None = None,
+    ) -> None:
         self.keys = keys
+        self.elsewhere = elsewhere or {}
         self._offered = tuple(keys if offered is None else offered)
         self.name = name
         self._required = tuple(key for key, spec in keys.items() if spec.required)
@@ -230,7 +244,7 @@ class Table:
         for key, given in table.items():
             spec = self.keys.get(key)
             if spec is None:
-                meant.add(self._unknown(key, scope, path))
+                meant.add(self._unknown(key, given, scope, path))
                 continue
             try:
                 values[key] = spec.read(given, scope, (*path, key))
@@ -242,10 +256,14 @@ class Table:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
-    def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> str | None:
+    def _unknown(self, key: object, given: object, scope: FieldScope, path: KeyPath) -> str | None:
         """Add the mistake of an unknown key; return the key that was probably meant."""
         if path and key in TOP_LEVEL and not scope.python:
             scope.misplaced((*path, str(key)))
+            return None
+        if isinstance(key, str) and key in self.elsewhere:
+            value = given if isinstance(given, str) and given.isprintable() else _IN_A_ROUTE.get(key, "")
+            scope.mistake((*path, key), UNKNOWN_KEY, self.elsewhere[key].format(value=quoted(value)))
             return None
         keys = self._offered
         meant = nearest(key, keys)

@@ -93,7 +93,71 @@ CASES = [
     (GOOD + '[ca.lab]\ndirectry = "https://h/d"\n', 7, "ca.lab.directry", "unknown key", "directory"),
     (HOME + "[[certificate]]\ndomains = []\n", 5, "certificate[0].domains", "an empty list", "at least one"),
     (HOME + "[[certificate]]\ndomains = 3\n", 5, "certificate[0].domains", "3", "a list"),
-    (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', "a domain name"),
+    (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', '["a", "b"]'),
+    (
+        HOME + '[[certificate]]\ndomains = "example。test, ＊.example.test"\n',
+        5,
+        "certificate[0].domains",
+        "example。test",
+        'list of names: ["example.test", "*.example.test"].',
+    ),
+    (
+        HOME + '[[certificate]]\ndomains = ["a.test", "*.example.test, foo"]\n',
+        5,
+        "certificate[0].domains[1]",
+        "foo",
+        'Put each name in its own quotes: "*.example.test", "foo".',
+    ),
+    # keys of a route
+    (
+        GOOD + 'dns = "home"\n',
+        6,
+        "certificate[0].dns",
+        "unknown key",
+        'routes = [{ challenge = "dns-01", dns = "home" }].',
+    ),
+    (GOOD + "dns = 3\n", 6, "certificate[0].dns", "unknown key", 'dns = "home" }].'),
+    (GOOD + "route = 3\n", 6, "certificate[0].route", "unknown key", 'routes = [{ challenge = "dns-01" }].'),
+    (
+        GOOD + 'challenge = "http-01"\n',
+        6,
+        "certificate[0].challenge",
+        "unknown",
+        'routes = [{ challenge = "http-01" }].',
+    ),
+    # what `dnsrenew providers NAME` prints, unchanged
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "rfc2136"\nserver = "<server>"\n',
+        5,
+        "dns.a.server",
+        "placeholder",
+        "itself: address",
+    ),
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "duckdns"\ntoken = "<token>"\n',
+        5,
+        "dns.a.token",
+        "is a placeholder.",
+        "Write the value itself: ",
+    ),
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "hook"\nprogram = ["<program>"]\n',
+        5,
+        "dns.a.program",
+        "placeholder",
+        "Write ",
+    ),
+    # other names of hosts
+    (CERTIFICATE + '[dns.a]\nprovider = "bind"\n', 4, "dns.a.provider", '"bind"', "rfc2136"),
+    (CERTIFICATE + '[dns.a]\nprovider = "alibaba"\n', 4, "dns.a.provider", '"alibaba"', "aliyun"),
+    # the CA of dry runs
+    (
+        GOOD + '[ca.lab]\ndirectory = "https://h/d"\nstaging = "https://h/s"\n',
+        8,
+        "ca.lab.staging",
+        "a URL",
+        '[ca.lab-staging] with its `directory`, and write staging = "lab-staging" in [ca.lab].',
+    ),
     (HOME + '[[certificate]]\ndomains = ["a.test/"]\n', 5, "certificate[0].domains[0]", '"a.test/"', "/ at the end"),
     (HOME + '[[certificate]]\ndomains = ["a.test.."]\n', 5, "certificate[0].domains[0]", '"a.test.."', "empty label"),
     (HOME + '[[certificate]]\ndomains = [" a.test"]\n', 5, "certificate[0].domains[0]", '" a.test"', "the space at"),
@@ -251,7 +315,7 @@ def test_an_option_that_is_missing_reads_as_a_sentence(tmp_path: Path) -> None:
     """A missing option is described with its provider. Abbreviations keep their capitals."""
     said = mistake(tmp_path, GOOD.replace('server = "127.0.0.1:5301"\n', ""))
     assert (said["key"], said["found"]) == ("dns.home.server", "missing")
-    assert said["expected"].startswith("address of the primary name server, HOST[:PORT]")
+    assert said["expected"].startswith("address of the primary name server, such as 192.0.2.53")
     assert said["expected"].endswith(" (required by rfc2136)")
     more = '[dns.cf]\nprovider = "cloudflare"\n'
     assert mistake(tmp_path, GOOD + more)["expected"].startswith("API token from ")

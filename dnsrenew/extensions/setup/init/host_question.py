@@ -17,9 +17,16 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
-from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
+from dnsrenew.drivers.catalogue import (
+    all_providers,
+    check_options,
+    find_provider,
+    left_out_hosts,
+    provider_names,
+    zone_for,
+)
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.scripts import find_other, is_called, is_named
+from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
@@ -27,15 +34,13 @@ from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraf
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
-_SHORTEST: Final = 2
-"""Letters of a word that is looked for in the titles of hosts."""
 _MOST_LIKE: Final = 3
 _BACK: Final = "<"
 """The answer that goes back to the choice of the host."""
 
 
 def _prompt(draft: InitDraft) -> Prompt:
-    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
     default = hosts[0].name if hosts else BY_CNAME
     zones = list(dict.fromkeys(map(relative, draft.zones.values())))
     fields = {"zones": zones, "servers": list(draft.name_servers)}
@@ -47,7 +52,8 @@ def _prompt(draft: InitDraft) -> Prompt:
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
     lines: list[str] = [
-        texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts_like(all_providers(draft), word)
+        texts.HOST_LINE.format(name=each.name, title=each.title)
+        for each in hosts_like(all_providers(folders(draft)), word)
     ]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
 
@@ -81,7 +87,7 @@ def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
     """Return the accounts of the configuration that could write the records of the domains themselves."""
     if draft.existing is None:
         return []
-    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
     found = []
     for account in draft.existing.config.accounts.values():
         draft.provider, draft.account_zones = find_provider(account.provider, folders(draft)), account.zones
@@ -339,19 +345,6 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
     return tuple(provider_folders(draft.folder, user_folder(os.environ)))
 
 
-def all_providers(draft: InitDraft) -> list[Provider]:
-    """Return every known DNS host; a file with a mistake is left out."""
-    found = []
-    for name in provider_names(folders(draft)):
-        try:
-            provider = find_provider(name, folders(draft))
-        except ConfigError:
-            continue
-        if provider is not None:
-            found.append(provider)
-    return found
-
-
 def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
     """Return the hosts that name servers belong to, or whose domains these are. Pure."""
     return [
@@ -376,9 +369,9 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
     wanted = half_width(answer.strip()).lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
-        same = [each for each in all_providers(draft) if is_called(answer, each)]
-        if same:
-            return same[0]
+        called = providers_called(answer, folders(draft))
+        if called and is_called(answer, called[0]):
+            return called[0]
         left_out = left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
@@ -386,8 +379,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         if other is not None:
             text = texts.HOST_BY_SCRIPT if other.script else texts.HOST_WITHOUT_DRIVER
             raise ConfigError.of(text, title=other.title, script=other.script)
-        like = [each.name for each in hosts_like(all_providers(draft), wanted)] if len(wanted) > _SHORTEST else []
-        near: object = like[:_MOST_LIKE] or nearest(wanted, known)
+        near: object = [each.name for each in called[:_MOST_LIKE]] or nearest(wanted, known)
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)
