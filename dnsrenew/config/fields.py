@@ -129,7 +129,8 @@ def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = 
             try:
                 items.append(read_item(item, scope, (*path, index)))
             except FieldError as error:
-                scope.mistake((*path, index), error.found or describe_found(item), error.expected, error.nearest)
+                if not scope.is_wide(item, read_item, (*path, index)):
+                    scope.mistake((*path, index), error.found or describe_found(item), error.expected, error.nearest)
         return tuple(items)
 
     return read

@@ -18,6 +18,7 @@ from dnsrenew.base.validation import (
     Mistake,
     config_error,
     describe_found,
+    half_width,
     kind,
     nearest,
     one_of,
@@ -160,6 +161,19 @@ class FieldScope(Frozen):
         """Add a mistake at a key."""
         self.report.add(Unlocated(self.file, path, found, expected, nearest, fix))
 
+    def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
+        """Return whether a refused text is right but for characters of full width; then this is its mistake."""
+        narrow = half_width(value) if isinstance(value, str) else value
+        if narrow == value:
+            return False
+        try:
+            read(narrow, self, path)
+        except FieldError:
+            return False
+        found = texts.WIDE_TEXT.format(found=describe_found(value))
+        self.mistake(path, found, texts.WRITE.format(value=describe_found(narrow)))
+        return True
+
     def misplaced(self, path: KeyPath) -> None:
         """Add the mistake of a key of the whole file in a table: TOML gives it to the last table above it."""
         self.mistake(path, texts.MISPLACED_KEY, texts.ABOVE_TABLES, fix=texts.MOVE_ABOVE)
@@ -249,8 +263,9 @@ class Table:
             try:
                 values[key] = spec.read(given, scope, (*path, key))
             except FieldError as error:
-                found = error.found or (kind(given) if spec.secret else describe_found(given))
-                scope.mistake((*path, key), found, error.expected, error.nearest)
+                if spec.secret or not scope.is_wide(given, spec.read, (*path, key)):
+                    found = error.found or (kind(given) if spec.secret else describe_found(given))
+                    scope.mistake((*path, key), found, error.expected, error.nearest)
         for key in self._required:
             if key not in table and key not in meant:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))

@@ -500,6 +500,7 @@ REFERENCE: Final = Phrase(
 SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
 REFERENCE_EMPTY: Final = Phrase('"{scheme}:" without anything after it')
 REFERENCE_NUL: Final = Phrase("a text with a NUL character")
+WIDE_TEXT: Final = Phrase("{found} has characters of full width.")
 WIDE_COLON: Final = Phrase("The colon {colon} after {scheme} has full width.")
 KEYRING: Final = '"keyring:SERVICE/USER"'
 KEYRING_PARTS: Final = Phrase('"keyring:" without a service and a user')

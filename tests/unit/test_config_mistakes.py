@@ -147,6 +147,16 @@ CASES = [
         "placeholder",
         "Write ",
     ),
+    # characters of full width
+    ('contact = ["me＠example.com"]\n' + GOOD, 1, "contact[0]", "characters of full width.", 'Write "me@example.com".'),
+    (GOOD + 'renew_before = "３０d"\n', 6, "certificate[0].renew_before", "of full width.", 'Write "30d".'),
+    (
+        GOOD + '[resolver]\nnameservers = ["localhost：28443"]\n',
+        7,
+        "resolver.nameservers[0]",
+        "full width",
+        '"localhost:28443".',
+    ),
     # other names of hosts
     (CERTIFICATE + '[dns.a]\nprovider = "bind"\n', 4, "dns.a.provider", '"bind"', "rfc2136"),
     (CERTIFICATE + '[dns.a]\nprovider = "alibaba"\n', 4, "dns.a.provider", '"alibaba"', "aliyun"),
@@ -235,6 +245,13 @@ def test_one_mistake(tmp_path: Path, case: tuple[str, int, str, str, str]) -> No
     assert found in said["found"]
     assert hint in f"{said['expected']} {said['nearest']}"
     assert f"dnsrenew.toml:{line}: {said['place']}: " in str(Mistake(**said))
+
+
+@pytest.mark.parametrize(("word", "fix"), [("是", "Write true."), ("否", "Write false."), ("yes", "Write true.")])
+def test_yes_and_no_in_words(tmp_path: Path, word: str, fix: str) -> None:
+    """A word for yes or no, also in Chinese, is named with the word of TOML."""
+    said = mistake(tmp_path, f"agree_terms = {word}\n{GOOD}")
+    assert (said["found"], said["expected"]) == ("TOML does not know this word.", fix)
 
 
 def test_all_mistakes_in_one_go(tmp_path: Path) -> None:

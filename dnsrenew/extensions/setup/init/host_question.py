@@ -110,10 +110,10 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
     draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
     person.say(texts.TESTING.format(title=provider.title))
-    return _works(draft, person, provider, partial(_test, draft, Doubt(person.doubt)))
+    return _works(draft, person, partial(_test, draft, Doubt(person.doubt)))
 
 
-def _works(draft: InitDraft, person: Person, provider: Provider, test: Callable[[], object]) -> bool:
+def _works(draft: InitDraft, person: Person, test: Callable[[], object]) -> bool:
     """Test the account; return whether it works, and say so."""
     try:
         person.wait(test)
@@ -122,7 +122,7 @@ def _works(draft: InitDraft, person: Person, provider: Provider, test: Callable[
     except DnsRenewError as error:
         person.refuse(error)
         return False
-    person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title))
+    person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(account=draft.account))
     return True
 
 
@@ -159,7 +159,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        if _works(draft, person, provider, partial(_check, draft, options, Doubt(person.doubt))):
+        if _works(draft, person, partial(_check, draft, options, Doubt(person.doubt))):
             return True
 
 
