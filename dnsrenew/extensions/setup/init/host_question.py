@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
+from dnsrenew.base.names import base_domain, is_at_or_below, relative, shown, to_a_labels
 from dnsrenew.base.validation import Mistake, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
@@ -39,11 +39,15 @@ _BACK: Final = "<"
 """The answer that goes back to the choice of the host."""
 
 
+def _zones(draft: InitDraft) -> list[str]:
+    """Return the zones of the domains as they are shown."""
+    return [shown(relative(zone)) for zone in dict.fromkeys(draft.zones.values())]
+
+
 def _prompt(draft: InitDraft) -> Prompt:
     hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
     default = hosts[0].name if hosts else BY_CNAME
-    zones = list(dict.fromkeys(map(relative, draft.zones.values())))
-    fields = {"zones": zones, "servers": list(draft.name_servers)}
+    fields = {"zones": _zones(draft), "servers": list(draft.name_servers)}
     titles = series([provider.title for provider in hosts], ", ")
     text = texts.ASK_HOST.format(**fields, hosts=titles) if hosts else texts.ASK_HOST_UNKNOWN.format(**fields)
     return Prompt(text, texts.HELP_HOST, default, search=partial(_search, draft))
@@ -102,7 +106,7 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     """Offer an account of the configuration, and test it; return whether it is taken."""
     provider = find_provider(account.provider, folders(draft))
     assert provider is not None  # noqa: S101  # the account is listed with it
-    fields = {"path": draft.around.config.name, "zones": list(dict.fromkeys(map(relative, draft.zones.values())))}
+    fields = {"path": draft.around.config.name, "zones": _zones(draft)}
     text = texts.ASK_KNOWN.format(account=account.name, **fields)
     if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
         return False
@@ -138,7 +142,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     """Check that the host is that of the zone, as far as its name servers are known."""
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
-        fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
+        fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
         doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
 

@@ -69,7 +69,11 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     draft.domains = tuple(domains)
     absent = [base for base, is_absent in bases.items() if is_absent]
     if absent:
-        doubt.about(ConfigError.of(texts.NAME_ABSENT, names=absent, zone=draft.zones[absent[0]]))
+        doubt.about(
+            ConfigError.of(
+                texts.NAME_ABSENT, names=[*map(names.shown, absent)], zone=names.shown(draft.zones[absent[0]])
+            )
+        )
 
 
 def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
