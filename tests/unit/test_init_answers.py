@@ -155,6 +155,14 @@ def test_an_option_that_is_left_out(word: str) -> None:
     assert _ask_option(person, provider, "tsig_name", provider.options["tsig_name"], "") == ""
 
 
+def test_a_reference_with_a_colon_of_full_width() -> None:
+    """A reference to a secret is understood with the colon of a Chinese keyboard."""
+    provider = find_provider("desec")
+    assert provider is not None
+    person: Any = SimpleNamespace(ask=lambda _prompt: "file：token.txt")
+    assert _ask_option(person, provider, "auth_token", provider.options["auth_token"], "") == "file:token.txt"
+
+
 def test_answers_in_full_width(
     answers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,8 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
         answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
+        scheme, _, rest = answer.partition("\uff1a")
+        answer = f"{scheme}:{rest}" if spec.secret and scheme in answers.REFERENCES else answer
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
         elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
