@@ -109,6 +109,16 @@ def to_a_labels(domain: str) -> str:
     return prefix + base
 
 
+def shown(name: str) -> str:
+    """Return a name as people read it: one of letters beyond ASCII in these, with its A-labels in brackets."""
+    parts = relative(name).split(".")
+    try:
+        text = ".".join(each[4:].encode().decode("punycode") if each[:4] == "xn--" else each for each in parts)
+    except ValueError:
+        return name
+    return f"{text} ({name})" if text != relative(name) and text.isprintable() else name
+
+
 def _encode(base: str) -> str:
     import idna  # slow to import, and only needed outside ASCII
 

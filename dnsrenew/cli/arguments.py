@@ -262,5 +262,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "interval": _interval,
     "workers": _workers,
     "version": _version,
+    "yes-no": lambda value: {"是": "yes", "否": "no"}.get(value, value),
 }
 """How a value is read, by the kind of the option; None: it is wrong."""

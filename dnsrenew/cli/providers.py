@@ -22,11 +22,20 @@ from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import here, user_folder
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.provider import Behaviour, Provider
-from dnsrenew.drivers.scripts import OtherHost, find_other, found_scripts, is_named, way_of, without_driver
+from dnsrenew.drivers.scripts import (
+    OtherHost,
+    find_other,
+    found_scripts,
+    is_named,
+    providers_called,
+    way_of,
+    without_driver,
+)
 from dnsrenew.errors import ConfigError
 
 _WIDEST: Final = 100
 _GAP: Final = "  "
+_MOST_LIKE: Final = 3
 _NARROWEST: Final = 16
 """The least width of the column with the titles, which are wrapped."""
 
@@ -80,7 +89,7 @@ def _show(invocation: Invocation) -> int:
         found = [provider for provider in found if is_named(options.search, provider)]
         others = [host for host in without_driver() if is_named(options.search, host)]
     if word and not found and not others:
-        raise _unknown(word, known, is_search=not options.names)
+        raise _unknown(word, known, folders, is_search=not options.names)
     terminal = invocation.terminal
     if terminal.json:
         more = {"others": [host.to_dict() for host in others]} if options.search else {}
@@ -111,7 +120,7 @@ def _way(host: Provider | OtherHost) -> str:
     return (texts.WAY_SCRIPT if host.is_installed else texts.WAY_SCRIPT_MISSING).format(script=host.script)
 
 
-def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError:
+def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_search: bool) -> ConfigError:
     left_out = left_out_hosts().get(name.lower())
     if left_out is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
@@ -119,7 +128,8 @@ def _unknown(name: str, known: Sequence[str], *, is_search: bool) -> ConfigError
     if other is not None:
         text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
         return ConfigError.of(text, name=name, title=other.title, script=other.script)
-    similar = nearest(name, known)
+    called = [] if is_search else [host.name for host in providers_called(name, folders)[:_MOST_LIKE]]
+    similar = called or nearest(name, known)
     if is_search:
         text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
     else:

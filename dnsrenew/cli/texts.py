@@ -84,7 +84,7 @@ UNKNOWN_PROVIDER: Final = Text(
 MISSPELT_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}",
+    f"Did you mean {{nearest}}? Otherwise search with `dnsrenew providers --search WORD`, or {_OTHER_WAYS}",
 )
 _NOTHING_FOUND: Final = (
     "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."

@@ -67,6 +67,13 @@ def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     raise FieldError(texts.ROOTS, found=texts.NO_ROOTS.format(file=shown))
 
 
+def _staging(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the name of the CA for dry runs; a URL was probably meant for its table."""
+    if isinstance(value, str) and "://" in value and not scope.python:
+        raise FieldError(texts.STAGING.format(ca=path[-2]), found=texts.A_URL)
+    return plain_name(value, scope, path)
+
+
 def _is_file(path: str) -> bool:
     """Return whether this is a file.
 
@@ -86,7 +93,7 @@ _CA: Final = Table(
         "directory": Key(https_url),
         "trust": Key(trust_file),
         "timeout": Key(seconds(1)),
-        "staging": Key(plain_name),
+        "staging": Key(_staging),
         "eab": Key(_eab, secret=True),
         "name": Key(plain_name),  # of a CA made in Python; in TOML it follows the dot in [ca.NAME]
     },

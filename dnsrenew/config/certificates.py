@@ -137,7 +137,7 @@ _SETTINGS: Final = {
     "notify": Key(fields.flag),
 }
 _OWN: Final = {"name": Key(fields.certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
-_CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS})
+_CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
 
 
 def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
@@ -155,7 +155,7 @@ def _fitting(table: Any, usual: Table) -> Table:
     """Return the keys of a certificate: one with a request needs no domains."""
     if not isinstance(table, Mapping) or "csr" not in table:
         return usual
-    return Table(usual.name, {**usual.keys, "domains": Key(_domains)})
+    return Table(usual.name, {**usual.keys, "domains": Key(_domains)}, elsewhere=usual.elsewhere)
 
 
 class CertificateDraft(Frozen):

@@ -228,7 +228,7 @@ class DnsAccountTables:
             found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
             scope.mistake(path, found, texts.OTHER_HOST, fix=left_out["instead"])
             return
-        from dnsrenew.drivers.scripts import find_other  # late: only after a mistake
+        from dnsrenew.drivers.scripts import find_other, providers_called  # late: only after a mistake
 
         if (other := find_other(name)) is not None:
             found = texts.HOST_WITHOUT_DRIVER.format(title=other.title)
@@ -236,7 +236,9 @@ class DnsAccountTables:
             scope.mistake(path, found, texts.OTHER_HOST, fix=fix)
             return
         found = texts.UNKNOWN_HOST.format(provider=quoted(name))
-        scope.mistake(path, found, texts.OTHER_HOST, nearest(name, catalogue.provider_names(self._folders)))
+        called = providers_called(name)  # the user's own files are judged before they are read
+        meant = called[0].name if called else nearest(name, catalogue.provider_names(self._folders))
+        scope.mistake(path, found, texts.OTHER_HOST, meant)
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""
@@ -244,7 +246,11 @@ class DnsAccountTables:
         reported: set[str | None] = set()
         for key, given in options.items():
             read = _reader(provider, key)
-            if read is None:
+            if key in provider.options and given in (f"<{key}>", f"https://<{key}>", [f"<{key}>"]):  # as in block()
+                found = texts.PLACEHOLDER.format(value=describe_found(given[0] if isinstance(given, list) else given))
+                scope.mistake((*path, key), found, texts.WRITE_VALUE.format(help=_help(provider, key)))
+                reported.add(key)
+            elif read is None:
                 values[key] = given
             elif not self._read_value(values, read, given, scope, (*path, key)):
                 reported.add(key)
@@ -260,7 +266,8 @@ class DnsAccountTables:
             if mistake.key in reported:
                 continue
             if mistake.key not in values:
-                scope.mistake(key_path, MISSING, _describe_option(provider, mistake.key))
+                expected = texts.OPTION.format(help=_help(provider, mistake.key), provider=provider.name)
+                scope.mistake(key_path, MISSING, expected)
             elif mistake.key in TOP_LEVEL and mistake.key not in provider.options and not scope.python:
                 scope.misplaced(key_path)
             else:
@@ -316,13 +323,13 @@ def _driver_problem(provider: Provider) -> Phrase | None:
     return texts.NO_DRIVER
 
 
-def _describe_option(provider: Provider, key: str) -> str:
-    """Return the phrase for a missing option; its help starts in lower case, except with an abbreviation."""
+def _help(provider: Provider, key: str) -> Phrase | str:
+    """Return the help of an option; it starts in lower case, except with an abbreviation."""
     text = " ".join(provider.options[key].help.split()).rstrip(".") or texts.OPTION_VALUE
     first = text.partition(" ")[0]
     if len(first) == 1 or first[1:].islower():
         text = text[0].lower() + text[1:]
-    return texts.OPTION.format(help=described(text), provider=provider.name)
+    return described(text)
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:

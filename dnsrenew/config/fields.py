@@ -19,7 +19,7 @@ from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
 from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
-from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
 from dnsrenew.config.schema import FieldScope, ReadField
@@ -36,6 +36,9 @@ _UNITS: Final = ("minute", "hour", "day", "week")
 """The units that a mistake proposes; the letters are read too."""
 _SHORTEST: Final = 300
 _TEN_YEARS: Final = 3653 * _DAY
+_SEVERAL: Final = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
+_SHOWN: Final = 4
+"""Names that a mistake quotes."""
 _MODE: Final = r"0?[0-7]{3}"
 _MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
@@ -126,7 +129,8 @@ def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = 
             try:
                 items.append(read_item(item, scope, (*path, index)))
             except FieldError as error:
-                scope.mistake((*path, index), error.found or describe_found(item), error.expected, error.nearest)
+                if not scope.is_wide(item, read_item, (*path, index)):
+                    scope.mistake((*path, index), error.found or describe_found(item), error.expected, error.nearest)
         return tuple(items)
 
     return read
@@ -251,13 +255,16 @@ def lifetime(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
     raise FieldError(texts.LIFETIME)
 
 
-def domain(value: Any, _scope: FieldScope, _path: KeyPath) -> tuple[str, str]:
+def domain(value: Any, _scope: FieldScope, path: KeyPath) -> tuple[str, str]:
     """Read a domain, wildcard or IP address; return it as written, in lower case, and as A-labels (RFC 5890).
 
     An IP address is returned twice in canonical form (RFC 8738).
     """
     if not isinstance(value, str):
         raise FieldError(texts.DOMAIN)
+    if len(several := _SEVERAL.sub(" ", value).split()) > 1:
+        quotes = ", ".join(quoted(half_width(each)) for each in several[:_SHOWN]) + (", …" if several[_SHOWN:] else "")
+        raise FieldError((texts.DOMAIN_QUOTES if isinstance(path[-1], int) else texts.DOMAIN_LIST).format(names=quotes))
     written = value.lower().removesuffix(".")
     if (address := read_address(written)) is not None:
         return address, address

@@ -18,9 +18,11 @@ from dnsrenew.base.validation import (
     Mistake,
     config_error,
     describe_found,
+    half_width,
     kind,
     nearest,
     one_of,
+    quoted,
     shown_key,
     shown_place,
 )
@@ -28,9 +30,13 @@ from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.errors import Phrase
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
+
+_IN_A_ROUTE: Final = {"dns": "home", "challenge": "dns-01"}
+"""Examples of the values of keys that are looked for in a route."""
 
 
 class SecretUse(Frozen):
@@ -155,6 +161,19 @@ class FieldScope(Frozen):
         """Add a mistake at a key."""
         self.report.add(Unlocated(self.file, path, found, expected, nearest, fix))
 
+    def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
+        """Return whether a refused text is right but for characters of full width; then this is its mistake."""
+        narrow = half_width(value) if isinstance(value, str) else value
+        if narrow == value:
+            return False
+        try:
+            read(narrow, self, path)
+        except FieldError:
+            return False
+        found = texts.WIDE_TEXT.format(found=describe_found(value))
+        self.mistake(path, found, texts.WRITE.format(value=describe_found(narrow)))
+        return True
+
     def misplaced(self, path: KeyPath) -> None:
         """Add the mistake of a key of the whole file in a table: TOML gives it to the last table above it."""
         self.mistake(path, texts.MISPLACED_KEY, texts.ABOVE_TABLES, fix=texts.MOVE_ABOVE)
@@ -209,10 +228,19 @@ class Table:
     """The keys of one kind of table.
 
     :param offered: the keys that the mistake of an unknown one names, if they are not these.
+    :param elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
     """
 
-    def __init__(self, name: str, keys: Mapping[str, Key], *, offered: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        keys: Mapping[str, Key],
+        *,
+        offered: Sequence[str] | None = None,
+        elsewhere: Mapping[str, Phrase] | None = None,
+    ) -> None:
         self.keys = keys
+        self.elsewhere = elsewhere or {}
         self._offered = tuple(keys if offered is None else offered)
         self.name = name
         self._required = tuple(key for key, spec in keys.items() if spec.required)
@@ -230,22 +258,27 @@ class Table:
         for key, given in table.items():
             spec = self.keys.get(key)
             if spec is None:
-                meant.add(self._unknown(key, scope, path))
+                meant.add(self._unknown(key, given, scope, path))
                 continue
             try:
                 values[key] = spec.read(given, scope, (*path, key))
             except FieldError as error:
-                found = error.found or (kind(given) if spec.secret else describe_found(given))
-                scope.mistake((*path, key), found, error.expected, error.nearest)
+                if spec.secret or not scope.is_wide(given, spec.read, (*path, key)):
+                    found = error.found or (kind(given) if spec.secret else describe_found(given))
+                    scope.mistake((*path, key), found, error.expected, error.nearest)
         for key in self._required:
             if key not in table and key not in meant:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
-    def _unknown(self, key: object, scope: FieldScope, path: KeyPath) -> str | None:
+    def _unknown(self, key: object, given: object, scope: FieldScope, path: KeyPath) -> str | None:
         """Add the mistake of an unknown key; return the key that was probably meant."""
         if path and key in TOP_LEVEL and not scope.python:
             scope.misplaced((*path, str(key)))
+            return None
+        if isinstance(key, str) and key in self.elsewhere:
+            value = given if isinstance(given, str) and given.isprintable() else _IN_A_ROUTE.get(key, "")
+            scope.mistake((*path, key), UNKNOWN_KEY, self.elsewhere[key].format(value=quoted(value)))
             return None
         keys = self._offered
         meant = nearest(key, keys)

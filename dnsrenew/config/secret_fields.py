@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import FieldError, KeyPath, kind, nearest, one_of
+from dnsrenew.base.validation import FieldError, KeyPath, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import EMPTY_TEXT, UNKNOWN_KEY
 from dnsrenew.config import texts
 from dnsrenew.config.fields import has_folder, judged
@@ -18,6 +18,7 @@ _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _COMMAND_KEYS: Final = ("command", "env")
 _ENV: Final = re.compile(r"[^=\0]+")
 _LONGEST_PATH: Final = 1024
+_WIDE_COLON: Final = "\uff1a"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
@@ -71,6 +72,11 @@ def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
 def _reference(value: str, scope: FieldScope) -> Secret | None:
     scheme, colon, rest = value.partition(":")
     if not colon or scheme not in _SCHEMES:
+        scheme, colon, rest = value.partition(_WIDE_COLON)
+        if colon and half_width(scheme) in _SCHEMES:
+            scheme = half_width(scheme)
+            meant = quoted(f"{scheme}:{'…' if scheme == 'literal' else half_width(rest)}")
+            raise FieldError(texts.WRITE.format(value=meant), found=texts.WIDE_COLON.format(scheme=scheme, colon=colon))
         return None
     # The rest is not shown: after "literal:" it is the secret.
     if not rest or "\0" in rest:

@@ -325,6 +325,8 @@ TEXTS: Final = Phrase("a list of texts")
 # ── phrases: domains ────────────────────────────────────────────────────────────────────
 
 DOMAIN: Final = Phrase("a domain name")
+DOMAIN_QUOTES: Final = Phrase("Put each name in its own quotes: {names}.")
+DOMAIN_LIST: Final = Phrase("Write a list of names: [{names}].")
 DOMAIN_BECAUSE: Final = Phrase("a domain name: {reason}")
 DOMAIN_NO_URL: Final = Phrase("a domain name, without https:// and without a port")
 DOMAIN_NO_PATH: Final = Phrase("only the domain name: remove the / and everything after it")
@@ -403,6 +405,11 @@ MOST_NAMES_OF_PROFILE: Final = Phrase('at most {most} domains, which is the limi
 NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a local network")
 NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
+STAGING: Final = Phrase(
+    'Define it as another table, such as [ca.{ca}-staging] with its `directory`, and write staging = "{ca}-staging" '
+    "in [ca.{ca}]."
+)
+
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
 
 DNS_TABLES: Final = Phrase("tables [dns.NAME]")
@@ -436,6 +443,9 @@ OTHER_HOST: Final = Phrase(
 NO_DRIVER: Final = Phrase("The driver {driver} of {provider} is not installed.")
 SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")
 OPTION: Final = Phrase("{help} (required by {provider})")
+PLACEHOLDER: Final = Phrase("{value} is a placeholder.")
+WRITE: Final = Phrase("Write {value}.")
+WRITE_VALUE: Final = Phrase("Write the value itself: {help}.")
 OPTION_VALUE: Final = Phrase("a value")
 WORKING_ACCOUNT: Final = Phrase("an account that works")
 
@@ -450,6 +460,11 @@ NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be use
 DOH_NEEDED: Final = Phrase('a URL in resolver.doh, or "authoritative"')
 SECOND_ANSWER: Final = Phrase("a second way to serve the response")
 ONE_ANSWER: Final = Phrase('only one of "listen", "webroot" and "app"')
+IN_A_ROUTE: Final = {
+    "dns": Phrase('Name the account in a route: routes = [{{ challenge = "dns-01", dns = {value} }}].'),
+    "route": Phrase('Write a list of routes: routes = [{{ challenge = "dns-01" }}].'),
+    "challenge": Phrase("Name the challenge in a route: routes = [{{ challenge = {value} }}]."),
+}
 ROUTE: Final = Phrase("This route is in the list twice.")
 SAME_ROUTE: Final = Phrase("Remove it: it is the same as route {number}.")
 OUTSIDE_ZONES: Final = Phrase("{domain} is outside the zones of the accounts.")
@@ -485,6 +500,8 @@ REFERENCE: Final = Phrase(
 SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
 REFERENCE_EMPTY: Final = Phrase('"{scheme}:" without anything after it')
 REFERENCE_NUL: Final = Phrase("a text with a NUL character")
+WIDE_TEXT: Final = Phrase("{found} has characters of full width.")
+WIDE_COLON: Final = Phrase("The colon {colon} after {scheme} has full width.")
 KEYRING: Final = '"keyring:SERVICE/USER"'
 KEYRING_PARTS: Final = Phrase('"keyring:" without a service and a user')
 COMMAND_LIST: Final = Phrase('a command as a list of texts, such as {{ command = ["pass", "show", "dns"] }}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,6 +83,16 @@ def provider_names(folders: Iterable[Path] = ()) -> list[str]:
     """Return the sorted names of all providers: the user's, the shipped ones and plug-ins."""
     found = {file.stem for folder in (*folders, *SHIPPED, *_plug_in_folders()) for file in folder.glob("*.toml")}
     return sorted({name for name in found if NAME.fullmatch(name)} | plug_in_names())
+
+
+def all_providers(folders: Iterable[Path] = ()) -> list[Provider]:
+    """Return every known DNS host; a file with a mistake is left out."""
+    folders = list(folders)
+    found = []
+    for name in provider_names(folders):
+        with contextlib.suppress(ConfigError):
+            found.append(find_provider(name, folders))
+    return [provider for provider in found if provider is not None]
 
 
 def left_out_hosts() -> dict[str, dict[str, str]]:

@@ -11,17 +11,20 @@ import re
 import shutil
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.catalogue import SHIPPED, left_out_hosts
+from dnsrenew.drivers.catalogue import SHIPPED, all_providers, left_out_hosts
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Text, described
 
 _LARGEST: Final = 1 << 20
 """Bytes of a script that are read."""
+_SHORTEST: Final = 2
+"""Letters of a word that is not looked for within names."""
 _PLACES: Final = ("~/.acme.sh", "/usr/share/acme.sh")
 _SHELL: Final = "/bin/sh"
 _SHELLS: Final = frozenset({"sh", "ash", "dash", "bash", "ksh", "mksh", "busybox"})
@@ -238,6 +241,18 @@ def is_called(name: str, provider: Provider) -> bool:
     """Return whether a name is exactly one of a host's: its own, its title, or what another tool calls it."""
     tools = (each for table in provider.tools.values() for each in table)
     return _plain(name) in map(_plain, (provider.name, provider.title, *provider.names, *tools))
+
+
+def providers_called(name: str, folders: Iterable[Path] = ()) -> list[Provider]:
+    """Return the hosts that have exactly this name; else those with it in one of their names, a DNS service first.
+
+    They are sorted by the way they are found, then by name. A file with a mistake is left out.
+    """
+    hosts = all_providers(folders)
+    if same := [host for host in hosts if is_called(name, host)]:
+        return same
+    like = [host for host in hosts if len(_plain(name)) > _SHORTEST and is_named(name, host)]
+    return sorted(like, key=lambda host: "dns" not in host.title.lower())
 
 
 def way_of(provider: Provider) -> Way:

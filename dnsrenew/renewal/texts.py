@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dnsrenew.config.texts import STAGING
 from dnsrenew.errors import Phrase, Text
 
 NOT_OFFERED: Final = Text(
@@ -73,7 +74,7 @@ NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(
     "no-staging",
     "The CA {ca} has no staging server for a dry run.",
-    'Name one with staging = "…" in [ca.{ca}].',
+    STAGING.template,
 )
 STAGING_STAND_IN: Final = Text(
     "staging-stand-in",

@@ -548,7 +548,10 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
         talk.expect("? server")
         talk.interrupt()
         assert talk.end() == 130
-    assert "Stopped. Nothing was written. Run dnsrenew init again; it starts with your answers." in talk.text
+    assert (
+        "Stopped; no configuration was written. Your answers (not the secrets) are kept and offered next time."
+        in talk.text
+    )
     assert newcomer.left() == []
     (kept,) = (newcomer.workspace.path / "home").rglob("init-answers.json")
     assert kept.stat().st_mode & 0o777 == 0o600

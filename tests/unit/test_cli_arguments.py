@@ -158,6 +158,12 @@ def test_the_commands_of_a_group_have_arguments_of_their_own() -> None:
     assert {name.split()[0] for name in COMMANDS if " " in name} == set(GROUPS)
 
 
+def test_yes_and_no_may_be_chinese() -> None:
+    """The command line takes the words that the answers to the questions of init may be."""
+    options = parsed("init --schedule 是 --rehearse 否").options
+    assert (options.schedule, options.rehearse) == ("yes", "no")
+
+
 def test_the_reasons_are_those_of_the_operation() -> None:
     """The table of commands repeats the reasons of the operation, because it imports nothing."""
     assert tuple(revoke.REASONS) == REASONS

@@ -96,7 +96,11 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
     ("arguments", "said"),
     [
         (["unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
-        (["cloudfare"], "Did you mean cloudflare? Otherwise run `dnsrenew delegate NAME`"),
+        (["cloudfare"], "Did you mean cloudflare? Otherwise search with `dnsrenew providers --search WORD`"),
+        (["bind"], "Did you mean rfc2136? Otherwise search with `dnsrenew providers --search WORD`"),
+        (["alidns"], "Did you mean aliyun?"),
+        (["alibaba"], "Did you mean aliyun?"),
+        (["tencentcloud"], "Did you mean qcloud?"),
         (["--search", "unheard-of"], "Nothing matches 'unheard-of'."),
         (["--search", "unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
         (["--search", "cloudfare"], "Did you mean cloudflare?"),

@@ -93,7 +93,81 @@ CASES = [
     (GOOD + '[ca.lab]\ndirectry = "https://h/d"\n', 7, "ca.lab.directry", "unknown key", "directory"),
     (HOME + "[[certificate]]\ndomains = []\n", 5, "certificate[0].domains", "an empty list", "at least one"),
     (HOME + "[[certificate]]\ndomains = 3\n", 5, "certificate[0].domains", "3", "a list"),
-    (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', "a domain name"),
+    (HOME + '[[certificate]]\ndomains = "a b"\n', 5, "certificate[0].domains", '"a b"', '["a", "b"]'),
+    (
+        HOME + '[[certificate]]\ndomains = "example。test, ＊.example.test"\n',
+        5,
+        "certificate[0].domains",
+        "example。test",
+        'list of names: ["example.test", "*.example.test"].',
+    ),
+    (
+        HOME + '[[certificate]]\ndomains = ["a.test", "*.example.test, foo"]\n',
+        5,
+        "certificate[0].domains[1]",
+        "foo",
+        'Put each name in its own quotes: "*.example.test", "foo".',
+    ),
+    # keys of a route
+    (
+        GOOD + 'dns = "home"\n',
+        6,
+        "certificate[0].dns",
+        "unknown key",
+        'routes = [{ challenge = "dns-01", dns = "home" }].',
+    ),
+    (GOOD + "dns = 3\n", 6, "certificate[0].dns", "unknown key", 'dns = "home" }].'),
+    (GOOD + "route = 3\n", 6, "certificate[0].route", "unknown key", 'routes = [{ challenge = "dns-01" }].'),
+    (
+        GOOD + 'challenge = "http-01"\n',
+        6,
+        "certificate[0].challenge",
+        "unknown",
+        'routes = [{ challenge = "http-01" }].',
+    ),
+    # what `dnsrenew providers NAME` prints, unchanged
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "rfc2136"\nserver = "<server>"\n',
+        5,
+        "dns.a.server",
+        "placeholder",
+        "itself: address",
+    ),
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "duckdns"\ntoken = "<token>"\n',
+        5,
+        "dns.a.token",
+        "is a placeholder.",
+        "Write the value itself: ",
+    ),
+    (
+        CERTIFICATE + '[dns.a]\nprovider = "hook"\nprogram = ["<program>"]\n',
+        5,
+        "dns.a.program",
+        "placeholder",
+        "Write ",
+    ),
+    # characters of full width
+    ('contact = ["me＠example.com"]\n' + GOOD, 1, "contact[0]", "characters of full width.", 'Write "me@example.com".'),
+    (GOOD + 'renew_before = "３０d"\n', 6, "certificate[0].renew_before", "of full width.", 'Write "30d".'),
+    (
+        GOOD + '[resolver]\nnameservers = ["localhost：28443"]\n',
+        7,
+        "resolver.nameservers[0]",
+        "full width",
+        '"localhost:28443".',
+    ),
+    # other names of hosts
+    (CERTIFICATE + '[dns.a]\nprovider = "bind"\n', 4, "dns.a.provider", '"bind"', "rfc2136"),
+    (CERTIFICATE + '[dns.a]\nprovider = "alibaba"\n', 4, "dns.a.provider", '"alibaba"', "aliyun"),
+    # the CA of dry runs
+    (
+        GOOD + '[ca.lab]\ndirectory = "https://h/d"\nstaging = "https://h/s"\n',
+        8,
+        "ca.lab.staging",
+        "a URL",
+        '[ca.lab-staging] with its `directory`, and write staging = "lab-staging" in [ca.lab].',
+    ),
     (HOME + '[[certificate]]\ndomains = ["a.test/"]\n', 5, "certificate[0].domains[0]", '"a.test/"', "/ at the end"),
     (HOME + '[[certificate]]\ndomains = ["a.test.."]\n', 5, "certificate[0].domains[0]", '"a.test.."', "empty label"),
     (HOME + '[[certificate]]\ndomains = [" a.test"]\n', 5, "certificate[0].domains[0]", '" a.test"', "the space at"),
@@ -171,6 +245,13 @@ def test_one_mistake(tmp_path: Path, case: tuple[str, int, str, str, str]) -> No
     assert found in said["found"]
     assert hint in f"{said['expected']} {said['nearest']}"
     assert f"dnsrenew.toml:{line}: {said['place']}: " in str(Mistake(**said))
+
+
+@pytest.mark.parametrize(("word", "fix"), [("是", "Write true."), ("否", "Write false."), ("yes", "Write true.")])
+def test_yes_and_no_in_words(tmp_path: Path, word: str, fix: str) -> None:
+    """A word for yes or no, also in Chinese, is named with the word of TOML."""
+    said = mistake(tmp_path, f"agree_terms = {word}\n{GOOD}")
+    assert (said["found"], said["expected"]) == ("TOML does not know this word.", fix)
 
 
 def test_all_mistakes_in_one_go(tmp_path: Path) -> None:
@@ -251,7 +332,7 @@ def test_an_option_that_is_missing_reads_as_a_sentence(tmp_path: Path) -> None:
     """A missing option is described with its provider. Abbreviations keep their capitals."""
     said = mistake(tmp_path, GOOD.replace('server = "127.0.0.1:5301"\n', ""))
     assert (said["key"], said["found"]) == ("dns.home.server", "missing")
-    assert said["expected"].startswith("address of the primary name server, HOST[:PORT]")
+    assert said["expected"].startswith("address of the primary name server, such as 192.0.2.53")
     assert said["expected"].endswith(" (required by rfc2136)")
     more = '[dns.cf]\nprovider = "cloudflare"\n'
     assert mistake(tmp_path, GOOD + more)["expected"].startswith("API token from ")

@@ -96,6 +96,23 @@ def test_a_reference_that_is_none(tmp_path: Path, value: str) -> None:
     assert mistake(tmp_path, with_secret(value))["key"].startswith("dns.home.tsig_secret")
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("file：tsig.txt", '"file:tsig.txt"'),
+        ("env：TSIG", '"env:TSIG"'),
+        ("ｋｅｙｒｉｎｇ：dns／me", '"keyring:dns/me"'),
+        ("literal：canary", '"literal:…"'),
+    ],
+)
+def test_a_colon_of_full_width(tmp_path: Path, value: str, meant: str) -> None:
+    """A reference with a full-width colon is a mistake; the fix writes the colon. A literal is not shown."""
+    said = mistake(tmp_path, with_secret(f'"{value}"'))
+    assert "The colon ： after" in said["found"]
+    assert said["expected"] == f"Write {meant}."
+    assert "canary" not in str(said)
+
+
 def test_only_secret_options_have_references(tmp_path: Path) -> None:
     """In an option that is not secret, a text that looks like a reference stays a text."""
     config = load(tmp_path, GOOD.replace("[[", 'tsig_name = "env:X"\n[['))

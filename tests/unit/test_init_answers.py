@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import main
-from dnsrenew.dns.texts import NO_ZONE
+from dnsrenew.dns.texts import NO_TOP_ZONE, NO_ZONE
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.setup.init import draft, questions
-from dnsrenew.extensions.setup.init.draft import read_flag
+from dnsrenew.extensions.setup.init.draft import Doubt, read_flag
 from dnsrenew.extensions.setup.init.host_question import _ask_option
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
@@ -155,6 +155,14 @@ def test_an_option_that_is_left_out(word: str) -> None:
     assert _ask_option(person, provider, "tsig_name", provider.options["tsig_name"], "") == ""
 
 
+def test_a_reference_with_a_colon_of_full_width() -> None:
+    """A reference to a secret is understood with the colon of a Chinese keyboard."""
+    provider = find_provider("desec")
+    assert provider is not None
+    person: Any = SimpleNamespace(ask=lambda _prompt: "file：token.txt")
+    assert _ask_option(person, provider, "auth_token", provider.options["auth_token"], "") == "file:token.txt"
+
+
 def test_answers_in_full_width(
     answers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,3 +179,27 @@ def test_answers_in_full_width(
     assert mistakes(init(answers, capsys)[0]) == [(1, "domains", None)]
     answers.write_text(f'{words}schedule = "也许"\n', "utf-8")
     assert mistakes(init(answers, capsys)[0]) == [(5, "schedule", None), (1, "domains", None)]
+
+
+def test_advice_for_a_file(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The fixes say what to write into the file, a misspelt server has the nearest name, and items count from 1."""
+    text = RIGHT.replace('"www.example.org"', '["www.example.org", "http://a.example.org/"]').replace("true", "false")
+    answers.write_text(f'{text}deploy = "ngnix"\n')
+    error, shown = init(answers, capsys)
+    assert f"{answers}:1: domain 2: " in shown
+    assert "Enter only a.example.org, without http:// before it." in shown
+    assert "Write agree_terms = true if you agree." in shown
+    assert "No server is named ngnix; did you mean nginx?" in shown
+    assert "Ctrl-C" not in shown
+    assert error["code"] == "init-answer-wrong"
+
+
+@pytest.mark.parametrize(("tables", "advice"), [({}, "give it with --answers"), ({"resolver": {}}, "under [resolver]")])
+def test_where_dns_does_not_resolve(tables: dict[str, Any], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no file yet that has a [resolver]; the advice names it only where the answers have one."""
+    error = DnsError.of(NO_TOP_ZONE, name="www.example.org", top="org")
+    monkeypatch.setattr(questions, "_look_up", lambda *_: (_ for _ in ()).throw(error))
+    draft = SimpleNamespace(tables=tables, existing=None, is_public_ca=False)
+    with pytest.raises(DnsError) as caught:
+        questions.check_domains(draft, "www.example.org", Doubt())  # type: ignore[arg-type]  # what it looks at
+    assert advice in caught.value.fix

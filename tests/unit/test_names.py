@@ -78,3 +78,18 @@ def test_any_text_gives_a_name_or_a_reason(text: str) -> None:
 def test_a_certificate_covers_its_names_and_a_wildcard_one_label(wanted: list[str], *, covered: bool) -> None:
     """A name is matched as by a browser (RFC 6125 section 6.4.3)."""
     assert names.covers(("a.test", "*.b.test"), wanted) is covered
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("xn--fsqu00a.test", "例子.test (xn--fsqu00a.test)"),
+        ("www.xn--mnchen-3ya.test", "www.münchen.test (www.xn--mnchen-3ya.test)"),
+        ("example.test", "example.test"),
+        ("xn--\x00.test", "xn--\x00.test"),
+        ("xn--99999999999.test", "xn--99999999999.test"),
+    ],
+)
+def test_a_name_as_people_read_it(name: str, text: str) -> None:
+    """Letters beyond ASCII are shown with the A-labels; what is no A-label is shown as it is."""
+    assert names.shown(name) == text

@@ -185,8 +185,8 @@ _CLOSING: Final = re.compile("[“”„«»‘’‚＂＇][^“”„«»‘�
 _MEANT: Final = {":": "=", "(": "[", ")": "]"}
 """What TOML has in place of characters that it has nowhere but in values."""
 _WORD: Final = re.compile(r"[A-Za-z_/~@*.]")
-_YES: Final = re.compile(r"(?i:yes|on|true)\b(?![.-])")
-_NO: Final = re.compile(r"(?i:no|off|false)\b(?![.-])")
+_YES: Final = re.compile(r"(?i:yes|on|true|是)\b(?![.-])")
+_NO: Final = re.compile(r"(?i:no|off|false|否)\b(?![.-])")
 
 _FIRST_WORD: Final = re.compile(r"\s*+([\w-]++)\s++")
 _FIRST_KEY: Final = re.compile(r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*")

@@ -80,7 +80,7 @@ NO_DYNAMIC_UPDATE: Final = Text(
 UPDATE_REFUSED: Final = Text(
     _REFUSED,
     "The name server {server} of the account {account} refused the update of the zone {zone} ({rcode}).",
-    "Read the server's log for the reason.",
+    'Read the server\'s log for the reason; if another account has this zone, write zones = ["{zone}"] in its table.',
 )
 
 # ── no usable response ──────────────────────────────────────────────────────────────────

@@ -27,8 +27,10 @@ _COMMANDS: Final = {
             Option("--provider", "the DNS host, as listed by dnsrenew providers", "NAME", "text"),
             Option("--option", "an option of the DNS host; can be repeated; secrets as file:PATH", "KEY=VALUE", "list"),
             Option("--deploy", "the servers that get the certificate, such as nginx; or none", "NAMES", "text"),
-            Option("--schedule", "renew automatically from now on (installs a schedule)", "yes|no", "word", YES_OR_NO),
-            Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "word", YES_OR_NO),
+            Option(
+                "--schedule", "renew automatically from now on (installs a schedule)", "yes|no", "yes-no", YES_OR_NO
+            ),
+            Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "yes-no", YES_OR_NO),
         ),
         (
             ("dnsrenew init", "in a terminal: a few questions, each with a default"),

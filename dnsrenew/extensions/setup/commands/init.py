@@ -48,6 +48,7 @@ from dnsrenew.extensions.setup.init.draft import (
     ask_flag,
 )
 from dnsrenew.extensions.setup.init.interview import AnswerMemory, interview, memory_file
+from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.servers import this_server_host
 from dnsrenew.extensions.setup.init.texts import (
     ANSWER_WRONG,
@@ -395,14 +396,14 @@ def init(invocation: Invocation) -> int:
     config, existing = _target(invocation, answers, person)
     if existing is not None:
         answers = completed(existing, answers)
-    if attended and not _is_complete(answers):
+    draft = InitDraft(_surroundings(invocation, config, person))
+    draft.existing, draft.tables = existing, answers.tables
+    draft.is_scheduled = existing is not None and active_schedule(existing.config).installed is True
+    if attended and any(each.key not in answers.given and each.applies(draft) for each in questions()):
         shown = formatting.relative_path(str(config), sources.here())
         person.say(texts.INIT_START.format(path=shown))
         if memory.read(str(config)):
             person.say(INIT_AGAIN)
-    draft = InitDraft(_surroundings(invocation, config, person))
-    draft.existing = existing
-    draft.is_scheduled = existing is not None and active_schedule(existing.config).installed is True
     try:
         interview(draft, answers, person, is_attended=attended)
         invocation.signals.check()
@@ -472,10 +473,6 @@ def _answers(invocation: Invocation) -> Answers:
         lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
         invocation.terminal.write_message("\n".join(lines))
     return answers
-
-
-def _is_complete(answers: Answers) -> bool:
-    return set(_FLAGS) <= set(answers.given)
 
 
 def _surroundings(invocation: Invocation, config: Path, person: TerminalPerson) -> InitSurroundings:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dnsrenew.base import files
 from dnsrenew.base.model import CertificateSpec, Check, Notice
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, one_of
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, one_of, shown_place
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY, UNKNOWN_OPTION
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.base.values import Frozen, field, replace
@@ -178,6 +178,8 @@ def _placed(answers: Answers, mistake: Mistake, near: str = "") -> Mistake:
     :param near: the key whose line is taken if the file has none of the mistake's.
     """
     path: KeyPath = tuple(int(number) if number else word for number, word in _PART.findall(mistake.key))
+    if any(isinstance(each, int) for each in path):
+        mistake = replace(mistake, place=shown_place(path, {}))  # counted from 1
     if not answers.file or (path and path[0] in answers.from_flags):
         return replace(mistake, file="", line=None)
     lines = dict(answers.lines)

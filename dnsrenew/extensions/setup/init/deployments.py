@@ -9,12 +9,13 @@ from typing import Any, Final
 from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.users import group_name, user_name
-from dnsrenew.base.validation import kind
+from dnsrenew.base.validation import kind, nearest
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.draft import LINE, LIVE, NONE, InitDraft, PlannedDeployment, read_list
 from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, PlainBlock, ServerHost
+from dnsrenew.extensions.setup.init.servers import SERVER_NAMES
 
 _FOREIGN: Final = (
     *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),
@@ -223,6 +224,9 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
             raise strange(found)
         if found is None:
             known = [server.key for server in servers if not server.distrust]
+            meant = nearest(word, dict.fromkeys((*known, *SERVER_NAMES)))
+            if meant is not None and meant != word.lower():
+                raise ConfigError.of(texts.SERVER_MISSPELT, answer=word, nearest=meant)
             text = texts.SERVER_UNKNOWN if known else texts.SERVER_NONE
             raise ConfigError.of(text, answer=word, known=known)
         chosen[found.key] = found

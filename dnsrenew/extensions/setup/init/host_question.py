@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount
-from dnsrenew.base.names import base_domain, is_at_or_below, relative, to_a_labels
+from dnsrenew.base.names import base_domain, is_at_or_below, relative, shown, to_a_labels
 from dnsrenew.base.validation import Mistake, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
-from dnsrenew.drivers.catalogue import check_options, find_provider, left_out_hosts, provider_names, zone_for
+from dnsrenew.drivers.catalogue import (
+    all_providers,
+    check_options,
+    find_provider,
+    left_out_hosts,
+    provider_names,
+    zone_for,
+)
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.scripts import find_other, is_called, is_named
+from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
@@ -27,18 +34,20 @@ from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraf
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
-_SHORTEST: Final = 2
-"""Letters of a word that is looked for in the titles of hosts."""
 _MOST_LIKE: Final = 3
 _BACK: Final = "<"
 """The answer that goes back to the choice of the host."""
 
 
+def _zones(draft: InitDraft) -> list[str]:
+    """Return the zones of the domains as they are shown."""
+    return [shown(relative(zone)) for zone in dict.fromkeys(draft.zones.values())]
+
+
 def _prompt(draft: InitDraft) -> Prompt:
-    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
     default = hosts[0].name if hosts else BY_CNAME
-    zones = list(dict.fromkeys(map(relative, draft.zones.values())))
-    fields = {"zones": zones, "servers": list(draft.name_servers)}
+    fields = {"zones": _zones(draft), "servers": list(draft.name_servers)}
     titles = series([provider.title for provider in hosts], ", ")
     text = texts.ASK_HOST.format(**fields, hosts=titles) if hosts else texts.ASK_HOST_UNKNOWN.format(**fields)
     return Prompt(text, texts.HELP_HOST, default, search=partial(_search, draft))
@@ -47,7 +56,8 @@ def _prompt(draft: InitDraft) -> Prompt:
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
     lines: list[str] = [
-        texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts_like(all_providers(draft), word)
+        texts.HOST_LINE.format(name=each.name, title=each.title)
+        for each in hosts_like(all_providers(folders(draft)), word)
     ]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
 
@@ -81,7 +91,7 @@ def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
     """Return the accounts of the configuration that could write the records of the domains themselves."""
     if draft.existing is None:
         return []
-    hosts = hosts_of(all_providers(draft), draft.name_servers, draft.domains)
+    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
     found = []
     for account in draft.existing.config.accounts.values():
         draft.provider, draft.account_zones = find_provider(account.provider, folders(draft)), account.zones
@@ -96,7 +106,7 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     """Offer an account of the configuration, and test it; return whether it is taken."""
     provider = find_provider(account.provider, folders(draft))
     assert provider is not None  # noqa: S101  # the account is listed with it
-    fields = {"path": draft.around.config.name, "zones": list(dict.fromkeys(map(relative, draft.zones.values())))}
+    fields = {"path": draft.around.config.name, "zones": _zones(draft)}
     text = texts.ASK_KNOWN.format(account=account.name, **fields)
     if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
         return False
@@ -104,10 +114,10 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
     draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
     person.say(texts.TESTING.format(title=provider.title))
-    return _works(draft, person, provider, partial(_test, draft, Doubt(person.doubt)))
+    return _works(draft, person, partial(_test, draft, Doubt(person.doubt)))
 
 
-def _works(draft: InitDraft, person: Person, provider: Provider, test: Callable[[], object]) -> bool:
+def _works(draft: InitDraft, person: Person, test: Callable[[], object]) -> bool:
     """Test the account; return whether it works, and say so."""
     try:
         person.wait(test)
@@ -116,7 +126,7 @@ def _works(draft: InitDraft, person: Person, provider: Provider, test: Callable[
     except DnsRenewError as error:
         person.refuse(error)
         return False
-    person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(title=provider.title))
+    person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(account=draft.account))
     return True
 
 
@@ -132,7 +142,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     """Check that the host is that of the zone, as far as its name servers are known."""
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
-        fields = {"title": provider.title, "zones": list(draft.zones.values()), "servers": list(draft.name_servers)}
+        fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
         doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
 
@@ -153,7 +163,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        if _works(draft, person, provider, partial(_check, draft, options, Doubt(person.doubt))):
+        if _works(draft, person, partial(_check, draft, options, Doubt(person.doubt))):
             return True
 
 
@@ -170,6 +180,8 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
         answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
+        scheme, _, rest = answer.partition("\uff1a")
+        answer = f"{scheme}:{rest}" if spec.secret and scheme in answers.REFERENCES else answer
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
         elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
@@ -339,19 +351,6 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
     return tuple(provider_folders(draft.folder, user_folder(os.environ)))
 
 
-def all_providers(draft: InitDraft) -> list[Provider]:
-    """Return every known DNS host; a file with a mistake is left out."""
-    found = []
-    for name in provider_names(folders(draft)):
-        try:
-            provider = find_provider(name, folders(draft))
-        except ConfigError:
-            continue
-        if provider is not None:
-            found.append(provider)
-    return found
-
-
 def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
     """Return the hosts that name servers belong to, or whose domains these are. Pure."""
     return [
@@ -376,9 +375,9 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
     wanted = half_width(answer.strip()).lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
-        same = [each for each in all_providers(draft) if is_called(answer, each)]
-        if same:
-            return same[0]
+        called = providers_called(answer, folders(draft))
+        if called and is_called(answer, called[0]):
+            return called[0]
         left_out = left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
@@ -386,8 +385,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         if other is not None:
             text = texts.HOST_BY_SCRIPT if other.script else texts.HOST_WITHOUT_DRIVER
             raise ConfigError.of(text, title=other.title, script=other.script)
-        like = [each.name for each in hosts_like(all_providers(draft), wanted)] if len(wanted) > _SHORTEST else []
-        near: object = like[:_MOST_LIKE] or nearest(wanted, known)
+        near: object = [each.name for each in called[:_MOST_LIKE]] or nearest(wanted, known)
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)

@@ -15,7 +15,7 @@ from dnsrenew.base.validation import half_width, kind, quoted
 from dnsrenew.config import Config
 from dnsrenew.config.loader import refusal
 from dnsrenew.config.texts import TERMS
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
 from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
@@ -60,6 +60,24 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     for spec in draft.existing.config.certificates if draft.existing else ():
         if {*plain} <= {names.to_a_labels(domain) for domain in spec.domains}:
             raise ConfigError.of(texts.DOMAINS_THERE, path=str(draft.around.config), name=spec.name)
+    try:
+        bases = _look_up(draft, plain)
+    except DnsError as error:
+        if "resolver" not in error.fix or "resolver" in draft.tables:
+            raise
+        raise DnsError(error.code, error.message, fix=texts.RESOLVER_NEEDED, evidence=error.evidence) from error
+    draft.domains = tuple(domains)
+    absent = [base for base, is_absent in bases.items() if is_absent]
+    if absent:
+        doubt.about(
+            ConfigError.of(
+                texts.NAME_ABSENT, names=[*map(names.shown, absent)], zone=names.shown(draft.zones[absent[0]])
+            )
+        )
+
+
+def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
+    """Find the zones of the domains and their name servers; return whether each domain is absent in DNS."""
     bases = tuple(dict.fromkeys(map(names.base_domain, plain)))
     context = draft.around.context
     targets = draft.dns.challenge_targets(context, plain)
@@ -69,12 +87,9 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
         for each, target in targets.items()
     }
     servers = Survey(draft.dns).name_servers(context, set(zones.values()))
-    draft.domains = tuple(domains)
     draft.zones = zones
     draft.name_servers = tuple(dict.fromkeys(name for its in servers.values() for name in its))
-    absent = [base for base in bases if paths[base].absent == base]
-    if absent:
-        doubt.about(ConfigError.of(texts.NAME_ABSENT, names=absent, zone=zones[absent[0]]))
+    return {base: paths[base].absent == base for base in bases}
 
 
 def plain_domain(draft: InitDraft, domain: str) -> str:
@@ -84,7 +99,9 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     """
     stripped = domain.strip()
     if (name := _host_in(stripped)) is not None:
-        raise ConfigError.of(texts.DOMAIN_IS_URL, answer=stripped, name=name, instead=name)
+        raise ConfigError.of(
+            texts.DOMAIN_IS_URL, answer=stripped, name=name, instead=name, scheme=stripped.partition("://")[0]
+        )
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
@@ -156,7 +173,7 @@ def _terms_prompt(draft: InitDraft) -> Prompt:
 def check_terms(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check that the terms are agreed to: without that, no CA issues."""
     if not _flag("agree_terms", value):
-        raise ConfigError.of(texts.TERMS_NEEDED)
+        raise ConfigError.of(texts.TERMS_NEEDED, found=texts.TERMS_UNACCEPTED, expected=texts.WRITE_TERMS)
     draft.agree_terms = True
 
 

@@ -196,6 +196,7 @@ _KINDS: Final = (
     ),
     _KnownServer("mosquitto", "Mosquitto", ("mosquitto",), mosquitto),
 )
+SERVER_NAMES: Final = tuple(kind.key for kind in _KINDS)
 
 
 def find_servers(host: ServerHost) -> list[FoundServer]:

@@ -100,8 +100,8 @@ INIT_AGAIN: Final = Phrase("Your last answers are offered again, without secrets
 TESTING: Final = Phrase(
     "Testing {title}: writing a test value, waiting until every name server shows it, and removing it."
 )
-ACCOUNT_WORKS: Final = Phrase("{title} works.")
-ACCOUNT_LATER: Final = Phrase("{title} will be tested when the CNAME record exists.")
+ACCOUNT_WORKS: Final = Phrase("The account {account} works.")
+ACCOUNT_LATER: Final = Phrase("The account {account} will be tested when the CNAME record exists.")
 
 CLOSED_FOLDER: Final = Phrase("this user cannot write to {folder}")
 CLOSED_RELOAD: Final = Phrase("only root can run {command}")
@@ -146,7 +146,8 @@ TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {re
 NO_REHEARSAL: Final = Text(
     "init-answer-wrong",
     "The CA {ca} has no staging server for a dry run.",
-    "Set rehearse = false, or set `staging` in the table of the CA.",
+    "Set rehearse = false, or define another table, such as [ca.{ca}-staging] with its `directory`, and write "
+    'staging = "{ca}-staging" in [ca.{ca}].',
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
@@ -169,6 +170,10 @@ DOMAIN_REFUSED: Final = Text(
     "{answer} cannot be used for a certificate. Use {expected}.",
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
+RESOLVER_NEEDED: Final = Phrase(
+    "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and give it with "
+    "--answers."
+)
 NAME_ABSENT: Final = Text(
     "init-answer-doubtful",
     "{names} does not exist in DNS, though {zone} does.",
@@ -182,6 +187,8 @@ TERMS_NEEDED: Final = Text(
     "The CA issues certificates only if you agree to its terms of service.",
     "Answer y to agree, or stop with Ctrl-C; nothing has been written.",
 )
+TERMS_UNACCEPTED: Final = Phrase(TERMS_NEEDED.message)
+WRITE_TERMS: Final = Phrase("Write agree_terms = true if you agree.")
 YES_OR_NO_FOR: Final = Text(
     "init-answer-wrong", "The answer {key} is {answer}, which is neither yes nor no.", "Correct it in your answers."
 )
@@ -218,7 +225,7 @@ OPTION_UNUSABLE: Final = Text(
     "init-answer-wrong", "{option} cannot be used: {fault}.", "Enter it again, alone in one line."
 )
 DOMAIN_IS_URL: Final = Text(
-    "init-answer-wrong", "{answer} is the address of a web page.", "Enter only {name}, without https:// before it."
+    "init-answer-wrong", "{answer} is the address of a web page.", "Enter only {name}, without {scheme}:// before it."
 )
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is required.", "Enter it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is incomplete: {reason}.", "Correct the options.")
@@ -243,6 +250,9 @@ SERVER_NONE: Final = Text(
     "init-answer-wrong",
     "{answer} was not found on this machine.",
     "Start the server, or add a `deploy` entry to the configuration later.",
+)
+SERVER_MISSPELT: Final = Text(
+    "init-answer-wrong", "No server is named {answer}; did you mean {nearest}?", "Correct the name, or answer none."
 )
 SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
@@ -298,7 +308,9 @@ CONFIG_EXISTS: Final = Text(
     "Run dnsrenew init in a terminal to add a certificate to it, or write another one with --config FILE.",
 )
 INIT_STOPPED: Final = Text(
-    CANCELLED.code, "Stopped. Nothing was written.", "Run dnsrenew init again; it starts with your answers."
+    CANCELLED.code,
+    "Stopped; no configuration was written.",
+    "Your answers (not the secrets) are kept and offered next time.",
 )
 INIT_STOPPED_NEW: Final = Text(CANCELLED.code, INIT_STOPPED.message, "Run dnsrenew init again.")
 ASK_APPEND: Final = Phrase("There already is a configuration, {path}. Add a certificate to it?")
