@@ -252,7 +252,8 @@ def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text
-    long = [line for line in talk.text.splitlines() if len(line) > 60 and " " in line.strip()]
+    shown = talk.text.replace(newcomer.account["server"], "")  # what was typed may go on in the next line
+    long = [line for line in shown.splitlines() if len(line.rstrip()) > 60 and " " in line.strip()]
     assert [line for line in long if "current:" not in line] == []  # a path is not broken
     assert not re.search(r"\x1b\[[0-9;?]*[A-LN-Zac-ln-z]", talk.shown)  # only colours
     assert "The company where you change the DNS records" in " ".join(talk.text.split())
@@ -485,7 +486,7 @@ def test_a_line_is_edited_with_the_arrows(newcomer: Newcomer) -> None:
         talk.expect("searches them")
         talk.answer("Which DNS host", "? bind")
         talk.expect("rfc2136: ")
-        talk.answer("Which DNS host", "bind")
+        talk.answer("Which DNS host", "rfc2163")
         talk.expect("did you mean rfc2136")
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
@@ -550,7 +551,7 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
         assert talk.end() == 130
     assert (
         "Stopped; no configuration was written. Your answers (not the secrets) are kept and offered next time."
-        in talk.text
+        in " ".join(talk.text.split())
     )
     assert newcomer.left() == []
     (kept,) = (newcomer.workspace.path / "home").rglob("init-answers.json")

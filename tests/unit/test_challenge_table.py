@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "base/model/spec.py": "the type of a route, for type checkers",
     "config/certificates.py": "the default route",
     "config/routes.py": "the schema: the name of each type, and the keys that have a meaning with it",
+    "config/schema.py": "the route that is shown where a key of one stands in a certificate",
     "extensions/doctor/folding.py": "what follows from a network that blocks DNS",
     "extensions/serve/source.py": "the routes of a certificate that options name",
     "extensions/doctor/host/machine.py": "the error codes of the http-01 listener, which tries any port",

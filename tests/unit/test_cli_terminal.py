@@ -85,9 +85,9 @@ def test_how_a_dialogue_ends_fits_the_window(
     monkeypatch.setattr(Output, "size", lambda _self: (40, 24))
     write_error(Terminal(), Cancelled.of(INIT_STOPPED))
     assert capsys.readouterr().err.splitlines() == [
-        "! Stopped. Nothing was written. Run",
-        "  dnsrenew init again; it starts with",
-        "  your answers.",
+        "! Stopped; no configuration was written.",
+        "  Your answers (not the secrets) are",
+        "  kept and offered next time.",
     ]
 
 
