@@ -9,6 +9,7 @@ import re
 import select
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -246,6 +247,4 @@ def _make_memory_file() -> tuple[int, str]:
         if os.path.exists(path):
             return handle, path
         os.close(handle)
-    import tempfile  # slow to import, and Linux needs it not
-
     return tempfile.mkstemp(prefix="dnsrenew-")

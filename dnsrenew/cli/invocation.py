@@ -24,6 +24,7 @@ from dnsrenew.cli.terminal import Terminal, dim, yellow
 from dnsrenew.config import Config, find_config, sources
 from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError, DnsRenewError
+from dnsrenew.operations.selection import shared_certificates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +94,6 @@ class Invocation(Frozen):
 
         :raises StoreError: the store cannot be read.
         """
-        from dnsrenew.operations.selection import shared_certificates
-
         store = self.store(config)
         store.only_read()
         shared = shared_certificates(config, store)

@@ -14,6 +14,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.schedule.detect import UNKNOWN, detect, has_scheduler
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
 
     :param beside: also look for what runs beside it.
     """
-    from dnsrenew.schedule.detect import UNKNOWN, detect
-
     if config.path is None or config.fleet is not None:
         return UNKNOWN
     names = [spec.name for spec in config.certificates]
@@ -129,8 +128,6 @@ class ScheduleSearch:
 
 def nothing_renews() -> str:
     """Return the sentence for a machine on which nothing renews, with the command that changes that."""
-    from dnsrenew.schedule.detect import has_scheduler
-
     return texts.NOTHING_RENEWS if has_scheduler() else texts.NOTHING_RENEWS_HERE
 
 

@@ -17,6 +17,7 @@ from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import sources
 from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings, read_seals
+from dnsrenew.config.fingerprint import fingerprint
 from dnsrenew.config.loader import check_terms, from_arguments, from_mapping, read_file
 from dnsrenew.config.schema import SecretUse
 from dnsrenew.drivers.provider import Provider
@@ -73,8 +74,6 @@ class Config(Frozen, kw_only=True, public=True):
         :param key: the random key of the store.
         :param used: the names of the DNS accounts that the last attempts used.
         """
-        from dnsrenew.config.fingerprint import fingerprint  # needed only after a failure
-
         shared = (self.contact, self.agree_terms, self.resolver)
         return fingerprint(
             spec, key, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared, used=used

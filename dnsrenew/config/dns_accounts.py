@@ -22,6 +22,7 @@ from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, plug_in_names
 from dnsrenew.drivers.loading import driver_missing, is_built_in
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
+from dnsrenew.drivers.scripts import find_other, providers_called
 from dnsrenew.errors import ConfigError, Phrase, as_clause, described
 
 _COMMON: Final[Mapping[str, ReadField]] = {
@@ -228,8 +229,6 @@ class DnsAccountTables:
             found = texts.HOST_LEFT_OUT.format(provider=quoted(name), why=as_clause(left_out["why"]))
             scope.mistake(path, found, texts.OTHER_HOST, fix=left_out["instead"])
             return
-        from dnsrenew.drivers.scripts import find_other, providers_called  # late: only after a mistake
-
         if (other := find_other(name)) is not None:
             found = texts.HOST_WITHOUT_DRIVER.format(title=other.title)
             fix = texts.USE_SCRIPT.format(script=other.script) if other.script else texts.DELEGATE

@@ -15,6 +15,7 @@ from dnsrenew.base.model.spec import SCHEMES, StoreAddress, has_password
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, shown_key
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
+from dnsrenew.base.validation.toml_positions import key_lines, line_of
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.certificates import CertificateTables
@@ -165,8 +166,6 @@ def _key(text: str) -> bytes | None:
 
 def _line(use: SecretUse) -> int | None:
     """Return the line of a secret in its file, which may have changed since."""
-    from dnsrenew.base.validation.toml_positions import key_lines, line_of
-
     if not use.file:
         return None
     with contextlib.suppress(OSError, ValueError):

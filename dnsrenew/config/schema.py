@@ -27,6 +27,7 @@ from dnsrenew.base.validation import (
     shown_place,
 )
 from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
+from dnsrenew.base.validation.toml_positions import key_lines, line_of
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.file_checks import FileChecks
@@ -111,8 +112,6 @@ class MistakeReport:
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines."""
-        from dnsrenew.base.validation.toml_positions import key_lines, line_of  # needed only after a mistake
-
         files = {mistake.file for mistake in self._mistakes}
         lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
         mistakes = [self._locate(each, line_of(each.path, lines.get(each.file, {}))) for each in self._mistakes]

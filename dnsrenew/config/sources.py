@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.validation import FieldError, KeyPath, config_error, kind, quoted
+from dnsrenew.base.validation.toml_positions import syntax_mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
@@ -91,8 +93,6 @@ def _parse(report: MistakeReport, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(report.sources[path])
     except (RecursionError, ValueError) as error:
-        from dnsrenew.base.validation.toml_positions import syntax_mistake  # needed only after a mistake
-
         mistake = syntax_mistake(error, report.sources[path], path, shown_keys=SHOWN_KEYS)
     raise config_error([mistake], code="config-syntax")
 
@@ -126,8 +126,6 @@ def _is_pattern(path: str) -> bool:
 
 
 def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
-    import glob  # needed only for includes
-
     path = scope.path_of(pattern)
     if not _is_pattern(pattern):
         if not os.path.lexists(path):

@@ -25,6 +25,7 @@ from dnsrenew.base.validation import (
     shown_key,
 )
 from dnsrenew.base.validation import texts as phrases
+from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import built_in, plug_ins
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours
@@ -354,8 +355,6 @@ def parse(text: str, name: str, file: str) -> Provider:
 
 def _invalid(text: str, file: str, found: Exception | Sequence[_Found]) -> ConfigError:
     """Return the error for a file that is no TOML, or has mistakes."""
-    from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake  # late: only after a mistake
-
     if isinstance(found, Exception):
         return config_error([syntax_mistake(found, text, file)], code=_INVALID)
     lines = key_lines(text)

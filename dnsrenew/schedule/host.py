@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
-from dnsrenew.schedule import plan, texts
+from dnsrenew.schedule import plan, systemd, texts
 from dnsrenew.schedule.machine import halt_of_cron, this_machine
 
 
@@ -129,8 +129,6 @@ def _program(platform: str) -> tuple[str, ...]:
 
 def make_plan(kind: plan.ScheduleKind, job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan of a kind."""
-    from dnsrenew.schedule import systemd
-
     plans = {"systemd": systemd.plan, "cron": systemd.cron_plan, "launchd": launchd_plan, "windows": windows_plan}
     return plans[kind](job, host)
 

@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import Certificate, Notice, StoreAddress
@@ -35,16 +35,14 @@ from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, texts, versions
 from dnsrenew.store.accounts import AccountFiles
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
+from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
+from dnsrenew.store.ledger import Ledger, LedgerFile
 from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder
 from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
 from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, ScheduledRuns
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
-
-if TYPE_CHECKING:
-    from dnsrenew.store.journal import JournalFolder
-    from dnsrenew.store.ledger import Ledger
 
 # ── folder certificates ────────────────────────────────────────────────────────────────
 
@@ -326,15 +324,11 @@ class FolderStore(FolderCertificates):
         return AccountFiles(self._disk, self._paths, ca_name, directory_url)
 
     def ledger(self, directory_url: str, ca_name: str, context: Context) -> Ledger:
-        from dnsrenew.store.ledger import Ledger, LedgerFile  # not needed while nothing is due
-
         place = LedgerFile(self._disk, self._paths, ca_name, directory_url)
         return Ledger.at(place, ca_name, directory_url, context)
 
     @property
     def journal(self) -> JournalFolder:
-        from dnsrenew.store.journal import JournalFolder  # not needed while nothing is due
-
         return JournalFolder(self._disk, self._paths)
 
     @property

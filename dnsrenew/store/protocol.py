@@ -21,6 +21,7 @@ from dnsrenew.errors import Cancelled, LockedError, StoreError
 from dnsrenew.store import records, texts
 from dnsrenew.store.accounts import AccountPlace, StoredAccount
 from dnsrenew.store.paths import HttpResponses, check_name, zone_key
+from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
 from dnsrenew.store.state import Meta, State, issued_meta
 from dnsrenew.store.zone_locks import ZoneLocker, ZonePurpose
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from dnsrenew.base import x509
     from dnsrenew.store.journal import Journal
     from dnsrenew.store.ledger import Ledger
-    from dnsrenew.store.pending_orders import PendingOrders, SigningRequests
 
 Change = Callable[[State], State]
 """Returns the new state of a certificate from the old one."""
@@ -283,15 +283,11 @@ class Store(ZoneLocker, StorePlace):
     @property
     def orders(self) -> PendingOrders:
         """The orders that are being finalized."""
-        from dnsrenew.store.pending_orders import PendingOrders  # not needed while nothing is due
-
         return PendingOrders(self.documents)
 
     @property
     def signing_requests(self) -> SigningRequests:
         """The requests for certificates of other issuers, with their keys."""
-        from dnsrenew.store.pending_orders import SigningRequests  # rarely needed
-
         return SigningRequests(self.documents)
 
     @property

@@ -13,18 +13,16 @@ from typing import Final
 
 from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, half_width, texts
 
-_SPACE: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-_STRING: Final = re.compile(
-    r"""
+# Compiled at their use: a correct file has none.
+_SPACE: Final = r"(?:[ \t\n]|#[^\n]*)*"
+_BARE: Final = r"[A-Za-z0-9_-]+"
+_STRING: Final = r"""(?sx)
     "{3} (?: \\. | [^\\] )*? "{3} "{0,2}
     | '{3} .*? '{3} '{0,2}
     | " (?: \\. | [^"\\\n] )* "
     | ' [^'\n]* '
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-_SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+"""
+_SCALAR: Final = r"[^,\]}#\n]+"
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -83,8 +81,8 @@ class _Scanner:
     def _skip(self) -> None:
         self.position = self._match(_SPACE).end()
 
-    def _match(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        match = pattern.match(self.text, self.position)
+    def _match(self, pattern: str) -> re.Match[str]:
+        match = re.compile(pattern).match(self.text, self.position)
         if match is None:
             raise IndexError(self.position)
         return match
@@ -173,28 +171,28 @@ class _Scanner:
 
 # A syntax error in a TOML text: its line, with a caret at the error, and the likely cause.
 
-_AT_LINE: Final = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)$")
+_AT_LINE: Final = r" \(at line ([0-9]+), column ([0-9]+)\)$"
 _AT_END: Final = " (at end of document)"
 _EXPECTED: Final = "Expected "
 _INVALID_VALUE: Final = "Invalid value"
 _UNCLOSED: Final = "Unclosed"
 _SET_BEFORE: Final = "Cannot overwrite a value"
 _UNCLOSED_LIST: Final = "Unclosed array"
-_CLOSING: Final = re.compile("[“”„«»‘’‚＂＇][^“”„«»‘’‚＂＇\"']*$")
+_CLOSING: Final = "[“”„«»‘’‚＂＇][^“”„«»‘’‚＂＇\"']*$"
 """The last quote that is not a straight one, and what follows it."""
 _MEANT: Final = {":": "=", "(": "[", ")": "]"}
 """What TOML has in place of characters that it has nowhere but in values."""
-_WORD: Final = re.compile(r"[A-Za-z_/~@*.]")
-_YES: Final = re.compile(r"(?i:yes|on|true|是)\b(?![.-])")
-_NO: Final = re.compile(r"(?i:no|off|false|否)\b(?![.-])")
+_WORD: Final = r"[A-Za-z_/~@*.]"
+_YES: Final = r"(?i:yes|on|true|是)\b(?![.-])"
+_NO: Final = r"(?i:no|off|false|否)\b(?![.-])"
 
-_FIRST_WORD: Final = re.compile(r"\s*+([\w-]++)\s++")
-_FIRST_KEY: Final = re.compile(r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*")
-_KEY: Final = re.compile(r"(?<![\w.\"'-])([\w.\"'-]++)\s*+=\s*")  # possessive: linear in a line of any length
-_REFERENCE: Final = re.compile(r"""["'](?:env|file|keyring):""")
-_OPTION: Final = re.compile(r"[a-z_][a-z0-9_.]*")
-_HEADER: Final = re.compile(r"\s*(?:\[|#|$)")
-_LIST_START: Final = re.compile(r"[^#=\]]*+=\s*\[[^\]]*")
+_FIRST_WORD: Final = r"\s*+([\w-]++)\s++"
+_FIRST_KEY: Final = r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*"
+_KEY: Final = r"(?<![\w.\"'-])([\w.\"'-]++)\s*+=\s*"  # possessive: linear in a line of any length
+_REFERENCE: Final = r"""["'](?:env|file|keyring):"""
+_OPTION: Final = r"[a-z_][a-z0-9_.]*"
+_HEADER: Final = r"\s*(?:\[|#|$)"
+_LIST_START: Final = r"[^#=\]]*+=\s*\[[^\]]*"
 
 
 def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Container[str] | None = None) -> Mistake:
@@ -208,12 +206,12 @@ def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Contai
     message, number, column = _position(str(error), lines)
     line = lines[number - 1]
     found, expected = _likely_cause(message, line[column - 1 :])
-    if found == texts.NOT_CLOSED and (closing := _CLOSING.search(line[: column - 1])):
+    if found == texts.NOT_CLOSED and (closing := re.search(_CLOSING, line[: column - 1])):
         column = closing.start() + 1
     wide = line[column - 1 : column]
     if half_width(wide) != wide:
         found, expected = _wide(wide, number, column)
-    first = _FIRST_KEY.match(line)
+    first = re.match(_FIRST_KEY, line)
     if first and message.startswith(_SET_BEFORE):  # tomllib reports the end of the value
         column = first.start(1) + 1
     key = first[1] if first and _is_known(first[1], shown_keys) else texts.TOML_SYNTAX
@@ -233,7 +231,7 @@ def _wide(character: str, line: int, column: int) -> tuple[str, str]:
 
 def _position(reported: str, lines: list[str]) -> tuple[str, int, int]:
     """Return the message of ``tomllib`` without the position, the line and the column."""
-    if match := _AT_LINE.search(reported):
+    if match := re.search(_AT_LINE, reported):
         message, number, column = reported[: match.start()], int(match[1]), int(match[2])
         if not (message.startswith(_UNCLOSED) and not lines[number - 1][: column - 1].strip()):
             return message, min(number, len(lines)), column
@@ -265,44 +263,44 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         return texts.TOML_TRUE
     if rest.startswith("False"):
         return texts.TOML_FALSE
-    if _YES.match(rest):
+    if re.match(_YES, rest):
         return texts.TOML_YES
-    if _NO.match(rest):
+    if re.match(_NO, rest):
         return texts.TOML_NO
     if not rest.strip() or rest.lstrip().startswith("#"):
         return texts.TOML_NO_VALUE
-    return texts.TOML_NO_QUOTES if _WORD.match(rest) else texts.TOML_UNKNOWN
+    return texts.TOML_NO_QUOTES if re.match(_WORD, rest) else texts.TOML_UNKNOWN
 
 
 def _is_known(key: str, shown_keys: Container[str] | None) -> bool:
     """Return whether this is a key; a secret that was pasted as a line can look like one: ``Y2FuYXJ5LTQ3MTE=``."""
-    return shown_keys is None or key in shown_keys or _OPTION.fullmatch(key) is not None
+    return shown_keys is None or key in shown_keys or re.fullmatch(_OPTION, key) is not None
 
 
 def _without_secrets(lines: list[str], number: int, shown_keys: Container[str]) -> str:
     """Return the line, cut before the first value that can be a secret."""
     line = lines[number - 1]
-    if _HEADER.match(line):
+    if re.match(_HEADER, line):
         return line
-    first = _FIRST_KEY.match(line)
+    first = re.match(_FIRST_KEY, line)
     if first is None:  # an item of a list, a key without =, or anything
         if _is_in_shown_list(lines, number, shown_keys):
             return line
-        word = _FIRST_WORD.match(line)
+        word = re.match(_FIRST_WORD, line)
         return line[: word.end()] + HIDDEN if word and word[1] in shown_keys else HIDDEN
     if not _is_known(first[1], shown_keys):
         return HIDDEN
-    for match in (first, *_KEY.finditer(line, first.end())):
-        if _last_part(match[1]) not in shown_keys and not _REFERENCE.match(line, match.end()):
+    for match in (first, *re.compile(_KEY).finditer(line, first.end())):
+        if _last_part(match[1]) not in shown_keys and not re.compile(_REFERENCE).match(line, match.end()):
             return line[: match.end()] + HIDDEN
     return line
 
 
 def _is_in_shown_list(lines: list[str], number: int, shown_keys: Container[str]) -> bool:
     for line in reversed(lines[: number - 1]):
-        first = _FIRST_KEY.match(line)
+        first = re.match(_FIRST_KEY, line)
         if first is not None:
-            return _LIST_START.fullmatch(line) is not None and _last_part(first[1]) in shown_keys
+            return re.fullmatch(_LIST_START, line) is not None and _last_part(first[1]) in shown_keys
         if "]" in line:
             return False
     return False
