@@ -14,7 +14,7 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.schedule.detect import UNKNOWN, detect, has_scheduler
+from dnsrenew.schedule import detect as schedules
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
     :param beside: also look for what runs beside it.
     """
     if config.path is None or config.fleet is not None:
-        return UNKNOWN
+        return schedules.UNKNOWN
     names = [spec.name for spec in config.certificates]
     domains = [name for spec in config.certificates for name in (spec.name, *spec.domains)] if beside else []
-    return detect(config.path, names=names, beside=domains)
+    return schedules.detect(config.path, names=names, beside=domains)
 
 
 class ScheduleNote(Frozen):
@@ -128,7 +128,7 @@ class ScheduleSearch:
 
 def nothing_renews() -> str:
     """Return the sentence for a machine on which nothing renews, with the command that changes that."""
-    return texts.NOTHING_RENEWS if has_scheduler() else texts.NOTHING_RENEWS_HERE
+    return texts.NOTHING_RENEWS if schedules.has_scheduler() else texts.NOTHING_RENEWS_HERE
 
 
 def needs_person(config: Config, names: Collection[str]) -> list[str]:

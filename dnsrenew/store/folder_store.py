@@ -38,7 +38,7 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
 from dnsrenew.store.ledger import Ledger, LedgerFile
-from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder
+from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder, check_name
 from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
 from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, ScheduledRuns
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
@@ -57,7 +57,7 @@ class FolderCertificates(StoreFolder, DamageReports, Store):
     def __init__(self, disk: AtomicFiles, paths: Paths, *, windows: bool) -> None:
         StoreFolder.__init__(self, disk, paths)
         DamageReports.__init__(self)
-        self._windows = windows
+        self._windows, self._certificates = windows, Path(paths.certificates)
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._paths.certificate(name), windows=self._windows)
@@ -127,7 +127,7 @@ class FolderCertificates(StoreFolder, DamageReports, Store):
         return [] if state.version is None else self._versions(name).damaged(state.version, state.sizes)
 
     def current(self, name: str) -> Path:
-        return Path(self._paths.certificate(name), "current")
+        return self._certificates.joinpath(check_name(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         if state.version is None or not self.is_whole(name, state) or (facts := facts_of(name, state)) is None:

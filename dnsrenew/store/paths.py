@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -31,6 +32,7 @@ _STALE: Final = 3600.0
 """Seconds after which no process is still writing a temporary file."""
 
 
+@functools.lru_cache(1 << 17)
 def check_name(name: str) -> str:
     """Return the name of a certificate, which becomes the name of a folder; the config has checked it before.
 

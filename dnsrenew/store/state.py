@@ -127,7 +127,8 @@ def ari(value: object) -> Ari | None:
     try:
         if type(value) is not dict or (next_poll := json_files.time(value.get("next_poll"))) is None:
             return None
-        start, end, chosen = (json_files.time(value.get(name)) for name in ("start", "end", "chosen"))
+        time, get = json_files.time, value.get
+        start, end, chosen = time(get("start")), time(get("end")), time(get("chosen"))
         explanation = json_files.string(value.get("explanation")) or None
     except DamagedFile:
         return None
@@ -389,10 +390,10 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, value in json_files.load(data, SCHEMA).items():
-            if name in _READERS:
-                values[name] = _READERS[name](value)
-            else:
+            if name not in _READERS:
                 extra[name] = value
+            elif value is not None:
+                values[name] = _READERS[name](value)
         if values.get("version") is not None and not (values.get("not_before") and values.get("not_after")):
             raise DamagedFile("it names a version without validity dates")
         return cls(**values, extra=extra)
