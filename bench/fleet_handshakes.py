@@ -17,7 +17,8 @@ from typing import Final
 
 from bench import page
 from bench.figures import MILLISECONDS, SECONDS, Figure, Unit, of_pairs, of_samples
-from dnsrenew.extensions.fleet.database.seal import OPEN
+from bench.processes import RunFailedError
+from dnsrenew.extensions.fleet.database.seal import place
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.testing.box.order_server import LIFETIME
 from tests.kit.certificates import issue
@@ -44,6 +45,8 @@ _FILL: Final = (
     SELECT name, 1, %(chain)s, %(key)s, '{}' FROM dnsrenew_certificate
     """,
 )
+_SEAL: Final = "UPDATE dnsrenew_version SET key = %s WHERE name = %s"
+"""A sealed key is bound to its place; those beyond the cache are never loaded."""
 
 
 def fleet_handshakes(rounds: int | None) -> list[Figure]:
@@ -53,7 +56,7 @@ def fleet_handshakes(rounds: int | None) -> list[Figure]:
         ours = _context(many)
         loaded = time.perf_counter() - begin
         bare, names = _context(one), _names(_CACHE)
-        filled = _fill_cache(ours, names)
+        filled = _fill_cache(many, ours, names)
         until(lambda: bare.find(_names(1)[0]))
         resident = [name for name in names if ours.find(name) is not None]
         samples = [_seconds(ours, resident, bare) for _ in range((rounds or 15) + 1)][1:]
@@ -78,7 +81,10 @@ def _fleet(server: Postgres, count: int) -> Iterator[FleetInDatabase]:
         fleet.initialize()
         values = {"count": count, "begin": begin.isoformat(), "end": begin + LIFETIME, "chain": chain}
         for statement in _FILL:
-            fleet.database.execute(statement, {**values, "key": OPEN + key})
+            fleet.database.execute(statement, {**values, "key": b""})
+        with fleet.database.transaction() as transaction:
+            for name in _names(min(count, _CACHE)):
+                transaction.execute(_SEAL, (fleet.seals.seal(key, place("version", name, 1)), name))
         fleet.execute("ANALYZE")
         yield fleet
 
@@ -93,11 +99,16 @@ def _names(count: int) -> list[str]:
     return [f"customer{number:06}.shop.example" for number in range(1, count + 1)]
 
 
-def _fill_cache(context: FleetContext, names: list[str]) -> float:
-    """Ask for names until all are loaded; return how many seconds each took."""
+def _fill_cache(fleet: FleetInDatabase, context: FleetContext, names: list[str]) -> float:
+    """Ask for names until all are loaded; return how many seconds each took.
+
+    :raises RunFailedError: one cannot be loaded.
+    """
     begin = time.perf_counter()
     missing = names
     while missing := [name for name in missing if context.find(name) is None]:
+        if fleet.events:
+            raise RunFailedError(str(fleet.events[0].data["message"]))
         time.sleep(0.01)
     return (time.perf_counter() - begin) / len(names)
 
