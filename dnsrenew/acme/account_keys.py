@@ -6,6 +6,7 @@ until the CA confirms which of them is the account's, by a lookup of the account
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -145,7 +146,7 @@ def signer_of(account: AccountData) -> Signer:
         signing, algorithm = _signing_key(x509.key_from_pem(account.key_pem))
     except ValueError:
         raise StoreError.of(texts.ACCOUNT_DAMAGED) from None
-    current = _thumbprint(signing)
+    current = thumbprint(signing)
     earlier = tuple(thumbprint for thumbprint in _thumbprints(account) if thumbprint != current)
     return Signer(signing, account.url, algorithm, earlier)
 
@@ -172,12 +173,15 @@ def with_thumbprint(account: AccountData, key_pem: bytes) -> AccountData:
     a lost key cannot be computed any more.
     """
     key = x509.key_from_pem(key_pem)
-    known = dict.fromkeys([*_thumbprints(account), _thumbprint(_signing_key(key)[0])])
+    known = dict.fromkeys([*_thumbprints(account), thumbprint(_signing_key(key)[0])])
     return replace(account, data={**account.data, THUMBPRINTS: list(known)})
 
 
-def _thumbprint(key: JWKEC | JWKRSA) -> str:
-    return base64url(key.thumbprint())
+def thumbprint(key: JWKEC | JWKRSA) -> str:
+    """Return the thumbprint (RFC 7638). That of josepy loads OpenSSL a second time, which takes 6 ms."""
+    members = {name: value for name, value in key.to_json().items() if name in key.required}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def _thumbprints(account: AccountData) -> list[str]:

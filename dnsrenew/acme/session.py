@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
+from dnsrenew.acme.account_keys import thumbprint
 from dnsrenew.acme.problems import content_type
 from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
@@ -158,7 +159,7 @@ def _with_new_signer(old: Opened, make_signer: _MakeSigner, context: Context) ->
 
 
 def _opened(directory: Directory, signer: Signer) -> Opened:
-    return Opened(directory, signer, resources.base64url(signer.key.thumbprint()))
+    return Opened(directory, signer, thumbprint(signer.key))
 
 
 # ── fetch ──────────────────────────────────────────────────────────────────────────────

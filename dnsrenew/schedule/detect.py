@@ -6,9 +6,7 @@ be found out is unknown.
 
 from __future__ import annotations
 
-import html
 import os
-import plistlib
 import re
 import shlex
 import shutil
@@ -446,6 +444,8 @@ def _entries(
 
 def _launchd(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the agents and daemons that are not disabled."""
+    import plistlib
+
     for folder in (*(machine.root / each for each in _AGENTS), machine.home / _AGENTS[1]):
         for file in host.entries(folder):
             try:
@@ -470,6 +470,8 @@ def _job(machine: host.Machine, job: Mapping[str, Any], user_home: str) -> Found
 
 def _windows(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the tasks that this user can read."""
+    import html
+
     folder = machine.root / _TASKS  # an ordinary user cannot list it, but can read his own tasks
     files = [file for file in host.entries(folder) if file.is_file()] or [folder / "dnsrenew"]
     for file in files:

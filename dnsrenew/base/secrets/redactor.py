@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import html
 import logging
 import re
 import threading
@@ -229,6 +228,8 @@ def _from_entity(match: re.Match[str]) -> str:
     if escape[1] == "#":
         number = int(escape[3:-1], 16) if escape[2] in "Xx" else int(escape[2:-1])
         return chr(number) if number <= 0x10FFFF else escape
+    import html  # late: it has a large table
+
     return html.unescape(escape)
 
 
