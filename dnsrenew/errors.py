@@ -374,6 +374,12 @@ INTERNAL: Final = Text(
 )
 
 
+def bare(error: DnsRenewError) -> DnsRenewError:
+    """Return the error without its frames and the errors before it: their variables may hold secrets."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def stopped() -> Cancelled:
     """Return the error for a cancelled run."""
     code, message, fix = CANCELLED.fill()

@@ -7,6 +7,7 @@ import json
 import random
 import stat
 import tomllib
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.config import Config, loader
 from dnsrenew.dns import DnsView
-from dnsrenew.errors import AttemptError, ConfigError, DnsError, StoreError
+from dnsrenew.errors import AttemptError, ConfigError, DnsError, ProviderError, StoreError
 from dnsrenew.extensions.setup.delegate import account
 from dnsrenew.extensions.setup.delegate import delegate as operation
 from dnsrenew.extensions.setup.delegate import wait as cname_survey
@@ -218,6 +219,24 @@ def test_a_registration_in_options_does_not_say_its_name(tmp_path: Path) -> None
                 registered_name(Context(), acme_account(server, file, **options))
             assert caught.value.code == "delegate-account"
     assert server.asked == []
+
+
+def test_an_error_has_no_variable_with_the_password(tmp_path: Path) -> None:
+    """A crash reporter that shows the variables of the frames shows nothing of a registration, new or read."""
+    file = tmp_path / "acme.json"
+    with AcmeDns() as server:
+        server.fulldomain = f"another.{DOMAIN}"
+        for _ in range(2):
+            with pytest.raises(ProviderError) as caught:
+                registered_name(Context(), acme_account(server, file))
+            assert caught.value.code == "provider-malformed-answer"
+            assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+            (registration,) = server.registrations.values()
+            assert caught.tb.tb_next is not None
+            ours = traceback.TracebackException(caught.type, caught.value, caught.tb.tb_next, capture_locals=True)
+            assert registration["password"] not in "".join(ours.format())
+            file.write_text(json.dumps(registration))
+    file.unlink()
 
 
 # ── the wait ────────────────────────────────────────────────────────────────────────────

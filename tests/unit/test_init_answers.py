@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dnsrenew.cli import main
+from dnsrenew.cli import error_text, main
 from dnsrenew.dns.texts import NO_TOP_ZONE, NO_ZONE
 from dnsrenew.drivers.catalogue import find_provider
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsError, DnsRenewError
 from dnsrenew.extensions.setup.init import draft, questions
 from dnsrenew.extensions.setup.init.draft import Doubt, read_flag
 from dnsrenew.extensions.setup.init.host_question import _ask_option
@@ -203,3 +204,20 @@ def test_where_dns_does_not_resolve(tables: dict[str, Any], advice: str, monkeyp
     with pytest.raises(DnsError) as caught:
         questions.check_domains(draft, "www.example.org", Doubt())  # type: ignore[arg-type]  # what it looks at
     assert advice in caught.value.fix
+
+
+@pytest.mark.parametrize("wrong", ['token = "canary-typed-5f2e91"\n', 'token = "canary-typed 5f2e91"\n'])
+@pytest.mark.parametrize("terms", ["maybe", "yes"])
+def test_an_error_has_no_variable_with_a_secret(
+    answers: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, terms: str
+) -> None:
+    """A crash reporter that shows the variables of the frames shows nothing that was typed."""
+    answers.write_text(f'provider = "duckdns"\ndomains = "x.duckdns.org"\nagree_terms = "{terms}"\nrehearse = "so"\n{wrong}')
+    seen: list[DnsRenewError] = []
+    monkeypatch.setattr(error_text, "write_error", lambda _, error: seen.append(error))
+    main(["init", "--answers", str(answers)])
+    (error,) = seen
+    assert error.code == "init-answer-wrong"
+    assert (error.__cause__, error.__context__) == (None, None)
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    assert "canary-typed" not in "".join(whole.format())

@@ -32,7 +32,7 @@ from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
-from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, stopped
+from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, bare, stopped
 from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
 from dnsrenew.extensions.setup.commands.export import hidden_input
 from dnsrenew.extensions.setup.delegate.delegate import delegate
@@ -388,6 +388,13 @@ def init(invocation: Invocation) -> int:
     :raises StoreError: a file cannot be written.
     :raises Cancelled: Ctrl-C, before anything was written.
     """
+    try:
+        return _asked(invocation)
+    except DnsRenewError as error:
+        raise bare(error) from None
+
+
+def _asked(invocation: Invocation) -> int:
     terminal = invocation.terminal
     answers = _answers(invocation)
     attended = terminal.is_attended

@@ -26,7 +26,7 @@ from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import CALL_SECONDS, GUARDED_LOGGERS, CallDeadline
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ConfigError, ProviderError, StoreError
+from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError, StoreError, bare
 from dnsrenew.operations import texts
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
@@ -228,8 +228,12 @@ def registered_name(context: Context, writer: RecordWriter) -> str:
     file = account.options.get("registration")
     if not isinstance(file, str):
         raise ConfigError.of(texts.ACME_DNS_NO_FILE, account=account.name)
-    found = acme_dns.read_registration(file) or _register_once(context, writer, file)
-    return _checked_name(found, account.name)
+    try:
+        return _checked_name(
+            acme_dns.read_registration(file) or _register_once(context, writer, file), account.name
+        )
+    except DnsRenewError as error:
+        raise bare(error) from None
 
 
 def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping[str, str]:
