@@ -95,7 +95,7 @@ def _show(invocation: Invocation) -> int:
         more = {"others": [host.to_dict() for host in others]} if options.search else {}
         terminal.write_document({"providers": [_document(provider) for provider in found], **more})
         return 0
-    columns = terminal.out.size()[0]
+    columns = terminal.out.size()[0] or terminal.err.size()[0]  # of a terminal behind `| less` too
     if options.names and terminal.quiet:
         terminal.write_result(found[0].block(say).rstrip())  # for >> dnsrenew.toml
         return 0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import formatting, main, terminal
+from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.testing.account_check import AccountCheck
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 from tests.kit.drivers import provider_of
@@ -148,6 +149,27 @@ def test_no_column_is_cut(
     assert out == golden.read_text("utf-8")
     assert max(map(len, out.splitlines())) <= columns
     assert "…" not in out
+
+
+def test_a_pager_at_a_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind `| less` and `| head` the list fits the terminal; without any, each host has one line for `grep`."""
+    for columns in (60, None):
+        monkeypatch.setattr(
+            terminal.Output, "size", lambda its, columns=columns: (None if its.stream is sys.stdout else columns, 24)
+        )
+        assert main(["providers"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert (max(map(formatting.width, lines)) <= 60) == (columns == 60)
+        assert any(line.startswith("azure") and "resource_group" in line for line in lines) == (columns is None)
+
+
+def test_nothing_is_said_twice_of_a_host() -> None:
+    """That a host takes one value at a time is a line of its own: no note says so again."""
+    found = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
+    assert len(found) > 100
+    assert [each.name for each in found if "one after the other" in each.behaviour.note] == []
 
 
 def test_a_check_that_waits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
