@@ -5,11 +5,11 @@ The steps are those of a person who has the README: each line is typed into a sh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from tests.kit import hfs
 from tests.kit.certificates import issue
 from tests.kit.cron_machine import ANNA, CronMachine, cron_machine
 from tests.kit.dialogue import Dialogue
+from tests.kit.notify_stage import TOKEN, Receiver
 from tests.kit.processes import wait_until
 from tests.kit.program import named_in
 from tests.kit.users import as_root
@@ -30,6 +31,7 @@ ZONE: Final = "trial-home.test"
 SITE: Final = f"www.{ZONE}"
 OFF: Final = str(CRON_OFF)
 PIPX: Final = ".local/bin"
+PASSPHRASE: Final = "correct horse battery"
 
 
 class Home:
@@ -39,8 +41,8 @@ class Home:
         self.folder = machine.folder / user
         self.number = 0 if user == "root" else ANNA
         self.machine, self._talk = machine, talk
-        talk.type(f"stty -echo; PS1=; PATH={self.folder}/{PIPX}:$PATH; echo ready")
-        talk.expect("\nready")
+        talk.type(f"stty -echo; PS1=; PATH={self.folder}/{PIPX}:$PATH; echo rea''dy")
+        talk.expect("ready")  # of the shell, and not of the terminal, which still shows what is typed
 
     def types(self, line: str, *answers: tuple[str, str]) -> tuple[int, str]:
         """Type a command and answer its questions; return its exit status and what it shows, in one line."""
@@ -69,7 +71,7 @@ def machine() -> Iterator[CronMachine]:
         yield made
 
 
-@contextmanager
+@contextlib.contextmanager
 def at_home(machine: CronMachine, user: str) -> Iterator[Home]:
     """Sit down at the terminal."""
     machine.run(user, "mkdir", "-p", PIPX)
@@ -78,7 +80,7 @@ def at_home(machine: CronMachine, user: str) -> Iterator[Home]:
         yield Home(machine, user, talk)
 
 
-@contextmanager
+@contextlib.contextmanager
 def hfs_of(home: Home, machine: CronMachine, user: str) -> Iterator[hfs.Hfs]:
     """Run HFS 0.52.9 as the user, with a certificate that ends soon."""
     script = hfs.or_skip(hfs.find_old)
@@ -88,6 +90,17 @@ def hfs_of(home: Home, machine: CronMachine, user: str) -> Iterator[hfs.Hfs]:
     settings = {"https_port": True, "cert": "own.cer", "private_key": "own.key"}
     with hfs.running(script, home.folder / "hfs", settings, machine.argv(user)) as server:
         yield server
+
+
+def await_served(server: hfs.Hfs, leaf: str, *, other: bool = False) -> None:
+    """Wait until HFS serves this certificate, or another one; it opens its port anew for each file that changes."""
+
+    def is_so() -> bool:
+        with contextlib.suppress(OSError):
+            return (server.leaf() != leaf) is other
+        return False
+
+    wait_until(is_so)
 
 
 def tables(lab: Lab, home: Home) -> dict[str, Any]:
@@ -116,10 +129,14 @@ def test_the_trial_at_home(machine: CronMachine, lab: Lab, user: str) -> None:
         status, said = home.types("dnsrenew renew --force home")
         assert (status, "now served" in said, "Automatic renewal is not set up yet" in said) == (0, True, True), said
         leaf = (home.folder / "state/certificates/home/current/cert.pem").read_text()
-        assert server.leaf() == leaf
+        await_served(server, leaf)
         the_schedule(home)
         a_second_domain(home, lab, options)
-        the_rest(home, server, leaf)
+        hfs_again_and_the_page(home, server, leaf)
+        if user == "anna":
+            watching(home, config)
+        to_another_machine(home)
+        the_way_back(home, server, leaf, config)
     assert {path.lstat().st_uid for path in (home.folder / "state").rglob("*")} == {home.number}
 
 
@@ -183,17 +200,53 @@ def a_second_domain(home: Home, lab: Lab, options: dict[str, Any]) -> None:
     assert "cron renews automatically." in home.types("cd; dnsrenew status")[1]
 
 
-def the_rest(home: Home, server: hfs.Hfs, leaf: str) -> None:
-    """Steps 4 and 6 to 8: HFS again, the doctor's page, the way to another machine, Chinese, and the way back."""
+def hfs_again_and_the_page(home: Home, server: hfs.Hfs, leaf: str) -> None:
+    """Steps 4 and 6: HFS gets its old files back, then the certificate; the page of the doctor names nothing of ours."""
     chain, key, _ = issue([SITE], datetime.now(UTC) - timedelta(days=85))
     home.write("hfs/own.cer", chain)
     home.write("hfs/own.key", key)
-    wait_until(lambda: server.leaf() != leaf)
+    await_served(server, leaf, other=True)
     line = named_in(home.types("dnsrenew doctor")[1], "deploy {name} --force")
-    assert (home.types(f"dnsrenew {line}")[0], server.leaf()) == (0, leaf)
+    assert home.types(f"dnsrenew {line}")[0] == 0
+    await_served(server, leaf)
     status, said = home.types("dnsrenew doctor --report page.html --markdown --redact")
     assert (status, SITE in said, (home.folder / "page.html").exists()) == (0, False, True), said
+
+
+def watching(home: Home, config: dict[str, Any]) -> None:
+    """Step 7: a message to a service, and the metrics of a run."""
+    with Receiver() as receiver:
+        more = {"notify": {"to": [receiver.address]}, "metrics": {"textfile": "home.prom"}}
+        home.write("dnsrenew.toml", to_toml({**config, **more}))
+        status, said = home.types("dnsrenew notify test")
+        assert (status, len(receiver.messages), TOKEN in said) == (0, 1, False), said
+    assert home.types("dnsrenew renew")[0] == 0
+    assert 'dnsrenew_certificate_failures{name="home"} 0' in (home.folder / "home.prom").read_text()
+    home.write("dnsrenew.toml", to_toml(config))
+
+
+def to_another_machine(home: Home) -> None:
+    """Step 7, P14: the store in a file, with a passphrase that is too short at first, and out of it again."""
+    new, again = "for the new file:", "The same again:"
+    answers = [(new, "short"), (new, PASSPHRASE), (again, PASSPHRASE)]
+    status, said = home.types("dnsrenew export home.dr --secrets", *answers)
+    assert (status, "fewer than 8 characters" in said) == (0, True), said
+    status, said = home.types("dnsrenew restore home.dr --config c3/dnsrenew.toml", ("Passphrase:", PASSPHRASE))
+    assert status == 0, said
+    restored = home.folder / "c3/state/certificates/home/current/cert.pem"
+    assert restored.read_bytes() == (home.folder / "state/certificates/home/current/cert.pem").read_bytes()
+
+
+def the_way_back(home: Home, server: hfs.Hfs, leaf: str, config: dict[str, Any]) -> None:
+    """Steps 7 and 8, P15: Chinese; what `revoke`, `schedule remove` and `remove` leave is said."""
     assert "有效" in home.types("dnsrenew status --lang zh")[1]
     assert home.types("dnsrenew revoke home --yes")[0] == 0
     assert home.types("dnsrenew schedule remove")[0] == 0
     assert "Automatic renewal is not set up yet" in home.types("dnsrenew status")[1]
+    other = {"name": "other", "domains": [f"other.{ZONE}"]}
+    home.write("dnsrenew.toml", to_toml({**config, "certificate": [other]}))
+    remove = named_in(home.types("dnsrenew status")[1], "remove {name}")
+    status, said = home.types(f"dnsrenew {remove}", ("with its private keys?", "y"))
+    assert (status, "remain and are served until" in said) == (0, True), said
+    await_served(server, leaf)
+    assert not (home.folder / "state/certificates/home").exists()

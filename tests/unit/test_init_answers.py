@@ -212,7 +212,9 @@ def test_an_error_has_no_variable_with_a_secret(
     answers: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, terms: str
 ) -> None:
     """A crash reporter that shows the variables of the frames shows nothing that was typed."""
-    answers.write_text(f'provider = "duckdns"\ndomains = "x.duckdns.org"\nagree_terms = "{terms}"\nrehearse = "so"\n{wrong}')
+    answers.write_text(
+        f'provider = "duckdns"\ndomains = "x.duckdns.org"\nagree_terms = "{terms}"\nrehearse = "so"\n{wrong}'
+    )
     seen: list[DnsRenewError] = []
     monkeypatch.setattr(error_text, "write_error", lambda _, error: seen.append(error))
     main(["init", "--answers", str(answers)])

@@ -229,9 +229,7 @@ def registered_name(context: Context, writer: RecordWriter) -> str:
     if not isinstance(file, str):
         raise ConfigError.of(texts.ACME_DNS_NO_FILE, account=account.name)
     try:
-        return _checked_name(
-            acme_dns.read_registration(file) or _register_once(context, writer, file), account.name
-        )
+        return _checked_name(acme_dns.read_registration(file) or _register_once(context, writer, file), account.name)
     except DnsRenewError as error:
         raise bare(error) from None
 
