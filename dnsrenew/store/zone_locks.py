@@ -209,7 +209,7 @@ _LOCK_OFFSET: Final = 1 << 30
 """On Windows no other process can read a locked byte, so the locked one is far behind the content."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
-_OWNER_SECONDS: Final = 0.2
+_OWNER_SECONDS: Final = 2.0
 """Seconds that a new owner may take to write pid and host into the file."""
 _EVENT_SECONDS: Final = 1.0
 """Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""

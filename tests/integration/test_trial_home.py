@@ -201,7 +201,7 @@ def a_second_domain(home: Home, lab: Lab, options: dict[str, Any]) -> None:
 
 
 def hfs_again_and_the_page(home: Home, server: hfs.Hfs, leaf: str) -> None:
-    """Steps 4 and 6: HFS gets its old files back, then the certificate; the page of the doctor names nothing of ours."""
+    """Steps 4 and 6: HFS gets its old files back, then the certificate; the doctor's page names nothing of ours."""
     chain, key, _ = issue([SITE], datetime.now(UTC) - timedelta(days=85))
     home.write("hfs/own.cer", chain)
     home.write("hfs/own.key", key)

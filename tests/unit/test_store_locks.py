@@ -196,6 +196,18 @@ def test_waiting_ends(site: StoreSite) -> None:
         assert clock.elapsed == pytest.approx(90)
 
 
+def test_an_owner_that_has_not_said_who_it_is(tmp_path: Path) -> None:
+    """On a busy machine the owner may say late who it is: its lock is refused with its process all the same."""
+    store, clock = FolderStore(tmp_path), FakeClock()
+    with store.lock("home", context=Context()):
+        card = lock_file(tmp_path).read_bytes()
+        lock_file(tmp_path).write_bytes(b"")
+        clock.on_wait = lambda: clock.elapsed > 1 and lock_file(tmp_path).write_bytes(card)
+        with pytest.raises(LockedError) as caught:
+            store.lock("home", context=context(clock)).__enter__()
+        assert caught.value.evidence["pid"] == os.getpid()
+
+
 @pytest.mark.parametrize(("wait", "told"), [(0.9, 0), (90, 1)])
 def test_waiting_is_reported(site: StoreSite, wait: float, told: int) -> None:
     """A wait emits one event with the owner. A short wait emits none."""
