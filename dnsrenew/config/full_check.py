@@ -15,6 +15,7 @@ from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, Deployment, DnsAccount, Notice, Route, mac_key_fault
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.secrets.texts import QUOTED
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import texts
@@ -213,7 +214,7 @@ def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, s
 def _shape_fault(text: str, secret: Message) -> str:
     """Return how a secret differs from the form that its host gives it."""
     if text.startswith(_QUOTES):
-        return texts.FORM_QUOTES.format(secret=secret)
+        return QUOTED.format(secret=secret)
     if "=" in text:
         return texts.FORM_KEY.format(secret=secret)
     return (texts.FORM_LENGTH if _HEX.fullmatch(text) else texts.FORM_OTHER).format(secret=secret, count=len(text))

@@ -67,6 +67,8 @@ def test_what_an_editor_adds_does_no_harm(tmp_path: Path, content: bytes) -> Non
             ("This does not look right: the file p.secret contains a character at position 4 that no key contains."),
         ),
         ("lab canary", "This does not look right: the file p.secret contains a space."),
+        ("'lab-canary'\n", "This does not look right: the file p.secret contains quotes around the value."),
+        (" \r\n\n", "the file is empty"),
     ],
 )
 def test_what_is_wrong_with_a_token(tmp_path: Path, content: str, found: str) -> None:

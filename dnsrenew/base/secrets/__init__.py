@@ -249,6 +249,7 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN: Final = frozenset(" \t\r\n")
 _DOCUMENT: Final = re.compile(r"\s*(?:\{|-----BEGIN )")
 """The start of a secret with several lines: JSON, PEM."""
+_QUOTES: Final = tuple("\"'`")
 
 
 def invisible(value: str, secret: str) -> Message | None:
@@ -275,10 +276,12 @@ def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
         return found
     if len(lines) > 1:
         return texts.SEVERAL_LINES.format(secret=secret, count=len(lines))
-    for position, character in enumerate(text if is_key else "", 1):
+    if not is_key:
+        return None
+    for position, character in enumerate(text, 1):
         if not character.isascii():
             return texts.NOT_ASCII.format(secret=secret, position=position)
-    return None
+    return texts.QUOTED.format(secret=secret) if text[:1] == text[-1:] and text[:1] in _QUOTES else None
 
 
 # ── sources ────────────────────────────────────────────────────────────────────────────
@@ -300,8 +303,8 @@ def from_environment(name: str) -> str:
     :raises SecretError: ``secret-missing``.
     """
     value = os.environ.get(name)
-    if not value:
-        text = texts.VARIABLE_EMPTY if value == "" else texts.VARIABLE_NOT_SET
+    if value is None or not value.strip():
+        text = texts.VARIABLE_NOT_SET if value is None else texts.VARIABLE_EMPTY
         raise SecretError.of(text, reference=f"env:{name}", variable=name)
     return value
 
@@ -322,7 +325,7 @@ def from_file(path: Path) -> str:
         raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
     except UnicodeDecodeError:
         raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
-    if not secret:
+    if not secret.strip():
         raise SecretError.of(texts.FILE_EMPTY, reference=f"file:{path}", file=str(path))
     return secret
 

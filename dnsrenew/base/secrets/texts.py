@@ -127,4 +127,5 @@ INVISIBLE: Final = Phrase(
     "{secret} contains the invisible character {character} in line {line}, at position {position}"
 )
 SEVERAL_LINES: Final = Phrase("{secret} has {count} lines")
+QUOTED: Final = Phrase("{secret} contains quotes around the value")
 NOT_ASCII: Final = Phrase("{secret} contains a character at position {position} that no key contains")
