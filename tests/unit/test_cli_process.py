@@ -319,8 +319,12 @@ def test_nothing_heavy_is_loaded(line: str, heavy: set[str]) -> None:
     assert set(done.stderr.split()) & heavy == set()
 
 
-def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
-    """A run with nothing due loads no heavy library and no module that compiles classes at start."""
+NOTIFY = '[notify]\nto = ["literal:json://127.0.0.1:1"]\n'
+
+
+@pytest.mark.parametrize(("more", "allowed"), [("", set()), (NOTIFY, {"ssl"})], ids=["alone", "with messages"])
+def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path, more: str, allowed: set[str]) -> None:
+    """A run with nothing due loads no heavy library and no module that compiles classes at start, to notify neither."""
     domains = ("a.example.com",)
     spec = CertificateSpec(name="home", domains=domains, identifiers=domains, ca="letsencrypt")
     store = FolderStore(tmp_path / "state")
@@ -329,15 +333,26 @@ def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path) -> None:
         # Of no known CA, so that no renewal information is polled.
         store.keep(spec, "", *issue(domains, datetime.now(UTC)), state=store.read_state("home"))
     certificate = '[[certificate]]\nname = "home"\ndomains = ["a.example.com"]\nroutes = [{ challenge = "http-01" }]'
-    (tmp_path / "dnsrenew.toml").write_text(f'contact = ["me@example.test"]\nagree_terms = true\n{certificate}\n')
+    (tmp_path / "dnsrenew.toml").write_text(f'contact = ["me@example.test"]\nagree_terms = true\n{certificate}\n{more}')
     (tmp_path / "dnsrenew.toml").chmod(0o600)
     program = (
         "import sys; from dnsrenew.cli import main; "
         f"main(['renew', '--config', {str(tmp_path / 'dnsrenew.toml')!r}]); print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    heavy = {"acme", "cryptography", "dataclasses", "difflib", "dns", "inspect", "ssl", "subprocess", "urllib3"}
-    assert set(done.stderr.split()) & heavy == set()
+    heavy = {
+        "acme",
+        "apprise",
+        "cryptography",
+        "dataclasses",
+        "difflib",
+        "dns",
+        "inspect",
+        "ssl",
+        "subprocess",
+        "urllib3",
+    }
+    assert set(done.stderr.split()) & heavy == allowed
     assert "dnsrenew.renewal.batch" in done.stderr.split()
 
 

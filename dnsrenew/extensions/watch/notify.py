@@ -19,7 +19,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from dnsrenew.base import threads
 from dnsrenew.base.extensions import install_command
-from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
@@ -372,6 +371,8 @@ def by_request(*, success: bool) -> Send:
 
 def _request(url: str) -> str | None:
     """Request a URL, and once more after no answer or an error of the server; return why it failed."""
+    from dnsrenew.base.http import HttpClient, HttpFailure  # late: messages alone do not need it
+
     client = HttpClient()
     reason = ""
     try:
