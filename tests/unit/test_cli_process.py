@@ -324,7 +324,7 @@ NOTIFY = '[notify]\nto = ["literal:json://127.0.0.1:1"]\n'
 
 @pytest.mark.parametrize(("more", "allowed"), [("", set()), (NOTIFY, {"ssl"})], ids=["alone", "with messages"])
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(tmp_path: Path, more: str, allowed: set[str]) -> None:
-    """A run with nothing due loads no heavy library and no module that compiles classes at start, to notify neither."""
+    """A run with nothing due loads no heavy library and no module that compiles classes; for messages neither."""
     domains = ("a.example.com",)
     spec = CertificateSpec(name="home", domains=domains, identifiers=domains, ca="letsencrypt")
     store = FolderStore(tmp_path / "state")
