@@ -176,7 +176,9 @@ def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]
 # The way that needs no open port: the first advice where every route of a certificate needs one, and fails.
 
 _OF_A_PORT: Final = ("http-unreachable", "http-port-", "http-address-", "http-not-served", "tls-alpn-")
-_NOT_REACHED: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
+_NOT_REACHED: Final = frozenset(
+    {"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response", "ca-order-invalid"}
+)
 
 
 class DnsInstead(Frozen):

@@ -10,10 +10,13 @@ from typing import Any, Final
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.model import Check, Diagnosis
+from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, DnsAccount, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
+from dnsrenew.challenges.records import DnsInstead
 from dnsrenew.config import Config
+from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.errors import CAError
 from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.command import report_lines
 from dnsrenew.extensions.doctor.facts import Facts
@@ -82,6 +85,32 @@ def test_what_renew_prints(stage: Stage) -> None:
     shown = Translator("zh").message(fixes(stage, **{"certificate.0.routes": [http(stage.lab.reserve())]})[0])
     assert ROUTE in shown
     assert "Otherwise" not in shown
+
+
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
+@pytest.mark.parametrize(
+    ("code", "is_advised"),
+    [
+        ("ca-connection", True),
+        ("ca-dns", True),
+        ("ca-order-invalid", True),
+        ("http-port-forbidden", True),
+        ("tls-alpn-not-served", True),
+        ("ca-rate-limited", False),
+        ("ca-caa", False),
+    ],
+)
+def test_what_every_failure_of_a_port_advises(challenge: Any, code: str, *, is_advised: bool) -> None:
+    """A failed validation has DNS as its first advice, of whatever type its problem is; what also stops DNS has not."""
+    routes = (Route(challenge),)
+    spec = CertificateSpec(name="home", domains=("a.test",), identifiers=("a.test",), ca="lab", routes=routes)
+    account = DnsAccount("duckdns", name="home", token="env:T")
+    provider = find_provider("rfc2136")
+    assert provider is not None
+    instead = DnsInstead({"home": account}, {"duckdns": provider}, has_file=True)
+    fix = instead.error(spec, CAError(code, "It failed.", fix="Mend it.")).fix
+    assert fix.startswith(f"Add {ROUTE} to the routes of home") is is_advised
+    assert fix.endswith("Mend it.")
 
 
 def test_an_address_has_no_other_way(stage: Stage) -> None:
