@@ -144,8 +144,9 @@ def test_what_a_person_may_have_chosen_is_left_alone(value: str) -> None:
     assert fault(value, "it", is_key=False) is None
 
 
-def test_a_header_is_never_sent_with_such_a_character() -> None:
+@pytest.mark.parametrize("character", ["\u2011", "\u200b", "\u00a0", "\u00ad", "\n", "\x1b"])
+def test_a_header_is_never_sent_with_such_a_character(character: str) -> None:
     """A token of a program or a deployment that was not checked ends as an error with the header's name."""
     with contextlib.closing(HttpClient()) as client, pytest.raises(HttpFailure, match="header Authorization") as caught:
-        client.request("GET", "http://127.0.0.1:1/", headers={"Authorization": "Bearer lab‑canary"})
+        client.request("GET", "http://127.0.0.1:1/", headers={"Authorization": f"Bearer lab{character}canary"})
     assert "canary" not in str(caught.value)

@@ -50,7 +50,7 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",
     "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
-_HEADER: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_HEADER: Final = re.compile(r"[\t\x20-\x7e\xa1-\xac\xae-\xff]*")
 _POOL: Final = 32
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
