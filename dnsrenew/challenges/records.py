@@ -176,9 +176,7 @@ def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]
 # The way that needs no open port: the first advice where every route of a certificate needs one, and fails.
 
 _OF_A_PORT: Final = ("http-unreachable", "http-port-", "http-address-", "http-not-served", "tls-alpn-")
-_NOT_REACHED: Final = frozenset(
-    {"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response", "ca-order-invalid"}
-)
+_OUTSIDE: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response", "ca-order-invalid"})
 
 
 class DnsInstead(Frozen):
@@ -226,4 +224,4 @@ def needs_port(spec: CertificateSpec) -> bool:
 def _is_about_port(error: AttemptError) -> bool:
     problems = error.subproblems if isinstance(error, CAError) else ()
     codes = [error.code, *(problem.get("code") or "" for problem in problems)]
-    return any(code in _NOT_REACHED or code.startswith(_OF_A_PORT) for code in codes)
+    return any(code in _OUTSIDE or code.startswith(_OF_A_PORT) for code in codes)

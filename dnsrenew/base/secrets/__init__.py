@@ -249,7 +249,7 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN: Final = frozenset(" \t\r\n")
 _DOCUMENT: Final = re.compile(r"\s*(?:\{|-----BEGIN )")
 """The start of a secret with several lines: JSON, PEM."""
-_QUOTES: Final = tuple("\"'`")
+_QUOTED: Final = re.compile(r"""(["'`]).*\1""")
 
 
 def invisible(value: str, secret: str) -> Message | None:
@@ -276,12 +276,10 @@ def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
         return found
     if len(lines) > 1:
         return texts.SEVERAL_LINES.format(secret=secret, count=len(lines))
-    if not is_key:
-        return None
-    for position, character in enumerate(text, 1):
+    for position, character in enumerate(text if is_key else "", 1):
         if not character.isascii():
             return texts.NOT_ASCII.format(secret=secret, position=position)
-    return texts.QUOTED.format(secret=secret) if text[:1] == text[-1:] and text[:1] in _QUOTES else None
+    return texts.QUOTED.format(secret=secret) if is_key and _QUOTED.fullmatch(text) else None
 
 
 # ── sources ────────────────────────────────────────────────────────────────────────────
