@@ -259,10 +259,13 @@ def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
     assert "The company where you change the DNS records" in " ".join(talk.text.split())
 
 
-def test_in_chinese(newcomer: Newcomer) -> None:
+def test_in_chinese(newcomer: Newcomer, tmp_path: Path) -> None:
     """With a Chinese LANG the questions, explanations and errors are Chinese, within the width of the terminal."""
     newcomer.workspace.env.update(LANG="zh_CN.UTF-8", LC_ALL="zh_CN.UTF-8")
-    with newcomer.talk(60, deploy="none", schedule=False, rehearse=False) as talk:
+    site = tmp_path / "site"
+    site.mkdir()
+    servers.place(site, make_certificate(tmp_path / "old"))
+    with servers.nginx(site), newcomer.talk(60, schedule=False, rehearse=False) as talk:
         talk.answer("哪个域名", "two words!.test")
         talk.answer("哪个域名", f"\uff57\uff57\uff57\uff0e{ZONE}")  # in full width, as the answers that follow
         talk.answer("哪个邮件地址", "无")
@@ -274,13 +277,16 @@ def test_in_chinese(newcomer: Newcomer) -> None:
         talk.expect("阿里云边缘安全加速")
         talk.answer("DNS 服务商处", "rfc2136")
         account_questions(talk, newcomer.account)
+        talk.expect("以下哪些服务器")
+        assert "就绪" in talk.expect("]：")
+        talk.type("无")
         assert talk.end() == 0, talk.text
     assert "主域名服务器的地址" in talk.text
     wide = [
         line for line in talk.text.splitlines() if sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) > 60
     ]
     assert [line for line in wide if " " in line.strip() and str(newcomer.workspace.path)[:20] not in line] == []
-    english = r"\b(Which|Do you|The company|Wrote|valid until|Address of|Name of|Algorithm|secret in)\b"
+    english = r"\b(Which|Do you|The company|Wrote|valid until|Address of|Name of|Algorithm|secret in|ready|only root)\b"
     assert not re.search(english, talk.text)
     assert newcomer.account["tsig_secret"] not in talk.text
 
