@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.kit.namespaces import run_python
 from tests.kit.net_host import NetHost
 
 LISTEN: Final = [{"challenge": "http-01"}]
@@ -252,6 +254,36 @@ def test_the_rules_are_unknown_without_root(host: NetHost) -> None:
     check = firewall(host, *ONLINE, *CLOSED["drop"], user=True)
     assert verdict(check) == ("unknown", HTTP)
     assert "sudo" in check["fix"]
+
+
+RENEW: Final = """
+import json, subprocess, sys
+from pathlib import Path
+from unittest import mock
+from dnsrenew.extensions.doctor import after_failure
+from tests.kit.memory_lab import MemoryLab, MemoryWorkspace
+
+explain, (folder, *commands) = after_failure.explain, sys.argv[1:]
+for command in commands:
+    subprocess.run(command, shell=True, check=True)
+lab = MemoryLab(Path(folder))
+with lab.installed(), mock.patch.object(after_failure, "explain", explain):
+    workspace = MemoryWorkspace(lab, Path(folder))
+    certificate = {"name": "home", "domains": ["example.test"], "routes": [{"challenge": "http-01", "listen": ":80"}]}
+    workspace.write({"certificate": [certificate]})
+    print(" ".join(workspace.run("renew").stdout.split()))
+"""
+
+
+def test_a_failed_renewal_names_the_rule(tmp_path: Path) -> None:
+    """`renew` names the rule that closes port 80, and what opens it, as the doctor does. DNS comes first."""
+    closed = ("ip link set lo up", *ONLINE, *rules("tcp dport 80 reject"))
+    own = ("--net",) if os.geteuid() == 0 else ("--net", "--map-root-user")
+    said = run_python(RENEW, str(tmp_path), *closed, unshare=own)
+    advice, _, found = said.partition(" found ")
+    assert '{ challenge = "dns-01", dns = "home" }' in advice
+    assert "tcp dport 80 reject" in found
+    assert "nft insert rule inet filter input tcp dport 80 accept" in found
 
 
 # ── the way out ─────────────────────────────────────────────────────────────────────────
