@@ -11,7 +11,8 @@ from dnsrenew.errors import Phrase, Text
 SCHEDULE_NONE: Final = Text(
     "schedule-none",
     "This machine has neither systemd nor cron, like most containers.",
-    "Use dnsrenew run: it stays in the foreground and renews certificates when they are due.",
+    "Install cron (`sudo apt install cron` on Debian and Ubuntu), or use dnsrenew run: "
+    "it stays in the foreground and renews certificates when they are due.",
 )
 SCHEDULE_PATH: Final = Text(
     "schedule-path",

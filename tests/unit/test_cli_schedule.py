@@ -187,13 +187,15 @@ def test_only_one_kind_at_a_time(machine: Machine, capsys: pytest.CaptureFixture
 
 
 def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unavailable --kind is an error. In a container the fix is `dnsrenew run`."""
+    """An unavailable --kind is an error. In a container the fix is to install cron, or `dnsrenew run`."""
     machine()
     assert main(["schedule", "install", "--kind", "launchd"]) == 2
     assert "launchd is not available on this machine" in said(capsys)
     machine(CONTAINER)
     assert main(["schedule", "install"]) == 2
-    assert "Use dnsrenew run" in said(capsys)
+    fix = said(capsys)
+    assert "`sudo apt install cron`" in fix
+    assert "use dnsrenew run" in fix
 
 
 @pytest.mark.parametrize("kind", ["launchd", "windows"])
@@ -243,7 +245,8 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
     assert "! No schedule is installed" in out
-    assert "→ This machine has neither systemd nor cron, like most containers. Use dnsrenew run" in out
+    assert "→ This machine has neither systemd nor cron, like most containers. Install cron (`sudo apt" in out
+    assert "or use dnsrenew run:" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {
