@@ -88,10 +88,14 @@ def test_the_port_of_another_user_is_taken_by_nobody_knows_whom(host: NetHost) -
 
 
 def test_an_ordinary_user_may_not_open_the_port(host: NetHost) -> None:
-    """A port that this user may not open is bad for a route that listens, and unknown without a configuration."""
+    """A port that this user may not open is bad for a route that listens, and unknown without a configuration.
+
+    The fix names the port: it can be the headline of a report.
+    """
     check = host.check("port-80-free", routes=LISTEN, user=True)
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"]["error"] == "EACCES"
+    assert "open port 80" in check["fix"]
     assert verdict(host.check("port-80-free", config=False, user=True)) == ("unknown", HTTP)
 
 
