@@ -28,6 +28,7 @@ from tests.kit import servers
 from tests.kit.deployments import make_certificate
 from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
+from tests.kit.program import named_in
 from tests.kit.users import NOBODY, as_root, open_way, started
 from tests.lab import Lab
 from tests.lab.settings import to_toml
@@ -622,6 +623,35 @@ def test_ctrl_c_during_the_test_of_the_account(newcomer: Newcomer, lab: Lab) -> 
     lab.lag = 0.0
     assert lab.txt(f"_acme-challenge.www.{ZONE}") == set()
     assert newcomer.left() == []
+
+
+def test_ctrl_c_in_the_rehearsal(newcomer: Newcomer, lab: Lab) -> None:
+    """The value is removed and the configuration stays; the command that is named then obtains the certificate.
+
+    `init` again adds to that configuration; for the same domain it names the command too.
+    """
+    with newcomer.talk(deploy="none", schedule=False) as talk:
+        first_questions(talk)
+        talk.answer("Which DNS host", "rfc2136")
+        account_questions(talk, newcomer.account)
+        talk.expect("dry run at")
+        lab.lag = 30.0  # the second server does not have it for long
+        talk.type("y")
+        talk.expect("ns2")
+        talk.interrupt()
+        assert talk.end() == 130, talk.text
+    lab.lag = 0.0
+    assert lab.txt(f"_acme-challenge.www.{ZONE}") == set()
+    assert "The configuration remains in dnsrenew.toml" in talk.text
+    with newcomer.talk(deploy="none", schedule=False) as again:
+        again.answer("Which domain", f"www.{ZONE}")
+        again.expect("already has a certificate for these domains")
+        again.expect("Which domain")
+        again.interrupt()
+        assert again.end() == 130
+    lab.flush()
+    for said, form in ((talk.text, "renew"), (again.text, "renew {name}")):
+        assert newcomer.workspace.run(*named_in(said, form).split()).returncode == 0
 
 
 # ── without a person ────────────────────────────────────────────────────────────────────
