@@ -12,7 +12,6 @@ from dnsrenew.base.validation import Mistake
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO_LINE, Terminal, bold, dim, red, yellow
-from dnsrenew.config.sources import here
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, internal
 
 
@@ -43,6 +42,8 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
 
 def _mistakes(mistakes: list[dict[str, Any]], columns: int) -> Iterator[str]:
     """Return the lines for a terminal: wrapped, with paths from the current folder, and with the lines of the file."""
+    from dnsrenew.config.sources import here  # slow to load
+
     folder = here()
     for one in mistakes:
         mistake = Mistake(**{**one, "file": formatting.relative_path(one["file"], folder)})

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
-from dnsrenew.cli.formatting import width, wrap
 
 _WIDEST = 100
 _LABELS = 24
@@ -115,12 +114,16 @@ def _width(text: str) -> int:
     """Return the columns that a text takes. For English, the cli's own ``width`` need not be imported."""
     if text.isascii():
         return len(text)
+    from dnsrenew.cli.formatting import width
+
     return width(text)
 
 
 def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
     """Break a text into lines. For English, the cli's own ``wrap`` need not be imported."""
     if not text.isascii():
+        from dnsrenew.cli.formatting import wrap
+
         return wrap(text, columns, first, rest)
     lines: list[str] = []
     for paragraph in text.split("\n"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any, Final
@@ -157,6 +156,8 @@ def describe_found(value: object) -> str:
 
 def nearest(word: object, words: Iterable[str]) -> str | None:
     """Return the valid word that was probably meant."""
+    import difflib  # needed only after a mistake
+
     if not isinstance(word, str):
         return None
     by_lower = {valid.lower(): valid for valid in words}
