@@ -122,9 +122,10 @@ def _page(entry: CheckEntry, language: str) -> str:
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
+    own = _DATA[entry.code].get("examples", {}) | _DATA[entry.code].get(f"examples-{language}", {})
     examples = {
         name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
-        for name, value in {**codes.EXAMPLES, **_DATA[entry.code].get("examples", {})}.items()
+        for name, value in {**codes.EXAMPLES, **own}.items()
     }
     pairs = [
         (
