@@ -89,6 +89,7 @@ _WORDS: Final = {
         "[English](../{code}.md)",
     ),
 }
+_CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _ALL: Final = {"en": "every renewal", "zh": "所有续期"}
 _AND: Final = {"en": ", ", "zh": "、"}
 
@@ -122,18 +123,16 @@ def _page(entry: CheckEntry, language: str) -> str:
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
-    own = _DATA[entry.code].get("examples", {}) | _DATA[entry.code].get(f"examples-{language}", {})
+    own = {**_DATA[entry.code].get("examples", {}), **_DATA[entry.code].get(f"examples-{language}", {})}
     examples = {
         name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
         for name, value in {**codes.EXAMPLES, **own}.items()
     }
-    pairs = [
-        (
-            codes.shown(translator.template(text.message), examples),
-            codes.shown(translator.template(text.fix), examples),
-        )
-        for text in _texts(entry.code)
-    ]
+
+    def filled(template: str) -> str:
+        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), examples))
+
+    pairs = [(filled(text.message), filled(text.fix)) for text in _texts(entry.code)]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
