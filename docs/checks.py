@@ -19,32 +19,32 @@ _DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
     (Path(__file__).parent / "checks.toml").read_text("utf-8")
 )
 CAUSES: Final = (
-    "Nothing can bind port 80 or 443: another program has it, or the user may not open it",
-    "The web server listens on the loopback address or on one family only",
-    "The firewall of the host drops or rejects the connections",
+    "Port 80 or 443 cannot be opened: another program uses it, or the user is not allowed to",
+    "The web server listens on the loopback address only, or only on IPv4 or IPv6",
+    "The firewall of this machine drops or rejects the connections",
     "The router does not forward the port",
-    "The router forwards it to an old address of the host",
-    "The provider blocks the port",
-    "The provider shares one address (CGNAT, DS-Lite), or there are two routers",
-    "A VPN changes the way out",
-    "The name has an AAAA record that leads nowhere",
+    "The router forwards it to an old address of this machine",
+    "The Internet provider blocks the port",
+    "The Internet provider shares one address (CGNAT, DS-Lite), or there are two routers",
+    "Connections leave through a VPN",
+    "The AAAA record of the name points nowhere",
     "The public address has changed",
-    "The record leads elsewhere: a parking page, a CDN",
-    "The name is gone, as with a lapsed dynamic DNS host",
+    "The record points elsewhere: a parking page, a CDN",
+    "The name no longer exists, for example at a dynamic DNS host",
     "The domain is not registered, expired, or a public suffix",
     "A name server of the zone does not serve it (lame delegation)",
     "DNSSEC is broken",
     "CAA records forbid it",
-    "The TXT value does not appear, old values are in the way, or the challenge name leads elsewhere",
-    "The DNS account, its secret or its rights are wrong",
+    "The TXT value does not appear, old values are in the way, or the challenge name points elsewhere",
+    "The DNS account, its secret or its permissions are wrong",
     "The store cannot be written, or others can change it",
     "The certificate is deployed, but another one is served",
     "The clock is wrong",
     "The CA is down",
     "A limit of the CA is reached",
-    "Nothing renews by itself, or the host was off",
-    "There is no way to the Internet, a captive portal is in the way, or TLS is intercepted",
-    "The network has a view of DNS of its own",
+    "There is no schedule, or the machine was off",
+    "There is no Internet, the network requires a sign-in, or TLS is intercepted",
+    "The network has its own view of DNS",
 )
 """Why a renewal fails: ``rows`` in the table of checks are places in this list, from 1."""
 _ENTRIES: Final = tuple({entry.code: entry for entry in reversed(TABLE)}.values())[::-1]
@@ -89,6 +89,7 @@ _WORDS: Final = {
         "[English](../{code}.md)",
     ),
 }
+_CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _ALL: Final = {"en": "every renewal", "zh": "所有续期"}
 _AND: Final = {"en": ", ", "zh": "、"}
 
@@ -122,17 +123,16 @@ def _page(entry: CheckEntry, language: str) -> str:
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
+    own = {**_DATA[entry.code].get("examples", {}), **_DATA[entry.code].get(f"examples-{language}", {})}
     examples = {
         name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
-        for name, value in {**codes.EXAMPLES, **_DATA[entry.code].get("examples", {})}.items()
+        for name, value in {**codes.EXAMPLES, **own}.items()
     }
-    pairs = [
-        (
-            codes.shown(translator.template(text.message), examples),
-            codes.shown(translator.template(text.fix), examples),
-        )
-        for text in _texts(entry.code)
-    ]
+
+    def filled(template: str) -> str:
+        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), examples))
+
+    pairs = [(filled(text.message), filled(text.fix)) for text in _texts(entry.code)]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
@@ -165,18 +165,18 @@ _HEADS: Final = {
 
 [中文](zh/README.md)
 
-`dnsrenew doctor` looks at this machine, its network, DNS, the CA and the store, and says for each certificate by which
-route it can be renewed now, or the one thing to do next. Every check ends `ok`, `bad` or `unknown`; only what
-is certain is `bad`. What stops http-01 or tls-alpn-01 seldom stops dns-01.
+`dnsrenew doctor` checks this machine, its network, DNS, the CA and the store. For each certificate it shows the route
+by which it can be renewed now, or the one thing to do next. Each check ends with `ok`, `bad` or `unknown`; only a
+certain problem is `bad`. Problems of http-01 or tls-alpn-01 seldom stop dns-01.
 
-| code | what it is about | what is wrong if it is bad |
+| code | subject | problem, if it is bad |
 |---|---|---|""",
     "zh": """# dnsrenew doctor 的各项检查
 
 [English](../README.md)
 
 `dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，
-并针对每个证书说明现在可以通过哪种途径续期，或者下一步唯一要做的事。
+并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。
 每项检查的结果是 `ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。
 妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。
 
@@ -185,12 +185,8 @@ is certain is `bad`. What stops http-01 or tls-alpn-01 seldom stops dns-01.
 }
 _CAUSES_HEAD: Final = """# Why a renewal fails
 
-`dnsrenew doctor` replaces guesses by checks. Three rules hold for all of them:
-
-- Every check ends `ok`, `bad` or `unknown`. Only what is certain is `bad`. A helper or a router that does
-  not answer, or a firewall that cannot be read, makes a check `unknown`.
-- What stops HTTP-01 seldom stops DNS-01. Causes 1 to 11 never do.
-- The last line says by which route the certificate can be renewed now, or the one thing to do next.
+`dnsrenew doctor` finds the cause. Each check ends with `ok`, `bad` or `unknown`; only a certain problem is `bad`.
+If a helper or a router does not answer, for example, the check is `unknown`. Causes 1 to 11 never stop DNS-01.
 
 | | cause | found by |
 |---|---|---|"""

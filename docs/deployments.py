@@ -61,38 +61,34 @@ verify = "localhost:443"
 
 `deploy = [{ to = "files", … }]` in the `[[certificate]]` is the same.
 
-dnsrenew checks the pair, writes it, has the server load it, and asks the port of `verify` which certificate it serves.
-If that fails, the old certificate is put back and loaded again, unless it has expired; a failed deployment is tried
-again at every run, and the exit status is 1 until it succeeds. A target that has the certificate already is left alone.
+dnsrenew checks that certificate and key match, writes them, makes the server load them, and connects to the port of
+`verify` to see which certificate it serves. If that fails, dnsrenew restores the old certificate, unless it has
+expired. Every run retries a failed deployment, and the exit status is 1 until it succeeds.
 
-- `dnsrenew renew` deploys after a renewal, and also where nothing is due but a deployment has not succeeded yet.
-- Every run, `dnsrenew status` and `dnsrenew doctor` look at the files that were deployed: one that is gone, or has
-  another content, mode or owner, is deployed again by the run (`deploy-changed`).
-- Of several certificates all files are written first; then each `reload` runs once. If it fails, each is tried alone.
-- `dnsrenew deploy` looks at every target, and deploys what is in the store where the target does not have it;
-  `dnsrenew deploy --force` also activates and verifies it where it is already. A program, a webhook, a container and
-  Synology DSM cannot be looked at: such an entry runs again only with `--force`, or if a port of its `verify` serves
-  another certificate.
-- An entry that was edited is deployed again, also if only the value of one of its secrets has changed (a secret from a
-  command or a keyring counts by its reference).
-- Files are written beside their place and renamed; a pair is replaced within milliseconds, and a run that was killed in
-  between is completed by the next one, before anything else. A missing folder is not created (`dnsrenew deploy`
-  creates those below the folder of the configuration), and a link is replaced
-  by a file.
-- The old files, with their modes and owners, are kept in the store until the next change of the target.
-
-`make docs` makes this page from the code.
+- `dnsrenew renew` deploys after a renewal, and also runs deployments that have not succeeded yet.
+- Every run, `dnsrenew status` and `dnsrenew doctor` check the deployed files. If one is missing, or has another
+  content, mode or owner, the run deploys it again (`deploy-changed`).
+- With several certificates, all files are written first; then each `reload` runs once. If it fails, each certificate
+  is tried alone.
+- `dnsrenew deploy` deploys the stored certificate to every target that does not have it. With `--force` it also
+  reloads and verifies the others. dnsrenew cannot look into a program, a webhook, a container or Synology DSM: such an
+  entry runs again only with `--force`, or if a port of its `verify` serves another certificate.
+- If you change an entry, or the value of one of its secrets, it is deployed again. For a secret from a command or a
+  keyring, only a change of its reference counts.
+- Files are written beside their place and renamed, so a pair is replaced within milliseconds. The next run completes
+  an interrupted one. A link is replaced by a file. A missing folder is not created, except by `dnsrenew deploy` below
+  the folder of the configuration.
+- The store keeps the old files, with their modes and owners, until the next change of the target.
 """
 _COMMON: Final = """\
 ## Options of every target
 
 {common}
 
-Every address of the host that accepts connections must serve the certificate, and at least one must. The handshake asks
-for a certificate of the key's type, for servers that have two. Only the fingerprint is compared, trust is not. With
-TLS 1.3 alone the type cannot be asked for: a server that has an RSA and an ECDSA certificate and speaks only TLS 1.3
-serves one of them to every client that knows both, usually the ECDSA one. `verify` of the other one fails there; allow
-TLS 1.2 at that port, or leave `verify` out.
+Every address of the host that accepts connections must serve the certificate, and at least one must accept them. Only
+the fingerprint is compared. If a server has an RSA and an ECDSA certificate, the handshake asks for the one of the
+key's type. With TLS 1.3 alone this is not possible, so `verify` of one of the two fails: allow TLS 1.2 at that port,
+or leave `verify` out.
 
 {reloaded} also have:
 
@@ -101,7 +97,7 @@ TLS 1.2 at that port, or leave `verify` out.
 ## Deployers of your own
 
 In Python, `deploy` also takes any function of a `Certificate`. A package can add a target with the entry point group
-`dnsrenew.deployers`; the docstring of `dnsrenew.Deployer` is its contract.
+`dnsrenew.deployers`; the docstring of `dnsrenew.Deployer` is the contract.
 """
 
 

@@ -269,7 +269,7 @@ def test_the_configuration_with_routes_falls_back_as_the_readme_says() -> None:
 
 TESTS = [
     named
-    for page in ("internals/promises.md", "security.md")
+    for page in ("internals/promises.md", "internals/security.md")
     for named in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / page).read_text("utf-8"))
 ]
 
@@ -280,6 +280,6 @@ def is_there(file: str, name: str) -> bool:
 
 
 def test_a_promise_is_held_by_a_test_that_is_there() -> None:
-    """Each test that docs/internals/promises.md or docs/security.md names exists."""
+    """Each test that docs/internals/promises.md or docs/internals/security.md names exists."""
     assert TESTS
     assert [f"{file}::{name}" for file, name in TESTS if not is_there(file, name)] == []
