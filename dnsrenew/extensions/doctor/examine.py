@@ -75,7 +75,8 @@ def examine(
         if config is not None or (may_init and is_stopped):
             return [alone]
         if not may_init:  # the mistakes of the configuration come first, and it may have a dns-01 route
-            return [replace(alone, next_action=texts.MISTAKES_FIRST)]
+            certain = tuple(check for check in alone.checks if check.result != "unknown")
+            return [replace(alone, checks=certain, next_action=texts.MISTAKES_FIRST)]
         return [_with_dns_first(alone, lambda fix: INIT_INSTEAD.format(fix=fix))]
     diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
     assert config is not None  # noqa: S101  # for the type checker
