@@ -18,6 +18,8 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 _MARKS = "-._。．｡"
 """Marks that a name can have; IDNA reads the last three as a dot."""
+_A_LABELS = re.compile(r"(\bdnsrenew [^`\n，。；（]*)|((?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*)")
+"""A command, which is typed as it is, or a name with A-labels."""
 
 
 class InvalidName(ValueError):
@@ -117,6 +119,11 @@ def shown(name: str) -> str:
     except ValueError:
         return name
     return f"{text} ({name})" if text != relative(name) and text.isprintable() else name
+
+
+def in_letters(text: str) -> str:
+    """Return a text in which each name of letters beyond ASCII has these, as people write it; not in commands."""
+    return _A_LABELS.sub(lambda match: match[1] or shown(match[2]).partition(" (")[0], text)
 
 
 def _encode(base: str) -> str:

@@ -102,6 +102,7 @@ def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
     assert (status, document["error"]["code"]) == (2, "config-invalid")
     assert document["error"]["evidence"]["mistakes"]
     assert document["diagnoses"][0]["next_action"].startswith("Correct the mistakes in the configuration")
+    assert "unknown" not in {check["result"] for check in document["diagnoses"][0]["checks"]}
     shown = workspace.run("doctor")
     assert "key" in shown.stderr
     assert shown.stdout.splitlines()[-1].startswith("Next: Correct the mistakes")

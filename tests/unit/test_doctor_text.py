@@ -94,6 +94,13 @@ def test_hostile_bytes_stay_on_their_line() -> None:
     assert not any(line.startswith(("#", "<details>", "- list")) for line in text.splitlines())
 
 
+def test_letters_beyond_ascii() -> None:
+    """A name is shown as people write it."""
+    check = replace(diagnoses.CREDENTIALS, summary="No A record at xn--fsqu00a.test.")
+    text = shown([replace(diagnoses.NOTHING_WORKS, name="xn--fsqu00a.test", checks=(check,))])
+    assert ("No A record at 例子.test." in text, "✗ 例子.test" in text, "xn--" in text) == (True, True, False)
+
+
 def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an ASCII terminal, signs are replaced by ASCII text."""
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")

@@ -244,9 +244,9 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     except ConfigError:
         options = {key for each in all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
-            near = nearest(key, _ANSWERS)
+            near = nearest(key, _ANSWERS if key in options else [*_ANSWERS, *sorted(options)])
             if key not in _ANSWERS and (near or key not in options):
-                yield partial(_refuse_unknown, key, near or nearest(key, sorted(options)))
+                yield partial(_refuse_unknown, key, near)
         yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
