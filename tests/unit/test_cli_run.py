@@ -15,7 +15,7 @@ import pytest
 
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Outcome
-from dnsrenew.cli import formatting, main, texts
+from dnsrenew.cli import formatting, main
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.errors import Cancelled, ConfigError, StoreError
 from tests.kit.cli_stage import ROUTE, FakeConfig, Script, failed, now, outcome

@@ -139,9 +139,7 @@ def test_each_is_in_a_table() -> None:
     assert sorted(tables) == sorted(TEXTS)
     assert len(NOT_MADE) <= MOST_NOT_MADE
     typed = {
-        (place, form)
-        for key, place in ELSEWHERE.items()
-        for form in forms(" ".join(templates(TEXTS[key])[-1:]))
+        (place, form) for key, place in ELSEWHERE.items() for form in forms(" ".join(templates(TEXTS[key])[-1:]))
     } | {(place, form) for form, place in AT_A_TERMINAL.items()}
     assert sorted(each for each in typed if not types(*each)) == []
 
@@ -151,7 +149,8 @@ def types(place: str, form: str) -> bool:
     text = (ROOT / f"tests/{place}.py").read_text("utf-8")
     return (
         place == "integration/test_commands_named"
-        or re.search(rf"named_in\((?:[^\n]|\n\s)*?[\"']{re.escape(form)}(?: (?:--from )?\{{\w+\}})*[\"']\)", text) is not None
+        or re.search(rf"named_in\((?:[^\n]|\n\s)*?[\"']{re.escape(form)}(?: (?:--from )?\{{\w+\}})*[\"']\)", text)
+        is not None
     )
 
 
@@ -220,7 +219,8 @@ class Place:
             if any(line.startswith(form) for form in AT_A_TERMINAL):
                 continue
             words = next((more for form, more in ADDED.items() if re.fullmatch(form, line)), "")
-            words = added if added and (words or line in ALONE or re.search(r"\b[A-Z]{3,}\b", line)) else words
+            if added and (words or line in ALONE or re.search(r"\b[A-Z]{3,}\b", line)):
+                words = added
             filled = re.sub(r"\b[A-Z]{3,}\b", words, line)
             whole = f"{line} {words}".strip() if filled == line else filled
             if whole in self.worked:
@@ -293,6 +293,15 @@ class Place:
             self.type("renew --now")
         self.workspace.lab.host.behaviour = "ok"
         return self.type("doctor")[1]
+
+    def fifth(self) -> str:
+        """The last of five orders of a person that failed; the next one would wait."""
+        self.workspace.lab.host.behaviour = "refuses"
+        said = [self.type("renew", is_attended=True)[1] for _ in range(5)]
+        self.workspace.lab.host.behaviour = "ok"
+        assert not any("--now" in each for each in said[:-1])
+        assert "deferred" in self.type("renew", is_attended=True)[1]
+        return said[-1]
 
     def forgotten(self, *names: str) -> str:
         """Certificates that the configuration no longer names."""
@@ -556,7 +565,6 @@ class Place:
         return said
 
 
-
 ADDED: Final = {
     r"delegate [A-Z]+|csr NAME": "home",
     r"providers NAME": "rfc2136",
@@ -632,10 +640,16 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "config.DELEGATE": (lambda place: place.hosted("lightsail"), ""),
     "config.OTHER_HOST": (lambda place: place.hosted("nowhere"), ""),
     "config.DNS_HOST": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), ""),
-    "serve.BAD_OPTION": (lambda place: place.type("serve app:app --domain a.test --dns rfc2136 --agree-terms --dns-option x")[1], ""),
+    "serve.BAD_OPTION": (
+        lambda place: place.type("serve app:app --domain a.test --dns rfc2136 --agree-terms --dns-option x")[1],
+        "",
+    ),
     "serve.NO_CONFIG": (lambda place: place.empty("serve app:app"), ""),
     **dict.fromkeys(
-        (f"setup.init.{name}" for name in ("HELP_HOST", "HOST_UNKNOWN", "HOST_NEAREST", "HELP_OTHER_HOST", "HELP_OPTION")),
+        (
+            f"setup.init.{name}"
+            for name in ("HELP_HOST", "HOST_UNKNOWN", "HOST_NEAREST", "HELP_OTHER_HOST", "HELP_OPTION")
+        ),
         (Place.asked, ""),
     ),
     "setup.init.DOMAINS_THERE": (lambda place: place.dialogue("y", "example.test"), ""),
@@ -652,7 +666,10 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "operations.DELEGATE_BY_HAND": (lambda place: place.by_hand("delegate home --to home"), ""),
     "operations.VERSION_EXPIRED": (lambda place: place.rolled_back(days=100), ""),
     "operations.VERSION_UNFIT": (lambda place: place.rolled_back(content="x"), ""),
-    "operations.VERSION_REVOKED": (lambda place: place.rolled_back(then="revoke home --yes --reason key-compromise"), ""),
+    "operations.VERSION_REVOKED": (
+        lambda place: place.rolled_back(then="revoke home --yes --reason key-compromise"),
+        "",
+    ),
 }
 
 
@@ -712,7 +729,12 @@ NOT_MADE: Final = {
         "PostgreSQL, with faults of a database or of a fleet": (
             *("cli.FLEET_EMPTY", "cli.FLEET_JOURNAL", "cli.FLEET_LOAD_NEXT", "cli.FLEET_NEXT", "cli.FLEET_NO_WORKER"),
             *("cli.SCHEDULE_WORKER", "fleet.NAME_NO_MATCH", "fleet.NAME_UNKNOWN", "fleet.QUEUE_UNFIT"),
-            *("fleet.database.OLDER", "fleet.serving.NOT_LOADED", "operations.CONFIG_LACKS", "operations.DELEGATE_FLEET"),
+            *(
+                "fleet.database.OLDER",
+                "fleet.serving.NOT_LOADED",
+                "operations.CONFIG_LACKS",
+                "operations.DELEGATE_FLEET",
+            ),
             *("operations.FLEET_LACKS", "operations.NOT_IN_FLEET", "operations.STILL_IN_FLEET"),
         ),
         "a person who sets records, or time that passes between runs": (
@@ -734,6 +756,24 @@ def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, key: str)
         place.follow(before(place), TEXTS[key], added)
 
 
+@pytest.mark.parametrize(
+    ("before", "form"),
+    [
+        pytest.param(lambda place: place.type("status")[1], "renew", id="missing"),
+        pytest.param(Place.deferred, "renew {name} --now", id="failed"),
+        pytest.param(Place.fifth, "renew {name} --now", id="failed for the fifth time"),
+        pytest.param(lambda place: place.deployed() and place.type("status")[1], "deploy", id="not deployed"),
+    ],
+)
+def test_a_command_that_a_text_has_as_a_field(
+    workspace: MemoryWorkspace, before: Callable[[Place], str], form: str
+) -> None:
+    """Commands that depend on the certificate are put together; they work as well."""
+    place = Place(workspace)
+    status, shown = place.type(named_in(before(place), form), is_attended=True)
+    assert status == 0, shown
+
+
 def values_of(text: Text | str) -> dict[str, Any]:
     """Return values for the fields of a text, as the place has them."""
     fields = {field for template in templates(text) for _, field, _, _ in Formatter().parse(template) if field}
@@ -743,7 +783,12 @@ def values_of(text: Text | str) -> dict[str, Any]:
 VALUES: Final = {
     **dict.fromkeys(("name", "names", "certificate", "certificates", "account", "accounts", "dns"), "home"),
     **dict.fromkeys(("identifier", "identifiers", "domain", "domains", "zone", "zones"), "example.test"),
-    **{"provider": "rfc2136", "ca": "lab", "option": "", "config": "", "count": 2, "seconds": 3},
+    "provider": "rfc2136",
+    "ca": "lab",
+    "option": "",
+    "config": "",
+    "count": 2,
+    "seconds": 3,
 }
 SETUP: Final = ("setup.importing", "setup.init")
 IN_A_RUN: Final = ("acme", "base", "challenges", "drivers", "hosts", "renewal", "store")
@@ -759,7 +804,7 @@ def without_rows(*folders: str) -> dict[str, Text | str]:
 
 
 def test_errors_of_a_run(workspace: MemoryWorkspace) -> None:
-    """A host, a CA or the store says each thing that only a real one says; what the error names works afterwards."""
+    """A host, a CA or the store says what only a real one says; what the error names works afterwards."""
     place = Place(workspace)
     host = workspace.lab.host
     for key, text in without_rows(*IN_A_RUN).items():
@@ -777,7 +822,7 @@ def test_errors_of_a_run(workspace: MemoryWorkspace) -> None:
 
 
 def test_errors_of_a_command(workspace: MemoryWorkspace) -> None:
-    """A command ends with each error that real name servers, tools and servers cause; what it names works afterwards."""
+    """A command ends with each error that only real servers cause; what the error names works afterwards."""
     place = Place(workspace)
     for key, text in without_rows("operations", "schedule", "setup.init", "testing").items():
         runner = mock.Mock(side_effect=StoreError.of(text, **values_of(text)))
@@ -822,13 +867,15 @@ def test_what_an_import_says(workspace: MemoryWorkspace) -> None:
     notes = [text for text in texts.values() if isinstance(text, Text)]
     steps = [text.format(**values_of(text)) for text in texts.values() if isinstance(text, Phrase)]
 
+    importing = "dnsrenew.extensions.setup.importing"
+
     def planned(found: Any) -> Any:
         its = [NotUnderstood("x", None, "", *text.fill(**values_of(text))) for text in notes]
         return replace(make_plan(found), not_understood=its)
 
     with (
-        mock.patch("dnsrenew.extensions.setup.importing.importer.make_plan", planned),
-        mock.patch("dnsrenew.extensions.setup.importing.next_steps.steps", lambda *_, **__: NextSteps(steps, [], [])),
+        mock.patch(f"{importing}.importer.make_plan", planned),
+        mock.patch(f"{importing}.next_steps.steps", return_value=NextSteps(steps, [], [])),
     ):
         said = place.imported()
     for key in texts:

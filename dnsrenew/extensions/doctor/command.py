@@ -161,7 +161,13 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
     """
     path, now = invocation.options.report, invocation.clock.now()
     page = html(
-        found, statuses=statuses, now=now, version=__version__, system=_system(), language=formatting.current(), say=_say
+        found,
+        statuses=statuses,
+        now=now,
+        version=__version__,
+        system=_system(),
+        language=formatting.current(),
+        say=_say,
     )
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
