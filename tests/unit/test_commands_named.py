@@ -803,11 +803,16 @@ def without_rows(*folders: str) -> dict[str, Text | str]:
     }
 
 
+def errors_in(*folders: str) -> dict[str, Text]:
+    """Return those with a message and a fix."""
+    return {key: text for key, text in without_rows(*folders).items() if isinstance(text, Text)}
+
+
 def test_errors_of_a_run(workspace: MemoryWorkspace) -> None:
     """A host, a CA or the store says what only a real one says; what the error names works afterwards."""
     place = Place(workspace)
     host = workspace.lab.host
-    for key, text in without_rows(*IN_A_RUN).items():
+    for key, text in errors_in(*IN_A_RUN).items():
 
         def refuse(_call: Callable[[], None], text: Text = text) -> None:
             raise ProviderError.of(text, **values_of(text))
@@ -824,7 +829,7 @@ def test_errors_of_a_run(workspace: MemoryWorkspace) -> None:
 def test_errors_of_a_command(workspace: MemoryWorkspace) -> None:
     """A command ends with each error that only real servers cause; what the error names works afterwards."""
     place = Place(workspace)
-    for key, text in without_rows("operations", "schedule", "setup.init", "testing").items():
+    for key, text in errors_in("operations", "schedule", "setup.init", "testing").items():
         runner = mock.Mock(side_effect=StoreError.of(text, **values_of(text)))
         with mock.patch.object(program, "_runner", return_value=runner):
             said = place.type("check")[1]
@@ -836,7 +841,7 @@ def test_what_a_target_says(workspace: MemoryWorkspace) -> None:
     """A deployment fails in each way that only a real server has; what the error names works afterwards."""
     place = Place(workspace)
     place.deployed()
-    for key, text in without_rows("deploy").items():
+    for key, text in errors_in("deploy").items():
         error = DeployError.of(text, **values_of(text))
         with mock.patch("dnsrenew.deploy.targets.run.RunDeployer.deploy", side_effect=error):
             said = place.type("deploy home --force")[1]
@@ -847,7 +852,7 @@ def test_what_a_target_says(workspace: MemoryWorkspace) -> None:
 def test_what_a_check_says(workspace: MemoryWorkspace) -> None:
     """The doctor finds everything at once; each command that it names works."""
     place = Place(workspace)
-    texts = without_rows("doctor")
+    texts = errors_in("doctor")
 
     def check(key: str, text: Text) -> CheckEntry:
         return CheckEntry(key, lambda _: Check.of(text, "bad", {}, **values_of(text)), "host")

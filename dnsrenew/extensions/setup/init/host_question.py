@@ -242,10 +242,10 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
             _refuse_host(given)
         provider = find_host(str(given), draft)
     except ConfigError:
-        options = {key for each in all_providers(folders(draft)) for key in each.options}
+        of_any = {key for each in all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
-            near = nearest(key, _ANSWERS if key in options else [*_ANSWERS, *sorted(options)])
-            if key not in _ANSWERS and (near or key not in options):
+            near = nearest(key, _ANSWERS if key in of_any else [*_ANSWERS, *sorted(of_any)])
+            if key not in _ANSWERS and (near or key not in of_any):
                 yield partial(_refuse_unknown, key, near)
         yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
