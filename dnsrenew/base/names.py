@@ -18,8 +18,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 _MARKS = "-._。．｡"
 """Marks that a name can have; IDNA reads the last three as a dot."""
-_A_LABELS = re.compile(r"(\bdnsrenew [^`\n，。；（]*)|((?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*)")
-"""A command, which is typed as it is, or a name with A-labels."""
+_A_LABELS = re.compile(r"(?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*")
 
 
 class InvalidName(ValueError):
@@ -122,8 +121,8 @@ def shown(name: str) -> str:
 
 
 def in_letters(text: str) -> str:
-    """Return a text in which each name of letters beyond ASCII has these, as people write it; not in commands."""
-    return _A_LABELS.sub(lambda match: match[1] or shown(match[2]).partition(" (")[0], text)
+    """Return a text in which each name of letters beyond ASCII has these, as people write it."""
+    return _A_LABELS.sub(lambda match: shown(match[0]).partition(" (")[0], text)
 
 
 def _encode(base: str) -> str:

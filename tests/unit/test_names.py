@@ -96,6 +96,6 @@ def test_a_name_as_people_read_it(name: str, text: str) -> None:
 
 
 def test_names_in_a_sentence() -> None:
-    """They have their letters; a command, which is typed as it is, has not, and what is no A-label stays."""
-    text = "No A record at www.xn--mnchen-3ya.test or xn--99999999999.test. Run dnsrenew renew xn--mnchen-3ya.test"
+    """They have their letters; what is no A-label stays."""
+    text = "No A record at www.xn--mnchen-3ya.test or xn--99999999999.test."
     assert names.in_letters(text) == text.replace("www.xn--mnchen-3ya", "www.münchen")

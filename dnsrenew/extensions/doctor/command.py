@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -17,6 +18,7 @@ from dnsrenew.base.safe_files import replace_file
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.error_text import write_error
 from dnsrenew.cli.formatting import visible
 from dnsrenew.cli.invocation import Invocation
@@ -229,9 +231,13 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arranged)
 
 
+_TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
+
+
 def _say(message: str) -> str:
-    """Return a message in the language of the program, with names as people write them."""
-    return in_letters(formatting.say(message))
+    """Return a message in the language of the program, with names as people write them, but for commands to type."""
+    parts = _TYPED.split(formatting.say(message))
+    return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
 
 
 class _DoctorText:
