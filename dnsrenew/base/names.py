@@ -18,6 +18,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 _MARKS = "-._。．｡"
 """Marks that a name can have; IDNA reads the last three as a dot."""
+_A_LABELS = re.compile(r"(?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*")
 
 
 class InvalidName(ValueError):
@@ -117,6 +118,11 @@ def shown(name: str) -> str:
     except ValueError:
         return name
     return f"{text} ({name})" if text != relative(name) and text.isprintable() else name
+
+
+def in_letters(text: str) -> str:
+    """Return a text in which each name of letters beyond ASCII has these, as people write it."""
+    return _A_LABELS.sub(lambda match: shown(match[0]).partition(" (")[0], text)
 
 
 def _encode(base: str) -> str:

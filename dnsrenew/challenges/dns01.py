@@ -371,7 +371,9 @@ class AccountChoice:
                 check_names(writer.account.name, [target.name])
             if writer.provider.behaviour.by_hand and not self._attended:
                 record, account = names.relative(target.name), writer.account.name
-                raise ChallengeError.of(texts.BY_HAND_UNATTENDED, identifier=identifier, record=record, account=account)
+                has_other = any(each.can_stand_in(identifier) for each in self._writers.values())
+                text = texts.BY_HAND_UNATTENDED if has_other else texts.BY_HAND_ALONE
+                raise ChallengeError.of(text, identifier=identifier, record=record, account=account)
         zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
         return TxtPlacement(identifier, target.name, target.served_zone, zones, route.challenge)
 

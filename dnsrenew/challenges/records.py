@@ -70,6 +70,11 @@ class RecordWriter(Frozen):
             return False
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
+    def can_stand_in(self, domain: str) -> bool:
+        """Return whether ``dnsrenew delegate`` can point a CNAME record of the domain to this account, unasked."""
+        behaviour, own = self.provider.behaviour, f"{OWN_LABEL}.{base_domain(domain)}"
+        return behaviour.delegated or bool(self.account.zones and not behaviour.by_hand and not self.may_write(own))
+
 
 def writers_of(accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]) -> dict[str, RecordWriter]:
     """Return every DNS account with the provider file of its host."""

@@ -51,6 +51,12 @@ BY_HAND_UNATTENDED: Final = Text(
     "The TXT record {record} must be set by hand (account {account}), but this run is scheduled or has no terminal.",
     "Run `dnsrenew renew` in a terminal, or set a CNAME record once: `dnsrenew delegate {identifier}`.",
 )
+BY_HAND_ALONE: Final = Text(
+    BY_HAND_UNATTENDED.code,
+    BY_HAND_UNATTENDED.message,
+    "Run `dnsrenew renew` in a terminal, or give the certificate an account that dnsrenew can write to: "
+    "`dnsrenew providers --search WORD` lists the ways.",
+)
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
     "A CNAME record points the TXT record of {identifier} to {name} in the zone {zone}. The DNS account {account} "

@@ -223,6 +223,7 @@ class OutcomeText(Frozen):
     def _retry_command(self, outcome: Outcome) -> str:
         """Return the command that does not wait. A forced renewal is not due, so it must be forced again."""
         asked, deferred = asked_by_ca(outcome), outcome.status == "deferred" or is_held(outcome.error)
+        deferred = deferred or (outcome.error is not None and "held_until" in outcome.error.evidence)
         flags = ["--force"] if outcome.reason == "forced" else []
         if asked or deferred or not (flags or self.attended):
             flags.append("--now")

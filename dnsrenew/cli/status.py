@@ -210,7 +210,8 @@ class ProblemText(Frozen):
                 forgotten.append(one.name)
             elif one.last_failure is not None:
                 if not is_unreadable(one) and one.state != "valid":
-                    limit = failing if one.last_failure.get("code") != "ca-ledger" else limited
+                    is_limited = one.last_failure.get("code") == "ca-ledger" or "held_until" in one.last_failure
+                    limit = limited if is_limited else failing
                     (held if _is_held_by_ca(one) else limit).append(one.name)
             elif one.state != "valid" or is_overdue(one, self.now):
                 pending.append(one.name)

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import CertificateSpec, StoreAddress
+from dnsrenew.base.names import InvalidName, to_a_labels
 from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
@@ -31,11 +32,19 @@ def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[s
     found: set[str] = set()
     names = set(known)
     for name in [wanted] if isinstance(wanted, str) else wanted:
-        matches = _matches(name, known) if is_pattern(name) else {name} & names
+        matches = _matches(name, known) if is_pattern(name) else {name, _in_ascii(name)} & names
         if not matches:
             raise unknown_certificate(name, known)
         found |= matches
     return found
+
+
+def _in_ascii(name: str) -> str:
+    """Return the name of a certificate that has the name of its domain, for one that is written in other letters."""
+    try:
+        return name if name.isascii() else to_a_labels(name)
+    except InvalidName:
+        return name
 
 
 def unknown_certificate(name: object, known: Sequence[str], *, patterns: bool = True) -> ConfigError:

@@ -221,7 +221,8 @@ _TO: Final = "delegate-account"
 DELEGATE_NO_ACCOUNT: Final = Text(
     _TO,
     "The configuration has no DNS account for a CNAME record of {domains} to point to.",
-    "To delegate {domains}, add a second DNS account, at a host that has an API.",
+    "Add one, then run this again: `dnsrenew providers acme-dns` shows one that needs no domain, "
+    "`dnsrenew providers duckdns` one with a free domain.",
 )
 DELEGATE_CHOOSE: Final = Text(
     _TO,
@@ -249,7 +250,8 @@ DELEGATE_ZONE_NEEDED: Final = Text(
 DELEGATE_BY_HAND: Final = Text(
     _TO,
     "You write the records of the DNS account {account} by hand, so a CNAME record to it would not save work.",
-    "Choose an account that dnsrenew can write to: --to ACCOUNT",
+    "Choose an account that dnsrenew can write to (--to ACCOUNT), or add one: `dnsrenew providers acme-dns` shows one "
+    "that needs no domain.",
 )
 DELEGATE_NO_TARGET: Final = Text(
     _TO,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base.checks import denials, parse_issuer
-from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus
+from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus, rfc3339
 from dnsrenew.base.values import replace
 from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
@@ -90,12 +91,30 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=at), state
 
 
+def _held_until(job: Job, attempts: Sequence[Attempt]) -> datetime | None:
+    """Return until when the ledger holds back the next run of a person, at every CA that was tried."""
+    names, expires = job.spec.identifiers, job.state.not_after
+    is_person_s = job.options.attended and not job.options.dry_run
+    cas = {each.route.ca for each in attempts} if is_person_s else ()
+    held = [job.services.ledger(ca).may_order(names, expires=expires, attended=True) for ca in cas]
+    waits = [each.retry_after or 0.0 for each in held if each is not None]
+    return job.context.clock.now() + timedelta(seconds=min(waits)) if held and len(waits) == len(held) else None
+
+
 def _with_dns_first(
     job: Job, error: DnsRenewError, attempts: Sequence[Attempt]
 ) -> tuple[DnsRenewError, tuple[Attempt, ...]]:
-    """Return the failures with the advice to use DNS first, where only a closed port was tried."""
+    """Return the failures with the advice to use DNS first, where only a closed port was tried.
+
+    The evidence of the last one has ``held_until`` where the next run of a person would wait for the ledger.
+    """
     failures = (each.error for each in attempts)
-    told = {id(one): job.services.instead.error(job.spec, one) for one in failures if isinstance(one, AttemptError)}
+    told: dict[int, DnsRenewError] = {
+        id(one): job.services.instead.error(job.spec, one) for one in failures if isinstance(one, AttemptError)
+    }
+    if until := _held_until(job, attempts):
+        told[id(error)] = held = copy(told.get(id(error), error))
+        held.evidence = {**held.evidence, "held_until": rfc3339(until)}
     shown = tuple(replace(each, error=told.get(id(each.error), each.error)) for each in attempts)
     return told.get(id(error), error), shown
 

@@ -102,7 +102,11 @@ def test_a_mistake_in_the_configuration(workspace: Workspace) -> None:
     assert (status, document["error"]["code"]) == (2, "config-invalid")
     assert document["error"]["evidence"]["mistakes"]
     assert document["diagnoses"][0]["next_action"].startswith("Correct the mistakes in the configuration")
+    unknown = [check for check in document["diagnoses"][0]["checks"] if check["result"] == "unknown"]
+    assert unknown
+    assert {check["evidence"]["follows_from"] for check in unknown} == {"config-invalid"}
     shown = workspace.run("doctor")
+    assert not [check["summary"] for check in unknown if check["summary"] in shown.stdout]
     assert "key" in shown.stderr
     assert shown.stdout.splitlines()[-1].startswith("Next: Correct the mistakes")
 

@@ -75,11 +75,11 @@ def test_a_person_sets_the_records(stage: HandStage) -> None:
 
 
 def test_without_a_terminal(stage: HandStage) -> None:
-    """Without a terminal a manual account makes no order, and the fix names `dnsrenew delegate`."""
+    """Without a terminal a manual account makes no order; `dnsrenew delegate` is named only with another account."""
     outcome = stage.one()
     assert outcome.error is not None
     assert outcome.error.code == "manual-no-terminal"
-    assert "dnsrenew delegate" in outcome.error.fix
+    assert "dnsrenew providers --search WORD" in outcome.error.fix
     assert [attempt.orders for attempt in outcome.attempts] == [0]
     assert "order-created" not in stage.kinds()
 

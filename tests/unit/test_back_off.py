@@ -102,7 +102,10 @@ def test_after_five_orders_in_an_hour_a_person_is_reported_when_it_goes_on(
     """
     spec = replace(SPEC, ca=ca)
     stage = RunStage(tmp_path, replace(world, cas={ca: world.cas.get("one", CaBehaviour())}))
-    assert [stage.run(spec, attended=True).status for _ in range(5)] == ["failed"] * 5
+    failed = [stage.run(spec, attended=True) for _ in range(5)]
+    assert [outcome.status for outcome in failed] == ["failed"] * 5
+    assert [outcome.error and "held_until" in outcome.error.evidence for outcome in failed] == [False] * 4 + [True]
+    assert "held_until" in (stage.store.read_state(spec.name).last_failure or {})
     asked = len(stage.cas[ca].asked)
     held = stage.run(spec, attended=True)
     assert (held.status, len(stage.cas[ca].asked)) == ("deferred", asked)

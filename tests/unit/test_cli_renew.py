@@ -603,6 +603,10 @@ def test_a_deferred_one_that_the_ca_put_off(stage: Stage, capsys: pytest.Capture
             "dnsrenew renew home --now (but the CA asked to wait)",
         ),
         (held("failed-orders"), "dnsrenew renew home --now"),
+        (
+            CAError("ca-order", "No.", fix="See.", evidence={"held_until": "2026-12-01T00:00:00Z"}),
+            "dnsrenew renew home --now",
+        ),
     ],
 )
 def test_at_a_terminal_the_next_run_waits_for_nothing_else(

@@ -138,13 +138,16 @@ def test_what_a_ca_asked_for_is_said_with_the_command(show: Show) -> None:
     assert "→ over: to retry now, run: dnsrenew renew over --now" in lines
 
 
-@pytest.mark.parametrize(("code", "flag"), [("ca-ledger", " --now"), ("dns-no-zone", "")])
+@pytest.mark.parametrize(
+    ("failure", "flag"),
+    [({"code": "ca-ledger"}, " --now"), ({"held_until": "2026-12-01T00:00:00Z"}, " --now"), ({}, "")],
+)
 def test_a_limit_of_the_ledger_holds_a_person_too(
-    show: Show, monkeypatch: pytest.MonkeyPatch, code: str, flag: str
+    show: Show, monkeypatch: pytest.MonkeyPatch, failure: dict[str, str], flag: str
 ) -> None:
     """At a terminal the command that retries has `--now` only where it would wait without."""
     monkeypatch.setattr(terminal.Terminal, "is_attended", property(lambda _: True))
-    lines = show(valid("own", state="due", last_failure=FAILURE | {"code": code}))
+    lines = show(valid("own", state="due", last_failure=FAILURE | failure))
     assert lines[-1] == f"→ own: to retry now, run: dnsrenew renew{flag}"
 
 

@@ -6,14 +6,17 @@ Those that need cron, root or the path of the program are typed in ``tests/integ
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import Any, Final
 from unittest import mock
 
@@ -25,10 +28,17 @@ from cryptography.x509 import load_pem_x509_csr
 import dnsrenew
 import dnsrenew.extensions.targets.webhook  # with its real client: the lab replaces that of later imports
 from dnsrenew.base import x509
+from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
-from dnsrenew.cli import arguments, formatting, invocation
+from dnsrenew.base.values import replace
+from dnsrenew.cli import arguments, formatting, invocation, program, terminal
 from dnsrenew.cli.commands import COMMANDS
-from dnsrenew.errors import Text
+from dnsrenew.errors import DeployError, Phrase, ProviderError, StoreError, Text
+from dnsrenew.extensions.doctor.table import CheckEntry
+from dnsrenew.extensions.setup.importing.model import NotUnderstood
+from dnsrenew.extensions.setup.importing.next_steps import NextSteps
+from dnsrenew.extensions.setup.importing.plan import make_plan
+from dnsrenew.operations import texts as operations
 from dnsrenew.store import FolderStore
 from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_scripts import ACME_SH, KEEPS
@@ -41,24 +51,77 @@ from tests.kit.program import named_in
 from tests.kit.tool_folders import OldMachine, rsa_key
 from tests.lab import Response
 
-ALONE: Final = {"fleet add", "export", "delegate", "revoke", "serve", "install"}
-"""Commands whose name a sentence says without what they need."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 _COMMANDS: Final = "|".join(sorted(map(re.escape, COMMANDS), key=len, reverse=True))
 _ARGUMENT: Final = r"\{(?:config|option)\}| --?[a-z][a-z-]*| \{\w+\}| [A-Z]{3,}\b| (?<=--to )[\w-]+"
 NAMED: Final = re.compile(rf"(?<![\w/.-])dnsrenew ((?:{_COMMANDS})(?![\w-])(?:{_ARGUMENT})*)")
+ALONE: Final = {"fleet add", "export", "delegate", "revoke", "serve", "install"}
+"""Commands whose name a sentence says without what they need."""
+_QUOTED: Final = re.compile(r"`dnsrenew ([^`]+)`")
+
+
+def forms(template: str) -> list[str]:
+    """Return the commands that a template names, without words of the sentence after them."""
+    return [re.sub(r" ?\{(config|option)\}", "", form) for form in NAMED.findall(template)]
+
+
+def texts_with_commands() -> dict[str, Text | str]:
+    """Return each text of the catalogues that names a command, as ``folder.NAME``."""
+    found: dict[str, Text | str] = {}
+    for module in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew."):
+        if not module.name.endswith(".texts"):
+            continue
+        folder = module.name.removeprefix("dnsrenew.").removeprefix("extensions.").removesuffix(".texts")
+        for name, value in vars(importlib.import_module(module.name)).items():
+            parts = templates(value)[-1:] if isinstance(value, Text | str) and not name.startswith("_") else ()
+            if any(map(forms, parts)) and not any(value is each for each in found.values()):
+                found[f"{folder}.{name}"] = value
+    return found
+
+
+def templates(text: Text | str) -> tuple[str, ...]:
+    """Return the message and the fix of a text, or the one sentence that it is."""
+    return (text.message, text.fix) if isinstance(text, Text) else (str(text),)
+
+
+TEXTS: Final = texts_with_commands()
 
 
 def named() -> set[str]:
-    """Return the commands in all catalogues of texts, without words of the sentence after them."""
-    modules = (
-        each.name for each in pkgutil.walk_packages(dnsrenew.__path__, "dnsrenew.") if each.name.endswith(".texts")
-    )
-    catalogues = [vars(importlib.import_module(name)) for name in modules]
-    found = [value for each in catalogues for name, value in each.items() if name != "__doc__"]
-    texts = [part for each in found if isinstance(each, Text) for part in (each.message, each.fix)]
-    texts += [each for each in found if isinstance(each, str)]
-    return {re.sub(r" ?\{(config|option)\}", "", form) for text in texts for form in NAMED.findall(text or "")}
+    """Return the commands that all texts name."""
+    return {form for text in TEXTS.values() for part in templates(text) for form in forms(part)}
+
+
+def part_of(template: str) -> str:
+    """Return the pattern of a filled template; the last field has no blank in it."""
+    found, parts = "", list(Formatter().parse(" ".join(template.split())))
+    for place, (words, field, _, _) in enumerate(parts):
+        found += re.escape(words)
+        if field in {"config", "option"}:
+            found += r"(?: (?!again)[\w/.:=-]+)*"
+        elif field is not None:
+            is_at_an_end = place == len(parts) - 1 or not (words or place)
+            found += r"\S+" if is_at_an_end else ".+?"
+    return found.replace(re.escape("sudo dnsrenew doctor"), r"sudo \S+ -m dnsrenew doctor(?: --insist)? --config \S+")
+
+
+def lines_in(said: str, text: Text | str) -> list[str]:
+    """Return the commands of a text that was shown, as they are to be typed."""
+    lines: list[str] = []
+    for template in templates(text):
+        shown = re.search(part_of(template), said)
+        assert shown is not None, (template, said)
+        if isinstance(text, Text) and template is text.message:
+            continue  # it speaks of commands; the fix says what to type
+        lines += _QUOTED.findall(shown[0])
+        rest, plain = _QUOTED.sub("`", template), _QUOTED.sub("`", shown[0])
+        lines += [
+            re.search(r"dnsrenew (import(?: (?!again)[\w/.:=-]+)*)", plain)[1]  # type: ignore[index]  # it is there
+            if form == "import"
+            else named_in(plain, form)
+            for form in forms(rest)
+        ]
+    return lines
 
 
 def test_each_is_understood() -> None:
@@ -67,6 +130,28 @@ def test_each_is_understood() -> None:
         words = shlex.split(re.sub(r"\{\w+\}", "home", form.replace("{tool}", "hfs")))
         words += ["x"] if form in ALONE or form.endswith("--config") else []  # names, in a sentence, without FILE
         arguments.parse(words)
+
+
+def test_each_is_in_a_table() -> None:
+    """Each text that names a command is shown by a test that types it, or is in a short list with the reason."""
+    stands_in = without_rows(*IN_A_RUN, "deploy", "doctor", "operations", "schedule", *SETUP, "testing")
+    tables = [*MADE, *ELSEWHERE, *SAID, *LEFT, *stands_in]
+    assert sorted(tables) == sorted(TEXTS)
+    assert len(LEFT) <= MOST_LEFT
+    typed = {
+        (place, form) for key, place in ELSEWHERE.items() for form in forms(" ".join(templates(TEXTS[key])[-1:]))
+    } | {(place, form) for form, place in AT_A_TERMINAL.items()}
+    assert sorted(each for each in typed if not types(*each)) == []
+
+
+def types(place: str, form: str) -> bool:
+    """Tell whether the file of a test takes the command from a message, with :func:`named_in` or by the message."""
+    text = (ROOT / f"tests/{place}.py").read_text("utf-8")
+    return (
+        place == "integration/test_commands_named"
+        or re.search(rf"named_in\((?:[^\n]|\n\s)*?[\"']{re.escape(form)}(?: (?:--from )?\{{\w+\}})*[\"']\)", text)
+        is not None
+    )
 
 
 def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,20 +166,6 @@ def test_each_has_what_this_person_has_to_type(monkeypatch: pytest.MonkeyPatch) 
         "or run `dnsrenew delegate NAME`, which": "or run `/opt/dnsrenew delegate NAME --config 'a b.toml'`, which",
     }
     assert {text: formatting.typed(text) for text in shown} == shown
-
-
-def test_each_is_in_a_table() -> None:
-    """A command that a new text names has to be typed in a test; a table names no command that no text names."""
-    elsewhere = {form: place for forms in ELSEWHERE.values() for form, place in forms.items()}
-    assert sorted(HERE.keys() & (elsewhere.keys() | SAID.keys())) == []
-    assert sorted(named() ^ (HERE.keys() | elsewhere.keys() | SAID.keys())) == []
-    assert [form for form, place in elsewhere.items() if not types(place, form)] == []
-
-
-def types(place: str, form: str) -> bool:
-    """Tell whether the file of a test takes the command from a message, with :func:`named_in` or by a table."""
-    text = (ROOT / f"tests/{place}.py").read_text("utf-8")
-    return re.search(rf"named_in\((?:[^\n]|\n\s)*?[\"']{re.escape(form)}[\"']\)", text) is not None
 
 
 def test_status_while_a_run_works(workspace: MemoryWorkspace) -> None:
@@ -120,7 +191,8 @@ class Place:
     """A workspace in which a message is made to appear; its server has a real socket."""
 
     def __init__(self, workspace: MemoryWorkspace) -> None:
-        self.workspace, self.changes = workspace, dict[str, Any]()
+        self.workspace, self.changes, self.worked = workspace, dict[str, Any](), set[str]()
+        self.failed: dict[str, str] = {}
         self.server = Api(lambda _: (200, ""))
         self.configure({"certificate": [{"name": "home", "domains": ["example.test"]}]})
 
@@ -129,11 +201,47 @@ class Place:
         self.changes |= changes
         self.workspace.write(self.changes)
 
-    def type(self, line: str) -> tuple[int, str]:
+    def type(self, line: str, *, is_attended: bool = False) -> tuple[int, str]:
         """Run a command; return its exit status and what it says."""
-        self.workspace.lab.clock.elapsed += 61  # as a person needs, and TXT values live
-        done = self.workspace.run(*shlex.split(line))
-        return done.returncode, " ".join(f"{done.stdout}\n{done.stderr}".split())
+        clock = self.workspace.lab.clock
+        clock.elapsed += 61  # as a person needs, and TXT values live
+        if line == "run":  # it does not end by itself
+            clock.on_wait = lambda: signal.raise_signal(signal.SIGTERM)
+        with mock.patch.object(terminal.Terminal, "is_attended", is_attended):
+            done = self.workspace.run(*shlex.split(line))
+        clock.on_wait = lambda: None
+        status = 0 if line == "run" and done.returncode == 128 + signal.SIGTERM else done.returncode
+        return status, " ".join(f"{done.stdout}\n{done.stderr}".split())
+
+    def follow(self, said: str, text: Text | str, added: str = "") -> None:
+        """Type each command of a text that was shown; one that fails names another, which works."""
+        for line in lines_in(said, text):
+            if any(line.startswith(form) for form in AT_A_TERMINAL):
+                continue
+            words = next((more for form, more in ADDED.items() if re.fullmatch(form, line)), "")
+            if added and (words or line in ALONE or re.search(r"\b[A-Z]{3,}\b", line)):
+                words = added
+            filled = re.sub(r"\b[A-Z]{3,}\b", words, line)
+            whole = f"{line} {words}".strip() if filled == line else filled
+            if whole in self.worked:
+                continue
+            status, shown = self.type(whole, is_attended=line.startswith("renew"))
+            if status and line.startswith("delegate"):  # it says which account to add
+                self.follow(shown, operations.DELEGATE_NO_ACCOUNT)
+                status = 0
+            assert status == 0, (whole, shown)
+            self.worked |= set() if added else {whole}
+
+    def try_to_follow(self, key: str, said: str) -> None:
+        """Type the commands of a text that was shown; note which one fails."""
+        try:
+            self.follow(said, TEXTS[key])
+        except AssertionError as error:
+            self.failed[key] = str(error)
+
+    def check(self) -> None:
+        """Fail with the commands that did not work."""
+        assert self.failed == {}
 
     def renewed(self, line: str) -> str:
         """Obtain a certificate, then run a command."""
@@ -147,11 +255,11 @@ class Place:
         self.workspace.lab.host.behaviour = "ok"
         return said
 
-    def deferred(self) -> str:
+    def deferred(self, *, force: bool = False) -> str:
         """A renewal that has just failed, whose cause is gone."""
         self.workspace.lab.host.behaviour = "refuses"
-        self.type("renew")
-        said = self.type("renew --scheduled")[1]
+        self.type(f"renew{' --force' * force}")
+        said = self.type("status" if force else "renew --scheduled")[1]
         self.workspace.lab.host.behaviour = "ok"
         return said
 
@@ -186,6 +294,15 @@ class Place:
         self.workspace.lab.host.behaviour = "ok"
         return self.type("doctor")[1]
 
+    def fifth(self) -> str:
+        """The last of five orders of a person that failed; the next one would wait."""
+        self.workspace.lab.host.behaviour = "refuses"
+        said = [self.type("renew", is_attended=True)[1] for _ in range(5)]
+        self.workspace.lab.host.behaviour = "ok"
+        assert not any("--now" in each for each in said[:-1])
+        assert "deferred" in self.type("renew", is_attended=True)[1]
+        return said[-1]
+
     def forgotten(self, *names: str) -> str:
         """Certificates that the configuration no longer names."""
         domains = ("example.test", "b.example.test")
@@ -195,10 +312,90 @@ class Place:
         self.configure({"certificate": [{"name": "new", "domains": ["c.example.test"]}]})
         return self.type("status")[1]
 
+    def without_accounts(self, line: str) -> str:
+        """A configuration without a DNS account."""
+        self.configure({"certificate.0.routes": [{"challenge": "http-01", "listen": ":1"}]})
+        text = self.workspace.config_path.read_text()
+        self.workspace.write_text(re.sub(r"(?ms)^\[dns\.home\].*?(?=^\[)", "", text))
+        return self.type(line)[1]
+
+    def hosted(self, provider: object) -> str:
+        """An account at another DNS host."""
+        text = self.workspace.config_path.read_text()
+        self.workspace.write_text(text.replace('"rfc2136"', json.dumps(provider)))
+        said = self.type("check")[1]
+        self.workspace.write_text(text)
+        return said
+
+    def dialogue(self, *answers: str) -> str:
+        """What `init` says at a terminal; it is stopped after these answers. DNS and the account are not asked."""
+        init = "dnsrenew.extensions.setup.commands.init"
+        with (
+            mock.patch(f"{init}._line", side_effect=[*(f"{each}\n" for each in answers), ""]),
+            mock.patch(f"{init}.can_edit", return_value=False),
+            mock.patch("dnsrenew.extensions.setup.init.questions._look_up", return_value={}),
+        ):
+            return self.type("init", is_attended=True)[1]
+
+    def asked(self) -> str:
+        """The questions about the DNS host, in a folder without a configuration."""
+        self.empty("status")
+        about_host = ("?", "qqqq", "cloudfare", "delegate", "?", "rfc2136", "?", "<")
+        return self.dialogue("a.test", "none", "y", *about_host)
+
+    def scheduled(self) -> str:
+        """Answers with a schedule, on a machine that has none."""
+        self.empty("status")
+        (self.workspace.path / "answers.toml").write_text("schedule = true\n")
+        with mock.patch("dnsrenew.extensions.setup.commands.init.has_scheduler", return_value=False):
+            said = self.type("init --answers answers.toml")[1]
+        self.configure({})
+        return said
+
+    def undeployed(self, before: Callable[[Place], str] = str) -> str:
+        """A certificate that cannot be deployed, because it is not there or damaged."""
+        self.configure({"certificate.0.deploy": [{"to": "run", "run": [sys.executable, "-c", ""]}]})
+        before(self)
+        return self.type("deploy home")[1]
+
+    def half(self) -> str:
+        """A certificate one file of which is gone."""
+        self.type("renew")
+        (self.workspace.store / "certificates/home/current/fullchain.pem").unlink()
+        return ""
+
+    def many(self, line: str) -> str:
+        """More certificates than a message names."""
+        self.configure({"certificate": [{"name": f"n{n}", "domains": ["example.test"]} for n in range(10)]})
+        return self.type(line)[1]
+
+    def compromised(self) -> str:
+        """A key that others know, and a certificate for it."""
+        self.type("renew")
+        self.requested()
+        folder = self.workspace.store / "certificates/home"
+        keys = [x509.key_hash(x509.key_from_pem(each.read_bytes())) for each in folder.rglob("*key*.pem")]
+        facts = json.loads((folder / "state.json").read_text())
+        (folder / "state.json").write_text(json.dumps({**facts, "compromised_keys": keys}))
+        return self.type("install home --certificate issued.pem")[1]
+
+    def rolled_back(self, *, days: int = 0, content: str = "", then: str = "renew home --force") -> str:
+        """An earlier version of a certificate, which cannot be used again."""
+        self.type("renew")
+        if content:
+            (self.workspace.store / "certificates/home/current/fullchain.pem").write_text(content)
+        self.workspace.lab.clock.elapsed += 86_400 * days
+        self.type(then)
+        self.type("renew home --force")
+        return self.type("rollback home --to 1")[1]
+
     def by_hand(self, line: str) -> str:
         """Records that a person sets."""
+        config = self.workspace.config_path.read_text()
         self.configure({"dns.home": {"provider": "manual"}})
-        return self.type(line)[1]
+        said = self.type(line)[1]
+        self.workspace.write_text(config)
+        return said
 
     def restored(self) -> str:
         """A store and a configuration that came from a backup."""
@@ -208,11 +405,23 @@ class Place:
         self.type("renew --config new/dnsrenew.toml")  # the first step: the backup has no keys
         return said
 
-    def misspelt(self, old: str, new: str) -> str:
-        """A configuration with a mistake."""
+    def misspelt(self, old: str, new: str, line: str = "check") -> str:
+        """A configuration with a mistake, which is corrected then."""
         text = self.workspace.config_path.read_text()
         self.workspace.write_text(text.replace(old, new))
-        return self.type("check")[1]
+        said = self.type(line)[1]
+        self.workspace.write_text(text)
+        return said
+
+    def newer(self) -> str:
+        """A journal of a newer dnsrenew, which is updated then."""
+        self.kept()
+        (path,) = (each for each in self.workspace.store.rglob("*journal*/*") if each.is_file())
+        text = path.read_text()
+        path.write_text(re.sub(r'"schema": *\d+', '"schema": 999', text))
+        said = self.type("cleanup")[1]
+        path.write_text(text)
+        return said
 
     def invalid(self) -> str:
         """A validation that DNS makes fail."""
@@ -249,12 +458,12 @@ class Place:
         (self.workspace.path / "other.pem").write_text(issue(["example.test"], self.workspace.lab.clock.now())[0])
         return self.type("install home --certificate other.pem --key other.key")[1]
 
-    def requested(self) -> str:
+    def requested(self, line: str = "csr home") -> str:
         """A request, which an issuer has signed."""
         csr = load_pem_x509_csr(self.workspace.run("csr", "home").stdout.encode())
         signed = issuer("Bought 1").sign(csr.public_key(), ["example.test"], self.workspace.lab.clock.now())
         (self.workspace.path / "issued.pem").write_text(signed)
-        return self.type("csr home")[1]
+        return self.type(line)[1]
 
     def scripted(self) -> str:
         """A script of acme.sh that is known to remove too much."""
@@ -310,10 +519,13 @@ class Place:
             debts.note(Context(certificate="home"), [sys.executable, "-c", ""])
         return self.type("renew")[1]
 
-    def unscheduled(self) -> str:
+    def unscheduled(self, line: str = "doctor") -> str:
         """A machine without a scheduler."""
-        with mock.patch("dnsrenew.extensions.doctor.keeping.store.has_scheduler", return_value=False):
-            return self.type("doctor")[1]
+        with (
+            mock.patch("dnsrenew.extensions.doctor.keeping.store.has_scheduler", return_value=False),
+            mock.patch("dnsrenew.schedule.detect.has_scheduler", return_value=False),
+        ):
+            return self.type(line)[1]
 
     def elsewhere(self) -> str:
         """The folder of certbot of another machine."""
@@ -359,117 +571,326 @@ class Place:
         acme = AcmeSh(OldMachine(self.workspace.path / "n"))
         acme.certificate("b.example.test", Le_Webroot="no")
         shutil.copytree(acme.folder, self.workspace.path / "home/.acme.sh", dirs_exist_ok=True)
-        said = self.type("import")[1]
+        line = "import home/.acme.sh --from acme.sh --config dnsrenew.toml"
+        said = self.type(line)[1]
+        assert f"dnsrenew {line} again" in said  # as it was typed
         with self.workspace.config_path.open("a") as file:
             file.write('[[certificate]]\nname = "b.example.test"\ndomains = ["b.example.test"]\n')
         return said
 
 
-# The command as a message names it; what is done before; what a person adds: the value of a placeholder, or an answer.
-HERE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
-    "cleanup": (Place.kept, ""),
-    "renew {name} --force": (lambda place: place.renewed("rollback home"), ""),
-    "renew {name}": (lambda place: place.renewed("revoke home --yes"), ""),
-    "renew {name} --now": (Place.deferred, ""),
-    "status": (lambda place: place.type("revoke home --yes")[1], ""),
-    "status {name} -v": (lambda place: place.renewed("rollback home --to 9"), ""),
-    "deploy {certificate}": (Place.deployed, ""),
-    "csr {name} --new": (Place.outdated, ""),
-    "csr NAME": (Place.edwards, "home"),
-    "install {name} --certificate FILE": (Place.requested, "issued.pem"),
-    "providers --search WORD": (lambda place: place.type("providers nowhere")[1], "cloudflare"),
-    "providers --search {name}": (Place.scripted, ""),
-    "providers --new {name}": (lambda place: place.type("providers nowhere")[1], ""),
-    "providers NAME": (lambda place: place.type("providers")[1], "rfc2136"),
-    "providers {provider}": (Place.imported, ""),
-    "check": (Place.restored, ""),
-    "deploy": (Place.hooked, ""),
-    "deploy --force": (Place.restored, ""),
-    "doctor": (Place.invalid, ""),
-    "doctor {name}": (Place.owing, ""),
-    "install": (Place.foreign, "home --certificate other.pem --key other.key"),
-    "providers": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), ""),
-    "providers --new NAME": (lambda place: place.type("providers --search qqqqqq")[1], "nowhere"),
-    "remove {names}": (lambda place: place.forgotten("home"), "--yes"),
-    "remove NAME": (lambda place: place.forgotten("home", "other"), "home --yes"),
-    "renew": (lambda place: place.type("status")[1], ""),
-    "renew --dry-run": (Place.imported, ""),
-    "renew --dry-run {name}": (Place.methods, ""),
-    "renew --force {certificate}": (Place.exchanged, ""),
-    "renew --force {name}": (Place.damaged, ""),
-    "renew --now": (Place.paused, ""),
-    "renew --scheduled": (Place.unscheduled, ""),
-    "revoke": (Place.refused, "home --yes"),
-    "deploy {name}": (lambda place: place.deployed() and place.type("doctor")[1], ""),
-    "doctor -vv": (lambda place: place.confused("doctor"), ""),
-    "renew {certificate} --now": (Place.held, ""),
-    "import": (Place.imported_twice, ""),
-    "import --from {tool}": (Place.tool, ""),
-    "import PATH": (Place.elsewhere, "m/etc/letsencrypt"),
+ADDED: Final = {
+    r"delegate [A-Z]+|csr NAME": "home",
+    r"providers NAME": "rfc2136",
+    r"providers --search WORD": "cloudflare",
+    r"providers --new NAME": "nowhere",
+    r"revoke": "home --yes",
+    r"remove .*": "--yes",
+}
+"""What a person adds to a command: the value of a placeholder, or an answer."""
+AT_A_TERMINAL: Final = {
+    "init": "integration/test_trial_home",
+    "schedule install": "integration/test_commands_named",
+    "schedule remove": "integration/test_commands_named",
+    "schedule show": "integration/test_commands_named",
+    "worker": "integration/test_fleet_worker",
+}
+"""Commands that need a person, cron or PostgreSQL: the file whose test types them where a message names them."""
+
+# A text; what is done before, so that it is shown; what a person adds.
+MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
+    "challenges.TXT_KEPT": (Place.kept, ""),
+    "challenges.BY_HAND_ALONE": (lambda place: place.by_hand("renew"), "acme-dns"),
+    "operations.NO_OTHER_VERSION": (lambda place: place.renewed("rollback home"), ""),
+    "cli.REPLACE": (lambda place: place.renewed("revoke home --yes"), ""),
+    "operations.NOTHING_TO_REVOKE": (lambda place: place.type("revoke home --yes")[1], ""),
+    "operations.VERSION_GONE": (lambda place: place.renewed("rollback home --to 9"), ""),
+    "deploy.PROGRAM_FAILED_SILENTLY": (Place.deployed, ""),
+    "operations.CSR_OUTDATED": (Place.outdated, ""),
+    "base.x509.KEY_KIND": (Place.edwards, "home"),
+    "cli.CSR_NEXT": (Place.requested, "issued.pem"),
+    "cli.UNKNOWN_PROVIDER": (lambda place: place.type("providers nowhere")[1], ""),
+    "drivers.SCRIPT_REMOVES_ALL": (Place.scripted, ""),
+    "cli.PROVIDERS_HINT": (lambda place: place.type("providers")[1], ""),
+    "setup.importing.CREDENTIALS_UNKNOWN": (Place.imported, ""),
+    "cli.CHECK_FIRST": (Place.restored, ""),
+    "deploy.WEBHOOK_REFUSED": (Place.hooked, ""),
+    "cli.DEPLOY_HERE": (Place.restored, ""),
+    "acme.VALIDATIONS_FAILED": (Place.invalid, ""),
+    "renewal.DEBT_PAID": (Place.owing, ""),
+    "operations.ISSUER_FOREIGN": (Place.foreign, "home --certificate other.pem --key other.key"),
+    "cli.NOTHING_FOUND": (lambda place: place.type("providers --search qqqqqq")[1], ""),
+    "cli.UNCONFIGURED": (lambda place: place.forgotten("home"), "--yes"),
+    "cli.SEVERAL_UNCONFIGURED": (lambda place: place.forgotten("home", "other"), "home --yes"),
+    "setup.importing.STEP_REHEARSE": (Place.imported, ""),
+    "setup.importing.SEVERAL_METHODS": (Place.methods, ""),
+    "deploy.PAIR_WRONG": (Place.exchanged, ""),
+    "operations.FILE_DAMAGED": (Place.damaged, ""),
+    "store.PAUSED": (Place.paused, ""),
+    "doctor.keeping.SCHEDULE_NO_SCHEDULER": (Place.unscheduled, ""),
+    "cli.NOTHING_RENEWS_HERE": (lambda place: place.unscheduled("status"), ""),
+    "acme.REVOCATION_REFUSED": (Place.refused, ""),
+    "doctor.keeping.SERVED_PENDING": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor.CHECK_FAILED": (lambda place: place.confused("doctor"), ""),
+    "doctor.issuer.LIMITS_BY_HAND": (Place.held, ""),
+    "setup.importing.STEP_ADD": (Place.imported_twice, ""),
+    "setup.importing.TOOL_NOT_PATH": (Place.tool, ""),
+    "setup.importing.NOTHING_FOUND": (Place.elsewhere, "m/etc/letsencrypt"),
+    "cli.MISSPELT_PROVIDER": (lambda place: place.type("providers cloudfare")[1], ""),
+    "cli.NEARLY_FOUND": (lambda place: place.type("providers --search cloudfare")[1], ""),
+    "cli.SCRIPT_PROVIDER": (lambda place: place.type("providers edgecenter")[1], ""),
+    "cli.NO_DRIVER": (lambda place: place.type("providers lightsail")[1], ""),
+    "cli.ACCOUNT_UNKNOWN_NONE": (lambda place: place.without_accounts("providers --check home"), ""),
+    "cli.CSR_PENDING": (lambda place: place.requested("status"), "issued.pem"),
+    "cli.SEARCH_HINT": (lambda place: place.type("providers --search acme-dns")[1], ""),
+    "cli.DELEGATED": (lambda place: place.type("providers acme-dns")[1], ""),
+    "cli.WAY_DELEGATE": (lambda place: place.type("providers --search lightsail")[1], ""),
+    "cli.RENEW_KEYLESS": (Place.restored, ""),
+    "cli.SCHEDULE_HERE": (Place.restored, ""),
+    "cli.NOTHING_RENEWS": (lambda place: place.type("status")[1], ""),
+    "cli.JOURNAL_NEWER_FIX": (Place.newer, ""),
+    "challenges.ACCOUNT_INSTEAD": (lambda place: place.without_accounts("renew"), ""),
+    "doctor.MISTAKES_FIRST": (lambda place: place.misspelt("provider =", "provder =", "doctor"), ""),
+    "setup.init.INIT_STOPPED_NEW": (lambda place: place.empty("status") and place.dialogue(), ""),
+    "config.CONFIG_NOT_FOUND": (lambda place: place.empty("status"), ""),
+    "config.USE_SCRIPT": (lambda place: place.hosted("edgecenter"), ""),
+    "config.DELEGATE": (lambda place: place.hosted("lightsail"), ""),
+    "config.OTHER_HOST": (lambda place: place.hosted("nowhere"), ""),
+    "config.DNS_HOST": (lambda place: place.misspelt('provider = "rfc2136"', "ttl = 60"), ""),
+    "serve.BAD_OPTION": (
+        lambda place: place.type("serve app:app --domain a.test --dns rfc2136 --agree-terms --dns-option x")[1],
+        "",
+    ),
+    "serve.NO_CONFIG": (lambda place: place.empty("serve app:app"), ""),
+    **dict.fromkeys(
+        (
+            f"setup.init.{name}"
+            for name in ("HELP_HOST", "HOST_UNKNOWN", "HOST_NEAREST", "HELP_OTHER_HOST", "HELP_OPTION")
+        ),
+        (Place.asked, ""),
+    ),
+    "setup.init.DOMAINS_THERE": (lambda place: place.dialogue("y", "example.test"), ""),
+    "setup.init.NO_SCHEDULER": (Place.scheduled, ""),
+    "setup.init.CONFIG_EXISTS": (lambda place: place.type("init")[1], ""),
+    "operations.CERTIFICATE_UNKNOWN_MANY": (lambda place: place.many("renew q"), ""),
+    "operations.NO_MATCH": (lambda place: place.type("renew q*")[1], ""),
+    "operations.CERTIFICATE_MISSING": (lambda place: place.undeployed(), ""),
+    "operations.CERTIFICATE_DAMAGED": (lambda place: place.undeployed(Place.half), ""),
+    "operations.NOT_STORED": (lambda place: place.type("remove q --yes")[1], ""),
+    "operations.ACCOUNT_MISSING": (lambda place: place.type("account roll lab")[1], ""),
+    "operations.KEY_COMPROMISED": (Place.compromised, ""),
+    "operations.DELEGATE_NO_ACCOUNT": (lambda place: place.type("delegate home")[1], ""),
+    "operations.DELEGATE_BY_HAND": (lambda place: place.by_hand("delegate home --to home"), ""),
+    "operations.VERSION_EXPIRED": (lambda place: place.rolled_back(days=100), ""),
+    "operations.VERSION_UNFIT": (lambda place: place.rolled_back(content="x"), ""),
+    "operations.VERSION_REVOKED": (
+        lambda place: place.rolled_back(then="revoke home --yes --reason key-compromise"),
+        "",
+    ),
 }
 
-# What needs more than a lab in memory: why, and the file with the test that types the command as the message has it.
+
+# The file whose test makes the text appear, because a lab in memory cannot, and takes the command from it.
 ELSEWHERE: Final = {
-    "cron, sudo or a timer runs it, on a machine of its own": {
-        "schedule remove --config {first}": "unit/test_cli_schedule",
-        "schedule show": "integration/test_schedule_cron",
-    },
-    "a database of PostgreSQL is there": {
-        "fleet add FILE": "integration/test_fleet_messages",
-        "fleet dump FOLDER": "integration/test_fleet_commands",
-        "fleet init": "integration/test_fleet_commands",
-        "fleet init --seal-existing": "integration/test_fleet_rights",
-        "fleet load FOLDER": "integration/test_fleet_commands",
-        "fleet remove {name}": "integration/test_fleet_commands",
-        "fleet status": "integration/test_fleet_messages",
-        "fleet sync": "integration/test_fleet_messages",
-        "remove {name}": "integration/test_fleet_messages",
-        "status --failing": "integration/test_fleet_messages",
-        "worker": "integration/test_fleet_worker",
-    },
-    "a person answers at a terminal, or a real server serves a certificate": {
-        "deploy --force {name}": "unit/test_import_seen",
-        "deploy {name} --force": "integration/test_trial_home",
-        "init": "integration/test_trial_home",
-    },
-    "the folder belongs to another user, or the script of a tool is run": {
-        "import {quoted}": "unit/test_import_ground",
-        "renew -vv": "integration/test_acme_sh",
-    },
-    "it does not end by itself": {
-        "run": "unit/test_cli_run",
-    },
-    "real name servers, a host of single names or a real CA answers": {
-        "account roll {ca} --compromised": "integration/test_accounts_at_ca",
-        "delegate NAME": "integration/test_delegate",
-        "delegate DOMAIN": "integration/test_delegate",
-        "delegate {domain}": "integration/test_delegate",
-        "delegate {identifier}": "integration/test_delegate",
-        "delegate {name} --to dns-persist-01": "integration/test_dns_persist01",
-        "delegate {name} --to dns-persist-01 --check": "integration/test_dns_persist01",
-        "doctor --probe": "integration/test_providers_check",
-        "renew {names}": "integration/test_delegate",
-    },
+    key: place
+    for place, keys in {
+        "integration/test_delegate": ("cli.DELEGATE_NEXT",),
+        "integration/test_dns_persist01": ("operations.DELEGATE_CHECK", "operations.DELEGATE_PERSIST_AGAIN"),
+        "integration/test_fleet_commands": (
+            *("fleet.NO_FLEET", "fleet.database.NO_SCHEMA", "operations.NAME_TAKEN", "setup.archive.STORE_IN_URL"),
+            "setup.archive.EXPORT_OF_DATABASE",
+        ),
+        "integration/test_fleet_messages": (
+            *(
+                "cli.FLEET_EMPTY",
+                "cli.FLEET_STORED",
+                "cli.REPLACE_IN_FLEET",
+                "fleet.NAME_ONLY_STORED",
+                "fleet.TAG_UNKNOWN",
+            ),
+            "operations.LEFT_OUT",
+        ),
+        "integration/test_fleet_rights": ("fleet.database.NOT_SEALED", "fleet.database.UNSEALED"),
+        "integration/test_fleet_worker": ("cli.START_WORKER",),
+        "integration/test_init": ("cli.INIT_UNFINISHED_ALONE",),
+        "integration/test_schedule_cron": ("cli.NEVER_RAN",),
+        "unit/test_cli_schedule": (
+            *("cli.NO_SCHEDULE_KIND", "cli.SCHEDULE_INSTALLED", "cli.SCHEDULE_REMOVE", "cli.SCHEDULE_INSTALL"),
+            *("cli.SCHEDULE_ELSEWHERE", "cli.SEVERAL_SCHEDULES"),
+        ),
+        "unit/test_import_ground": ("setup.importing.UNTRUSTED_FOLDER",),
+        "unit/test_import_seen": ("setup.importing.STEP_AGAIN",),
+    }.items()
+    for key in keys
 }
 
-# What is only spoken of, or is typed from its sentence by the table of another file.
+# What a text only speaks of.
 SAID: Final = {
-    "delegate": "works only for tables of a configuration: the fix is another command",
-    "export": "has written a file: there is nothing to type",
-    "fleet add": "has added a name: there is nothing to type",
-    "schedule install": "integration/test_commands_named, by the sentence before it",
-    "schedule remove": "integration/test_commands_named, by the sentence before it",
-    "schedule remove --config": "integration/test_commands_named, by the sentence before it",
-    "serve": "needs packages: the fix is the command that installs them",
+    "cli.SCHEDULE_ALREADY": "what the schedule does",
+    "cli.SCHEDULE_BY_HAND": "what has not installed it",
+    "cli.SCHEDULE_NOW": "what the schedule does",
+    "fleet.ADDED_BEFORE": "what has added the name",
+    "fleet.SYNCED_BEFORE": "what has added the name",
+    "setup.archive.ARCHIVE_UNREADABLE": "what has written the file",
+    "setup.archive.DAMAGED_CERTIFICATE": "what the next run does",
+    "setup.archive.FOREIGN_ARCHIVE": "what has written the file",
+    "setup.archive.NO_ARCHIVE": "what has written the file",
+    "setup.archive.TEMPORARY": "what the next run does",
 }
 
+# What no test makes appear to type what it names: the command itself is typed elsewhere.
+NOT_MADE: Final = {
+    "a field of another text": "challenges.INIT_INSTEAD doctor.keeping.LAST_RUN_UNTESTED schedule.SCHEDULE_AGAIN "
+    "schedule.START_CRON",
+    "the end of a dialogue that needs name servers, a CA, cron and a web server": "cli.INIT_DEPLOY cli.INIT_DONE "
+    "cli.INIT_SCHEDULED cli.INIT_UNFINISHED cli.INIT_UNSCHEDULED setup.init.FILE_HEAD setup.init.HELP_SCHEDULE",
+    "PostgreSQL, with faults of a database or of a fleet": "cli.FLEET_JOURNAL cli.FLEET_LOAD_NEXT cli.FLEET_NEXT "
+    "cli.FLEET_NO_WORKER cli.SCHEDULE_WORKER fleet.NAME_NO_MATCH fleet.NAME_UNKNOWN fleet.QUEUE_UNFIT "
+    "fleet.database.OLDER fleet.serving.NOT_LOADED operations.CONFIG_LACKS operations.DELEGATE_FLEET "
+    "operations.FLEET_LACKS operations.NOT_IN_FLEET operations.STILL_IN_FLEET",
+    "a person who sets records, or days between runs": "cli.MISSED_RUN cli.NOT_DUE_BEFORE cli.RENEWED_BY_HAND",
+    "a driver that is not installed": "config.SUPPORTED_HOST",
+    "a server of an app": "serving.NOT_TAKEN_UP serving.NO_CERTIFICATE_OF_ONES_OWN",
+}
+LEFT: Final = [key for keys in NOT_MADE.values() for key in keys.split()]
+MOST_LEFT: Final = 32
 
-@pytest.mark.parametrize("form", HERE)
-def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, form: str) -> None:
-    """A message is made to appear; the command in it is typed, and does what the message says."""
-    place, (before, added) = Place(workspace), HERE[form]
+
+@pytest.mark.parametrize("key", MADE)
+def test_a_command_works_where_it_is_named(workspace: MemoryWorkspace, key: str) -> None:
+    """A text is made to appear; each command in it is typed, and works."""
+    place, (before, added) = Place(workspace), MADE[key]
     with place.server:
-        line = named_in(before(place), form)
-        filled = re.sub(r" [A-Z]{3,}\b", f" {added}", line)
-        status, shown = place.type(f"{line} {added}" if filled == line else filled)
+        place.follow(before(place), TEXTS[key], added)
+
+
+@pytest.mark.parametrize(
+    ("before", "form"),
+    [
+        pytest.param(lambda place: place.type("status")[1], "renew", id="missing"),
+        pytest.param(Place.deferred, "renew {name} --now", id="failed"),
+        pytest.param(Place.fifth, "renew {name} --now", id="failed for the fifth time"),
+        pytest.param(lambda place: place.deployed() and place.type("status")[1], "deploy", id="not deployed"),
+    ],
+)
+def test_a_command_that_a_text_has_as_a_field(
+    workspace: MemoryWorkspace, before: Callable[[Place], str], form: str
+) -> None:
+    """Commands that depend on the certificate are put together; they work as well."""
+    place = Place(workspace)
+    status, shown = place.type(named_in(before(place), form), is_attended=True)
     assert status == 0, shown
+
+
+def values_of(text: Text | str) -> dict[str, Any]:
+    """Return values for the fields of a text, as the place has them."""
+    fields = {field for template in templates(text) for _, field, _, _ in Formatter().parse(template) if field}
+    return {field: VALUES.get(field, "x") for field in fields}
+
+
+VALUES: Final = {
+    **dict.fromkeys(("name", "names", "certificate", "certificates", "account", "accounts", "dns"), "home"),
+    **dict.fromkeys(("identifier", "identifiers", "domain", "domains", "zone", "zones"), "example.test"),
+    "provider": "rfc2136",
+    "ca": "lab",
+    "option": "",
+    "config": "",
+    "count": 2,
+    "seconds": 3,
+}
+SETUP: Final = ("setup.importing", "setup.init")
+IN_A_RUN: Final = ("acme", "base", "challenges", "drivers", "hosts", "renewal", "store")
+
+
+def without_rows(*folders: str) -> dict[str, Text | str]:
+    """Return the texts of some folders that no table has."""
+    return {
+        key: text
+        for key, text in TEXTS.items()
+        if key not in {*MADE, *ELSEWHERE, *SAID, *LEFT} and any(key.startswith(f"{folder}.") for folder in folders)
+    }
+
+
+def errors_in(*folders: str) -> dict[str, Text]:
+    """Return those with a message and a fix."""
+    return {key: text for key, text in without_rows(*folders).items() if isinstance(text, Text)}
+
+
+def test_errors_of_a_run(workspace: MemoryWorkspace) -> None:
+    """A host, a CA or the store says what only a real one says; what the error names works afterwards."""
+    place = Place(workspace)
+    host = workspace.lab.host
+    for key, text in errors_in(*IN_A_RUN).items():
+
+        def refuse(_call: Callable[[], None], text: Text = text) -> None:
+            raise ProviderError.of(text, **values_of(text))
+
+        if key == "store.META_DAMAGED":  # it is about a certificate that is there
+            place.type("renew --now")
+        with mock.patch.object(host, "_around", refuse):
+            said = place.type("renew home --force --now")[1]
+        place.try_to_follow(key, said)
+    assert place.type("renew --force")[0] == 0  # which removes what the host did not
+    place.check()
+
+
+def test_errors_of_a_command(workspace: MemoryWorkspace) -> None:
+    """A command ends with each error that only real servers cause; what the error names works afterwards."""
+    place = Place(workspace)
+    for key, text in errors_in("operations", "schedule", "setup.init", "testing").items():
+        runner = mock.Mock(side_effect=StoreError.of(text, **values_of(text)))
+        with mock.patch.object(program, "_runner", return_value=runner):
+            said = place.type("check")[1]
+        place.try_to_follow(key, said)
+    place.check()
+
+
+def test_what_a_target_says(workspace: MemoryWorkspace) -> None:
+    """A deployment fails in each way that only a real server has; what the error names works afterwards."""
+    place = Place(workspace)
+    place.deployed()
+    for key, text in errors_in("deploy").items():
+        error = DeployError.of(text, **values_of(text))
+        with mock.patch("dnsrenew.deploy.targets.run.RunDeployer.deploy", side_effect=error):
+            said = place.type("deploy home --force")[1]
+        place.try_to_follow(key, said)
+    place.check()
+
+
+def test_what_a_check_says(workspace: MemoryWorkspace) -> None:
+    """The doctor finds everything at once; each command that it names works."""
+    place = Place(workspace)
+    texts = errors_in("doctor")
+
+    def check(key: str, text: Text) -> CheckEntry:
+        return CheckEntry(key, lambda _: Check.of(text, "bad", {}, **values_of(text)), "host")
+
+    place.configure({"ca.lab.staging": "lab"})
+    with mock.patch("dnsrenew.extensions.doctor.examine.TABLE", list(map(check, texts, texts.values()))):
+        said = place.type("doctor")[1]
+    for key in texts:
+        place.try_to_follow(key, said)
+    place.check()
+
+
+def test_what_an_import_says(workspace: MemoryWorkspace) -> None:
+    """An import finds everything at once, and all is left to do; each command that it names works."""
+    place = Place(workspace)
+    texts = without_rows("setup.importing")
+    notes = [text for text in texts.values() if isinstance(text, Text)]
+    steps = [text.format(**values_of(text)) for text in texts.values() if isinstance(text, Phrase)]
+
+    importing = "dnsrenew.extensions.setup.importing"
+
+    def planned(found: Any) -> Any:
+        its = [NotUnderstood("x", None, "", *text.fill(**values_of(text))) for text in notes]
+        return replace(make_plan(found), not_understood=its)
+
+    with (
+        mock.patch(f"{importing}.importer.make_plan", planned),
+        mock.patch(f"{importing}.next_steps.steps", return_value=NextSteps(steps, [], [])),
+    ):
+        said = place.imported()
+    for key in texts:
+        place.try_to_follow(key, said)
+    place.check()

@@ -133,6 +133,7 @@ def test_the_account_that_writes(accounts: dict[str, Any], to: str | None, expec
     ("accounts", "to", "code", "words"),
     [
         ({"own": OWN}, None, "delegate-account", "no DNS account"),
+        ({"own": OWN, "by_hand": MANUAL}, None, "delegate-account", "no DNS account"),
         ({"acme": ACME, "acme2": ACME}, None, "delegate-account", "acme, acme2"),
         ({"own": OWN}, "own", "delegate-not-needed", "itself"),
         ({"own": OWN}, "example.test", "delegate-not-needed", "itself"),

@@ -94,6 +94,15 @@ def test_hostile_bytes_stay_on_their_line() -> None:
     assert not any(line.startswith(("#", "<details>", "- list")) for line in text.splitlines())
 
 
+def test_letters_beyond_ascii() -> None:
+    """A name is shown as people write it, but in a command, which takes the name of the certificate."""
+    fix = "Run dnsrenew renew xn--fsqu00a.test, or look at xn--fsqu00a.test."
+    check = replace(diagnoses.CREDENTIALS, summary="dnsrenew found no A record at xn--fsqu00a.test.", fix=fix)
+    text = shown([replace(diagnoses.NOTHING_WORKS, name="xn--fsqu00a.test", checks=(check,))])
+    assert ("no A record at 例子.test." in text, "✗ 例子.test" in text) == (True, True)
+    assert "Run dnsrenew renew xn--fsqu00a.test, or look at 例子.test." in text
+
+
 def test_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an ASCII terminal, signs are replaced by ASCII text."""
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")

@@ -84,7 +84,8 @@ def assert_withheld(result: ImportResult, reason: str) -> None:
     assert (document["stop"], COMMAND in str(document)) == (None, False)
     assert re.search(reason, document["stop_reason"])
     assert any(re.search(reason, step) for step in document["next"])
-    assert "import" in document["next"][-1]
+    _, path, *options = named_in(document["next"][-1], "import {path} --from {tool}").split()
+    assert (Path(path).name, options[:3]) == ("letsencrypt", ["--from", "certbot", "--config"])  # as `again` imports
 
 
 def assert_named(result: ImportResult) -> None:

@@ -65,6 +65,13 @@ def test_unknown_keys_come_before_missing_ones(answers: Path, capsys: pytest.Cap
     assert lines[3] == f"{answers}:1: domains: This key is missing. Set it to a domain, such as www.example.org."
 
 
+def test_an_unknown_key_beside_an_unknown_host(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that no DNS host has is named with the host; an option of any host may be one of the host that is meant."""
+    answers.write_text(RIGHT.replace('"desec"', '"nowhere"') + 'tokne = "a"\nqqqq = "b"\n')
+    error, _ = init(answers, capsys)
+    assert mistakes(error) == [(5, "tokne", "token"), (6, "qqqq", None), (3, "provider", None)]
+
+
 def test_all_mistakes_have_their_lines(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Wrong values, options of the host and tables are listed together, each with its line."""
     text = RIGHT.replace("auth_token", "auth_tokn").replace('"www', '"bad..name www')

@@ -93,3 +93,9 @@ def test_a_certificate_covers_its_names_and_a_wildcard_one_label(wanted: list[st
 def test_a_name_as_people_read_it(name: str, text: str) -> None:
     """Letters beyond ASCII are shown with the A-labels; what is no A-label is shown as it is."""
     assert names.shown(name) == text
+
+
+def test_names_in_a_sentence() -> None:
+    """They have their letters; what is no A-label stays."""
+    text = "No A record at www.xn--mnchen-3ya.test or xn--99999999999.test."
+    assert names.in_letters(text) == text.replace("www.xn--mnchen-3ya", "www.münchen")

@@ -33,6 +33,13 @@ def test_names_and_patterns(wanted: list[str] | None, count: int) -> None:
     assert len(selected(wanted, NAMES)) == count
 
 
+def test_a_name_in_other_letters() -> None:
+    """A certificate that has the name of its domain is found by that name as people write it."""
+    assert selected(["例子.test"], ["xn--fsqu00a.test"]) == {"xn--fsqu00a.test"}
+    with pytest.raises(ConfigError):
+        selected(["例 子"], ["xn--fsqu00a.test"])
+
+
 @pytest.mark.parametrize(
     ("wanted", "known", "fix"),
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken, rfc3339
+from dnsrenew.base.names import in_letters
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.cli.formatting import escaped, visible
 from dnsrenew.errors import short_time
@@ -150,7 +151,7 @@ MOST_NAMES: Final = 4
 
 def name_of(diagnosis: Diagnosis) -> str:
     """Return the name of the certificate, or that it is the host."""
-    return texts.HOST if diagnosis.name is None else visible(diagnosis.name)
+    return texts.HOST if diagnosis.name is None else in_letters(visible(diagnosis.name))
 
 
 def headline(diagnosis: Diagnosis) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -12,12 +13,14 @@ from typing import Final
 from dnsrenew import __version__
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
+from dnsrenew.base.names import in_letters
 from dnsrenew.base.safe_files import replace_file
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
+from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.error_text import write_error
-from dnsrenew.cli.formatting import say, visible
+from dnsrenew.cli.formatting import visible
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
@@ -117,7 +120,7 @@ def _is_named(name: str, wanted: Sequence[str]) -> bool:
 def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis], *, has_total: bool) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
-        terminal.write_result(markdown(found, version=__version__, system=_system(), say=say))
+        terminal.write_result(markdown(found, version=__version__, system=_system(), say=_say))
         return
     columns, _ = terminal.out.size()
     lines = report_lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
@@ -160,7 +163,13 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
     """
     path, now = invocation.options.report, invocation.clock.now()
     page = html(
-        found, statuses=statuses, now=now, version=__version__, system=_system(), language=formatting.current(), say=say
+        found,
+        statuses=statuses,
+        now=now,
+        version=__version__,
+        system=_system(),
+        language=formatting.current(),
+        say=_say,
     )
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
@@ -220,6 +229,15 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     """
     arranged = arrange(diagnoses, with_evidence=verbose > 1)
     return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arranged)
+
+
+_TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
+
+
+def _say(message: str) -> str:
+    """Return a message in the language of the program, with names as people write them, but for commands to type."""
+    parts = _TYPED.split(formatting.say(message))
+    return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
 
 
 class _DoctorText:
@@ -305,7 +323,7 @@ class _DoctorText:
         check = finding.check
         found = self._wrap(self._summary(check), f"  {_MARKS[finding.group]} ")
         if check.fix and check.result != "ok":
-            found += self._wrap(visible(say(check.fix)), f"    {yellow('→')} ")
+            found += self._wrap(visible(_say(check.fix)), f"    {yellow('→')} ")
         about = (
             sentences.left_out(check),
             sentences.stopped(check),
@@ -317,7 +335,7 @@ class _DoctorText:
         return found
 
     def _summary(self, check: Check) -> str:
-        summary = visible(say(check.summary))
+        summary = visible(_say(check.summary))
         return f"{summary} {dim(check.code)}" if self._verbose else summary
 
     # ── the end ─────────────────────────────────────────────────────────────────────────
@@ -332,7 +350,7 @@ class _DoctorText:
         return self._wrap(dim(template.format(count=f"{count:,}")), "")
 
     def _conclusion(self, arranged: Arranged) -> list[str]:
-        found = sentences.conclusion([section.diagnosis for section in arranged.sections], say)
+        found = sentences.conclusion([section.diagnosis for section in arranged.sections], _say)
         return [line for text in found for line in self._wrap(bold(text), "")]
 
     def _wrap(self, text: str, first: str) -> list[str]:

@@ -22,7 +22,7 @@ from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
-from dnsrenew.extensions.doctor.folding import OPEN, fold, follows, with_mended
+from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, with_mended
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
@@ -75,7 +75,8 @@ def examine(
         if config is not None or (may_init and is_stopped):
             return [alone]
         if not may_init:  # the mistakes of the configuration come first, and it may have a dns-01 route
-            return [replace(alone, next_action=texts.MISTAKES_FIRST)]
+            checks = (following(each, "config-invalid") if each.result == "unknown" else each for each in alone.checks)
+            return [replace(alone, checks=tuple(checks), next_action=texts.MISTAKES_FIRST)]
         return [_with_dns_first(alone, lambda fix: INIT_INSTEAD.format(fix=fix))]
     diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
     assert config is not None  # noqa: S101  # for the type checker

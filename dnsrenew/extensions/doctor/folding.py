@@ -87,7 +87,7 @@ def _of_names(check: Check, bad: Sequence[Check]) -> Check:
     names = set(check.evidence.get("names", ()))
     for cause in bad if names and check.result != "ok" else ():
         if check.code in _FOLLOWING[cause.code] and names <= set(cause.evidence.get("names", ())):
-            return replace(check, evidence={**check.evidence, FOLLOWS: cause.code})
+            return following(check, cause.code)
     return check
 
 
@@ -104,7 +104,7 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
         tried = (check.evidence.get("route") or {}).get("dns", ()) if check.code == _LAST_RUN else ()
         accounts = {check.evidence.get("dns")} if check.code == _PROBE else set(tried)
         if code == "provider-unauthorized" and not refused.isdisjoint(accounts):
-            return replace(check, evidence={**check.evidence, FOLLOWS: _CREDENTIALS})
+            return following(check, _CREDENTIALS)
         shows = (_CREDENTIALS, _PROBE) if str(code).startswith("provider-") else _SHOWS.get(str(code), ())
         if check.code != _LAST_RUN or check.result != "bad" or not shows:
             return check
@@ -123,7 +123,15 @@ def _follows(check: Check) -> Check:
     is_unknown = check.result == "unknown" and (check.code in _NEED_ANSWERS or asked_dns)
     if not is_unknown and check.code not in _FAIL_WITHOUT:
         return check
-    return replace(check, result="unknown", evidence={**check.evidence, FOLLOWS: _INTERNET})
+    return following(replace(check, result="unknown"), _INTERNET)
+
+
+def following(check: Check, cause: str) -> Check:
+    """Return a check that only follows from a finding; only JSON shows it.
+
+    :param cause: the code of the finding.
+    """
+    return replace(check, evidence={**check.evidence, FOLLOWS: cause})
 
 
 def follows(check: Check) -> bool:

@@ -58,7 +58,7 @@ def _judge_routes(found: AccountPlacements, accounts: Mapping[str, Sequence[str]
     if all(error.code == "manual-no-terminal" for error in errors):
         names = sorted({error.evidence["account"] for error in errors})
         evidence = {**_about(found.refused), "by_hand": names, "accounts": accounts}
-        return Check.of(texts.ACCOUNT_BY_HAND, "unknown", evidence, blocks=DNS, domain=_domain(found.refused))
+        return Check.of(texts.ACCOUNT_BY_HAND, "unknown", evidence, blocks=DNS, advice=next(iter(errors)).fix)
     evidence = {"names": list(found.refused), "errors": [error.code for error in errors], "accounts": accounts}
     return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
 

@@ -43,8 +43,7 @@ ACCOUNT_BY_HAND: Final = Text(
     "dns-account",
     "You must set the TXT records of {names} ({records}) by hand (account {by_hand}), so only a renewal in a "
     "terminal can use this route.",
-    "Run dnsrenew renew in a terminal, or set a CNAME record once to renew without your help: dnsrenew delegate "
-    "{domain}",
+    "{advice}",
 )
 ACCOUNT_NOT_DELEGATED: Final = Text(
     "dns-account",

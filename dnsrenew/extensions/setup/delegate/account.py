@@ -119,10 +119,8 @@ def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> De
 
 
 def _only_one(writers: Mapping[str, RecordWriter], domains: Sequence[str]) -> DelegateAccount:
-    usable = [each for each in writers.values() if not each.provider.behaviour.by_hand]
-    chosen = [each for each in usable if each.provider.behaviour.delegated]
-    others = [each for each in usable if each.account.zones and not any(_can_write(each, one) for one in domains)]
-    found = chosen or others
+    usable = [each for each in writers.values() if all(map(each.can_stand_in, domains))]
+    found = [each for each in usable if each.provider.behaviour.delegated] or usable
     if not found:
         raise ConfigError.of(texts.DELEGATE_NO_ACCOUNT, domains=list(domains))
     if len(found) > 1:

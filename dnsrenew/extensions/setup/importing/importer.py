@@ -16,7 +16,7 @@ from typing import Any
 
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, Message, StoreError, Text
 from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
@@ -43,6 +43,25 @@ class ImportRequest(Frozen):
     config: Path
     is_named: bool
     host: HostView
+
+    def arguments(self, *others: str, is_same: bool = True) -> str:
+        """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
+
+        :param others: what stands in place of the path.
+        :param is_same: False: as another user, in a configuration of that user.
+        """
+        path = () if self.path is None else (below(self.path, self.host.cwd),)
+        config = ("--config", below(self.config, self.host.cwd)) if self.is_named and is_same else ()
+        kind = ("--from", self.kind) if self.kind else ()
+        servers = [word for url in self.host.servers for word in ("--server", url)]
+        insist = ("--insist",) if self.host.discovery.insist and is_same else ()
+        words = [*(others or path), *kind, *servers, *insist, *config]
+        return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def below(path: Path, folder: Path) -> str:
+    """Return a path as it is typed in a folder: without it, if it is below it."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) and path != folder else path)
 
 
 class ImportResult(Frozen):
@@ -108,11 +127,11 @@ def run_import(request: ImportRequest, store: Store, context: Context) -> Import
         ) from None
 
 
-def _untrusted(error: UntrustedError, text: Text) -> StoreError:
+def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreError:
     part = error.weakness
     account = f"'#{part.owner}'" if part.owner.isdecimal() else part.owner
     evidence = {"path": error.path, "part": part.path, "owner": part.owner, "mode": part.mode, "user": part.user}
-    return StoreError.of(text, **evidence, command=part.command, account=account, quoted=shlex.quote(error.path))
+    return StoreError.of(text, **evidence, command=part.command, account=account, option=arguments)
 
 
 def _import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
@@ -149,7 +168,8 @@ def _import(request: ImportRequest, store: Store, context: Context) -> ImportRes
             missing=[each.certificate for each in done.to_add],
             notes=[*plan.not_understood, *notes.found],
             tools=list(dict.fromkeys(KINDS[data.kind].title for data in found)),
-            is_named=request.is_named,
+            option=f" --config {shlex.quote(str(request.config))}" if request.is_named else "",
+            again=request.arguments(),
             clock=context.clock,
         )
     )
@@ -194,8 +214,9 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
         if reading.is_missing(request.path):
             tool = request.path.name.lower()
             text = texts.TOOL_NOT_PATH if tool in KINDS else texts.NO_SUCH_PATH
-            raise ConfigError.of(text, path=str(request.path), tool=tool)
-        _judge(request.path, request.host)
+            meant = replace(request, path=None, kind=tool).arguments()
+            raise ConfigError.of(text, path=str(request.path), tool=tool, option=meant)
+        _judge(request.path, request)
         found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
         if not found:
             titles = [kind.title for kind in kinds]
@@ -206,13 +227,14 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
         os.path.realpath(folder): (kind, folder) for kind, folder in reversed(places) if kind.reader().is_here(folder)
     }
     if not here:
-        raise ConfigError.of(texts.NOTHING_FOUND, places=[str(folder) for _, folder in places])
+        option = request.arguments("PATH")
+        raise ConfigError.of(texts.NOTHING_FOUND, places=[str(folder) for _, folder in places], option=option)
     for _, folder in here.values():
-        _judge(folder, request.host)
+        _judge(folder, request)
     return list(here.values())[::-1]
 
 
-def _judge(folder: Path, host: HostView) -> None:
+def _judge(folder: Path, request: ImportRequest) -> None:
     """Judge the folder of a tool; all that is in it is judged when it is read.
 
     :raises StoreError: ``import-untrusted``: it belongs to another user; ``import-unwritable``: no text can name it.
@@ -221,11 +243,11 @@ def _judge(folder: Path, host: HostView) -> None:
     if not reading.is_unicode(str(folder)):
         raise StoreError.of(texts.NOT_NAMED, path=str(folder))
     try:
-        reading.Notes(host.discovery).judge(folder)
+        reading.Notes(request.host.discovery).judge(folder)
     except UntrustedError as error:
         if error.weakness.fault != "owner" or os.name == "nt":
             raise
-        raise _untrusted(error, texts.UNTRUSTED_FOLDER) from None
+        raise _untrusted(error, texts.UNTRUSTED_FOLDER, request.arguments(error.path, is_same=False)) from None
 
 
 def _deployments(

@@ -63,7 +63,8 @@ def steps(
     notes: Sequence[NotUnderstood],
     missing: Sequence[str],
     tools: Sequence[str],
-    is_named: bool,
+    option: str,
+    again: str,
     clock: Clock,
 ) -> NextSteps:
     """Return the steps.
@@ -72,8 +73,9 @@ def steps(
     :param unseen: why it is not certain that servers serve from the new files.
     :param notes: what was not understood; the other tool is not stopped while a certificate depends on it.
     :param missing: the names of the certificates whose tables are to be added.
+    :param option: what other commands need to find the configuration, with a blank before it; "": nothing.
+    :param again: what the same import needs, in the same way.
     """
-    option = f" --config {shlex.quote(str(config))}" if is_named else ""
     tool = " / ".join(tools)
     found: list[Message] = [*_to_complete(config, plan, clock)]
     try:
@@ -83,7 +85,7 @@ def steps(
     by_hand = _by_hand(now, plan)
     causes = _to_fix(config, notes, is_complete=not (found or by_hand))
     if missing:
-        found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), config=option))
+        found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), option=again))
     found = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
@@ -97,7 +99,7 @@ def steps(
     elif unseen:
         withheld = [*unseen]
     if withheld:
-        found.append(texts.STEP_AGAIN.format(config=option, tool=tool))
+        found.append(texts.STEP_AGAIN.format(option=again, tool=tool))
     elif causes:
         later, unknown = texts.STEP_STOP_LATER, texts.STEP_STOP_UNKNOWN_LATER
         withheld = [later.format(tool=each.kind, source=each.source, causes=causes) for each in stops]

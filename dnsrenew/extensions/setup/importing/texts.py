@@ -210,7 +210,7 @@ TERMS: Final = Text(
 NOTHING_FOUND: Final = Text(
     "import-nothing-found",
     "dnsrenew found nothing to import in {places}.",
-    "Name the folder of the tool: dnsrenew import PATH",
+    "Name the folder of the tool: dnsrenew import{option}",
 )
 NOT_A_FOLDER: Final = Text(
     "import-nothing-found",
@@ -220,7 +220,7 @@ NOT_A_FOLDER: Final = Text(
 TOOL_NOT_PATH: Final = Text(
     "import-nothing-found",
     "{path} does not exist, and {tool} is the name of a tool.",
-    "Run: dnsrenew import --from {tool}",
+    "Run: dnsrenew import{option}",
 )
 NO_SUCH_PATH: Final = Text(
     "import-nothing-found",
@@ -235,7 +235,7 @@ CONFIG_EXISTS: Final = Text(
 UNTRUSTED_FOLDER: Final = Text(
     "import-untrusted",
     "{part} belongs to {owner}, so {owner} decides what {path} contains, but dnsrenew runs as {user}.",
-    "Run the import as that user: sudo -u {account} dnsrenew import {quoted}",
+    "Run the import as that user: sudo -u {account} dnsrenew import{option}",
 )
 UNTRUSTED_FILE: Final = Text(
     "import-untrusted",
@@ -286,7 +286,7 @@ STEP_MANUAL_INIT: Final = Phrase(
     "DNS host."
 )
 STEP_ADD: Final = Phrase(
-    "Add the tables of {names}, which are shown above, to {path}, then run dnsrenew import{config} again."
+    "Add the tables of {names}, which are shown above, to {path}, then run dnsrenew import{option} again."
 )
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
@@ -296,7 +296,7 @@ STEP_FOLDER: Final = Phrase(
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
 STEP_RELOAD: Final = Phrase("Reload {server}: {command}")
 STEP_AGAIN: Final = Phrase(
-    "Run dnsrenew import{config} again: when every server uses its new files, it shows how to stop {tool}."
+    "Run dnsrenew import{option} again: when every server uses its new files, it shows how to stop {tool}."
 )
 STEP_STOP_UNKNOWN: Final = Phrase(
     "No timer, unit or crontab that runs {tool} on {folder} was found. Find out how it is started, and stop it."

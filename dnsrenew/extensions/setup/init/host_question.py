@@ -114,20 +114,20 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
     draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
     person.say(texts.TESTING.format(title=provider.title))
-    return _works(draft, person, partial(_test, draft, Doubt(person.doubt)))
+    return _refusal(draft, person, partial(_test, draft, Doubt(person.doubt))) is None
 
 
-def _works(draft: InitDraft, person: Person, test: Callable[[], object]) -> bool:
-    """Test the account; return whether it works, and say so."""
+def _refusal(draft: InitDraft, person: Person, test: Callable[[], object]) -> DnsRenewError | None:
+    """Test the account; say that it works, or show why not and return it."""
     try:
         person.wait(test)
     except Cancelled:
         raise
     except DnsRenewError as error:
         person.refuse(error)
-        return False
+        return error
     person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(account=draft.account))
-    return True
+    return None
 
 
 def _other_host(draft: InitDraft, person: Person) -> Provider:
@@ -147,24 +147,32 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
 
 
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
-    """Ask for the options until they work; return False if another host is wanted."""
+    """Ask for the options until they work; return False if another host is wanted.
+
+    Where the host refuses the credentials, the secrets alone are asked for again; only if that does not help, the rest.
+    """
     known: dict[str, str] = {}
+    options: dict[str, Any] = {PROVIDER: provider.name}
+    asked = every = asked_options(provider)
     while True:
-        options: dict[str, Any] = {PROVIDER: provider.name}
-        for key, spec in asked_options(provider).items():
+        for key, spec in asked.items():
             answer = _ask_option(person, provider, key, spec, known.get(key, ""))
             if answer == _BACK:
                 return False
+            options.pop(key, None)
             if answer:
                 options[key] = answer if spec.secret else option_value(spec, answer)
                 known |= {} if spec.secret else {key: answer}
-        if by_cname and not provider.behaviour.delegated:
+        if by_cname and not provider.behaviour.delegated and asked is every:
             zone = person.ask(Prompt(texts.ASK_OTHER_ZONE, texts.HELP_OTHER_ZONE, known.get(ZONES, "")))
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        if _works(draft, person, partial(_check, draft, options, Doubt(person.doubt))):
+        error = _refusal(draft, person, partial(_check, draft, options, Doubt(person.doubt)))
+        if error is None:
             return True
+        is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
+        asked = {key: spec for key, spec in every.items() if spec.secret and key in options} if is_secret else every
 
 
 def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str) -> str:
@@ -234,8 +242,10 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
             _refuse_host(given)
         provider = find_host(str(given), draft)
     except ConfigError:
-        for key in value:  # those that are near to no answer can be options of the host that is meant
-            if key not in _ANSWERS and (near := nearest(key, _ANSWERS)):
+        of_any = {key for each in all_providers(folders(draft)) for key in each.options}
+        for key in value:  # an option of some host can be one of the host that is meant
+            near = nearest(key, _ANSWERS if key in of_any else [*_ANSWERS, *sorted(of_any)])
+            if key not in _ANSWERS and (near or key not in of_any):
                 yield partial(_refuse_unknown, key, near)
         yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
