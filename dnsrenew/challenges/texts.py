@@ -118,13 +118,17 @@ JOURNAL_UNREADABLE: Final = Text(
 
 # ── the way without a port ──────────────────────────────────────────────────────────────
 
-ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
-INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
+ROUTE_INSTEAD: Final = Phrase(
+    "Add {route} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}"
+)
+INIT_INSTEAD: Final = Phrase(
+    "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: {fix}"
+)
 ACCOUNT_INSTEAD: Final = Phrase(
     "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
-    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. Otherwise: {fix}'
+    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}'
 )
-DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")
+DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. To keep using the port: {fix}")
 
 
 # ── dns-account-01 ─────────────────────────────────────────────────────────────────────
@@ -357,7 +361,7 @@ PERSIST_MALFORMED: Final = Text(
 # Clauses for the field {reason} of NOT_VALID.
 PERSIST_EXPIRED: Final = Phrase("was valid until {until}")
 PERSIST_OTHER_ACCOUNT: Final = Phrase("is for another account of this CA")
-PERSIST_OTHER_FORM: Final = Phrase("names an account in the form of another draft version than the CA requires now")
+PERSIST_OTHER_FORM: Final = Phrase("names the account in the form of a draft that the CA no longer accepts")
 PERSIST_NO_WILDCARD: Final = Phrase("has no policy=wildcard, which a wildcard needs")
 PERSIST_BROKEN: Final = Phrase("is malformed, so the CA ignores it")
 PERSIST_NOT_THERE: Final = Phrase("is missing")

@@ -406,8 +406,8 @@ NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a
 NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
 STAGING: Final = Phrase(
-    'Define it as another table, such as [ca.{ca}-staging] with its `directory`, and write staging = "{ca}-staging" '
-    "in [ca.{ca}]."
+    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory`, and write "
+    'staging = "{ca}-staging" in [ca.{ca}].'
 )
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
@@ -446,12 +446,11 @@ OPTION: Final = Phrase("{help} (required by {provider})")
 PLACEHOLDER: Final = Phrase("{value} is a placeholder.")
 WRITE: Final = Phrase("Write {value}.")
 WRITE_VALUE: Final = Phrase("Write the value itself: {help}.")
-OPTION_VALUE: Final = Phrase("a value")
 WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 # ── phrases: certificates and routes ────────────────────────────────────────────────────
 
-CERTIFICATES: Final = Phrase("tables [[certificate]], with two brackets")
+CERTIFICATES: Final = Phrase("Write [[certificate]], with two brackets.")
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
@@ -475,7 +474,8 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
-DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
+DEPLOYMENT: Final = Phrase("a table with `to`, which can be {targets}, or with `run`")
+NO_TARGET: Final = Phrase("This deployment has neither `to` nor `run`.")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as "0600" (with `group`, also "0640")')
@@ -495,7 +495,7 @@ GROUP: Final = Phrase("the name of a group of this machine")
 # ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
 
 REFERENCE: Final = Phrase(
-    'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
+    'one of these forms: "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
 )
 SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
 REFERENCE_EMPTY: Final = Phrase('"{scheme}:" without anything after it')
@@ -516,7 +516,7 @@ THE_VALUE: Final = Phrase("the secret")
 FORM_WRONG: Final = Phrase("This does not look right: {fault}.")
 FORM_QUOTES: Final = Phrase("{secret} contains quotes around the value")
 FORM_KEY: Final = Phrase("{secret} contains a key and = before the value")
-FORM_OTHER: Final = Phrase("{secret} does not look like this kind of secret")
+FORM_OTHER: Final = Phrase("{secret} does not have the form that this DNS host uses")
 FORM_BLANK: Final = Phrase("{secret} contains a space")
 FORM_LENGTH: Final = Phrase("{secret} has {count} characters: some are missing, or there are too many")
 FORM_FILE: Final = Phrase("the name of a file, not its content")

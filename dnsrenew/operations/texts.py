@@ -102,7 +102,7 @@ STILL_IN_FLEET: Final = Text(
 STILL_CONFIGURED: Final = Text(
     "certificate-configured",
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.",
-    "Remove it from the configuration first.",
+    "First remove its [[certificate]] table from the configuration.",
 )
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────

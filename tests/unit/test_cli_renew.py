@@ -480,7 +480,7 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
         "✓ home dry run succeeded at lab-staging: example.test, *.example.test",
         f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
-        f"  Nothing was saved but the account at lab-staging. {stays}",
+        f"  Only the account at lab-staging was saved. {stays}",
     ]
 
 

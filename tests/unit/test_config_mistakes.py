@@ -219,7 +219,7 @@ CASES = [
         "the same as route 1",
     ),
     # deploy
-    (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "a table", "run"),
+    (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "neither `to` nor `run`", "run"),
     (GOOD + 'deploy = [{ to = "file" }]\n', 6, "certificate[0].deploy[0].to", '"file"', "files"),
     (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "does nothing", "combined"),
     (

@@ -323,7 +323,7 @@ def test_a_mistake_is_translated() -> None:
     assert Translator("zh").message(error.message) == (
         'dnsrenew.toml:7: 证书 home，第 2 条途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
         '否则请使用 "home"、"backup" 或 "third"。\n'
-        "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
+        "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写入 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'The DNS account "hom" is unknown.'
 
@@ -333,7 +333,7 @@ def test_every_mistake_ends_with_a_stop(several: int) -> None:
     """The message ends with a full stop in both languages."""
     error = config_error([Mistake("", None, "store", EMPTY_TEXT, NOT_EMPTY)] * several)
     assert error.message.endswith("This is an empty text. Use a text that is not empty.")
-    assert Translator("zh").message(error.message).endswith("这是空文本。请使用非空文本。")
+    assert Translator("zh").message(error.message).endswith("此值是空文本。请改为非空文本。")
 
 
 def test_a_clause_has_no_stop() -> None:

@@ -76,7 +76,7 @@ ASK_REHEARSE: Final = Phrase(
     "Do a dry run at the CA's staging server first? The real certificate is obtained after it."
 )
 HELP_REHEARSE: Final = Phrase(
-    "The dry run does the same as the real run, but at a server with high limits, and saves nothing but the account "
+    "The dry run does the same as the real run, but at a server with high limits, and saves only the account "
     "there. If you answer n, the certificate is obtained right away."
 )
 
@@ -122,9 +122,9 @@ ADD_MODULE_TOO: Final = Phrase(
 
 TEXTS_EXPECTED: Final = Phrase("a text or a list of texts")
 FLAG_EXPECTED: Final = Phrase("true or false")
-HOST_EXPECTED: Final = Phrase("the name of a DNS host")
+HOST_EXPECTED: Final = Phrase("a name that `dnsrenew providers` lists")
 DOMAIN_EXPECTED: Final = Phrase("a domain, such as www.example.org")
-TERMS_EXPECTED: Final = Phrase("true, if you agree to the terms of service of the CA")
+TERMS_EXPECTED: Final = Phrase("true (--agree-terms) if you agree to the terms of service of the CA")
 ANSWERS_EXPECTED: Final = {"domains": DOMAIN_EXPECTED, "agree_terms": TERMS_EXPECTED, "provider": HOST_EXPECTED}
 """What is expected of the answers that a script has to give."""
 DEPLOY_EXPECTED: Final = Phrase('names of servers, `deploy` entries, or "none"')
