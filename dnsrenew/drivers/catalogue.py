@@ -104,7 +104,7 @@ def left_out_hosts() -> dict[str, dict[str, str]]:
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_left_out.toml"
     hosts: dict[str, dict[str, str]] = {}
     for name, table in tomllib.loads(path.read_text("utf-8")).items():
-        host = {key: value for key, value in table.items() if isinstance(value, str)}
+        host = _described({key: value for key, value in table.items() if isinstance(value, str)}, "why", "instead")
         hosts |= dict.fromkeys((name, *host.get("names", "").split()), host)
     return hosts
 

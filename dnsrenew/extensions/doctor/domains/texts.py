@@ -80,7 +80,7 @@ EXISTS_UNKNOWN: Final = Text(
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
 
-DELEGATION_OK: Final = Text("delegation", "All {count} name servers of {zone} answer correctly.", "")
+DELEGATION_OK: Final = Text("delegation", "All name servers of {zone} ({count}) answer correctly.", "")
 DELEGATION_DEAD: Final = Text(
     "delegation",
     "None of the name servers of {zone} knows the zone ({servers}), so no CA can look up a name in it.",

@@ -103,7 +103,7 @@ SCHEDULE_UNKNOWN: Final = Text(
     "As administrator, run: dnsrenew schedule show",
 )
 
-LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to do again.", "")
+LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to retry.", "")
 LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
