@@ -369,7 +369,7 @@ PERSIST_NOT_TOLD: Final = Phrase("cannot be read, because no DNS server answers 
 
 # Clauses for the field {reason} of MALFORMED.
 PERSIST_NO_ISSUER: Final = Phrase("its list of issuer domain names is missing or malformed")
-PERSIST_UNKNOWN_FORM: Final = Phrase("it does so in the form of a draft that this version of dnsrenew does not know")
+PERSIST_UNKNOWN_FORM: Final = Phrase("it does so in the form of a draft that this version of dnsrenew does not support")
 PERSIST_NO_PREFIX: Final = Phrase("its directory has no accountHashPrefix")
 PERSIST_LEFT_OUT: Final = Phrase("it does not accept the issuer domain name {issuer} of its directory")
 PERSIST_NOT_IN_CAA: Final = Phrase("the issuer domain name {issuer} is not one of its names in CAA records")

@@ -335,7 +335,7 @@ DOMAIN_NO_SPACE: Final = Phrase("only the domain name: remove the space at its s
 DOMAIN_STAR: Final = Phrase('a wildcard of one star, a dot and a domain: "*.example.com"')
 DOMAIN_NO_STAR: Final = Phrase("a name without a star")
 DOMAIN_NO_IP: Final = Phrase("a domain name, not an IP address")
-IP_INVALID: Final = Phrase('a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
+IP_INVALID: Final = Phrase('a complete IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
 IP_NO_PORT: Final = Phrase('the IP address without a port: "{address}"')
 IP_NO_BRACKETS: Final = Phrase('the IP address without brackets: "{address}"')
 IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: CAs cannot reach link-local addresses")
@@ -480,7 +480,7 @@ NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as "0600" (with `group`, also "0640")')
 OPEN_MODE: Final = Phrase('a mode that does not let others write, such as "0644"')
-OWN_FILE: Final = Phrase("a file of its own, because `{key}` already names this one")
+OWN_FILE: Final = Phrase("another file: `{key}` already uses this one")
 SOCKET: Final = Phrase("the path of a socket, or HOST:PORT on this machine, because the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// if it is on this machine")
 URL_FOR_LOGIN: Final = Phrase(
@@ -530,4 +530,6 @@ NO_APPRISE: Final = Phrase("The package apprise, which sends the messages, is no
 APPRISE: Final = Phrase("an installed package apprise")
 INSTALL: Final = Phrase("Run: {command}")
 OTHER_ADDRESS: Final = Phrase("a text that is not such an address")
-APPRISE_ADDRESS: Final = Phrase("an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST")
+APPRISE_ADDRESS: Final = Phrase(
+    "an address that apprise supports, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST"
+)

@@ -253,7 +253,7 @@ DELEGATE_BY_HAND: Final = Text(
 )
 DELEGATE_NO_TARGET: Final = Text(
     _TO,
-    "The DNS account {account} writes only names that its server chooses, and its driver does not know these names.",
+    "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.",
     "Set the CNAME record that its documentation shows, then run: dnsrenew renew",
 )
 DELEGATE_OWN_ZONE: Final = Text(

@@ -67,7 +67,7 @@ CAA_DOUBTFUL: Final = Text(
 
 CAA_CRITICAL: Final = Text(
     "caa",
-    "The CAA record at {place} is marked critical, and CAs do not know its tag {tag}, so none of them may issue "
+    "The CAA record at {place} is marked critical, and CAs do not support its tag {tag}, so none of them may issue "
     "for {identifier}.",
     "Remove this record at the DNS host of {owner}: {record}",
 )

@@ -18,9 +18,7 @@ SECRET_FORM: Final = Text(
     "Copy the secret again from the DNS host; its form is: {form}.",
 )
 
-ACCOUNT_OK: Final = Text(
-    "dns-account", "Every name has a DNS account that may write its TXT record: {names}.", ""
-)
+ACCOUNT_OK: Final = Text("dns-account", "Every name has a DNS account that may write its TXT record: {names}.", "")
 ACCOUNT_UNTESTED: Final = Text("dns-account", "Every name has a DNS account (not tested): {names}.", "")
 ACCOUNT_NONE: Final = Text(
     "dns-account",

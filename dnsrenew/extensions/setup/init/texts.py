@@ -24,8 +24,8 @@ CA_TITLES: Final = {"letsencrypt": "Let's Encrypt"}
 HELP_TERMS: Final = Phrase("A CA issues only after you accept its terms. Accepting them is free.")
 ASK_HOST: Final = Phrase("Which DNS host has {zones}? Its name servers are those of {hosts}.")
 ASK_HOST_UNKNOWN: Final = Phrase(
-    "Which DNS host has {zones}? dnsrenew does not know its name servers: {servers}. If the host has no API, "
-    "answer delegate: you set one record by hand, once, and another host answers from then on."
+    "Which DNS host has {zones}? Its name servers do not show it: {servers}. If the host has no API, answer delegate: "
+    "you set one record by hand, once, and another host answers from then on."
 )
 ASK_KNOWN: Final = Phrase("Can the account {account} in {path} write the records of {zones} too?")
 HELP_KNOWN: Final = Phrase(
@@ -171,7 +171,7 @@ DOMAIN_REFUSED: Final = Text(
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
 RESOLVER_NEEDED: Final = Phrase(
-    "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and give it with "
+    "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and pass it with "
     "--answers."
 )
 NAME_ABSENT: Final = Text(
@@ -195,12 +195,12 @@ YES_OR_NO_FOR: Final = Text(
 YES_OR_NO_EXPECTED: Final = Text("init-answer-wrong", "{answer} is neither yes nor no.", "Answer y or n.")
 HOST_UNKNOWN: Final = Text(
     "init-answer-wrong",
-    "dnsrenew knows no DNS host named {answer}.",
+    "No DNS host is named {answer}.",
     "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_NEAREST: Final = Text(
     "init-answer-wrong",
-    "dnsrenew knows no DNS host named {answer}; did you mean {nearest}?",
+    "No DNS host is named {answer}; did you mean {nearest}?",
     "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_BY_SCRIPT: Final = Text(
