@@ -782,6 +782,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORT_INIT: Final = "To obtain a certificate, run: dnsrenew init"
 IMPORTED_NOTHING: Final = "{tools} has only settings, and no certificate or account to take over. Nothing was ordered."
 IMPORT_INTO: Final = (
     "The import will write to {path} and {store}. To choose another place, stop and use --config, for example "

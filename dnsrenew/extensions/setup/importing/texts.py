@@ -214,7 +214,7 @@ NOTHING_FOUND: Final = Text(
 )
 NOT_A_FOLDER: Final = Text(
     "import-nothing-found",
-    "{path} is not a folder of {kinds}, and contains no certificate with its key.",
+    "{path} is not the folder of a supported tool ({kinds}), and contains no certificate with its key.",
     "Name the folder of the tool, such as /etc/letsencrypt.",
 )
 TOOL_NOT_PATH: Final = Text(
