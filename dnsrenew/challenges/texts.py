@@ -150,7 +150,7 @@ HTTP_NO_WILDCARD: Final = Text(
 HTTP_UNREACHABLE: Final = Text(
     "http-unreachable",
     "The CA cannot reach this machine by HTTP on port 80. {ca_message}",
-    "Forward port 80 to this machine, or use a dns-01 route: it needs no open port.",
+    "Forward port 80 to this machine in the router, and allow it in every firewall.",
 )
 HTTP_UNREACHABLE_IP: Final = Text(
     "http-unreachable",
@@ -264,7 +264,7 @@ TLS_NO_WILDCARD: Final = Text(
 TLS_UNREACHABLE: Final = Text(
     "tls-alpn-unreachable",
     "The CA cannot reach this machine by TLS on port 443. {ca_message}",
-    "Forward port 443 to this machine, or use a dns-01 route: it needs no open port.",
+    "Forward port 443 to this machine in the router, and allow it in every firewall.",
 )
 TLS_UNREACHABLE_IP: Final = Text(
     "tls-alpn-unreachable",

@@ -70,7 +70,7 @@ EXISTS_NOWHERE: Final = Text(
 EXISTS_EMPTY: Final = Text(
     "name-exists",
     "{domain} has no A or AAAA record, so the CA finds no host to connect to.",
-    "Give {domain} an A record with the public address of this machine, or use a dns-01 route.",
+    "Give {domain} an A record with the public address of this machine.",
 )
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
