@@ -474,7 +474,8 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
-DEPLOYMENT: Final = Phrase("a table with `to`, which can be {targets}, or with `run`")
+DEPLOYMENT: Final = Phrase('a table such as {{ to = "hfs" }} or {{ run = ["systemctl", "reload", "nginx"] }}')
+ADD_TARGET: Final = Phrase("Add `to`, which can be {targets}.")
 NO_TARGET: Final = Phrase("This deployment has neither `to` nor `run`.")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")

@@ -517,6 +517,14 @@ def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.Captur
     ]
 
 
+def test_a_route_without_an_order_names_none(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A route that failed before any order shows only how long it took."""
+    stage([outcome(attempts=(replace(lost(), orders=0), Attempt(route=ROUTE, orders=1, seconds=2.0)))])
+    assert main(["renew"]) == 0
+    tried = f"  tried        http-01 at lab (1.2 s): {SHORT} Forward port 80 to this machine."
+    assert tried in capsys.readouterr().out.splitlines()
+
+
 def test_quiet_warns_in_one_line_of_a_failed_route(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """With -q one line names the routes that failed before the successful one, and the fix.
 
