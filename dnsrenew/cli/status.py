@@ -357,13 +357,11 @@ class StatusText(Frozen):
                 label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
             }
             shown = [(label, value) for label, value in rows.items() if value not in {"", "-"}]
+            if self.verbose:
+                shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
             lines += formatting.fields(shown, self.columns)
             for result in certificate.deployed:
                 lines += deployment_lines(replace(result, changed=False), self.columns) if result.ok else []
-            if self.verbose:
-                lines += formatting.fields(
-                    [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self.columns
-                )
         return lines
 
     def _version(self, version: StoredVersion) -> str:
