@@ -48,8 +48,7 @@ _COMMANDS: Final = {
         "? shows help for a question; Ctrl-C stops without writing a configuration.\n"
         "It does not ask for answers that you pass as options. Without a terminal you must pass domains, "
         "agree_terms, provider and its options; the others default to no, except rehearse. The file of answers can "
-        "also have the tables [ca.NAME] and [resolver]; "
-        'default_ca = "NAME" selects that CA.',
+        'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
