@@ -124,13 +124,17 @@ JOURNAL_UNREADABLE: Final = Text(
 
 # ── the way without a port ──────────────────────────────────────────────────────────────
 
-ROUTE_INSTEAD: Final = Phrase("Add {route} to the routes of {name}: DNS needs no open port. Otherwise: {fix}")
-INIT_INSTEAD: Final = Phrase("Run dnsrenew init to set up DNS, which needs no open port. Otherwise: {fix}")
+ROUTE_INSTEAD: Final = Phrase(
+    "Add {route} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}"
+)
+INIT_INSTEAD: Final = Phrase(
+    "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: {fix}"
+)
 ACCOUNT_INSTEAD: Final = Phrase(
     "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
-    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. Otherwise: {fix}'
+    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}'
 )
-DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Otherwise: {fix}")
+DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. To keep using the port: {fix}")
 
 
 # ── dns-account-01 ─────────────────────────────────────────────────────────────────────
@@ -152,7 +156,7 @@ HTTP_NO_WILDCARD: Final = Text(
 HTTP_UNREACHABLE: Final = Text(
     "http-unreachable",
     "The CA cannot reach this machine by HTTP on port 80. {ca_message}",
-    "Forward port 80 to this machine, or use a dns-01 route: it needs no open port.",
+    "Forward port 80 to this machine in the router, and allow it in every firewall.",
 )
 HTTP_UNREACHABLE_IP: Final = Text(
     "http-unreachable",
@@ -266,7 +270,7 @@ TLS_NO_WILDCARD: Final = Text(
 TLS_UNREACHABLE: Final = Text(
     "tls-alpn-unreachable",
     "The CA cannot reach this machine by TLS on port 443. {ca_message}",
-    "Forward port 443 to this machine, or use a dns-01 route: it needs no open port.",
+    "Forward port 443 to this machine in the router, and allow it in every firewall.",
 )
 TLS_UNREACHABLE_IP: Final = Text(
     "tls-alpn-unreachable",
@@ -363,7 +367,7 @@ PERSIST_MALFORMED: Final = Text(
 # Clauses for the field {reason} of NOT_VALID.
 PERSIST_EXPIRED: Final = Phrase("was valid until {until}")
 PERSIST_OTHER_ACCOUNT: Final = Phrase("is for another account of this CA")
-PERSIST_OTHER_FORM: Final = Phrase("names an account in the form of another draft version than the CA requires now")
+PERSIST_OTHER_FORM: Final = Phrase("names the account in the form of a draft that the CA no longer accepts")
 PERSIST_NO_WILDCARD: Final = Phrase("has no policy=wildcard, which a wildcard needs")
 PERSIST_BROKEN: Final = Phrase("is malformed, so the CA ignores it")
 PERSIST_NOT_THERE: Final = Phrase("is missing")
@@ -371,7 +375,7 @@ PERSIST_NOT_TOLD: Final = Phrase("cannot be read, because no DNS server answers 
 
 # Clauses for the field {reason} of MALFORMED.
 PERSIST_NO_ISSUER: Final = Phrase("its list of issuer domain names is missing or malformed")
-PERSIST_UNKNOWN_FORM: Final = Phrase("it does so in the form of a draft that this version of dnsrenew does not know")
+PERSIST_UNKNOWN_FORM: Final = Phrase("it does so in the form of a draft that this version of dnsrenew does not support")
 PERSIST_NO_PREFIX: Final = Phrase("its directory has no accountHashPrefix")
 PERSIST_LEFT_OUT: Final = Phrase("it does not accept the issuer domain name {issuer} of its directory")
 PERSIST_NOT_IN_CAA: Final = Phrase("the issuer domain name {issuer} is not one of its names in CAA records")

@@ -272,7 +272,7 @@ _COMMANDS: Final = {
             ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
         ),
         "A crash loses no key: dnsrenew keeps both until the CA has the new one. CAs close an account whose key is "
-        "reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA does not "
+        "reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA cannot "
         "change keys. It has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(

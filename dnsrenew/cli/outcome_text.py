@@ -266,7 +266,7 @@ class OutcomeText(Frozen):
             if not skipped:
                 orders = formatting.count(attempt.orders, texts.ORDER)
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
-                route = texts.TRIED.format_map(fields)
+                route = (texts.TRIED if attempt.orders else texts.TRIED_WITHOUT_ORDER).format_map(fields)
             if attempt.error is not None and not (last and attempt.error is outcome.error):
                 # Where another route worked, this is all that needs a fix.
                 shown = self._reason_and_fix if outcome.error is None else self._reason

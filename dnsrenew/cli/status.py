@@ -357,15 +357,12 @@ class StatusText(Frozen):
                 LABELS["expires"]: "" if certificate.not_after is None else self._expiry(certificate),
                 label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
             }
-            lines += formatting.fields(
-                [(label, value) for label, value in rows.items() if value not in {"", "-"}], self.columns
-            )
+            shown = [(label, value) for label, value in rows.items() if value not in {"", "-"}]
+            if self.verbose:
+                shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
+            lines += formatting.fields(shown, self.columns)
             for result in certificate.deployed:
                 lines += deployment_lines(replace(result, changed=False), self.columns) if result.ok else []
-            if self.verbose:
-                lines += formatting.fields(
-                    [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)], self.columns
-                )
         return lines
 
     def _version(self, version: StoredVersion) -> str:

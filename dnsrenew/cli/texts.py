@@ -29,7 +29,7 @@ MISSPELT_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", f"D
 UNEXPECTED_FILE: Final = Text(
     "usage", "unexpected argument '{argument}'", "To use that configuration file, run: {command} --config {argument}"
 )
-WRONG_VALUE: Final = Text("usage", "invalid value '{value}' for {option}", "It takes {expected}. " + _HELP)
+WRONG_VALUE: Final = Text("usage", "invalid value '{value}' for {option}", "Valid values: {expected}. " + _HELP)
 VALUE_MISSING: Final = Text("usage", "{option} needs a value", "Write: {option} {value}")
 NO_VALUE: Final = Text("usage", "{option} takes no value", _HELP)
 ARGUMENT_MISSING: Final = Text("usage", "missing argument {argument}", "Run: {command} {usage}")
@@ -130,7 +130,7 @@ NEW_LONG: Final = Text(
     "usage", "the name of the driver has {length} characters; at most {most} are allowed", "Use a shorter name."
 )
 NEW_RESERVED: Final = Text("usage", "'{name}' cannot be the name of a driver: {reason}", "Use another name.")
-NEW_IS_KEYWORD: Final = Phrase("it is a word of Python")
+NEW_IS_KEYWORD: Final = Phrase("it is a keyword of Python")
 NEW_IS_MODULE: Final = Phrase("Python has a module of this name already")
 NEW_IS_TEST: Final = Phrase("pytest would take its file for a test")
 NEW_IS_DEVICE: Final = Phrase("Windows reserves it for a device")
@@ -369,6 +369,7 @@ EXPIRY_NEXT: Final = "{expiry}, next renewal {renewal}"
 EXPIRY_DUE: Final = "{expiry}, due for renewal {renewal}"
 UNKNOWN: Final = "unknown"
 TRIED: Final = "{route} ({orders}, {duration})"
+TRIED_WITHOUT_ORDER: Final = "{route} ({duration})"
 NEXT_ATTEMPT: Final = "Next attempt: {time}."
 NO_ATTEMPT_BEFORE: Final = "Next attempt: not before {time}."
 RETRY_OR_WAIT: Final = "not before {time}; to retry now, run: {command}"
@@ -377,7 +378,7 @@ LAST_FAILURE: Final = "{ago}: {message}"
 LOST_ROUTES: Final = "{name} {status} by {route}, but {count} failed: {failures}"
 FILES_IN: Final = "files: {names} in"
 FILES: Final = "{folder}: {names}"
-ONLY_ACCOUNT_SAVED: Final = "Nothing was saved but the account at {ca}. {current}"
+ONLY_ACCOUNT_SAVED: Final = "Only the account at {ca} was saved. {current}"
 
 NO_CERTIFICATE: Final = "There is no certificate yet."
 UNREADABLE: Final = "Could not read the current certificate."
@@ -412,7 +413,7 @@ CONFIG_KEPT: Final = "Continuing with the previous configuration. Correct the mi
 STOPPED: Final = "Stopped."
 METRICS_SERVED: Final = "Metrics: http://{address}/metrics"
 STATUS_STARTED: Final = "Started."
-STATUS_RENEWING: Final = "Renewing what is due."
+STATUS_RENEWING: Final = "Renewing the certificates that are due."
 STATUS_STOPPING: Final = "Stopping."
 STOPPED_RENEWING: Final = "Stopped. A renewal was interrupted."
 LOG_LINE: Final = "{outcome}: {message} {fix}"
@@ -439,7 +440,7 @@ LABELS: Final = {
     "route": "route",
     "expires": "expires",
     "renewal": "renewal",
-    "due": "due",
+    "due": "renewal due",
     "deployed": "deployed",
     "account": "account",
     "contact": "contact",
@@ -781,6 +782,7 @@ FROM_ENVIRONMENT_ALL: Final = (
 # ── import ──────────────────────────────────────────────────────────────────────────────
 
 IMPORTED: Final = "{certificates} and {accounts} were imported from {tools}. Nothing was ordered."
+IMPORT_INIT: Final = "To obtain a certificate, run: dnsrenew init"
 IMPORTED_NOTHING: Final = "{tools} has only settings, and no certificate or account to take over. Nothing was ordered."
 IMPORT_INTO: Final = (
     "The import will write to {path} and {store}. To choose another place, stop and use --config, for example "
@@ -806,7 +808,7 @@ INIT_START: Final = (
     "This asks a few questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "
     "help, Ctrl-C to stop without writing a configuration."
 )
-INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves nothing but the account there."
+INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves only the account there."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, then reload the server:"
 INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."
@@ -851,7 +853,7 @@ NOT_SEALED: Final = Text(
     "usage", "{path} is not sealed, so it has no passphrase", "If this is the right file, leave --passphrase-file out."
 )
 ASK_NEW: Final = "Passphrase for the new file:"
-ASK_AGAIN: Final = "The same again:"
+ASK_AGAIN: Final = "Enter it again:"
 ASK_KNOWN: Final = "Passphrase:"
 NOT_UTF8: Final = "it is not UTF-8"
 STANDARD_OUTPUT: Final = "standard output"
@@ -867,10 +869,12 @@ RESTORED_CONFIG: Final = "configuration"
 RESTORED_STORE: Final = "store"
 FILL_IN: Final = "Fill in {key} in {place}."
 SUPPLY_REFERENCE: Final = "Make {reference} available on this machine: {key} in {place} is read from it."
-COPY_FILE: Final = "Put {path} there: the configuration uses it, but the export did not contain it."
+COPY_FILE: Final = (
+    "Copy the file from the old machine to {path}: the configuration uses it, but the export did not contain it."
+)
 CHANGE_PATHS: Final = "Change the absolute paths in {path}: they still name the folder of the old machine."
 CHECK_FIRST: Final = "Check the configuration: dnsrenew check{config}"
-RENEW_KEYLESS: Final = "Obtain {certificates} without a private key: dnsrenew renew{config}"
+RENEW_KEYLESS: Final = "Obtain the {certificates} whose private key is missing: dnsrenew renew{config}"
 DEPLOY_HERE: Final = "If the servers here do not have the certificates: dnsrenew deploy --force{config}"
 SCHEDULE_HERE: Final = "Renew automatically from now on, and only here: dnsrenew schedule install{config}"
 

@@ -43,7 +43,9 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
         return value  # type: ignore[no-any-return]  # any object that can be called
     table = _table(value)
     if table is None or ("to" not in table and _RUN not in table):
-        raise FieldError(texts.DEPLOYMENT.format(targets=one_of(entry.built_in())))
+        if table is None:
+            raise FieldError(texts.DEPLOYMENT.format())
+        raise FieldError(texts.ADD_TARGET.format(targets=one_of(entry.built_in())), found=texts.NO_TARGET)
     to = table.get("to", _RUN)
     kind = entry.target(to) if isinstance(to, str) else None
     if kind is None:

@@ -19,11 +19,11 @@ from dnsrenew.config.fields import dns_hook, each_key, file_path, integer, list_
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
-from dnsrenew.drivers.catalogue import check_options, plug_in_names
+from dnsrenew.drivers.catalogue import check_options, help_within, plug_in_names
 from dnsrenew.drivers.loading import driver_missing, is_built_in
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.drivers.scripts import find_other, providers_called
-from dnsrenew.errors import ConfigError, Phrase, as_clause, described
+from dnsrenew.errors import ConfigError, Phrase, as_clause
 
 _COMMON: Final[Mapping[str, ReadField]] = {
     "zones": list_of(zone, texts.ZONES, least=1, one=True),
@@ -247,7 +247,7 @@ class DnsAccountTables:
             read = _reader(provider, key)
             if key in provider.options and given in (f"<{key}>", f"https://<{key}>", [f"<{key}>"]):  # as in block()
                 found = texts.PLACEHOLDER.format(value=describe_found(given[0] if isinstance(given, list) else given))
-                scope.mistake((*path, key), found, texts.WRITE_VALUE.format(help=_help(provider, key)))
+                scope.mistake((*path, key), found, texts.WRITE_VALUE.format(help=help_within(provider.options[key])))
                 reported.add(key)
             elif read is None:
                 values[key] = given
@@ -265,7 +265,7 @@ class DnsAccountTables:
             if mistake.key in reported:
                 continue
             if mistake.key not in values:
-                expected = texts.OPTION.format(help=_help(provider, mistake.key), provider=provider.name)
+                expected = texts.OPTION.format(help=help_within(provider.options[mistake.key]), provider=provider.name)
                 scope.mistake(key_path, MISSING, expected)
             elif mistake.key in TOP_LEVEL and mistake.key not in provider.options and not scope.python:
                 scope.misplaced(key_path)
@@ -320,15 +320,6 @@ def _driver_problem(provider: Provider) -> Phrase | None:
     if (error := driver_missing(provider.driver)).code == "extension-missing":
         raise error
     return texts.NO_DRIVER
-
-
-def _help(provider: Provider, key: str) -> Phrase | str:
-    """Return the help of an option; it starts in lower case, except with an abbreviation."""
-    text = " ".join(provider.options[key].help.split()).rstrip(".") or texts.OPTION_VALUE
-    first = text.partition(" ")[0]
-    if len(first) == 1 or first[1:].islower():
-        text = text[0].lower() + text[1:]
-    return described(text)
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:

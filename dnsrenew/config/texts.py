@@ -335,7 +335,7 @@ DOMAIN_NO_SPACE: Final = Phrase("only the domain name: remove the space at its s
 DOMAIN_STAR: Final = Phrase('a wildcard of one star, a dot and a domain: "*.example.com"')
 DOMAIN_NO_STAR: Final = Phrase("a name without a star")
 DOMAIN_NO_IP: Final = Phrase("a domain name, not an IP address")
-IP_INVALID: Final = Phrase('a whole IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
+IP_INVALID: Final = Phrase('a complete IP address such as "192.0.2.7" or "2001:db8::7", or a domain name')
 IP_NO_PORT: Final = Phrase('the IP address without a port: "{address}"')
 IP_NO_BRACKETS: Final = Phrase('the IP address without brackets: "{address}"')
 IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: CAs cannot reach link-local addresses")
@@ -406,8 +406,8 @@ NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a
 NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
 STAGING: Final = Phrase(
-    'Define it as another table, such as [ca.{ca}-staging] with its `directory`, and write staging = "{ca}-staging" '
-    "in [ca.{ca}]."
+    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory`, and write "
+    'staging = "{ca}-staging" in [ca.{ca}].'
 )
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
@@ -446,12 +446,11 @@ OPTION: Final = Phrase("{help} (required by {provider})")
 PLACEHOLDER: Final = Phrase("{value} is a placeholder.")
 WRITE: Final = Phrase("Write {value}.")
 WRITE_VALUE: Final = Phrase("Write the value itself: {help}.")
-OPTION_VALUE: Final = Phrase("a value")
 WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 # ── phrases: certificates and routes ────────────────────────────────────────────────────
 
-CERTIFICATES: Final = Phrase("tables [[certificate]], with two brackets")
+CERTIFICATES: Final = Phrase("Write [[certificate]], with two brackets.")
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
@@ -475,12 +474,14 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 
 # ── phrases: deployments ────────────────────────────────────────────────────────────────
 
-DEPLOYMENT: Final = Phrase("{{ to = {targets}, … }} or {{ run = […] }}")
+DEPLOYMENT: Final = Phrase('a table such as {{ to = "hfs" }} or {{ run = ["systemctl", "reload", "nginx"] }}')
+ADD_TARGET: Final = Phrase("Add `to`, which can be {targets}.")
+NO_TARGET: Final = Phrase("This deployment has neither `to` nor `run`.")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as "0600" (with `group`, also "0640")')
 OPEN_MODE: Final = Phrase('a mode that does not let others write, such as "0644"')
-OWN_FILE: Final = Phrase("a file of its own, because `{key}` already names this one")
+OWN_FILE: Final = Phrase("another file: `{key}` already uses this one")
 SOCKET: Final = Phrase("the path of a socket, or HOST:PORT on this machine, because the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// if it is on this machine")
 URL_FOR_LOGIN: Final = Phrase(
@@ -495,7 +496,7 @@ GROUP: Final = Phrase("the name of a group of this machine")
 # ── phrases: references to secrets ────────────────────────────────────────────────────────────────────
 
 REFERENCE: Final = Phrase(
-    'a secret as "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
+    'one of these forms: "env:NAME", "file:PATH", "keyring:SERVICE/USER", {{ command = ["…"] }} or "literal:…"'
 )
 SECRET_VALUE: Final = Phrase('a str, or a Secret such as Secret.env("NAME")')
 REFERENCE_EMPTY: Final = Phrase('"{scheme}:" without anything after it')
@@ -515,7 +516,7 @@ THE_FILE: Final = Phrase("the file {name}")
 THE_VALUE: Final = Phrase("the secret")
 FORM_WRONG: Final = Phrase("This does not look right: {fault}.")
 FORM_KEY: Final = Phrase("{secret} contains a key and = before the value")
-FORM_OTHER: Final = Phrase("{secret} does not look like this kind of secret")
+FORM_OTHER: Final = Phrase("{secret} does not have the form that this DNS host uses")
 FORM_BLANK: Final = Phrase("{secret} contains a space")
 FORM_LENGTH: Final = Phrase("{secret} has {count} characters: some are missing, or there are too many")
 FORM_FILE: Final = Phrase("the name of a file, not its content")
@@ -529,4 +530,6 @@ NO_APPRISE: Final = Phrase("The package apprise, which sends the messages, is no
 APPRISE: Final = Phrase("an installed package apprise")
 INSTALL: Final = Phrase("Run: {command}")
 OTHER_ADDRESS: Final = Phrase("a text that is not such an address")
-APPRISE_ADDRESS: Final = Phrase("an address that apprise knows, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST")
+APPRISE_ADDRESS: Final = Phrase(
+    "an address that apprise supports, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST"
+)

@@ -46,7 +46,7 @@ NAMESERVERS_UNKNOWN: Final = Text(
 
 NOT_REGISTERED: Final = Text(
     "dns-no-zone",
-    "The domain {name} is not registered: the name servers of {zone} do not know it.",
+    "The domain {name} is not registered: the name servers of {zone} do not have it.",
     "Check the spelling of {name}, and whether its registration has expired.",
 )
 NO_ZONE: Final = Text(
@@ -56,9 +56,9 @@ NO_ZONE: Final = Text(
 )
 NO_TOP_ZONE: Final = Text(
     "dns-no-zone",
-    "The DNS servers of this machine answer that even {top}, to which {name} belongs, does not exist. It does "
-    "exist, so they do not know the public DNS.",
-    'Set `nameservers` under [resolver] to servers that know it, such as ["9.9.9.9", "1.1.1.1"].',
+    "The DNS servers of this machine cannot look up {name} or any other public name: they answer that even {top} does "
+    "not exist.",
+    'Set `nameservers` under [resolver] to public DNS servers, such as ["9.9.9.9", "1.1.1.1"].',
 )
 ZONE_SILENT: Final = Text(
     "dns-unreachable",

@@ -104,7 +104,7 @@ def left_out_hosts() -> dict[str, dict[str, str]]:
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_left_out.toml"
     hosts: dict[str, dict[str, str]] = {}
     for name, table in tomllib.loads(path.read_text("utf-8")).items():
-        host = {key: value for key, value in table.items() if isinstance(value, str)}
+        host = _described({key: value for key, value in table.items() if isinstance(value, str)}, "why", "instead")
         hosts |= dict.fromkeys((name, *host.get("names", "").split()), host)
     return hosts
 
@@ -131,6 +131,13 @@ def _plug_in_folders() -> Iterator[Path]:
         yield from map(Path, (spec and spec.submodule_search_locations) or ())
 
 
+def help_within(option: OptionSpec) -> str:
+    """Return the help of an option, for within a sentence: it starts in lower case, except with an abbreviation."""
+    text = " ".join(option.help.split()).rstrip(".") or texts.VALUE
+    first = text.partition(" ")[0]
+    return described(text[0].lower() + text[1:] if len(first) == 1 or first[1:].islower() else text)
+
+
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:
     """Return all mistakes in the options of an account, in a stable order; none without a provider file.
 
@@ -140,7 +147,7 @@ def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistak
     if provider.any_options:
         return []
     mistakes = [
-        _mistake(key, phrases.MISSING, texts.REQUIRED.format(help=spec.help or texts.VALUE, title=provider.title))
+        _mistake(key, phrases.MISSING, texts.REQUIRED.format(help=help_within(spec), title=provider.title))
         for key, spec in provider.options.items()
         if spec.required and key not in options
     ]

@@ -102,7 +102,7 @@ STILL_IN_FLEET: Final = Text(
 STILL_CONFIGURED: Final = Text(
     "certificate-configured",
     "The certificate {name} is in the configuration {path}, so the next run would obtain it again.",
-    "Remove it from the configuration first.",
+    "First remove its [[certificate]] table from the configuration.",
 )
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────
@@ -255,7 +255,7 @@ DELEGATE_BY_HAND: Final = Text(
 )
 DELEGATE_NO_TARGET: Final = Text(
     _TO,
-    "The DNS account {account} writes only names that its server chooses, and its driver does not know these names.",
+    "The DNS account {account} writes only names that its server chooses, and its driver cannot tell which.",
     "Set the CNAME record that its documentation shows, then run: dnsrenew renew",
 )
 DELEGATE_OWN_ZONE: Final = Text(

@@ -283,7 +283,9 @@ ONE_KEY_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew tries th
 ORDER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew creates a new order.")
 CSR_DAMAGED: Final = _damage("{path} is damaged: {reason}. A certificate for this CSR needs its private key (--key).")
 JOURNAL_DAMAGED: Final = _damage("{path} is damaged: {reason}. TXT values from an earlier run may remain in DNS.")
-LEDGER_DAMAGED: Final = _damage("{path} is damaged: {reason}. dnsrenew no longer knows the recent refusals of the CA.")
+LEDGER_DAMAGED: Final = _damage(
+    "{path} is damaged: {reason}. dnsrenew no longer has a record of the recent refusals of the CA."
+)
 
 NEWER_SCHEMA: Final = Text(
     "store-newer",

@@ -117,7 +117,7 @@ def test_any_text_is_written_exactly(bind: Lab, context: Context) -> None:
     ("changes", "words"),
     [
         ({"tsig_secret": "d3Jvbmc="}, "has another secret for the key"),
-        ({"tsig_name": "nobody"}, "does not know the key"),
+        ({"tsig_name": "nobody"}, "does not have the key"),
         ({"tsig_algorithm": "hmac-sha512"}, ""),
         ({"tsig_name": None, "tsig_secret": None}, "REFUSED"),
     ],

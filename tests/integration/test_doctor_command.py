@@ -146,7 +146,7 @@ def test_the_forms(workspace: Workspace, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     done = workspace.run("doctor", "--report", str(report))
     assert done.returncode == 0
-    assert "nothing that was examined stops dns-01" in done.stdout
+    assert "no problem was found for dns-01" in done.stdout
     assert report.stat().st_mode & 0o777 == 0o600
     assert "example.test" in report.read_text("utf-8")
     redacted = workspace.run("doctor", "--markdown", "--redact")
@@ -189,11 +189,11 @@ def test_a_challenge_that_only_an_order_shows(workspace: Workspace) -> None:
     routes = [{"challenge": "dns-persist-01"}, {"challenge": "dns-01", "dns": "home"}]
     workspace.write({"certificate.0.routes": routes})
     before = workspace.run("doctor").stdout
-    assert "home: nothing that was examined stops dns-01 with home at lab." in before
+    assert "home: no problem was found for dns-01 with home at lab." in before
     assert "Only an order shows whether the CA" in before
     assert workspace.run("renew").returncode == 0
     after = workspace.run("doctor").stdout
-    assert "home: nothing that was examined stops dns-01 with home at lab." in after
+    assert "home: no problem was found for dns-01 with home at lab." in after
     assert "did not offer dns-persist-01" in after
 
 

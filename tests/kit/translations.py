@@ -22,7 +22,7 @@ from dnsrenew import locale
 from dnsrenew.base.translation import PUNCTUATION
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import command_types, commands, texts
-from dnsrenew.drivers.catalogue import find_provider
+from dnsrenew.drivers.catalogue import find_provider, left_out_hosts
 from dnsrenew.drivers.scripts import other_hosts
 from dnsrenew.errors import Phrase, Text
 from dnsrenew.extensions.doctor import form_texts
@@ -109,6 +109,7 @@ def english() -> Mapping[str, set[str]]:
         said += [host.title] if name in _TITLED else []
         said += [host.website, host.docs] if name in _CHINESE_HOSTS else []
         found.setdefault("providers", set()).update(each.template for each in (*said, host.behaviour.note) if each)  # type: ignore[attr-defined]  # a Message
+    found["providers"] |= {host[key].template for host in left_out_hosts().values() for key in ("why", "instead")}  # type: ignore[attr-defined]  # as above
     titles = (each.title for each in other_hosts() if any("\u4e00" <= letter <= "\u9fff" for letter in each.title))
     found["providers"] |= {title.template for title in titles}  # type: ignore[attr-defined]  # as above
     return found

@@ -63,8 +63,8 @@ def test_without_secrets_it_says_what_is_to_be_done(folder: Path, tmp_path: Path
     assert main(["restore", str(tmp_path / "a.tgz"), "--config", str(target)]) == 0
     out = capsys.readouterr().out
     assert f"Fill in dns.home.token in {target}:13." in out
-    assert f"Put {tmp_path / 'new/secrets/own-token.secret'} there" in out
-    assert "Obtain 2 certificates without a private key: dnsrenew renew" in out
+    assert f"Copy the file from the old machine to {tmp_path / 'new/secrets/own-token.secret'}: " in out
+    assert "Obtain the 2 certificates whose private key is missing: dnsrenew renew" in out
 
 
 @pytest.mark.parametrize("options", [[], ["--secrets", "--passphrase-file", "../pass.secret"]])
@@ -220,7 +220,7 @@ def typed(folder: Path) -> Callable[[list[str], Typed], tuple[int, str, bool]]:
 
 
 GOOD = f"{PASSPHRASE}\n".encode()
-NEW, AGAIN, KNOWN = b"for the new file:", b"The same again:", b"Passphrase:"
+NEW, AGAIN, KNOWN = b"for the new file:", b"Enter it again:", b"Passphrase:"
 
 
 @pytest.mark.parametrize(

@@ -189,4 +189,4 @@ def test_the_scripts_are_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
         assert "__complete" in out
         assert err == ""
     assert main(["completion", "tcsh"]) == 2
-    assert "It takes bash, zsh, fish, powershell." in capsys.readouterr().err
+    assert "Valid values: bash, zsh, fish, powershell." in capsys.readouterr().err

@@ -83,6 +83,13 @@ def test_settings_alone_are_no_success(machine: OldMachine, capsys: pytest.Captu
     assert f"dnsrenew init --config {machine.target}" in shown
 
 
+def test_settings_without_a_certificate_lead_to_init(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Caddyfile alone leaves nothing to renew: the output says how to obtain a certificate."""
+    folder = machine.write("srv/caddy/Caddyfile", "a.test {\n respond ok\n}\n").parent
+    assert main(["import", str(folder), "--from", "caddy", "--config", str(machine.target)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("→ To obtain a certificate, run: dnsrenew init")
+
+
 def test_a_lost_certificate_is_exit_1(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """A certificate that cannot be read gives exit status 1. The others are imported."""
     machine.certbot_certificate("other.test")

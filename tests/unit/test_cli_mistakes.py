@@ -78,7 +78,7 @@ def test_colours(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     (folder / "dnsrenew.toml").write_text(PICTURES["True"])
     assert main(["check"]) == 2
     err = capsys.readouterr().err
-    assert f"{terminal.red('✗')} {terminal.bold('dnsrenew.toml:2:15')}: agree_terms: TOML does not know True. " in err
+    assert f"{terminal.red('✗')} {terminal.bold('dnsrenew.toml:2:15')}: agree_terms: True is not valid in TOML. " in err
     assert f"{terminal.dim('    |')}               {terminal.red('^')}\n" in err
 
 
@@ -94,7 +94,7 @@ def test_elsewhere_a_mistake_is_one_line(folder: Path, capsys: pytest.CaptureFix
     path.write_text(PICTURES["True"])
     assert main(["check", "-q"]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"{path}:2:15: agree_terms: TOML does not know True. Write true, in lower case.",
+        f"{path}:2:15: agree_terms: True is not valid in TOML. Write true, in lower case.",
         "  2 | agree_terms = True",
         "    |               ^",
         "→ Fix this and run the command again; nothing was changed.",

@@ -85,7 +85,7 @@ def test_a_name_that_is_no_module_is_refused(folder: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("class", "a word of Python"),
+        ("class", "a keyword of Python"),
         ("json", "has a module"),
         ("requests", "has a module"),
         ("dnsrenew", "has a module"),

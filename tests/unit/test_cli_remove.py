@@ -129,7 +129,11 @@ def test_another_configuration_that_asked_for_it_is_named(old: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
-        ("remove shop --yes", "certificate-configured", "Remove it from the configuration first."),
+        (
+            "remove shop --yes",
+            "certificate-configured",
+            "First remove its [[certificate]] table from the configuration.",
+        ),
         ("remove odl --yes", "certificate-unknown", "Did you mean old?"),
         ("remove old", "usage", "Add --yes if you are sure."),
         ("revoke odl", "certificate-unknown", "Did you mean old?"),

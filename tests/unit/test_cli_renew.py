@@ -480,7 +480,7 @@ def test_a_rehearsal_says_what_was_rehearsed_and_where(stage: Stage, capsys: pyt
         "✓ home dry run succeeded at lab-staging: example.test, *.example.test",
         f"  tried  http-01 at lab-staging (1 order, 1.2 s): {SHORT} Forward port 80 to this machine.",
         "  by     dns-01 with home at lab-staging (1 order, 2 s)",
-        f"  Nothing was saved but the account at lab-staging. {stays}",
+        f"  Only the account at lab-staging was saved. {stays}",
     ]
 
 
@@ -515,6 +515,14 @@ def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.Captur
         "  skipped      dns-01 with b at lab: CAA forbids it. Add the record.",
         "  by           dns-01 with home at lab (1 order, 2 s)",
     ]
+
+
+def test_a_route_without_an_order_names_none(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A route that failed before any order shows only how long it took."""
+    stage([outcome(attempts=(replace(lost(), orders=0), Attempt(route=ROUTE, orders=1, seconds=2.0)))])
+    assert main(["renew"]) == 0
+    tried = f"  tried        http-01 at lab (1.2 s): {SHORT} Forward port 80 to this machine."
+    assert tried in capsys.readouterr().out.splitlines()
 
 
 def test_quiet_warns_in_one_line_of_a_failed_route(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

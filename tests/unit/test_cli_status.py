@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnsrenew.base.model import DeploymentResult, DnsAccount, Route
-from dnsrenew.cli import main, terminal
+from dnsrenew.cli import formatting, main, terminal
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, RunningSchedule
@@ -402,3 +402,13 @@ def test_a_failure_whose_cause_is_gone_is_gone(workspace: MemoryWorkspace) -> No
     assert "not due" in workspace.run("renew").stdout
     done = workspace.run("status", "--check")
     assert (done.returncode, "failed" in done.stdout, "other" in done.stdout) == (0, False, False), done.stdout
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_rows_of_a_certificate_stand_in_one_column(show: Show, language: str) -> None:
+    """The versions that `-v` adds begin where the texts of the other rows begin, in every language."""
+    stored = SimpleNamespace(version=1, current=True, revoked=False, not_after=now() + timedelta(days=89), serial="2f")
+    lines = show(valid(versions=(stored,)), line=f"status -v --lang {language}", schedule=ActiveSchedule(False))
+    rows = [line for line in lines if line.startswith("  ") and not line.startswith("   ")]
+    starts = {formatting.width(line[: len(line) - len(line[2:].partition("  ")[2].lstrip())]) for line in rows}
+    assert (len(rows) >= 5, len(starts)) == (True, 1), rows

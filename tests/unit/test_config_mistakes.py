@@ -219,7 +219,7 @@ CASES = [
         "the same as route 1",
     ),
     # deploy
-    (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "a table", "run"),
+    (GOOD + "deploy = [{}]\n", 6, "certificate[0].deploy[0]", "neither `to` nor `run`", "run"),
     (GOOD + 'deploy = [{ to = "file" }]\n', 6, "certificate[0].deploy[0].to", '"file"', "files"),
     (GOOD + 'deploy = [{ to = "files" }]\n', 6, "certificate[0].deploy[0]", "does nothing", "combined"),
     (
@@ -251,7 +251,7 @@ def test_one_mistake(tmp_path: Path, case: tuple[str, int, str, str, str]) -> No
 def test_yes_and_no_in_words(tmp_path: Path, word: str, fix: str) -> None:
     """A word for yes or no, also in Chinese, is named with the word of TOML."""
     said = mistake(tmp_path, f"agree_terms = {word}\n{GOOD}")
-    assert (said["found"], said["expected"]) == ("TOML does not know this word.", fix)
+    assert (said["found"], said["expected"]) == ("This word is not valid in TOML.", fix)
 
 
 def test_all_mistakes_in_one_go(tmp_path: Path) -> None:

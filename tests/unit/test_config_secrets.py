@@ -276,7 +276,7 @@ def test_the_key_of_a_binding_has_a_form(tmp_path: Path, hmac: str, found: str |
         ),
         (
             "a7c4 canary",
-            ("This does not look right: the file duckdns-token.secret does not look like this kind of secret."),
+            ("This does not look right: the file duckdns-token.secret does not have the form that this DNS host uses."),
         ),
         ("a7c4-canary\n", None),
         ("  a7c4d0ad-114e-40ef-ba1d-d217904a50f2\r\n\n", None),
@@ -310,8 +310,11 @@ def test_a_literal_token_has_the_form_of_its_host(tmp_path: Path) -> None:
     [
         ("base64::eyJ0eXBlIjoiIn0=", None),
         ("file::/etc/dnsrenew/key.json", None),
-        ('{"type": "canary"}', "This does not look right: the secret does not look like this kind of secret."),
-        ("eyJ0eXBlIjoiIn0canary", "This does not look right: the secret does not look like this kind of secret."),
+        ('{"type": "canary"}', "This does not look right: the secret does not have the form that this DNS host uses."),
+        (
+            "eyJ0eXBlIjoiIn0canary",
+            "This does not look right: the secret does not have the form that this DNS host uses.",
+        ),
     ],
 )
 def test_a_service_account_has_the_form_of_its_host(tmp_path: Path, key: str, found: str | None) -> None:

@@ -747,7 +747,7 @@ def test_the_check_sees_a_ca_that_has_changed_its_dialect(tmp_path: Path, monkey
     persisted(stage)
     stage.cas["one"].speak("02")
     stage.events.clear()
-    assert "form of another draft" in str(checked(stage, monkeypatch).reason)
+    assert "form of a draft" in str(checked(stage, monkeypatch).reason)
     persisted(stage)
     stage._client("one").roll_key(stage.context)
     stage.events.clear()

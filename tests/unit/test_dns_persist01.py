@@ -411,7 +411,7 @@ def test_without_another_route_the_error_says_what_the_ca_offers(make: MakeStage
 @pytest.mark.parametrize(
     ("dialect", "change", "said"),
     [
-        ("03", {"issuers": ["one.test"]}, "draft that this version of dnsrenew does not know"),
+        ("03", {"issuers": ["one.test"]}, "draft that this version of dnsrenew does not support"),
         ("01", {"issuer-domain-names": []}, "issuer domain names is missing or malformed"),
         ("01", {"issuer-domain-names": ["a.test"] * 11}, "issuer domain names is missing or malformed"),
         ("01", {"issuer-domain-names": ["UPPER.test"]}, "issuer domain names is missing or malformed"),
@@ -512,7 +512,7 @@ def test_without_an_account_the_error_says_that_the_form_has_changed(make: MakeS
     put(stage, record(stage))
     stage.cas["one"].speak("02")
     error = error_of(stage.run(spec(PERSIST)))
-    assert "names an account in the form of another draft" in error.message
+    assert "names the account in the form of a draft" in error.message
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

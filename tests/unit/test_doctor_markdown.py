@@ -38,7 +38,7 @@ def test_several_certificates_fit_a_post() -> None:
     """Equal checks are shown once. Similar certificates share one headline."""
     text = shown(*diagnoses.fleet(300))
     assert text.count("`port-80-free`") == 1
-    assert "### ✅ 298 certificates: nothing that was examined stops dns-01 with duckdns at letsencrypt" in text
+    assert "### ✅ 298 certificates: no problem was found for dns-01 with duckdns at letsencrypt" in text
     assert text.rstrip().splitlines()[-1].startswith("**Next, for my-house.duckdns.org:")
 
 

@@ -202,7 +202,7 @@ def test_advice_for_a_file(answers: Path, capsys: pytest.CaptureFixture[str]) ->
     assert error["code"] == "init-answer-wrong"
 
 
-@pytest.mark.parametrize(("tables", "advice"), [({}, "give it with --answers"), ({"resolver": {}}, "under [resolver]")])
+@pytest.mark.parametrize(("tables", "advice"), [({}, "pass it with --answers"), ({"resolver": {}}, "under [resolver]")])
 def test_where_dns_does_not_resolve(tables: dict[str, Any], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no file yet that has a [resolver]; the advice names it only where the answers have one."""
     error = DnsError.of(NO_TOP_ZONE, name="www.example.org", top="org")

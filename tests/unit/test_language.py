@@ -29,6 +29,9 @@ FORBIDDEN: Final = {
     r", expected\b": "a sentence: Use …",
     r"insist=True|in Python:|now=True": "{insist_option}, {now_option}",
     r"^[Cc]orrect [^.]*: nslookup": "To test it, run: nslookup",
+    r"\b(?:does|do) not know\b|\bknows no\b": "does not have, does not support, cannot tell",
+    r"\bnothing but\b": "only",
+    r"\bOtherwise: ": "say what it is for: To keep …",
     r"\bnobody\b|\bwhoever\b|\bmeanwhile\b|\beach once\b": "name the person or the thing",
 }
 """What a text must not have, and what it has instead."""

@@ -357,7 +357,7 @@ def test_an_address_that_apprise_does_not_know_is_a_warning(stage: NotifyStage, 
     stage.refuses = True
     stage.one(day=0)
     (warning,) = stage.warnings()
-    assert "apprise does not know" in warning
+    assert "apprise does not support" in warning
     assert address not in warning
 
 

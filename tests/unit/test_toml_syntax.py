@@ -89,7 +89,7 @@ def test_the_likely_cause(case: tuple[str, tuple[int, int], str, str]) -> None:
 def test_a_character_of_full_width_is_named() -> None:
     """The character and its place are named, in both languages, and the one to type in its place."""
     one = said('a = 1\nstore ＝ "x"\n')
-    assert str(one).endswith("TOML does not know the character ＝ (line 2, column 7). Type = instead.")
+    assert str(one).endswith("The character ＝ (line 2, column 7) is not valid in TOML here. Type = instead.")
     chinese = Translator("zh").message(one.sentence)
     assert chinese == "store：第 2 行第 7 列是中文或全角字符「＝」，TOML 不支持。请改为半角（英文）的「=」。"
 

@@ -160,6 +160,10 @@ TERMS: Final = {
     "令牌": "[\u4e00-\u9fff] ?token|(?<![_/])token ?[\u4e00-\u9fff]",
     "更正": "改正|修正",
     "条途径": "个途径",
+    "途径 (of a certificate)": "在路由中|路由的列表",
+    "先前的运行": "之前(?:的|某次)?运行",
+    "写入 (a setting)": "写上 ?[a-z_]+ =",
+    "哪个程序 (active, not passive)": "被什么|是什么(?:更改|删除)了|无法被",
     "目录": "文件夹",
     "另一个 dnsrenew 进程": "一个运行",
     "指定, 输入, 显示, 返回": "给出",
@@ -186,6 +190,7 @@ TERMS: Final = {
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
+    "a word that stands twice": "使用用|请请|的的|了了|是是|在在",
     "a mark of half width": r"[\u4e00-\u9fff] ?[:;,!](?:[\s\u4e00-\u9fff]|$)|\([^()]*[\u4e00-\u9fff]|[\u4e00-\u9fff]\(",
     "a space beside a mark of full width": "\\S [（），：；。、？！]|[（），：；。、？！] ",
     "Chinese and Latin without a space": "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]",
@@ -323,7 +328,7 @@ def test_a_mistake_is_translated() -> None:
     assert Translator("zh").message(error.message) == (
         'dnsrenew.toml:7: 证书 home，第 2 条途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
         '否则请使用 "home"、"backup" 或 "third"。\n'
-        "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写上 agree_terms = true。"
+        "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写入 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'The DNS account "hom" is unknown.'
 
@@ -333,7 +338,7 @@ def test_every_mistake_ends_with_a_stop(several: int) -> None:
     """The message ends with a full stop in both languages."""
     error = config_error([Mistake("", None, "store", EMPTY_TEXT, NOT_EMPTY)] * several)
     assert error.message.endswith("This is an empty text. Use a text that is not empty.")
-    assert Translator("zh").message(error.message).endswith("这是空文本。请使用非空文本。")
+    assert Translator("zh").message(error.message).endswith("此值是空文本。请改为非空文本。")
 
 
 def test_a_clause_has_no_stop() -> None:

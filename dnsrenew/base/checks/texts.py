@@ -16,14 +16,12 @@ ADDRESSES_OK: Final = Text("address", "{identifier} resolves to this machine.", 
 ADDRESSES_MISSING: Final = Text(
     "address",
     "{identifier} has no A or AAAA record, so the CA finds no host to connect to.",
-    "Give {identifier} an A record with the public address of this machine, or use a dns-01 route.",
+    "Give {identifier} an A record with the public address of this machine.",
 )
 _FOREIGN: Final = (
     "The {kind} record of {identifier} points to {address}, which is not an address of this machine ({own})."
 )
-ADDRESS_FOREIGN: Final = Text(
-    "address", _FOREIGN, "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route."
-)
+ADDRESS_FOREIGN: Final = Text("address", _FOREIGN, "Correct the {kind} record of {identifier}, or remove it.")
 ADDRESS_FOREIGN_NAT: Final = Text(
     "address",
     _FOREIGN,
@@ -33,7 +31,7 @@ ADDRESS_FOREIGN_NO_OWN: Final = Text(
     "address",
     "The {kind} record of {identifier} points to {address}, but this machine has no address of that kind (IPv4 for "
     "A, IPv6 for AAAA).",
-    "Correct the {kind} record of {identifier}, remove it, or use a dns-01 route.",
+    "Correct the {kind} record of {identifier}, or remove it.",
 )
 ADDRESS_NOT_OURS: Final = Text(
     "address",
@@ -50,7 +48,7 @@ ADDRESS_PROXIED: Final = Text(
 ADDRESS_SHARED: Final = Text(
     "address",
     "{identifier} points to this machine and to others ({address}); the CA connects to one of them.",
-    "Make sure that every host of {identifier} answers challenges, or use a dns-01 route.",
+    "Make sure that every host of {identifier} answers challenges.",
 )
 
 # ── CAA (RFC 8659, RFC 8657) ────────────────────────────────────────────────────────────
@@ -67,7 +65,7 @@ CAA_DOUBTFUL: Final = Text(
 
 CAA_CRITICAL: Final = Text(
     "caa",
-    "The CAA record at {place} is marked critical, and CAs do not know its tag {tag}, so none of them may issue "
+    "The CAA record at {place} is marked critical, and CAs do not support its tag {tag}, so none of them may issue "
     "for {identifier}.",
     "Remove this record at the DNS host of {owner}: {record}",
 )

@@ -96,7 +96,7 @@ WITHIN: Final = Phrase("{outer}, {inner}")
 TOML: Final = Phrase("Correct it; https://toml.io describes TOML.")
 TOML_MISSING: Final = Phrase("Something is missing here: {expected}.")
 TOML_OTHER: Final = Phrase("TOML does not allow this: {reason}.")
-TOML_WIDE: Final = Phrase("TOML does not know the character {character} (line {line}, column {column}).")
+TOML_WIDE: Final = Phrase("The character {character} (line {line}, column {column}) is not valid in TOML here.")
 TOML_PLAIN: Final = Phrase("Type {character} instead.")
 TOML_BLANK: Final = Phrase("blank U+{code}")
 TOML_PLAIN_BLANK: Final = Phrase("an ordinary space")
@@ -150,13 +150,13 @@ TOML_CAUSES: Final = (
     ("Invalid statement", Phrase("This line is neither KEY = VALUE nor a [table]."), TOML),
 )
 # What tomllib calls an invalid value: what is wrong, what to do.
-TOML_TRUE: Final = (Phrase("TOML does not know True."), Phrase("Write true, in lower case."))
-TOML_FALSE: Final = (Phrase("TOML does not know False."), Phrase("Write false, in lower case."))
-TOML_YES: Final = (Phrase("TOML does not know this word."), Phrase("Write true."))
-TOML_NO: Final = (Phrase("TOML does not know this word."), Phrase("Write false."))
+TOML_TRUE: Final = (Phrase("True is not valid in TOML."), Phrase("Write true, in lower case."))
+TOML_FALSE: Final = (Phrase("False is not valid in TOML."), Phrase("Write false, in lower case."))
+TOML_YES: Final = (Phrase("This word is not valid in TOML."), Phrase("Write true."))
+TOML_NO: Final = (Phrase("This word is not valid in TOML."), Phrase("Write false."))
 TOML_NO_VALUE: Final = (Phrase("This key has no value."), Phrase("Write a value after =."))
 TOML_NO_QUOTES: Final = (Phrase("This text has no quotes."), Phrase('Write it in quotes: "…".'))
 TOML_UNKNOWN: Final = (
-    Phrase("TOML does not know this value."),
+    Phrase("This value is not valid in TOML."),
     Phrase("Write text in quotes, a number, true, false, a list or a table."),
 )

@@ -89,7 +89,7 @@ _COMPARE_KEY: Final = "Compare tsig_name, tsig_algorithm and tsig_secret with th
 
 KEY_UNKNOWN: Final = Text(
     _UNAUTHORIZED,
-    "The update of {zone} failed: the name server {server} of the account {account} does not know the key.",
+    "The update of {zone} failed: the name server {server} of the account {account} does not have the key.",
     _COMPARE_KEY,
 )
 SECRET_WRONG: Final = Text(

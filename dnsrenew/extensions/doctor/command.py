@@ -336,7 +336,7 @@ class _DoctorText:
 
     def _summary(self, check: Check) -> str:
         summary = visible(_say(check.summary))
-        return f"{summary} {dim(check.code)}" if self._verbose else summary
+        return f"{summary} {dim(f'[{check.code}]')}" if self._verbose else summary
 
     # ── the end ─────────────────────────────────────────────────────────────────────────
 

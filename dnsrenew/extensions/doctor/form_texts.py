@@ -12,7 +12,7 @@ HOST: Final = "This machine"
 
 CAN: Final = "{name} can be renewed by {challenges} at {ca}"
 CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
-CAN_UNTESTED: Final = "{name}: nothing that was examined stops {challenges} with {accounts} at {ca}. {untested}"
+CAN_UNTESTED: Final = "{name}: no problem was found for {challenges} with {accounts} at {ca}. {untested}"
 ACCOUNT_UNTESTED: Final = "The account {untested} was not tested: dnsrenew doctor --probe"
 ACCOUNTS_UNTESTED: Final = "The accounts {untested} were not tested: dnsrenew doctor --probe"
 CANNOT: Final = "{name} cannot be renewed"
@@ -21,7 +21,7 @@ HOST_ALONE: Final = "This machine alone"
 SEVERAL_CAN: Final = "{count} certificates can be renewed by {challenges} at {ca}"
 SEVERAL_CAN_WITH: Final = "{count} certificates can be renewed by {challenges} with {accounts} at {ca}"
 SEVERAL_UNTESTED: Final = (
-    "{count} certificates: nothing that was examined stops {challenges} with {accounts} at {ca}. {untested}"
+    "{count} certificates: no problem was found for {challenges} with {accounts} at {ca}. {untested}"
 )
 
 # ── conclusions ─────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,6 @@ MISTAKES_FIRST: Final = Phrase("Correct the mistakes in the configuration, then 
 CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run dnsrenew doctor again.")
 CHECK_FAILED: Final = Text(
     "",
-    "This check failed with an error of its own ({cause}).",
+    "The check itself failed ({cause}).",
     "Report this as a bug of dnsrenew, with the output of dnsrenew doctor -vv.",
 )

@@ -43,11 +43,12 @@ _COMMANDS: Final = {
         "Finds the servers on this machine and the DNS host of your domain, and tests each answer right away: that "
         "the name exists, that its zone is at this DNS host, and that the account can write a test value. It writes "
         "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
-        "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains "
-        "and deploys the certificate, and installs the schedule. ? shows help for a question; Ctrl-C stops without "
-        "writing a configuration. It does not ask for answers that you pass as options. Without a terminal you "
-        "must pass domains, agree_terms, provider and its options; the others default to no, except rehearse. The "
-        'file of answers can also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
+        "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains and "
+        "deploys the certificate, and installs the schedule.\n"
+        "? shows help for a question; Ctrl-C stops without writing a configuration.\n"
+        "It does not ask for answers that you pass as options. Without a terminal you must pass domains, "
+        "agree_terms, provider and its options; the others default to no, except rehearse. The file of answers can "
+        'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",

@@ -63,7 +63,7 @@ NOT_RESOLVED: Final = Text(
 )
 UNKNOWN_ADDRESS: Final = Text(
     _FAILED,
-    "Nothing was sent to {address}: apprise does not know this kind of address, or a part of it is missing.",
+    "Nothing was sent to {address}: apprise does not support this kind of address, or a part of it is missing.",
     "Compare the address with the page of the service in the documentation of apprise.",
 )
 NOT_SENT: Final = Text(

@@ -18,10 +18,8 @@ SECRET_FORM: Final = Text(
     "Copy the secret again from the DNS host; its form is: {form}.",
 )
 
-ACCOUNT_OK: Final = Text(
-    "dns-account", "For every name there is a DNS account that may write its TXT record: {names}.", ""
-)
-ACCOUNT_UNTESTED: Final = Text("dns-account", "For every name there is a DNS account (not tested): {names}.", "")
+ACCOUNT_OK: Final = Text("dns-account", "Every name has a DNS account that may write its TXT record: {names}.", "")
+ACCOUNT_UNTESTED: Final = Text("dns-account", "Every name has a DNS account (not tested): {names}.", "")
 ACCOUNT_NONE: Final = Text(
     "dns-account",
     "No DNS account can write the TXT records of {names} ({records}); the zones of the accounts are {zones}.",

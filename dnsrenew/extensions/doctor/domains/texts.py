@@ -25,7 +25,7 @@ DOMAIN_NOT_PUBLIC: Final = Text(
 DOMAIN_NOT_REGISTERED: Final = Text(
     "domain",
     "The domain {registered} is not registered, or its registration has ended: the name servers of {parent} do not "
-    "know it.",
+    "have it.",
     "Check the spelling of {registered}, and renew its registration at your registrar.",
 )
 DOMAIN_NOWHERE: Final = Text(
@@ -35,9 +35,9 @@ DOMAIN_NOWHERE: Final = Text(
 )
 DOMAIN_NO_TOP: Final = Text(
     "domain",
-    "The DNS servers of this machine answer that even {top}, to which {domain} belongs, does not exist. It does "
-    "exist, so they do not know the public DNS.",
-    'Set `nameservers` under [resolver] to servers that know it, such as ["9.9.9.9", "1.1.1.1"].',
+    "The DNS servers of this machine cannot look up {domain} or any other public name: they answer that even {top} "
+    "does not exist.",
+    'Set `nameservers` under [resolver] to public DNS servers, such as ["9.9.9.9", "1.1.1.1"].',
 )
 DOMAIN_PARKED: Final = Text(
     "domain",
@@ -70,7 +70,7 @@ EXISTS_NOWHERE: Final = Text(
 EXISTS_EMPTY: Final = Text(
     "name-exists",
     "{domain} has no A or AAAA record, so the CA finds no host to connect to.",
-    "Give {domain} an A record with the public address of this machine, or use a dns-01 route.",
+    "Give {domain} an A record with the public address of this machine.",
 )
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
@@ -80,15 +80,15 @@ EXISTS_UNKNOWN: Final = Text(
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
 
-DELEGATION_OK: Final = Text("delegation", "All {count} name servers of {zone} answer correctly.", "")
+DELEGATION_OK: Final = Text("delegation", "All name servers of {zone} ({count}) answer correctly.", "")
 DELEGATION_DEAD: Final = Text(
     "delegation",
-    "None of the name servers of {zone} knows the zone ({servers}), so no CA can look up a name in it.",
+    "None of the name servers of {zone} has the zone ({servers}), so no CA can look up a name in it.",
     "Set the name servers of {zone} at your registrar to those of your DNS host, or add the zone there.",
 )
 DELEGATION_LAME: Final = Text(
     "delegation",
-    "The name server {server} does not know the zone {zone}; the others do.",
+    "The name server {server} does not have the zone {zone}; the others do.",
     "Remove {server} from the name servers of {zone} at your registrar and your DNS host, or repair it.",
 )
 DELEGATION_SILENT: Final = Text(
@@ -180,7 +180,7 @@ DNSSEC_NO_DENIAL: Final = Text(
 )
 DNSSEC_SOME: Final = Text(
     "dnssec",
-    "Some name servers of {zone} give answers with wrong or old DNSSEC signatures: {servers}.",
+    "Some name servers of {zone} answer with wrong or old DNSSEC signatures: {servers}.",
     "Check that these servers receive each new version of {zone}.",
 )
 DNSSEC_REFUSED: Final = Text(

@@ -123,8 +123,8 @@ PORT_53_NO_RESOLVER: Final = Text(
 PORT_53_NO_ZONE: Final = Text(
     "port-53",
     "No name server was queried: the DNS servers of this machine find no zone for {domains}.",
-    "Check the spelling of {domains}; if it is right, set `nameservers` under [resolver] to servers that know the "
-    "zone.",
+    "Check the spelling of {domains}; if it is right, set `nameservers` under [resolver] to servers that can look up "
+    "the zone.",
 )
 PORT_53_HALF: Final = Text(
     "port-53",

@@ -68,8 +68,8 @@ TLS_OTHER_NAME: Final = Text(
 )
 TLS_FAILED: Final = Text(
     _REACHABLE,
-    "No TLS connection to the CA {ca} at {host} port {port} is possible ({error}): something else answers there, "
-    "or a firewall ends the connection.",
+    "No TLS connection to the CA {ca} at {host} port {port} is possible ({error}): another program answers there, or "
+    "a firewall ends the connection.",
     "Exempt {host} from the firewall's TLS inspection, or correct `directory` of the CA {ca}.",
 )
 TLS_SILENT: Final = Text(
@@ -247,7 +247,7 @@ CAA_FORBIDS_ALL: Final = Text(
 )
 CAA_CRITICAL: Final = Text(
     "caa",
-    "A CAA record that is marked critical has a tag that CAs do not know, so none of them may issue for {names}: "
+    "A CAA record that is marked critical has a tag that CAs do not support, so none of them may issue for {names}: "
     "{record}",
     "Remove this record at the DNS host of {owner}: {record}",
 )

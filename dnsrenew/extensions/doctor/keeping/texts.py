@@ -11,7 +11,7 @@ STORE_ABSENT: Final = Text("store", "The store {path} does not exist yet; the fi
 STORE_NO_PARENT: Final = Text(
     "store",
     "The store {path} cannot be created: {user} cannot write to {existing}.",
-    "Give {user} a folder of its own: change store in the configuration, or run: sudo install -d -o {user} {path}",
+    "Use a folder that {user} owns: change `store` in the configuration, or run: sudo install -d -o {user} {path}",
 )
 SPACE_OK: Final = Text("store-space", "The disk of the store has {free} free.", "")
 SPACE_FULL: Final = Text(
@@ -103,7 +103,7 @@ SCHEDULE_UNKNOWN: Final = Text(
     "As administrator, run: dnsrenew schedule show",
 )
 
-LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to do again.", "")
+LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to retry.", "")
 LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",

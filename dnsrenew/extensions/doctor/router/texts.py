@@ -126,26 +126,22 @@ OUTSIDE_OPEN: Final = Text("port-80-outside", "Port {port} of {address} is open 
 OUTSIDE_TIMEOUT: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: connections time out.",
-    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
-    "needs no open port.",
+    "Forward port {port} to this machine in the router, and allow it in every firewall.",
 )
 OUTSIDE_REFUSED: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: connections are refused.",
-    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
-    "needs no open port.",
+    "Forward port {port} to this machine in the router, and allow it in every firewall.",
 )
 OUTSIDE_UNREACHABLE: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside: there is no route to it, or a firewall rejects connections.",
-    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
-    "needs no open port.",
+    "Forward port {port} to this machine in the router, and allow it in every firewall.",
 )
 OUTSIDE_FAILED: Final = Text(
     "port-80-outside",
     "Port {port} of {address} is closed from outside.",
-    "Forward port {port} to this machine in the router and allow it in every firewall, or use a dns-01 route, which "
-    "needs no open port.",
+    "Forward port {port} to this machine in the router, and allow it in every firewall.",
 )
 OUTSIDE_PROVIDER: Final = Text(
     "port-80-outside",

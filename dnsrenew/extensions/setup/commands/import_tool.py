@@ -103,7 +103,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
     fields = {
         "certificates": formatting.count(stored, texts.CERTIFICATE),
         "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
-        "tools": formatting.listed(result.tools),
+        "tools": formatting.listed(map(say, result.tools)),
     }
     has_nothing = not (stored or accounts or result.again)
     usual = texts.IMPORTED_NOTHING if has_nothing else texts.IMPORTED
@@ -111,12 +111,14 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
     mark = red("✗") if result.loses else yellow("!") if has_nothing else green("✓")
     lines = formatting.wrap(template.format_map(fields), columns, f"{mark} ", "  ")
     for certificate, is_stored in () if result.again else result.certificates:
-        text = f"{certificate.name}: {formatting.listed(certificate.found.domains)}"
+        text = texts.HEADED.format(head=certificate.name, text=formatting.listed(certificate.found.domains))
         if not is_stored:
             text = texts.NOT_IMPORTED.format(certificate=text)
         lines += formatting.wrap(text, columns, "  ", "    ")
     for path in result.written:
         lines += formatting.wrap(texts.WROTE.format(path=path), columns, "  ", "    ")
+    if has_nothing and not result.certificates:
+        lines += formatting.wrap(texts.IMPORT_INIT, columns, f"{yellow('→')} ", "  ")
     return lines
 
 

@@ -219,7 +219,7 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
         _judge(request.path, request)
         found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
         if not found:
-            titles = [kind.title for kind in kinds]
+            titles = [kind.title for kind in kinds if kind.name != "pem"] or ["PEM"]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)
         return found
     places = [(kind, folder) for kind in kinds for folder in kind.reader().usual(request.host)]

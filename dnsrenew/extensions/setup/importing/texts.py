@@ -50,7 +50,7 @@ DAMAGED: Final = Text(
 )
 SETTING_UNKNOWN: Final = Text(
     "import-not-understood",
-    "The setting {key} was not imported: the import knows no equivalent in dnsrenew.",
+    "The setting {key} was not imported: it has no known equivalent in dnsrenew.",
     "Look for a similar key in docs/reference/configuration.md.",
 )
 MUST_STAPLE: Final = Text(
@@ -214,7 +214,7 @@ NOTHING_FOUND: Final = Text(
 )
 NOT_A_FOLDER: Final = Text(
     "import-nothing-found",
-    "{path} is not a folder of {kinds}, and contains no certificate with its key.",
+    "{path} is not the folder of a supported tool ({kinds}), and contains no certificate with its key.",
     "Name the folder of the tool, such as /etc/letsencrypt.",
 )
 TOOL_NOT_PATH: Final = Text(
@@ -390,7 +390,7 @@ NOTIFY: Final = Text(
 )
 CADDY_LINE: Final = Text(
     "import-not-understood",
-    "The setting {setting} of Caddy was not imported: the import knows no equivalent in dnsrenew.",
+    "The setting {setting} of Caddy was not imported: it has no known equivalent in dnsrenew.",
     "Look for a similar key in docs/reference/configuration.md.",
 )
 CADDY_MODULE: Final = Text(

@@ -24,8 +24,8 @@ CA_TITLES: Final = {"letsencrypt": "Let's Encrypt"}
 HELP_TERMS: Final = Phrase("A CA issues only after you accept its terms. Accepting them is free.")
 ASK_HOST: Final = Phrase("Which DNS host has {zones}? Its name servers are those of {hosts}.")
 ASK_HOST_UNKNOWN: Final = Phrase(
-    "Which DNS host has {zones}? dnsrenew does not know its name servers: {servers}. If the host has no API, "
-    "answer delegate: you set one record by hand, once, and another host answers from then on."
+    "Which DNS host has {zones}? Its name servers do not show it: {servers}. If the host has no API, answer delegate: "
+    "you set one record by hand, once, and another host answers from then on."
 )
 ASK_KNOWN: Final = Phrase("Can the account {account} in {path} write the records of {zones} too?")
 HELP_KNOWN: Final = Phrase(
@@ -76,7 +76,7 @@ ASK_REHEARSE: Final = Phrase(
     "Do a dry run at the CA's staging server first? The real certificate is obtained after it."
 )
 HELP_REHEARSE: Final = Phrase(
-    "The dry run does the same as the real run, but at a server with high limits, and saves nothing but the account "
+    "The dry run does the same as the real run, but at a server with high limits, and saves only the account "
     "there. If you answer n, the certificate is obtained right away."
 )
 
@@ -122,9 +122,9 @@ ADD_MODULE_TOO: Final = Phrase(
 
 TEXTS_EXPECTED: Final = Phrase("a text or a list of texts")
 FLAG_EXPECTED: Final = Phrase("true or false")
-HOST_EXPECTED: Final = Phrase("the name of a DNS host")
+HOST_EXPECTED: Final = Phrase("a name that `dnsrenew providers` lists")
 DOMAIN_EXPECTED: Final = Phrase("a domain, such as www.example.org")
-TERMS_EXPECTED: Final = Phrase("true, if you agree to the terms of service of the CA")
+TERMS_EXPECTED: Final = Phrase("true (--agree-terms) if you agree to the terms of service of the CA")
 ANSWERS_EXPECTED: Final = {"domains": DOMAIN_EXPECTED, "agree_terms": TERMS_EXPECTED, "provider": HOST_EXPECTED}
 """What is expected of the answers that a script has to give."""
 DEPLOY_EXPECTED: Final = Phrase('names of servers, `deploy` entries, or "none"')
@@ -171,7 +171,7 @@ DOMAIN_REFUSED: Final = Text(
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
 RESOLVER_NEEDED: Final = Phrase(
-    "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and give it with "
+    "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and pass it with "
     "--answers."
 )
 NAME_ABSENT: Final = Text(
@@ -195,12 +195,12 @@ YES_OR_NO_FOR: Final = Text(
 YES_OR_NO_EXPECTED: Final = Text("init-answer-wrong", "{answer} is neither yes nor no.", "Answer y or n.")
 HOST_UNKNOWN: Final = Text(
     "init-answer-wrong",
-    "dnsrenew knows no DNS host named {answer}.",
+    "No DNS host is named {answer}.",
     "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_NEAREST: Final = Text(
     "init-answer-wrong",
-    "dnsrenew knows no DNS host named {answer}; did you mean {nearest}?",
+    "No DNS host is named {answer}; did you mean {nearest}?",
     "Search the output of `dnsrenew providers` for it, or answer delegate.",
 )
 HOST_BY_SCRIPT: Final = Text(
