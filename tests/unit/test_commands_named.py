@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_each_is_in_a_table() -> None:
     """Each text that names a command is shown by a test that types it, or is in a short list with the reason."""
     stands_in = without_rows(*IN_A_RUN, "deploy", "doctor", "operations", "schedule", *SETUP, "testing")
     tables = [*MADE, *ELSEWHERE, *SAID, *LEFT, *stands_in]
-    assert sorted(tables) == sorted(TEXTS)
+    assert [text for text, times in Counter([*tables, *TEXTS]).items() if times != 2] == []
     assert len(LEFT) <= MOST_LEFT
     typed = {
         (place, form) for key, place in ELSEWHERE.items() for form in forms(" ".join(templates(TEXTS[key])[-1:]))
@@ -544,6 +545,12 @@ class Place:
         self.configure({"ca.lab.staging": "lab"})
         return said
 
+    def settings(self) -> str:
+        """A tool that has settings, and no certificate."""
+        self.empty("status")
+        folder = OldMachine(self.workspace.path / "m").write("srv/caddy/Caddyfile", "a.test {\n respond ok\n}\n").parent
+        return self.type(f"import {folder} --from caddy")[1]
+
     def methods(self) -> str:
         """A certificate that acme.sh proves in two ways, and the configuration completed."""
         env = self.workspace.env
@@ -622,6 +629,7 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "cli.NOTHING_FOUND": (lambda place: place.type("providers --search qqqqqq")[1], ""),
     "cli.UNCONFIGURED": (lambda place: place.forgotten("home"), "--yes"),
     "cli.SEVERAL_UNCONFIGURED": (lambda place: place.forgotten("home", "other"), "home --yes"),
+    "cli.IMPORT_INIT": (Place.settings, ""),
     "setup.importing.STEP_REHEARSE": (Place.imported, ""),
     "setup.importing.SEVERAL_METHODS": (Place.methods, ""),
     "deploy.PAIR_WRONG": (Place.exchanged, ""),
