@@ -98,6 +98,7 @@ class HostApi:
         sent = {**self._headers, **(headers or {})}
         if content is not None:
             body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
+        self.sign(method, path, body or b"", sent)
         try:
             response = self._client.request(
                 method,
@@ -115,6 +116,9 @@ class HostApi:
         if response.status >= 400 and response.status not in accept:
             raise self.refused(response)
         return response
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the signature of a request to its headers, for a host that wants one; parameters are in the path then."""
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above; a host with error codes of its own overrides it."""
@@ -149,14 +153,6 @@ def parsed(response: Response) -> Any:
         return response.json()
     except ValueError:
         raise malformed("it is not JSON") from None
-
-
-def content_of(response: Response) -> Any:
-    """Return the JSON of an answer; None if it is not JSON."""
-    try:
-        return response.json()
-    except ValueError:
-        return None
 
 
 def refusal(response: Response, message: str | None = None, *, code: str | None = None) -> HostError:

@@ -8,28 +8,35 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
 """Records in a page."""
 
 
+class SignedApi(HostApi):
+    """Requests whose method, path and time are signed with the secret (HMAC-SHA1), as the password of HTTP Basic."""
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Sign method, path and time."""
+        text, now = self._context.text, SystemClock().now()
+        signed = f"{method} {urlsplit(self.address + path).path} {int(now.timestamp())}"
+        signature = hmac.digest(text("secret").encode(), signed.encode(), hashlib.sha1).hex()
+        date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
+        headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
+
+
 class Active24Driver(RecordDriver):
     """Writes through the API of Active24, with an API key (the "identifier") and its secret."""
 
-    address: ClassVar = "https://rest.active24.cz"
-
-    def connect(self) -> SignedApi:
-        """Return the API of the account."""
-        return SignedApi(self.context, self.address)
+    address = "https://rest.active24.cz"
+    api_class = SignedApi
 
     def find_zone(self, api: HostApi, zone: str) -> int:
         """Return the number of the domain's service: hosting may have the same name, and comes second."""
@@ -61,24 +68,7 @@ class Active24Driver(RecordDriver):
 class WebsupportDriver(Active24Driver):
     """Writes through the API of Websupport."""
 
-    address: ClassVar = "https://rest.websupport.sk"
-
-
-class SignedApi(HostApi):
-    """Requests whose method, path and time are signed with the secret (HMAC-SHA1), as the password of HTTP Basic."""
-
-    def __init__(self, context: DriverContext, address: str) -> None:
-        super().__init__(context, address)
-        self._key, self._secret = context.text("api_key"), context.text("secret")
-
-    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
-        """Send a signed request; see :meth:`HostApi.request`."""
-        now = SystemClock().now()
-        signed = f"{method} {urlsplit(self.address + path).path} {int(now.timestamp())}"
-        signature = hmac.digest(self._secret.encode(), signed.encode(), hashlib.sha1).hex()
-        date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
-        headers = {"Authorization": basic(self._key, signature), "Date": date, "X-Date": date}
-        return super().request(method, path, headers=headers, **arguments)
+    address = "https://rest.websupport.sk"
 
 
 def _path(service: int) -> str:

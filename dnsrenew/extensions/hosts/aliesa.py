@@ -14,12 +14,9 @@ from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pages, pick, refusal, unknown_zone, unquoted
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unknown_zone, unquoted
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
-ADDRESS: Final = "https://esa.{region}.aliyuncs.com"
-_REGION: Final = "cn-hangzhou"
 _VERSION: Final = "2024-09-10"
 _MOST: Final = 500
 """Records in a page."""
@@ -33,14 +30,43 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API."""
 
 
+class AlibabaApi(HostApi):
+    """Actions that are signed with the secret (ACS3-HMAC-SHA256); the parameters are in the query."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above, with the code of the API in its message."""
+        fields = response.fields()
+        if not isinstance(code := fields.get("Code"), str):
+            return super().refused(response)
+        return refusal(response, f"{code}: {fields.get('Message', '')}", code=_CODES.get(code.split(".")[0]))
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the headers of an action, all of which are signed, and the signature."""
+        text, parts, digest = self._context.text, urlsplit(f"{self.address}{path}"), hashlib.sha256(body).hexdigest()
+        headers |= {
+            "x-acs-content-sha256": digest,
+            "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
+            **({"x-acs-security-token": token} if (token := text("security_token")) else {}),
+            "x-acs-signature-nonce": uuid4().hex,
+            "x-acs-version": _VERSION,
+        }
+        own = {name: value for name, value in headers.items() if name.startswith("x-acs-")}
+        signed = sorted({"host": parts.netloc, **own}.items())
+        lines, listed = "".join(f"{name}:{value}\n" for name, value in signed), ";".join(name for name, _ in signed)
+        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{digest}"
+        hashed = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
+        signature = hmac.digest(text("secret_key").encode(), hashed.encode(), hashlib.sha256).hex()
+        credentials = f"Credential={text('access_key')},SignedHeaders={listed},Signature={signature}"
+        headers["Authorization"] = f"ACS3-HMAC-SHA256 {credentials}"
+
+
 class AliEsaDriver(RecordDriver):
     """Writes through the API of Alibaba Cloud ESA, with an AccessKey."""
 
     unclear: ClassVar = (400, 403)
 
-    def connect(self) -> AlibabaApi:
-        """Return the API of the account."""
-        return AlibabaApi(self.context)
+    address = "https://esa.{region_id|cn-hangzhou}.aliyuncs.com"
+    api_class = AlibabaApi
 
     def find_zone(self, api: HostApi, zone: str) -> int:
         """Return the number of a site."""
@@ -71,46 +97,6 @@ class AliEsaDriver(RecordDriver):
     def delete(self, api: HostApi, zone: int, identifier: int) -> None:
         """Delete a record."""
         _act(api, "DeleteRecord", RecordId=identifier)
-
-
-class AlibabaApi(HostApi):
-    """Actions that are signed with the secret (ACS3-HMAC-SHA256); the parameters are in the query."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS.format(region=context.text("region_id") or _REGION))
-        self._key, self._secret = context.text("access_key"), context.text("secret_key")
-        self._token = context.text("security_token")
-
-    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
-        """Send a signed request without a body; see :meth:`HostApi.request`."""
-        headers = self._signed(method, path, arguments.pop("headers"))
-        return super().request(method, path, headers=headers, **arguments)
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above, with the code of the API in its message."""
-        content = content_of(response)
-        if not isinstance(content, dict) or not isinstance(code := content.get("Code"), str):
-            return super().refused(response)
-        return refusal(response, f"{code}: {content.get('Message', '')}", code=_CODES.get(code.split(".")[0]))
-
-    def _signed(self, method: str, path: str, more: dict[str, str]) -> dict[str, str]:
-        """Return the headers of a request, all of which are signed, and the signature."""
-        parts, body = urlsplit(f"{self.address}{path}"), hashlib.sha256(b"").hexdigest()
-        headers = {
-            **more,
-            "x-acs-content-sha256": body,
-            "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
-            **({"x-acs-security-token": self._token} if self._token else {}),
-            "x-acs-signature-nonce": uuid4().hex,
-            "x-acs-version": _VERSION,
-        }
-        signed = sorted({"host": parts.netloc, **headers}.items())
-        lines, listed = "".join(f"{name}:{value}\n" for name, value in signed), ";".join(name for name, _ in signed)
-        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{body}"
-        text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signature = hmac.digest(self._secret.encode(), text.encode(), hashlib.sha256).hex()
-        credentials = f"Credential={self._key},SignedHeaders={listed},Signature={signature}"
-        return {"Authorization": f"ACS3-HMAC-SHA256 {credentials}", **headers}
 
 
 def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:

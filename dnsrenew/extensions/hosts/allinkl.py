@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from xml.sax.saxutils import escape
 
 from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, pick
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree
 
     from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
 
-ADDRESS: Final = "https://kasapi.kasserver.com/soap"
 _ENVELOPE: Final = (
     '<?xml version="1.0" encoding="UTF-8"?><Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>'
     '<{call} xmlns="https://kasserver.com/"><Params>{parameters}</Params></{call}></Body></Envelope>'
@@ -33,36 +31,11 @@ _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
 """How the faults of wrong credentials begin."""
 
 
-class AllInklDriver(RecordDriver):
-    """Writes through the KAS API, with the login of a KAS account and its password."""
-
-    def connect(self) -> KasApi:
-        """Return the API of the account."""
-        return KasApi(self.context)
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
-        items = pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
-        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
-
-    def create(self, api: Any, zone: str, record: TxtRecord) -> Any:
-        """Create a record; the API knows no TTL."""
-        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
-        return api.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
-
-    def delete(self, api: Any, zone: str, identifier: str) -> None:
-        """Delete a record."""
-        api.ask("delete_dns_settings", record_id=identifier)
-
-
 class KasApi(HostApi):
     """Calls of actions, in a session that the first one begins."""
 
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS, headers={"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"})
-        self._login = context.text("login")
-        self._session = ""
-        self._pause = 0.0
+    _session = ""
+    _pause = 0.0
 
     def ask(self, action: str, **parameters: str) -> Any:
         """Call an action and return what it answers: a list of maps, a text, or ``""``.
@@ -83,7 +56,7 @@ class KasApi(HostApi):
         return found.get("ReturnInfo")
 
     def _call(self, call: str, **parameters: Any) -> Any:
-        text = escape(json.dumps({"kas_login": self._login, **parameters}))
+        text = escape(json.dumps({"kas_login": self._context.text("login"), **parameters}))
         body = _ENVELOPE.format(call=call, parameters=text).encode()
         # A fault comes with the status 500.
         response = self.request("POST", f"/{call}.php", body=body, accept=(500,))
@@ -96,6 +69,28 @@ class KasApi(HostApi):
         if found is None:
             raise malformed("it is not a response of the KAS API")
         return _decoded(found)
+
+
+class AllInklDriver(RecordDriver):
+    """Writes through the KAS API, with the login of a KAS account and its password."""
+
+    address = "https://kasapi.kasserver.com/soap"
+    headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
+    api_class = KasApi
+
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        items = pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
+        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
+
+    def create(self, api: Any, zone: str, record: TxtRecord) -> Any:
+        """Create a record; the API knows no TTL."""
+        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
+        return api.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
+
+    def delete(self, api: Any, zone: str, identifier: str) -> None:
+        """Delete a record."""
+        api.ask("delete_dns_settings", record_id=identifier)
 
 
 def _refused(message: str, detail: str) -> HostError:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
-    basic,
-    content_of,
     label,
     pick,
     refusal,
@@ -20,23 +18,26 @@ from dnsrenew.drivers.host_api import (
 )
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://api.autodns.com/v1"
-_CONTEXT: Final = "4"
-"""The context of AutoDNS itself; its resellers have others."""
 _NO_SUCH_USER: Final = "EF13012"
 """The answer to an unknown user, with the status 404."""
+
+
+class AutoDnsApi(HostApi):
+    """Requests whose refusals have codes."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        codes = [each.get("code") for each in response.fields().get("messages") or () if isinstance(each, dict)]
+        return refusal(response, code="provider-unauthorized" if _NO_SUCH_USER in codes else None)
 
 
 class AutoDnsDriver(BatchDriver):
     """Writes through the JSON API of AutoDNS, with a user and a password."""
 
-    def connect(self) -> AutoDnsApi:
-        """Return the API of the account."""
-        credentials = basic(self.context.text("api_user"), self.context.text("api_password"))
-        context = self.context.text("context") or _CONTEXT
-        return AutoDnsApi(
-            self.context, ADDRESS, headers={"Authorization": credentials, "X-Domainrobot-Context": context}
-        )
+    address = "https://api.autodns.com/v1"
+    headers: ClassVar = {"X-Domainrobot-Context": "{context|4}"}  # its resellers have others
+    login = ("api_user", "api_password")
+    api_class = AutoDnsApi
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
         """Return the name of a zone, and the path of it at its first name server."""
@@ -59,17 +60,6 @@ class AutoDnsDriver(BatchDriver):
     def erase(self, api: HostApi, zone: tuple[str, str], entries: Sequence[TxtEntry]) -> None:
         """Delete records, which are named as the zone has them."""
         _stream(api, zone[1], adds=[], rems=[entry.identifier for entry in entries])
-
-
-class AutoDnsApi(HostApi):
-    """Requests whose refusals have codes."""
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above."""
-        content = content_of(response)
-        messages = content.get("messages") if isinstance(content, dict) else None
-        codes = [each.get("code") for each in messages or () if isinstance(each, dict)]
-        return refusal(response, code="provider-unauthorized" if _NO_SUCH_USER in codes else None)
 
 
 def _stream(api: HostApi, path: str, **changes: list[dict[str, Any]]) -> None:

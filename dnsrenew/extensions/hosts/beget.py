@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, HostError, pick, unknown_zone
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://api.beget.com/api"
 _KEPT: Final = ("A", "AAAA", "CAA", "MX", "SRV")
 """Types of records that are written back as they were read."""
 _NAME_SERVERS: Final = frozenset({"DNS", "DNS_IP"})
@@ -27,12 +25,30 @@ _CODES: Final = (
 _PRIORITY: Final = 10
 
 
+class BegetApi(HostApi):
+    """Functions for DNS. Credentials are in the body of each request, as the API wants them."""
+
+    def ask(self, function: str, **parameters: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the API refused it, which it tells with the status 200.
+        """
+        text = self._context.text
+        form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
+        answer = self.json("POST", f"/dns/{function}", form={**form, "input_data": json.dumps(parameters)})
+        if pick(answer, "status", kind=str) != "success":
+            raise _refused([answer])
+        if pick(answer, "answer", "status", kind=str) != "success":
+            raise _refused(answer["answer"].get("errors") or [answer["answer"]])
+        result = answer["answer"].get("result")
+        return result if function == "changeRecords" else pick(result, kind=dict)
+
+
 class BegetDriver(RecordSetDriver):
     """Writes through the API of Beget, with the login and the password of the API."""
 
-    def connect(self) -> BegetApi:
-        """Return the API of the account."""
-        return BegetApi(self.context)
+    address = "https://api.beget.com/api"
+    api_class = BegetApi
 
     def record_sets(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT values of each name, with its other records."""
@@ -66,28 +82,6 @@ class BegetDriver(RecordSetDriver):
     def content(self, value: str) -> str:
         """Return a value as it is: the API takes it without quotes."""
         return value
-
-
-class BegetApi(HostApi):
-    """Functions for DNS. Credentials are in the body of each request, as the API wants them."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS)
-
-    def ask(self, function: str, **parameters: Any) -> Any:
-        """Call a function and return its result.
-
-        :raises HostError: the API refused it, which it tells with the status 200.
-        """
-        text = self._context.text
-        form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
-        answer = self.json("POST", f"/dns/{function}", form={**form, "input_data": json.dumps(parameters)})
-        if pick(answer, "status", kind=str) != "success":
-            raise _refused([answer])
-        if pick(answer, "answer", "status", kind=str) != "success":
-            raise _refused(answer["answer"].get("errors") or [answer["answer"]])
-        result = answer["answer"].get("result")
-        return result if function == "changeRecords" else pick(result, kind=dict)
 
 
 def _refused(errors: Any) -> HostError:

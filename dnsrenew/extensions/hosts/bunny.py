@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
-ADDRESS: Final = "https://api.bunny.net"
 _TXT: Final = 3
 """The API has numbers for the types of records."""
 
@@ -17,9 +16,8 @@ _TXT: Final = 3
 class BunnyDriver(RecordDriver):
     """Writes through the API of Bunny, with the API key of the account."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"AccessKey": self.context.text("auth_token")})
+    address = "https://api.bunny.net"
+    headers: ClassVar = {"AccessKey": "{auth_token}"}
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""

@@ -12,7 +12,6 @@ from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
     by_zone,
-    content_of,
     pages,
     parsed,
     pick,
@@ -212,7 +211,7 @@ class CloudflareRefusal(HostError):
 
     def __init__(self, response: Response) -> None:
         refused = refusal(response)
-        self.numbers = frozenset(_numbers(content_of(response)))
+        self.numbers = frozenset(_numbers(response.fields()))
         self.exceeds_quota = response.status == 400 and (_QUOTA in self.numbers or "quota" in str(refused).lower())
         code = None if response.status == 429 or response.status >= 500 else _code(self.numbers)
         super().__init__(str(refused), code=code, status=response.status, headers=response.headers)

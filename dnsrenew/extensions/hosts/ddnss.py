@@ -8,10 +8,9 @@ from typing import Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, malformed
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostError, malformed
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://ddnss.de/upd.php"
 _DONE: Final = re.compile(r"Updated \d+ hostname")
 _REASON: Final = re.compile(r"-\s*(bad\w+|not\w+|no\w+|\w*abuse|dnserr|911)\s*:\s*([^<\r\n]*)")
 """A reason on the page of an error: a word, and what it means."""
@@ -20,11 +19,10 @@ _SET: Final = "1"
 _CLEAR: Final = "2"
 
 
-class DdnssDriver:
+class DdnssDriver(HostDriver):
     """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    address = "https://ddnss.de/upd.php"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Set the value of the domain."""
@@ -36,9 +34,9 @@ class DdnssDriver:
         self._update([{"host": domain, "txtm": _CLEAR} for domain in domains])
 
     def _update(self, wanted: Sequence[dict[str, str]]) -> None:
-        with HostApi(self._context, ADDRESS) as api:
+        with self.connect() as api:
             for parameters in wanted:
-                page = api.request("GET", params={"key": self._context.text("key"), **parameters})
+                page = api.request("GET", params={"key": self.context.text("key"), **parameters})
                 _check(page.body.decode("utf-8", "replace"))
 
 

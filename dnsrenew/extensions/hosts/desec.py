@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
 
 from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, owner, parsed, pick, segment, within
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://desec.io/api/v1"
 _NEXT: Final = re.compile(r'<([^<>]*)>;\s*rel="next"')
 
 
 class DesecDriver(RecordSetDriver):
     """Writes through the API of deSEC. It replaces record sets, so only one writer at a time may change a zone."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Token {self.context.text('auth_token')}"})
+    address = "https://desec.io/api/v1"
+    headers: ClassVar = {"Authorization": "Token {auth_token}"}
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT record sets of a zone; of one name if there is only one owner."""
@@ -41,11 +39,8 @@ class DesecDriver(RecordSetDriver):
 
     def _minimum_ttl(self, api: HostApi, zone: str) -> int:
         """Return the least TTL (seconds) of a zone; it is 3600, but deSEC can lower it for a domain."""
-        key = ("minimum_ttl", zone)
-        if key not in self.context.remembered:
-            self.context.remembered[key] = pick(api.json("GET", f"/domains/{segment(zone)}/"), "minimum_ttl", kind=int)
-        minimum: int = self.context.remembered[key]
-        return minimum
+        path = f"/domains/{segment(zone)}/"
+        return self.remembered(("minimum_ttl", zone), lambda: pick(api.json("GET", path), "minimum_ttl", kind=int))
 
 
 def _pages(api: HostApi, zone: str, parameters: dict[str, str]) -> Iterator[Any]:

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, content_of, malformed, pick, refusal
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostApi, malformed, pick, refusal
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://my.do.de/api"
 
-
-class DodeDriver:
+class DodeDriver(HostDriver):
     """Writes one TXT value at a name; it cannot be read, and all values of a name are removed together.
 
     What this run has written last at a name is remembered: another value is not removed in its place.
     """
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    address = "https://my.do.de/api"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values."""
-        with HostApi(self._context, ADDRESS) as api:
+        with self.connect() as api:
             for record in records:
-                self._context.remembered[names.relative(record.name)] = record.value
+                self.context.remembered[names.relative(record.name)] = record.value
                 self._change(api, record, value=record.value)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Clear each name once, unless its value is another one."""
-        remembered = self._context.remembered
-        with HostApi(self._context, ADDRESS) as api:
+        remembered = self.context.remembered
+        with self.connect() as api:
             for record in records:
                 name = names.relative(record.name)
                 if remembered.get(name, record.value) == record.value:  # by a killed run, if this one wrote nothing
@@ -43,11 +39,11 @@ class DodeDriver:
 
     def _change(self, api: HostApi, record: TxtRecord, **parameters: str) -> None:
         name = names.relative(record.name)
-        params = {"token": self._context.text("token"), "domain": name, **parameters}
+        params = {"token": self.context.text("token"), "domain": name, **parameters}
         response = api.request("GET", "/letsencrypt", params=params, accept=set(range(400, 500)) - {429})
-        answer = content_of(response)
-        if not isinstance(answer, dict) or "success" not in answer:
+        answer = response.fields()
+        if "success" not in answer:
             raise refusal(response) if response.status >= 400 else malformed("it does not say whether it succeeded")
         if not pick(answer, "success", kind=bool):
             zone = names.relative(record.zone)
-            raise ProviderError.of(texts.DODE_REFUSED, account=self._context.account, name=name, zone=zone)
+            raise ProviderError.of(texts.DODE_REFUSED, account=self.context.account, name=name, zone=zone)

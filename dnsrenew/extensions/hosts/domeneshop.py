@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, basic, label, pick
+from dnsrenew.drivers.host_api import HostApi, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
-ADDRESS: Final = "https://api.domeneshop.no/v0"
 TTL_STEP: Final = 60
 """A TTL is a multiple of it."""
 _APEX: Final = "@"
@@ -18,10 +17,8 @@ _APEX: Final = "@"
 class DomeneshopDriver(RecordDriver):
     """Writes through the API of Domeneshop, with a token and its secret."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        credentials = basic(self.context.text("token"), self.context.text("secret"))
-        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+    address = "https://api.domeneshop.no/v0"
+    login = ("token", "secret")
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a domain that has the DNS service."""

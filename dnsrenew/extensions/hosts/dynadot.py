@@ -5,31 +5,47 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, content_of, label, pick, refusal, segment
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
-ADDRESS: Final = "https://api.dynadot.com"
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""
 _OTHER_DNS: Final = "main dns"
 """In the message about a domain whose name servers are not Dynadot's."""
 
 
+class DynadotApi(HostApi):
+    """Requests that are signed with the secret (HMAC-SHA256); the status in an answer counts too."""
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Sign the path, an identifier and the body."""
+        text, identifier = self._context.text, str(uuid4())
+        signed = f"{text('api_key')}\n{urlsplit(self.address + path).path}\n{identifier}\n".encode() + body
+        signature = base64.b64encode(hmac.digest(text("api_secret").encode(), signed, hashlib.sha256)).decode()
+        headers |= {"Content-Type": "application/json", "X-Request-ID": identifier, "X-Signature": signature}
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        if isinstance(response.fields().get("error"), dict):
+            error = _refusal(response.fields(), response.status)
+            error.headers = response.headers
+            return error
+        return refusal(response)
+
+
 class DynadotDriver(BatchDriver):
     """Writes through the API of Dynadot, with its key and its secret."""
 
-    def connect(self) -> DynadotApi:
-        """Return the API of the account."""
-        return DynadotApi(self.context)
+    address = "https://api.dynadot.com"
+    headers: ClassVar = {"Authorization": "Bearer {api_key}"}
+    api_class = DynadotApi
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
@@ -55,35 +71,9 @@ class DynadotDriver(BatchDriver):
         _send(api, "DELETE", zone, **_parted([entry.identifier for entry in entries]))
 
 
-class DynadotApi(HostApi):
-    """Requests that are signed with the secret (HMAC-SHA256); the status in an answer counts too."""
-
-    def __init__(self, context: DriverContext) -> None:
-        self._key, self._secret = context.text("api_key"), context.text("api_secret")
-        super().__init__(context, ADDRESS, headers={"Authorization": f"Bearer {self._key}"})
-
-    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
-        """Send a signed request; see :meth:`HostApi.request`."""
-        identifier, body = str(uuid4()), arguments.get("body") or b""
-        signed = f"{self._key}\n{urlsplit(self.address + path).path}\n{identifier}\n".encode() + body
-        signature = base64.b64encode(hmac.digest(self._secret.encode(), signed, hashlib.sha256)).decode()
-        headers = {"Content-Type": "application/json", "X-Request-ID": identifier, "X-Signature": signature}
-        return super().request(method, path, headers=headers, **arguments)
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above."""
-        content = content_of(response)
-        if isinstance(content, dict) and isinstance(content.get("error"), dict):
-            error = _refusal(content, response.status)
-            error.headers = response.headers
-            return error
-        return refusal(response)
-
-
 def _send(api: HostApi, method: str, zone: str, **content: Any) -> dict[str, Any]:
     """Send a request about the records of a domain, and return the answer."""
-    body = json.dumps(content).encode() if content else None
-    answer = api.json(method, f"/restful/v2/domains/{segment(zone)}/records", body=body)
+    answer = api.json(method, f"/restful/v2/domains/{segment(zone)}/records", content=content or None)
     if (status := pick(answer, "code", kind=int)) >= 400:
         raise _refusal(answer, status)
     return pick(answer, kind=dict)

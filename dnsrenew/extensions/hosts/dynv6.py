@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, label, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://dynv6.com/api/v2"
-
 
 class Dynv6Driver(RecordDriver):
     """Writes through the REST API of dynv6, with an HTTP token."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('auth_token')}"})
+    address = "https://dynv6.com/api/v2"
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone; the API answers 404 for a zone of another account."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,7 +14,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.http import Response
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
@@ -27,17 +27,35 @@ _SIGNED: Final = 131072
 """Octets of a body that are signed."""
 
 
+class EdgeGridApi(HostApi):
+    """Requests that are signed with the client secret (EG1-HMAC-SHA256)."""
+
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a request; see :meth:`HostApi.request`. No parameters: they would have to be signed too."""
+        key = self._context.text("account_switch_key")
+        return super().request(
+            method, f"{_ROOT}{path}?accountSwitchKey={segment(key)}" if key else f"{_ROOT}{path}", **arguments
+        )
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the header ``Authorization``."""
+        text, time = self._context.text, f"{SystemClock().now():%Y%m%dT%H:%M:%S+0000}"
+        tokens = f"client_token={text('client_token')};access_token={text('access_token')}"
+        start = f"EG1-HMAC-SHA256 {tokens};timestamp={time};nonce={uuid4()};"
+        signature = signature_of(text("client_secret"), method, self.address + path, body, start)
+        headers["Authorization"] = f"{start}signature={signature}"
+
+
 class EdgeDnsDriver(RecordSetDriver):
     """Writes through the API of Edge DNS, with the credentials of an API client."""
+
+    address = "https://{host}"
+    api_class = EdgeGridApi
 
     def __init__(self, context: DriverContext) -> None:
         super().__init__(context)
         if not context.text("host") and not context.text("api"):
             raise ConfigError.of(texts.EDGEDNS_HOST, account=context.account)
-
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return EdgeGridApi(self.context, SystemClock())
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the zone, which the API knows by its name."""
@@ -58,34 +76,6 @@ class EdgeDnsDriver(RecordSetDriver):
     def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
         """Delete a record set."""
         api.json("DELETE", _path(zone, record_set.name))
-
-
-class EdgeGridApi(HostApi):
-    """Requests that are signed with the client secret (EG1-HMAC-SHA256)."""
-
-    def __init__(self, context: DriverContext, clock: Clock) -> None:
-        super().__init__(context, f"https://{context.text('host')}{_ROOT}")
-        if context.text("api"):
-            self.address += _ROOT
-        self._clock = clock
-        self._secret = context.text("client_secret")
-        self._tokens = f"client_token={context.text('client_token')};access_token={context.text('access_token')}"
-        key = context.text("account_switch_key")
-        self._query = f"?accountSwitchKey={segment(key)}" if key else ""
-
-    def json(self, method: str, path: str = "", *, content: Any = None, **arguments: Any) -> Any:
-        """Send a request and return the JSON of the answer. No parameters: they would have to be signed too.
-
-        :param content: sent as JSON.
-        :raises HostError: the status is 400 or above, or the body is not JSON.
-        """
-        path += self._query
-        body = b"" if content is None else json.dumps(content).encode()
-        time = self._clock.now().strftime("%Y%m%dT%H:%M:%S+0000")
-        start = f"EG1-HMAC-SHA256 {self._tokens};timestamp={time};nonce={uuid4()};"
-        signature = signature_of(self._secret, method, self.address + path, body, start)
-        headers = {"Content-Type": "application/json", "Authorization": f"{start}signature={signature}"}
-        return super().json(method, path, body=body or None, headers=headers, **arguments)
 
 
 def signature_of(secret: str, method: str, address: str, body: bytes, start: str) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dnsrenew.base.clock import Clock, SystemClock
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment, unquoted
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
-ADDRESS: Final = "https://api-ch-gva-2.exoscale.com/v2"
-"""Each zone (data centre) of Exoscale has one; DNS is the same in all."""
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""
 _VALID: Final = 600
@@ -28,12 +24,25 @@ _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS
 """Why an operation failed: the code, if not `provider-refused`."""
 
 
+class ExoscaleApi(HostApi):
+    """Requests that are signed with the secret (EXO2-HMAC-SHA256)."""
+
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the header ``Authorization``. No parameters: they would have to be signed too."""
+        text, expires = self._context.text, int(SystemClock().now().timestamp()) + _VALID
+        start = f"{method} {urlsplit(self.address + path).path}\n".encode()
+        signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
+        signature = base64.b64encode(hmac.digest(text("auth_secret").encode(), signed, hashlib.sha256)).decode()
+        credentials = f"credential={text('auth_key')},expires={expires},signature={signature}"
+        headers["Authorization"] = f"EXO2-HMAC-SHA256 {credentials}"
+
+
 class ExoscaleDriver(RecordDriver):
     """Writes through the API of Exoscale, with an API key and its secret."""
 
-    def connect(self) -> ExoscaleApi:
-        """Return the API of the account."""
-        return ExoscaleApi(self.context, SystemClock())
+    address = "https://api-ch-gva-2.exoscale.com/v2"
+    """Each zone (data centre) of Exoscale has one; DNS is the same in all."""
+    api_class = ExoscaleApi
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
         """Return the identifier and the name of a zone, which the API names in Unicode."""
@@ -83,38 +92,6 @@ class ExoscaleDriver(RecordDriver):
         reference = operation.get("reference")
         found = reference.get("id") if isinstance(reference, dict) else None
         return found if isinstance(found, str) else None
-
-
-class ExoscaleApi(HostApi):
-    """Requests that are signed with the secret (EXO2-HMAC-SHA256).
-
-    :param clock: tells until when a signature is valid.
-    """
-
-    def __init__(self, context: DriverContext, clock: Clock) -> None:
-        super().__init__(context, ADDRESS)
-        self._key, self._secret = context.text("auth_key"), context.text("auth_secret")
-        self._clock = clock
-
-    def json(self, method: str, path: str = "", *, content: Any = None, **arguments: Any) -> Any:
-        """Send a request and return the JSON of the answer. No parameters: they would have to be signed too.
-
-        :param content: sent as JSON.
-        :raises HostError: the status is 400 or above, or the body is not JSON.
-        """
-        body = b"" if content is None else json.dumps(content).encode()
-        headers = {"Content-Type": "application/json", "Authorization": self._signed(method, path, body)}
-        return super().json(method, path, body=body or None, headers=headers, **arguments)
-
-    def _signed(self, method: str, path: str, body: bytes) -> str:
-        """Return the value of the header ``Authorization``."""
-        expires = int(self._clock.now().timestamp()) + _VALID
-        # Two empty lines: the values of signed parameters and headers.
-        signed = b"\n".join(
-            (f"{method} {urlsplit(self.address + path).path}".encode(), body, b"", b"", b"%d" % expires)
-        )
-        signature = base64.b64encode(hmac.digest(self._secret.encode(), signed, hashlib.sha256)).decode()
-        return f"EXO2-HMAC-SHA256 credential={self._key},expires={expires},signature={signature}"
 
 
 def _path(zone: str, *record: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://dns.prod-cloud-ocb.orange-business.com/v2"
 _PAGE: Final = 500
 _GOING: Final = "PENDING_DELETE"
 """The status of a record set that is being deleted."""
@@ -18,9 +17,8 @@ _GOING: Final = "PENDING_DELETE"
 class FlexibleEngineDriver(RecordSetDriver):
     """Writes through the DNS API of Flexible Engine, with a token of IAM."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"X-Auth-Token": self.context.text("auth_token")})
+    address = "https://dns.prod-cloud-ocb.orange-business.com/v2"
+    headers: ClassVar = {"X-Auth-Token": "{auth_token}"}
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the identifier of a zone."""

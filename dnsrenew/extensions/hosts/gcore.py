@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://api.gcore.com/dns"
 _KEPT: Final = ("filters", "pickers", "meta")
 """What a record set has besides its records and TTL."""
 _RECORD: Final = ("content", "enabled", "meta")
@@ -18,10 +17,8 @@ _RECORD: Final = ("content", "enabled", "meta")
 class GcoreDriver(RecordSetDriver):
     """Writes through the DNS API of Gcore, with a permanent API token."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        token = self.context.text("permanent_api_token")
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"APIKey {token}"})
+    address = "https://api.gcore.com/dns"
+    headers: ClassVar = {"Authorization": "APIKey {permanent_api_token}"}
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the zone, which the API knows by its name."""

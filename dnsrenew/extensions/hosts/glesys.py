@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, pick
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://api.glesys.com"
 _APEX: Final = "@"
 
 
@@ -18,10 +17,8 @@ class GlesysDriver(RecordDriver):
 
     unclear: ClassVar = (400, 403)
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        credentials = basic(self.context.text("auth_username"), self.context.text("auth_token"))
-        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+    address = "https://api.glesys.com"
+    login = ("auth_username", "auth_token")
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain; the API has no filter."""

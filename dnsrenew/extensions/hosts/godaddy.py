@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
@@ -19,11 +19,10 @@ from dnsrenew.drivers.host_api import (
     refusal,
     segment,
 )
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://api.godaddy.com"
 LEAST_TTL: Final = 600
 _MOST: Final = 500
 """Values of a name that are read; a name with more is not written."""
@@ -32,58 +31,8 @@ _PLACE: Final = frozenset({"type", "name"})
 _WRITABLE: Final = frozenset({"data", "ttl", "port", "priority", "protocol", "service", "weight"})
 
 
-class GoDaddyDriver:
-    """Writes through the API of GoDaddy, with an API key and its secret.
-
-    The other values of a name are read right before a removal, and written back with every field.
-    """
-
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Add the values in one request; only if one of them exists already, read which."""
-        with GoDaddyApi(self._context) as api:
-            for zone, group in by_zone(records):
-                items = {(label(record), record.value): _item(record) for record in group}
-                if api.append(zone, list(items.values())):
-                    continue
-                for name in sorted({name for name, _ in items}):
-                    for item in api.values(zone, name):
-                        items.pop((name, item["data"]), None)
-                if items and not api.append(zone, list(items.values())):
-                    raise HostError("DUPLICATE_RECORD", code="provider-refused")
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Replace the values of each name by the others; delete them if there are no others."""
-        with GoDaddyApi(self._context) as api:
-            for zone, group in by_zone(records):
-                for name in sorted({label(record) for record in group}):
-                    self._remove(api, zone, name, {record.value for record in group if label(record) == name})
-
-    def _remove(self, api: GoDaddyApi, zone: str, name: str, values: Collection[str]) -> None:
-        existing = api.values(zone, name)
-        kept = [item for item in existing if item["data"] not in values]
-        if len(kept) == len(existing):
-            return
-        lost = sorted({key for item in kept for key in _lost(item)})
-        if len(existing) >= _MOST:
-            lost = [f"values beyond the first {_MOST}"]
-        if lost:
-            raise ProviderError.of(texts.GODADDY_UNSAFE, account=self._context.account, zone=zone, name=name, lost=lost)
-        if kept:
-            items = [{key: item[key] for key in item.keys() & _WRITABLE} for item in kept]
-            api.send("PUT", zone, f"/TXT/{segment(name)}", content=items)
-        else:
-            api.send("DELETE", zone, f"/TXT/{segment(name)}", accept={404})
-
-
 class GoDaddyApi(HostApi):
     """Requests for the records of a zone."""
-
-    def __init__(self, context: DriverContext) -> None:
-        key = f"{context.text('auth_key')}:{context.text('auth_secret')}"
-        super().__init__(context, ADDRESS, headers={"Authorization": f"sso-key {key}"})
 
     def append(self, zone: str, items: list[Any]) -> bool:
         """Add records; return False, with nothing added, if one of them exists already."""
@@ -123,6 +72,53 @@ class GoDaddyApi(HostApi):
         if response.status < 400:
             parsed(response)  # a page of a proxy is no success
         return response
+
+
+class GoDaddyDriver(HostDriver):
+    """Writes through the API of GoDaddy, with an API key and its secret.
+
+    The other values of a name are read right before a removal, and written back with every field.
+    """
+
+    address = "https://api.godaddy.com"
+    headers: ClassVar = {"Authorization": "sso-key {auth_key}:{auth_secret}"}
+    api_class = GoDaddyApi
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Add the values in one request; only if one of them exists already, read which."""
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                items = {(label(record), record.value): _item(record) for record in group}
+                if api.append(zone, list(items.values())):
+                    continue
+                for name in sorted({name for name, _ in items}):
+                    for item in api.values(zone, name):
+                        items.pop((name, item["data"]), None)
+                if items and not api.append(zone, list(items.values())):
+                    raise HostError("DUPLICATE_RECORD", code="provider-refused")
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Replace the values of each name by the others; delete them if there are no others."""
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                for name in sorted({label(record) for record in group}):
+                    self._remove(api, zone, name, {record.value for record in group if label(record) == name})
+
+    def _remove(self, api: GoDaddyApi, zone: str, name: str, values: Collection[str]) -> None:
+        existing = api.values(zone, name)
+        kept = [item for item in existing if item["data"] not in values]
+        if len(kept) == len(existing):
+            return
+        lost = sorted({key for item in kept for key in _lost(item)})
+        if len(existing) >= _MOST:
+            lost = [f"values beyond the first {_MOST}"]
+        if lost:
+            raise ProviderError.of(texts.GODADDY_UNSAFE, account=self.context.account, zone=zone, name=name, lost=lost)
+        if kept:
+            items = [{key: item[key] for key in item.keys() & _WRITABLE} for item in kept]
+            api.send("PUT", zone, f"/TXT/{segment(name)}", content=items)
+        else:
+            api.send("DELETE", zone, f"/TXT/{segment(name)}", accept={404})
 
 
 def _item(record: TxtRecord) -> dict[str, Any]:

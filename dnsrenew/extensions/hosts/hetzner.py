@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
@@ -13,7 +13,6 @@ from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
     by_zone,
-    content_of,
     label,
     pick,
     quoted,
@@ -25,8 +24,8 @@ from dnsrenew.drivers.host_api import (
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://api.hetzner.cloud/v1"
 PAUSE: Final = 0.5
 """Seconds between two looks at actions that are not finished."""
 _PAGE: Final = 50
@@ -44,33 +43,32 @@ class HetznerApi(HostApi):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for an answer."""
-        body = content_of(response)
-        error = body.get("error") if isinstance(body, dict) else None
+        error = response.fields().get("error")
         code = error.get("code") if isinstance(error, dict) else None
         return refusal(response, code=_CODES.get(str(code)))
 
 
-class HetznerDriver:
+class HetznerDriver(HostDriver):
     """Adds values to and removes them from record sets, with an API token of the project that holds the zone."""
 
+    address = "https://api.hetzner.cloud/v1"
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
+    api_class = HetznerApi
+
     def __init__(self, context: DriverContext) -> None:
-        self._context = context
-        self._token = context.text("auth_token")
-        if len(self._token) == _OLD_TOKEN:
+        super().__init__(context)
+        if len(context.text("auth_token")) == _OLD_TOKEN:
             raise ProviderError.of(texts.HETZNER_OLD_TOKEN, account=context.account)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add the values; existing ones stay."""
-        with self._connect() as api:
+        with self.connect() as api:
             self._finish(api, [action for part in _by_name(records) for action in _add(api, part)])
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist; the host deletes an empty record set."""
-        with self._connect() as api:
+        with self.connect() as api:
             self._finish(api, [action for part in _by_name(records) for action in _remove(api, part)])
-
-    def _connect(self) -> HetznerApi:
-        return HetznerApi(self._context, ADDRESS, headers={"Authorization": f"Bearer {self._token}"})
 
     def _finish(self, api: HostApi, running: list[int]) -> None:
         """Wait until all actions are finished.
@@ -82,7 +80,7 @@ class HetznerDriver:
             found = api.json("GET", "/actions", params={"id": identifiers, "per_page": _PAGE})
             unfinished = [each for action in pick(found, "actions", kind=list) for each in _running(action)]
             if unfinished:
-                self._context.cancel.wait(min(PAUSE, self._context.seconds_left()))
+                self.context.cancel.wait(min(PAUSE, self.context.seconds_left()))
             running += unfinished
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from dnsrenew.drivers.host_api import HostApi, owner, pick, segment, within
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
-
-ADDRESS: Final = "https://developers.hostinger.com"
 
 
 class HostingerDriver(RecordSetDriver):
     """Writes through the API of Hostinger, with an API token."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('api_token')}"})
+    address = "https://developers.hostinger.com"
+    headers: ClassVar = {"Authorization": "Bearer {api_token}"}
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone: the API sends it as a whole."""

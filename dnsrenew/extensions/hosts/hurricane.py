@@ -7,12 +7,11 @@ from typing import Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, malformed, pairs
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import HostError, malformed, pairs
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://dyn.dns.he.net/nic/update"
 _NOTHING: Final = "."
 """What stands in place of a value that is removed: the record itself stays, and a value cannot be empty."""
 _LABEL: Final = "_acme-challenge."
@@ -27,11 +26,10 @@ _CODES: Final = {
 """The codes of errors by the first word of an answer."""
 
 
-class HurricaneDriver:
+class HurricaneDriver(HostDriver):
     """Sets the value of a record that exists, with the key of that record; it can do nothing else in the zone."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    address = "https://dyn.dns.he.net/nic/update"
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Set the value of each name."""
@@ -42,13 +40,13 @@ class HurricaneDriver:
         self._update({(names.relative(record.name), _NOTHING) for record in records})
 
     def _update(self, wanted: set[tuple[str, str]]) -> None:
-        tokens = self._context.text("tokens")
+        tokens = self.context.text("tokens")
         keys = {names.relative(name).lower(): key for name, key in pairs(tokens).items()}
-        with HostApi(self._context, ADDRESS) as api:
+        with self.connect() as api:
             for name, value in sorted(wanted):
                 key = (keys.get(name) or keys.get(name.removeprefix(_LABEL))) if ":" in tokens else tokens
                 if not key:
-                    raise ProviderError.of(texts.HURRICANE_NO_KEY, account=self._context.account, name=name)
+                    raise ProviderError.of(texts.HURRICANE_NO_KEY, account=self.context.account, name=name)
                 form = {"hostname": name, "password": key, "txt": value}
                 _check(api.request("POST", form=form).body.decode("utf-8", "replace"), name)
 

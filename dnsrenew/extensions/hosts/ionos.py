@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
-ADDRESS: Final = "https://api.hosting.ionos.com/dns"
 LEAST_TTL: Final = 60
 
 
 class IonosDriver(RecordDriver):
     """Writes through the DNS API of IONOS, with an API key."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"X-API-Key": self.context.text("api_key")})
+    address = "https://api.hosting.ionos.com/dns"
+    headers: ClassVar = {"X-API-Key": "{api_key}"}
 
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone."""

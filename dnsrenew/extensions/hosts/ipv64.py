@@ -10,7 +10,6 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, malformed_field, parsed, pick, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
-ADDRESS: Final = "https://ipv64.net"
 _DOMAINS: Final = "domains"
 
 Identifier = tuple[str, str, str]
@@ -25,9 +24,8 @@ class Ipv64Driver(RecordDriver):
 
     unclear: ClassVar = (400, 403)
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('api_key')}"})
+    address = "https://ipv64.net"
+    headers: ClassVar = {"Authorization": "Bearer {api_key}"}
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of all domains of the account."""

@@ -11,7 +11,6 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone, unquoted
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _ADMINISTRATOR: Final = 0
@@ -20,12 +19,35 @@ _LOGIN: Final = ("login failed", "login is empty", "not allowed to access", "rem
 """In messages about the remote user."""
 
 
+class IspConfigApi(ServerApi):
+    """Calls of functions, in a session that the first one begins."""
+
+    _session = ""
+
+    def ask(self, function: str, **arguments: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the server refused it.
+        """
+        if not self._session:
+            text = self._context.text
+            login = {"username": text("username"), "password": text("password"), "client_login": False}
+            self._session = pick(self._call("login", login), kind=str)
+        return self._call(function, {"session_id": self._session, **arguments})
+
+    def _call(self, function: str, arguments: Any) -> Any:
+        answer = self.json("POST", f"?{function}", content=arguments)
+        if pick(answer, "code", kind=str) == "ok":
+            return answer.get("response")
+        message = str(answer.get("message") or answer["code"])
+        is_login = any(words in message.lower() for words in _LOGIN)
+        raise HostError(message, code="provider-unauthorized" if is_login else None)
+
+
 class IspConfigDriver(RecordDriver):
     """Writes through the remote API of an ISPConfig server, with a remote user."""
 
-    def connect(self) -> IspConfigApi:
-        """Return the API of the account."""
-        return IspConfigApi(self.context)
+    api_class = IspConfigApi
 
     def find_zone(self, api: Any, zone: str) -> tuple[str, str, str]:
         """Return the number of a zone, that of its server, and its name."""
@@ -55,33 +77,6 @@ class IspConfigDriver(RecordDriver):
         answer = api.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
         if _number({"response": answer}, "response") == "0":
             raise HostError("no such record", status=404)
-
-
-class IspConfigApi(ServerApi):
-    """Calls of functions, in a session that the first one begins."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, "")
-        self._session = ""
-
-    def ask(self, function: str, **arguments: Any) -> Any:
-        """Call a function and return its result.
-
-        :raises HostError: the server refused it.
-        """
-        if not self._session:
-            text = self._context.text
-            login = {"username": text("username"), "password": text("password"), "client_login": False}
-            self._session = pick(self._call("login", login), kind=str)
-        return self._call(function, {"session_id": self._session, **arguments})
-
-    def _call(self, function: str, arguments: Any) -> Any:
-        answer = self.json("POST", f"?{function}", content=arguments)
-        if pick(answer, "code", kind=str) == "ok":
-            return answer.get("response")
-        message = str(answer.get("message") or answer["code"])
-        is_login = any(words in message.lower() for words in _LOGIN)
-        raise HostError(message, code="provider-unauthorized" if is_login else None)
 
 
 def _number(item: Any, key: str) -> str:

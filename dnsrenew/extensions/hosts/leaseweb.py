@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://api.leaseweb.com/hosting/v2"
 TTLS: Final = (60, 300, 1800, 3600, 14400, 28800, 43200, 86400)
 """The API takes no others."""
 
@@ -17,9 +16,8 @@ TTLS: Final = (60, 300, 1800, 3600, 14400, 28800, 43200, 86400)
 class LeasewebDriver(RecordSetDriver):
     """Writes through the Hosting API of Leaseweb, with an API key."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"X-LSW-Auth": self.context.text("api_key")})
+    address = "https://api.leaseweb.com/hosting/v2"
+    headers: ClassVar = {"X-LSW-Auth": "{api_key}"}
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the domain."""

@@ -4,24 +4,98 @@ from __future__ import annotations
 
 import xmlrpc.client  # `document` has refused a document type before it reads
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, pick, unknown_zone
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import HostDriver
+
+# The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
+
+_OK: Final = "OK"
+UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
+"""The status for anything that has no other, such as a zone of another account."""
+_STATUSES: Final = {
+    "AUTH_ERROR": "provider-unauthorized",
+    "RATE_LIMITED": "provider-rate-limited",
+    "BAD_INDATA": "provider-refused",
+    "DOMAIN_OCCUPIED": "provider-refused",
+    "INSUFFICIENT_FUNDS": "provider-refused",
+    UNKNOWN_ERROR: "provider-server-error",
+}
+_FAULTS: Final = {
+    401: "provider-unauthorized",
+    404: "provider-server-error",
+    429: "provider-rate-limited",
+    639: "provider-unauthorized",  # the API user may not call the method
+}
+_MINUTE: Final = {"Retry-After": "60"}
+"""The limit is for each minute, and the answer does not tell when it ends."""
+
+
+class LoopiaApi(HostApi):
+    """Calls of methods; user and password are their first two arguments."""
+
+    def order(self, method: str, *arguments: Any) -> None:
+        """Call a method that answers with a status.
+
+        :raises HostError: the status is not OK.
+        """
+        if self.call(method, *arguments) != _OK:
+            raise malformed("its status is not OK")
+
+    def items(self, method: str, *arguments: Any) -> list[Any]:
+        """Call a method that answers with a list."""
+        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method and return its value.
+
+        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
+        """
+        login = map(self._context.text, ("auth_username", "auth_password"))
+        body = xmlrpc.client.dumps((*login, *arguments), method).encode()
+        value = _decoded(self.request("POST", body=body).body)
+        status = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if isinstance(status, str) and status in _STATUSES:
+            raise _refused(status, _STATUSES[status])
+        return value
+
+
+def _refused(message: str, code: str) -> HostError:
+    return HostError(message, code=code, headers=_MINUTE if code == "provider-rate-limited" else None)
+
+
+def _decoded(body: bytes) -> Any:
+    """Return the value of a response.
+
+    :raises HostError: it is a fault, or no response.
+    """
+    document(body)  # it has no document type
+    try:
+        (value,), _ = xmlrpc.client.loads(body)
+    except xmlrpc.client.Fault as fault:
+        raise _refused(str(fault.faultString), _FAULTS.get(fault.faultCode, "provider-refused")) from None
+    except Exception:  # noqa: BLE001  # the parser raises anything
+        raise malformed("it is not a method response") from None
+    return value
+
+
+# ── driver ──────────────────────────────────────────────────────────────────────────────
 
 LEAST_TTL: Final = 300
 
 
-class LoopiaDriver:
+class LoopiaDriver(HostDriver):
     """Writes through the API of Loopia, with an API user of the account."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    address = "https://api.loopia.se/RPCSERV"
+    headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
+    api_class = LoopiaApi
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet; make the names that do not exist yet."""
-        with LoopiaApi(self._context) as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 try:
                     self._add(api, zone, group)
@@ -30,7 +104,7 @@ class LoopiaDriver:
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values, and each name that this run has made and that holds nothing else."""
-        with LoopiaApi(self._context) as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 try:
                     self._remove(api, zone, group)
@@ -44,7 +118,7 @@ class LoopiaDriver:
             if name in existing:
                 values = {str(entry.get("rdata")) for entry in _txt(_entries(api, zone, name))}
             else:
-                self._context.remembered[_made(zone, name)] = True  # before: the answer may get lost
+                self.context.remembered[_made(zone, name)] = True  # before: the answer may get lost
                 api.order("addSubdomain", zone, name)
             for record in group:
                 if record.value not in values:
@@ -59,9 +133,9 @@ class LoopiaDriver:
             entries = _entries(api, zone, name)
             values = {record.value for record in group}
             ours = [entry for entry in _txt(entries) if entry.get("rdata") in values]
-            if len(ours) == len(entries) and _made(zone, name) in self._context.remembered:
+            if len(ours) == len(entries) and _made(zone, name) in self.context.remembered:
                 api.order("removeSubdomain", zone, name)  # with its records
-                self._context.remembered.pop(_made(zone, name), None)
+                self.context.remembered.pop(_made(zone, name), None)
                 continue
             for entry in ours:
                 api.order("removeZoneRecord", zone, name, pick(entry, "record_id", kind=int))
@@ -103,84 +177,3 @@ def _made(zone: str, name: str) -> tuple[str, str, str]:
 def _record(record: TxtRecord) -> dict[str, str | int]:
     ttl = max(record.ttl, LEAST_TTL)
     return {"type": "TXT", "ttl": ttl, "priority": 0, "rdata": record.value, "record_id": 0}
-
-
-# ── loopia api ─────────────────────────────────────────────────────────────────────────
-
-# The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
-
-ADDRESS: Final = "https://api.loopia.se/RPCSERV"
-_OK: Final = "OK"
-UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
-"""The status for anything that has no other, such as a zone of another account."""
-_STATUSES: Final = {
-    "AUTH_ERROR": "provider-unauthorized",
-    "RATE_LIMITED": "provider-rate-limited",
-    "BAD_INDATA": "provider-refused",
-    "DOMAIN_OCCUPIED": "provider-refused",
-    "INSUFFICIENT_FUNDS": "provider-refused",
-    UNKNOWN_ERROR: "provider-server-error",
-}
-_FAULTS: Final = {
-    401: "provider-unauthorized",
-    404: "provider-server-error",
-    429: "provider-rate-limited",
-    639: "provider-unauthorized",  # the API user may not call the method
-}
-_MINUTE: Final = {"Retry-After": "60"}
-"""The limit is for each minute, and the answer does not tell when it ends."""
-
-
-class LoopiaApi(HostApi):
-    """Calls of methods; user and password are their first two arguments."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS, headers={"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"})
-        self._login = (context.text("auth_username"), context.text("auth_password"))
-
-    def order(self, method: str, *arguments: Any) -> None:
-        """Call a method that answers with a status.
-
-        :raises HostError: the status is not OK.
-        """
-        if self.call(method, *arguments) != _OK:
-            raise malformed("its status is not OK")
-
-    def items(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method that answers with a list."""
-        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method and return its value.
-
-        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
-        """
-        response = self.request("POST", body=_encoded(method, (*self._login, *arguments)))
-        value = _decoded(response.body)
-        status = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if isinstance(status, str) and status in _STATUSES:
-            raise _refused(status, _STATUSES[status])
-        return value
-
-
-def _refused(message: str, code: str) -> HostError:
-    return HostError(message, code=code, headers=_MINUTE if code == "provider-rate-limited" else None)
-
-
-def _encoded(method: str, arguments: Sequence[Any]) -> bytes:
-    return xmlrpc.client.dumps((*arguments,), method).encode()
-
-
-def _decoded(body: bytes) -> Any:
-    """Return the value of a response.
-
-    :raises HostError: it is a fault, or no response.
-    """
-    document(body)  # it has no document type
-    try:
-        (value,), _ = xmlrpc.client.loads(body)
-    except xmlrpc.client.Fault as fault:
-        raise _refused(str(fault.faultString), _FAULTS.get(fault.faultCode, "provider-refused")) from None
-    except Exception:  # noqa: BLE001  # the parser raises anything
-        raise malformed("it is not a method response") from None
-    return value

@@ -6,17 +6,15 @@ from collections.abc import Collection, Iterator
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, ServerApi, basic, pick, segment, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, ServerApi, pick, segment, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 
 class MailInABoxDriver(RecordDriver):
     """Writes through the API of a box, with the address and the password of an administrator."""
 
-    def connect(self) -> ServerApi:
-        """Return the API of the box; its address is required."""
-        credentials = basic(self.context.text("email"), self.context.text("password"))
-        return ServerApi(self.context, "", headers={"Authorization": credentials})
+    login = ("email", "password")
+    api_class = ServerApi
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the zone, if the box has it."""

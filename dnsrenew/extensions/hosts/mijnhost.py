@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, content_of, pick, refusal, segment, unknown_zone, unquoted
+from dnsrenew.drivers.host_api import HostApi, HostError, pick, refusal, segment, unknown_zone, unquoted
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
-ADDRESS: Final = "https://mijn.host/api/v2"
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
 """What the API shows of a record, and takes."""
+
+
+class MijnHostApi(HostApi):
+    """Requests whose refusals have a description."""
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for a status of 400 or above."""
+        described = response.fields().get("status_description")
+        return refusal(response, described if isinstance(described, str) else None)
 
 
 class MijnHostDriver(BatchDriver):
@@ -25,9 +33,9 @@ class MijnHostDriver(BatchDriver):
     it does to another value at the same name is not documented.
     """
 
-    def connect(self) -> MijnHostApi:
-        """Return the API of the account."""
-        return MijnHostApi(self.context, ADDRESS, headers={"API-Key": self.context.text("api_key")})
+    address = "https://mijn.host/api/v2"
+    headers: ClassVar = {"API-Key": "{api_key}"}
+    api_class = MijnHostApi
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the zone, if it is in the account: for any other the API has a status 400."""
@@ -64,16 +72,6 @@ class MijnHostDriver(BatchDriver):
         for entry in entries:
             record = {key: entry.identifier[key] for key in ("type", "name", "value")}
             pick(api.json("DELETE", _path(zone), content={"record": record}), kind=dict)
-
-
-class MijnHostApi(HostApi):
-    """Requests whose refusals have a description."""
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above."""
-        content = content_of(response)
-        described = content.get("status_description") if isinstance(content, dict) else None
-        return refusal(response, described) if isinstance(described, str) else super().refused(response)
 
 
 def _records(api: HostApi, zone: str) -> list[dict[str, Any]]:

@@ -4,116 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, malformed_field
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
 
     from dnsrenew.base.model import TxtRecord
-    from dnsrenew.drivers.protocol import DriverContext
-
-_TYPES: Final = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
-"""What the API can write."""
-_HARMLESS: Final = {"hostid": re.compile(".*"), "isactive": re.compile("true"), "isddnsenabled": re.compile("false")}
-"""Fields that cannot be written: the values that every new record gets."""
-_LABELS: Final = frozenset({"associatedapptitle", "friendlyname"})
-_OWN_LABEL: Final = re.compile(r"|[A-Z0-9]+ Record")
-_MAIL: Final = frozenset({"MX", "MXE"})
-"""Their labels come from the e-mail setting, which is written back."""
-_CAA: Final = re.compile(r"\s*\d+\s+\w+\s+\S.*")
-_ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
-_MOST_NAMED: Final = 5
-
-
-class NamecheapDriver:
-    """Writes through the API of Namecheap.
-
-    A zone is read right before each change, and written back with every field of every record.
-    """
-
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-
-        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
-            known = {_key(record) for record in existing}
-            added = {(label(record), record.value): _new(record) for record in group}
-            return [*existing, *(record for key, record in added.items() if key not in known)]
-
-        self._change(records, change)
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-
-        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
-            unwanted = {(label(record), record.value) for record in group}
-            return [record for record in existing if _key(record) not in unwanted]
-
-        self._change(records, change)
-
-    def _change(
-        self, records: Sequence[TxtRecord], change: Callable[[list[Record], Sequence[TxtRecord]], list[Record]]
-    ) -> None:
-        with NamecheapApi(self._context) as api:
-            for zone, group in by_zone(records):
-                settings, existing = api.read(zone)
-                wanted = change(existing, group)
-                if len(wanted) == len(existing):
-                    continue
-                evidence = {"account": self._context.account, "zone": zone}
-                if not existing:  # a zone in use is never empty
-                    raise ProviderError.of(texts.NAMECHEAP_EMPTY, **evidence)
-                if lost := _lost(settings, existing):
-                    raise ProviderError.of(texts.NAMECHEAP_UNSAFE, **evidence, lost=lost)
-                api.write(zone, settings, wanted)
-
-
-def _key(record: Record) -> tuple[str, str] | None:
-    """Return the name and the value of a TXT record; None for another type."""
-    return (record["name"].lower(), record["address"]) if record["type"] == "TXT" else None
-
-
-def _new(record: TxtRecord) -> Record:
-    name, ttl = label(record), str(record.ttl)
-    return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
-
-
-def _lost(settings: Record, records: Collection[Record]) -> list[str]:
-    """Return what a zone would lose if it were written back, for people."""
-    found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
-    if "emailtype" not in settings and any(record["type"] in _MAIL for record in records):
-        found.append("EmailType")
-    for record in records:
-        what = f"{record['name']} {record['type']}"
-        if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
-            found.append(what)
-        elif record["type"] == "MX" and "mxpref" not in record:
-            found.append(f"{what} MXPref")
-        found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
-    shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
-    return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
-
-
-def _survives(kind: str, key: str, value: str) -> bool:
-    if key in FIELDS:
-        return True
-    if key in _LABELS:
-        return kind in _MAIL or _OWN_LABEL.fullmatch(value) is not None
-    harmless = _HARMLESS.get(key)
-    return not value if harmless is None else harmless.fullmatch(value.lower()) is not None
-
-
-# ── namecheap api ──────────────────────────────────────────────────────────────────────
 
 # The API of Namecheap (https://www.namecheap.com/support/api/methods/domains-dns/): reads and writes whole zones.
 
-ADDRESS: Final = "https://api.namecheap.com/xml.response"
 FIELDS: Final = {"name": "HostName", "type": "RecordType", "address": "Address", "mxpref": "MXPref", "ttl": "TTL"}
 """What the API shows of a record (in lower case): what it takes."""
 
@@ -130,9 +34,6 @@ Record = dict[str, str]
 
 class NamecheapApi(HostApi):
     """Commands. They are sent in the body: in a URL, the API key would stand in logs of proxies."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS, headers={"Accept": "text/xml"})
 
     def read(self, zone: str) -> tuple[Record, list[Record]]:
         """Return the settings and the records of a zone."""
@@ -198,3 +99,99 @@ class NamecheapApi(HostApi):
 def _lower(attributes: Mapping[str, str]) -> Record:
     """Return attributes with keys in lower case: the documentation and the API differ in it."""
     return {key.lower(): value for key, value in attributes.items()}
+
+
+# ── driver ──────────────────────────────────────────────────────────────────────────────
+
+_TYPES: Final = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
+"""What the API can write."""
+_HARMLESS: Final = {"hostid": re.compile(".*"), "isactive": re.compile("true"), "isddnsenabled": re.compile("false")}
+"""Fields that cannot be written: the values that every new record gets."""
+_LABELS: Final = frozenset({"associatedapptitle", "friendlyname"})
+_OWN_LABEL: Final = re.compile(r"|[A-Z0-9]+ Record")
+_MAIL: Final = frozenset({"MX", "MXE"})
+"""Their labels come from the e-mail setting, which is written back."""
+_CAA: Final = re.compile(r"\s*\d+\s+\w+\s+\S.*")
+_ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
+_MOST_NAMED: Final = 5
+
+
+class NamecheapDriver(HostDriver):
+    """Writes through the API of Namecheap.
+
+    A zone is read right before each change, and written back with every field of every record.
+    """
+
+    address = "https://api.namecheap.com/xml.response"
+    headers: ClassVar = {"Accept": "text/xml"}
+    api_class = NamecheapApi
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet."""
+
+        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
+            known = {_key(record) for record in existing}
+            added = {(label(record), record.value): _new(record) for record in group}
+            return [*existing, *(record for key, record in added.items() if key not in known)]
+
+        self._change(records, change)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+
+        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
+            unwanted = {(label(record), record.value) for record in group}
+            return [record for record in existing if _key(record) not in unwanted]
+
+        self._change(records, change)
+
+    def _change(
+        self, records: Sequence[TxtRecord], change: Callable[[list[Record], Sequence[TxtRecord]], list[Record]]
+    ) -> None:
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                settings, existing = api.read(zone)
+                wanted = change(existing, group)
+                if len(wanted) == len(existing):
+                    continue
+                evidence = {"account": self.context.account, "zone": zone}
+                if not existing:  # a zone in use is never empty
+                    raise ProviderError.of(texts.NAMECHEAP_EMPTY, **evidence)
+                if lost := _lost(settings, existing):
+                    raise ProviderError.of(texts.NAMECHEAP_UNSAFE, **evidence, lost=lost)
+                api.write(zone, settings, wanted)
+
+
+def _key(record: Record) -> tuple[str, str] | None:
+    """Return the name and the value of a TXT record; None for another type."""
+    return (record["name"].lower(), record["address"]) if record["type"] == "TXT" else None
+
+
+def _new(record: TxtRecord) -> Record:
+    name, ttl = label(record), str(record.ttl)
+    return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
+
+
+def _lost(settings: Record, records: Collection[Record]) -> list[str]:
+    """Return what a zone would lose if it were written back, for people."""
+    found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
+    if "emailtype" not in settings and any(record["type"] in _MAIL for record in records):
+        found.append("EmailType")
+    for record in records:
+        what = f"{record['name']} {record['type']}"
+        if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
+            found.append(what)
+        elif record["type"] == "MX" and "mxpref" not in record:
+            found.append(f"{what} MXPref")
+        found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
+    shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
+    return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
+
+
+def _survives(kind: str, key: str, value: str) -> bool:
+    if key in FIELDS:
+        return True
+    if key in _LABELS:
+        return kind in _MAIL or _OWN_LABEL.fullmatch(value) is not None
+    harmless = _HARMLESS.get(key)
+    return not value if harmless is None else harmless.fullmatch(value.lower()) is not None

@@ -17,34 +17,11 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 _FORMAT: Final = "?JSON"
 _SESSION_INVALID: Final = 4001
 _LIMITS: Final = ("requests per minute", "too many")
 _NO_ZONE: Final = "could not be found"
 _FIELDS: Final = ("id", "hostname", "type", "destination")
-
-
-class NetcupDriver(BatchDriver):
-    """Writes with the customer number, an API key and the API password."""
-
-    def connect(self) -> NetcupApi:
-        """Return the API of the account."""
-        return NetcupApi(self.context, ADDRESS)
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of the zone."""
-        items = pick(api.ask("infoDnsRecords", domainname=zone), "dnsrecords", kind=list)
-        return txt_entries(items, zone, key="", name="hostname", value="destination")
-
-    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records: one without an identifier is created, and those that the request does not name stay."""
-        api.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
-
-    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records; the API needs all their fields."""
-        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
-        api.update(zone, [{**item, "deleterecord": True} for item in items])
 
 
 class NetcupApi(HostApi):
@@ -91,3 +68,24 @@ class NetcupApi(HostApi):
         if _NO_ZONE in message:
             return ProviderError.of(texts.NETCUP_ZONE, account=self._context.account, zone=zone)
         return HostError(message)
+
+
+class NetcupDriver(BatchDriver):
+    """Writes with the customer number, an API key and the API password."""
+
+    address = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
+    api_class = NetcupApi
+
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of the zone."""
+        items = pick(api.ask("infoDnsRecords", domainname=zone), "dnsrecords", kind=list)
+        return txt_entries(items, zone, key="", name="hostname", value="destination")
+
+    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records: one without an identifier is created, and those that the request does not name stay."""
+        api.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
+
+    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records; the API needs all their fields."""
+        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
+        api.update(zone, [{**item, "deleterecord": True} for item in items])

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
-ADDRESS: Final = "https://api.netlify.com/api/v1"
 _PAGE: Final = 100
 
 
 class NetlifyDriver(RecordDriver):
     """Writes through the API of Netlify, with a personal access token."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.text('token')}"})
+    address = "https://api.netlify.com/api/v1"
+    headers: ClassVar = {"Authorization": "Bearer {token}"}
 
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone."""

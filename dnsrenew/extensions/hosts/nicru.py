@@ -6,7 +6,7 @@ Each call gets a token with the password of the account (OAuth 2.0, RFC 6749 sec
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from xml.etree import ElementTree
 
 from dnsrenew.base.http import Response
@@ -23,10 +23,8 @@ from dnsrenew.drivers.host_api import (
     unknown_zone,
     unquoted,
 )
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
-ADDRESS: Final = "https://api.nic.ru"
 _SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"
 _EXPIRED: Final = "4097"
 """The error code for a token that is not known or has expired."""
@@ -35,55 +33,14 @@ Zone = tuple[str, str]
 """The path of a zone, and its name."""
 
 
-class NicRuDriver(RecordDriver):
-    """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
-
-    def connect(self) -> NicRuApi:
-        """Return the API of the account."""
-        return NicRuApi(self.context)
-
-    def find_zone(self, api: Any, zone: str) -> Zone:
-        """Return a zone, which is in one of the services of the account."""
-        for item in api.ask("GET", "/zones").findall("data/zone"):
-            if item.get("name", "").lower() == zone:
-                return f"/services/{segment(item.get('service', ''))}/zones/{segment(zone)}", zone
-        raise unknown_zone(zone)
-
-    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone, committed or not; the API has no filter."""
-        root = api.ask("GET", f"{zone[0]}/records")
-        if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
-            api.uncommitted.add(zone[0])  # ours, of a run that was killed
-        for item in root.findall("data/zone/rr"):
-            if item.findtext("type") == "TXT":
-                yield _entry(item, zone[1])
-
-    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
-        """Create all records with one request."""
-        if not records:
-            return
-        api.uncommitted.add(zone[0])
-        created = [_entry(item, zone[1]) for item in api.ask("PUT", f"{zone[0]}/records", _list(records)).iter("rr")]
-        numbers = {(entry.name, entry.value): entry.identifier for entry in created}
-        for record in records:
-            yield record, numbers.get((owner(label(record), zone[1]), record.value))
-
-    def delete(self, api: Any, zone: Zone, identifier: str) -> None:
-        """Delete a record."""
-        api.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
-        api.uncommitted.add(zone[0])
-
-
 class NicRuApi(HostApi):
     """Requests with a token that the first one gets. At its end, the changed zones are committed.
 
     :ivar uncommitted: their paths.
     """
 
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS, headers={"Accept": "text/xml"})
-        self.uncommitted: set[str] = set()
-        self._token = ""
+    uncommitted: frozenset[str] = frozenset()
+    _token = ""
 
     def __exit__(self, *error: object) -> None:
         try:
@@ -129,6 +86,45 @@ class NicRuApi(HostApi):
             if error.status_code == 400:  # invalid_grant, invalid_client …: RFC 6749 section 5.2
                 error.code = "provider-unauthorized"
             raise
+
+
+class NicRuDriver(RecordDriver):
+    """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
+
+    address = "https://api.nic.ru"
+    headers: ClassVar = {"Accept": "text/xml"}
+    api_class = NicRuApi
+
+    def find_zone(self, api: Any, zone: str) -> Zone:
+        """Return a zone, which is in one of the services of the account."""
+        for item in api.ask("GET", "/zones").findall("data/zone"):
+            if item.get("name", "").lower() == zone:
+                return f"/services/{segment(item.get('service', ''))}/zones/{segment(zone)}", zone
+        raise unknown_zone(zone)
+
+    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone, committed or not; the API has no filter."""
+        root = api.ask("GET", f"{zone[0]}/records")
+        if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
+            api.uncommitted |= {zone[0]}  # ours, of a run that was killed
+        for item in root.findall("data/zone/rr"):
+            if item.findtext("type") == "TXT":
+                yield _entry(item, zone[1])
+
+    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+        """Create all records with one request."""
+        if not records:
+            return
+        api.uncommitted |= {zone[0]}
+        created = [_entry(item, zone[1]) for item in api.ask("PUT", f"{zone[0]}/records", _list(records)).iter("rr")]
+        numbers = {(entry.name, entry.value): entry.identifier for entry in created}
+        for record in records:
+            yield record, numbers.get((owner(label(record), zone[1]), record.value))
+
+    def delete(self, api: Any, zone: Zone, identifier: str) -> None:
+        """Delete a record."""
+        api.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
+        api.uncommitted |= {zone[0]}
 
 
 def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:

@@ -11,7 +11,6 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
-    content_of,
     label,
     pages,
     pick,
@@ -21,13 +20,12 @@ from dnsrenew.drivers.host_api import (
 )
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
-ADDRESS: Final = "https://api.openprovider.eu/v1beta"
+_ADDRESS: Final = "https://api.openprovider.eu/v1beta"
 _MOST: Final = 500
 """Records in a page."""
 _LEAST_TTL: Final = 600
 _NOT_ALLOWED: Final = 196
 """The code for a wrong user or password, for a token that has expired, and for a missing right."""
-_TOKEN: Final = "token"  # noqa: S105  # a key of `remembered`
 
 
 class OpenproviderDriver(BatchDriver):
@@ -35,14 +33,13 @@ class OpenproviderDriver(BatchDriver):
 
     def connect(self) -> OpenproviderApi:
         """Return the API of the account, with the token of this run."""
-        if _TOKEN not in self.context.remembered:
-            content = {"username": self.context.text("username"), "password": self.context.text("password")}
-            with OpenproviderApi(self.context, ADDRESS) as api:
-                found = api.json("POST", "/auth/login", content=content)
-            self.context.remembered[_TOKEN] = pick(found, "token", kind=str)
-        return OpenproviderApi(
-            self.context, ADDRESS, headers={"Authorization": f"Bearer {self.context.remembered[_TOKEN]}"}
-        )
+        headers = {"Authorization": f"Bearer {self.remembered('token', self._log_in)}"}
+        return OpenproviderApi(self.context, _ADDRESS, headers=headers)
+
+    def _log_in(self) -> str:
+        content = {key: self.context.text(key) for key in ("username", "password")}
+        with OpenproviderApi(self.context, _ADDRESS) as api:
+            return pick(api.json("POST", "/auth/login", content=content), "token", kind=str)
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""
@@ -87,10 +84,8 @@ class OpenproviderApi(HostApi):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above; a wrong password has the status 500."""
-        content = content_of(response)
-        if not isinstance(content, dict) or "desc" not in content:
-            return super().refused(response)
-        return refusal(response, str(content["desc"]), code=_reason(content.get("code")))
+        fields = response.fields()
+        return refusal(response, str(fields["desc"]) if "desc" in fields else None, code=_reason(fields.get("code")))
 
 
 def _reason(code: Any) -> str | None:

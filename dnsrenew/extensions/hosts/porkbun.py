@@ -11,7 +11,6 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
-ADDRESS: Final = "https://api.porkbun.com/api/json/v3"
 LEAST_TTL: Final = 600
 _CODES: Final = {
     **dict.fromkeys(("API_KEY_REQUIRED", "DOMAIN_NOT_ALLOWED", "INVALID_API_KEYS_001"), "provider-unauthorized"),
@@ -24,9 +23,7 @@ _CODES: Final = {
 class PorkbunDriver(RecordDriver):
     """Writes through the API of Porkbun, with an API key and its secret."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, ADDRESS)
+    address = "https://api.porkbun.com/api/json/v3"
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by one name only."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
@@ -13,6 +14,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
+    basic,
     by_zone,
     is_named,
     malformed_field,
@@ -24,6 +26,10 @@ from dnsrenew.drivers.host_api import (
 )
 from dnsrenew.drivers.protocol import DriverContext
 
+T = TypeVar("T")
+
+_OPTION: Final = re.compile(r"\{(\w+)\|?([^}]*)\}")
+
 
 class TxtEntry(Frozen):
     """A TXT record of a host: its identifier, its absolute name, and its value without quotes."""
@@ -33,15 +39,44 @@ class TxtEntry(Frozen):
     value: str
 
 
-class _ZoneDriver(ABC):
-    """A driver that remembers the identifiers of zones for the run."""
+class HostDriver:
+    """A driver for an HTTP API.
+
+    :cvar api_class: makes the requests.
+    :cvar address: of the API; "": the option ``api`` of the account has it.
+    :cvar headers: sent with every request. In both ``{KEY}`` stands for an option of the account, ``{KEY|DEFAULT}`` for
+        one that it may lack.
+    :cvar login: the options with user and password, for an API that wants these (RFC 7617).
+    """
+
+    api_class: ClassVar[type[HostApi]] = HostApi
+    address = ""
+    headers: ClassVar[Mapping[str, str]] = {}
+    login: ClassVar[tuple[str, str] | None] = None
 
     def __init__(self, context: DriverContext) -> None:
         self.context = context
 
-    @abstractmethod
-    def connect(self) -> HostApi:
+    def connect(self) -> Any:
         """Return the API of the account."""
+        headers = {name: self._filled(value) for name, value in self.headers.items()}
+        if self.login:
+            headers["Authorization"] = basic(*map(self.context.text, self.login))
+        return self.api_class(self.context, self._filled(self.address), headers=headers)
+
+    def _filled(self, template: str) -> str:
+        return _OPTION.sub(lambda found: self.context.text(found[1]) or found[2], template)
+
+    def remembered(self, key: object, make: Callable[[], T]) -> T:
+        """Return what this run remembers; it is made if it is not there."""
+        if key not in self.context.remembered:
+            self.context.remembered[key] = make()
+        found: T = self.context.remembered[key]
+        return found
+
+
+class _ZoneDriver(HostDriver):
+    """A driver that remembers the identifiers of zones for the run."""
 
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the identifier of a zone, which is a name without the final dot; default: that name.
@@ -51,13 +86,10 @@ class _ZoneDriver(ABC):
         return zone
 
     def _zone(self, api: HostApi, zone: str) -> Any:
-        key = ("zone", zone)
-        if key not in self.context.remembered:
-            self.context.remembered[key] = self.find_zone(api, zone)
-        return self.context.remembered[key]
+        return self.remembered(("zone", zone), lambda: self.find_zone(api, zone))
 
 
-class RecordDriver(_ZoneDriver):
+class RecordDriver(_ZoneDriver, ABC):
     """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
 
     Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests

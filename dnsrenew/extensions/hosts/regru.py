@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick, unquoted
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
-ADDRESS: Final = "https://api.reg.ru/api/regru2"
 _CODES: Final = (
     ("EXCEEDED_ALLOWED_CONNECTION_RATE", "provider-rate-limited"),
     ("ACCESS_DENIED", "provider-unauthorized"),
@@ -25,35 +23,8 @@ _CODES: Final = (
 """A part of an error code of the API, and ours."""
 
 
-class RegRuDriver(RecordDriver):
-    """Writes through API 2 of Reg.ru, with the login and a password for the API."""
-
-    def connect(self) -> RegRuApi:
-        """Return the API of the account."""
-        return RegRuApi(self.context)
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain; the API has no filter."""
-        for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
-            if pick(item, "rectype", kind=str) == "TXT":
-                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
-                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
-
-    def create(self, api: Any, zone: str, record: TxtRecord) -> tuple[str, str]:
-        """Create a record; its TTL is that of the zone."""
-        api.ask("add_txt", zone, subdomain=label(record), text=record.value)
-        return label(record), record.value
-
-    def delete(self, api: Any, zone: str, identifier: tuple[str, str]) -> None:
-        """Delete a record by its name and value."""
-        api.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
-
-
 class RegRuApi(HostApi):
     """Functions of the category ``zone``. Credentials are in the body of each request, as the API wants them."""
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context, ADDRESS)
 
     def ask(self, function: str, zone: str, **parameters: str) -> Any:
         """Call a function for a domain, and return what it says of it.
@@ -71,6 +42,29 @@ class RegRuApi(HostApi):
         if pick(found, "result", kind=str) != "success":
             raise _refused(found)
         return found
+
+
+class RegRuDriver(RecordDriver):
+    """Writes through API 2 of Reg.ru, with the login and a password for the API."""
+
+    address = "https://api.reg.ru/api/regru2"
+    api_class = RegRuApi
+
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the domain; the API has no filter."""
+        for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
+            if pick(item, "rectype", kind=str) == "TXT":
+                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
+                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
+
+    def create(self, api: Any, zone: str, record: TxtRecord) -> tuple[str, str]:
+        """Create a record; its TTL is that of the zone."""
+        api.ask("add_txt", zone, subdomain=label(record), text=record.value)
+        return label(record), record.value
+
+    def delete(self, api: Any, zone: str, identifier: tuple[str, str]) -> None:
+        """Delete a record by its name and value."""
+        api.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
 
 
 def _refused(answer: Any) -> HostError:

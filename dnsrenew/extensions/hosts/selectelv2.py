@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
-ADDRESS: Final = "https://api.selectel.ru/domains/v2"
-IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"
+_ADDRESS: Final = "https://api.selectel.ru/domains/v2"
+_IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"
 _PAGE: Final = 1000
 _KEPT: Final = ("comment", "managed_by")
 
@@ -27,7 +26,21 @@ class SelectelDriver(RecordSetDriver):
 
     def connect(self) -> HostApi:
         """Return the API of the account."""
-        return HostApi(self.context, ADDRESS, headers={"X-Auth-Token": _token(self.context)})
+        return HostApi(self.context, _ADDRESS, headers={"X-Auth-Token": self.remembered("token", self._log_in)})
+
+    def _log_in(self) -> str:
+        """Return a token for the project."""
+        text = self.context.text
+        domain = {"name": text("user_domain_name") or text("account_id")}
+        user = {"name": text("username"), "password": text("password"), "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
+        with HostApi(self.context, _IDENTITY) as api:
+            api.address = (text("auth_url") or _IDENTITY).rstrip("/")
+            found = api.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
+        if not found:
+            raise malformed("the header X-Subject-Token is missing")
+        return found
 
     def find_zone(self, api: HostApi, zone: str) -> Zone:
         """Return a zone of the project."""
@@ -61,24 +74,6 @@ class SelectelDriver(RecordSetDriver):
     def drop(self, api: HostApi, zone: Zone, record_set: RecordSet) -> None:
         """Delete a record set."""
         api.json("DELETE", _path(zone, pick(record_set.shown, "id", kind=str)))
-
-
-def _token(context: DriverContext) -> str:
-    """Return a token for the project, which is kept for the run."""
-    text = context.text
-    if "token" not in context.remembered:
-        domain = {"name": text("user_domain_name") or text("account_id")}
-        user = {"name": text("username"), "password": text("password"), "domain": domain}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
-        with HostApi(context, IDENTITY) as api:
-            api.address = (text("auth_url") or IDENTITY).rstrip("/")
-            found = api.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
-        if not found:
-            raise malformed("the header X-Subject-Token is missing")
-        context.remembered["token"] = found
-    token: str = context.remembered["token"]
-    return token
 
 
 def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:

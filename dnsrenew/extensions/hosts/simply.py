@@ -6,20 +6,17 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, basic, label, parsed, pick, refusal, segment
+from dnsrenew.drivers.host_api import HostApi, HostError, label, parsed, pick, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://api.simply.com/2"
 _APEX: Final = "@"
 
 
 class SimplyDriver(RecordDriver):
     """Writes through the API of Simply.com, with the name of the account and its API key."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        credentials = basic(self.context.text("account_name"), self.context.text("api_key"))
-        return HostApi(self.context, ADDRESS, headers={"Authorization": credentials})
+    address = "https://api.simply.com/2"
+    login = ("account_name", "api_key")
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, label, pages, pick, segment
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
-ADDRESS: Final = "https://spaceship.dev/api/v1"
 _MOST: Final = 500
 """Records in a page, and in a request that writes."""
 
@@ -17,10 +16,8 @@ _MOST: Final = 500
 class SpaceshipDriver(BatchDriver):
     """Writes through the API of Spaceship, with an API key and its secret."""
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        keys = {"X-API-Key": self.context.text("auth_key"), "X-API-Secret": self.context.text("auth_secret")}
-        return HostApi(self.context, ADDRESS, headers=keys)
+    address = "https://spaceship.dev/api/v1"
+    headers: ClassVar = {"X-API-Key": "{auth_key}", "X-API-Secret": "{auth_secret}"}
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of a zone."""

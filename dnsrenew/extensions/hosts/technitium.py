@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostError, ServerApi, pick, unknown_zone
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 
-class TechnitiumDriver:
+class TechnitiumDriver(HostDriver):
     """Writes through the HTTP API of a Technitium server, with an API token."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    api_class = ServerApi
+    headers: ClassVar = {
+        "Authorization": "Bearer {auth_token}"
+    }  # servers before version 15 know it only as a parameter
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values one by one; the server keeps a value once."""
-        with self._connect() as api:
+        with self.connect() as api:
             for record in records:
                 self._change(api, "add", record, ttl=record.ttl)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values one by one."""
-        with self._connect() as api:
+        with self.connect() as api:
             for record in records:
                 self._change(api, "delete", record)
-
-    def _connect(self) -> ServerApi:
-        # Servers before version 15 know the token only as a parameter.
-        return ServerApi(self._context, "", headers={"Authorization": f"Bearer {self._context.text('auth_token')}"})
 
     def _change(self, api: ServerApi, action: str, record: TxtRecord, **more: Any) -> None:
         try:
@@ -53,7 +51,7 @@ class TechnitiumDriver:
     def _post(self, api: ServerApi, action: str, record: TxtRecord, **parameters: Any) -> Any:
         """Send a request about a record; the server reports errors with status 200."""
         zone = names.relative(record.zone)
-        form = {"token": self._context.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
+        form = {"token": self.context.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
         answer = api.json("POST", f"/api/zones/records/{action}", form={**form, **parameters})
         status = pick(answer, "status", kind=str)
         if status == "ok":

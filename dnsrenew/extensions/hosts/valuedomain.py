@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, by_zone, label, pick, segment, unquoted
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import by_zone, label, pick, segment, unquoted
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://api.value-domain.com/v1"
 LEAST_TTL: Final = 120
 """The host takes 3600 for a lower TTL of a zone."""
 _WRITTEN: Final = frozenset({"ns_type", "records", "ttl"})
@@ -21,14 +20,14 @@ _OWN_SERVERS: Final = "valuedomain"
 """How the name of the host's own name servers begins; with others its records are not served."""
 
 
-class ValueDomainDriver:
+class ValueDomainDriver(HostDriver):
     """Writes through the API of Value Domain, with its token.
 
     A zone is read right before each change, and every other line is written back as it was.
     """
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    address = "https://api.value-domain.com/v1"
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
@@ -53,8 +52,7 @@ class ValueDomainDriver:
     def _change(
         self, records: Sequence[TxtRecord], change: Callable[[list[str], Sequence[TxtRecord]], list[str]]
     ) -> None:
-        headers = {"Authorization": f"Bearer {self._context.text('auth_token')}"}
-        with HostApi(self._context, ADDRESS, headers=headers) as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 path = f"/domains/{segment(zone)}/dns"
                 found = pick(api.json("GET", path), "results", kind=dict)
@@ -63,7 +61,7 @@ class ValueDomainDriver:
                 wanted = change(lines, group)
                 if len(wanted) == len(lines):
                     continue
-                evidence = {"account": self._context.account, "zone": zone}
+                evidence = {"account": self.context.account, "zone": zone}
                 if not text.strip():  # a zone in use is never empty
                     raise ProviderError.of(texts.VALUEDOMAIN_EMPTY, **evidence)
                 if lost := _lost(found):
