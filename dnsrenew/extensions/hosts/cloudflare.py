@@ -21,11 +21,11 @@ from dnsrenew.drivers.host_api import (
     unknown_zone,
     unquoted,
 )
-from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError, Text
 from dnsrenew.extensions.hosts import texts
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-ADDRESS: Final = "https://api.cloudflare.com/client/v4"
+_ADDRESS: Final = "https://api.cloudflare.com/client/v4"
 _BATCH: Final = 200
 """Records in a request on the free plan; the others allow 3,500."""
 _PAGE: Final = 5000
@@ -33,16 +33,12 @@ _LISTING: Final = "com.cloudflare.api.account.zone.list"
 """The permission that the message of a refusal may name."""
 
 
-class CloudflareDriver:
+class CloudflareDriver(HostDriver):
     """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
-
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
-        self._email = context.text("auth_username")
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
-        with self._connect() as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 path = self._path(api, zone)
                 try:
@@ -55,18 +51,18 @@ class CloudflareDriver:
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist."""
-        with self._connect() as api:
+        with self.connect() as api:
             for zone, group in by_zone(records):
                 path = self._path(api, zone)
                 if not self._delete_remembered(api, path, zone, group):
                     existing = _existing(api, path, group)
                     self._delete(api, path, zone, [each for key in _by_key(group) for each in existing.get(key, ())])
 
-    def _connect(self) -> CloudflareApi:
-        secret = self._context.text("auth_token")
-        by_token = {"Authorization": f"Bearer {secret}"}
-        headers = {"X-Auth-Email": self._email, "X-Auth-Key": secret} if self._email else by_token
-        return CloudflareApi(self._context, ADDRESS, headers=headers)
+    def connect(self) -> CloudflareApi:
+        """Return the API of the account."""
+        email, secret = map(self.context.text, ("auth_username", "auth_token"))
+        headers = {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
+        return CloudflareApi(self.context, _ADDRESS, headers=headers)
 
     # ── records ─────────────────────────────────────────────────────────────────────────
 
@@ -74,7 +70,7 @@ class CloudflareDriver:
         existing, missing = _existing(api, path, group), []
         for key, record in _by_key(group).items():
             if key in existing:
-                self._context.remembered[path, key] = existing[key]
+                self.context.remembered[path, key] = existing[key]
             else:
                 missing.append(record)
         for start in range(0, len(missing), _BATCH):
@@ -86,15 +82,15 @@ class CloudflareDriver:
             for each in records
         ]
         written = _by_content(pick(self._batch(api, path, zone, posts=posts), "posts", kind=list))
-        if self._context.text("zone_id") and {name for name, _ in written} != {_key(each)[0] for each in records}:
+        if self.context.text("zone_id") and {name for name, _ in written} != {_key(each)[0] for each in records}:
             # Cloudflare takes a name that is not in the zone for one below it.
             self._delete(api, path, zone, [each for identifiers in written.values() for each in identifiers])
             raise self._error(texts.CLOUDFLARE_OTHER_ZONE, zone)
-        self._context.remembered.update({(path, key): identifiers for key, identifiers in written.items()})
+        self.context.remembered.update({(path, key): identifiers for key, identifiers in written.items()})
 
     def _delete_remembered(self, api: CloudflareApi, path: str, zone: str, group: Sequence[TxtRecord]) -> bool:
         """Delete what this run has written or found; return False if any of it is not known or not there."""
-        known = [self._context.remembered.pop((path, key), None) for key in _by_key(group)]
+        known = [self.context.remembered.pop((path, key), None) for key in _by_key(group)]
         if None in known:
             return False
         try:
@@ -122,12 +118,11 @@ class CloudflareDriver:
 
     def _path(self, api: CloudflareApi, zone: str) -> str:
         """Return the path of the records of a zone."""
-        key = ("zone", zone)
-        if key not in self._context.remembered:
-            self._context.remembered[key] = self._context.text("zone_id") or self._find_zone(api, zone)
-        return f"/zones/{segment(self._context.remembered[key])}/dns_records"
+        number = self.remembered(("zone", zone), lambda: self.context.text("zone_id") or self._find_zone(api, zone))
+        return f"/zones/{segment(number)}/dns_records"
 
     def _find_zone(self, api: CloudflareApi, zone: str) -> str:
+        by_key = bool(self.context.text("auth_username"))
         try:
             found = pick(api.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
             # Another account may have added the same zone; it is then pending there.
@@ -137,9 +132,9 @@ class CloudflareDriver:
             )
             if named:
                 return pick(named[0], "id", kind=str)
-            may_read = bool(self._email) or bool(pick(api.ask("GET", "/zones"), "result", kind=list))
+            may_read = by_key or bool(pick(api.ask("GET", "/zones"), "result", kind=list))
         except CloudflareRefusal as refused:
-            if self._email or refused.status_code != 403 or not self._is_valid(api, refused):
+            if by_key or refused.status_code != 403 or not self._is_valid(api, refused):
                 raise
             may_read = False
         raise unknown_zone(zone) if may_read else self._error(texts.CLOUDFLARE_NO_ZONE_READ, zone)
@@ -154,7 +149,7 @@ class CloudflareDriver:
             return False
 
     def _error(self, text: Text, zone: str) -> ProviderError:
-        return ProviderError.of(text, account=self._context.account, zone=zone)
+        return ProviderError.of(text, account=self.context.account, zone=zone)
 
 
 _Key = tuple[tuple[str, ...], str]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import ServerApi, basic
-from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.drivers.host_api import ServerApi
+from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 
-class HttpreqDriver:
+class HttpreqDriver(HostDriver):
     """Sends each value to ``present`` and ``cleanup``; the server has to keep the other values of the name."""
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    api_class = ServerApi
+    login = ("username", "password")
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Send each value to ``present``."""
@@ -24,8 +24,6 @@ class HttpreqDriver:
         self._send("/cleanup", records)
 
     def _send(self, path: str, records: Sequence[TxtRecord]) -> None:
-        user, password = self._context.text("username"), self._context.text("password")
-        headers = {"Authorization": basic(user, password)} if user or password else {}
-        with ServerApi(self._context, "", headers=headers) as api:
+        with self.connect() as api:
             for record in records:
                 api.request("POST", path, content={"fqdn": record.name, "value": record.value})

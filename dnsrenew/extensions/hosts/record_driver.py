@@ -52,7 +52,7 @@ class HostDriver:
     api_class: ClassVar[type[HostApi]] = HostApi
     address = ""
     headers: ClassVar[Mapping[str, str]] = {}
-    login: ClassVar[tuple[str, str] | None] = None
+    login: ClassVar[Sequence[str]] = ()
 
     def __init__(self, context: DriverContext) -> None:
         self.context = context
@@ -60,8 +60,8 @@ class HostDriver:
     def connect(self) -> Any:
         """Return the API of the account."""
         headers = {name: self._filled(value) for name, value in self.headers.items()}
-        if self.login:
-            headers["Authorization"] = basic(*map(self.context.text, self.login))
+        if any(login := [self.context.text(option) for option in self.login]):
+            headers["Authorization"] = basic(*login)
         return self.api_class(self.context, self._filled(self.address), headers=headers)
 
     def _filled(self, template: str) -> str:
