@@ -7,15 +7,7 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    label,
-    pick,
-    refusal,
-    segment,
-    unknown_zone,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
 _NO_SUCH_USER: Final = "EF13012"

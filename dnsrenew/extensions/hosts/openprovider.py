@@ -8,16 +8,7 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    label,
-    pages,
-    pick,
-    quoted,
-    refusal,
-    segment,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pages, pick, quoted, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 _ADDRESS: Final = "https://api.openprovider.eu/v1beta"

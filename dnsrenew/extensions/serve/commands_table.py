@@ -57,7 +57,7 @@ _COMMANDS: Final = {
         "ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new "
         "processes, and ends the old ones when those answer. The exit status is 1 if the app cannot be imported or "
         "a port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
-    ),
+    )
 }
 
 
