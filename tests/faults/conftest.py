@@ -65,7 +65,7 @@ def workers(
     workspace: Workspace, address: DatabaseAddress, fleet_zygote: Zygote, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[WorkerProcesses]:
     """Workers of a fleet without certificates; those in threads of the test look often for work of others."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
     stage = FleetStage(workspace, address)
     with workspace.lab.acme_proxy() as proxy:

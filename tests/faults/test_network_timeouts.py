@@ -65,7 +65,7 @@ EXCEPTIONS: Final = {
     ("acme/session.py", "wait"): "a pace, which knows its end",
     ("extensions/fleet/queue.py", "wait"): "a task of asyncio, which a stop, a lost database or a cancel ends",
     ("extensions/fleet/serving/context.py", "wait"): "its threads have been told to stop",
-    ("extensions/fleet/session.py", "wait"): "of asyncio, within a time-out",
+    ("extensions/fleet/worker.py", "wait"): "of asyncio, within a time-out",
     ("extensions/fleet/status.py", "wait"): "statements, which have a time limit",
     ("extensions/doctor/host/machine.py", "socket"): "a datagram socket that nothing is sent over",
     (

@@ -31,7 +31,7 @@ from tests.lab.workspace import Workspace
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 

@@ -41,7 +41,7 @@ DAY = 24 * HOUR
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often for what others left."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 
@@ -99,7 +99,7 @@ def test_what_is_wanted_is_obtained(stage: FleetStage) -> None:
 
 def test_a_renewal_takes_few_statements(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker sends at most 37 statements for each certificate, besides those of the queue."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 60.0)  # this is about the jobs alone
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.CLEAN_UP_EVERY", 60.0)  # this is about the jobs alone
     stage.add("first")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.of("renewed"))
@@ -411,7 +411,7 @@ def test_a_worker_that_is_stopped_ends_what_is_under_way(stage: FleetStage) -> N
 
 def test_a_worker_hands_back_what_does_not_end(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that is not done in time is put back into the queue, and its TXT value is removed."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.GRACEFUL", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.GRACEFUL", 0.1)
     stage.lab.lag = 60.0
     stage.add("shop")
     with stage.crew() as (crew,):

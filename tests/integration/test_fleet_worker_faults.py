@@ -17,15 +17,15 @@ from procrastinate.schema import SchemaManager
 from dnsrenew.base.model import CA
 from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet import session as session_module
+from dnsrenew.extensions.fleet import worker as session_module
 from dnsrenew.extensions.fleet.commands.fleet_add import status_lines
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.schema import reseal
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.metrics import FleetReading, fleet_lines
-from dnsrenew.extensions.fleet.session import RunRedactors, WorkerSession
 from dnsrenew.extensions.fleet.status import fleet_status
+from dnsrenew.extensions.fleet.worker import RunRedactors, WorkerSession
 from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
@@ -38,7 +38,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the workers of the test look often, and give up early."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session.CLEAN_UP_EVERY", 0.1)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker.CLEAN_UP_EVERY", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue._POLL", 0.1)
     monkeypatch.setattr("dnsrenew.extensions.fleet.queue.DEADLINE", 2.0)
 
@@ -209,7 +209,7 @@ def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest
         notified.set()
         raise OSError
 
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session._NOTIFY_EVERY", 0.0)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker._NOTIFY_EVERY", 0.0)
     monkeypatch.setattr(
         "dnsrenew.extensions.fleet.queue.WorkQueue.rescue", mock.AsyncMock(side_effect=[0, *[OSError()] * 999])
     )
@@ -244,7 +244,7 @@ def test_a_job_that_cannot_be_rescued_stops_no_other(stage: FleetStage) -> None:
 
 def test_outcomes_that_wait_for_a_message_are_bounded(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of outcomes that wait for a notification is limited."""
-    monkeypatch.setattr("dnsrenew.extensions.fleet.session._MOST_UNSENT", 3)
+    monkeypatch.setattr("dnsrenew.extensions.fleet.worker._MOST_UNSENT", 3)
     with stage.crew() as (crew,):
         unsent = session_of(crew)._unsent
         unsent.extend((mock.Mock(), mock.Mock()) for _ in range(5))

@@ -114,7 +114,7 @@ class Machine:
         self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
 
     def _new_run(self) -> WorkerRun:
-        """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.extensions.fleet.session`."""
+        """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.extensions.fleet.worker`."""
         config, clock = self.world.config(), self.database.clock
         context = Context(clock=clock, emitter=Emitter(clock, self._hear), buckets=SharedBuckets(self.database))
         services = LazyServices(partial(make_services, config, self.store, context))

@@ -57,11 +57,6 @@ class FleetInDatabase:
         self._contexts: list[weakref.ref[FleetContext]] = []
 
     @property
-    def store(self) -> FleetInDatabase:
-        """The object with the database and the seals: this one."""
-        return self
-
-    @property
     def config(self) -> Config:
         """A configuration whose fleet validates names by dns-01."""
         tables: dict[str, Any] = {
@@ -81,14 +76,14 @@ class FleetInDatabase:
         """Make the tables."""
         initialize(self._writer, SEALS)
 
-    def add(self, domains: Sequence[str], *, name: str | None = None) -> str:
-        """Record that names were added."""
-        self.added += domains
-        return domains[0]
+    def add(self, domain: str) -> None:
+        """Record that a name was added."""
+        self.added.append(domain)
 
     def context(self, **options: Any) -> FleetContext:
         """Return a context that serves the fleet."""
-        context = ssl_context(self, on_event=self.events.append, **options)
+        store: Any = self
+        context = ssl_context(self.config, store, self.add, on_event=self.events.append, **options)
         self._contexts.append(weakref.ref(context))
         return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -34,44 +34,7 @@ class FleetCertificates(Frozen):
     config: Config
     store: DatabaseStore
     wanted: WantedCertificates
-
-    @property
-    def _documents(self) -> CertificateDocuments:
-        if self.config.fleet is None:
-            raise TypeError("the store of this configuration is a folder")
-        return self.config.fleet.documents
-
-    def find(self, name: str) -> CertificateSpec | None:
-        """Return a certificate of the fleet, or None.
-
-        :raises ConfigError: ``fleet-lacks``: the configuration lacks an account or a CA; ``config-invalid``,
-            ``document-refused``: its document has mistakes; ``config-untrusted``: others can change a program of it.
-        """
-        wanted = self.wanted.get(name)
-        return None if wanted is None else _must_be_readable(self._read(wanted))
-
-    def all(self, tag: str | None = None) -> Iterator[CertificateSpec]:
-        """Yield the certificates of the fleet in the order of their names, reading as it goes.
-
-        Those that this configuration cannot renew are left out, as a worker does.
-        """
-        return (found for each in self.wanted.all(tag) if isinstance(found := self._read(each), CertificateSpec))
-
-    def _read(self, wanted: WantedCertificate) -> _Read:
-        """Return the certificate, or why this configuration cannot renew it."""
-        try:
-            if lacks := self._documents.lacks(wanted.document):
-                path = str(self.config.path or "")
-                text = texts.FLEET_LACKS if path else texts.FLEET_LACKS_IN_PYTHON
-                raise ConfigError.of(text, name=wanted.name, tables=lacks, path=path)
-            return self._documents.spec(wanted.document, wanted.name)
-        except ConfigError as error:
-            document = {**self._documents.defaults, **(as_table(wanted.document) or {})}
-            ca = document.get("ca")
-            named = ca if isinstance(ca, str) and ca else self.config.default_ca
-            return UnreadableCertificate(wanted.name, wanted.domains, named, error)
-
-    # ── those of the tables too ─────────────────────────────────────────────────────────
+    documents: CertificateDocuments
 
     def chosen(self, names: Iterable[str] | None, warn: Warn | None = None) -> list[CertificateSpec]:
         """Return the certificates with these names, or that match these patterns; None: all.
@@ -81,47 +44,50 @@ class FleetCertificates(Frozen):
 
         :param warn: called with code, message and fix of a warning, if some are left out.
         :raises ConfigError: ``certificate-unknown``; ``fleet-name-taken``: a name is that of a table and was added to
-            the fleet; as :meth:`find`.
+            the fleet; as :meth:`one`.
         """
-        named = names if names is None or isinstance(names, str) else list(names)
+        named = _listed(names)
         found = self.chosen_with(named, ())
-        wanted = {named} if isinstance(named, str) else set(named or ())
         for each in found.unreadable:
-            if each.name in wanted:
+            if each.name in (named or ()):
                 raise each.error
-        self._warn(found.unreadable, warn)
-        return found.specs
+        return _readable(found.specs, found.unreadable, warn)
 
     def chosen_with(self, names: Iterable[str] | None, stored: Iterable[str]) -> ChosenCertificates:
         """Return as :meth:`chosen` does, and those that are only stored, and those that cannot be renewed.
 
         :param stored: the names of those that are only stored.
         """
-        self.check_names()
-        if names is None:
-            return self._sorted({found.name: found for found in self._everything()}, stored)
-        wanted = [names] if isinstance(names, str) else list(names)
-        left = [each for each in stored if any(_is_meant(each, name) for name in wanted)]
+        tables, wanted, left = self._tables, _listed(names), list(stored)
+        taken = self.wanted.added_by_name(list(tables)) if tables else []
+        if taken:
+            raise ConfigError.of(texts.NAME_TAKEN, names=taken, name=taken[0], path=str(self.config.path or ""))
         chosen: dict[str, _Read] = {}
-        for name in wanted:
+        if wanted is None:
+            chosen = {found.name: found for found in self._everything()}
+        else:
+            left = [each for each in left if any(_is_meant(each, name) for name in wanted)]
+        for name in wanted or ():
             try:
                 chosen |= self._matching(name) if is_pattern(name) else {name: self._one(name)}
             except ConfigError:
                 if not any(_is_meant(each, name) for each in left):
                     raise
-        return self._sorted(chosen, left)
+        ordered = [*(chosen[name] for name in tables if name in chosen)]
+        ordered += [found for name, found in sorted(chosen.items()) if name not in tables]
+        return ChosenCertificates(
+            [found for found in ordered if isinstance(found, CertificateSpec)],
+            left,
+            [found for found in ordered if isinstance(found, UnreadableCertificate)],
+        )
 
     def only_stored(self, names: Iterable[str] | None) -> dict[str, str]:
         """Return the certificates that nothing names, with what asked for each last.
 
         :param names: only those with these names, or that match these patterns; None: all.
         """
-        wanted = [names] if isinstance(names, str) else names if names is None else list(names)
-        if wanted is None or any(map(is_pattern, wanted)):
-            found = self.wanted.only_stored()
-        else:
-            found = self.wanted.only_stored(wanted)
-        tables = self._tables
+        wanted, tables = _listed(names), self._tables
+        found = self.wanted.only_stored(None if wanted is None or any(map(is_pattern, wanted)) else wanted)
         return {
             name: asked_by
             for name, asked_by in found.items()
@@ -131,9 +97,14 @@ class FleetCertificates(Frozen):
     def one(self, name: str) -> CertificateSpec:
         """Return a certificate of a table or of the fleet.
 
-        :raises ConfigError: ``certificate-unknown``; as :meth:`find`.
+        :raises ConfigError: ``certificate-unknown``; ``fleet-lacks``: the configuration lacks an account or a CA;
+            ``config-invalid``, ``document-refused``: its document has mistakes; ``config-untrusted``: others can change
+            a program of it.
         """
-        return _must_be_readable(self._one(name))
+        found = self._one(name)
+        if isinstance(found, UnreadableCertificate):
+            raise found.error
+        return found
 
     def examined(self, warn: Warn | None = None) -> list[CertificateSpec]:
         """Return those of the tables, and twenty of the fleet: those that fail first, then those that are due first.
@@ -142,8 +113,9 @@ class FleetCertificates(Frozen):
         """
         tables = self._tables
         found = [self._read(each) for each in self.wanted.troubled(_EXAMINED, without=[*tables])]
-        self._warn([each for each in found if isinstance(each, UnreadableCertificate)], warn)
-        return [*tables.values(), *(spec for spec in found if isinstance(spec, CertificateSpec))]
+        specs = [spec for spec in found if isinstance(spec, CertificateSpec)]
+        unreadable = [each for each in found if isinstance(each, UnreadableCertificate)]
+        return _readable([*tables.values(), *specs], unreadable, warn)
 
     def domains_of(self, name: str) -> tuple[str, ...] | None:
         """Return the domains of a certificate of the fleet; None: no certificate there has this name."""
@@ -161,22 +133,6 @@ class FleetCertificates(Frozen):
     def count(self) -> int:
         """Return how many there are, with those of the tables."""
         return len(self._tables) + self.wanted.count(without=[*self._tables])
-
-    def _warn(self, unreadable: Sequence[UnreadableCertificate], warn: Warn | None) -> None:
-        if not unreadable or warn is None:
-            return
-        names = [each.name for each in unreadable]
-        shown = names if len(names) <= _NAMED else [*names[:_NAMED], "…"]
-        warn(*texts.LEFT_OUT.fill(count=len(names), names=shown))
-
-    def check_names(self) -> None:
-        """Refuse tables whose names were added to the fleet.
-
-        :raises ConfigError: ``fleet-name-taken``.
-        """
-        taken = self.wanted.added_by_name(list(self._tables)) if self._tables else []
-        if taken:
-            raise ConfigError.of(texts.NAME_TAKEN, names=taken, name=taken[0], path=str(self.config.path or ""))
 
     @property
     def _tables(self) -> dict[str, CertificateSpec]:
@@ -201,22 +157,33 @@ class FleetCertificates(Frozen):
             raise ConfigError.of(texts.NOT_IN_FLEET, name=name)
         return self._read(wanted)
 
-    def _sorted(self, chosen: Mapping[str, _Read], stored: Iterable[str]) -> ChosenCertificates:
-        """Put those of the tables first, in their order."""
-        tables = self._tables
-        ordered = [*(chosen[name] for name in tables if name in chosen)]
-        ordered += [found for name, found in sorted(chosen.items()) if name not in tables]
-        return ChosenCertificates(
-            [found for found in ordered if isinstance(found, CertificateSpec)],
-            list(stored),
-            [found for found in ordered if isinstance(found, UnreadableCertificate)],
-        )
+    def _read(self, wanted: WantedCertificate) -> _Read:
+        """Return the certificate, or why this configuration cannot renew it."""
+        try:
+            if lacks := self.documents.lacks(wanted.document):
+                path = str(self.config.path or "")
+                text = texts.FLEET_LACKS if path else texts.FLEET_LACKS_IN_PYTHON
+                raise ConfigError.of(text, name=wanted.name, tables=lacks, path=path)
+            return self.documents.spec(wanted.document, wanted.name)
+        except ConfigError as error:
+            ca = {**self.documents.defaults, **(as_table(wanted.document) or {})}.get("ca")
+            named = ca if isinstance(ca, str) and ca else self.config.default_ca
+            return UnreadableCertificate(wanted.name, wanted.domains, named, error)
 
 
-def _must_be_readable(found: _Read) -> CertificateSpec:
-    if isinstance(found, UnreadableCertificate):
-        raise found.error
-    return found
+def _readable(
+    specs: list[CertificateSpec], unreadable: Sequence[UnreadableCertificate], warn: Warn | None
+) -> list[CertificateSpec]:
+    """Return those that can be renewed, with a warning about those that are left out."""
+    if unreadable and warn is not None:
+        names = [each.name for each in unreadable]
+        shown = names if len(names) <= _NAMED else [*names[:_NAMED], "…"]
+        warn(*texts.LEFT_OUT.fill(count=len(names), names=shown))
+    return specs
+
+
+def _listed(names: Iterable[str] | None) -> list[str] | None:
+    return [names] if isinstance(names, str) else names if names is None else list(names)
 
 
 def _is_meant(name: str, wanted: str) -> bool:
@@ -230,7 +197,7 @@ def fleet_certificates(config: Config, store: Store) -> FleetCertificates:
     :param store: the store of the configuration.
     :raises StoreError: the database cannot be used: ``store-schema``, ``store-newer``, ``seal-wrong`` …
     """
-    if not isinstance(store, DatabaseStore):
+    if not isinstance(store, DatabaseStore) or config.fleet is None:
         raise TypeError("the store of this configuration is a folder")
     store.check_ground()  # before any statement asks for a table that may not be there
-    return FleetCertificates(config, store, WantedCertificates(store.database))
+    return FleetCertificates(config, store, WantedCertificates(store.database), config.fleet.documents)

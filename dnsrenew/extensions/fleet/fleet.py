@@ -18,7 +18,6 @@ from dnsrenew.config.documents import TAGS
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.adding import FleetAdder
-from dnsrenew.extensions.fleet.certificates import FleetCertificates
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.extensions.fleet.serving.context import FleetContext
@@ -57,7 +56,7 @@ class Fleet:
         self._store = store_of(config)
         self._on_event = on_event
         self._contexts: weakref.WeakSet[FleetContext] = weakref.WeakSet()
-        self._certificates = FleetCertificates(config, self._store, WantedCertificates(self._store.database))
+        self._wanted = WantedCertificates(self._store.database)
 
     def __enter__(self) -> Self:
         return self
@@ -101,9 +100,9 @@ class Fleet:
         :raises StoreError: the database cannot be written.
         """
         self._store.check_ground()
-        if self._certificates.wanted.get(name) is None:
-            raise not_wanted(self._certificates.wanted, name)
-        self._certificates.wanted.remove([name])
+        if self._wanted.get(name) is None:
+            raise not_wanted(self._wanted, name)
+        self._wanted.remove([name])
 
     def certificate(self, name: str) -> Certificate:
         """Return the current certificate; its PEM texts are in memory, and it has no files.
@@ -115,7 +114,7 @@ class Fleet:
         found = self._stored(name)
         if found is not None:
             return found
-        if self._certificates.wanted.get(name) is None:
+        if self._wanted.get(name) is None:
             raise ConfigError.of(texts.NAME_UNKNOWN, name=name)
         raise StoreError.of(CERTIFICATE_MISSING, name=name)
 
@@ -128,8 +127,7 @@ class Fleet:
         :raises StoreError: the database cannot be read.
         """
         self._store.check_ground()
-        wanted = self._certificates.wanted
-        names = wanted.stored() if tag is None else (each.name for each in wanted.all(tag))
+        names = self._wanted.stored() if tag is None else (each.name for each in self._wanted.all(tag))
         stored = map(self._stored, names)
         return (found for found in stored if found is not None)
 
@@ -156,8 +154,9 @@ class Fleet:
             That handshake fails, later ones succeed. Names are added at half the rate that the CA allows the account.
         :raises StoreError: the database cannot be read.
         """
-        parts = _ServedParts(self._config, self._store, self.add)
-        context = ssl_context(parts, cache=cache, on_unknown=on_unknown, on_event=self._on_event)
+        context = ssl_context(
+            self._config, self._store, self.add, cache=cache, on_unknown=on_unknown, on_event=self._on_event
+        )
         self._contexts.add(context)
         return context
 
@@ -177,14 +176,6 @@ class Fleet:
         clock = self._store.database.clock
         emitter = Emitter(clock, EventLog(), *([self._on_event] if self._on_event else []))
         return Context(clock=clock, cancel=threading.Event(), emitter=emitter)
-
-
-class _ServedParts(Frozen):
-    """What the context of a server needs of a fleet."""
-
-    config: Config
-    store: DatabaseStore
-    add: Callable[..., str]
 
 
 def store_of(config: Config) -> DatabaseStore:

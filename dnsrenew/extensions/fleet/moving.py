@@ -100,28 +100,21 @@ class _Move:
     """
 
     def __init__(self, source: Store, target: Store, accounts: Sequence[KnownAccount], context: Context) -> None:
-        self._source = source
-        self._target = target
-        self._accounts = accounts
-        self._context = context
-        self._certificates = 0
-        self._kept: list[str] = []
-        self._damaged: list[str] = []
+        self._source, self._target, self._accounts, self._context = source, target, accounts, context
+        self._found: dict[str, list[str]] = {"moved": [], "kept": [], "damaged": []}
 
     def run(self) -> MovedStore:
-        moved = [self._move_account(account) for account in self._accounts]
+        moved = [(account.directory, self._move_account(account)) for account in self._accounts]
         for name in self._source.names():
             self._context.check()
             with self._target.lock(name, context=self._context, wait=_WAIT):
                 self._move_certificate(name)
         return MovedStore(
-            certificates=self._certificates,
-            accounts=sum(each is True for each in moved),
-            kept=tuple(self._kept),
-            kept_accounts=tuple(
-                account.directory for account, each in zip(self._accounts, moved, strict=True) if each is False
-            ),
-            damaged=tuple(self._damaged),
+            certificates=len(self._found["moved"]),
+            accounts=sum(each is True for _, each in moved),
+            kept=tuple(self._found["kept"]),
+            kept_accounts=tuple(directory for directory, each in moved if each is False),
+            damaged=tuple(self._found["damaged"]),
             journal=self._move_journal(),
         )
 
@@ -171,13 +164,13 @@ class _Move:
                 self._move_history(name, state, there)
                 return
             if _is_newer(there, state):
-                self._kept.append(name)
+                self._found["kept"].append(name)
                 return
             chain, key = self._source.read_chain(name, state), self._source.read_private_key(name, state)
             if chain and (key or lacks_key(state.sizes)) and self._source.is_whole(name, state):
                 self._move_version(name, state, there, (chain, key or b""))
                 return
-        self._damaged.append(name)
+        self._found["damaged"].append(name)
 
     def _move_version(self, name: str, state: State, there: State, pair: tuple[str, bytes]) -> None:
         chain, key = pair
@@ -186,7 +179,7 @@ class _Move:
         number = self._target.add_version(name, chain, key, meta, there)
         kept = replace(state, version=number, switching=None, sizes=sizes, rebuilt=False, notices=())
         self._target.activate(name, number, meta, there, remember=lambda _: kept)
-        self._certificates += 1
+        self._found["moved"].append(name)
         self._move_rest(name, state, number)
 
     def _move_history(self, name: str, state: State, there: State) -> None:
@@ -279,29 +272,15 @@ def _directory(document: bytes) -> str | None:
 # The tables of a fleet: made, or brought to this version, and their private keys sealed with the first seal.
 
 
-class InitializedFleet(Frozen, kw_only=True):
-    """What was done.
-
-    :ivar schema: the version of the tables.
-    :ivar sealed: the number of private keys that were sealed anew.
-    """
-
-    schema: int
-    sealed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return dict(vars(self))
-
-
-def initialize(store: DatabaseStore, *, seal_existing: bool = False) -> InitializedFleet:
+def initialize(store: DatabaseStore, *, seal_existing: bool = False) -> dict[str, int]:
     """Make the tables of dnsrenew and of its queue, or bring them to this version. Repeated, it changes nothing.
 
     :param seal_existing: seal the private keys that are not sealed; otherwise they are refused where there is a seal.
+    :returns: the version of the tables (``schema``), and how many private keys were sealed anew (``sealed``).
     :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
         ``store-extra-missing``.
     """
     check_packages()
     schema.initialize(store.database, store.seals, seal_existing=seal_existing)
     sealed = schema.reseal(store.database, store.seals, seal_existing=seal_existing)
-    return InitializedFleet(schema=schema.VERSION, sealed=sealed)
+    return {"schema": schema.VERSION, "sealed": sealed}

@@ -1,29 +1,52 @@
 """A worker of a fleet: takes what is due, on any number of machines, until it is stopped.
 
-It works in sessions (:mod:`.session`). One ends when the database is lost; the next one begins when it answers again.
+It works in sessions. One ends when the database is lost; the next one begins when it answers again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import logging
+import operator
 import random
 import threading
 import time
+import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, Protocol
 
-from dnsrenew.base.events import Event
-from dnsrenew.base.model import Outcome, StoreAddress
+import psycopg
+from procrastinate.exceptions import ConnectorException
+
+from dnsrenew.base.events import Emitter, Event
+from dnsrenew.base.model import CertificateSpec, Outcome, StoreAddress
+from dnsrenew.base.runtime import Context
+from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.fleet import texts
-from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
+from dnsrenew.extensions.fleet.database import texts as store_texts
+from dnsrenew.extensions.fleet.database.connection import Database, connection_options
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.ledger import SharedBuckets, forget_full_buckets
+from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
 from dnsrenew.extensions.fleet.database.seal import Seals
-from dnsrenew.extensions.fleet.session import RunRedactors, SessionSettings, WorkerSession
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
+from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
+from dnsrenew.extensions.fleet.status import note_tables
+from dnsrenew.extensions.watch.notify import Notifier
+from dnsrenew.operations.event_log import EventLog
+from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
+from dnsrenew.renewal.due import Fingerprints, RunOptions
+from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
 
+_logger = logging.getLogger("dnsrenew.extensions.fleet")
 _POLL: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
 """Seconds between two tries to reach the database, at most."""
@@ -58,6 +81,8 @@ class FleetWorker:
     :param on_event: called with every event.
     :param concurrency: certificates at once; None: as the configuration says.
     :param language: the language of messages.
+    :ivar config: the configuration of now.
+    :ivar registrations: the ids of this process in the queue; each session adds its own.
     """
 
     def __init__(
@@ -69,21 +94,18 @@ class FleetWorker:
         concurrency: int | None = None,
         language: str | None = None,
     ) -> None:
-        self._config = config
-        self._listener = listener
-        self._on_event = on_event
+        self.config, self.listener, self.on_event, self.language = config, listener, on_event, language
+        self.redactors = RunRedactors()
+        self.registrations: set[int] = set()
         self._concurrency = concurrency
-        self._language = language
-        self._redactors = RunRedactors()
         self._hearing = threading.RLock()
         self._stop = threading.Event()
         self._again = threading.Event()
         self._session: WorkerSession | None = None
-        self._registrations: set[int] = set()
 
     def redact(self, text: str) -> str:
         """Return a text without the secrets that are in use, or were in the last minutes."""
-        return self._redactors.redact(text)
+        return self.redactors.redact(text)
 
     def stop(self) -> None:
         """Take no more jobs; end what is under way within a minute, and hand back the rest."""
@@ -94,7 +116,7 @@ class FleetWorker:
 
         Where the database, its seals or the concurrency differ, what is under way is ended first.
         """
-        before, self._config = self._config, config
+        before, self.config = self.config, config
         session = self._session
         if (before.store, before.fleet) != (config.store, config.fleet):
             self._again.set()
@@ -136,10 +158,10 @@ class FleetWorker:
         longest = min(2.0 ** min(losses, 10) / 2, _LONGEST_PAUSE)
         seconds = random.SystemRandom().uniform(longest / 2, longest)  # many workers have lost it at the same moment
         if error is not None and not self._stop.is_set():
-            self._hear(partial(self._listener.waiting, error, seconds))
+            self.tell(partial(self.listener.waiting, error, seconds))
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, _POLL)):
-            self._hear(self._listener.alive)
+            self.tell(self.listener.alive)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[WorkerSession]:
@@ -147,39 +169,270 @@ class FleetWorker:
 
         :raises StoreError: it does not answer, or cannot be used.
         """
-        config = self._config
+        config = self.config
         if config.fleet is None or not isinstance(config.store, StoreAddress):
             raise ConfigError.of(texts.NO_FLEET)
         for use in config.secrets:
             use.secret.forget()
-        concurrency = self._concurrency or config.fleet.concurrency
         database = Database(config.store, size=_CONNECTIONS, patience=PATIENCE)
         seals = Seals(config.seals())
         store = DatabaseStore(database, seals, worker=True)
         try:
             store.prove_writable()
-            self._session = WorkerSession(store, seals, self._settings(concurrency))
+            self._session = WorkerSession(self, store, seals, self._concurrency or config.fleet.concurrency)
             yield self._session
         finally:
             self._session = None
             store.end()  # a job that is late must not register this worker again
 
-    def _settings(self, concurrency: int) -> SessionSettings:
-        listener = self._listener
-        return SessionSettings(
-            config=lambda: self._config,
-            redactors=self._redactors,
-            on_event=self._on_event,
-            language=self._language,
-            concurrency=concurrency,
-            is_over=lambda: self._stop.is_set() or self._again.is_set(),
-            ready=lambda: self._hear(listener.ready),
-            alive=lambda: self._hear(listener.alive),
-            ended=lambda outcome: self._hear(partial(listener.ended, outcome)),
-            registrations=self._registrations,
-        )
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is to end."""
+        return self._stop.is_set() or self._again.is_set()
 
-    def _hear(self, call: Callable[[], object]) -> None:
+    def tell(self, call: Callable[[], object]) -> None:
         """Tell the listener; a bug there must not stop the worker."""
         with self._hearing, contextlib.suppress(Exception):
             call()
+
+
+# ── session ─────────────────────────────────────────────────────────────────────────────
+
+# Connections, locks, services and a registration with the queue that belong together.
+
+GRACEFUL: Final = 60.0
+"""Seconds in which a worker that is stopped ends what is under way; it hands back the rest."""
+CLEAN_UP_EVERY: Final = 10.0
+"""Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
+_NOTIFY_EVERY: Final = 60.0
+"""Seconds between two messages: one tells all that has happened since the last one."""
+_FORGET: Final = 3600.0
+"""Seconds between two times at which obsolete rows are removed."""
+_MOST_UNSENT: Final = 10_000
+"""Outcomes that wait for the next message, at most; the latest stay."""
+_UNFIT: Final = ("42", "3F")
+"""SQLSTATE classes of tables that are missing, of another version, or not ours to use."""
+_NAMED: Final = {"42501", "42P05", "3F000"}
+"""Those for which the store has words of its own."""
+
+
+class WorkerSession:
+    """A session of a worker.
+
+    :param store: is connected.
+    :param seals: those of the store: what other seals sealed is sealed anew.
+    :param concurrency: certificates at once.
+    """
+
+    def __init__(self, worker: FleetWorker, store: DatabaseStore, seals: Seals, concurrency: int) -> None:
+        self._worker = worker
+        self._store = store
+        self._seals: Seals | None = seals
+        self._concurrency = concurrency
+        self._clock = store.database.clock
+        self._log = EventLog()
+        self._emitter = Emitter(self._clock, self._hear)
+        self._buckets = SharedBuckets(store.database)
+        self._guard = threading.Lock()
+        self._unsent: deque[tuple[CertificateSpec, Outcome]] = deque(maxlen=_MOST_UNSENT)
+        self._notified_at = time.monotonic()
+        self._forget_at = 0.0
+        self.services = SharedServices(self._new_run, self._clock.monotonic)
+        self._dates = DueDates(store.database)
+        jobs = CertificateJobs(store, self._dates, self.services, self._ended)
+        self._tasks = QueueTasks(self._dates.due, jobs.do)
+
+    async def run(self) -> StoreError | None:
+        """Work until the session is over, or the database is lost; return how it was lost.
+
+        :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
+        """
+        queue = self._queue()
+        stop = asyncio.Event()
+        watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
+        try:
+            async with queue.opened(stop):
+                if not stop.is_set():
+                    await self._work(queue, stop)
+        except ConnectorException as error:
+            queue.cause = queue.cause or error.__cause__ or error
+        finally:
+            stop.set()
+            await asyncio.gather(watch, return_exceptions=True)
+            self.services.renew()  # closes the connections
+        return None if queue.cause is None else self._loss(queue.cause)
+
+    def _queue(self) -> WorkQueue:
+        database = self._store.database
+        # The options hold the password: no variable of a traceback may have them.
+        return WorkQueue(database.address.url, connection_options(database), self._tasks, self._worker.registrations)
+
+    async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
+        await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
+        await in_thread(partial(self._try, self._note_tables), threading.Event())
+        await in_thread(self._dates.scan_soon, threading.Event())
+        beside = asyncio.create_task(self._clean_up_regularly(queue, stop))
+        self._worker.tell(self._worker.listener.ready)
+        try:
+            await queue.work(self._concurrency, stop, GRACEFUL)
+        finally:
+            stop.set()
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
+            await in_thread(partial(self._try, self._notify), threading.Event())
+
+    def _loss(self, cause: BaseException) -> StoreError:
+        """Return the error for what ended the queue.
+
+        :raises StoreError: to wait would not help.
+        """
+        _logger.debug("the database was lost: %r", cause)
+        database = self._store.database
+        if isinstance(cause, TimeoutError):
+            return database.error(store_texts.SILENT, seconds=database.patience)
+        if not isinstance(cause, psycopg.Error):  # of procrastinate, and without a reason
+            return database.error(store_texts.UNREACHABLE, reason=store_texts.CUT)
+        error, state = database.translate(cause), cause.sqlstate or ""
+        if state.startswith(_UNFIT):
+            raise error if state in _NAMED else database.error(texts.QUEUE_UNFIT, reason=error.evidence["reason"])
+        return error
+
+    # ── beside the jobs ─────────────────────────────────────────────────────────────────
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Set ``stop`` once the session is to end."""
+        while not stop.is_set():
+            self._worker.tell(self._worker.listener.alive)
+            if self._worker.is_over:
+                stop.set()
+            await asyncio.sleep(_POLL)
+
+    async def _clean_up_regularly(self, queue: WorkQueue, stop: asyncio.Event) -> None:
+        """Look for what dead workers left, again and again."""
+        while not stop.is_set():
+            try:
+                await queue.rescue()
+            except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
+                _logger.debug("jobs of dead workers were not looked for: %r", error)
+            cancel = threading.Event()
+            await in_thread(partial(self._clean_up_once, cancel), cancel)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLEAN_UP_EVERY):
+                    await stop.wait()
+
+    def _clean_up_once(self, cancel: threading.Event) -> None:
+        """Do all that is to be done beside the jobs; what fails stops nothing else."""
+        self._try(self._note_tables)  # registers this process again if its connection was lost
+        self._try(partial(self._clean_up, cancel))
+        if time.monotonic() - self._notified_at >= _NOTIFY_EVERY:
+            self._try(self._notify)
+        self._try(self._forget_old_rows)
+        self._try(self._reseal)
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
+            _logger.debug("a look beside the jobs failed: %r", error)
+
+    def _note_tables(self) -> None:
+        """Record which accounts and CAs this worker has; the configuration may be another one by now."""
+        holder, fleet = self._store.locks.holder, self._worker.config.fleet
+        if fleet is not None:
+            note_tables(self._store.database, holder, fleet.documents)
+
+    def _clean_up(self, cancel: threading.Event) -> None:
+        """Remove TXT values and complete renames of dead workers."""
+        with self.services.use() as run:
+            context = replace(run.context, cancel=cancel)
+            Batch(run.config, self._store, run.services.get, context, run.options).clean_up()
+
+    def _forget_old_rows(self) -> None:
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + _FORGET
+            forget_old_locks(self._store.database)
+            forget_full_buckets(self._store.database)
+
+    def _reseal(self) -> None:
+        if self._seals is not None:
+            reseal(self._store.database, self._seals)
+            self._seals = None
+
+    def _notify(self) -> None:
+        """Send messages about what has changed."""
+        self._notified_at = time.monotonic()
+        with self._guard:
+            unsent = [*self._unsent]
+            self._unsent.clear()
+        config = self._worker.config
+        if not unsent or config.notify is None:
+            return
+        context = self._context()
+        with context.redactor.guard_logs(*DRIVEN):
+            notifier = Notifier(config.notify, self._store, context, self._worker.language)
+            notifier.notify([spec for spec, _ in unsent], [outcome for _, outcome in unsent], whole=False)
+
+    # ── what the jobs share ─────────────────────────────────────────────────────────────
+
+    def _new_run(self) -> WorkerRun:
+        """Return a new run; its services are made when they are first needed."""
+        config = self._worker.config
+        for use in config.secrets:  # each run uses the values of its time
+            use.secret.forget()
+        self._log = EventLog()  # it remembers what it has logged
+        context = self._context()
+        context.redactor.add_known(use.secret for use in config.secrets)
+        services = LazyServices(partial(make_services, config, self._store, context))
+        options = RunOptions(fingerprint=Fingerprints(config, self._store).of)
+        if config.fleet is None:
+            raise ValueError("a worker needs a fleet")
+        return WorkerRun(config, config.fleet.documents, context, services, options)
+
+    def _context(self) -> Context:
+        redactor = self._worker.redactors.new()
+        return Context(clock=self._clock, redactor=redactor, emitter=self._emitter, buckets=self._buckets)
+
+    def _hear(self, event: Event) -> None:
+        self._log(event)
+        self._worker.tell(self._worker.listener.alive)
+        if self._worker.on_event is not None:
+            self._worker.on_event(event)
+
+    def _ended(self, spec: CertificateSpec | None, outcome: Outcome) -> None:
+        if spec is not None and spec.notify and self._worker.config.notify is not None:
+            with self._guard:
+                self._unsent.append((spec, outcome))
+        self._worker.tell(partial(self._worker.listener.ended, outcome))
+
+
+# ── run redactors ──────────────────────────────────────────────────────────────────────
+
+# The secrets of a process that lives for months: those in use are redacted, those of long ago are forgotten.
+#
+# Sessions and tokens are new each time; a redactor that keeps all of them makes each line slower than the one before.
+
+_LATEST: Final = 8
+"""Redactors that are kept although nothing uses them any more: a line about a run may come after its end."""
+
+
+class RunRedactors:
+    """The redactors of the runs of a process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._used: weakref.WeakSet[Redactor] = weakref.WeakSet()
+        self._latest: deque[Redactor] = deque(maxlen=_LATEST)
+
+    def new(self) -> Redactor:
+        """Return the redactor of a new run; it counts as long as something refers to it, and for a while after that."""
+        made = Redactor()
+        with self._guard:
+            self._used.add(made)
+            self._latest.append(made)
+        return made
+
+    def redact(self, text: str) -> str:
+        """Return the text with every secret of these runs, in any encoding, replaced by ``•••``."""
+        with self._guard:
+            every = [*self._used]
+        return functools.reduce(operator.or_, every, Redactor()).redact(text)

@@ -6,8 +6,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -17,14 +19,13 @@ from dnsrenew.cli.command_types import Runner
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
-from dnsrenew.config import Config
 from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.adding import FleetAdder
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, WantedCertificates
-from dnsrenew.extensions.fleet.fleet import RemovedCertificates, adder, store_of
-from dnsrenew.extensions.fleet.moving import MovedStore, initialize
+from dnsrenew.extensions.fleet.fleet import adder, store_of
+from dnsrenew.extensions.fleet.moving import initialize
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus
 
 _STANDARD_INPUT: Final = "-"
@@ -42,23 +43,24 @@ def fleet_add(invocation: Invocation) -> int:
         with _opened(invocation.options.file) as file:
             return adder.add_lines(file, invocation.options.file)
 
-    _show(invocation, _done(invocation, add))
-    return 0
+    return _add(invocation, add)
 
 
 def fleet_sync(invocation: Invocation) -> int:
     """Write the tables of the configuration into the fleet; return the exit status. Errors are those of ``add``."""
-    _show(invocation, _done(invocation, lambda adder: adder.sync()))
-    return 0
+    return _add(invocation, lambda adder: adder.sync())
 
 
-def _done(invocation: Invocation, work: Callable[[FleetAdder], AddedCounts]) -> AddedCounts:
+def _add(invocation: Invocation, work: Callable[[FleetAdder], AddedCounts]) -> int:
     config = invocation.config()
-    store = store_of(config)
-    try:
-        return invocation.signals.run(lambda: work(adder(config, store, invocation.context())), cleans_up=True)
-    finally:
-        store.close()
+    with closing(store_of(config)) as store:
+        done = partial(work, adder(config, store, invocation.context()))
+        counts = vars(invocation.signals.run(done, cleans_up=True))
+    has_changed = counts["added"] or counts["changed"]
+    line = texts.FLEET_ADDED.format(**{key: f"{count:,}" for key, count in counts.items()})
+    lines = [(green("✓") if has_changed else dim("·"), line)]
+    _write(invocation, counts, [*lines, *([(yellow("→"), texts.FLEET_NEXT)] if has_changed else [])])
+    return 0
 
 
 @contextlib.contextmanager
@@ -79,19 +81,14 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _show(invocation: Invocation, counts: AddedCounts) -> None:
+def _write(invocation: Invocation, document: Mapping[str, Any], lines: Sequence[tuple[str, str]]) -> None:
+    """Write what was done: as JSON, or as lines with their marks."""
     terminal = invocation.terminal
-    terminal.write_document(dict(vars(counts)))
-    if terminal.quiet:
-        return
     columns = terminal.out.size()[0]
-    changed = counts.added or counts.changed
-    mark = green("✓") if changed else dim("·")
-    line = texts.FLEET_ADDED.format(**{key: f"{count:,}" for key, count in vars(counts).items()})
-    lines = formatting.wrap(line, columns, f"{mark} ", "  ")
-    if changed:
-        lines += formatting.wrap(texts.FLEET_NEXT, columns, f"{yellow('→')} ", "  ")
-    terminal.write_result("\n".join(lines))
+    terminal.write_document(document)
+    if lines and not terminal.quiet:
+        wrapped = (formatting.wrap(line, columns, f"{mark} ", "  ") for mark, line in lines)
+        terminal.write_result("\n".join(chain.from_iterable(wrapped)))
 
 
 # ── fleet init ─────────────────────────────────────────────────────────────────────────
@@ -105,21 +102,13 @@ def fleet_init(invocation: Invocation) -> int:
     :raises ConfigError: the store is a folder.
     :raises StoreError: the database cannot be used, a later version made the tables, or keys are not sealed.
     """
-    terminal = invocation.terminal
-    store = store_of(invocation.config())
-    try:
+    with closing(store_of(invocation.config())) as store:
         work = partial(initialize, store, seal_existing=invocation.options.seal_existing)
         done = invocation.signals.run(work)
-    finally:
-        store.close()
-    terminal.write_document(done.to_dict())
-    if not terminal.quiet:
-        lines = [texts.FLEET_READY.format(version=done.schema, place=store.place)]
-        if done.sealed:
-            lines.append(texts.FLEET_SEALED.format(keys=formatting.count(done.sealed, texts.FLEET_KEYS)))
-        columns = terminal.out.size()[0]
-        wrapped = [line for text in lines for line in formatting.wrap(text, columns, f"{green('✓')} ", "  ")]
-        terminal.write_result("\n".join(wrapped))
+    lines = [texts.FLEET_READY.format(version=done["schema"], place=store.place)]
+    if done["sealed"]:
+        lines.append(texts.FLEET_SEALED.format(keys=formatting.count(done["sealed"], texts.FLEET_KEYS)))
+    _write(invocation, done, [(green("✓"), line) for line in lines])
     return 0
 
 
@@ -137,41 +126,25 @@ def _move(invocation: Invocation, *, loads: bool) -> int:
     """
     config, context = invocation.config(), invocation.context()
     folder = Path(os.path.abspath(os.path.join(here(), os.path.expanduser(invocation.options.folder))))
-    store = store_of(config)
-    try:
+    with closing(store_of(config)) as store:
         work = partial(moving.load, folder, config, store) if loads else partial(moving.dump, config, store, folder)
         moved = invocation.signals.run(partial(work, context), cleans_up=True)
-    finally:
-        store.close()
-    invocation.terminal.write_document(moved.to_dict())
-    _fleet_move_show(invocation, moved, folder, loads=loads)
-    return int(bool(moved.damaged))
-
-
-def _fleet_move_show(invocation: Invocation, moved: MovedStore, folder: Path, *, loads: bool) -> None:
-    terminal = invocation.terminal
-    columns = terminal.err.size()[0]
+    columns = invocation.terminal.err.size()[0]
     warnings = [texts.FLEET_DAMAGED.format(name=name) for name in moved.damaged]
     warnings += [texts.FLEET_KEPT_ACCOUNT.format(ca=ca) for ca in moved.kept_accounts]
-    if moved.journal:
-        warnings.append(texts.FLEET_JOURNAL)
-    for line in warnings:
-        terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
-    if terminal.quiet:
-        return
-    counts = {
-        "certificates": formatting.count(moved.certificates, texts.CERTIFICATE),
-        "accounts": formatting.count(moved.accounts, texts.CA_ACCOUNT),
-    }
-    columns = terminal.out.size()[0]
-    head = (texts.FLEET_LOADED if loads else texts.FLEET_DUMPED).format(**counts, folder=folder)
-    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
+    for line in [*warnings, *([texts.FLEET_JOURNAL] if moved.journal else [])]:
+        invocation.terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+    certificates = formatting.count(moved.certificates, texts.CERTIFICATE)
+    accounts = formatting.count(moved.accounts, texts.CA_ACCOUNT)
+    head = texts.FLEET_LOADED if loads else texts.FLEET_DUMPED
+    lines = [(green("✓"), head.format(certificates=certificates, accounts=accounts, folder=folder))]
     if moved.kept:
         kept = formatting.count(len(moved.kept), texts.CERTIFICATE)
-        lines += formatting.wrap(texts.FLEET_KEPT.format(certificates=kept), columns, "· ", "  ")
+        lines.append(("·", texts.FLEET_KEPT.format(certificates=kept)))
     if loads and moved.certificates:
-        lines += formatting.wrap(texts.FLEET_LOAD_NEXT, columns, f"{yellow('→')} ", "  ")
-    terminal.write_result("\n".join(lines))
+        lines.append((yellow("→"), texts.FLEET_LOAD_NEXT))
+    _write(invocation, moved.to_dict(), lines)
+    return int(bool(moved.damaged))
 
 
 # ── fleet remove ───────────────────────────────────────────────────────────────────────
@@ -195,9 +168,8 @@ def fleet_remove(invocation: Invocation) -> int:
     if bool(options.names) == (options.tag is not None):
         raise usage(texts.NAMES_AND_TAG if options.names else texts.NAMES_OR_TAG, _COMMAND)
     config = invocation.config()
-    store = store_of(config)
-    wanted = WantedCertificates(store.database)
-    try:
+    with closing(store_of(config)) as store:
+        wanted = WantedCertificates(store.database)
         signals.run(store.check_ground)
         names = signals.run(partial(fleet.chosen, wanted, options.names, options.tag))
         obtained = signals.run(partial(wanted.obtained, names)) if options.revoke else []
@@ -207,10 +179,14 @@ def fleet_remove(invocation: Invocation) -> int:
             renewer = invocation.renewer(config, PlainProgress(terminal))
             revoke = partial(renewer.revoke, reason=_REASON, wait=options.wait, cancel=signals.cancel)
         result = signals.run(partial(fleet.remove, wanted, names, revoke), cleans_up=True)
-    finally:
-        store.close()
-    terminal.write_document(result.to_dict())
-    _fleet_remove_show(invocation, result)
+    for name, error in result.failed:
+        lines = error_text.lines(error, terminal.err.size()[0], formatting.headed(red("✗"), name))
+        terminal.write_message("\n".join(lines))
+    certificates = formatting.count(len(result.removed), texts.CERTIFICATE)
+    revoked = formatting.count(len(result.revoked), texts.CERTIFICATE)
+    template = texts.FLEET_REVOKED if result.revoked else texts.FLEET_REMOVED
+    done = [(green("✓"), template.format(certificates=certificates, revoked=revoked))] if result.removed else []
+    _write(invocation, result.to_dict(), done)
     return int(bool(result.failed))
 
 
@@ -220,19 +196,6 @@ def _confirm(invocation: Invocation, names: list[str], obtained: int) -> None:
     revoked = formatting.count(obtained, texts.CERTIFICATE)
     template = texts.FLEET_REVOKE_QUESTION if obtained else texts.FLEET_REMOVE_QUESTION
     confirm(invocation, template.format(certificates=certificates, names=shown, revoked=revoked), _COMMAND)
-
-
-def _fleet_remove_show(invocation: Invocation, result: RemovedCertificates) -> None:
-    terminal = invocation.terminal
-    columns = terminal.err.size()[0]
-    for name, error in result.failed:
-        terminal.write_message("\n".join(error_text.lines(error, columns, formatting.headed(red("✗"), name))))
-    if result.removed and not terminal.quiet:
-        certificates = formatting.count(len(result.removed), texts.CERTIFICATE)
-        revoked = formatting.count(len(result.revoked), texts.CERTIFICATE)
-        template = texts.FLEET_REVOKED if result.revoked else texts.FLEET_REMOVED
-        line = template.format(certificates=certificates, revoked=revoked)
-        terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
 
 
 # ── fleet status ───────────────────────────────────────────────────────────────────────
@@ -245,24 +208,20 @@ def fleet_status(invocation: Invocation) -> int:
 
     :raises StoreError: the database cannot be read.
     """
-    terminal = invocation.terminal
-    tag = invocation.options.tag
-    found, now = invocation.signals.run(partial(_read, invocation.config(), tag))
+    terminal, tag, config = invocation.terminal, invocation.options.tag, invocation.config()
+
+    def read() -> tuple[FleetStatus, datetime]:
+        """Return the status, and the time of the database: that of this machine may be another one."""
+        with closing(store_of(config)) as store:
+            store.only_read()
+            store.check_ground()
+            documents = None if config.fleet is None else config.fleet.documents
+            return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
+
+    found, now = invocation.signals.run(read)
     terminal.write_document(found.to_dict())
     terminal.write_result("\n".join(status_lines(found, now, terminal.out.size()[0], tag)))
     return 0
-
-
-def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
-    """Return the status, and the time of the database: that of this machine may be another one."""
-    store = store_of(config)
-    store.only_read()
-    try:
-        store.check_ground()
-        documents = None if config.fleet is None else config.fleet.documents
-        return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
-    finally:
-        store.close()
 
 
 def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
@@ -280,28 +239,23 @@ def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: st
 
 
 def _counted(found: FleetStatus, columns: int | None, tag: str | None) -> Iterator[str]:
-    if sum(found.counts.values()):
-        yield from _states(found, columns)
+    if total := sum(found.counts.values()):
+        states = [
+            texts.FLEET_STATE.format(count=f"{count:,}", state=texts.STATE_WORDS[state])
+            for state, count in found.counts.items()
+            if count
+        ]
+        certificates = formatting.count(total, texts.CERTIFICATE)
+        line = texts.FLEET_COUNTS.format(certificates=certificates, states=texts.SEPARATOR.join(states))
+        yield from formatting.wrap(line, columns, "", "  ")
+        if found.due or found.failing:
+            yield texts.FLEET_DUE.format(due=f"{found.due:,}", failing=f"{found.failing:,}")
     elif tag is not None:
         yield from formatting.wrap(texts.FLEET_EMPTY_TAG.format(tag=tag), columns, "", "  ")
     elif not found.stored_only:
         yield texts.FLEET_EMPTY
     if found.stored_only:
         yield from formatting.wrap(texts.FLEET_STORED.format(count=f"{found.stored_only:,}"), columns, "", "  ")
-
-
-def _states(found: FleetStatus, columns: int | None) -> Iterator[str]:
-    total = sum(found.counts.values())
-    states = [
-        texts.FLEET_STATE.format(count=f"{count:,}", state=texts.STATE_WORDS[state])
-        for state, count in found.counts.items()
-        if count
-    ]
-    certificates = formatting.count(total, texts.CERTIFICATE)
-    line = texts.FLEET_COUNTS.format(certificates=certificates, states=texts.SEPARATOR.join(states))
-    yield from formatting.wrap(line, columns, "", "  ")
-    if found.due or found.failing:
-        yield texts.FLEET_DUE.format(due=f"{found.due:,}", failing=f"{found.failing:,}")
 
 
 def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:

@@ -7,16 +7,16 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from itertools import islice
+from typing import Final
 
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
-from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.ledger import DemandRate
-from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, Pulse, ServedCertificate, ServedCertificates
 from dnsrenew.extensions.fleet.serving import texts
 from dnsrenew.extensions.fleet.serving.context import ContextCache, FleetContext
@@ -33,39 +33,10 @@ _EVICT_EVERY: Final = 60.0
 """Seconds between two looks for expired certificates in the cache."""
 
 
-class ServedStore(Protocol):
-    """The part of a store that is read here."""
-
-    @property
-    def database(self) -> Database:
-        """The database."""
-
-    @property
-    def seals(self) -> Seals:
-        """What opens private keys."""
-
-    def check_ground(self) -> None:
-        """Check tables and seals; raise ``StoreError``."""
-
-
-class ServedFleet(Protocol):
-    """The part of a fleet that is used here."""
-
-    @property
-    def config(self) -> Config:
-        """The configuration."""
-
-    @property
-    def store(self) -> ServedStore:
-        """The store."""
-
-    @property
-    def add(self) -> Callable[[Sequence[str]], object]:
-        """Adds a certificate for these domains."""
-
-
 def ssl_context(
-    fleet: ServedFleet,
+    config: Config,
+    store: DatabaseStore,
+    add: Callable[[str], object],
     *,
     cache: int = CACHE,
     on_unknown: Callable[[str], bool] | None = None,
@@ -75,6 +46,7 @@ def ssl_context(
 
     All names are read first. The threads end when nothing refers to the context any more.
 
+    :param add: adds a certificate for a domain; it keeps the fleet alive.
     :param cache: certificates in memory at once; each takes 30 kB.
     :param on_unknown: is called in a thread of its own with a name that the fleet does not have; True: it is obtained.
     :param on_event: is called with the warnings of the server.
@@ -84,20 +56,17 @@ def ssl_context(
     :raises StoreError: the database cannot be read, or its keys have another seal.
     """
     _check(cache, on_unknown)
-    fleet.store.check_ground()
-    database = fleet.store.database
-    clock = database.clock
+    store.check_ground()
+    clock = store.database.clock
     emitter = Emitter(clock, EventLog(), *([on_event] if on_event else []))
     warnings = ServerWarnings(lambda event, name, **data: emitter.emit(event, name, data))
     threads = ServerThreads()
-    server = FleetServer(threads, ServedCertificates(database, fleet.store.seals), cache, warnings)
-    limit = None if on_unknown is None else demand_limit(fleet.config)
-    server.index_all()
+    server = FleetServer(threads, ServedCertificates(store.database, store.seals), cache, warnings)
+    rate = None if on_unknown is None else DemandRate(store.database, *demand_limit(config))
+    server.feed.load()
     on_demand = None
-    if on_unknown is not None and limit is not None:
-        rate = DemandRate(database, *limit)
-        add = fleet.add  # not the fleet itself
-        on_demand = OnDemand(threads, on_unknown, lambda name: add([name]), rate=rate, clock=clock, warnings=warnings)
+    if on_unknown is not None and rate is not None:
+        on_demand = OnDemand(threads, on_unknown, add, rate=rate, clock=clock, warnings=warnings)
     return server.start(on_demand)
 
 
@@ -121,28 +90,15 @@ class FleetServer:
     """
 
     def __init__(self, threads: ServerThreads, source: ServedCertificates, size: int, warnings: ServerWarnings) -> None:
-        self._threads = threads
-        self._source = source
-        self._size = size
-        self._warnings = warnings
+        self._threads, self._source, self._size, self._warnings = threads, source, size, warnings
         self._clock = source.database.clock
         self._index = NameIndex(lambda: self._clock.now().timestamp())
         self._cache = ContextCache(size)
-        self._feed = ChangeFeed(
-            *(threads, source, self._index, self._clock),
-            taken=self._take,
-            removed=self._cache.discard,
-            failed=self._note,
+        self.feed = ChangeFeed(
+            threads, source, self._index, self._clock, taken=self._take, removed=self._cache.discard, failed=self._note
         )
         self._loader: BackgroundLoader | None = None
         self._context: weakref.ref[FleetContext] = lambda: None  # type: ignore[assignment]
-
-    def index_all(self) -> None:
-        """Read all names.
-
-        :raises StoreError: the database cannot be read.
-        """
-        self._feed.load()
 
     def start(self, on_demand: OnDemand | None) -> FleetContext:
         """Start the threads; return the context."""
@@ -150,7 +106,7 @@ class FleetServer:
         context = FleetContext(self._threads, self._index, self._cache, loader, on_demand)
         self._context = weakref.ref(context)
         weakref.finalize(context, self._threads.stopping.set).atexit = False
-        self._feed.start()
+        self.feed.start()
         self._threads.start(self._keep_clean, "cache")
         return context
 
@@ -255,14 +211,9 @@ class ChangeFeed:
         removed: Callable[[Sequence[str]], object],
         failed: Callable[[Exception | None], object],
     ) -> None:
-        self._source = source
-        self._index = index
-        self._clock = clock
-        self._taken = taken
-        self._removed = removed
-        self._failed = failed
-        self._threads = threads
-        self._stopping = threads.stopping
+        self._source, self._index, self._clock = source, index, clock
+        self._taken, self._removed, self._failed = taken, removed, failed
+        self._threads, self._stopping = threads, threads.stopping
         # Held from a read to its effect on the index: otherwise an older read could win.
         self._lock = threading.Lock()
         self._marks: deque[tuple[float, int]] = deque()
@@ -406,11 +357,6 @@ class ChangeFeed:
 
 
 def _chunks(certificates: Iterable[ServedCertificate]) -> Iterable[list[ServedCertificate]]:
-    chunk: list[ServedCertificate] = []
-    for each in certificates:
-        chunk.append(each)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
+    left = iter(certificates)
+    while chunk := list(islice(left, _CHUNK)):
         yield chunk
