@@ -62,7 +62,7 @@ def fleet_handshakes(rounds: int | None) -> list[Figure]:
         samples = [_seconds(ours, resident, bare) for _ in range((rounds or 15) + 1)][1:]
         unknown = [_each(lambda: ours.find(f"{random.getrandbits(64):x}.example")) for _ in range(10)]
         what = f"{_COUNT} handshakes of a server with {_NAMES} names, {_CACHE} in the cache, against one with a name"
-        size = ours._index.size / _NAMES  # noqa: SLF001  # a server has no reason to tell it
+        size = len(ours._index._table.serialize()) / _NAMES  # noqa: SLF001  # a server has no reason to tell it
         return [
             of_pairs("fleet-handshakes", what, _GOAL, *zip(*samples, strict=True)),
             of_samples("fleet-index-load", f"reading {_NAMES} names at the start", SECONDS, None, [loaded]),

@@ -32,7 +32,7 @@ with contextlib.closing(Fleet(Config.load("dnsrenew.toml"))) as fleet:
     fleet.status()
     before = resident()
     context = fleet.ssl_context()
-    print(json.dumps([before, resident(), len(context._index), context._index.size]))
+    print(json.dumps([before, resident(), len(context._index), len(context._index._table.serialize())]))
 """
 
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -237,6 +238,7 @@ LIFE: Final = 60.0
 """Seconds for which new jobs get the same services: five round trips to a CA in a minute, for any number of jobs."""
 
 
+@dataclass(eq=False)
 class WorkerRun:
     """What is a run elsewhere: the jobs that begin within a minute. They share its services and its warnings.
 
@@ -245,22 +247,13 @@ class WorkerRun:
     :ivar explained: the codes of errors whose causes were looked for.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        documents: CertificateDocuments,
-        context: Context,
-        services: LazyServices,
-        options: RunOptions,
-    ) -> None:
-        self.config = config
-        self.documents = documents
-        self.context = context
-        self.services = services
-        self.options = options
-        self.explained: set[str] = set()
-        self.started = context.clock.monotonic()
-        self.users = 0
+    config: Config
+    documents: CertificateDocuments
+    context: Context
+    services: LazyServices
+    options: RunOptions
+    explained: set[str] = field(default_factory=set)
+    users: int = 0
 
 
 class SharedServices:
@@ -271,18 +264,20 @@ class SharedServices:
     """
 
     def __init__(self, make: Callable[[], WorkerRun], monotonic: Callable[[], float]) -> None:
-        self._make = make
-        self._monotonic = monotonic
+        self._make, self._monotonic = make, monotonic
         self._guard = threading.Lock()
         self._run: WorkerRun | None = None
+        self._started = 0.0
 
     @contextlib.contextmanager
     def use(self) -> Iterator[WorkerRun]:
         """Yield the run of now; its connections stay open until the last job that got it has ended."""
         with self._guard:
-            if self._run is not None and self._monotonic() - self._run.started >= LIFE:
+            if self._monotonic() - self._started >= LIFE:
                 self._retire()
-            run = self._run = self._run or self._make()
+            if self._run is None:
+                self._run, self._started = self._make(), self._monotonic()
+            run = self._run
             run.users += 1
         try:
             yield run

@@ -47,7 +47,7 @@ FROM dnsrenew_pace WHERE starts_with(key, 'on-demand ')
 """
 
 
-class FleetReading(Frozen, kw_only=True):
+class FleetReading(Frozen):
     """What was read from the database.
 
     :ivar expiring: current certificates of which less than a week and less than a quarter of the lifetime is left.
@@ -73,12 +73,7 @@ def read_fleet(config: Config) -> FleetReading:
     database = Database(config.store, size=1)
     try:
         expiring, overdue = database.one(_MORE) or (0, 0.0)
-        return FleetReading(
-            status=fleet_status(database, config.cas),
-            expiring=expiring,
-            overdue=overdue,
-            on_demand=_on_demand(database, config.cas),
-        )
+        return FleetReading(fleet_status(database, config.cas), expiring, overdue, _on_demand(database, config.cas))
     finally:
         database.close()
 
@@ -108,10 +103,7 @@ class FleetNumbers:
         context: Context | None = None,
         read: Callable[[Config], FleetReading] = read_fleet,
     ) -> None:
-        self._config = config
-        self._monotonic = monotonic
-        self._context = context
-        self._read = read
+        self._config, self._monotonic, self._context, self._read = config, monotonic, context, read
         self._guard = threading.Lock()
         self._end = threading.Event()
         self._reading: threads.Task[None] | None = None
@@ -184,39 +176,33 @@ def fleet_lines(found: FleetReading | None) -> Iterator[str]:
 
     :param found: None: the database does not answer.
     """
-    reachable = [("", int(found is not None))]
-    yield from metric("fleet_database_reachable", "1 if the database of the fleet answers, else 0.", reachable)
-    if found is None:
-        return
-    status = found.status
-    states = ((labels(state=state), count) for state, count in status.counts.items())
-    yield from metric("fleet_certificates", "Certificates of the fleet with this state.", states)
-    yield from metric("fleet_due", "Certificates that wait for a worker or are worked on.", [("", status.due)])
-    overdue = [("", int(found.overdue))]
-    yield from metric("fleet_overdue_seconds", "How long the first of the due certificates has waited.", overdue)
-    yield from metric("fleet_failing", "Certificates whose last renewal failed.", [("", status.failing)])
-    expiring = [("", found.expiring)]
-    yield from metric(
-        "fleet_expiring", "Certificates with less than a week and a quarter of their lifetime left.", expiring
-    )
-    lacking = [("", len(status.lacking))]
-    yield from metric("fleet_lacking", "Certificates that no worker has an account or a CA for, up to 100.", lacking)
-    stored = [("", status.stored_only)]
-    yield from metric("fleet_stored_only", "Certificates that are stored, and that no worker renews.", stored)
-    yield from metric("fleet_workers", "Workers that are alive.", [("", len(status.workers))])
-    working = [("", sum(len(worker.doing) for worker in status.workers))]
-    yield from metric("fleet_working", "Certificates that workers work on.", working)
-    yield from _ca_lines(found)
+    reachable = {"": int(found is not None)}
+    yield from metric("fleet_database_reachable", "1 if the database of the fleet answers, else 0.", reachable.items())
+    for name, meaning, samples in [] if found is None else _metrics(found):
+        values = samples if isinstance(samples, Mapping) else {"": samples}
+        yield from metric(f"fleet_{name}", meaning, values.items())
 
 
-def _ca_lines(found: FleetReading) -> Iterator[str]:
-    hour, limits = found.status.last_hour, found.status.limits
-    issued = ((labels(ca=ca), count) for ca, count in hour.items())
-    yield from metric("fleet_ca_issued_last_hour", "Certificates that the CA issued in the last hour.", issued)
-    takes = ((labels(ca=ca), int(each.until is None)) for ca, each in limits.items())
-    yield from metric("fleet_ca_takes_orders", "1 if the CA takes orders, 0 if it asked to wait.", takes)
-    held = ((labels(ca=ca), each.held) for ca, each in limits.items())
-    yield from metric("fleet_ca_held", "Names, or sets of names, for which the CA takes no order now.", held)
-    used = ((labels(ca=ca), part) for ca, part in found.on_demand.items())
-    meaning = "Used part, 0 to 1, of what the limits of the CA leave for names on demand."
-    yield from metric("fleet_ca_on_demand_used", meaning, used)
+def _metrics(found: FleetReading) -> list[tuple[str, str, float | Mapping[str, float]]]:
+    """Return the name, the meaning and the value of each metric, or its values by their labels."""
+    status, limits = found.status, found.status.limits
+    states = {labels(state=state): count for state, count in status.counts.items()}
+    issued = {labels(ca=ca): count for ca, count in status.last_hour.items()}
+    takes = {labels(ca=ca): int(each.until is None) for ca, each in limits.items()}
+    held = {labels(ca=ca): each.held for ca, each in limits.items()}
+    used = {labels(ca=ca): part for ca, part in found.on_demand.items()}
+    return [
+        ("certificates", "Certificates of the fleet with this state.", states),
+        ("due", "Certificates that wait for a worker or are worked on.", status.due),
+        ("overdue_seconds", "How long the first of the due certificates has waited.", int(found.overdue)),
+        ("failing", "Certificates whose last renewal failed.", status.failing),
+        ("expiring", "Certificates with less than a week and a quarter of their lifetime left.", found.expiring),
+        ("lacking", "Certificates that no worker has an account or a CA for, up to 100.", len(status.lacking)),
+        ("stored_only", "Certificates that are stored, and that no worker renews.", status.stored_only),
+        ("workers", "Workers that are alive.", len(status.workers)),
+        ("working", "Certificates that workers work on.", sum(len(worker.doing) for worker in status.workers)),
+        ("ca_issued_last_hour", "Certificates that the CA issued in the last hour.", issued),
+        ("ca_takes_orders", "1 if the CA takes orders, 0 if it asked to wait.", takes),
+        ("ca_held", "Names, or sets of names, for which the CA takes no order now.", held),
+        ("ca_on_demand_used", "Used part, 0 to 1, of what the limits of the CA leave for names on demand.", used),
+    ]

@@ -105,8 +105,7 @@ class WorkQueue:
     ) -> None:
         self.lost = asyncio.Event()
         self.cause: BaseException | None = None
-        self._tasks = tasks
-        self._registrations = set() if registrations is None else registrations
+        self._tasks, self._registrations = tasks, set() if registrations is None else registrations
         self._connector = QueueConnector(conninfo, connection, self._note_lost)
         self.app = procrastinate.App(connector=self._connector)
         self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_RetryReturned())(self._renew)

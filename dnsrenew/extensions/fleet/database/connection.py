@@ -59,8 +59,7 @@ class Transaction(Statements):
     """Statements that take effect together, or not at all. A failed one ends it."""
 
     def __init__(self, server: Server, connection: DeadlineConnection) -> None:
-        self._server = server
-        self._connection = connection
+        self._server, self._connection = server, connection
 
     def run_one(self, sql: str, params: Params) -> tuple[list[Row], int]:
         return self._server.run(self._connection, sql, params)
@@ -333,9 +332,7 @@ class Notifications:
 
     def __init__(self, server: Server, channel: str) -> None:
         self.connections = 0
-        self._server = server
-        self._channel = channel
-        self._beat = server.patience * _BEAT
+        self._server, self._channel, self._beat = server, channel, server.patience * _BEAT
         self._connection: DeadlineConnection | None = None
         self._heard: list[str] = []
         self._last = 0.0

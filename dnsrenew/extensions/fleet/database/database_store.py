@@ -57,14 +57,11 @@ class DatabaseStore(CertificateRows):
 
     def __init__(self, database: Database, seals: Seals, *, worker: bool = False) -> None:
         super().__init__()
-        self.database = database
-        self.seals = seals
-        self.place = database.address.url
-        self.clock = database.clock
+        self.database, self.seals = database, seals
+        self.place, self.clock = database.address.url, database.clock
         self.locks = LockSession(database, worker=worker)
         self.documents = DocumentTable(database, seals, self.locks, self.place)
-        self._is_checked = False
-        self._may_write = False
+        self._is_checked = self._may_write = False
         weakref.finalize(self, _close, self.locks, database).atexit = False  # the system does it, without a wait
 
     @classmethod

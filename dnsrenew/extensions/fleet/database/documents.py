@@ -298,9 +298,7 @@ class JournalRow(JournalEntry):
         self, rows: JournalRows, number: int, page: JournalPage, holder: int | None, *, in_flight: bool = False
     ) -> None:
         super().__init__(rows.path(number), page, in_flight=in_flight)
-        self._rows = rows
-        self._number = number
-        self._holder = holder
+        self._rows, self._number, self._holder = rows, number, holder
         self._has_ended = False
 
     def _put_mark(self) -> None:
@@ -341,9 +339,7 @@ class JournalRows(Journal):
     """
 
     def __init__(self, database: Database, locks: LockSession, place: str) -> None:
-        self.database = database
-        self._locks = locks
-        self._place = place
+        self.database, self._locks, self._place = database, locks, place
         self._guard = threading.Lock()
         self._given_up: set[int] = set()
 

@@ -65,13 +65,7 @@ class LedgerRows(Frozen):
     database: Database
     directory: str
 
-    def read(
-        self,
-        context: Context,
-        *,
-        read_only: bool,  # noqa: ARG002  # nothing can be damaged
-        keys: Collection[str] | None = None,
-    ) -> LedgerState | None:
+    def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:  # noqa: ARG002  # nothing can be damaged
         """Return the ledger; None with a warning if it cannot be read."""
         try:
             return _state(self.database.fetch(*self._query(keys)))
@@ -133,9 +127,7 @@ def _state(rows: list[Row]) -> LedgerState:
             waits[key] = RetryAfter(since or until, until, url)
         else:
             buckets[kind][key] = until
-    return LedgerState(
-        failed=buckets["failed"], sets=buckets["sets"], failed_orders=buckets["failed_orders"], waits=waits
-    )
+    return LedgerState(**{kind: buckets[kind] for kind in _BUCKETS}, waits=waits)
 
 
 def _entries(state: LedgerState) -> _Entries:
@@ -156,20 +148,13 @@ def _entries(state: LedgerState) -> _Entries:
 # A bucket is one time, at which it will be full again (GCRA), by the database's clock. Tokens are taken several at
 # once, so that a certificate costs about one statement.
 
-_TAKE: Final = """
+_LATER: Final = "greatest(pace.empty_until, now()) + %(take)s * interval '1 second'"
+_FILL: Final = f"""
 INSERT INTO dnsrenew_pace AS pace (key, empty_until) VALUES (%(key)s, now() + %(take)s * interval '1 second')
-ON CONFLICT (key) DO UPDATE
-SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
-RETURNING extract(epoch FROM empty_until - now())::double precision
-"""
-_TRY: Final = """
-INSERT INTO dnsrenew_pace AS pace (key, empty_until)
-VALUES (%(key)s, now() + %(take)s * interval '1 second')
-ON CONFLICT (key) DO UPDATE
-SET empty_until = greatest(pace.empty_until, now()) + %(take)s * interval '1 second'
-WHERE greatest(pace.empty_until, now()) + %(take)s * interval '1 second' <= now() + %(full)s * interval '1 second'
-RETURNING 1
-"""
+ON CONFLICT (key) DO UPDATE SET empty_until = {_LATER}
+"""  # noqa: S608  # constants
+_TAKE: Final = f"{_FILL} RETURNING extract(epoch FROM empty_until - now())::double precision"
+_TRY: Final = f"{_FILL} WHERE {_LATER} <= now() + %(full)s * interval '1 second' RETURNING 1"
 _GIVE: Final = """
 UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s
 """
@@ -197,10 +182,9 @@ class SharedBucket(TokenBucket):
         self._key = key
         self._at_once = max(1.0, float(int(rate.per_second * _TAKEN_AT_ONCE)))
         self._guard = threading.Lock()
-        self._stock = 0.0
+        self._stock = self._none_before = 0.0
         self._stock_at = 0.0
         """When the last token of the stock exists; they come one after the other."""
-        self._none_before = 0.0
 
     def take(self, context: Waiter, count: float = 1) -> None:
         """Wait for a token, then take ``count``.
@@ -287,19 +271,12 @@ WHERE wanted IS NOT NULL AND identifiers && ARRAY[%(name)s, %(wildcard)s] LIMIT 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))"
 _COUNTED: Final = "SELECT 1 FROM dnsrenew_pace WHERE key = %(once)s AND empty_until > now()"
 _DEMAND_RATE_FORGET: Final = "DELETE FROM dnsrenew_pace WHERE starts_with(key, %s) AND empty_until <= now()"
-# A bucket is one time, at which it will be full again (GCRA).
-_DEMAND_RATE_TAKE: Final = """
-INSERT INTO dnsrenew_pace AS pace (key, empty_until) VALUES (%(key)s, now() + %(each)s * interval '1 second')
-ON CONFLICT (key) DO UPDATE
-SET empty_until = greatest(pace.empty_until, now()) + %(each)s * interval '1 second'
-WHERE greatest(pace.empty_until, now()) + %(each)s * interval '1 second' <= now() + %(window)s * interval '1 second'
-"""
 _COUNT: Final = """
 INSERT INTO dnsrenew_pace (key, empty_until) VALUES (%(once)s, now() + interval '1 hour')
 ON CONFLICT (key) DO UPDATE SET empty_until = EXCLUDED.empty_until
 """
 _FREE: Final = """
-SELECT empty_until + (%(each)s - %(window)s) * interval '1 second' FROM dnsrenew_pace WHERE key = %(key)s
+SELECT empty_until + (%(take)s - %(full)s) * interval '1 second' FROM dnsrenew_pace WHERE key = %(key)s
 """
 
 
@@ -323,14 +300,13 @@ class DemandRate(Frozen):
 
         :raises StoreError: the database does not answer.
         """
-        each = self.limit.each.total_seconds()
-        fields = {"key": f"on-demand {self.account}", "once": f"{_ONCE}{name}", "each": each}
-        fields["window"] = self.limit.window.total_seconds()
+        fields: dict[str, Any] = {"key": f"on-demand {self.account}", "once": f"{_ONCE}{name}"}
+        fields |= {"take": self.limit.each.total_seconds(), "full": self.limit.window.total_seconds()}
         with self.database.transaction() as transaction:
             transaction.fetch(_LOCK)
             if transaction.fetch(_COUNTED, fields):
                 return None
-            if not transaction.execute(_DEMAND_RATE_TAKE, fields):
+            if not transaction.fetch(_TRY, fields):
                 row = transaction.one(_FREE, fields)
                 return None if row is None else row[0]
             transaction.execute(_DEMAND_RATE_FORGET, (_ONCE,))

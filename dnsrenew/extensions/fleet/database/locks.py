@@ -43,15 +43,6 @@ _OWNER: Final = """
 SELECT holder.pid, holder.host, lock.since FROM dnsrenew_lock AS lock
 JOIN dnsrenew_holder AS holder ON holder.id = lock.holder WHERE key = %s
 """
-_IS_HELD: Final = """
-WITH wanted AS (SELECT hashtextextended('dnsrenew:' || %s, 0) AS number)
-SELECT EXISTS (
-  SELECT 1 FROM pg_locks, wanted
-  WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-    AND classid = ((number >> 32) & 4294967295)::oid AND objid = (number & 4294967295)::oid
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-)
-"""
 _FENCE: Final = """
 SELECT 1 FROM dnsrenew_lock AS lock WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
 FOR SHARE OF lock
@@ -130,13 +121,6 @@ class LockSession:
             context.guards.remove(guard)
             self._release(key, held)
 
-    def is_held(self, key: str) -> bool:
-        """Return whether anybody holds a lock.
-
-        :raises StoreError: the database cannot be asked.
-        """
-        return self._database.one(_IS_HELD, (key,)) == (True,)
-
     def run_fenced(self, key: str, statement: str, params: Mapping[str, Any]) -> list[Row]:
         """Execute one statement that takes effect only if no other process has taken this lock since; return its rows.
 
@@ -202,7 +186,9 @@ class LockSession:
             now = context.clock.monotonic()
             left = end - now
             if left <= 0:
-                raise self._refused(key, what)
+                owner = self._owner(key)
+                text = texts.LOCKED_BY if all(owner.values()) else texts.LOCKED
+                raise LockedError.of(text, **owner, what=what, key=key)
             if not reported and now - start >= _EVENT_SECONDS:
                 reported = True
                 context.emit("lock-waiting", what=what, **self._owner(key))
@@ -218,13 +204,13 @@ class LockSession:
         held = None
         try:
             held = self._take(key, what)
+            return held
         finally:
             with self._guard:
                 if held is None:
                     del self._held[key]
                 else:
                     self._held[key] = held
-        return held
 
     def _take(self, key: str, what: str) -> _Held | None:
         connection = self._connected()
@@ -260,11 +246,6 @@ class LockSession:
             raise self._database.error(texts.LOST, what=held.what)
 
     # ── the owner ────────────────────────────────────────────────────────────────────
-
-    def _refused(self, key: str, what: str) -> LockedError:
-        owner = self._owner(key)
-        text = texts.LOCKED_BY if all(owner.values()) else texts.LOCKED
-        return LockedError.of(text, **owner, what=what, key=key)
 
     def _owner(self, key: str) -> dict[str, Any]:
         """Return pid, host and time of the one that holds a lock; None for each that is not known."""

@@ -49,10 +49,8 @@ class Server:
     """
 
     def __init__(self, address: Address, patience: float, measure: Callable[[], object]) -> None:
-        self.address = address
-        self.patience = patience
-        self.queries = 0
-        self.reads_only = False
+        self.address, self.patience = address, patience
+        self.queries, self.reads_only = 0, False
         self.clock = DatabaseClock(measure)
         self._counting = threading.Lock()
         self._place: dict[str, Any] | None = None

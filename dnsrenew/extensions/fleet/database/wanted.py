@@ -12,7 +12,6 @@ from itertools import chain, islice
 from typing import Any, Final, Literal, TypeVar
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.runtime import Context as AnyContext
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import LockedError
 from dnsrenew.extensions.fleet.database import texts
@@ -89,6 +88,7 @@ SELECT name, COALESCE(state ->> 'asked_by', '') FROM dnsrenew_certificate
 WHERE wanted IS NULL AND version IS NOT NULL AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s)) ORDER BY name
 """
 _NUMBER: Final = "SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND name <> ALL(%s)"
+_WORKERS: Final = "SELECT count(*) FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker"
 _TROUBLED: Final = f"""
 {_READ} AND name <> ALL(%(without)s) ORDER BY COALESCE(state -> 'failures' > '0', false) DESC, due, name LIMIT %(most)s
 """
@@ -181,14 +181,14 @@ class WantedCertificates(Frozen):
         parts = _parts(documents)
         first, second = next(parts, ()), next(parts, ())
         with self.database.transaction(patience=_PATIENCE) as transaction:
-            take_lock(transaction, _LOCK, _LIST, wait=_WAIT, context=context or AnyContext())
+            take_lock(transaction, _LOCK, _LIST, wait=_WAIT, context=context or Context())
             transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
-            adding = _Adding(transaction, origin, _json_rows(first))
-            if second:
-                adding.stage()
-                for part in chain([second], parts):
-                    adding.put(_json_rows(part))
-                adding.analyze()
+            adding = _Adding(transaction, {"origin": origin, "rows": _json_rows(first)}, is_staged=bool(second))
+            if second:  # too many for one statement
+                transaction.execute(_STAGE)
+                for part in chain([first, second], parts):
+                    transaction.execute(_PUT, {"rows": _json_rows(part)})
+                transaction.execute("ANALYZE staged")
             return adding.clashes() or adding.write()
 
     def get(self, name: str) -> WantedCertificate | None:
@@ -211,8 +211,8 @@ class WantedCertificates(Frozen):
 
         :param without: not those with these names.
         """
-        row = self.database.one(_NUMBER, (list(without),))
-        return int(row[0]) if row else 0
+        ((count,),) = self.database.fetch(_NUMBER, (list(without),))
+        return int(count)
 
     def added_by_name(self, names: Sequence[str]) -> list[str]:
         """Return which of these names are those of certificates that were added, not those of a configuration."""
@@ -245,8 +245,8 @@ class WantedCertificates(Frozen):
 
     def workers(self) -> int:
         """Return how many workers are alive, which obtain what is wanted."""
-        row = self.database.one("SELECT count(*) FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker")
-        return int(row[0]) if row else 0
+        ((count,),) = self.database.fetch(_WORKERS)
+        return int(count)
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove certificates, with versions, keys and states, all in one transaction; servers are told.
@@ -260,41 +260,28 @@ class WantedCertificates(Frozen):
                     transaction.fetch(statement, given)
 
 
-class _Adding:
+class _Adding(Frozen):
     """One change, in a transaction.
 
-    :ivar rows: the only rows, as JSON; with :meth:`stage`, the first ones.
+    :ivar given: the origin, and the rows as JSON.
+    :ivar is_staged: whether the rows are in a table.
     """
 
-    def __init__(self, transaction: Transaction, origin: Origin, rows: str) -> None:
-        self._transaction = transaction
-        self._given = {"origin": origin, "rows": rows}
-        self._prefix = _FEW
-
-    def stage(self) -> None:
-        """Put the rows into a table: there are too many for one statement."""
-        self._transaction.execute(_STAGE)
-        self._prefix = ""
-        self.put(self._given["rows"])
-
-    def put(self, rows: str) -> None:
-        """Put rows into the table."""
-        self._transaction.execute(_PUT, {"rows": rows})
-
-    def analyze(self) -> None:
-        """Make the statistics of the table."""
-        self._transaction.execute("ANALYZE staged")
+    transaction: Transaction
+    given: dict[str, str]
+    is_staged: bool
 
     def clashes(self) -> list[FoundClash]:
         """Return why documents are refused."""
-        clashes = CLASHES_OF_FEW if self._prefix else CLASHES
-        rows = self._transaction.fetch(f"{self._prefix} {clashes}", self._given)
+        statement = CLASHES if self.is_staged else f"{_FEW} {CLASHES_OF_FEW}"
+        rows = self.transaction.fetch(statement, self.given)
         return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
 
     def write(self) -> AddedCounts:
         """Write the documents."""
-        counts = self._transaction.one(f"{self._prefix} {_COUNT}", self._given) or (0, 0, 0)
-        self._transaction.execute(f"{self._prefix} {_WRITE}", self._given)
+        prefix = "" if self.is_staged else _FEW
+        counts = self.transaction.one(f"{prefix} {_COUNT}", self.given) or (0, 0, 0)
+        self.transaction.execute(f"{prefix} {_WRITE}", self.given)
         return AddedCounts(*counts)
 
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dnsrenew.base.names import covers
@@ -37,11 +38,8 @@ class FleetContext(RecordedContext):
         loader: BackgroundLoader,
         on_demand: OnDemand | None,
     ) -> None:
-        self._threads = threads
-        self._index = index
-        self._cache = cache
-        self._loader = loader
-        self._on_demand = on_demand
+        self._threads, self._index, self._cache = threads, index, cache
+        self._loader, self._on_demand = loader, on_demand
         super().__init__()
         self.sslobject_class = LoopConnection
 
@@ -166,6 +164,7 @@ def _load(context: ssl.SSLContext, path: str) -> None:
 # The ``SSLContext`` of each certificate that was asked for lately; each takes 30 kB.
 
 
+@dataclass(slots=True, eq=False)
 class CachedContext:
     """The context of one version of a certificate.
 
@@ -174,14 +173,11 @@ class CachedContext:
     :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
     """
 
-    __slots__ = ("context", "end", "is_asked", "names", "version")
-
-    def __init__(self, version: int, names: Sequence[str], end: float, context: ssl.SSLContext) -> None:
-        self.version = version
-        self.names = names
-        self.end = end
-        self.context = context
-        self.is_asked = True
+    version: int
+    names: Sequence[str]
+    end: float
+    context: ssl.SSLContext
+    is_asked: bool = True
 
     def covers(self, name: str) -> bool:
         """Return whether the certificate is valid for a name."""

@@ -10,7 +10,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Final
 
 from dnsrenew.base.clients import Clients
@@ -197,7 +197,8 @@ class NameIndex:
             rows = self._table.execute(_FIND, (name, wildcard)).fetchall()
         if not rows:
             return None
-        best = rows[0] if len(rows) == 1 else self._best(rows, name)
+        now = self._now() if len(rows) > 1 else 0.0
+        best = max(rows, key=lambda row: (now < row[4], row[0] == name, row[3], row[4]))
         return FoundName(best[1] or best[0], best[2])
 
     def fill(self, certificates: Sequence[ServedCertificate]) -> None:
@@ -239,22 +240,11 @@ class NameIndex:
         with self._lock:
             return int(self._table.execute("SELECT count(*) FROM served").fetchone()[0])
 
-    @property
-    def size(self) -> int:
-        """The memory that it takes, in bytes."""
-        with self._lock:
-            pages, each = (self._table.execute(f"PRAGMA {of}").fetchone()[0] for of in ("page_count", "page_size"))
-        return int(pages * each)
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self._lock, self._table:  # the table commits, or rolls back
             self._table.execute("BEGIN")
             yield
-
-    def _best(self, rows: Sequence[tuple[str, str, int, int, int]], name: str) -> tuple[str, str, int, int, int]:
-        now = self._now()
-        return max(rows, key=lambda row: (now < row[4], row[0] == name, row[3], row[4]))
 
     def _known(self, certificate: str) -> dict[tuple[str, str], int]:
         """Return the keys of the rows of a certificate, each with the version."""
@@ -291,6 +281,7 @@ _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST: Final = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 
 
+@dataclass(slots=True, eq=False)
 class DemandAnswer:
     """What is known of a name.
 
@@ -298,11 +289,8 @@ class DemandAnswer:
     :ivar until: the monotonic second until which nothing is done for the name.
     """
 
-    __slots__ = ("allowed", "until")
-
-    def __init__(self) -> None:
-        self.allowed: bool | None = None
-        self.until = float("inf")
+    allowed: bool | None = None
+    until: float = float("inf")
 
 
 class OnDemand:
@@ -323,11 +311,8 @@ class OnDemand:
         clock: Clock,
         warnings: ServerWarnings,
     ) -> None:
-        self._on_unknown = on_unknown
-        self._add = add
-        self._rate = rate
-        self._clock = clock
-        self._warnings = warnings
+        self._on_unknown, self._add, self._rate = on_unknown, add, rate
+        self._clock, self._warnings = clock, warnings
         self._changed = threading.Condition()
         self._answers: OrderedDict[str, DemandAnswer] = OrderedDict()
         self._asked: Clients[tuple[str, DemandAnswer]] = Clients(QUEUED)
@@ -385,7 +370,7 @@ class OnDemand:
             if not self._rate.is_wanted(name):
                 free = self._rate.take(name)
                 if free is not None:
-                    return self._seconds_until(free)
+                    return max((free - self._clock.now()).total_seconds(), _RETRY)
                 self._add(name)
         except DnsRenewError as error:
             self._warnings.warn(None, *texts.NOT_ADDED.fill(name=name, reason=as_clause(error.message)))
@@ -406,6 +391,3 @@ class OnDemand:
             reason = texts.NO_BOOL.format(found=type(allowed).__name__)
             self._warnings.warn(None, *texts.NOT_ASKED.fill(reason=reason))
         return allowed is True
-
-    def _seconds_until(self, free: datetime) -> float:
-        return max((free - self._clock.now()).total_seconds(), _RETRY)
