@@ -71,15 +71,6 @@ def _provider_in(readers: Iterable[tuple[Path, Callable[[Path], bytes]]], name: 
     return None
 
 
-def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
-    """Return the provider of a provider file.
-
-    :param file: the name of the file in messages; default: ``NAME.toml``.
-    :raises ConfigError: ``provider-invalid``, with all mistakes.
-    """
-    return parse(text, name, file or f"{name}.toml")
-
-
 def provider_names(folders: Iterable[Path] = ()) -> list[str]:
     """Return the sorted names of all providers: the user's, the shipped ones and plug-ins."""
     found = {file.stem for folder in (*folders, *SHIPPED, *_plug_in_folders()) for file in folder.glob("*.toml")}
@@ -233,20 +224,16 @@ _Found = tuple[KeyPath, str, str, str | None]
 """A mistake: where it is, what stands there, what is expected, and what may be meant."""
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _is(kind: type) -> Test:
+    return lambda value: isinstance(value, kind)
 
 
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
+def _matches(test: Callable[[str], object]) -> Test:
+    return lambda value: isinstance(value, str) and bool(test(value))
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _url(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(("https://", "http://"))
+def _each(test: Callable[[str], object]) -> Test:
+    return lambda value: isinstance(value, list) and all(isinstance(item, str) and test(item) for item in value)
 
 
 def _seconds(minimum: int, maximum: int, *kinds: type) -> Test:
@@ -257,25 +244,13 @@ def _one_of(*choices: str) -> Test:
     return lambda value: value in choices
 
 
-def _suffixes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and _is_domain(item) for item in value)
-
-
-def _host_patterns(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and _HOST_PATTERN.fullmatch(item) for item in value)
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-
-
 def _is_tools(value: object) -> bool:
     """Return whether it is a table for each tool, with a table for each of its names of the host."""
     if not isinstance(value, dict):
         return False
     tables = [names for tool in value.values() if isinstance(tool, dict) for names in tool.values()]
-    return all(map(_is_table, value.values())) and all(
-        isinstance(table, dict) and all(isinstance(each, str) or _is_names(each) for each in table.values())
+    return all(isinstance(tool, dict) for tool in value.values()) and all(
+        isinstance(table, dict) and all(isinstance(each, str) or _each(len)(each) for each in table.values())
         for table in tables
     )
 
@@ -294,29 +269,30 @@ def _is_domain(text: str) -> bool:
         return False
 
 
+_URL: Final = _matches(re.compile("https?://").match)
 # key: the test of a value, and the description of a valid one
 _TOP: Final[dict[str, tuple[Test, str]]] = {
-    "title": (lambda value: _is_text(value) and bool(value), texts.TITLE),
-    "website": (_url, texts.URL),
-    "docs": (_url, texts.URL),
-    "driver": (lambda value: _is_text(value) and bool(NAME.fullmatch(value)), texts.DRIVER_NAME),
-    "zone_suffixes": (_suffixes, texts.ZONE_SUFFIXES),
-    "names": (_is_names, texts.OTHER_NAMES),
-    "name_servers": (_host_patterns, texts.NAME_SERVERS),
-    "driver_options": (_is_table, phrases.TABLE),
-    "options": (_is_table, texts.OPTION_TABLES),
+    "title": (_matches(len), texts.TITLE),
+    "website": (_URL, texts.URL),
+    "docs": (_URL, texts.URL),
+    "driver": (_matches(NAME.fullmatch), texts.DRIVER_NAME),
+    "zone_suffixes": (_each(_is_domain), texts.ZONE_SUFFIXES),
+    "names": (_each(len), texts.OTHER_NAMES),
+    "name_servers": (_each(_HOST_PATTERN.fullmatch), texts.NAME_SERVERS),
+    "driver_options": (_is(dict), phrases.TABLE),
+    "options": (_is(dict), texts.OPTION_TABLES),
     "tools": (_is_tools, texts.TOOLS),
-    "behaviour": (_is_table, phrases.TABLE),
+    "behaviour": (_is(dict), phrases.TABLE),
 }
 _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
-    "required": (_is_bool, phrases.TRUE_OR_FALSE),
-    "secret": (_is_bool, phrases.TRUE_OR_FALSE),
-    "env": (lambda value: _is_text(value) and bool(_ENV.fullmatch(value)), texts.VARIABLE_NAME),
-    "help": (_is_text, phrases.TEXT),
+    "required": (_is(bool), phrases.TRUE_OR_FALSE),
+    "secret": (_is(bool), phrases.TRUE_OR_FALSE),
+    "env": (_matches(_ENV.fullmatch), texts.VARIABLE_NAME),
+    "help": (_is(str), phrases.TEXT),
     "pattern": (_is_pattern, texts.PATTERN),
-    "form": (_is_text, phrases.TEXT),
+    "form": (_is(str), phrases.TEXT),
     "kind": (_one_of("text", "list", "program", "file", "url", "address", "script", "variables"), texts.KIND),
-    "default": (_is_text, phrases.TEXT),
+    "default": (_is(str), phrases.TEXT),
 }
 _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "ttl": (_seconds(1, 7 * _DAY, int), texts.TTL),
@@ -324,19 +300,21 @@ _BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
     "settle": (_seconds(0, 3600, int, float), texts.SETTLE),
     "values": (_one_of("many", "two", "one"), texts.VALUES),
     "scope": (_one_of("name", "zone"), texts.SCOPE),
-    "exclusive": (_is_bool, phrases.TRUE_OR_FALSE),
-    "removes": (_is_bool, phrases.TRUE_OR_FALSE),
-    "by_hand": (_is_bool, phrases.TRUE_OR_FALSE),
-    "delegated": (_is_bool, phrases.TRUE_OR_FALSE),
-    "note": (_is_text, phrases.TEXT),
+    "exclusive": (_is(bool), phrases.TRUE_OR_FALSE),
+    "removes": (_is(bool), phrases.TRUE_OR_FALSE),
+    "by_hand": (_is(bool), phrases.TRUE_OR_FALSE),
+    "delegated": (_is(bool), phrases.TRUE_OR_FALSE),
+    "note": (_is(str), phrases.TEXT),
 }
 
 
-def parse(text: str, name: str, file: str) -> Provider:
-    """Return the provider of a file.
+def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
+    """Return the provider of a provider file.
 
+    :param file: the name of the file in messages; default: ``NAME.toml``.
     :raises ConfigError: ``provider-invalid``, with all mistakes.
     """
+    file = file or f"{name}.toml"
     try:
         document = tomllib.loads(text)
     except (RecursionError, ValueError) as error:

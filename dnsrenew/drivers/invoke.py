@@ -46,9 +46,6 @@ _KILL_SECONDS: Final = 1.0
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
-_HOSTS: Final = "hosts"
-"""The extension that has the drivers of DNS hosts."""
-
 
 class CallDeadline:
     """The deadline of a call."""
@@ -139,7 +136,8 @@ class _Call(Frozen):
 
     def _take_tokens(self) -> None:
         """Wait for the rate limit of the host. A removal does not wait; the next write waits for both."""
-        if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(_driver_names(self.provider)):
+        names = self.provider.driver, str(self.provider.driver_options.get("provider", ""))
+        if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(names):
             return
         bucket = self.context.buckets.of_account(self.account.name)
         requests = 1 + REQUESTS_A_RECORD * len(self.records)
@@ -170,13 +168,10 @@ class _Call(Frozen):
         is_late = self.context.clock.monotonic() - started >= RESEND.within
         return None if is_late or error.code not in _RETRIED else Transient(error)
 
-    @property
-    def _record_seconds(self) -> float:
-        return SCRIPT_SECONDS if self.provider.runs_script else RECORD_SECONDS
-
     def _try(self) -> DnsRenewError | None:
         """Make the call once, with a new driver: an abandoned call may still use its own."""
-        seconds = CALL_SECONDS + self._record_seconds * len(self.records)
+        each = SCRIPT_SECONDS if self.provider.runs_script else RECORD_SECONDS
+        seconds = CALL_SECONDS + each * len(self.records)
         clock, end = self.context.clock, self.context.deadline
         deadline = CallDeadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
         cancel = threading.Event()
@@ -187,16 +182,14 @@ class _Call(Frozen):
             cancel.set()
             if not isinstance(error, Cancelled):
                 raise
-            self._check(done)
-        return self._timed_out(seconds)
-
-    def _check(self, done: threading.Event) -> None:
-        try:
-            self.context.check()
-        except Cancelled:
-            if self.provider.runs_program and done.wait(_KILL_SECONDS):
-                self.ended()
-            raise
+            try:
+                self.context.check()
+            except Cancelled:
+                if self.provider.runs_program and done.wait(_KILL_SECONDS):
+                    self.ended()
+                raise
+        evidence = {"account": self.account.name, "title": self.provider.title, "seconds": seconds}
+        return ProviderError.of(_TIMED_OUT[self.action], **evidence, left_behind=True)
 
     def _run_driver(
         self, deadline: CallDeadline, cancel: threading.Event, done: threading.Event
@@ -251,17 +244,6 @@ class _Call(Frozen):
                 error=error.message, instruction=error.fix, **evidence
             )
             raise SecretError(code, message, fix=fix, evidence=evidence) from None
-
-    def _timed_out(self, seconds: float) -> ProviderError:
-        account, title = self.account.name, self.provider.title
-        return ProviderError.of(
-            _TIMED_OUT[self.action], account=account, title=title, seconds=seconds, left_behind=True
-        )
-
-
-def _driver_names(provider: Provider) -> tuple[str, str]:
-    """Return the driver, and its provider if it is a driver for many hosts."""
-    return provider.driver, str(provider.driver_options.get("provider", ""))
 
 
 def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:

@@ -160,7 +160,7 @@ def test_a_limit_of_the_account_holds_for_all_workers(stage: FleetStage, counted
     stage.add("one")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.outcomes)
-    assert fleet_status(stage.database, crew.worker._config.cas).limits["lab"].until is not None
+    assert fleet_status(stage.database, crew.worker.config.cas).limits["lab"].until is not None
     stage.add("two")
     with stage.crew() as (crew,):
         wait_until(lambda: crew.heard.outcomes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import socket
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -22,7 +21,6 @@ import dns.update
 
 from dnsrenew.base import host_port, names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.rfc2136 import texts
 from dnsrenew.errors import ConfigError, ProviderError, Text
@@ -62,17 +60,18 @@ class Rfc2136Driver:
         evidence: Any = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
         try:
             # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
-            with _connect(self._addresses(), seconds) as connection:
+            places = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            with _connect(places, seconds) as connection:
                 answer = self._exchange(connection, update.to_wire())
             rcode = read(answer, update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             if not self._has_sent:
                 evidence["sent"] = False
-            raise _failure(error, evidence) from None
+            evidence |= {"cause": f"{type(error).__name__}: {error}", "reason": getattr(error, "strerror", None)}
+            raise ProviderError.of(explain(error), **evidence) from None
         if rcode != dns.rcode.NOERROR:
-            raise ProviderError.of(
-                REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence, rcode=dns.rcode.to_text(rcode)
-            )
+            evidence["rcode"] = dns.rcode.to_text(rcode)
+            raise ProviderError.of(REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence)
 
     def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
         """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`."""
@@ -102,14 +101,6 @@ class Rfc2136Driver:
         if seconds <= 0:
             raise TimeoutError
         connection.settimeout(seconds)
-
-    def _addresses(self) -> list[Any]:
-        return socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-
-
-def _failure(error: Exception, evidence: dict[str, Any]) -> ProviderError:
-    cause = f"{type(error).__name__}: {error}"
-    return ProviderError.of(explain(error), **evidence, cause=cause, reason=getattr(error, "strerror", None))
 
 
 def _connect(addresses: list[Any], seconds: float) -> socket.socket:
@@ -153,17 +144,12 @@ ALGORITHMS: Final = {
 }
 
 
-def _text(context: DriverContext, key: str) -> str:
-    value = context.options.get(key, "")
-    return (value.reveal() if isinstance(value, Secret) else value).strip()
-
-
 def address(context: DriverContext) -> tuple[str, int]:
     """Return host and port of the primary server.
 
     :raises ConfigError: ``option-invalid``.
     """
-    text = _text(context, "server")
+    text = context.text("server")
     try:
         host, port = host_port.split(text, PORT)
     except ValueError:
@@ -179,13 +165,13 @@ def tsig_key(context: DriverContext) -> dns.tsig.Key | None:
     :raises ConfigError: ``option-invalid``.
     """
     # No variable holds the secret while an error is raised: a tool may show the variables of a traceback.
-    name, has_secret = _text(context, "tsig_name"), bool(_text(context, "tsig_secret"))
+    name, has_secret = context.text("tsig_name"), bool(context.text("tsig_secret"))
     if not name and not has_secret:
         return None
     if not name or not has_secret:
         given, missing = ("tsig_name", "tsig_secret") if name else ("tsig_secret", "tsig_name")
         raise ConfigError.of(texts.KEY_INCOMPLETE, account=context.account, key=missing, given=given)
-    algorithm = (_text(context, "tsig_algorithm") or "hmac-sha256").lower().removesuffix(".")
+    algorithm = (context.text("tsig_algorithm") or "hmac-sha256").lower().removesuffix(".")
     if algorithm not in ALGORITHMS:
         raise ConfigError.of(
             texts.ALGORITHM_UNKNOWN, account=context.account, key="tsig_algorithm", algorithms=list(ALGORITHMS)
@@ -194,17 +180,13 @@ def tsig_key(context: DriverContext) -> dns.tsig.Key | None:
         key_name = dns.name.from_text(name)
     except (dns.exception.DNSException, ValueError):
         raise ConfigError.of(texts.KEY_NAME_INVALID, account=context.account, key="tsig_name") from None
-    raw = _decoded_secret(context)
+    try:
+        raw = base64.b64decode(context.text("tsig_secret"), validate=True)
+    except ValueError:
+        raw = None
     if raw is None:
         raise ConfigError.of(texts.SECRET_NOT_BASE64, account=context.account, key="tsig_secret")
     return dns.tsig.Key(key_name, raw, algorithm=ALGORITHMS[algorithm])
-
-
-def _decoded_secret(context: DriverContext) -> bytes | None:
-    try:
-        return base64.b64decode(_text(context, "tsig_secret"), validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 # ── answers ────────────────────────────────────────────────────────────────────────────

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.model import CertificateSpec, StoreAddress
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.schema import as_table
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.wanted import WantedCertificate, WantedCertificates
 from dnsrenew.operations import texts
 from dnsrenew.operations.selection import ChosenCertificates, UnreadableCertificate, Warn, is_pattern
@@ -191,13 +193,26 @@ def _is_meant(name: str, wanted: str) -> bool:
     return name == wanted or (is_pattern(wanted) and fnmatchcase(name, wanted.lower()))
 
 
-def fleet_certificates(config: Config, store: Store) -> FleetCertificates:
-    """Return the certificates of a configuration whose store is a database.
+class _DatabaseKind:
+    """See :class:`dnsrenew.operations.selection.StoreKind`."""
 
-    :param store: the store of the configuration.
-    :raises StoreError: the database cannot be used: ``store-schema``, ``store-newer``, ``seal-wrong`` …
-    """
-    if not isinstance(store, DatabaseStore) or config.fleet is None:
-        raise TypeError("the store of this configuration is a folder")
-    store.check_ground()  # before any statement asks for a table that may not be there
-    return FleetCertificates(config, store, WantedCertificates(store.database), config.fleet.documents)
+    def open(self, address: StoreAddress, seals: Callable[[], Sequence[bytes]]) -> DatabaseStore:
+        """Return the store in a database; nothing is read yet.
+
+        :raises ConfigError: a seal is not one.
+        :raises SecretError: a seal cannot be read.
+        """
+        return DatabaseStore(Database(address), Seals(seals()))
+
+    def certificates(self, config: Config, store: Store) -> FleetCertificates:
+        """Return the certificates of a configuration whose store is a database.
+
+        :raises StoreError: the database cannot be used: ``store-schema``, ``store-newer``, ``seal-wrong`` …
+        """
+        if not isinstance(store, DatabaseStore) or config.fleet is None:
+            raise TypeError("the store of this configuration is a folder")
+        store.check_ground()  # before any statement asks for a table that may not be there
+        return FleetCertificates(config, store, WantedCertificates(store.database), config.fleet.documents)
+
+
+DATABASE: Final = _DatabaseKind()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.extensions import part
 from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
 from dnsrenew.cli.commands import NAMES, OTHER_RUN, YES, wait_option
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
 
 _COMMANDS: Final = {
     "worker": Command(
@@ -50,20 +48,16 @@ _COMMANDS: Final = {
             ),
         ),
         examples=(("dnsrenew fleet init", "in the database in `store`"),),
-        notes=(
-            "You can run it again at any time. If you have put a new seal first in `seal` of [fleet], it seals the "
-            "private keys with that one. If [fleet] has a seal, it refuses private keys that are not sealed."
-        ),
+        notes="You can run it again at any time. If you have put a new seal first in `seal` of [fleet], it seals the "
+        "private keys with that one. If [fleet] has a seal, it refuses private keys that are not sealed.",
     ),
     "fleet add": Command(
         "add or change certificates (all lines of the file, or none)",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
         examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
-        notes=(
-            "Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
-            "[fleet.defaults]. If a certificate has tags, only a line with one of these tags can change it or take "
-            "one of its domains."
-        ),
+        notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
+        "[fleet.defaults]. If a certificate has tags, only a line with one of these tags can change it or take "
+        "one of its domains.",
     ),
     "fleet remove": Command(
         "remove certificates from the fleet, with their private keys",
@@ -88,41 +82,26 @@ _COMMANDS: Final = {
     "fleet sync": Command(
         "write the [[certificate]] tables of the configuration into the fleet",
         examples=(("dnsrenew fleet sync", "from now on, the workers renew them"),),
-        notes=(
-            "If you remove a table from the configuration, its certificate stays in the fleet. To remove it, use "
-            "dnsrenew fleet remove."
-        ),
+        notes="If you remove a table from the configuration, its certificate stays in the fleet. To remove it, use "
+        "dnsrenew fleet remove.",
     ),
     "fleet load": Command(
         "copy a store from a folder into the database",
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
-        notes=(
-            "Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
-            "both places have a certificate, the newer one is kept. The folder stays unchanged."
-        ),
+        notes="Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
+        "both places have a certificate, the newer one is kept. The folder stays unchanged.",
     ),
     "fleet dump": Command(
         "copy the store from the database into an empty folder",
         (Argument("folder", "FOLDER", "a folder that is empty or does not exist yet", "files", required=True),),
         examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
-        notes=(
-            "The folder contains the private keys unencrypted. It does not contain the settings and tags "
-            "from `fleet add`."
-        ),
+        notes="The folder contains the private keys unencrypted. It does not contain the settings and tags "
+        "from `fleet add`.",
     ),
 }
 
 
-def _run(name: str) -> Runner:
-    """Return the function that runs a command. Loading it before would take time."""
-    if name == "worker":
-        from dnsrenew.extensions.fleet.commands.worker import worker
-
-        return worker
-    from dnsrenew.extensions.fleet.commands.fleet_add import RUNNERS
-
-    return RUNNERS[name]
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)
+_RUNNERS: Final = part("dnsrenew.extensions.fleet.commands.fleet_add", "RUNNERS")
+_WORKER: Final = part("dnsrenew.extensions.fleet.commands.worker", "worker")
+TABLE: Final = CommandTable(_COMMANDS, lambda name: _WORKER() if name == "worker" else _RUNNERS()[name])

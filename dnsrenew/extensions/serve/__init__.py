@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dnsrenew.base.extensions import Extension, part
 
-from dnsrenew.base.extensions import Extension
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import CommandTable
-
-
-def _commands() -> CommandTable:
-    from dnsrenew.extensions.serve.commands_table import TABLE
-
-    return TABLE
-
-
-EXTENSION = Extension(commands=_commands)
+EXTENSION = Extension(commands=part(f"{__name__}.commands_table", "TABLE"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dnsrenew.base.extensions import part
 from dnsrenew.cli.command_types import Command, CommandTable
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
 
 _COMMANDS: Final = {
     "notify": Command(
@@ -18,19 +16,10 @@ _COMMANDS: Final = {
     "notify test": Command(
         "send a test message to every address of [notify]",
         examples=(("dnsrenew notify test", ""),),
-        notes=(
-            "Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
-            "The exit status is 1 if one address fails."
-        ),
+        notes="Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
+        "The exit status is 1 if one address fails.",
     ),
 }
 
 
-def _run(_name: str) -> Runner:
-    """Return the function that runs the command."""
-    from dnsrenew.extensions.watch.command import notify
-
-    return notify
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)
+TABLE: Final = CommandTable(_COMMANDS, lambda _: part("dnsrenew.extensions.watch.command", "notify")())

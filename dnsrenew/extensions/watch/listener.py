@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.values import replace
@@ -36,3 +38,6 @@ class WatchListener:
         """
         shown = MetricsSource(config, clock) if numbers is None else numbers
         return MetricsServer.start(listen, shown, clock.monotonic), shown
+
+
+LISTENER: Final = WatchListener()

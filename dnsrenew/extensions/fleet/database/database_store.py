@@ -12,10 +12,9 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.model import StoreAddress
 from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
@@ -63,14 +62,6 @@ class DatabaseStore(CertificateRows):
         self.documents = DocumentTable(database, seals, self.locks, self.place)
         self._is_checked = self._may_write = False
         weakref.finalize(self, _close, self.locks, database).atexit = False  # the system does it, without a wait
-
-    @classmethod
-    def at(cls, address: StoreAddress, seals: Sequence[bytes]) -> Self:
-        """Return the store at an address.
-
-        :raises ConfigError: a seal is not one.
-        """
-        return cls(Database(address), Seals(seals))
 
     def close(self) -> None:
         """Free all locks and close the connections; a later use connects again."""
