@@ -17,6 +17,7 @@ from dnsrenew.base.model import Resolver, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError, MustResult
@@ -67,111 +68,102 @@ def check_driver(
     :raises ValueError: ``zone`` is not a domain name.
     """
     __tracebackhide__ = True  # pytest shows the test and the sentence, not this code
-    run_check(
-        make, zone, look=look, ttl=ttl, patience=patience, wrong=wrong, cancelled=cancelled, parallel=parallel,
-        values=values, clock=clock,
-    )  # fmt: skip
+    check = DriverCheck(make, zone, look, ttl, patience, wrong, cancelled, parallel, values, clock)
+    check.run()
 
 
 check_driver.__module__ = "dnsrenew.testing"
 
 
-def run_check(
-    make: Make,
-    zone: str,
-    *,
-    look: Look | None = None,
-    ttl: int = 60,
-    patience: float = 60.0,
-    wrong: Make | None = None,
-    cancelled: Make | None = None,
-    parallel: bool = False,
-    values: ValuesKept = "many",
-    clock: Clock | None = None,
-    only: str | None = None,
-) -> list[MustResult]:
-    """Test a driver as :func:`check_driver` does, and return the results.
+class DriverCheck(Frozen):
+    """A test of a driver; the fields are the arguments of :func:`check_driver`.
 
-    :param only: the key of the one MUST to test.
-    :raises AssertionError: names the MUST that the driver violates.
-    :raises ValueError: ``zone`` is not a domain name.
+    :ivar only: the key of the one MUST to test.
     """
-    __tracebackhide__ = True  # as above
-    try:
-        zone = names.to_a_labels(zone)
-    except names.InvalidName as error:
-        raise ValueError(f"zone={zone!r} is not a domain name: {error}") from None
-    if names.is_wildcard(zone):
-        raise ValueError(f"zone={zone!r} is a wildcard, not a zone")
-    context = Context(clock=clock or SystemClock())
-    served, served_ttl = _seen_by(look, zone) if look is not None else _zone_servers(context)
-    lacks: dict[Needs, Phrase] = {}
-    lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
-    lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if wrong is None else {}
-    lacks |= {} if parallel else {"parallel": texts.NOT_PARALLEL}
-    watch = CallWatch(context.clock)
-    host = DriverHost(
-        watch.watched(lambda records: _made(make).add(records)),
-        watch.watched(lambda records: _made(make).remove(records)),
-        served,
-        served_ttl,
-        None if wrong is None else watch.watched(lambda records: _made(wrong).add(records)),
-        lacks,
-        values,
-    )
-    with watch:
+
+    make: Make
+    zone: str
+    look: Look | None = None
+    ttl: int = 60
+    patience: float = 60.0
+    wrong: Make | None = None
+    cancelled: Make | None = None
+    parallel: bool = False
+    values: ValuesKept = "many"
+    clock: Clock | None = None
+    only: str | None = None
+
+    def run(self) -> list[MustResult]:
+        """Test the driver, and return the results.
+
+        :raises AssertionError: names the MUST that the driver violates.
+        :raises ValueError: ``zone`` is not a domain name.
+        """
+        __tracebackhide__ = True  # as above
         try:
-            results = _run(
-                context, host, names.absolute(zone), ttl=ttl, patience=patience, only=only, cancelled=cancelled
-            )
-        except AssertionError as error:
-            if watch.leak:
-                error.add_note(watch.leak)
-            raise
-    if watch.leak:
-        raise AssertionError(watch.leak)
-    if watch.slowest > _SLOW:
-        warnings.warn(texts.SLOW.format(seconds=f"{watch.slowest:.1f}"), stacklevel=3)
-    return results
+            zone = names.to_a_labels(self.zone)
+        except names.InvalidName as error:
+            raise ValueError(f"zone={self.zone!r} is not a domain name: {error}") from None
+        if names.is_wildcard(zone):
+            raise ValueError(f"zone={zone!r} is a wildcard, not a zone")
+        context = Context(clock=self.clock or SystemClock())
+        watch = CallWatch(context.clock)
+        with watch:
+            try:
+                results = self._test(context, self._host(context, watch, zone), names.absolute(zone))
+            except AssertionError as error:
+                if watch.leak:
+                    error.add_note(watch.leak)
+                raise
+        if watch.leak:
+            raise AssertionError(watch.leak)
+        if watch.slowest > _SLOW:
+            warnings.warn(texts.SLOW.format(seconds=f"{watch.slowest:.1f}"), stacklevel=3)
+        return results
 
+    def _host(self, context: Context, watch: CallWatch, zone: str) -> DriverHost:
+        served, served_ttl = _seen_by(self.look, zone) if self.look is not None else _zone_servers(context)
+        lacks: dict[Needs, Phrase] = {}
+        lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
+        lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if self.wrong is None else {}
+        lacks |= {} if self.parallel else {"parallel": texts.NOT_PARALLEL}
+        add_wrong = None if self.wrong is None else watch.watched(_adding(self.wrong))
+        remove = watch.watched(lambda records: _made(self.make).remove(records))
+        add = watch.watched(_adding(self.make))
+        return DriverHost(add, remove, served, served_ttl, add_wrong, lacks, self.values)
 
-def _run(
-    context: Context,
-    host: DriverHost,
-    zone: str,
-    *,
-    ttl: int,
-    patience: float,
-    only: str | None,
-    cancelled: Make | None,
-) -> list[MustResult]:
-    __tracebackhide__ = True  # as above
-    late = None if cancelled is None else lambda records: _made(cancelled).add(records)
-    bystander = Bystander(host, zone, ttl, late)
-    has_bystander = only is None and host.values == "many"  # else the host keeps one value, perhaps for the whole zone
-    run = ConformanceRun(context, host, zone, ttl=ttl, patience=patience, only=only)
-    results: list[MustResult] = []
-    try:
-        if has_bystander:
-            bystander.write()
-        for result in run.results():
-            if result.result == "broken":
-                raise AssertionError(result.reason) from result.cause
-            results.append(result)
+    def _test(self, context: Context, host: DriverHost, zone: str) -> list[MustResult]:
+        __tracebackhide__ = True  # as above
+        bystander = Bystander(host, zone, self.ttl, None if self.cancelled is None else _adding(self.cancelled))
+        # Without one, the host keeps one value, perhaps for the whole zone.
+        has_bystander = self.only is None and self.values == "many"
+        run = ConformanceRun(context, host, zone, ttl=self.ttl, patience=self.patience, only=self.only)
+        results: list[MustResult] = []
+        try:
             if has_bystander:
-                bystander.see()
-        if gone := bystander.check():
-            raise AssertionError(gone)
-    except BaseException as error:
-        for note in run.clean_up():
-            error.add_note(note)
-        raise
-    finally:
-        if has_bystander:
-            bystander.remove()
-    if notes := run.clean_up():
-        raise AssertionError(" ".join(notes))
-    return results
+                bystander.write()
+            for result in run.results():
+                if result.result == "broken":
+                    raise AssertionError(result.reason) from result.cause
+                results.append(result)
+                if has_bystander:
+                    bystander.see()
+            if gone := bystander.check():
+                raise AssertionError(gone)
+        except BaseException as error:
+            for note in run.clean_up():
+                error.add_note(note)
+            raise
+        finally:
+            if has_bystander:
+                bystander.remove()
+        if notes := run.clean_up():
+            raise AssertionError(" ".join(notes))
+        return results
+
+
+def _adding(make: Make) -> _Call:
+    return lambda records: _made(make).add(records)
 
 
 def _made(make: Make) -> Driver:

@@ -29,10 +29,10 @@ def _acme_box() -> Iterator[AcmeBox]:
 @pytest.fixture(name=_CHECK)
 def _driver_check(request: pytest.FixtureRequest) -> Callable[..., None]:
     """A function with the arguments of :func:`dnsrenew.testing.check_driver`; each MUST is a test of its own."""
-    from dnsrenew.testing.driver_check import run_check
+    from dnsrenew.testing.driver_check import DriverCheck
 
     def check(make: Any, zone: str, **how: Any) -> None:
-        (result,) = run_check(make, zone, only=request.param, **how)
+        (result,) = DriverCheck(make, zone, only=request.param, **how).run()
         if result.result == "not-tested":
             pytest.skip(result.reason)
 

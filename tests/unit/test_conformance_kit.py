@@ -16,7 +16,7 @@ from dnsrenew.errors import Phrase, ProviderError
 from dnsrenew.testing import InMemoryDriver, texts
 from dnsrenew.testing.account_check import wrong_secret
 from dnsrenew.testing.conformance import ConformanceRun, DriverHost, MustResult
-from dnsrenew.testing.driver_check import check_driver, run_check
+from dnsrenew.testing.driver_check import DriverCheck, check_driver
 from dnsrenew.testing.script import MANY, ONE, TWO, Needs, after, script
 from tests.kit.clock import FakeClock
 
@@ -310,10 +310,12 @@ def test_a_driver_that_loses_values_of_another_is_found() -> None:
 def test_parallel_calls_are_made_on_demand() -> None:
     """check_driver tests parallel calls only with `parallel=True`: some hosts allow one writer at a time."""
     driver = Racing()
-    result = {each.key: each for each in run_check(InMemoryDriver, ZONE, look=lambda _: set(), only="parallel-name")}
+    result = {
+        each.key: each for each in DriverCheck(InMemoryDriver, ZONE, look=lambda _: set(), only="parallel-name").run()
+    }
     assert result["parallel-name"].reason == texts.NOT_PARALLEL
     with pytest.raises(AssertionError, match="at one name at the same time"):
-        run_check(lambda: driver, ZONE, look=driver.look, parallel=True, patience=0, only="parallel-name")
+        DriverCheck(lambda: driver, ZONE, look=driver.look, parallel=True, patience=0, only="parallel-name").run()
 
 
 def test_check_driver_with_wrong_credentials() -> None:
