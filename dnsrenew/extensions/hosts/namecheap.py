@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, malformed_field
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, malformed_field
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.extensions.hosts.record_driver import RewriteDriver
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
@@ -116,76 +116,37 @@ _ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
 _MOST_NAMED: Final = 5
 
 
-class NamecheapDriver(HostDriver):
-    """Writes through the API of Namecheap.
-
-    A zone is read right before each change, and written back with every field of every record.
-    """
+class NamecheapDriver(RewriteDriver):
+    """Writes through the API of Namecheap."""
 
     address = "https://api.namecheap.com/xml.response"
     headers: ClassVar = {"Accept": "text/xml"}
     api_class = NamecheapApi
+    empty, unsafe = texts.NAMECHEAP_EMPTY, texts.NAMECHEAP_UNSAFE
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
+    def txt(self, item: Record) -> tuple[str, str] | None:
+        """Return the name and the value of a TXT record; None for another type."""
+        return (item["name"].lower(), item["address"]) if item["type"] == "TXT" else None
 
-        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
-            known = {_key(record) for record in existing}
-            added = {(label(record), record.value): _new(record) for record in group}
-            return [*existing, *(record for key, record in added.items() if key not in known)]
+    def new(self, record: TxtRecord) -> Record:
+        """Return a record for the API."""
+        name, ttl = label(record), str(record.ttl)
+        return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
 
-        self._change(records, change)
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-
-        def change(existing: list[Record], group: Sequence[TxtRecord]) -> list[Record]:
-            unwanted = {(label(record), record.value) for record in group}
-            return [record for record in existing if _key(record) not in unwanted]
-
-        self._change(records, change)
-
-    def _change(
-        self, records: Sequence[TxtRecord], change: Callable[[list[Record], Sequence[TxtRecord]], list[Record]]
-    ) -> None:
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                settings, existing = api.read(zone)
-                wanted = change(existing, group)
-                if len(wanted) == len(existing):
-                    continue
-                evidence = {"account": self.context.account, "zone": zone}
-                if not existing:  # a zone in use is never empty
-                    raise ProviderError.of(texts.NAMECHEAP_EMPTY, **evidence)
-                if lost := _lost(settings, existing):
-                    raise ProviderError.of(texts.NAMECHEAP_UNSAFE, **evidence, lost=lost)
-                api.write(zone, settings, wanted)
-
-
-def _key(record: Record) -> tuple[str, str] | None:
-    """Return the name and the value of a TXT record; None for another type."""
-    return (record["name"].lower(), record["address"]) if record["type"] == "TXT" else None
-
-
-def _new(record: TxtRecord) -> Record:
-    name, ttl = label(record), str(record.ttl)
-    return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
-
-
-def _lost(settings: Record, records: Collection[Record]) -> list[str]:
-    """Return what a zone would lose if it were written back, for people."""
-    found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
-    if "emailtype" not in settings and any(record["type"] in _MAIL for record in records):
-        found.append("EmailType")
-    for record in records:
-        what = f"{record['name']} {record['type']}"
-        if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
-            found.append(what)
-        elif record["type"] == "MX" and "mxpref" not in record:
-            found.append(f"{what} MXPref")
-        found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
-    shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
-    return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
+    def lost(self, settings: Record, items: Sequence[Record]) -> list[str]:
+        """Return what a zone would lose if it were written back, for people."""
+        found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
+        if "emailtype" not in settings and any(record["type"] in _MAIL for record in items):
+            found.append("EmailType")
+        for record in items:
+            what = f"{record['name']} {record['type']}"
+            if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
+                found.append(what)
+            elif record["type"] == "MX" and "mxpref" not in record:
+                found.append(f"{what} MXPref")
+            found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
+        shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
+        return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
 
 
 def _survives(kind: str, key: str, value: str) -> bool:

@@ -17,6 +17,7 @@ from dnsrenew.drivers.host_api import (
     basic,
     by_zone,
     is_named,
+    label,
     malformed_field,
     owner,
     pick,
@@ -25,6 +26,7 @@ from dnsrenew.drivers.host_api import (
     unquoted,
 )
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.errors import ProviderError, Text
 
 T = TypeVar("T")
 
@@ -379,3 +381,64 @@ class BatchDriver(RecordDriver):
                 found = [entry for entry in entries if (*names.labels(entry.name), entry.value) in unwanted]
                 if found:
                     self.erase(api, identifier, found)
+
+
+# ── rewrite driver ─────────────────────────────────────────────────────────────────────
+
+# Hosts whose API only replaces a zone as a whole.
+
+
+class RewriteDriver(HostDriver, ABC):
+    """Reads a zone right before each change, and writes it back with every other record as it was.
+
+    Its API has ``read``, which returns the settings and the records of a zone, and ``write``, which replaces these.
+
+    :cvar empty: the text for a zone without records: one in use is never empty.
+    :cvar unsafe: the text for a zone that would lose something.
+    """
+
+    empty: ClassVar[Text]
+    unsafe: ClassVar[Text]
+
+    @abstractmethod
+    def txt(self, item: Any) -> tuple[str, str] | None:
+        """Return the name, relative to the zone, and the value of a TXT record; None for another type."""
+
+    @abstractmethod
+    def new(self, record: TxtRecord) -> Any:
+        """Return a record for the API."""
+
+    @abstractmethod
+    def lost(self, settings: Any, items: Sequence[Any]) -> list[str]:
+        """Return what a zone would lose if it were written back, for people."""
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet."""
+
+        def more(items: list[Any], wanted: Mapping[tuple[str, str], TxtRecord]) -> list[Any]:
+            known = {self.txt(item) for item in items}
+            return [*items, *(self.new(record) for key, record in wanted.items() if key not in known)]
+
+        self._change(records, more)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+        self._change(records, lambda items, unwanted: [item for item in items if self.txt(item) not in unwanted])
+
+    def _change(
+        self,
+        records: Sequence[TxtRecord],
+        change: Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]],
+    ) -> None:
+        with self.connect() as api:
+            for zone, group in by_zone(records):
+                settings, existing = api.read(zone)
+                wanted = change(existing, {(label(record), record.value): record for record in group})
+                if len(wanted) == len(existing):
+                    continue
+                evidence = {"account": self.context.account, "zone": zone}
+                if not existing:
+                    raise ProviderError.of(self.empty, **evidence)
+                if lost := self.lost(settings, existing):
+                    raise ProviderError.of(self.unsafe, **evidence, lost=lost)
+                api.write(zone, settings, wanted)
