@@ -254,8 +254,10 @@ def within(name: str, zone: str, *, apex: str = "@") -> str:
 
 
 def owner(inside: str, zone: str) -> str:
-    """Return the absolute name, without the final dot, of one that is relative to its zone; empty or @: the zone."""
-    return zone if inside in {"", "@"} else f"{inside}.{zone}"
+    """Return the absolute name of one that is relative to its zone; empty, a dot or @: the zone."""
+    if inside in {"", ".", "@"}:
+        return zone
+    return inside if inside.endswith(".") else f"{inside}.{zone}"
 
 
 def pairs(text: str) -> dict[str, str]:

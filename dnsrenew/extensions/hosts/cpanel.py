@@ -87,7 +87,7 @@ class CpanelApi(ServerApi):
                 serial = _text(pick(item, "data_b64", 2, kind=str))
             elif kind == "TXT":
                 name = _text(pick(item, "dname_b64", kind=str))
-                labels = names.labels(name if name.endswith(".") else owner(name, zone))
+                labels = names.labels(owner(name, zone))
                 value = "".join(_text(pick(part, kind=str)) for part in pick(item, "data_b64", kind=list))
                 lines.append(_TxtLine(pick(item, "line_index", kind=int), tuple(labels), value))
         if not serial.isdecimal():

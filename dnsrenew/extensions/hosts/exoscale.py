@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""
 _VALID: Final = 600
 """Seconds for which a signature is valid."""
-_APEX: Final = frozenset({"", ".", "@"})
 _FAULTS: Final = ("busy", "fault", "interrupted", "unavailable")
 _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS, "provider-server-error")}
 """Why an operation failed: the code, if not `provider-refused`."""
@@ -52,11 +51,7 @@ class ExoscaleDriver(RecordDriver):
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
         identifier, domain = zone
-        for item in pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                name = pick(item, "name", kind=str)
-                owner = domain if name in _APEX else f"{name}.{domain}"
-                yield TxtEntry(pick(item, "id", kind=str), owner, unquoted(pick(item, "content", kind=str)))
+        return txt_entries(pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list), domain)
 
     def create_all(
         self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, owner, pick, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, pick, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 _ADMINISTRATOR: Final = 0
 """The client that a new record belongs to: asking for the one of the zone would need the right to change clients."""
@@ -58,11 +58,8 @@ class IspConfigDriver(RecordDriver):
 
     def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone; their names are absolute, or relative to it."""
-        for item in pick(api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"}) or [], kind=list):
-            if pick(item, "type", kind=str).upper() == "TXT":
-                name = pick(item, "name", kind=str)
-                full = name if name.endswith(".") else owner(name, zone[2])
-                yield TxtEntry(_number(item, "id"), full, unquoted(pick(item, "data", kind=str)))
+        found = api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"})
+        return txt_entries(pick(found or [], kind=list), zone[2], value="data")
 
     def create(self, api: Any, zone: tuple[str, str, str], record: TxtRecord) -> Any:
         """Create a record."""

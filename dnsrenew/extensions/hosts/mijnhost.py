@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pick, refusal, segment, unknown_zone, unquoted
+from dnsrenew.drivers.host_api import HostApi, HostError, pick, refusal, segment, unknown_zone
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
 """What the API shows of a record, and takes."""
@@ -46,11 +46,7 @@ class MijnHostDriver(BatchDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        for item in _records(api, zone):
-            if pick(item, "type", kind=str) == "TXT":
-                name = pick(item, "name", kind=str)
-                owner = name if name.endswith(".") else f"{name}.{zone}"
-                yield TxtEntry(item, owner, unquoted(pick(item, "value", kind=str)))
+        return txt_entries(_records(api, zone), zone, key="", value="value")
 
     def write(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the zone with more records."""

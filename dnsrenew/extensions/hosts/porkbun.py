@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, malformed_field, parsed, pick, refusal, segment
+from dnsrenew.drivers.host_api import HostApi, HostError, label, parsed, pick, refusal, segment
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, identifier_of, txt_entries
 
 LEAST_TTL: Final = 600
 _CODES: Final = {
@@ -27,14 +27,12 @@ class PorkbunDriver(RecordDriver):
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by one name only."""
-        for item in pick(self._post(api, "retrieve", zone), "records", kind=list):
-            if pick(item, "type", kind=str) == "TXT":
-                yield TxtEntry(_identifier(item), pick(item, "name", kind=str), pick(item, "content", kind=str))
+        return txt_entries(pick(self._post(api, "retrieve", zone), "records", kind=list))
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record; the name is relative on the way there, and absolute on the way back."""
         name, ttl = label(record, apex=""), max(record.ttl, LEAST_TTL)
-        return _identifier(self._post(api, "create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
+        return identifier_of(self._post(api, "create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
 
     def delete(self, api: HostApi, zone: str, identifier: str) -> None:
         """Delete a record."""
@@ -54,11 +52,3 @@ class PorkbunDriver(RecordDriver):
         if code == "INVALID_DOMAIN":
             raise ProviderError.of(texts.PORKBUN_DOMAIN, account=self.context.account, zone=zone)
         raise refusal(response, message, code=_CODES.get(code))
-
-
-def _identifier(item: Any) -> str:
-    """Return the identifier of a record; the API sends it as a number or as text."""
-    found = item.get("id") if isinstance(item, dict) else None
-    if not isinstance(found, int | str):
-        raise malformed_field("id")
-    return str(found)

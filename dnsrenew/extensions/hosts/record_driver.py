@@ -195,7 +195,7 @@ def txt_entries(
     for item in items:
         if not kind or pick(item, kind, kind=str).upper() == "TXT":
             shown, content = pick(item, name, kind=str), unquoted(pick(item, value, kind=str))
-            identifier = _identifier(item, key) if key else item
+            identifier = identifier_of(item, key) if key else item
             yield TxtEntry(identifier, owner(shown, zone) if zone else shown, content)
 
 
@@ -206,12 +206,13 @@ def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str 
     """
     for item in items:
         if is_named(pick(item, name, kind=str), zone):
-            return _identifier(item, key)
+            return identifier_of(item, key)
     raise unknown_zone(zone)
 
 
-def _identifier(item: Any, key: str) -> int | str:
-    found = item.get(key)
+def identifier_of(item: Any, key: str = "id") -> int | str:
+    """Return the identifier of a record or a zone: a number or a text."""
+    found = item.get(key) if isinstance(item, dict) else None
     if not isinstance(found, int | str):
         raise malformed_field(key)
     return found
