@@ -218,7 +218,7 @@ def test_a_class_name_means_one_thing() -> None:
 OPTIONAL = (
     *("a2wsgi", "apprise", "boto3", "keyring", "lexicon", "procrastinate", "psycopg", "psycopg_pool", "uvicorn"),
 )
-NEED_THEM = {"certificate_job", "deadlines", "queue", "session", "worker"}
+NEED_THEM = {"certificate_job", "deadlines", "queue", "worker"}
 """The files of a fleet that are loaded after its packages were looked for."""
 
 

@@ -122,7 +122,8 @@ class NamecheapDriver(RewriteDriver):
     address = "https://api.namecheap.com/xml.response"
     headers: ClassVar = {"Accept": "text/xml"}
     api_class = NamecheapApi
-    empty, unsafe = texts.NAMECHEAP_EMPTY, texts.NAMECHEAP_UNSAFE
+    empty = texts.NAMECHEAP_EMPTY
+    unsafe = texts.NAMECHEAP_UNSAFE
 
     def txt(self, item: Record) -> tuple[str, str] | None:
         """Return the name and the value of a TXT record; None for another type."""

@@ -41,7 +41,8 @@ class ValueDomainDriver(RewriteDriver):
     address = "https://api.value-domain.com/v1"
     headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
     api_class = ValueDomainApi
-    empty, unsafe = texts.VALUEDOMAIN_EMPTY, texts.VALUEDOMAIN_UNSAFE
+    empty = texts.VALUEDOMAIN_EMPTY
+    unsafe = texts.VALUEDOMAIN_UNSAFE
 
     def txt(self, item: str) -> tuple[str, str] | None:
         """Return the name and the value of a TXT record; None for any other line."""
