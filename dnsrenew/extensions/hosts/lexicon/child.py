@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import IO, Any, Final, Never
@@ -266,7 +266,8 @@ def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> N
     :param provider: its class.
     """
     with contextlib.suppress(AttributeError):  # another version of lexicon, which does it in another way
-        _PATCHES.get(name, _leave)(provider)
+        for patch in _PATCHES.get(name, ()):
+            patch(provider)
     if name == "powerdns":
         # Its monkeypatch() changes requests for all threads, and the first to end would restore it.
         vars(sys.modules["requests_unixsocket"])["monkeypatch"] = contextlib.nullcontext
@@ -274,40 +275,46 @@ def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> N
         patches.patch_boto3(limits)
 
 
-def _leave(provider: Any) -> None:
-    """Change nothing."""
+def _around(name: str, wrapper: Callable[..., Any]) -> Patch:
+    """Return the patch that lets a function be called in place of a method; its first argument is that method."""
+
+    def patch(provider: Any) -> None:
+        real = getattr(provider, name)
+
+        def method(self: Any, *arguments: Any, **more: Any) -> Any:
+            return wrapper(real, self, *arguments, **more)
+
+        setattr(provider, name, method)
+
+    return patch
 
 
 # ── several providers ───────────────────────────────────────────────────────────────────
 
 
-def _forget_the_zone(provider: Any) -> None:
+def _forget_the_zone(call: Any, self: Any, *arguments: Any, **more: Any) -> Any:
     """Forget the zone after a call: the provider changes its copy before the host accepts the change."""
-
-    def forgetting(call: Any) -> Any:
-        def patched(self: Any, *arguments: Any, **more: Any) -> Any:
-            try:
-                return call(self, *arguments, **more)
-            finally:
-                self._zone_data = None
-
-        return patched
-
-    provider.create_record, provider.delete_record = map(forgetting, (provider.create_record, provider.delete_record))
+    try:
+        return call(self, *arguments, **more)
+    finally:
+        self._zone_data = None
 
 
-def _remove_only_what_is_listed(provider: Any) -> None:
+_FORGET: Final = (_around("create_record", _forget_the_zone), _around("delete_record", _forget_the_zone))
+
+
+def _remove_only_what_is_listed(
+    delete: Any, self: Any, identifier: Any = None, rtype: Any = None, *, name: Any = None, content: Any = None
+) -> Any:
     """Remove values in the form in which they are listed: of one that is not there, the provider removes all others."""
-    delete = provider.delete_record
+    if identifier is not None or content is None:
+        return delete(self, identifier, rtype, name, content)
+    listed = {item["content"] for item in self.list_records(rtype, name)}
+    found = [each for each in sorted(listed) if each.strip('"') == content]
+    return all(delete(self, None, rtype, name, each) is not False for each in found)
 
-    def patched(self: Any, identifier: Any = None, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
-        if identifier is not None or content is None:
-            return delete(self, identifier, rtype, name, content)
-        listed = {item["content"] for item in self.list_records(rtype, name)}
-        found = [each for each in sorted(listed) if each.strip('"') == content]
-        return all(delete(self, None, rtype, name, each) is not False for each in found)
 
-    provider.delete_record = patched
+_ONLY_LISTED: Final = _around("delete_record", _remove_only_what_is_listed)
 
 
 def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
@@ -316,39 +323,23 @@ def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
     :param error_of: returns the exception that it catches.
     """
 
-    def patch(provider: Any) -> None:
-        request, swallowed = provider._request, error_of()  # noqa: SLF001  # there is no other place
+    def request(real: Any, self: Any, *arguments: Any, **more: Any) -> Any:
+        try:
+            return real(self, *arguments, **more)
+        except error_of() as error:
+            raise RefusedByHost(str(error)) from error
 
-        def patched(self: Any, *arguments: Any, **more: Any) -> Any:
-            try:
-                return request(self, *arguments, **more)
-            except swallowed as error:
-                raise RefusedByHost(str(error)) from error
-
-        provider._request = patched  # noqa: SLF001  # there is no other place
-
-    return patch
+    return _around("_request", request)
 
 
 # ── one provider ────────────────────────────────────────────────────────────────────────
 
 
-def _patch_aliyun(provider: Any) -> None:
+def _time_of_aliyun(build: Any, self: Any) -> Any:
     """Send the time in the format of Alibaba Cloud: lexicon appends "Z" to a time that ends with "+00:00"."""
-    build = provider._build_signature_parameters  # noqa: SLF001  # there is no other place
-
-    def patched(self: Any) -> Any:
-        parameters = build(self)
-        parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
-        return parameters
-
-    provider._build_signature_parameters = patched  # noqa: SLF001  # there is no other place
-
-
-def _patch_devnomads(provider: Any) -> None:
-    """Send no change of nothing: for a value that does not exist the provider sends ``null``."""
-    _remove_only_what_is_listed(provider)
-    _forget_the_zone(provider)
+    parameters = build(self)
+    parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
+    return parameters
 
 
 def _patch_dynu(provider: Any) -> None:
@@ -364,73 +355,55 @@ def _patch_dynu(provider: Any) -> None:
     provider._from_dynu_record = staticmethod(patched)  # noqa: SLF001  # there is no other place
 
 
-def _patch_gehirn(provider: Any) -> None:
+def _list_of_gehirn(_: Any, self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> list[Any]:
     """List all values of a name: the provider lists the last one. It would remove all for one that is not there."""
-
-    def list_records(self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> list[Any]:
-        owner = self._full_name(name) if name else None
-        return [
-            {"type": item["type"], "name": item["name"].rstrip("."), "content": value}
-            for item in self._get_records(rtype=rtype, name=owner)
-            for value in (self._build_content(item["type"], each) for each in item["records"])
-            if content in {None, value}
-        ]
-
-    provider.list_records = list_records
-    _remove_only_what_is_listed(provider)
+    owner = self._full_name(name) if name else None
+    return [
+        {"type": item["type"], "name": item["name"].rstrip("."), "content": value}
+        for item in self._get_records(rtype=rtype, name=owner)
+        for value in (self._build_content(item["type"], each) for each in item["records"])
+        if content in {None, value}
+    ]
 
 
-def _patch_henet(provider: Any) -> None:
+def _log_in_at_henet(log_in: Any, self: Any) -> None:
     """Raise for a wrong password: the provider returns False, and goes on."""
-    log_in = provider.authenticate
-
-    def authenticate(self: Any) -> None:
-        if log_in(self) is False:
-            raise RefusedByHost("authentication failed: wrong user name or password")
-
-    provider.authenticate = authenticate
+    if log_in(self) is False:
+        raise RefusedByHost("authentication failed: wrong user name or password")
 
 
-def _patch_mythicbeasts(provider: Any) -> None:
+def _get_of_mythicbeasts(get: Any, self: Any, url: str = "/", query_params: Any = None) -> Any:
     """Do not wait in a write until the value is published: dnsrenew waits afterwards, and as long as it has to."""
-    get = provider._get  # noqa: SLF001  # there is no other place
-
-    def patched(self: Any, url: str = "/", query_params: Any = None) -> Any:
-        return None if url.endswith("?verify") else get(self, url, query_params)
-
-    provider._get = patched  # noqa: SLF001  # there is no other place
+    return None if url.endswith("?verify") else get(self, url, query_params)
 
 
-def _patch_qcloud(provider: Any) -> None:
+def _list_of_qcloud(list_records: Any, self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
     """Return an empty list where the host answers that there is nothing to list."""
-    list_all = provider.list_records
-
-    def list_records(self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
-        try:
-            return list_all(self, rtype, name, content)
-        except Exception as error:
-            if getattr(error, "code", None) != "ResourceNotFound.NoDataOfRecord":
-                raise
-            return []
-
-    provider.list_records = list_records
+    try:
+        return list_records(self, rtype, name, content)
+    except Exception as error:
+        if getattr(error, "code", None) != "ResourceNotFound.NoDataOfRecord":
+            raise
+        return []
 
 
-def _patch_wedos(provider: Any) -> None:
-    """Sign with the hour in Prague, and find any domain of the account: the provider accepts only the first."""
+def _log_in_at_wedos(_: Any, self: Any) -> None:
+    """Find any domain of the account: the provider accepts only the first."""
+    answer = self._post(data=self._create_payload("dns-domains-list", ""))["response"]
+    if "data" not in answer:
+        raise RefusedByHost(f"{answer.get('result')} ({answer.get('code')})")
+    if all(item["name"] != self.domain for item in answer["data"]["domain"]):
+        raise RefusedByHost("no domain found")
+    self.domain_id = self.domain
 
-    def auth_hash(login: str, password: str) -> str:
-        return _sha1(login + _sha1(password) + prague(datetime.now(UTC)).strftime("%H"))
 
-    def authenticate(self: Any) -> None:
-        answer = self._post(data=self._create_payload("dns-domains-list", ""))["response"]
-        if "data" not in answer:
-            raise RefusedByHost(f"{answer.get('result')} ({answer.get('code')})")
-        if all(item["name"] != self.domain for item in answer["data"]["domain"]):
-            raise RefusedByHost("no domain found")
-        self.domain_id = self.domain
+def _hash_of_wedos(login: str, password: str) -> str:
+    return _sha1(login + _sha1(password) + prague(datetime.now(UTC)).strftime("%H"))
 
-    provider.authenticate, provider._auth_hash = authenticate, staticmethod(auth_hash)  # noqa: SLF001  # no other place
+
+def _patch_hash_of_wedos(provider: Any) -> None:
+    """Sign with the hour in Prague."""
+    provider._auth_hash = staticmethod(_hash_of_wedos)  # noqa: SLF001  # there is no other place
 
 
 def _sha1(text: str) -> str:
@@ -450,20 +423,20 @@ def prague(now: datetime) -> datetime:
     return now + timedelta(hours=2 if last_sunday(3) <= now < last_sunday(10) else 1)
 
 
-_PATCHES: Final[dict[str, Patch]] = {
-    "aliyun": _patch_aliyun,
-    "constellix": _remove_only_what_is_listed,
-    "devnomads": _patch_devnomads,
-    "dinahosting": _refusals_are_errors(patches.http_error),
-    "dynu": _patch_dynu,
-    "easydns": _refusals_are_errors(patches.http_error),
-    "gehirn": _patch_gehirn,
-    "henet": _patch_henet,
-    "mythicbeasts": _patch_mythicbeasts,
-    "namesilo": _refusals_are_errors(lambda: ValueError),
-    "powerdns": _forget_the_zone,
-    "qcloud": _patch_qcloud,
-    "regfish": _refusals_are_errors(patches.http_error),
-    "wedos": _patch_wedos,
-    "yandexcloud": _remove_only_what_is_listed,
+_PATCHES: Final[dict[str, Sequence[Patch]]] = {
+    "aliyun": [_around("_build_signature_parameters", _time_of_aliyun)],
+    "constellix": [_ONLY_LISTED],
+    "devnomads": [_ONLY_LISTED, *_FORGET],  # for a value that does not exist it would send ``null``
+    "dinahosting": [_refusals_are_errors(patches.http_error)],
+    "dynu": [_patch_dynu],
+    "easydns": [_refusals_are_errors(patches.http_error)],
+    "gehirn": [_around("list_records", _list_of_gehirn), _ONLY_LISTED],
+    "henet": [_around("authenticate", _log_in_at_henet)],
+    "mythicbeasts": [_around("_get", _get_of_mythicbeasts)],
+    "namesilo": [_refusals_are_errors(lambda: ValueError)],
+    "powerdns": _FORGET,
+    "qcloud": [_around("list_records", _list_of_qcloud)],
+    "regfish": [_refusals_are_errors(patches.http_error)],
+    "wedos": [_around("authenticate", _log_in_at_wedos), _patch_hash_of_wedos],
+    "yandexcloud": [_ONLY_LISTED],
 }
