@@ -266,26 +266,19 @@ def remove(
     :raises StoreError: the database cannot be written; nothing was taken out.
     :raises Cancelled: cancelled; nothing was taken out, and some may be revoked.
     """
-    revoked, failed = ([], []) if revoke is None else _revoke_all(names, revoke)
-    kept = {name for name, _ in failed}
-    removed = [name for name in names if name not in kept]
-    wanted.remove(removed)
-    return RemovedCertificates(tuple(removed), tuple(failed), tuple(revoked))
-
-
-def _revoke_all(
-    names: Sequence[str], revoke: Callable[[str], object]
-) -> tuple[list[str], list[tuple[str, DnsRenewError]]]:
-    """Revoke certificates; return those that were revoked, and those that could not be, with the error."""
     revoked: list[str] = []
     failed: list[tuple[str, DnsRenewError]] = []
     for name in names:
         try:
-            revoke(name)
-            revoked.append(name)
+            if revoke is not None:
+                revoke(name)
+                revoked.append(name)
         except Cancelled:
             raise
         except DnsRenewError as error:
             if error.code != _MISSING:
                 failed.append((name, error))
-    return revoked, failed
+    kept = {name for name, _ in failed}
+    removed = [name for name in names if name not in kept]
+    wanted.remove(removed)
+    return RemovedCertificates(tuple(removed), tuple(failed), tuple(revoked))

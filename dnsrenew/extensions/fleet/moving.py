@@ -89,7 +89,7 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
     target.check_ground()
     names = {ca.directory: name for name, ca in reversed([*config.cas.items()])}
     rows = source.database.fetch("SELECT directory FROM dnsrenew_account ORDER BY directory")
-    accounts = [KnownAccount(directory, names.get(directory) or host_name(directory)) for (directory,) in rows]
+    accounts = [(directory, names.get(directory) or host_name(directory)) for (directory,) in rows]
     return _Move(source, target, accounts, context).run()
 
 
@@ -104,7 +104,7 @@ class _Move:
         self._found: dict[str, list[str]] = {"moved": [], "kept": [], "damaged": []}
 
     def run(self) -> MovedStore:
-        moved = [(account.directory, self._move_account(account)) for account in self._accounts]
+        moved = [(directory, self._move_account(directory, ca)) for directory, ca in self._accounts]
         for name in self._source.names():
             self._context.check()
             with self._target.lock(name, context=self._context, wait=_WAIT):
@@ -131,9 +131,8 @@ class _Move:
 
     # ── accounts ────────────────────────────────────────────────────────────────────────
 
-    def _move_account(self, known: KnownAccount) -> bool | None:
+    def _move_account(self, directory: str, ca: str) -> bool | None:
         """Move an account and its ledger; return False if another account stays, None if there is none."""
-        directory, ca = known.directory, known.ca
         self._move_ledger(directory, ca)
         account = self._source.accounts(directory, ca, self._context).load()
         if account is None:
@@ -230,15 +229,8 @@ def _later(one: Mapping[str, V], two: Mapping[str, V], end: Callable[[V], Any] =
 # Which accounts a store has: the directory URL of each CA, and what the store calls it.
 
 
-class KnownAccount(Frozen):
-    """An account of a store.
-
-    :ivar directory: the directory URL of its CA (RFC 8555 section 7.1.1).
-    :ivar ca: the name of the CA in the name of its folder.
-    """
-
-    directory: str
-    ca: str
+KnownAccount = tuple[str, str]
+"""The directory URL of a CA (RFC 8555 section 7.1.1), and its name in the name of the folder of the account."""
 
 
 def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[KnownAccount]:
@@ -255,7 +247,7 @@ def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[KnownAccoun
         documents = [file.data for file in files if file.name == f"{folder}/account.json"]
         directory = by_hash.get(digest) or next(map(_directory, documents), None)
         if directory:
-            found.append(KnownAccount(directory, ca))
+            found.append((directory, ca))
     return found
 
 

@@ -293,19 +293,15 @@ ORDER BY name LIMIT %(most)s
 """
 
 
-class _File(Frozen):
-    """What a file has.
+_File = tuple[str, ...]
+"""What a file has: ``dns.NAME``, ``ca.NAME``, and ``dns`` if a document may name no account."""
 
-    :ivar tables: ``dns.NAME``, ``ca.NAME``, and ``dns`` if a document may name no account.
-    """
 
-    tables: tuple[str, ...]
-
-    def given(self, of: str) -> dict[str, Any]:
-        """Return the parameters of :data:`_HAS`."""
-        cas = [key.removeprefix("ca.") for key in self.tables if key.startswith("ca.")]
-        accounts = [key.removeprefix("dns.") for key in self.tables if key.startswith("dns.")]
-        return {f"{of}_cas": json.dumps(cas), f"{of}_accounts": json.dumps(accounts), f"{of}_any": "dns" in self.tables}
+def _given(of: str, file: _File) -> dict[str, Any]:
+    """Return the parameters of :data:`_HAS`."""
+    cas = [key.removeprefix("ca.") for key in file if key.startswith("ca.")]
+    accounts = [key.removeprefix("dns.") for key in file if key.startswith("dns.")]
+    return {f"{of}_cas": json.dumps(cas), f"{of}_accounts": json.dumps(accounts), f"{of}_any": "dns" in file}
 
 
 def note_tables(database: Database, holder: int, documents: CertificateDocuments) -> None:
@@ -324,8 +320,8 @@ def find_lacking(
     :param documents: those of this file; None: only workers count.
     :param most: certificates, at most.
     """
-    workers = [_File(tuple(tables)) for (tables,) in database.fetch(_LACKING_WORKERS)]
-    own = [] if documents is None else [_File(tuple(documents.keys()))]
+    workers = [tuple(tables) for (tables,) in database.fetch(_LACKING_WORKERS)]
+    own = [] if documents is None else [tuple(documents.keys())]
     groups = [group for group in (own, workers) if group]
     if own and set(own) <= set(workers):  # what every worker lacks is missing here too
         groups = [own]
@@ -337,22 +333,20 @@ def find_lacking(
     for number, group in enumerate(groups):
         names = [f"file_{number}_{index}" for index in range(len(group))]
         for name, file in zip(names, group, strict=True):
-            given |= file.given(name)
+            given |= _given(name, file)
         conditions.append(" AND ".join(f"NOT {_HAS.format(of=name)}" for name in names))
     rows = database.fetch(_CANDIDATES.replace("{condition}", " OR ".join(f"({each})" for each in conditions)), given)
-    found = {name: _lacks(document, documents, workers) for name, document in rows}
-    return {name: tuple(lacks) for name, lacks in found.items() if lacks}
-
-
-def _lacks(document: dict[str, Any], documents: CertificateDocuments | None, workers: Sequence[_File]) -> list[str]:
-    """Return the tables that are missing for a document."""
-    here = [] if documents is None else documents.lacks(document)
-    return list(dict.fromkeys([*here, *_missing_in_all(needed(document), workers)]))
+    found = {}
+    for name, document in rows:
+        here = [] if documents is None else documents.lacks(document)
+        if lacks := dict.fromkeys([*here, *_missing_in_all(needed(document), workers)]):
+            found[name] = tuple(lacks)
+    return found
 
 
 def _missing_in_all(keys: Iterable[str], workers: Sequence[_File]) -> list[str]:
     """Return what the file of each worker lacks; if each lacks something else, what one of them does."""
-    missing = [[key for key in keys if key not in worker.tables] for worker in workers]
+    missing = [[key for key in keys if key not in worker] for worker in workers]
     if not missing or not all(missing):
         return []
     common = [key for key in missing[0] if all(key in each for each in missing)]

@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,7 +27,7 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, InMemoryDriver
+from dnsrenew.testing.box.dns_host import POLL, TTL, BoxDnsAccount, BoxDnsHost, BoxServer, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
@@ -224,22 +224,17 @@ acme_box.__module__ = "dnsrenew.testing"
 
 # The HTTPS of the CA of a box.
 
-_POLL: Final = 0.02
-"""Seconds until the server notices that it is to end."""
 _LARGEST: Final = 1 << 20
 
 
-class BoxHttpsServer(ThreadingHTTPServer):
+class BoxHttpsServer(BoxServer):
     """Serves a CA on a free port of loopback.
 
     :param server_pem: a file with the key of the server and its certificate.
     """
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, ca: OrderServer, server_pem: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.ca = ca
         self._open: set[socket.socket] = set()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -248,14 +243,9 @@ class BoxHttpsServer(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         ca.base = f"https://127.0.0.1:{self.server_address[1]}"
 
-    def start(self) -> None:
-        """Answer requests from now on."""
-        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
-
     def stop(self) -> None:
         """Answer no more, and close all connections."""
-        self.shutdown()
-        self.server_close()
+        super().stop()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -269,9 +259,6 @@ class BoxHttpsServer(ThreadingHTTPServer):
         """Close a connection."""
         self._open.discard(request)
         super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: a client that does not trust the server, or ends early, is no error of the box."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -341,7 +328,7 @@ class BoxNameServer:
     def start(self) -> None:
         """Answer queries from now on."""
         for server in (self._udp, self._tcp):
-            threading.Thread(target=server.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(POLL,), name="dnsrenew-box", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""

@@ -12,25 +12,23 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 
 TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
-_POLL: Final = 0.02
+POLL: Final = 0.02
 """Seconds until the server notices that it is to end."""
 _LARGEST: Final = 65_536
 
 
-class BoxDnsHost(ThreadingHTTPServer):
-    """Writes values with a driver in memory, with :data:`TTL`."""
+class BoxServer(ThreadingHTTPServer):
+    """An HTTP server on a free port of loopback."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, driver: InMemoryDriver) -> None:
-        super().__init__(("127.0.0.1", 0), _DnsHostHandler)
-        self.driver = driver
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
 
     def start(self) -> None:
         """Answer requests from now on."""
-        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(POLL,), name="dnsrenew-box", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""
@@ -38,7 +36,16 @@ class BoxDnsHost(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: a client that ends early is no error of the box."""
+        """Print nothing: a client that does not trust the server, or ends early, is no error of the box."""
+
+
+class BoxDnsHost(BoxServer):
+    """Writes values with a driver in memory, with :data:`TTL`."""
+
+    def __init__(self, driver: InMemoryDriver) -> None:
+        super().__init__(_DnsHostHandler)
+        self.driver = driver
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class BoxDnsAccount(DnsAccount):
