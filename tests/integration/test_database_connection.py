@@ -229,6 +229,7 @@ def test_a_missing_package(address: DatabaseAddress, monkeypatch: pytest.MonkeyP
     """Without psycopg the fix names the package to install."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, "dnsrenew.extensions.fleet.database.deadlines", raising=False)
+    monkeypatch.delattr("dnsrenew.extensions.fleet.database.deadlines", raising=False)
 
     error = failure(lambda: _ask(address), "store-extra-missing")
 

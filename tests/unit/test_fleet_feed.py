@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -84,12 +85,8 @@ class Follower:
         self.taken: list[str] = []
         self.removed: list[str] = []
         source: Any = self.table
-        self.feed = ChangeFeed(
-            *(ServerThreads(), source, self.index, self.clock),
-            taken=self.taken.extend,
-            removed=self.removed.extend,
-            failed=lambda _error: None,
-        )
+        self.feed = ChangeFeed(ServerThreads(), source, self.index, self.clock)
+        mock.patch.multiple(self.feed, taken=self.taken.extend, removed=self.removed.extend).start()
 
     def poll(self, after: float = 1.0) -> None:
         """Look once, some seconds later."""

@@ -10,9 +10,10 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from fractions import Fraction
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, RenewBefore, Route
 from dnsrenew.base.runtime import Context
@@ -60,7 +61,7 @@ class FleetAdder(Frozen):
         :raises LockedError: another program adds certificates.
         :raises StoreError: the database cannot be written; nothing was added.
         """
-        with _Gathered(self, file, "add") as gathered:
+        with closing(_Gathered(self, file, "add")) as gathered:
             for number, line in enumerate(lines, 1):
                 if not number % 1000:
                     self.context.check()
@@ -77,7 +78,7 @@ class FleetAdder(Frozen):
         if found.spec is None:
             raise found.error
         plain = document_of(found.spec, document)
-        with _Gathered(self, "", "add") as gathered:
+        with closing(_Gathered(self, "", "add")) as gathered:
             gathered.take(1, {**plain, TAGS: list(found.tags)})
             gathered.write()
         return found.spec.name
@@ -85,7 +86,7 @@ class FleetAdder(Frozen):
     def sync(self) -> AddedCounts:
         """Add or change the certificates of the tables of the configuration. Errors are those of :meth:`add_lines`."""
         file = str(self.config.path or "")
-        with _Gathered(self, file, "sync") as gathered:
+        with closing(_Gathered(self, file, "sync")) as gathered:
             for number, spec in enumerate(self.config.certificates, 1):
                 try:
                     gathered.take(number, document_of(spec))
@@ -102,20 +103,17 @@ class _Gathered:
     """
 
     def __init__(self, adder: FleetAdder, file: str, origin: Origin) -> None:
-        self._adder = adder
-        self._file = file
-        self._origin = origin
+        self._adder, self._file, self._origin = adder, file, origin
+        self._has_lines = bool(file) and origin == "add"
         adder.store.check_ground()  # before anything is read
-        self._aside: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
+        self._aside: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  # see close
         self._lines: dict[str, int] = {}
         self._tables = {spec.name for spec in adder.config.certificates} if origin == "add" else set()
         self._mistakes: list[Mistake] = []
         self._is_refused = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Forget the documents."""
         self._aside.close()
 
     def read(self, number: int, line: bytes) -> None:
@@ -139,24 +137,24 @@ class _Gathered:
             return
         name = found.spec.name
         first = self._lines.setdefault(name, number)
-        if first != number:
-            self._refuse_name(name, number, texts.ANOTHER_LINE.format(line=first))
-        elif name in self._tables:
-            self._refuse_name(name, number, texts.IN_CONFIGURATION)
-        else:
-            wanted = {key: value for key, value in dict(document).items() if key != TAGS}  # type: ignore[call-overload]
-            new = NewDocument(number, name, wanted, found.tags, found.spec.identifiers)
-            self._aside.write(json.dumps(vars(new)).encode() + b"\n")
+        if first != number or name in self._tables:
+            expected = texts.ANOTHER_LINE.format(line=first) if first != number else texts.IN_CONFIGURATION
+            self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
+            return
+        wanted = {key: value for key, value in dict(document).items() if key != TAGS}  # type: ignore[call-overload]
+        new = NewDocument(number, name, wanted, found.tags, found.spec.identifiers)
+        self._aside.write(json.dumps(vars(new)).encode() + b"\n")
 
     def write(self) -> AddedCounts:
         """Write the documents, unless there is a mistake."""
         self._raise_mistakes()
-        adder = self._adder
-        wanted = WantedCertificates(adder.store.database)
-        written = wanted.add(self._documents(), self._origin, adder.context)
+        database = self._adder.store.database
+        self._aside.seek(0)
+        documents = (NewDocument(**json.loads(line)) for line in self._aside)
+        written = WantedCertificates(database).add(documents, self._origin, self._adder.context)
         if isinstance(written, AddedCounts):
             if written.added or written.changed:
-                DueDates(adder.store.database).scan_soon()
+                DueDates(database).scan_soon()
             return written
         # Without tags, a table cannot have one of those that clash: that it was added by name is said anyway.
         clashes = [clash for clash in written if clash.clash != "tags" or self._origin == "add"]
@@ -177,13 +175,6 @@ class _Gathered:
         if len(self._mistakes) >= _MOST:
             self._raise_mistakes()
 
-    def _refuse_name(self, name: str, number: int, expected: str) -> None:
-        self.refuse([Mistake("", None, "name", quoted(name), expected)], number)
-
-    @property
-    def _has_lines(self) -> bool:
-        return bool(self._file) and self._origin == "add"
-
     def _raise_mistakes(self) -> None:
         found = self._mistakes
         if not found:
@@ -194,10 +185,6 @@ class _Gathered:
         elif not self._has_lines:
             found = [replace(each, line=None) for each in found]
         raise documents_error(found, refused=self._is_refused)
-
-    def _documents(self) -> Iterator[NewDocument]:
-        self._aside.seek(0)
-        return (NewDocument(**json.loads(line)) for line in self._aside)
 
 
 def _parsed(line: bytes) -> object:

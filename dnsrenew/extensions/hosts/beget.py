@@ -49,6 +49,7 @@ class BegetDriver(RecordSetDriver):
 
     address = "https://api.beget.com/api"
     api_class = BegetApi
+    quotes = False  # the API takes it without quotes
 
     def record_sets(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT values of each name, with its other records."""
@@ -78,10 +79,6 @@ class BegetDriver(RecordSetDriver):
     def drop(self, api: Any, zone: str, record_set: RecordSet) -> None:
         """Write the other records of a name back, without TXT values."""
         self.save(api, zone, record_set, ())
-
-    def content(self, value: str) -> str:
-        """Return a value as it is: the API takes it without quotes."""
-        return value
 
 
 def _refused(errors: Any) -> HostError:

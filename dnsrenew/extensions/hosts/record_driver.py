@@ -279,16 +279,16 @@ class RecordSetDriver(_ZoneDriver):
                 with suppress_missing():
                     self.drop(api, zone, record_set)
 
-    def content(self, value: str) -> str:
-        """Return a value in the form that the host takes; default: in quotes."""
-        return quoted(value)
+    quotes: ClassVar[bool] = True
+    """Whether the host takes values in quotes."""
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Add the values that do not exist yet to the record sets of their names."""
 
         def more(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
             present = {unquoted(content) for content in record_set.contents}
-            return [*record_set.contents, *(self.content(value) for value in values if value not in present)]
+            new = (quoted(value) if self.quotes else value for value in values if value not in present)
+            return [*record_set.contents, *new]
 
         self._change(records, more)
 

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     import threading
 
 _PACKAGE: Final = "apprise"
-_LIBRARIES: Final = (_PACKAGE,)
 _AT_ONCE: Final = 16
 _LONGEST_REASON: Final = 300
 
@@ -117,7 +117,7 @@ class Sending:
         own = Redactor()
         for part in (address, *secret_parts(address)):
             own.add(part)
-        with own.guard_logs(*_LIBRARIES):
+        with own.guard_logs(_PACKAGE):
             self._send(address, self, own)
 
 
@@ -158,17 +158,13 @@ def deliver(
     """
     if not sendings:
         return []
-
-    def task(sending: Sending) -> Callable[[], None]:
-        return lambda: sending.run(redactor, cancel)
-
-    started = time.monotonic()
-    tasks = threads.start_all([task(sending) for sending in sendings], _AT_ONCE)
-    end = started + limits.all
+    end = time.monotonic() + limits.all
+    tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
     found = []
     for sending, one in zip(sendings, tasks, strict=True):
         is_done = _wait(one.done, sending, end, limits.each, cancel)
-        error = _error(one, sending) if is_done else _late(sending, cancel)
+        late = texts.STOPPED if cancel.is_set() else texts.LATE
+        error = _error(one, sending) if is_done else sending.error(late)
         found.append(Delivery(sending.shown, sending.scheme, error))
     return found
 
@@ -182,10 +178,6 @@ def _wait(done: threading.Event, sending: Sending, end: float, each: float, canc
             break
         done.wait(min(left, threads.SLICE))
     return done.is_set()
-
-
-def _late(sending: Sending, cancel: threading.Event) -> DnsRenewError:
-    return sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
 
 
 def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:

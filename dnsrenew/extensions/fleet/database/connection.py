@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import texts
-from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params, Row, Server, check_packages
+from dnsrenew.extensions.fleet.database.server import PATIENCE, Address, Params, Row, Server
 from dnsrenew.store import json_files
 
 if TYPE_CHECKING:
@@ -220,16 +220,14 @@ def connect(server: Server) -> DeadlineConnection:
 
 def _open(server: Server) -> DeadlineConnection:
     """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
-    try:
-        from dnsrenew.extensions.fleet.database.deadlines import DatabaseError, DeadlineConnection
-    except ImportError:
-        check_packages()
-        raise
+    library = server.library
     lock, given_up = threading.Lock(), threading.Event()
 
     def connect() -> DeadlineConnection | None:
         # The options hold the password: no variable of a traceback may have them.
-        connection = DeadlineConnection.connect(server.address.url, autocommit=True, **connection_options(server))
+        connection: DeadlineConnection = library.DeadlineConnection.connect(
+            server.address.url, autocommit=True, **connection_options(server)
+        )
         connection.patience = server.patience
         connection.read_json_as(json_files.value)
         with lock:
@@ -244,7 +242,7 @@ def _open(server: Server) -> DeadlineConnection:
         given_up.set()
     # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
     is_done = task.done.wait(_HANDOVER)
-    if is_done and isinstance(task.error, DatabaseError):
+    if is_done and isinstance(task.error, library.DatabaseError):
         raise server.translate(task.error)
     opened = task.result() if is_done else None
     if opened is None:
@@ -257,8 +255,6 @@ def connection_options(server: Server) -> dict[str, Any]:
 
     :raises StoreError: ``store-bad-path``: the URL cannot be read.
     """
-    from dnsrenew.extensions.fleet.database.deadlines import parameters_of
-
     options: dict[str, Any] = {
         "connect_timeout": max(2, math.ceil(server.patience)),
         "client_encoding": "utf8",
@@ -268,7 +264,7 @@ def connection_options(server: Server) -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": math.ceil(server.patience * 1000),
     }
-    given = parameters_of(server.address.url)
+    given = server.library.parameters_of(server.address.url)
     if given is None:
         raise StoreError.of(texts.BAD_ADDRESS)
     options = {name: value for name, value in options.items() if given.get(name) is None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import threading
 import time
@@ -53,38 +54,45 @@ class Server:
         self.queries, self.reads_only = 0, False
         self.clock = DatabaseClock(measure)
         self._counting = threading.Lock()
-        self._place: dict[str, Any] | None = None
+
+    @functools.cached_property
+    def library(self) -> Any:
+        """What uses psycopg: :mod:`.deadlines`.
+
+        :raises StoreError: ``store-extra-missing``.
+        """
+        try:
+            from dnsrenew.extensions.fleet.database import deadlines  # only where a database is used
+        except ImportError:
+            check_packages()
+            raise
+        return deadlines
 
     def run(self, connection: DeadlineConnection, sql: str, params: Params = ()) -> tuple[list[Row], int]:
         """Execute a statement on a connection; return its rows and the number of rows that it returned or changed."""
-        from dnsrenew.extensions.fleet.database.deadlines import DatabaseError
-
         with self._counting:
             self.queries += 1
         try:
             cursor = connection.execute(sql.encode(), params or None)
             return cursor.fetchall() if cursor.description else [], cursor.rowcount
-        except DatabaseError as error:
+        except self.library.DatabaseError as error:
             failure = self.translate(error)
         raise failure  # outside the block above: psycopg's error holds the password, and must not be its context
 
     def error(self, text: Text, **evidence: Any) -> StoreError:
         """Return an error with the place of the database in its evidence."""
-        return StoreError.of(text, **{**self.place(), **evidence})
+        return StoreError.of(text, **{**self.place, **evidence})
 
-    def place(self) -> dict[str, Any]:
-        """Return ``server``, ``database`` and ``user`` for the evidence of an error."""
-        from dnsrenew.extensions.fleet.database.deadlines import read_place
-
-        if self._place is None:
-            self._place = read_place(self.address.url)
-        return dict(self._place)
+    @functools.cached_property
+    def place(self) -> Mapping[str, Any]:
+        """``server``, ``database`` and ``user`` for the evidence of an error."""
+        found: Mapping[str, Any] = self.library.read_place(self.address.url)
+        return found
 
     def translate(self, error: Any) -> StoreError:  # psycopg is imported late
         """Return the error for one of psycopg."""
-        from dnsrenew.extensions.fleet.database.deadlines import translate
-
-        return translate(error, self.place(), self.patience, self.address.read_password())
+        made: StoreError = self.library.translate(error, self.place, self.patience, self.address.read_password())
+        return made
 
 
 # ── clock ──────────────────────────────────────────────────────────────────────────────

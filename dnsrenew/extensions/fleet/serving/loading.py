@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from dnsrenew.base.clients import Clients
-from dnsrenew.base.clock import Clock
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import DnsRenewError, as_clause
 from dnsrenew.extensions.fleet.database.ledger import DemandRate
@@ -298,7 +297,6 @@ class OnDemand:
 
     :param on_unknown: the function of the program.
     :param add: adds a name to the fleet; raises ``DnsRenewError``.
-    :param clock: the clock of the database.
     """
 
     def __init__(
@@ -308,11 +306,10 @@ class OnDemand:
         add: Callable[[str], object],
         *,
         rate: DemandRate,
-        clock: Clock,
         warnings: ServerWarnings,
     ) -> None:
         self._on_unknown, self._add, self._rate = on_unknown, add, rate
-        self._clock, self._warnings = clock, warnings
+        self._clock, self._warnings = rate.database.clock, warnings
         self._changed = threading.Condition()
         self._answers: OrderedDict[str, DemandAnswer] = OrderedDict()
         self._asked: Clients[tuple[str, DemandAnswer]] = Clients(QUEUED)

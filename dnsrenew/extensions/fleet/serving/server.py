@@ -63,11 +63,11 @@ def ssl_context(
     threads = ServerThreads()
     server = FleetServer(threads, ServedCertificates(store.database, store.seals), cache, warnings)
     rate = None if on_unknown is None else DemandRate(store.database, *demand_limit(config))
-    server.feed.load()
+    server.load()
     on_demand = None
     if on_unknown is not None and rate is not None:
-        on_demand = OnDemand(threads, on_unknown, add, rate=rate, clock=clock, warnings=warnings)
-    return server.start(on_demand)
+        on_demand = OnDemand(threads, on_unknown, add, rate=rate, warnings=warnings)
+    return server.serve(on_demand)
 
 
 def demand_limit(config: Config) -> tuple[str, Limit]:
@@ -81,85 +81,6 @@ def demand_limit(config: Config) -> tuple[str, Limit]:
     directory = config.cas[spec.ca].directory
     allowed = NEW_ORDERS.get(directory, OTHER_NEW_ORDERS)
     return directory, Limit(allowed.count // 2, allowed.window)
-
-
-class FleetServer:
-    """The index, the cache, and the threads behind one context. It does not keep the context alive.
-
-    :param size: certificates in memory at once.
-    """
-
-    def __init__(self, threads: ServerThreads, source: ServedCertificates, size: int, warnings: ServerWarnings) -> None:
-        self._threads, self._source, self._size, self._warnings = threads, source, size, warnings
-        self._clock = source.database.clock
-        self._index = NameIndex(lambda: self._clock.now().timestamp())
-        self._cache = ContextCache(size)
-        self.feed = ChangeFeed(
-            threads, source, self._index, self._clock, taken=self._take, removed=self._cache.discard, failed=self._note
-        )
-        self._loader: BackgroundLoader | None = None
-        self._context: weakref.ref[FleetContext] = lambda: None  # type: ignore[assignment]
-
-    def start(self, on_demand: OnDemand | None) -> FleetContext:
-        """Start the threads; return the context."""
-        loader = self._loader = BackgroundLoader(self._threads, self._load, self._note)
-        context = FleetContext(self._threads, self._index, self._cache, loader, on_demand)
-        self._context = weakref.ref(context)
-        weakref.finalize(context, self._threads.stopping.set).atexit = False
-        self.feed.start()
-        self._threads.start(self._keep_clean, "cache")
-        return context
-
-    # ── loading ─────────────────────────────────────────────────────────────────────────
-
-    def _load(self, certificates: Sequence[str]) -> None:
-        """Load certificates into the cache; one that cannot be used is left out, and the old one stays.
-
-        :raises StoreError: the database cannot be read.
-        """
-        for pair in self._source.pairs(certificates):
-            context = self._context()
-            if context is None:
-                return
-            try:
-                context.adopt(pair, self._source.opened(pair))
-            except (DnsRenewError, OSError, ValueError) as error:  # ssl.SSLError is an OSError
-                reason = as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
-                name = pair.certificate
-                self._warnings.warn(name, *texts.NOT_LOADED.fill(name=name, version=pair.version, reason=reason))
-            else:
-                self._warnings.forget(pair.certificate)
-
-    def _take(self, certificates: Sequence[str]) -> None:
-        """Load what is new at once: a client may be waiting for it."""
-        if self._loader is not None:
-            for certificate in certificates:
-                self._loader.request(certificate)
-
-    def _keep_clean(self) -> None:
-        """Load everything if the cache has room for it, then drop what has expired from time to time."""
-        if len(self._index) <= self._size:
-            self._warm()
-        while not self._threads.stopping.wait(_EVICT_EVERY):
-            self._cache.evict_expired(self._clock.now().timestamp())
-
-    def _warm(self) -> None:
-        for page in self._index.pages(_WARM):
-            missing = [name for name in dict.fromkeys(page) if self._cache.version(name) is None]
-            if self._threads.stopping.is_set():
-                return
-            try:
-                self._load(missing)
-            except StoreError as error:
-                self._note(error)
-                return
-
-    def _note(self, error: Exception | None) -> None:
-        if error is None:
-            self._warnings.forget(None)
-            return
-        reason = as_clause(error.message) if isinstance(error, DnsRenewError) else type(error).__name__
-        self._warnings.warn(None, *texts.NOT_FOLLOWED.fill(reason=reason))
 
 
 def _check(cache: object, on_unknown: object) -> None:
@@ -193,26 +114,10 @@ _UNCOMMITTED: Final = 1_000
 
 
 class ChangeFeed:
-    """Follows the database from :meth:`start` to the end of the threads.
+    """Follows the database from :meth:`start` to the end of the threads."""
 
-    :param taken: is called with the certificates that are new or have a new version, after the index has them.
-    :param removed: is called with the certificates that are gone.
-    :param failed: is called with the error if the database cannot be read, and None once a poll succeeds again.
-    """
-
-    def __init__(
-        self,
-        threads: ServerThreads,
-        source: ServedCertificates,
-        index: NameIndex,
-        clock: Clock,
-        *,
-        taken: Callable[[Sequence[str]], object],
-        removed: Callable[[Sequence[str]], object],
-        failed: Callable[[Exception | None], object],
-    ) -> None:
+    def __init__(self, threads: ServerThreads, source: ServedCertificates, index: NameIndex, clock: Clock) -> None:
         self._source, self._index, self._clock = source, index, clock
-        self._taken, self._removed, self._failed = taken, removed, failed
         self._threads, self._stopping = threads, threads.stopping
         # Held from a read to its effect on the index: otherwise an older read could win.
         self._lock = threading.Lock()
@@ -223,6 +128,15 @@ class ChangeFeed:
         self._moved = 0.0
         self._removals = 0
         self._compare = False
+
+    def taken(self, certificates: Sequence[str]) -> None:
+        """Hear of the certificates that are new or have a new version, after the index has them."""
+
+    def removed(self, certificates: Sequence[str]) -> None:
+        """Hear of the certificates that are gone."""
+
+    def failed(self, error: Exception | None) -> None:
+        """Hear that the database cannot be read; None: a poll has succeeded again."""
 
     def load(self) -> None:
         """Read every certificate.
@@ -251,7 +165,7 @@ class ChangeFeed:
                         connections, self._compare = notifications.connections, True  # some were missed
                     self.take(dict.fromkeys(names))
                 except Exception as error:  # noqa: BLE001  # the server goes on with what it knows
-                    self._failed(error)
+                    self.failed(error)
                     self._stopping.wait(POLL_EVERY)
 
     def take(self, certificates: Iterable[str]) -> None:
@@ -277,10 +191,10 @@ class ChangeFeed:
                 self.poll()
             except Exception as error:  # noqa: BLE001  # as above
                 is_failing = True
-                self._failed(error)
+                self.failed(error)
             else:
                 if is_failing:
-                    self._failed(None)
+                    self.failed(None)
                 is_failing = False
 
     def poll(self) -> None:
@@ -348,15 +262,99 @@ class ChangeFeed:
     def _put(self, certificates: Sequence[ServedCertificate]) -> None:
         self._drop([each.certificate for each in certificates if each.version is None])
         if changed := self._index.put([each for each in certificates if each.version is not None]):
-            self._taken(changed)
+            self.taken(changed)
 
     def _drop(self, certificates: Sequence[str]) -> None:
         if certificates:
             self._index.remove(certificates)
-            self._removed(certificates)
+            self.removed(certificates)
 
 
 def _chunks(certificates: Iterable[ServedCertificate]) -> Iterable[list[ServedCertificate]]:
     left = iter(certificates)
     while chunk := list(islice(left, _CHUNK)):
         yield chunk
+
+
+# ── server ──────────────────────────────────────────────────────────────────────────────
+
+
+class FleetServer(ChangeFeed):
+    """The index, the cache, and the threads behind one context. It does not keep the context alive.
+
+    :param size: certificates in memory at once.
+    """
+
+    def __init__(self, threads: ServerThreads, source: ServedCertificates, size: int, warnings: ServerWarnings) -> None:
+        clock = source.database.clock
+        super().__init__(threads, source, NameIndex(lambda: clock.now().timestamp()), clock)
+        self._size, self._warnings = size, warnings
+        self._cache = ContextCache(size)
+        self._loader: BackgroundLoader | None = None
+        self._context: weakref.ref[FleetContext] = lambda: None  # type: ignore[assignment]
+
+    def serve(self, on_demand: OnDemand | None) -> FleetContext:
+        """Start the threads; return the context."""
+        loader = self._loader = BackgroundLoader(self._threads, self._load_pairs, self.failed)
+        context = FleetContext(self._threads, self._index, self._cache, loader, on_demand)
+        self._context = weakref.ref(context)
+        weakref.finalize(context, self._threads.stopping.set).atexit = False
+        self.start()
+        self._threads.start(self._keep_clean, "cache")
+        return context
+
+    # ── loading ─────────────────────────────────────────────────────────────────────────
+
+    def _load_pairs(self, certificates: Sequence[str]) -> None:
+        """Load certificates into the cache; one that cannot be used is left out, and the old one stays.
+
+        :raises StoreError: the database cannot be read.
+        """
+        for pair in self._source.pairs(certificates):
+            context = self._context()
+            if context is None:
+                return
+            try:
+                context.adopt(pair, self._source.opened(pair))
+            except (DnsRenewError, OSError, ValueError) as error:  # ssl.SSLError is an OSError
+                reason = as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
+                name = pair.certificate
+                self._warnings.warn(name, *texts.NOT_LOADED.fill(name=name, version=pair.version, reason=reason))
+            else:
+                self._warnings.forget(pair.certificate)
+
+    def taken(self, certificates: Sequence[str]) -> None:
+        """Load what is new at once: a client may be waiting for it."""
+        if self._loader is not None:
+            for certificate in certificates:
+                self._loader.request(certificate)
+
+    def removed(self, certificates: Sequence[str]) -> None:
+        """Drop what is gone."""
+        self._cache.discard(certificates)
+
+    def _keep_clean(self) -> None:
+        """Load everything if the cache has room for it, then drop what has expired from time to time."""
+        if len(self._index) <= self._size:
+            self._warm()
+        while not self._threads.stopping.wait(_EVICT_EVERY):
+            self._cache.evict_expired(self._clock.now().timestamp())
+
+    def _warm(self) -> None:
+        for page in self._index.pages(_WARM):
+            missing = [name for name in dict.fromkeys(page) if self._cache.version(name) is None]
+            if self._threads.stopping.is_set():
+                return
+            try:
+                self._load_pairs(missing)
+            except StoreError as error:
+                self.failed(error)
+                return
+
+    def failed(self, error: Exception | None) -> None:
+        """Warn, until the database answers again."""
+        if error is None:
+            self._warnings.forget(None)
+            return
+        reason = as_clause(error.message) if isinstance(error, DnsRenewError) else type(error).__name__
+        self._warnings.warn(None, *texts.NOT_FOLLOWED.fill(reason=reason))

@@ -10,7 +10,6 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import texts as driver_texts
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.provider import NAME
@@ -65,7 +64,7 @@ class LexiconDriver:
         """Send the request; return what to raise."""
         request = {
             "action": action,
-            "options": {**self._driver_options, **self._revealed()},
+            "options": {**self._driver_options, **{key: self._context.text(key) for key in self._context.options}},
             "records": [(record.zone, record.name, record.value, record.ttl) for record in records],
             **self._looks,
         }
@@ -77,12 +76,9 @@ class LexiconDriver:
         except ProcessEnded as error:
             return ProviderError.of(texts.PROCESS_ENDED, account=account, how=str(error))
         except OSError as error:
-            return self._not_started(error)
+            cause, executable = error.strerror or type(error).__name__, sys.executable or "?"
+            return ProviderError.of(texts.PROCESS_NOT_STARTED, account=account, cause=cause, executable=executable)
         return self._failure(action, answer)
-
-    def _revealed(self) -> dict[str, str]:
-        options = self._context.options
-        return {key: (value.reveal() if isinstance(value, Secret) else value).strip() for key, value in options.items()}
 
     def _failure(self, action: str, answer: dict[str, Any]) -> BaseException | None:
         if "refused" in answer:
@@ -95,12 +91,6 @@ class LexiconDriver:
         if type(error).__name__ == "ProviderNotAvailableError":
             return ConfigError.of(texts.UNKNOWN, provider=self._name)
         return error
-
-    def _not_started(self, error: OSError) -> ProviderError:
-        cause = error.strerror or type(error).__name__
-        return ProviderError.of(
-            texts.PROCESS_NOT_STARTED, account=self._context.account, cause=cause, executable=sys.executable or "?"
-        )
 
 
 # ── usable ─────────────────────────────────────────────────────────────────────────────
