@@ -180,6 +180,8 @@ class AcmeServer(OrderServer):
     :param limits: what it counts; None: it has no limits.
     :param dialect: the draft of dns-persist-01: ``"00"``, ``"01"`` or ``"02"``.
     :param issuers: its issuer domain names in dns-persist-01 records.
+    :param accounts: by URL; the CA adds new ones.
+    :param meta: what the directory says beside the resources.
     :ivar up: whether it can be reached.
     :ivar behaviour: what it refuses, or does wrong; how it validates is decided by ``validate``.
     :ivar asked: the names of every newOrder request, refused or not; a repetition without ``replaces`` counts once.
@@ -187,6 +189,8 @@ class AcmeServer(OrderServer):
     :ivar on_request: may answer instead of the server, by a response or by raising HttpFailure.
     :ivar on_response: may change an answer, after the server has done what was asked; DROP loses it.
     """
+
+    verifies = False
 
     def __init__(
         self,
@@ -200,10 +204,14 @@ class AcmeServer(OrderServer):
         dialect: str = "01",
         issuers: Sequence[str] = ("ca.test",),
         behaviour: CaBehaviour = CaBehaviour(),  # it cannot be changed
+        accounts: dict[str, BoxAccount] | None = None,
+        meta: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         base = f"https://{urlsplit(directory).netloc}"
-        super().__init__(base, issuer(f"{name} 1"), validate, verifies=False, clock=clock, offers=offers, **options)
+        super().__init__(base, issuer(f"{name} 1"), validate, offers=offers, **options)
+        self._clock, self.meta = clock, dict(meta or {})
+        self.accounts = {} if accounts is None else accounts
         self.directory = directory
         self.name = name
         self.age = HOUR

@@ -16,10 +16,14 @@ from tests.kit.clock import START
 DAY: Final = timedelta(days=1)
 
 
+class _Issuer(BoxIssuer):
+    purposes = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
 @functools.cache
 def issuer(name: str, above: BoxIssuer | None = None) -> BoxIssuer:
     """Return the issuer of this name; each is made once. Its certificates are good for clients too."""
-    return BoxIssuer(name, START, above, (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH))
+    return _Issuer(name, START, above)
 
 
 def issue(identifiers: Sequence[str], begin: datetime) -> tuple[str, bytes, x509.CertificateFacts]:

@@ -133,7 +133,7 @@ class RecordDriver(_ZoneDriver, ABC):
                 missing: list[TxtRecord] = []
                 for record in group:
                     if found := existing.get(_key(record.name, record.value)):
-                        self.context.remembered[_memory(record)] = found[0]
+                        self.context.remembered[_memory(record)] = found[0].identifier
                     elif record not in missing:
                         missing.append(record)
                 for record, written in self.create_all(api, identifier, missing):
@@ -146,17 +146,21 @@ class RecordDriver(_ZoneDriver, ABC):
             for zone, group in by_zone(records):
                 identifier = self._zone(api, zone)
                 unknown = [record for record in group if not self._delete_remembered(api, identifier, record)]
-                if unknown:
-                    existing = self._existing(api, identifier, unknown)
-                    for record in unknown:
-                        for entry in existing.get(_key(record.name, record.value), ()):
-                            self._delete(api, identifier, entry)
+                existing = self._existing(api, identifier, unknown) if unknown else {}
+                keys = dict.fromkeys(_key(record.name, record.value) for record in unknown)
+                if entries := [entry for key in keys for entry in existing.get(key, ())]:
+                    self.erase(api, identifier, entries)
 
-    def _existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[Any]]:
-        """Return the identifiers of the records at the names of ``records``, by name and value."""
-        found: dict[Any, list[Any]] = {}
+    def erase(self, api: HostApi, zone: Any, entries: Sequence[TxtEntry]) -> None:
+        """Delete records, one by one."""
+        for entry in entries:
+            self._delete(api, zone, entry.identifier)
+
+    def _existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
+        """Return the records at the names of ``records``, by name and value."""
+        found: dict[Any, list[TxtEntry]] = {}
         for entry in self.entries(api, zone, sorted({record.name for record in records})):
-            found.setdefault(_key(entry.name, entry.value), []).append(entry.identifier)
+            found.setdefault(_key(entry.name, entry.value), []).append(entry)
         return found
 
     def _delete_remembered(self, api: HostApi, zone: Any, record: TxtRecord) -> bool:
@@ -370,18 +374,9 @@ class BatchDriver(RecordDriver):
 
     def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
         """Not used: see :meth:`erase`."""
-        raise NotImplementedError
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                unwanted = {(*names.labels(record.name), record.value) for record in group}
-                entries = self.entries(api, identifier, sorted({record.name for record in group}))
-                found = [entry for entry in entries if (*names.labels(entry.name), entry.value) in unwanted]
-                if found:
-                    self.erase(api, identifier, found)
+    def _delete_remembered(self, api: HostApi, zone: Any, record: TxtRecord) -> bool:
+        return False
 
 
 # ── rewrite driver ─────────────────────────────────────────────────────────────────────

@@ -7,10 +7,10 @@ import http.client
 import ipaddress
 import secrets
 import ssl
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -26,7 +26,6 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.testing.box.resources import (
     AccountServer,
     AcmeProblem,
-    BoxAccount,
     BoxAnswer,
     BoxAuthorization,
     BoxOrder,
@@ -51,20 +50,15 @@ class BoxIssuer:
     """A root, or an intermediate below another issuer, that signs certificates.
 
     :param now: the time at which it is made.
-    :param purposes: of the certificates that it signs.
+    :cvar purposes: of the certificates that it signs.
     :ivar name: its common name.
     :ivar pem: its own certificate, and those above it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        now: datetime,
-        above: BoxIssuer | None = None,
-        purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH,),
-    ) -> None:
+    purposes: ClassVar[Sequence[x509.ObjectIdentifier]] = (ExtendedKeyUsageOID.SERVER_AUTH,)
+
+    def __init__(self, name: str, now: datetime, above: BoxIssuer | None = None) -> None:
         self.name = name
-        self._purposes = purposes
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -91,7 +85,7 @@ class BoxIssuer:
             begin + lifetime,
             (x509.BasicConstraints(ca=False, path_length=None), True),
             (_usage(is_ca=False), True),
-            (x509.ExtendedKeyUsage(self._purposes), False),
+            (x509.ExtendedKeyUsage(self.purposes), False),
             (x509.SubjectAlternativeName([_general_name(name) for name in names]), True),
         )
         return leaf + self.pem
@@ -151,13 +145,10 @@ class OrderServer(AccountServer):
 
     :param base: the address that its URLs begin with.
     :param validate: looks at what is published.
-    :param verifies: whether it checks the signatures of requests and CSRs.
     :param lifetime: of its certificates, unless an order has ``notAfter``.
     :param suggest: suggests a window for a renewal; None: the CA has no ARI.
     :param offers: the challenge types.
     :param authorization_reuse: how long what was validated stays valid for later orders of the account.
-    :param accounts: by URL; the CA adds new ones.
-    :param meta: what the directory says beside the resources.
     :ivar age: how old a certificate is when it is issued.
     :ivar orders: by URL.
     :ivar issued: the certificates by their ARI identifiers, in the order of their issue.
@@ -169,20 +160,17 @@ class OrderServer(AccountServer):
         issuer: BoxIssuer,
         validate: Validate,
         *,
-        verifies: bool = True,
-        clock: Clock | None = None,
         lifetime: timedelta = LIFETIME,
         suggest: Suggest | None = suggest,
         offers: Collection[str] = ("dns-01",),
         authorization_reuse: timedelta = timedelta(0),
-        accounts: dict[str, BoxAccount] | None = None,
-        meta: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(base, verifies=verifies, accounts=accounts, meta=meta)
+        super().__init__(base)
         self.age = timedelta(0)
         self.orders: dict[str, BoxOrder] = {}
         self.issued: dict[str, IssuedCertificate] = {}
-        self._issuer, self._validate, self._clock = issuer, validate, clock or SystemClock()
+        self._issuer, self._validate = issuer, validate
+        self._clock: Clock = SystemClock()
         self._lifetime, self._offers, self._reuse = lifetime, offers, authorization_reuse
         self._authorizations: dict[str, BoxAuthorization] = {}
         self._valid: dict[tuple[str, str], tuple[BoxAuthorization, datetime]] = {}
@@ -312,7 +300,7 @@ class OrderServer(AccountServer):
             csr = x509.load_der_x509_csr(decoded((request.payload or {})["csr"]))
         except (KeyError, ValueError):
             raise AcmeProblem("badCSR", "the CSR cannot be read") from None
-        if _names_in(csr) != set(order.names) or (self._verifies and not csr.is_signature_valid):
+        if _names_in(csr) != set(order.names) or (self.verifies and not csr.is_signature_valid):
             raise AcmeProblem("badCSR", "the CSR has other names than the order, or a wrong signature")
         return csr
 

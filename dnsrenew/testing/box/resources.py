@@ -323,18 +323,17 @@ class AccountServer:
     """A CA as far as it has accounts. Thread-safe.
 
     :param base: the address that its URLs begin with.
-    :param verifies: whether it checks signatures.
-    :param accounts: by URL; the CA adds new ones.
-    :param meta: what the directory says beside the resources.
+    :cvar verifies: whether it checks the signatures of requests and CSRs.
+    :ivar accounts: by URL; the CA adds new ones.
+    :ivar meta: what the directory says beside the resources.
     """
 
-    def __init__(
-        self, base: str, *, verifies: bool, accounts: dict[str, BoxAccount] | None, meta: Mapping[str, Any] | None
-    ) -> None:
+    verifies = True
+
+    def __init__(self, base: str) -> None:
         self.base = base
-        self.accounts = {} if accounts is None else accounts
-        self.meta = dict(meta or {})
-        self._verifies = verifies
+        self.accounts: dict[str, BoxAccount] = {}
+        self.meta: dict[str, Any] = {}
         self._nonces: set[str] = set()
         self._failures: dict[str, deque[AcmeProblem]] = {}
         self._lock = threading.RLock()
@@ -417,7 +416,7 @@ class AccountServer:
         self._verify(request, account.jwk)
 
     def _verify(self, request: SignedRequest, jwk: Mapping[str, Any]) -> None:
-        if self._verifies:
+        if self.verifies:
             request.verify(jwk)
 
     def _failure_of(self, resource: str) -> AcmeProblem | None:
