@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -11,7 +11,6 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
     HostApi,
     HostError,
-    by_zone,
     pages,
     parsed,
     pick,
@@ -19,11 +18,10 @@ from dnsrenew.drivers.host_api import (
     refusal,
     segment,
     unknown_zone,
-    unquoted,
 )
 from dnsrenew.errors import ProviderError, Text
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, key_of, memory_of, txt_entries
 
 _ADDRESS: Final = "https://api.cloudflare.com/client/v4"
 _BATCH: Final = 200
@@ -32,31 +30,12 @@ _PAGE: Final = 5000
 _LISTING: Final = "com.cloudflare.api.account.zone.list"
 """The permission that the message of a refusal may name."""
 
+Zone = tuple[str, str]
+"""The path of the records of a zone, and its name."""
 
-class CloudflareDriver(HostDriver):
+
+class CloudflareDriver(RecordDriver):
     """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                path = self._path(api, zone)
-                try:
-                    self._write_missing(api, path, zone, group)
-                except CloudflareRefusal as refused:
-                    if not refused.numbers & ALREADY_EXISTS:
-                        raise
-                    # One of them was written in between; then a batch changes nothing.
-                    self._write_missing(api, path, zone, group)
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                path = self._path(api, zone)
-                if not self._delete_remembered(api, path, zone, group):
-                    existing = _existing(api, path, group)
-                    self._delete(api, path, zone, [each for key in _by_key(group) for each in existing.get(key, ())])
 
     def connect(self) -> CloudflareApi:
         """Return the API of the account."""
@@ -64,64 +43,81 @@ class CloudflareDriver(HostDriver):
         headers = {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
         return CloudflareApi(self.context, _ADDRESS, headers=headers)
 
-    # ── records ─────────────────────────────────────────────────────────────────────────
+    def find_zone(self, api: Any, zone: str) -> Zone:
+        """Return the path of the records of a zone, and its name."""
+        return f"/zones/{segment(self.context.text('zone_id') or self._find_zone(api, zone))}/dns_records", zone
 
-    def _write_missing(self, api: CloudflareApi, path: str, zone: str, group: Sequence[TxtRecord]) -> None:
-        existing, missing = _existing(api, path, group), []
-        for key, record in _by_key(group).items():
-            if key in existing:
-                self.context.remembered[path, key] = existing[key]
-            else:
-                missing.append(record)
-        for start in range(0, len(missing), _BATCH):
-            self._write(api, path, zone, missing[start : start + _BATCH])
+    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of a zone; of one name if there is only one owner."""
+        parameters: dict[str, Any] = {"type": "TXT", "per_page": _PAGE}
+        if len(owners) == 1:
+            parameters["name.exact"] = names.relative(next(iter(owners)))
 
-    def _write(self, api: CloudflareApi, path: str, zone: str, records: Sequence[TxtRecord]) -> None:
+        def read(number: int) -> tuple[list[Any], bool]:
+            answer = api.ask("GET", zone[0], params={**parameters, "page": number})
+            return pick(answer, "result", kind=list), number < pick(answer, "result_info", "total_pages", kind=int)
+
+        return txt_entries(pages(read))
+
+    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+        """Create the records of a batch with one request."""
+        for start in range(0, len(records), _BATCH):
+            some = records[start : start + _BATCH]
+            try:
+                yield from self._create(api, zone, some)
+            except CloudflareRefusal as refused:
+                if not refused.numbers & ALREADY_EXISTS:
+                    raise
+                # One of them was written in between; then a batch changes nothing.
+                existing = self.existing(api, zone, some)
+                yield from ((each, existing[key_of(each)][0].identifier) for each in some if key_of(each) in existing)
+                yield from self._create(api, zone, [each for each in some if key_of(each) not in existing])
+
+    def _create(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         posts = [
             {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
             for each in records
         ]
-        written = _by_content(pick(self._batch(api, path, zone, posts=posts), "posts", kind=list))
-        if self.context.text("zone_id") and {name for name, _ in written} != {_key(each)[0] for each in records}:
+        posted = pick(self._batch(api, zone, posts=posts), "posts", kind=list) if posts else []
+        written = {key_of(entry): entry for entry in txt_entries(posted)}
+        if self.context.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
             # Cloudflare takes a name that is not in the zone for one below it.
-            self._delete(api, path, zone, [each for identifiers in written.values() for each in identifiers])
-            raise self._error(texts.CLOUDFLARE_OTHER_ZONE, zone)
-        self.context.remembered.update({(path, key): identifiers for key, identifiers in written.items()})
+            self.erase(api, zone, [*written.values()])
+            raise self._error(texts.CLOUDFLARE_OTHER_ZONE, zone[1])
+        for record in records:
+            yield record, written[key_of(record)].identifier if key_of(record) in written else None
 
-    def _delete_remembered(self, api: CloudflareApi, path: str, zone: str, group: Sequence[TxtRecord]) -> bool:
-        """Delete what this run has written or found; return False if any of it is not known or not there."""
-        known = [self.context.remembered.pop((path, key), None) for key in _by_key(group)]
+    def delete_remembered(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+        """Delete what this run has written or found; return all records if any is not known or not there."""
+        known = [self.context.remembered.pop(key, None) for key in dict.fromkeys(map(memory_of, records))]
         if None in known:
-            return False
+            return records
         try:
-            self._delete(api, path, zone, [each for identifiers in known for each in identifiers or ()])
+            self._delete_all(api, zone, known)
         except CloudflareRefusal as refused:
             if DOES_NOT_EXIST not in refused.numbers:
                 raise
-            return False
-        return True
+            return records
+        return ()
 
-    def _delete(self, api: CloudflareApi, path: str, zone: str, identifiers: list[str]) -> None:
+    def erase(self, api: Any, zone: Zone, entries: Sequence[TxtEntry]) -> None:
+        """Delete records."""
+        self._delete_all(api, zone, [entry.identifier for entry in entries])
+
+    def _delete_all(self, api: Any, zone: Zone, identifiers: Sequence[Any]) -> None:
         for start in range(0, len(identifiers), _BATCH):
-            self._batch(api, path, zone, deletes=[{"id": each} for each in identifiers[start : start + _BATCH]])
+            self._batch(api, zone, deletes=[{"id": each} for each in identifiers[start : start + _BATCH]])
 
-    def _batch(self, api: CloudflareApi, path: str, zone: str, **changes: list[dict[str, Any]]) -> dict[str, Any]:
+    def _batch(self, api: Any, zone: Zone, **changes: list[dict[str, Any]]) -> dict[str, Any]:
         """Make all changes, or none if one is refused."""
         try:
-            return pick(api.ask("POST", f"{path}/batch", content=changes), "result", kind=dict)
+            return pick(api.ask("POST", f"{zone[0]}/batch", content=changes), "result", kind=dict)
         except CloudflareRefusal as refused:
             if not refused.exceeds_quota:
                 raise
-        raise self._error(texts.CLOUDFLARE_QUOTA, zone)
+        raise self._error(texts.CLOUDFLARE_QUOTA, zone[1])
 
-    # ── zones ───────────────────────────────────────────────────────────────────────────
-
-    def _path(self, api: CloudflareApi, zone: str) -> str:
-        """Return the path of the records of a zone."""
-        number = self.remembered(("zone", zone), lambda: self.context.text("zone_id") or self._find_zone(api, zone))
-        return f"/zones/{segment(number)}/dns_records"
-
-    def _find_zone(self, api: CloudflareApi, zone: str) -> str:
+    def _find_zone(self, api: Any, zone: str) -> str:
         by_key = bool(self.context.text("auth_username"))
         try:
             found = pick(api.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
@@ -150,40 +146,6 @@ class CloudflareDriver(HostDriver):
 
     def _error(self, text: Text, zone: str) -> ProviderError:
         return ProviderError.of(text, account=self.context.account, zone=zone)
-
-
-_Key = tuple[tuple[str, ...], str]
-
-
-def _key(record: TxtRecord) -> _Key:
-    return tuple(names.labels(record.name)), record.value
-
-
-def _by_key(records: Sequence[TxtRecord]) -> dict[_Key, TxtRecord]:
-    return {_key(record): record for record in records}
-
-
-def _by_content(items: Sequence[Any]) -> dict[_Key, list[str]]:
-    """Return the identifiers of records by name and value."""
-    found: dict[_Key, list[str]] = {}
-    for item in items:
-        owner, value = pick(item, "name", kind=str), unquoted(pick(item, "content", kind=str))
-        found.setdefault((tuple(names.labels(owner)), value), []).append(pick(item, "id", kind=str))
-    return found
-
-
-def _existing(api: CloudflareApi, path: str, records: Sequence[TxtRecord]) -> dict[_Key, list[str]]:
-    """Return the identifiers of the TXT records of a zone; of one name if the records have only one."""
-    owners = {names.relative(record.name) for record in records}
-    parameters: dict[str, Any] = {"type": "TXT", "per_page": _PAGE}
-    if len(owners) == 1:
-        parameters["name.exact"] = owners.pop()
-
-    def read(number: int) -> tuple[list[Any], bool]:
-        answer = api.ask("GET", path, params={**parameters, "page": number})
-        return pick(answer, "result", kind=list), number < pick(answer, "result_info", "total_pages", kind=int)
-
-    return _by_content(list(pages(read)))
 
 
 # ── cloudflare api ─────────────────────────────────────────────────────────────────────

@@ -117,37 +117,37 @@ class RecordDriver(_ZoneDriver, ABC):
     unclear: ClassVar[Collection[int]] = ()
     """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
 
-    @abstractmethod
     def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
-        """Delete a record.
+        """Delete a record. A driver of a host that deletes several at once defines :meth:`erase` instead.
 
         :raises HostError: status 404: there is no such record.
         """
+        raise NotImplementedError
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
         with self.connect() as api:
             for zone, group in by_zone(records):
                 identifier = self._zone(api, zone)
-                existing = self._existing(api, identifier, group)
+                existing = self.existing(api, identifier, group)
                 missing: list[TxtRecord] = []
                 for record in group:
-                    if found := existing.get(_key(record.name, record.value)):
-                        self.context.remembered[_memory(record)] = found[0].identifier
+                    if found := existing.get(key_of(record)):
+                        self.context.remembered[memory_of(record)] = found[0].identifier
                     elif record not in missing:
                         missing.append(record)
                 for record, written in self.create_all(api, identifier, missing):
                     if written is not None:
-                        self.context.remembered[_memory(record)] = written
+                        self.context.remembered[memory_of(record)] = written
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist."""
         with self.connect() as api:
             for zone, group in by_zone(records):
                 identifier = self._zone(api, zone)
-                unknown = [record for record in group if not self._delete_remembered(api, identifier, record)]
-                existing = self._existing(api, identifier, unknown) if unknown else {}
-                keys = dict.fromkeys(_key(record.name, record.value) for record in unknown)
+                unknown = self.delete_remembered(api, identifier, group)
+                existing = self.existing(api, identifier, unknown) if unknown else {}
+                keys = dict.fromkeys(map(key_of, unknown))
                 if entries := [entry for key in keys for entry in existing.get(key, ())]:
                     self.erase(api, identifier, entries)
 
@@ -156,17 +156,17 @@ class RecordDriver(_ZoneDriver, ABC):
         for entry in entries:
             self._delete(api, zone, entry.identifier)
 
-    def _existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
+    def existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
         """Return the records at the names of ``records``, by name and value."""
         found: dict[Any, list[TxtEntry]] = {}
         for entry in self.entries(api, zone, sorted({record.name for record in records})):
-            found.setdefault(_key(entry.name, entry.value), []).append(entry)
+            found.setdefault(key_of(entry), []).append(entry)
         return found
 
-    def _delete_remembered(self, api: HostApi, zone: Any, record: TxtRecord) -> bool:
-        """Delete a record that this run has written; return whether it was there."""
-        identifier = self.context.remembered.pop(_memory(record), None)
-        return identifier is not None and self._delete(api, zone, identifier)
+    def delete_remembered(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+        """Delete the records that this run has written; return those that were not there."""
+        known = [(record, self.context.remembered.pop(memory_of(record), None)) for record in records]
+        return [record for record, number in known if number is None or not self._delete(api, zone, number)]
 
     def _delete(self, api: HostApi, zone: Any, identifier: Any) -> bool:
         try:
@@ -339,11 +339,13 @@ def _owner(name: str) -> tuple[str, ...]:
     return tuple(names.labels(name))
 
 
-def _key(name: str, value: str) -> tuple[tuple[str, ...], str]:
-    return _owner(name), value
+def key_of(record: TxtRecord | TxtEntry) -> tuple[tuple[str, ...], str]:
+    """Return the name, as labels, and the value of a record."""
+    return _owner(record.name), record.value
 
 
-def _memory(record: TxtRecord) -> tuple[str, str, str, str]:
+def memory_of(record: TxtRecord) -> tuple[str, str, str, str]:
+    """Return the key by which the identifier of a written record is remembered."""
     return "record", record.zone, record.name, record.value
 
 
@@ -372,11 +374,9 @@ class BatchDriver(RecordDriver):
             self.write(api, zone, records)
         return ()
 
-    def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
-        """Not used: see :meth:`erase`."""
-
-    def _delete_remembered(self, api: HostApi, zone: Any, record: TxtRecord) -> bool:
-        return False
+    def delete_remembered(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+        """Look for all records: an identifier may have become another one."""
+        return records
 
 
 # ── rewrite driver ─────────────────────────────────────────────────────────────────────
