@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostError, ServerApi, by_zone, malformed, owner, pick
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed, owner, pick
 from dnsrenew.drivers.protocol import DriverContext
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 _CPANEL: Final = ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone")
 _WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")
@@ -26,46 +25,37 @@ _CHANGED: Final = "serial number"
 _NO_ZONE: Final = "do not control a dns zone"
 
 
-class CpanelDriver:
-    """Writes through UAPI of cPanel, or the API of WHM, with an API token."""
+class CpanelDriver(BatchDriver):
+    """Writes through UAPI of cPanel, or the API of WHM, with an API token.
 
-    def __init__(self, context: DriverContext) -> None:
-        self._context = context
+    A zone is read before each request: a change moves its lines.
+    """
+
+    def connect(self) -> CpanelApi:
+        """Return the API of the account."""
+        return CpanelApi(self.context)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet."""
-        for api, name, zone, some in self._portions(records):
-            present = {(*line.owner, line.value) for line in zone.lines}
-            missing = [record for record in some if _key(record) not in present]
-            api.edit(name, zone.serial, [("add", json.dumps(_added(record))) for record in missing])
+        """Write the values that do not exist yet, some in each request."""
+        for start in range(0, len(records), MOST):
+            super().add(records[start : start + MOST])
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
-        for api, name, zone, some in self._portions(records):
-            unwanted = {_key(record) for record in some}
-            lines = [line.index for line in zone.lines if (*line.owner, line.value) in unwanted]
-            api.edit(name, zone.serial, [("remove", str(index)) for index in lines])
+        """Remove the values that exist, some in each request."""
+        for start in range(0, len(records), MOST):
+            super().remove(records[start : start + MOST])
 
-    def _portions(self, records: Sequence[TxtRecord]) -> Iterator[tuple[CpanelApi, str, _Zone, list[TxtRecord]]]:
-        """Yield each portion of the records, with the zone as it is before: a change moves its lines."""
-        with CpanelApi(self._context) as api:
-            for zone, group in by_zone(records):
-                unique = [*{_key(record): record for record in group}.values()]
-                for start in range(0, len(unique), MOST):
-                    yield api, zone, api.read(zone), unique[start : start + MOST]
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of a zone."""
+        yield from api.read(zone)
 
+    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records."""
+        api.edit(zone, add=[json.dumps(_added(record)) for record in records])
 
-class _TxtLine(Frozen):
-    """A TXT record: the number of its line, its name in labels, and its value."""
-
-    index: int
-    owner: tuple[str, ...]
-    value: str
-
-
-class _Zone(Frozen):
-    serial: str
-    lines: Sequence[_TxtLine]
+    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records."""
+        api.edit(zone, remove=[str(entry.identifier) for entry in entries])
 
 
 class CpanelApi(ServerApi):
@@ -77,30 +67,25 @@ class CpanelApi(ServerApi):
         token = f"{kind} {context.text('username')}:{context.text('token')}"
         super().__init__(context, "", headers={"Authorization": token})
 
-    def read(self, zone: str) -> _Zone:
-        """Return the serial number and the TXT records of a zone."""
+    def read(self, zone: str) -> list[TxtEntry]:
+        """Return the TXT records of a zone, known by their lines, and take note of its serial number."""
         data = self._ask(self._read, {"zone": zone})
-        serial, lines = "", []
+        self._serial, lines = "", []
         for item in pick(data, "payload", kind=list) if self._is_whm else pick(data, kind=list):
             kind = item.get("record_type") if isinstance(item, dict) else None
             if kind == "SOA":
-                serial = _text(pick(item, "data_b64", 2, kind=str))
+                self._serial = _text(pick(item, "data_b64", 2, kind=str))
             elif kind == "TXT":
                 name = _text(pick(item, "dname_b64", kind=str))
-                labels = names.labels(owner(name, zone))
                 value = "".join(_text(pick(part, kind=str)) for part in pick(item, "data_b64", kind=list))
-                lines.append(_TxtLine(pick(item, "line_index", kind=int), tuple(labels), value))
-        if not serial.isdecimal():
+                lines.append(TxtEntry(pick(item, "line_index", kind=int), owner(name, zone), value))
+        if not self._serial.isdecimal():
             raise malformed("the zone has no serial number")
-        return _Zone(serial, lines)
+        return lines
 
-    def edit(self, zone: str, serial: str, changes: Sequence[tuple[str, str]]) -> None:
-        """Change a zone, if there is anything to change and it has still that serial number."""
-        if changes:
-            arguments: dict[str, Any] = {"zone": zone, "serial": serial}
-            for action, value in changes:
-                arguments.setdefault(action, []).append(value)
-            self._ask(self._edit, arguments)
+    def edit(self, zone: str, **changes: list[str]) -> None:
+        """Change a zone, if it has still the serial number with which it was read."""
+        self._ask(self._edit, {"zone": zone, "serial": self._serial, **changes})
 
     def _ask(self, function: str, arguments: Mapping[str, Any]) -> Any:
         """Call a function and return its data; errors have the status 200."""
@@ -114,10 +99,6 @@ class CpanelApi(ServerApi):
         if _CHANGED in message:  # the next attempt reads the zone again
             raise HostError(message, code="provider-server-error")
         raise HostError(message, code="provider-zone-unknown" if _NO_ZONE in message.lower() else None)
-
-
-def _key(record: TxtRecord) -> tuple[str, ...]:
-    return (*names.labels(record.name), record.value)
 
 
 def _added(record: TxtRecord) -> dict[str, Any]:
