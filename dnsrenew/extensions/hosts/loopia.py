@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import xmlrpc.client  # `document` has refused a document type before it reads
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, document, label, malformed, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, pick, unknown_zone, within
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 # The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
 
 _OK: Final = "OK"
-UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
+_UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
 """The status for anything that has no other, such as a zone of another account."""
 _STATUSES: Final = {
     "AUTH_ERROR": "provider-unauthorized",
@@ -21,7 +22,7 @@ _STATUSES: Final = {
     "BAD_INDATA": "provider-refused",
     "DOMAIN_OCCUPIED": "provider-refused",
     "INSUFFICIENT_FUNDS": "provider-refused",
-    UNKNOWN_ERROR: "provider-server-error",
+    _UNKNOWN_ERROR: "provider-server-error",
 }
 _FAULTS: Final = {
     401: "provider-unauthorized",
@@ -35,6 +36,13 @@ _MINUTE: Final = {"Retry-After": "60"}
 
 class LoopiaApi(HostApi):
     """Calls of methods; user and password are their first two arguments."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.names: set[str] = set()
+        """Those in the zone that was read last."""
+        self.counts: dict[str, int] = {}
+        """How many records each of them has."""
 
     def order(self, method: str, *arguments: Any) -> None:
         """Call a method that answers with a status.
@@ -57,6 +65,10 @@ class LoopiaApi(HostApi):
         body = xmlrpc.client.dumps((*login, *arguments), method).encode()
         value = _decoded(self.request("POST", body=body).body)
         status = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if status == _UNKNOWN_ERROR and arguments:  # it may be a zone of another account
+            domains = (str(pick(domain, "domain", kind=str)).lower() for domain in self.items("getDomains"))
+            if arguments[0] not in domains:
+                raise unknown_zone(arguments[0])
         if isinstance(status, str) and status in _STATUSES:
             raise _refused(status, _STATUSES[status])
         return value
@@ -86,94 +98,48 @@ def _decoded(body: bytes) -> Any:
 LEAST_TTL: Final = 300
 
 
-class LoopiaDriver(HostDriver):
-    """Writes through the API of Loopia, with an API user of the account."""
+class LoopiaDriver(BatchDriver):
+    """Writes through the API of Loopia, with an API user of the account.
+
+    It makes the names that do not exist yet, and removes each name that this run has made and that holds nothing else.
+    """
 
     address = "https://api.loopia.se/RPCSERV"
     headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
     api_class = LoopiaApi
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet; make the names that do not exist yet."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                try:
-                    self._add(api, zone, group)
-                except HostError as error:
-                    raise _explained(api, zone, error) from None
+    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of each name that exists, and remember how many records it has."""
+        api.names = {str(name).lower() for name in api.items("getSubdomains", zone)} | {"@"}  # the zone itself
+        for owner in owners:
+            if (name := within(owner, zone)) in api.names:
+                found = [pick(entry, kind=dict) for entry in api.items("getZoneRecords", zone, name)]
+                api.counts[name] = len(found)
+                yield from (
+                    TxtEntry(each, owner, str(each.get("rdata"))) for each in found if each.get("type") == "TXT"
+                )
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values, and each name that this run has made and that holds nothing else."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                try:
-                    self._remove(api, zone, group)
-                except HostError as error:
-                    raise _explained(api, zone, error) from None
-
-    def _add(self, api: LoopiaApi, zone: str, records: Sequence[TxtRecord]) -> None:
-        existing = _subdomains(api, zone)
-        for name, group in _by_name(records).items():
-            values: set[str] = set()
-            if name in existing:
-                values = {str(entry.get("rdata")) for entry in _txt(_entries(api, zone, name))}
-            else:
-                self.context.remembered[_made(zone, name)] = True  # before: the answer may get lost
+    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records, and their names."""
+        for record in records:
+            if (name := label(record)) not in api.names:
+                self.context.remembered["made", zone, name] = True  # before: the answer may get lost
                 api.order("addSubdomain", zone, name)
-            for record in group:
-                if record.value not in values:
-                    api.order("addZoneRecord", zone, name, _record(record))
-                    values.add(record.value)
+                api.names.add(name)
+            content = {"type": "TXT", "ttl": max(record.ttl, LEAST_TTL), "priority": 0, "rdata": record.value}
+            api.order("addZoneRecord", zone, name, {**content, "record_id": 0})
 
-    def _remove(self, api: LoopiaApi, zone: str, records: Sequence[TxtRecord]) -> None:
-        existing = _subdomains(api, zone)
-        for name, group in _by_name(records).items():
-            if name not in existing:
-                continue
-            entries = _entries(api, zone, name)
-            values = {record.value for record in group}
-            ours = [entry for entry in _txt(entries) if entry.get("rdata") in values]
-            if len(ours) == len(entries) and _made(zone, name) in self.context.remembered:
-                api.order("removeSubdomain", zone, name)  # with its records
-                self.context.remembered.pop(_made(zone, name), None)
+    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records, or a name of ours with all its records."""
+        for owner, same in groupby(sorted(entries, key=_owner), key=_owner):
+            name, ours = within(owner, zone), list(same)
+            if len(ours) == api.counts[name] and ("made", zone, name) in self.context.remembered:
+                api.order("removeSubdomain", zone, name)
+                self.context.remembered.pop(("made", zone, name), None)
                 continue
             for entry in ours:
-                api.order("removeZoneRecord", zone, name, pick(entry, "record_id", kind=int))
+                api.order("removeZoneRecord", zone, name, pick(entry.identifier, "record_id", kind=int))
 
 
-def _subdomains(api: LoopiaApi, zone: str) -> set[str]:
-    """Return the names in a zone; the zone itself always exists."""
-    return {str(name).lower() for name in api.items("getSubdomains", zone)} | {"@"}
-
-
-def _entries(api: LoopiaApi, zone: str, name: str) -> list[dict[str, Any]]:
-    return [pick({"record": entry}, "record", kind=dict) for entry in api.items("getZoneRecords", zone, name)]
-
-
-def _txt(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [entry for entry in entries if entry.get("type") == "TXT"]
-
-
-def _explained(api: LoopiaApi, zone: str, error: HostError) -> HostError:
-    """Return the error for one in a zone: the API says of a zone of another account only that something went wrong."""
-    if str(error) == UNKNOWN_ERROR and not any(
-        str(pick(domain, "domain", kind=str)).lower() == zone for domain in api.items("getDomains")
-    ):
-        return unknown_zone(zone)
-    return error
-
-
-def _by_name(records: Sequence[TxtRecord]) -> dict[str, list[TxtRecord]]:
-    found: dict[str, list[TxtRecord]] = {}
-    for record in records:
-        found.setdefault(label(record), []).append(record)
-    return found
-
-
-def _made(zone: str, name: str) -> tuple[str, str, str]:
-    return "made", zone, name
-
-
-def _record(record: TxtRecord) -> dict[str, str | int]:
-    ttl = max(record.ttl, LEAST_TTL)
-    return {"type": "TXT", "ttl": ttl, "priority": 0, "rdata": record.value, "record_id": 0}
+def _owner(entry: TxtEntry) -> str:
+    return entry.name
