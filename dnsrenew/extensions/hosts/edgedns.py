@@ -67,15 +67,14 @@ class EdgeDnsDriver(RecordSetDriver):
         contents = [pick(each, kind=str) for each in pick(found, "rdata", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 
-    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Create or replace a record set."""
-        name = names.relative(record_set.name)
-        content = {"name": name, "type": "TXT", "ttl": record_set.ttl, "rdata": [*contents]}
-        api.json("PUT" if record_set.shown else "POST", _path(zone, name), content=content)
+    def path(self, zone: str, record_set: RecordSet) -> str:
+        """Return the path of a record set."""
+        return _path(zone, record_set.name)
 
-    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
-        """Delete a record set."""
-        api.json("DELETE", _path(zone, record_set.name))
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API."""
+        name = names.relative(record_set.name)
+        return {"name": name, "type": "TXT", "ttl": record_set.ttl, "rdata": [*contents]}
 
 
 def signature_of(secret: str, method: str, address: str, body: bytes, start: str) -> str:

@@ -39,18 +39,14 @@ class FlexibleEngineDriver(RecordSetDriver):
                 contents = [pick(content, kind=str) for content in pick(item, "records", kind=list)]
                 yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
 
-    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Create or replace a record set; whatever else it has stays."""
-        name = record_set.name if record_set.shown else names.absolute(record_set.name).lower()
-        content = {"name": name, "type": "TXT", "ttl": record_set.ttl, "records": [*contents]}
-        if record_set.shown:
-            api.json("PUT", _path(zone, _identifier(record_set)), content=content)
-        else:
-            api.json("POST", _path(zone), content=content)
+    def path(self, zone: str, record_set: RecordSet) -> str:
+        """Return the path of a record set, or that of all."""
+        return f"{_path(zone)}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else _path(zone)
 
-    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
-        """Delete a record set."""
-        api.json("DELETE", _path(zone, _identifier(record_set)))
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API."""
+        name = record_set.name if record_set.shown else names.absolute(record_set.name).lower()
+        return {"name": name, "type": "TXT", "ttl": record_set.ttl, "records": [*contents]}
 
 
 def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
@@ -67,9 +63,5 @@ def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Ite
     raise malformed("its pages do not end")
 
 
-def _identifier(record_set: RecordSet) -> str:
-    return pick(record_set.shown, "id", kind=str)
-
-
-def _path(zone: str, *record_set: str) -> str:
-    return "/".join(("/zones", segment(zone), "recordsets", *map(segment, record_set)))
+def _path(zone: str) -> str:
+    return f"/zones/{segment(zone)}/recordsets"

@@ -31,20 +31,19 @@ class GcoreDriver(RecordSetDriver):
         contents = [_value(record) for record in pick(found, "resource_records", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 
-    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Create or replace a record set; its other records and settings stay as they are."""
+    def path(self, zone: str, record_set: RecordSet) -> str:
+        """Return the path of a record set."""
+        return _path(zone, record_set.name)
+
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API; its other records and settings stay as they are."""
         shown = record_set.shown or {"resource_records": []}
         known = {_value(each): {key: each[key] for key in _RECORD if key in each} for each in shown["resource_records"]}
-        content = {
+        return {
             **{key: shown[key] for key in _KEPT if shown.get(key)},
             "ttl": record_set.ttl,
             "resource_records": [known.get(each, {"content": [each], "enabled": True}) for each in contents],
         }
-        api.json("PUT" if record_set.shown else "POST", _path(zone, record_set.name), content=content)
-
-    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
-        """Delete a record set."""
-        api.json("DELETE", _path(zone, record_set.name))
 
 
 def _path(zone: str, owner: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import HostApi, pick, segment
@@ -22,25 +22,19 @@ class LeasewebDriver(RecordSetDriver):
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the domain."""
-        for item in pick(api.json("GET", _path(zone)), "resourceRecordSets", kind=list):
+        found = api.json("GET", f"/domains/{segment(zone)}/resourceRecordSets")
+        for item in pick(found, "resourceRecordSets", kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 contents = [pick(each, kind=str) for each in pick(item, "content", kind=list)]
                 yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
 
-    def save(self, api: HostApi, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Create or replace a record set."""
-        content = {"content": [*contents], "ttl": next((each for each in TTLS if each >= record_set.ttl), TTLS[-1])}
-        if record_set.shown:
-            api.json("PUT", _path(zone, record_set.name), content=content)
-        else:
-            name = names.absolute(record_set.name)
-            api.json("POST", _path(zone), content={"name": name, "type": "TXT", **content})
+    def path(self, zone: str, record_set: RecordSet) -> str:
+        """Return the path of a record set, or that of all."""
+        name = f"/{segment(names.absolute(record_set.name))}/TXT" if record_set.shown else ""
+        return f"/domains/{segment(zone)}/resourceRecordSets{name}"
 
-    def drop(self, api: HostApi, zone: str, record_set: RecordSet) -> None:
-        """Delete a record set."""
-        api.json("DELETE", _path(zone, record_set.name))
-
-
-def _path(zone: str, *name: str) -> str:
-    inside = [part for each in name for part in (segment(names.absolute(each)), "TXT")]
-    return "/".join((f"/domains/{segment(zone)}/resourceRecordSets", *inside))
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API."""
+        name = {} if record_set.shown else {"name": names.absolute(record_set.name), "type": "TXT"}
+        ttl = next((each for each in TTLS if each >= record_set.ttl), TTLS[-1])
+        return {**name, "content": [*contents], "ttl": ttl}

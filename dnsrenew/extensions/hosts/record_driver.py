@@ -239,9 +239,9 @@ class RecordSet(Frozen):
 class RecordSetDriver(_ZoneDriver):
     """Changes all values of a name together.
 
-    A driver defines ``record_set`` or ``record_sets``, and ``save`` and ``drop`` or ``change``. What exists is read
-    right before it is changed, and the other values are written back in the form in which they were read. Two writers
-    could lose each other's values: the provider file says ``exclusive``.
+    A driver defines ``record_set`` or ``record_sets``, and ``path`` and ``body``, ``save`` and ``drop``, or ``change``.
+    What exists is read right before it is changed, and the other values are written back in the form in which they were
+    read. Two writers could lose each other's values: the provider file says ``exclusive``.
     """
 
     def record_set(self, api: HostApi, zone: Any, owner: str) -> RecordSet:
@@ -260,16 +260,28 @@ class RecordSetDriver(_ZoneDriver):
             with suppress_missing():
                 yield self.record_set(api, zone, name)
 
+    update: ClassVar[str] = "PUT"
+    """The method that replaces a record set; ``POST`` creates one."""
+
+    def path(self, zone: Any, record_set: RecordSet) -> str:
+        """Return the path of a record set, or the one where a new one is created."""
+        raise NotImplementedError
+
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API with other contents; whatever else it has stays."""
+        raise NotImplementedError
+
     def save(self, api: HostApi, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
         """Write the values of a name, in the form of the host, in place of those of a record set."""
-        raise NotImplementedError
+        method = self.update if record_set.shown else "POST"
+        api.json(method, self.path(zone, record_set), content=self.body(record_set, contents))
 
     def drop(self, api: HostApi, zone: Any, record_set: RecordSet) -> None:
         """Delete a record set.
 
         :raises HostError: status 404: there is none.
         """
-        raise NotImplementedError
+        api.json("DELETE", self.path(zone, record_set))
 
     def change(self, api: HostApi, zone: Any, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
         """Write the new contents of record sets, one by one; a set without contents is deleted.

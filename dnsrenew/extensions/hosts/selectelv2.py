@@ -24,6 +24,8 @@ Zone = tuple[str, str, str]
 class SelectelDriver(RecordSetDriver):
     """Writes through version 2 of the DNS API of Selectel, with a service user."""
 
+    update = "PATCH"
+
     def connect(self) -> HostApi:
         """Return the API of the account."""
         return HostApi(self.context, _ADDRESS, headers={"X-Auth-Token": self.remembered("token", self._log_in)})
@@ -59,21 +61,17 @@ class SelectelDriver(RecordSetDriver):
                 contents = [pick(each, "content", kind=str) for each in pick(item, "records", kind=list)]
                 yield RecordSet(owner(inside, zone[2]), contents, pick(item, "ttl", kind=int), item)
 
-    def save(self, api: HostApi, zone: Zone, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Create or change a record set; its other records stay as they are, disabled or not."""
+    def path(self, zone: Zone, record_set: RecordSet) -> str:
+        """Return the path of a record set, or that of all."""
+        return f"{_path(zone)}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else _path(zone)
+
+    def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
+        """Return a record set for the API; its other records stay as they are, disabled or not."""
         shown = record_set.shown or {"records": []}
         known = {each["content"]: each for each in shown["records"]}
         records = [known.get(content, {"content": content}) for content in contents]
         content = {key: shown[key] for key in _KEPT if shown.get(key)} | {"ttl": record_set.ttl, "records": records}
-        if record_set.shown:
-            api.json("PATCH", _path(zone, pick(shown, "id", kind=str)), content=content)
-        else:
-            name = names.absolute(record_set.name)
-            api.json("POST", _path(zone), content={"name": name, "type": "TXT", **content})
-
-    def drop(self, api: HostApi, zone: Zone, record_set: RecordSet) -> None:
-        """Delete a record set."""
-        api.json("DELETE", _path(zone, pick(record_set.shown, "id", kind=str)))
+        return content if record_set.shown else {"name": names.absolute(record_set.name), "type": "TXT", **content}
 
 
 def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:
@@ -87,5 +85,5 @@ def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:
     return pages(read)
 
 
-def _path(zone: Zone, *record_set: str) -> str:
-    return "/".join(("/zones", segment(zone[0]), "rrset", *map(segment, record_set)))
+def _path(zone: Zone) -> str:
+    return f"/zones/{segment(zone[0])}/rrset"
