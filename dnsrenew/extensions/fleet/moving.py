@@ -206,10 +206,9 @@ def _is_newer(there: State, here: State) -> bool:
 
 
 def _merged(one: LedgerState, two: LedgerState) -> LedgerState:
+    counted = ("failed", "sets", "failed_orders")
     return LedgerState(
-        failed=_later(one.failed, two.failed),
-        sets=_later(one.sets, two.sets),
-        failed_orders=_later(one.failed_orders, two.failed_orders),
+        **{name: _later(getattr(one, name), getattr(two, name)) for name in counted},
         waits=_later(one.waits, two.waits, lambda wait: wait.until),
         extra={**one.extra, **two.extra},
     )

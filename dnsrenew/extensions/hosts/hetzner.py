@@ -24,7 +24,7 @@ from dnsrenew.drivers.host_api import (
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.extensions.hosts.record_driver import HostDriver, suppress_missing
 
 PAUSE: Final = 0.5
 """Seconds between two looks at actions that are not finished."""
@@ -152,12 +152,9 @@ def _running(action: Any) -> list[int]:
 
 def _record_set(api: HostApi, part: _NamePart) -> dict[str, Any] | None:
     """Return the record set of a name; None if there is none."""
-    try:
+    with suppress_missing():
         return pick(api.json("GET", part.path), "rrset", kind=dict)
-    except HostError as error:
-        if error.status_code != 404:
-            raise
-        return None
+    return None
 
 
 def _values(record_set: dict[str, Any]) -> set[str]:

@@ -76,13 +76,12 @@ def show_notices(invocation: Invocation, notices: Sequence[Notice]) -> None:
 
 def _answered(spec: CertificateSpec, port: int) -> CertificateSpec:
     """Return a certificate whose http-01 routes at a port are answered by our own server there."""
-    return replace(spec, routes=tuple(_answered_route(route, port) for route in spec.routes))
 
+    def is_there(route: Route) -> bool:
+        return route.challenge == _HTTP_01 and route.listen is not None and host_port.split(route.listen)[1] == port
 
-def _answered_route(route: Route, port: int) -> Route:
-    if route.challenge != _HTTP_01 or route.listen is None or host_port.split(route.listen)[1] != port:
-        return route
-    return replace(route, listen=None, app=True)
+    routes = (replace(route, listen=None, app=True) if is_there(route) else route for route in spec.routes)
+    return replace(spec, routes=tuple(routes))
 
 
 def _document(options: Options) -> Mapping[str, Any]:

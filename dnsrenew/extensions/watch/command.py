@@ -10,8 +10,6 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
-from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.watch.notify import Delivery, notify_test
 
 
@@ -23,7 +21,7 @@ def notify(invocation: Invocation) -> int:
     """
     config, terminal, context = invocation.config(), invocation.terminal, invocation.context()
     if config.notify is None or not config.notify.to:
-        raise _no_addresses(config)
+        raise config_error([Mistake(str(config.path), None, "notify.to", MISSING, texts.EXPECTED_ADDRESSES)])
     terminal.redact = context.redactor.redact
     store, language = invocation.store(config), invocation.options.lang
     found = invocation.signals.run(lambda: notify_test(config, store, context, language))
@@ -53,7 +51,3 @@ def _lines(found: Sequence[Delivery], columns: int | None) -> list[str]:
         else:
             lines += error_text.lines(delivery.error, columns, f"{red('✗')} ")
     return lines
-
-
-def _no_addresses(config: Config) -> ConfigError:
-    return config_error([Mistake(str(config.path), None, "notify.to", MISSING, texts.EXPECTED_ADDRESSES)])

@@ -202,10 +202,8 @@ def _changes_failure(news: News, on: Collection[ChangeKind], now: datetime) -> N
     serial = outcome.serial or ""
     level = _level(outcome, now)
     if level > (notified.expiring if notified.serial == serial else 0) and "expiring" in on:
-        news, notified = (
-            replace(_add(news, "expiring"), expiring=level),
-            replace(notified, expiring=level, serial=serial),
-        )
+        news = replace(_add(news, "expiring"), expiring=level)
+        notified = replace(notified, expiring=level, serial=serial)
     return replace(news, notified=notified)
 
 
@@ -214,9 +212,7 @@ def _has_failed(outcome: Outcome) -> bool:
 
     An earlier run may have been killed before it sent a message.
     """
-    if outcome.status == "failed":
-        return True
-    return outcome.error is not None and "failure" in outcome.error.evidence
+    return outcome.status == "failed" or (outcome.error is not None and "failure" in outcome.error.evidence)
 
 
 def _level(outcome: Outcome, now: datetime) -> int:
@@ -269,7 +265,7 @@ def _deployments(news: News, on: Collection[ChangeKind]) -> News:
         news = replace(_add(news, "not-deployed"), not_deployed=tuple(failed))
     if recovered and "recovered" in on:
         news = replace(_add(news, "recovered"), deployed=tuple(recovered))
-    return replace(news, notified=replace(news.notified, deployments=_sorted(kept)))
+    return replace(news, notified=replace(news.notified, deployments=dict(sorted(kept.items()))))
 
 
 def _key(result: DeploymentResult) -> str:
@@ -285,7 +281,3 @@ def _moved(deployed: Sequence[DeploymentResult], notified: Collection[str]) -> s
 
 def _add(news: News, kind: ChangeKind) -> News:
     return replace(news, kinds=(*news.kinds, kind))
-
-
-def _sorted(values: Mapping[str, str]) -> dict[str, str]:
-    return dict(sorted(values.items()))

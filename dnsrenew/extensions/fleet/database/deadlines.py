@@ -135,16 +135,12 @@ def _text(error: psycopg.Error, words: str) -> Text:
         return texts.BAD_PARAMETER
     if error.sqlstate == _NO_TABLE and _OUR_TABLE.search(words):
         return texts.TABLE_MISSING
-    state = error.sqlstate or _state_of_login(words)
+    # libpq passes on only the words of the server about a refused login.
+    state = error.sqlstate or next((state for pattern, state in _LOGINS if pattern.search(words)), None)
     if state is None:
         is_connection = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
         return texts.UNREACHABLE if is_connection else texts.FAILED
     return texts.BY_STATE.get(state) or texts.BY_STATE.get(state[:2], texts.FAILED)
-
-
-def _state_of_login(words: str) -> str | None:
-    """Return the SQLSTATE of a refused login: libpq passes on only the words of the server."""
-    return next((state for pattern, state in _LOGINS if pattern.search(words)), None)
 
 
 def _reason(words: str, password: str | None) -> str:

@@ -313,20 +313,20 @@ class JournalRow(JournalEntry):
         if self._has_ended:
             return
         self._has_ended = True
-        try:
-            self._write(_END)
-        except StoreError:
-            self._rows.give_up(self._number)
+        self._try(_END)
 
     def _leave(self, *, has_changed: bool) -> None:
         is_kept_already = self._holder is None and not has_changed
         if self._has_ended or is_kept_already:
             return
+        self._try(_LEAVE, page=json_text(self.page.to_json()) if has_changed else None)
+        self._holder = None
+
+    def _try(self, statement: str, **values: Any) -> None:
         try:
-            self._write(_LEAVE, page=json_text(self.page.to_json()) if has_changed else None)
+            self._write(statement, **values)
         except StoreError:
             self._rows.give_up(self._number)
-        self._holder = None
 
     def _write(self, statement: str, **values: Any) -> int:
         return self._rows.database.execute(statement, {"id": self._number, "holder": self._holder, **values})

@@ -235,17 +235,12 @@ def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exis
 
 def _identifiers(session: Any, record: TxtRecord) -> list[Any]:
     """Return the host's identifiers of the value (usually one or none) from its list of records."""
-    found = session.list_records("TXT", names.relative(record.name), None)
-    return [item.get("id") for item in found if _has_value(item, record) and _has_name(item, record)]
-
-
-def _has_value(item: dict[str, Any], record: TxtRecord) -> bool:
-    """Compare the values; some hosts quote them in the list."""
-    return str(item.get("content", "")).strip('"') == record.value
-
-
-def _has_name(item: dict[str, Any], record: TxtRecord) -> bool:
-    return names.labels(str(item.get("name", ""))) == names.labels(record.name)
+    return [
+        item.get("id")
+        for item in session.list_records("TXT", names.relative(record.name), None)
+        if str(item.get("content", "")).strip('"') == record.value  # some hosts quote the values in the list
+        and names.labels(str(item.get("name", ""))) == names.labels(record.name)
+    ]
 
 
 # ── provider patches ───────────────────────────────────────────────────────────────────
