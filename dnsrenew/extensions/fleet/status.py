@@ -175,15 +175,11 @@ class FleetStatus(Frozen, kw_only=True, public=True):
         """Return the JSON form."""
         return {
             "version": 1,
-            "counts": dict(self.counts),
-            "due": self.due,
-            "failing": self.failing,
+            **vars(self),
             "most_overdue": [{"name": name, "since": rfc3339(since)} for name, since in self.most_overdue],
             "workers": [worker.to_dict() for worker in self.workers],
-            "last_hour": dict(self.last_hour),
             "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
             "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
-            "stored_only": self.stored_only,
             "refused": [{"name": name, "keys": list(keys)} for name, keys in self.refused.items()],
         }
 

@@ -311,8 +311,6 @@ def _refuse_shared_sessions(server: Server, connection: DeadlineConnection, pid:
 
 # What others tell by NOTIFY, on a connection of its own.
 
-PAUSE: Final = 1.0
-"""Seconds after which an iteration returns, even if nothing was told, so that its caller can stop."""
 _BEAT: Final = 0.3
 """The silence after which the server is asked whether it is still there, as a part of the patience: 3 s of 10 s."""
 
@@ -332,14 +330,6 @@ class Notifications:
         self._connection: DeadlineConnection | None = None
         self._heard: list[str] = []
         self._last = 0.0
-
-    def __iter__(self) -> Iterator[list[str]]:
-        """Return the payloads of each second for ever; an empty list if there are none.
-
-        :raises StoreError: the connection is lost; iterate again to connect again.
-        """
-        while True:
-            yield self.wait(PAUSE)
 
     def wait(self, seconds: float) -> list[str]:
         """Return what was told, as soon as there is something, or an empty list after some seconds.
