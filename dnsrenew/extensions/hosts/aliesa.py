@@ -14,8 +14,8 @@ from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unknown_zone, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
 _VERSION: Final = "2024-09-10"
 _MOST: Final = 500
@@ -68,13 +68,11 @@ class AliEsaDriver(RecordDriver):
     address = "https://esa.{region_id|cn-hangzhou}.aliyuncs.com"
     api_class = AlibabaApi
 
-    def find_zone(self, api: HostApi, zone: str) -> int:
+    def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the number of a site."""
-        for item in pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list):
-            is_served = item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS
-            if pick(item, "SiteName", kind=str).lower() == zone and is_served:
-                return pick(item, "SiteId", kind=int)
-        raise unknown_zone(zone)
+        sites = pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
+        served = [item for item in sites if item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS]
+        return zone_among(served, zone, name="SiteName", key="SiteId")
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by one name only."""

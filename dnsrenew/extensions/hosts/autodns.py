@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 _NO_SUCH_USER: Final = "EF13012"
 """The answer to an unknown user, with the status 404."""
@@ -34,10 +34,9 @@ class AutoDnsDriver(BatchDriver):
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
         """Return the name of a zone, and the path of it at its first name server."""
         filters = [{"key": "name", "operator": "EQUAL", "value": zone}]
-        for item in _data(api.json("POST", "/zone/_search", content={"filters": filters})):
-            if pick(item, "origin", kind=str).lower() == zone:
-                return zone, f"/zone/{segment(zone)}/{segment(pick(item, 'virtualNameServer', kind=str))}"
-        raise unknown_zone(zone)
+        found = _data(api.json("POST", "/zone/_search", content={"filters": filters}))
+        server = pick(zone_among(found, zone, name="origin", key=""), "virtualNameServer", kind=str)
+        return zone, f"/zone/{segment(zone)}/{segment(server)}"
 
     def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""

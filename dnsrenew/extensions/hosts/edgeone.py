@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _SERVICE: Final = "teo"
 _MOST: Final = 1000
@@ -61,10 +61,8 @@ class EdgeOneDriver(RecordDriver):
         if known := pairs(self.context.text("zones_mapping")).get(zone):
             return known
         found = _act(api, "DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
-        for item in pick(found, "Zones", kind=list):
-            if pick(item, "ZoneName", kind=str).lower() == zone and pick(item, "Type", kind=str) == _FULL:
-                return pick(item, "ZoneId", kind=str)
-        raise unknown_zone(zone)
+        served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == _FULL]
+        return str(zone_among(served, zone, name="ZoneName", key="ZoneId"))
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by 20 names at most."""

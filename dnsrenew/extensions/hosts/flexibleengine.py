@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
 _PAGE: Final = 500
 _GOING: Final = "PENDING_DELETE"
@@ -20,15 +20,10 @@ class FlexibleEngineDriver(RecordSetDriver):
     address = "https://dns.prod-cloud-ocb.orange-business.com/v2"
     headers: ClassVar = {"X-Auth-Token": "{auth_token}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the identifier of a zone."""
-        if given := self.context.text("zone_id"):
-            return given
-        # Other zones whose name contains this one are listed too.
-        for item in _pages(api, "/zones", {"type": "public", "name": zone}, "zones"):
-            if names.labels(pick(item, "name", kind=str)) == names.labels(zone):
-                return pick(item, "id", kind=str)
-        raise unknown_zone(zone)
+    def find_zone(self, api: HostApi, zone: str) -> Any:
+        """Return the identifier of a zone; other zones whose name contains this one are listed too."""
+        given = self.context.text("zone_id")
+        return given or zone_among(_pages(api, "/zones", {"type": "public", "name": zone}, "zones"), zone)
 
     def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT record sets of the zone, or at one name."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
+from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _ADMINISTRATOR: Final = 0
 """The client that a new record belongs to: asking for the one of the zone would need the right to change clients."""
@@ -51,10 +51,9 @@ class IspConfigDriver(RecordDriver):
 
     def find_zone(self, api: Any, zone: str) -> tuple[str, str, str]:
         """Return the number of a zone, that of its server, and its name."""
-        for item in pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list):
-            if pick(item, "origin", kind=str).lower() == f"{zone}.":
-                return _number(item, "id"), _number(item, "server_id"), zone
-        raise unknown_zone(zone)
+        found = pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list)
+        item = zone_among(found, zone, name="origin", key="")
+        return _number(item, "id"), _number(item, "server_id"), zone
 
     def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone; their names are absolute, or relative to it."""

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pick, refusal, segment, unknown_zone
+from dnsrenew.drivers.host_api import HostApi, HostError, pick, refusal, segment
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
 """What the API shows of a record, and takes."""
@@ -39,10 +39,8 @@ class MijnHostDriver(BatchDriver):
 
     def find_zone(self, api: HostApi, zone: str) -> str:
         """Return the zone, if it is in the account: for any other the API has a status 400."""
-        for item in pick(api.json("GET", "/domains"), "data", "domains", kind=list):
-            if pick(item, "domain", kind=str).lower() == zone:
-                return zone
-        raise unknown_zone(zone)
+        zone_among(pick(api.json("GET", "/domains"), "data", "domains", kind=list), zone, name="domain", key="domain")
+        return zone
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""

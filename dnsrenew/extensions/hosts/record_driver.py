@@ -206,11 +206,12 @@ def txt_entries(
 def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str = "id") -> Any:
     """Return the identifier of a zone among those of the account.
 
+    :param key: the field with it; "": the zone itself is returned.
     :raises HostError: ``provider-zone-unknown``.
     """
     for item in items:
         if is_named(pick(item, name, kind=str), zone):
-            return identifier_of(item, key)
+            return identifier_of(item, key) if key else item
     raise unknown_zone(zone)
 
 

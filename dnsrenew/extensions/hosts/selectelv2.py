@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, is_named, malformed, owner, pages, pick, segment, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.drivers.host_api import HostApi, malformed, owner, pages, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
 _ADDRESS: Final = "https://api.selectel.ru/domains/v2"
 _IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"
@@ -46,11 +46,8 @@ class SelectelDriver(RecordSetDriver):
 
     def find_zone(self, api: HostApi, zone: str) -> Zone:
         """Return a zone of the project."""
-        for item in _pages(api, "/zones"):
-            shown = pick(item, "name", kind=str)
-            if is_named(shown, zone):
-                return pick(item, "id", kind=str), names.relative(shown), zone
-        raise unknown_zone(zone)
+        item = zone_among(_pages(api, "/zones"), zone, key="")
+        return pick(item, "id", kind=str), names.relative(item["name"]), zone
 
     def record_sets(self, api: HostApi, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone."""
