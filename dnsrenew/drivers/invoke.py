@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from dnsrenew.base import host_port
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.model.spec import option_values
@@ -288,10 +289,5 @@ def _host(address: str) -> str:
 
 def _is_local(host: str) -> bool:
     """Return whether what is sent to a host stays on this machine; a name is not looked up."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+    is_any = host_port.is_ip(host) and ipaddress.ip_address(host).is_unspecified
+    return is_any or host_port.is_here(host) or host.endswith(".localhost")
