@@ -258,8 +258,9 @@ def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: py
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in gone else find(name, *more))
     for module in ("psycopg", "procrastinate"):
         monkeypatch.setitem(sys.modules, module, None)
-    for module in ("worker", "session", "queue", "certificate_job", "database.deadlines"):
+    for module in ("worker", "queue", "certificate_job", "database.deadlines"):
         monkeypatch.delitem(sys.modules, f"dnsrenew.extensions.fleet.{module}", raising=False)
+        monkeypatch.delattr(f"dnsrenew.extensions.fleet.{module}", raising=False)
     error = fleet.refused(command, status=1)
     assert error["code"] == "store-extra-missing"
     assert error["evidence"]["packages"] == ["psycopg[binary,pool]", "procrastinate"]
