@@ -1,4 +1,4 @@
-"""What drivers share: of hosts with an identifier for each record, and of hosts with a set of values for each name."""
+"""What drivers share: of hosts with identifiers of records, with values for each name, or with zones as a whole."""
 
 from __future__ import annotations
 
@@ -98,6 +98,9 @@ class RecordDriver(_ZoneDriver, ABC):
     to write and N to remove, and two more: one for the zone, and one for its records.
     """
 
+    unclear: ClassVar[Collection[int]] = ()
+    """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
+
     @abstractmethod
     def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
         """Yield the TXT records at some absolute names; also those at other names if the API has no filter."""
@@ -113,9 +116,6 @@ class RecordDriver(_ZoneDriver, ABC):
         """Create records, one by one; give each with its identifier as soon as it exists."""
         for record in records:
             yield record, self.create(api, zone, record)
-
-    unclear: ClassVar[Collection[int]] = ()
-    """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
 
     def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
         """Delete a record. A driver of a host that deletes several at once defines :meth:`erase` instead.
@@ -165,8 +165,12 @@ class RecordDriver(_ZoneDriver, ABC):
 
     def delete_remembered(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Delete the records that this run has written; return those that were not there."""
-        known = [(record, self.context.remembered.pop(memory_of(record), None)) for record in records]
-        return [record for record, number in known if number is None or not self._delete(api, zone, number)]
+        remembered, left = self.context.remembered, []
+        for record in records:
+            identifier = remembered.pop(memory_of(record), None)
+            if identifier is None or not self._delete(api, zone, identifier):
+                left.append(record)
+        return left
 
     def _delete(self, api: HostApi, zone: Any, identifier: Any) -> bool:
         try:
