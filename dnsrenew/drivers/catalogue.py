@@ -34,7 +34,6 @@ from dnsrenew.errors import ConfigError, described
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
-_PROVIDER_GROUP: Final = "dnsrenew.providers"
 SHIPPED: Final = (_PACKAGE / "_providers", _PACKAGE.parent / "providers")
 """The folders of the shipped files: in the wheel, or in the checkout of an editable install."""
 
@@ -114,7 +113,7 @@ def _plug_in_folders() -> Iterator[Path]:
 
     An entry point of the group ``dnsrenew.providers`` names a package; its ``*.toml`` are provider files.
     """
-    for entry in sorted(plug_ins(_PROVIDER_GROUP), key=lambda each: each.name):
+    for entry in sorted(plug_ins("dnsrenew.providers"), key=lambda each: each.name):
         try:
             spec = find_spec(entry.module)
         except Exception:  # noqa: BLE001, S112  # the package above a third-party one may raise anything at its import

@@ -268,13 +268,11 @@ def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRene
 
 # Find the addresses of an account to which its credentials would travel unencrypted.
 
-_SCHEME: Final = "http://"
-
 
 def plain_http(provider: Provider, account: DnsAccount) -> Iterator[tuple[str, str]]:
     """Yield each option whose value is an ``http://`` address on another machine, and its host."""
     for key, value in {**provider.driver_options, **dict(option_values(account))}.items():
-        if isinstance(value, str) and value.strip().lower().startswith(_SCHEME):
+        if isinstance(value, str) and value.strip().lower().startswith("http://"):
             host = _host(value.strip())
             if host and not _is_local(host):
                 yield key, host

@@ -201,8 +201,6 @@ def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable
 
 # A driver and its test to start from: both pass pytest, mypy and ruff before anything is changed.
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
-
 
 def new_driver(name: str) -> dict[str, str]:
     """Return the text of each file by its name.
@@ -220,7 +218,7 @@ def new_driver(name: str) -> dict[str, str]:
 
 
 def _filled(template: str, fields: dict[str, str]) -> str:
-    text = (_TEMPLATES / f"{template}.py.txt").read_text("utf-8")
+    text = (Path(__file__).parent / "templates" / f"{template}.py.txt").read_text("utf-8")
     for field, value in fields.items():
         text = text.replace(f"@{field}@", value)
     return text

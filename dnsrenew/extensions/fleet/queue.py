@@ -53,8 +53,6 @@ _LAST_SECONDS: Final = 8.0
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
-_SCANS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:scan', 0)) IS NOT NULL"
-_RESCUES: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:rescue', 0))"
 
 
 class HandedBack(Exception):
@@ -189,7 +187,7 @@ class WorkQueue:
 
         Scans of several workers wait for each other, so that each certificate gets one job.
         """
-        async with self._alone(_SCANS):
+        async with self._alone("SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:scan', 0)) IS NOT NULL"):
             found = await in_thread(partial(self._tasks.due, AHEAD), threading.Event())
             for start in range(0, len(found), _AT_ONCE):
                 await self._defer([_job(one) for one in found[start : start + _AT_ONCE]])
@@ -210,7 +208,7 @@ class WorkQueue:
     async def rescue(self) -> int:
         """Put the jobs of dead workers into the queue again; return how many there were."""
         manager = self.app.job_manager
-        async with self._alone(_RESCUES) as alone:
+        async with self._alone("SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:rescue', 0))") as alone:
             stalled = [*await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED)] if alone else []
             for job in stalled:
                 try:

@@ -17,7 +17,6 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unquoted
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
-_VERSION: Final = "2024-09-10"
 _MOST: Final = 500
 """Records in a page."""
 _OWN_SERVERS: Final = "NS"
@@ -48,7 +47,7 @@ class AlibabaApi(HostApi):
             "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
             **({"x-acs-security-token": token} if (token := text("security_token")) else {}),
             "x-acs-signature-nonce": uuid4().hex,
-            "x-acs-version": _VERSION,
+            "x-acs-version": "2024-09-10",
         }
         own = {name: value for name, value in headers.items() if name.startswith("x-acs-")}
         signed = sorted({"host": parts.netloc, **own}.items())

@@ -25,7 +25,6 @@ _ENVELOPE: Final = (
 )
 _SESSION: Final = 600
 """Seconds for which a log-in is valid."""
-_FLOOD: Final = "flood_protection"
 _CODES: Final = {"zone_not_found": "provider-zone-unknown", "zone_syntax_incorrect": "provider-zone-unknown"}
 _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
 """How the faults of wrong credentials begin."""
@@ -95,7 +94,7 @@ class AllInklDriver(RecordDriver):
 
 def _refused(message: str, detail: str) -> HostError:
     """Return the error for a fault; one of too many requests says how long to wait."""
-    if message == _FLOOD:
+    if message == "flood_protection":
         after = {"Retry-After": str(ceil(_seconds(detail)))}
         return HostError(message, code="provider-rate-limited", headers=after)
     if message == "record_id_not_found":

@@ -22,7 +22,6 @@ _CODES: Final = (
     ("INTERNAL", "provider-server-error"),
 )
 """A part of an error code of the API, and ours."""
-_PRIORITY: Final = 10
 
 
 class BegetApi(HostApi):
@@ -72,7 +71,7 @@ class BegetDriver(RecordSetDriver):
         records = {kind: shown[kind] for kind in _KEPT if shown.get(kind)}
         # The documentation calls the value `value`, and the API itself `txtdata`.
         records["TXT"] = [
-            {"priority": _PRIORITY, **known.get(value, {}), "value": value, "txtdata": value} for value in contents
+            {"priority": 10, **known.get(value, {}), "value": value, "txtdata": value} for value in contents
         ]
         api.ask("changeRecords", fqdn=name, records=records)
 

@@ -11,7 +11,6 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_
 
 TTL_STEP: Final = 60
 """A TTL is a multiple of it."""
-_APEX: Final = "@"
 
 
 class DomeneshopDriver(RecordDriver):
@@ -34,7 +33,7 @@ class DomeneshopDriver(RecordDriver):
     def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record."""
         steps = max(-(-record.ttl // TTL_STEP), 1)
-        content = {"host": label(record, apex=_APEX), "ttl": steps * TTL_STEP, "type": "TXT", "data": record.value}
+        content = {"host": label(record), "ttl": steps * TTL_STEP, "type": "TXT", "data": record.value}
         return pick(api.json("POST", f"/domains/{zone[0]}/dns", content=content), "id", kind=int)
 
     def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:

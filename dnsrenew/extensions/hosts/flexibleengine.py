@@ -9,7 +9,6 @@ from dnsrenew.base import names
 from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
-_PAGE: Final = 500
 _GOING: Final = "PENDING_DELETE"
 """The status of a record set that is being deleted."""
 
@@ -48,7 +47,7 @@ def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Ite
     """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
     marker: dict[str, str] = {}
     for _ in range(MAX_PAGES):
-        answer = api.json("GET", path, params={**parameters, "limit": _PAGE, **marker})
+        answer = api.json("GET", path, params={**parameters, "limit": 500, **marker})
         items = pick(answer, key, kind=list)
         yield from items
         links = answer.get("links")

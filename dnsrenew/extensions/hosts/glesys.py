@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
-
-_APEX: Final = "@"
 
 
 class GlesysDriver(RecordDriver):
@@ -27,7 +25,7 @@ class GlesysDriver(RecordDriver):
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
-        content = {"host": label(record, apex=_APEX), "type": "TXT", "data": record.value, "ttl": record.ttl}
+        content = {"host": label(record), "type": "TXT", "data": record.value, "ttl": record.ttl}
         return pick(_call(api, "addrecord", domainname=zone, **content), "record", "recordid", kind=int)
 
     def delete(self, api: HostApi, zone: str, identifier: int) -> None:

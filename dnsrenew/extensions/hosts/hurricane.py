@@ -14,7 +14,6 @@ from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 _NOTHING: Final = "."
 """What stands in place of a value that is removed: the record itself stays, and a value cannot be empty."""
-_LABEL: Final = "_acme-challenge."
 _CODES: Final = {
     "abuse": "provider-rate-limited",
     "badagent": "provider-refused",
@@ -44,7 +43,7 @@ class HurricaneDriver(HostDriver):
         keys = {names.relative(name).lower(): key for name, key in pairs(tokens).items()}
         with self.connect() as api:
             for name, value in sorted(wanted):
-                key = (keys.get(name) or keys.get(name.removeprefix(_LABEL))) if ":" in tokens else tokens
+                key = (keys.get(name) or keys.get(name.removeprefix("_acme-challenge."))) if ":" in tokens else tokens
                 if not key:
                     raise ProviderError.of(texts.HURRICANE_NO_KEY, account=self.context.account, name=name)
                 form = {"hostname": name, "password": key, "txt": value}

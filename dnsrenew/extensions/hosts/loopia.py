@@ -13,7 +13,6 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 # The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
 
-_OK: Final = "OK"
 _UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
 """The status for anything that has no other, such as a zone of another account."""
 _STATUSES: Final = {
@@ -49,7 +48,7 @@ class LoopiaApi(HostApi):
 
         :raises HostError: the status is not OK.
         """
-        if self.call(method, *arguments) != _OK:
+        if self.call(method, *arguments) != "OK":
             raise malformed("its status is not OK")
 
     def items(self, method: str, *arguments: Any) -> list[Any]:

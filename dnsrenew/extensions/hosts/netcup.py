@@ -17,10 +17,8 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
-_FORMAT: Final = "?JSON"
 _SESSION_INVALID: Final = 4001
 _LIMITS: Final = ("requests per minute", "too many")
-_NO_ZONE: Final = "could not be found"
 _FIELDS: Final = ("id", "hostname", "type", "destination")
 
 
@@ -52,7 +50,7 @@ class NetcupApi(HostApi):
     def _act(self, action: str, **parameters: Any) -> Any:
         text = self._context.text
         account = {"customernumber": text("auth_customer_id"), "apikey": text("auth_api_key")}
-        answer = self.json("POST", _FORMAT, content={"action": action, "param": {**account, **parameters}})
+        answer = self.json("POST", "?JSON", content={"action": action, "param": {**account, **parameters}})
         if pick(answer, "status", kind=str) == "success":
             return answer.get("responsedata")
         raise self._refusal(action, answer, str(parameters.get("domainname", "")))
@@ -65,7 +63,7 @@ class NetcupApi(HostApi):
             return HostError(message, code="provider-unauthorized")
         if answer.get("statuscode") == _SESSION_INVALID:  # happens to new sessions too; the next call has another one
             return HostError(message, code="provider-server-error")
-        if _NO_ZONE in message:
+        if "could not be found" in message:
             return ProviderError.of(texts.NETCUP_ZONE, account=self._context.account, zone=zone)
         return HostError(message)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
-
-_PAGE: Final = 100
 
 
 class NetlifyDriver(RecordDriver):
@@ -45,7 +43,7 @@ def _pages(api: HostApi, path: str) -> Iterator[Any]:
     """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
 
     def read(number: int) -> tuple[list[Any], bool]:
-        response = api.request("GET", path, params={"page": number, "per_page": _PAGE})
+        response = api.request("GET", path, params={"page": number, "per_page": 100})
         return pick(parsed(response), kind=list), 'rel="next"' in response.headers.get("Link", "")
 
     return pages(read)

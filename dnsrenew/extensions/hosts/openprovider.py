@@ -14,7 +14,6 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_e
 _ADDRESS: Final = "https://api.openprovider.eu/v1beta"
 _MOST: Final = 500
 """Records in a page."""
-_LEAST_TTL: Final = 600
 _NOT_ALLOWED: Final = 196
 """The code for a wrong user or password, for a token that has expired, and for a missing right."""
 
@@ -50,7 +49,7 @@ class OpenproviderDriver(BatchDriver):
 
     def write(self, api: HostApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
         """Create records; the host would put a value into quotes by itself too."""
-        items = [(label(record, apex=""), quoted(record.value), max(record.ttl, _LEAST_TTL)) for record in records]
+        items = [(label(record, apex=""), quoted(record.value), max(record.ttl, 600)) for record in records]
         _change(api, zone, add=items)
 
     def erase(self, api: HostApi, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:

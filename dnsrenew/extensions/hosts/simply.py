@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, parsed, pick, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
-
-_APEX: Final = "@"
 
 
 class SimplyDriver(RecordDriver):
@@ -24,7 +22,7 @@ class SimplyDriver(RecordDriver):
 
     def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
         """Create a record."""
-        content = {"name": label(record, apex=_APEX), "type": "TXT", "data": record.value, "ttl": record.ttl}
+        content = {"name": label(record), "type": "TXT", "data": record.value, "ttl": record.ttl}
         return pick(_send(api, "POST", zone, content=content), "record", "id", kind=int)
 
     def delete(self, api: HostApi, zone: str, identifier: int) -> None:

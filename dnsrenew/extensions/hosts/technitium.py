@@ -15,9 +15,8 @@ class TechnitiumDriver(HostDriver):
     """Writes through the HTTP API of a Technitium server, with an API token."""
 
     api_class = ServerApi
-    headers: ClassVar = {
-        "Authorization": "Bearer {auth_token}"
-    }  # servers before version 15 know it only as a parameter
+    # Servers before version 15 know the token only as a parameter.
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Write the values one by one; the server keeps a value once."""

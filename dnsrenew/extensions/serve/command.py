@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 _PACKAGES: Final = {"a2wsgi": (1, 10), "uvicorn": (0, 47)}
 """What the extra serve installs, and from which version on it can be used."""
-_HTTPS: Final = ":443"
-_HTTP: Final = ":80"
 _END: Final = KILL_AFTER + 4.0
 """Seconds from the first signal to the exit."""
 
@@ -66,14 +64,14 @@ def serve(invocation: Invocation) -> int:
     use_service_log(invocation)
     passed = PassedSockets() if options.bind else passed_sockets()
     if passed.http and options.redirect is None:
-        options.redirect = _HTTP
+        options.redirect = ":80"
     systemd = ServiceNotifier.from_environment(os.environ)
     config = read_config(invocation, show=True)
     _check_ground(invocation)
     served = make_served(invocation, config, event_progress(invocation))
     with contextlib.ExitStack() as at_end:
         https = passed.https or [
-            each for address in options.bind or (_HTTPS,) for each in open_sockets(address, "--bind")
+            each for address in options.bind or (":443",) for each in open_sockets(address, "--bind")
         ]
         at_end.callback(close_all, https)
         http = passed.http or ([] if options.redirect is None else open_sockets(options.redirect, "--redirect"))

@@ -334,9 +334,6 @@ def notify_test(config: Config, store: Store, context: Context, language: str | 
 
 _TIMEOUT: Final = (5.0, 5.0)
 """Seconds to connect, and for the answer."""
-_TRIES: Final = 2
-_BAD_REQUEST: Final = 400
-_SERVER_ERROR: Final = 500
 
 
 def is_success(outcomes: Sequence[Outcome], now: datetime) -> bool | None:
@@ -368,16 +365,16 @@ def _request(url: str) -> str | None:
     client = HttpClient()
     reason = ""
     try:
-        for _ in range(_TRIES):
+        for _ in range(2):
             try:
                 status = client.request("GET", url, timeout=_TIMEOUT, redirects=True).status
             except HttpFailure as error:
                 reason = error.detail
                 continue
-            if status < _BAD_REQUEST:
+            if status < 400:
                 return None
             reason = texts.ANSWERED.format(status=status)
-            if status < _SERVER_ERROR:
+            if status < 500:
                 break
     finally:
         client.close()

@@ -31,7 +31,6 @@ from dnsrenew.testing.box.dns_host import POLL, TTL, BoxDnsAccount, BoxDnsHost, 
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
-_TERMS: Final = "https://ca.example.com/terms"
 _ERRORS: Final = frozenset({
     "accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey",
     "badRevocationReason", "badSignatureAlgorithm", "caa", "compound", "connection", "dns", "externalAccountRequired",
@@ -88,7 +87,7 @@ class AcmeBox:
             authorization_reuse=authorization_reuse,
             offers=validation.offers,
         )
-        self._orders.meta["termsOfService"] = _TERMS
+        self._orders.meta["termsOfService"] = "https://ca.example.com/terms"
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
         self._servers = self._https, self._dns_host, self._name_server
@@ -224,8 +223,6 @@ acme_box.__module__ = "dnsrenew.testing"
 
 # The HTTPS of the CA of a box.
 
-_LARGEST: Final = 1 << 20
-
 
 class BoxHttpsServer(BoxServer):
     """Serves a CA on a free port of loopback.
@@ -276,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer a signed request."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _LARGEST:
+        if not length.isdecimal() or int(length) > 1 << 20:
             self.close_connection = True
             self.send_error(413)
             return
@@ -305,7 +302,6 @@ class _Handler(BaseHTTPRequestHandler):
 _LOOPBACK: Final = "127.0.0.1"
 _ZONE_LABELS: Final = 2
 """A zone is the last two labels of a name: ``example.com`` and everything below it."""
-_TRIES: Final = 20
 
 
 class BoxNameServer:
@@ -370,7 +366,7 @@ class BoxNameServer:
 
     def _bind(self) -> tuple[_UdpServer, _TcpServer]:
         """Bind UDP and TCP to one port that is free for both."""
-        for _ in range(_TRIES):
+        for _ in range(20):
             udp = _UdpServer((_LOOPBACK, 0), _UdpHandler)
             udp.answer = self.answer
             try:

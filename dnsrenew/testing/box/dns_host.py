@@ -14,7 +14,6 @@ TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
 POLL: Final = 0.02
 """Seconds until the server notices that it is to end."""
-_LARGEST: Final = 65_536
 
 
 class BoxServer(ThreadingHTTPServer):
@@ -67,7 +66,7 @@ class _DnsHostHandler(BaseHTTPRequestHandler):
         host = self.server
         change = {"/present": host.driver.add, "/cleanup": host.driver.remove}.get(self.path)
         length = self.headers.get("Content-Length", "")
-        if change is None or not length.isdecimal() or int(length) > _LARGEST:
+        if change is None or not length.isdecimal() or int(length) > 65_536:
             self.send_error(400 if change else 404)
             return
         wanted = json.loads(self.rfile.read(int(length)))

@@ -367,7 +367,6 @@ def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
 # How the CA of a box validates: it looks at what is published, as a real CA does.
 
 _SECONDS: Final = 5.0
-_MOST: Final = 4096
 
 
 class Proof(Frozen):
@@ -434,7 +433,7 @@ class BoxValidation:
             path = f"/.well-known/acme-challenge/{proof.token}"
             connection.request("GET", path, headers={"Host": proof.identifier})
             answer = connection.getresponse()
-            status, body = answer.status, answer.read(_MOST).decode("utf-8", "replace")
+            status, body = answer.status, answer.read(4096).decode("utf-8", "replace")
         except (OSError, http.client.HTTPException) as error:
             return AcmeProblem("connection", f"port {self._http_port} does not answer ({type(error).__name__})")
         finally:

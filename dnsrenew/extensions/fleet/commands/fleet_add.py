@@ -28,8 +28,6 @@ from dnsrenew.extensions.fleet.fleet import adder, store_of
 from dnsrenew.extensions.fleet.moving import initialize
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus
 
-_STANDARD_INPUT: Final = "-"
-
 
 def fleet_add(invocation: Invocation) -> int:
     """Add or change the certificates of JSON lines; return the exit status.
@@ -69,7 +67,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
     :raises ConfigError: ``fleet-file-unreadable``.
     """
-    if path == _STANDARD_INPUT:
+    if path == "-":
         yield sys.stdin.buffer
         return
     try:
@@ -152,7 +150,6 @@ def _move(invocation: Invocation, *, loads: bool) -> int:
 # ``dnsrenew fleet remove``: takes certificates out of the fleet.
 
 _COMMAND: Final = "dnsrenew fleet remove"
-_REASON: Final = "cessation-of-operation"
 _SHOWN: Final = 5
 """Names in the question; the rest is counted."""
 
@@ -177,7 +174,7 @@ def fleet_remove(invocation: Invocation) -> int:
         revoke: Any = None  # a function, or None
         if options.revoke:
             renewer = invocation.renewer(config, PlainProgress(terminal))
-            revoke = partial(renewer.revoke, reason=_REASON, wait=options.wait, cancel=signals.cancel)
+            revoke = partial(renewer.revoke, reason="cessation-of-operation", wait=options.wait, cancel=signals.cancel)
         result = signals.run(partial(fleet.remove, wanted, names, revoke), cleans_up=True)
     for name, error in result.failed:
         lines = error_text.lines(error, terminal.err.size()[0], formatting.headed(red("✗"), name))

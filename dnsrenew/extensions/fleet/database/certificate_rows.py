@@ -33,8 +33,6 @@ FROM (SELECT %s::text AS name) AS asked LEFT JOIN dnsrenew_certificate AS known 
 _VERSIONS: Final = "SELECT number, chain, key, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number DESC"
 _METAS: Final = "SELECT number, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number"
 _ONE: Final = "FROM dnsrenew_version WHERE name = %s AND number = %s"
-_LENGTHS: Final = f"SELECT octet_length(chain), octet_length(key) {_ONE}"
-_PAIR: Final = f"SELECT chain, key {_ONE}"
 _CHAIN: Final = f"SELECT chain {_ONE}"
 _KEY: Final = f"SELECT key {_ONE}"
 _CA: Final = f"SELECT coalesce(ca, '') {_ONE}"
@@ -52,7 +50,6 @@ SELECT %(name)s, %(state)s::jsonb, %(version)s::int, %(expires)s::timestamptz FR
 ON CONFLICT (name) DO UPDATE SET state = EXCLUDED.state, version = EXCLUDED.version, expires = EXCLUDED.expires,
   due = now()
 """
-_WRITE_STATE: Final = f"{_PUT_STATE} RETURNING 1"
 _PUT_INTO_FORCE: Final = (
     f"{_PUT_STATE}, changed = nextval('dnsrenew_change') RETURNING pg_notify('dnsrenew_changed', name)"
 )
@@ -170,7 +167,7 @@ class CertificateRows(DamageReports, Store):
 
     def _damage(self, name: str, number: int, state: State) -> str:
         """Return what is wrong with a version; "" if nothing is."""
-        row = self.database.one(_LENGTHS, (check_name(name), number))
+        row = self.database.one(f"SELECT octet_length(chain), octet_length(key) {_ONE}", (check_name(name), number))
         if row is None:
             return "it is missing"
         chain, key = row
@@ -189,7 +186,7 @@ class CertificateRows(DamageReports, Store):
     def certificate(self, name: str, state: State) -> Certificate | None:
         if state.version is None or (facts := facts_of(name, state)) is None:
             return None
-        row = self.database.one(_PAIR, (check_name(name), state.version))
+        row = self.database.one(f"SELECT chain, key {_ONE}", (check_name(name), state.version))
         if row is None or not all(row) or len(row[0]) != state.sizes.get(CHAIN, len(row[0])):
             return None
         pems = row[0], self._open(name, state.version, row[1]).decode("ascii", "replace")
@@ -221,7 +218,7 @@ class CertificateRows(DamageReports, Store):
         self._write(name, _REMOVE, {})
 
     def write_state(self, name: str, state: State, *, sync: bool = True) -> None:  # noqa: ARG002  # always durable
-        self._write(name, _WRITE_STATE, _state_values(state))
+        self._write(name, f"{_PUT_STATE} RETURNING 1", _state_values(state))
 
     def note_revocation(self, name: str, state: State) -> None:
         if state.version is not None:

@@ -110,7 +110,6 @@ _LOGINS: Final = (
 """PostgreSQL's English words; those of a server that speaks another language make an unreachable database of it."""
 _PARAMETER: Final = re.compile(r"\binvalid (?:\w+ value: |port number|integer value)|^bad value for ")
 """libpq's words about a parameter of the address that it does not understand."""
-_NO_TABLE: Final = "42P01"
 _OUR_TABLE: Final = re.compile(r'"dnsrenew_(?!schema")\w+"')
 """A table that is missing; without dnsrenew_schema, there are none yet."""
 _PREFIX: Final = re.compile(r"^.*(?:failed: |FATAL: |connection is bad: )\s*")
@@ -133,7 +132,7 @@ def _text(error: psycopg.Error, words: str) -> Text:
         return texts.SILENT
     if error.sqlstate is None and _PARAMETER.search(words):
         return texts.BAD_PARAMETER
-    if error.sqlstate == _NO_TABLE and _OUR_TABLE.search(words):
+    if error.sqlstate == "42P01" and _OUR_TABLE.search(words):
         return texts.TABLE_MISSING
     # libpq passes on only the words of the server about a refused login.
     state = error.sqlstate or next((state for pattern, state in _LOGINS if pattern.search(words)), None)

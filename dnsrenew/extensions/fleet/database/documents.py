@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _READ: Final = "SELECT content FROM dnsrenew_document WHERE name = %s AND kind = %s"
 _MADE: Final = "SELECT made FROM dnsrenew_document WHERE name = %s AND kind = %s"
-_KINDS: Final = "SELECT kind FROM dnsrenew_document WHERE name = %s"
 _OF_ALL: Final = "SELECT name, content FROM dnsrenew_document WHERE kind = %s ORDER BY name"
 _WRITE: Final = """
 INSERT INTO dnsrenew_document (name, kind, content) SELECT %(name)s, %(kind)s, %(content)s FROM fence
@@ -97,7 +96,7 @@ class DocumentTable(Frozen, hidden=("seals",)):
         self.locks.run_fenced(f"certificate-{check_name(name)}", _REMOVE, {"name": name, "kinds": list(kinds)})
 
     def deployed(self, name: str) -> list[str]:
-        kinds = self.database.fetch(_KINDS, (check_name(name),))
+        kinds = self.database.fetch("SELECT kind FROM dnsrenew_document WHERE name = %s", (check_name(name),))
         return [kind for (kind,) in kinds if kind.startswith((OLD_FILES, BEGUN))]
 
     def made(self, name: str, kind: str) -> datetime | None:
@@ -285,7 +284,6 @@ _OURS: Final = "id = %(id)s AND holder IS NOT DISTINCT FROM %(holder)s"
 _MARK: Final = f"UPDATE dnsrenew_journal SET asked = %(asked)s WHERE {_OURS}"  # noqa: S608  # constants
 _LEAVE: Final = f"UPDATE dnsrenew_journal SET page = coalesce(%(page)s::jsonb, page), holder = NULL WHERE {_OURS}"  # noqa: S608  # constants
 _END: Final = f"DELETE FROM dnsrenew_journal WHERE {_OURS}"  # noqa: S608  # constants
-_GIVE_UP: Final = "UPDATE dnsrenew_journal SET holder = NULL WHERE id = ANY(%s)"
 
 
 class JournalRow(JournalEntry):
@@ -423,6 +421,6 @@ class JournalRows(Journal):
         with self._guard:
             numbers = sorted(self._given_up)
         if numbers:
-            self.database.execute(_GIVE_UP, (numbers,))
+            self.database.execute("UPDATE dnsrenew_journal SET holder = NULL WHERE id = ANY(%s)", (numbers,))
             with self._guard:
                 self._given_up.difference_update(numbers)

@@ -166,7 +166,6 @@ DELETE FROM dnsrenew_pace WHERE key IN (
   LIMIT %s FOR UPDATE SKIP LOCKED
 )
 """
-_FORGOTTEN_AT_ONCE: Final = 10_000
 _TAKEN_AT_ONCE: Final = 0.2
 """Seconds' worth of tokens that are taken at once."""
 _KEPT: Final = 2.0
@@ -255,7 +254,7 @@ def forget_full_buckets(database: Database) -> int:
 
     :raises StoreError: the database cannot be asked.
     """
-    return database.execute(_FORGET, (_FORGOTTEN_AT_ONCE,))
+    return database.execute(_FORGET, (10_000,))
 
 
 # ── demand rate ────────────────────────────────────────────────────────────────────────
@@ -268,7 +267,6 @@ _WANTED: Final = """
 SELECT 1 FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND identifiers && ARRAY[%(name)s, %(wildcard)s] LIMIT 1
 """
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))"
 _COUNTED: Final = "SELECT 1 FROM dnsrenew_pace WHERE key = %(once)s AND empty_until > now()"
 _DEMAND_RATE_FORGET: Final = "DELETE FROM dnsrenew_pace WHERE starts_with(key, %s) AND empty_until <= now()"
 _COUNT: Final = """
@@ -303,7 +301,7 @@ class DemandRate(Frozen):
         fields: dict[str, Any] = {"key": f"on-demand {self.account}", "once": f"{_ONCE}{name}"}
         fields |= {"take": self.limit.each.total_seconds(), "full": self.limit.window.total_seconds()}
         with self.database.transaction() as transaction:
-            transaction.fetch(_LOCK)
+            transaction.fetch("SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:on-demand', 0))")
             if transaction.fetch(_COUNTED, fields):
                 return None
             if not transaction.fetch(_TRY, fields):

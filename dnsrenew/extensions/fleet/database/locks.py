@@ -30,7 +30,6 @@ _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 _EVENT_SECONDS: Final = 1.0
 """Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
-_ROW_IS_LOCKED: Final = "55P03"
 _CERTIFICATE: Final = "certificate-"
 _TAKE: Final = """
 WITH taken AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended('dnsrenew:' || %(key)s, 0)) AS is_ours)
@@ -218,7 +217,7 @@ class LockSession:
             rows = connection.fetch(_TAKE, {"key": key, "holder": connection.holder})
         except BaseException as error:
             self._free(connection, key)  # what fails after the lock was taken does not free it
-            if isinstance(error, StoreError) and error.evidence.get("sqlstate") == _ROW_IS_LOCKED:
+            if isinstance(error, StoreError) and error.evidence.get("sqlstate") == "55P03":
                 return None  # the last write of an older holder is under way
             raise
         if not rows:
@@ -297,8 +296,6 @@ SELECT id, pg_try_advisory_lock(hashtextextended('dnsrenew:holder-' || id, 0)),
 FROM new
 """
 _FORGET_DEAD: Final = "DELETE FROM dnsrenew_holder WHERE id NOT IN (SELECT id FROM dnsrenew_alive)"
-_FORGET: Final = "DELETE FROM dnsrenew_holder WHERE id = %s"
-_PING: Final = "SELECT clock_timestamp()"
 # Both go on during a suspend; on macOS it is mach_continuous_time(), and time.monotonic() is mach_absolute_time().
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
 
@@ -369,7 +366,7 @@ class LockConnection:
         """Close the connection, which frees its locks, and forget the process."""
         if not self.is_lost:
             with contextlib.suppress(StoreError):
-                self.fetch(_FORGET, (self.holder,))
+                self.fetch("DELETE FROM dnsrenew_holder WHERE id = %s", (self.holder,))
         self.end()
 
     def end(self) -> None:
@@ -389,7 +386,7 @@ class LockConnection:
         while not self._end.wait(self._database.patience * _BEATS):
             before = time.monotonic()
             try:
-                ((now,),) = self.fetch(_PING)
+                ((now,),) = self.fetch("SELECT clock_timestamp()")
             except StoreError:
                 continue  # lost, or the next one tells
             self._database.clock.note(before, now, time.monotonic())

@@ -15,7 +15,6 @@ from dnsrenew.extensions.fleet.database.seal import OPEN, SEALED, UNSEALED_ID, S
 
 _PATIENCE: Final = 600.0
 """Seconds that a statement may take that changes the schema: an index on a hundred thousand rows."""
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:schema', 0))"
 
 _FIRST: Final = """
 CREATE TABLE dnsrenew_schema (version int NOT NULL);
@@ -173,7 +172,7 @@ def initialize(database: Database, seals: Seals, *, seal_existing: bool = False)
         was changed; ``store-refused``: no right to create tables; and those of :class:`Database`.
     """
     with database.transaction(patience=_PATIENCE) as transaction:
-        transaction.fetch(_LOCK)
+        transaction.fetch("SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:schema', 0))")
         found = _version(transaction)
         if found > VERSION:
             raise database.error(texts.NEWER, found=found, version=VERSION)
@@ -303,7 +302,6 @@ DELETE FROM dnsrenew_lock WHERE key IN (
   LIMIT %s FOR UPDATE OF lock SKIP LOCKED
 )
 """
-_OLD_LOCKS_AT_ONCE: Final = 10_000
 
 
 def forget_old_locks(database: Database) -> int:
@@ -313,4 +311,4 @@ def forget_old_locks(database: Database) -> int:
 
     :raises StoreError: the database cannot be asked.
     """
-    return database.execute(_FORGET, (_OLD_LOCKS_AT_ONCE,))
+    return database.execute(_FORGET, (10_000,))

@@ -23,9 +23,6 @@ SELECT name, version, state->>'not_before', EXTRACT(EPOCH FROM COALESCE(expires,
     state->'identifiers', identifiers
 FROM dnsrenew_certificate
 """
-_ALL: Final = f"{_COLUMNS} WHERE version IS NOT NULL"
-_CHANGED: Final = f"{_COLUMNS} WHERE changed > %s"
-_NAMED: Final = f"{_COLUMNS} WHERE name = ANY(%s)"
 _MISSING: Final = """
 SELECT name FROM unnest(%s::text[]) AS name
 WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = name.name AND known.version IS NOT NULL)
@@ -94,15 +91,15 @@ class ServedCertificates(Frozen, hidden=("seals",)):
 
     def all(self) -> Iterator[ServedCertificate]:
         """Yield every certificate in force, by a cursor of the server: constant memory."""
-        return map(_served, self.database.stream(_ALL))
+        return map(_served, self.database.stream(f"{_COLUMNS} WHERE version IS NOT NULL"))
 
     def named(self, certificates: Sequence[str]) -> list[ServedCertificate]:
         """Return these certificates, but those that are removed."""
-        return [_served(row) for row in self.database.fetch(_NAMED, (list(certificates),))]
+        return [_served(row) for row in self.database.fetch(f"{_COLUMNS} WHERE name = ANY(%s)", (list(certificates),))]
 
     def changed_since(self, number: int) -> Iterator[ServedCertificate]:
         """Yield the certificates that have changed after the change with this number."""
-        return map(_served, self.database.stream(_CHANGED, (number,)))
+        return map(_served, self.database.stream(f"{_COLUMNS} WHERE changed > %s", (number,)))
 
     def missing(self, certificates: Sequence[str]) -> list[str]:
         """Return those of these certificates that are removed."""

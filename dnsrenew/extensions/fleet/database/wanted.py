@@ -45,7 +45,6 @@ _ROWS: Final = """
 SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s::jsonb)
   AS row(number int, name text, wanted jsonb, tags text[], identifiers text[])
 """
-_PUT: Final = f"INSERT INTO staged {_ROWS}"
 _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
 """Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
 _COUNT: Final = """
@@ -187,7 +186,7 @@ class WantedCertificates(Frozen):
             if second:  # too many for one statement
                 transaction.execute(_STAGE)
                 for part in chain([first, second], parts):
-                    transaction.execute(_PUT, {"rows": _json_rows(part)})
+                    transaction.execute(f"INSERT INTO staged {_ROWS}", {"rows": _json_rows(part)})
                 transaction.execute("ANALYZE staged")
             return adding.clashes() or adding.write()
 

@@ -20,7 +20,6 @@ from dnsrenew.serving.recorded_context import RecordedContext
 
 PATIENCE: Final = 0.05
 """Seconds that a handshake in a thread of its own waits for a certificate that is being loaded."""
-_UNKNOWN: Final = ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
 
 class FleetContext(RecordedContext):
@@ -92,7 +91,7 @@ class FleetContext(RecordedContext):
         if answer is None and connection.context is self:
             if isinstance(connection, LoopConnection):
                 connection.is_refused = True
-            return _UNKNOWN
+            return ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         return answer
 
     def _contexts(self) -> Iterable[ssl.SSLContext]:
