@@ -204,10 +204,10 @@ def test_a_name_that_cannot_be_added_is_tried_again(fleet: FleetInDatabase, monk
     failures = [ConfigError("config-invalid", "There is no account.", fix="Add one.")]
     add = fleet.add
 
-    def added(domains: list[str]) -> str:
+    def added(domain: str) -> None:
         if failures:
             raise failures.pop()
-        return add(domains)
+        add(domain)
 
     monkeypatch.setattr(fleet, "add", added)
     program = Program(lambda _name: True)

@@ -19,7 +19,7 @@ import procrastinate.utils
 import dnsrenew.extensions.fleet.certificate_job
 import dnsrenew.extensions.fleet.database.database_store  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.extensions.fleet import queue, session, worker
+from dnsrenew.extensions.fleet import queue, worker
 from tests.kit.dying import Death, serve
 
 
@@ -34,7 +34,7 @@ class FleetDeath(Death):
     def watch(self) -> None:
         """Report every point of the run here."""
         super().watch()
-        change_module(session, CLEAN_UP_EVERY=0.2)
+        change_module(worker, CLEAN_UP_EVERY=0.2)
         change_module(queue, _POLL=0.1)
         if patience := os.environ.get("FLEET_PATIENCE"):
             change_module(worker, PATIENCE=float(patience))

@@ -19,6 +19,7 @@ from dnsrenew.cli.command_types import Runner
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
+from dnsrenew.config import Config
 from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import fleet, moving, status
@@ -205,20 +206,20 @@ def fleet_status(invocation: Invocation) -> int:
 
     :raises StoreError: the database cannot be read.
     """
-    terminal, tag, config = invocation.terminal, invocation.options.tag, invocation.config()
-
-    def read() -> tuple[FleetStatus, datetime]:
-        """Return the status, and the time of the database: that of this machine may be another one."""
-        with closing(store_of(config)) as store:
-            store.only_read()
-            store.check_ground()
-            documents = None if config.fleet is None else config.fleet.documents
-            return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
-
-    found, now = invocation.signals.run(read)
+    terminal, tag = invocation.terminal, invocation.options.tag
+    found, now = invocation.signals.run(partial(_read, invocation.config(), tag))
     terminal.write_document(found.to_dict())
     terminal.write_result("\n".join(status_lines(found, now, terminal.out.size()[0], tag)))
     return 0
+
+
+def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
+    """Return the status, and the time of the database: that of this machine may be another one."""
+    with closing(store_of(config)) as store:
+        store.only_read()
+        store.check_ground()
+        documents = None if config.fleet is None else config.fleet.documents
+        return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
 
 
 def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
