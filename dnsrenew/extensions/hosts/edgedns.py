@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -50,6 +50,7 @@ class EdgeDnsDriver(RecordSetDriver):
     """Writes through the API of Edge DNS, with the credentials of an API client."""
 
     address = "https://{host}"
+    headers: ClassVar = {"Content-Type": "application/json"}
     api_class = EdgeGridApi
 
     def __init__(self, context: DriverContext) -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base.clock import SystemClock
@@ -41,6 +41,7 @@ class ExoscaleDriver(RecordDriver):
 
     address = "https://api-ch-gva-2.exoscale.com/v2"
     """Each zone (data centre) of Exoscale has one; DNS is the same in all."""
+    headers: ClassVar = {"Content-Type": "application/json"}
     api_class = ExoscaleApi
 
     def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:

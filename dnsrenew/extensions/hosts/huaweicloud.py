@@ -41,7 +41,7 @@ class HuaweiCloudDriver(FlexibleEngineDriver):
     """Writes through the DNS API of Huawei Cloud, with an access key and its secret."""
 
     address = "https://dns.{region}.myhuaweicloud.com/v2"
-    headers: ClassVar = {}
+    headers: ClassVar = {"Content-Type": "application/json"}
     api_class = HuaweiCloudApi
 
 
