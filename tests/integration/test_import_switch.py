@@ -76,5 +76,5 @@ def test_nginx_is_switched(tmp_path: Path) -> None:
         subprocess.run(reload, check=True, capture_output=True)
         wait_until(stop)
         last = machine.imported(machine.letsencrypt, "certbot")
-        assert ([each.command for each in last.stops], last.withheld) == ([COMMAND], [])
-        assert COMMAND in last.steps[-1]
+        assert ([each.command for each in last.stops], last.left.withheld) == ([COMMAND], [])
+        assert COMMAND in last.left.steps[-1]

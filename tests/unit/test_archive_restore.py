@@ -142,8 +142,7 @@ def test_on_windows_current_is_a_folder(source: Path, tmp_path: Path) -> None:
             ("privkey.pem", key),
         ):
             builder.add(f"certificates/home/versions/1/{name}", data)
-        builder.put_into_force("home", 1)
-        builder.finish()
+        builder.finish({"home": 1})
     current = tmp_path / "state/certificates/home/current"
     assert not current.is_symlink()
     assert (current / "privkey.pem").read_bytes() == key

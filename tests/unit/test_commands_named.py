@@ -31,7 +31,6 @@ import dnsrenew.extensions.targets.webhook  # with its real client: the lab repl
 from dnsrenew.base import x509
 from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import replace
 from dnsrenew.cli import arguments, formatting, invocation, program, terminal
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import DeployError, Phrase, ProviderError, StoreError, Text
@@ -39,6 +38,7 @@ from dnsrenew.extensions.doctor.table import CheckEntry
 from dnsrenew.extensions.setup.importing.model import NotUnderstood
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps
 from dnsrenew.extensions.setup.importing.plan import make_plan
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.operations import texts as operations
 from dnsrenew.store import FolderStore
 from dnsrenew.testing.box.resources import AcmeProblem
@@ -890,9 +890,9 @@ def test_what_an_import_says(workspace: MemoryWorkspace) -> None:
 
     importing = "dnsrenew.extensions.setup.importing"
 
-    def planned(found: Any) -> Any:
-        its = [NotUnderstood("x", None, "", *text.fill(**values_of(text))) for text in notes]
-        return replace(make_plan(found), not_understood=its)
+    def planned(found: Any, its: Notes) -> Any:
+        its.found += [NotUnderstood("x", None, "", *text.fill(**values_of(text))) for text in notes]
+        return make_plan(found, its)
 
     with (
         mock.patch(f"{importing}.importer.make_plan", planned),

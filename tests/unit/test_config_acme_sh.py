@@ -14,7 +14,7 @@ from dnsrenew.cli import main
 from dnsrenew.config import Config
 from dnsrenew.drivers import scripts
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.archive.config_files import collect
+from dnsrenew.extensions.setup.archive.config_files import ConfigFiles
 from tests.kit.acme_scripts import ACME_SH, KEEPS
 from tests.kit.config_files import AGREED, CERTIFICATE, check, load, mistake, mistakes, write
 from tests.kit.users import NOBODY, as_root, open_way
@@ -131,7 +131,7 @@ def test_an_export_hides_what_stands_in_the_configuration_itself(folder: Path) -
     """An export without secrets masks a reference's literal, and a plain value that is named like a secret."""
     env = '[dns.x.env]\nX_File = "/srv/values"\nX_Password = "plain-pass-0000"\nX_Token = "literal:literal-0000"\n'
     path = write(folder, config(env=env))
-    text = collect(path, secrets=False, insist=False).files[0].data.decode()
+    text = ConfigFiles(path, secrets=False, insist=False).files[0].data.decode()
     assert "/srv/values" in text
     assert "plain-pass-0000" not in text
     assert "literal-0000" not in text

@@ -234,7 +234,7 @@ def test_after_an_import_dns_is_the_first_step(tmp_path: Path, tool: Callable[[O
     """What was renewed through a port has DNS as its first step: an account to add, where none stands."""
     machine = OldMachine(tmp_path / "machine")
     folder = tool(machine)
-    (first, *others) = machine.imported(folder, tool.__name__).steps
+    (first, *others) = machine.imported(folder, tool.__name__).left.steps
     assert "dnsrenew init" in first
     assert "DNS" in first
     assert not any("DNS" in step for step in others)
@@ -246,7 +246,7 @@ def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: P
     machine = OldMachine(tmp_path / "machine")
     secret = machine.write("root/c.ini", "dns_cloudflare_api_token = x\n", 0o600)
     machine.certbot_certificate("b.test", authenticator="dns-cloudflare", dns_cloudflare_credentials=str(secret))
-    first = machine.imported(certbot(machine), "certbot").steps[0]
+    first = machine.imported(certbot(machine), "certbot").left.steps[0]
     route = '{ challenge = "dns-01", dns = "cloudflare" }'
     assert f"If it is closed, add {route} to its routes" in first
     text = machine.target.read_text()
@@ -254,4 +254,4 @@ def test_after_an_import_with_an_account_the_route_is_the_first_step(tmp_path: P
     machine.target.write_text(
         text.replace(line, f"{line.rstrip(' ]')}, {route}]" if "]" in line else f"{line}\n{route},")
     )
-    assert not any("open port" in step for step in machine.imported(machine.letsencrypt, "certbot").steps)
+    assert not any("open port" in step for step in machine.imported(machine.letsencrypt, "certbot").left.steps)

@@ -59,7 +59,7 @@ def test_the_folder_is_found(tool: AcmeSh) -> None:
     assert not acme_sh.is_here(tool.machine.home)
     tool.certificate("example.test")
     assert acme_sh.is_here(tool.folder)
-    assert KINDS["acme.sh"].reader().is_here(tool.folder)
+    assert KINDS["acme.sh"].reader.is_here(tool.folder)
 
 
 def test_the_folder_of_the_certificates_can_be_another_one(tool: AcmeSh) -> None:
@@ -187,14 +187,14 @@ def test_a_certificate(tool: AcmeSh) -> None:
         certificate.fullchain_pem or ""
     )
     place = tool.folder / "example.test_ecc"
-    assert [(Path(file.path), file.role) for file in certificate.files] == [
+    assert [(Path(path), role) for path, role in certificate.files.items()] == [
         (place / "fullchain.cer", "certificate"),
         (place / "example.test.cer", "leaf"),
         (place / "ca.cer", "chain"),
         (place / "example.test.key", "key"),
     ]
     (route,) = certificate.routes
-    assert (route.challenge, route.domains, route.alias) == ("dns-01", (), None)
+    assert (route.challenge, route.alias) == ("dns-01", None)
     assert route.dns is not None
     assert (route.dns.provider, dict(route.dns.secrets)) == ("duckdns", {"token": CANARY})
 
@@ -238,7 +238,6 @@ def test_settings_that_we_do_not_have_are_named_with_their_lines(tool: AcmeSh) -
     more = {"Le_RenewalDays": "60", "Le_Valid_To": "+90d", "Le_OCSP_Staple": "1", "Le_NextRenewTime": "1"}
     file = tool.certificate("example.test", **more)
     found = read(tool)
-    assert found.certificates[0].must_staple
     texts = {note.text: note.line for note in found.not_understood}
     lines = file.read_text().splitlines()
     assert texts.keys() == {"NOTIFY_HOOK", "HTTPS_INSECURE", "Le_Valid_To", "Le_OCSP_Staple"}
@@ -586,9 +585,8 @@ def test_methods_of_each_name(tool: AcmeSh) -> None:
         Le_ChallengeAlias="no,alias.test,=direct.alias.test",
     )  # fmt: skip
     usual, direct, web = only(tool).routes
-    assert (web.challenge, web.webroot, web.domains) == ("http-01", "/var/www", ("a.test",))
-    assert (usual.domains, usual.alias) == (("b.test",), "_acme-challenge.alias.test")
-    assert (direct.domains, direct.alias) == (("c.test", "d.test"), "direct.alias.test")
+    assert (web.challenge, web.webroot) == ("http-01", "/var/www")
+    assert [usual.alias, direct.alias] == ["_acme-challenge.alias.test", "direct.alias.test"]
     (note,) = read(tool).not_understood
     assert (note.code, note.text) == ("import-not-understood", "Le_Webroot")
     assert (

@@ -118,7 +118,7 @@ def test_a_certificate_whose_ports_caddy_has(tool: Caddy) -> None:
         LETSENCRYPT,
     )
     assert (certificate.routes, certificate.deployments) == ((), ())
-    assert [(file.path, file.role) for file in certificate.files] == [
+    assert [*certificate.files.items()] == [
         (str(folder / "example.test.crt"), "certificate"),
         (str(folder / "example.test.key"), "key"),
     ]
@@ -350,7 +350,7 @@ def test_lines_and_words(tmp_path: Path) -> None:
     found = caddyfile.read(file, Notes())
     assert found is not None
     (site,) = found.sites
-    assert site.addresses == ("one.test",)
+    assert site.words == ("one.test",)
     assert [(line.number, line.words) for line in site.lines] == [
         (4, ("tls", 'a " b', 'c"dx', "e#f")),
         (5, ("header",)),

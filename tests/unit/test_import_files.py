@@ -95,7 +95,7 @@ def test_missing_secrets_stop_only_their_certificates(tmp_path: Path) -> None:
     assert 'auth_token = "file:luadns-auth-token.txt"' in text
     assert 'auth_username = "change-me"' in text
     assert Config.load(machine.target).certificates
-    assert any("luadns-auth-token.txt" in step for step in result.steps)
+    assert any("luadns-auth-token.txt" in step for step in result.left.steps)
 
 
 def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_an_unknown_dns_host_stops_only_its_certificate(tmp_path: Path) -> None:
     machine.certbot_certificate("example.test", authenticator="dns-odd")
     result = take_over(machine)
     assert Config.load(machine.target).accounts["manual"].provider == "manual"
-    assert any("example.test" in step and "manual" in step for step in result.steps)
+    assert any("example.test" in step and "manual" in step for step in result.left.steps)
     assert "# " + str(machine.letsencrypt / "renewal" / "example.test.conf") + ":" in machine.target.read_text()
 
 
@@ -115,7 +115,7 @@ def test_without_an_account_the_terms_are_open(tmp_path: Path) -> None:
     machine.certbot_certificate("example.test")
     result = take_over(machine)
     assert "import-terms" in [note.code for note in result.not_understood]
-    assert "agree_terms" in result.steps[1]
+    assert "agree_terms" in result.left.steps[1]
 
 
 # ── certificates that cannot be used ────────────────────────────────────────────────────
@@ -208,7 +208,7 @@ def test_without_anything_usable_nothing_is_written(tmp_path: Path) -> None:
     machine = OldMachine(tmp_path / "machine")
     machine.lego_account(host="unknown.test")
     result = machine.imported(machine.lego, "lego")
-    assert (result.loses, result.again, result.written, result.steps) == (True, False, [], [])
+    assert (result.loses, result.again, result.written, result.left.steps) == (True, False, [], [])
     assert list(machine.target.parent.iterdir()) == []
 
 
@@ -302,7 +302,7 @@ def test_the_timer_is_stopped_at_once_where_no_server_reads(machine: OldMachine)
     command = "systemctl disable --now certbot.timer"
     result = take_over(machine)
     assert [stop.command for stop in result.stops] == [command]
-    assert not any(command in step for step in result.steps)
+    assert not any(command in step for step in result.left.steps)
 
     for file in ("etc/nginx/sites-enabled/example", "etc/postfix/main.cf"):
         (machine.root / file).write_text("# gone\n")
@@ -310,7 +310,7 @@ def test_the_timer_is_stopped_at_once_where_no_server_reads(machine: OldMachine)
     text = machine.target.read_text().replace(entry, "")
     machine.target.write_text(text)
     again = take_over(machine)
-    assert any(command in step for step in again.steps)
+    assert any(command in step for step in again.left.steps)
     assert (again.written, machine.target.read_text()) == ([], text)
     assert again.certificates[0][1]
 
@@ -326,7 +326,7 @@ def with_timer(machine: OldMachine) -> None:
 def test_the_old_tool_is_stopped_last(machine: OldMachine) -> None:
     """The old tool is stopped after a dry run and after the schedule is installed."""
     with_timer(machine)
-    steps = take_over(machine).steps
+    steps = take_over(machine).left.steps
     assert ["--dry-run" in steps[-3], "schedule install" in steps[-2], COMMAND in steps[-1]] == [True] * 3
 
 
@@ -365,7 +365,7 @@ def test_the_old_tool_goes_on_while_something_depends_on_it(
     """No step has the command that stops the tool. The last one names the cause."""
     with_timer(machine)
     cause = spoil(machine)
-    steps = take_over(machine).steps
+    steps = take_over(machine).left.steps
     assert not any(COMMAND in step for step in steps)
     assert steps[-1].endswith("or accept them, then stop certbot, which runs from /etc/cron.d/certbot.")
     assert cause in steps[-1]
@@ -375,13 +375,13 @@ def test_the_old_tool_is_stopped_when_the_route_was_replaced(machine: OldMachine
     """After the route was replaced, a second import names the command that stops the tool."""
     with_timer(machine)
     use_an_odd_plug_in(machine)
-    assert not any(COMMAND in step for step in take_over(machine).steps)
+    assert not any(COMMAND in step for step in take_over(machine).left.steps)
     route = '{ challenge = "http-01", listen = ":80" }'
     text = machine.target.read_text()
     old = '{ challenge = "dns-01", dns = "manual" }'
     assert old in text
     machine.target.write_text(text.replace(old, route))
-    assert COMMAND in take_over(machine).steps[-1]
+    assert COMMAND in take_over(machine).left.steps[-1]
 
 
 def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: Path) -> None:
@@ -389,14 +389,14 @@ def test_a_copy_in_another_place_stops_no_timer(machine: OldMachine, tmp_path: P
     with_timer(machine)
     machine.letsencrypt.rename(tmp_path / "copy")
     result = machine.imported(tmp_path / "copy", "certbot")
-    assert (result.stops, [step for step in result.steps if step.startswith("Stop")]) == ([], [])
+    assert (result.stops, [step for step in result.left.steps if step.startswith("Stop")]) == ([], [])
     document = result.to_dict()
     assert document["stop"] is None
-    assert document["stop_reason"] == result.steps[-1]
+    assert document["stop_reason"] == result.left.steps[-1]
     assert f"runs certbot on {tmp_path / 'copy'} was found" in document["stop_reason"]
     machine.target.write_text(machine.target.read_text() + "odd = 1\n")
     again = machine.imported(tmp_path / "copy", "certbot")
-    assert f"Fix the problems with {machine.target} or accept them" in again.steps[-1]
+    assert f"Fix the problems with {machine.target} or accept them" in again.left.steps[-1]
 
 
 @pytest.mark.parametrize(
@@ -439,9 +439,9 @@ def test_a_certificate_of_later_is_not_forgotten(machine: OldMachine) -> None:
     with_later_certificate(machine)
     again = take_over(machine)
     assert ([note.code for note in again.not_understood], again.loses) == (["import-not-configured"], True)
-    assert (again.to_dict()["stop"], COMMAND in str(again.steps)) == (None, False)
+    assert (again.to_dict()["stop"], COMMAND in str(again.left.steps)) == (None, False)
     assert machine.target.read_text() == text
-    assert str(machine.target) in again.steps[0]
+    assert str(machine.target) in again.left.steps[0]
     secret = machine.target.parent / "cloudflare-2-auth-token.txt"
     assert (again.written, secret.read_text()) == ([str(secret)], "geheim-2\n")
 
@@ -453,7 +453,7 @@ def test_a_certificate_of_later_is_not_forgotten(machine: OldMachine) -> None:
     ]
     last = take_over(machine)
     assert ([stored for _, stored in last.certificates], last.not_understood, last.written) == ([True, True], [], [])
-    assert COMMAND in last.steps[-1]
+    assert COMMAND in last.left.steps[-1]
     state = machine.store.read_state("later.test")
     assert (state.asked_by, len(state.deployments)) == (str(machine.target), 1)
 
@@ -599,8 +599,8 @@ def test_where_only_the_folder_differs_one_command_changes_all_lines(machine: Ol
     machine.write("etc/nginx/sites-available/tls", f"# {live}/fullchain.pem\n{text}")
     (machine.root / "etc/nginx/sites-enabled/tls").symlink_to("../sites-available/tls")
     result = take_over(machine)
-    (step,) = [step for step in result.steps if "sed " in step]
-    assert not any("In line " in step for step in result.steps)
+    (step,) = [step for step in result.left.steps if "sed " in step]
+    assert not any("In line " in step for step in result.left.steps)
     words = shlex.split(step[step.index("sed ") :])
     assert words[-1] == "/etc/nginx/sites-available/tls"
     subprocess.run([*words[:-1], str(machine.root / words[-1].lstrip("/"))], check=True)
@@ -618,4 +618,4 @@ def test_a_line_that_must_stay_forbids_the_command(machine: OldMachine) -> None:
     lines = [f"ssl_certificate {live}/example.test/{name}.pem;" for name in ("fullchain", "privkey")]
     text = "\n".join([*lines, f"ssl_certificate {live}/not-imported/fullchain.pem;"])
     machine.write("etc/nginx/sites-enabled/example", f"{text}\n")
-    assert not any("sed " in step for step in take_over(machine).steps)
+    assert not any("sed " in step for step in take_over(machine).left.steps)

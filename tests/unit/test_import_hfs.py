@@ -64,7 +64,7 @@ def test_the_certificate_that_hfs_obtained(machine: OldMachine) -> None:
     assert [(route.challenge, route.listen) for route in certificate.routes] == [("http-01", ":80")]
     (deployment,) = certificate.deployments
     assert (deployment.to, deployment.options) == ("hfs", {"url": "http://127.0.0.1:8080"})
-    assert [(file.path, file.role) for file in certificate.files] == [
+    assert [*certificate.files.items()] == [
         (str(folder / "acme.cer"), "certificate"),
         (str(folder / "acme.key"), "key"),
     ]
@@ -114,7 +114,7 @@ def test_a_certificate_in_the_configuration_itself(machine: OldMachine) -> None:
     quoted = key.decode().replace("\n", "\\n")
     write(machine, f'port: 8080\nhttps_port: 443\ncert: |\n{block}private_key: "{quoted}"\nvfs: {{}}\n', pair=False)
     (certificate,) = read(machine).certificates
-    assert (certificate.domains, certificate.files) == (("a.test",), ())
+    assert (certificate.domains, certificate.files) == (("a.test",), {})
     assert x509.read_certificate(certificate.fullchain_pem or "").names == ("a.test",)
 
 

@@ -44,7 +44,7 @@ def only(machine: OldMachine, path: Path) -> FoundCertificate:
 
 def roles(certificate: FoundCertificate) -> dict[str, str]:
     """What each file has."""
-    return {Path(file.path).name: file.role for file in certificate.files}
+    return {Path(path).name: role for path, role in certificate.files.items()}
 
 
 def codes(found: FoundData) -> list[str]:

@@ -13,10 +13,11 @@ from dnsrenew.extensions.setup.importing.model import (
     FoundData,
     FoundDeployment,
     FoundDnsAccount,
-    FoundFile,
     FoundRoute,
+    Plan,
 )
-from dnsrenew.extensions.setup.importing.plan import Plan, make_plan
+from dnsrenew.extensions.setup.importing.plan import make_plan
+from dnsrenew.extensions.setup.importing.reading import Notes
 from tests.kit.certificates import issue
 from tests.kit.tool_folders import LETSENCRYPT
 
@@ -40,7 +41,7 @@ def account(source: str, key: int = 0, directory: str = LETSENCRYPT, **more: Any
 
 def plan(*certificates: FoundCertificate, accounts: tuple[FoundAccount, ...] = (), kind: str = "certbot") -> Plan:
     """The plan for one tool."""
-    return make_plan([data(*certificates, accounts=accounts, kind=kind)])
+    return make_plan([data(*certificates, accounts=accounts, kind=kind)], Notes())
 
 
 def data(*certificates: FoundCertificate, accounts: tuple[FoundAccount, ...] = (), kind: str = "certbot") -> FoundData:
@@ -73,20 +74,23 @@ def test_names_do_not_clash() -> None:
 def test_two_tools_for_the_same_domains() -> None:
     """The newer certificate is imported with the hooks, files and routes of both, which is reported."""
     run = FoundDeployment(to="run", source="x", options={"run": ["sh", "-c", "reload"]})
-    old = certificate("a", "a.test", age=30, deployments=(run,), files=(FoundFile("/old/a.pem", "certificate"),))
-    new = certificate("b", "a.test", routes=(), files=(FoundFile("/new/a.pem", "certificate"),))
-    found = make_plan([data(old), data(new, kind="lego")])
+    old = certificate("a", "a.test", age=30, deployments=(run,), files={"/old/a.pem": "certificate"})
+    new = certificate("b", "a.test", routes=(), files={"/new/a.pem": "certificate"})
+    notes = Notes()
+    found = make_plan([data(old), data(new, kind="lego")], notes)
     (planned,) = found.certificates
     assert (planned.name, planned.kind, planned.routes) == ("b", "lego", (CLOUDFLARE,))
-    assert [file.path for file in planned.found.files] == ["/new/a.pem", "/old/a.pem"]
+    assert [*planned.found.files] == ["/new/a.pem", "/old/a.pem"]
     assert planned.found.deployments == (run,)
-    assert [(note.code, note.file, note.loses) for note in found.not_understood] == [("import-twice", "/old/a", False)]
+    assert [(note.code, note.file, note.loses) for note in notes.found] == [("import-twice", "/old/a", False)]
 
 
-def test_a_tool_without_its_certificate_loses_to_one_that_has_it() -> None:
+@pytest.mark.parametrize("missing", ["fullchain_pem", "key_pem"])
+def test_a_tool_without_its_certificate_loses_to_one_that_has_it(missing: str) -> None:
     """A certificate with missing files is replaced by any complete one."""
-    broken = certificate("a", "a.test", fullchain_pem=None, key_pem=None)
-    found = make_plan([data(broken), data(certificate("b", "a.test", age=80), kind="lego")])
+    fields: dict[str, Any] = {missing: None}
+    broken = certificate("a", "a.test", **fields)
+    found = make_plan([data(broken), data(certificate("b", "a.test", age=80), kind="lego")], Notes())
     assert [each.name for each in found.certificates] == ["b"]
 
 

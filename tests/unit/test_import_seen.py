@@ -80,7 +80,7 @@ def switched(tmp_path: Path) -> Iterator[Switched]:
 def assert_withheld(result: ImportResult, reason: str) -> None:
     """No step and nothing in the document has the command; the reason is in both."""
     document = result.to_dict()
-    assert COMMAND not in " ".join(str(step) for step in result.steps)
+    assert COMMAND not in " ".join(str(step) for step in result.left.steps)
     assert (document["stop"], COMMAND in str(document)) == (None, False)
     assert re.search(reason, document["stop_reason"])
     assert any(re.search(reason, step) for step in document["next"])
@@ -91,7 +91,7 @@ def assert_withheld(result: ImportResult, reason: str) -> None:
 def assert_named(result: ImportResult) -> None:
     """The command is the last step, and in the document."""
     document = result.to_dict()
-    assert (COMMAND in result.steps[-1], document["stop_reason"]) == (True, None)
+    assert (COMMAND in result.left.steps[-1], document["stop_reason"]) == (True, None)
     assert [stop["command"] for stop in document["stop"]] == [COMMAND]
 
 
@@ -109,7 +109,7 @@ def test_the_new_files_are_there_at_once(switched: Switched) -> None:
     assert (folder / "privkey.pem").read_text() == switched.stored.private_key_pem
     if os.name == "posix":
         assert (folder / "privkey.pem").stat().st_mode & 0o777 == 0o600
-    assert not any("dnsrenew deploy" in step for step in switched.first.steps)
+    assert not any("dnsrenew deploy" in step for step in switched.first.left.steps)
 
 
 def test_another_certificate_is_served(switched: Switched, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_the_same_certificate_proves_nothing(switched: Switched, monkeypatch: py
         assert_withheld(result, "dnsrenew cannot tell whether nginx has loaded")
         target = switched.machine.target
         target.write_text(re.sub(r"reload = \[.*?\]", 'reload = ["true"]', target.read_text()))
-        line = named_in(" ".join(map(str, result.steps)), "deploy --force {name}")
+        line = named_in(" ".join(map(str, result.left.steps)), "deploy --force {name}")
         assert main([*line.split(), "--config", str(target)]) == 0
         assert_named(switched.again())
 

@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self
 
 from dnsrenew.base.safe_files import OpenFolder, open_folder
 from dnsrenew.base.secrets import Secret
@@ -32,9 +32,6 @@ from dnsrenew.base.x509 import sealing
 from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 FORMAT: Final = 1
 HEADER: Final = "archive.json"
@@ -179,28 +176,28 @@ class _ArchiveReader:
     def members(self) -> Iterator[Member]:
         seen: set[str] = set()
         while True:
-            name, size, executable, time = self._header()
-            if name == SUMS:
-                self._check_sums(size)
+            info = self._header()
+            if info.name == SUMS:
+                self._check_sums(info.size)
                 return
-            if size > LARGEST or name in seen:
+            if info.size > LARGEST or info.name in seen:
                 raise damaged(self._file, texts.DAMAGED)
-            seen.add(name)
-            member = Member(name, self._take(size), executable, time)
-            self._take(-size % _BLOCK)
+            seen.add(info.name)
+            member = Member(info.name, self._take(info.size), bool(info.mode & 0o100), int(info.mtime))
+            self._take(-info.size % _BLOCK)
             line = _sum_line(member)
             self._sums.update(line)
             self._sums_size += len(line)
             yield member
 
-    def _header(self) -> tuple[str, int, bool, int]:
+    def _header(self) -> tarfile.TarInfo:
         try:
             info = tarfile.TarInfo.frombuf(self._take(_BLOCK), "utf-8", "strict")
         except (tarfile.HeaderError, ValueError):  # cut off before SHA256SUMS, or damaged
             raise damaged(self._file, texts.DAMAGED) from None
         if info.type != tarfile.REGTYPE or info.size < 0 or info.linkname:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE)
-        return info.name, info.size, bool(info.mode & 0o100), int(info.mtime)
+        return info
 
     def _check_sums(self, size: int) -> None:
         """Compare the sums, and read to the end: only there gzip compares its own."""
@@ -277,7 +274,7 @@ class NewFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
         with self._held:
             if kind is not None:
                 self._undo()
@@ -293,13 +290,13 @@ class NewFiles:
         self._staged.append((folder, temp, path.name))
         return os.fdopen(handle, "wb")
 
-    def write(self, path: Path, member: Member, mode: int = PRIVATE) -> None:
+    def write(self, path: Path, member: Member) -> None:
         """Write a new file with the content of a member, and the folders above it that are missing.
 
         :raises OSError: it cannot be written.
         """
-        self._make_folders(str(path.parent))
-        with self.open(path, mode) as file:
+        self._make_folders(path.parent)
+        with self.open(path, PROGRAM if member.executable else PRIVATE) as file:
             file.write(member.data)
             sync(file)
 
@@ -334,15 +331,17 @@ class NewFiles:
             self._open[path] = self._held.enter_context(open_folder(path))
         return self._open[path]
 
-    def _make_folders(self, path: str) -> None:
-        missing = []
-        while not os.path.isdir(path):
-            missing.append(path)
-            path = os.path.dirname(path)
+    def _make_folders(self, path: Path) -> None:
+        missing = [each for each in (path, *path.parents) if not os.path.isdir(each)]
         for each in reversed(missing):
-            above, name = self._folder(os.path.dirname(each)), os.path.basename(each)
-            above.make(name, _FOLDER)
-            self._made.append((above, name))
+            above = self._folder(str(each.parent))
+            above.make(each.name, _FOLDER)
+            self._made.append((above, each.name))
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused something."""
+    return (error.strerror or type(error).__name__).lower()
 
 
 def sync(file: BinaryIO) -> None:

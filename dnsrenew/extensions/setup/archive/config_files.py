@@ -6,17 +6,19 @@ folder could not be restored without writing somewhere that the archive chooses.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.secrets import HIDDEN, Secret
+from dnsrenew.base.secrets import HIDDEN
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.validation import KeyPath
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, value_spans
@@ -28,7 +30,7 @@ from dnsrenew.deploy import entry as catalogue
 from dnsrenew.drivers.scripts import is_private
 from dnsrenew.errors import ConfigError, SecretError, StoreError
 from dnsrenew.extensions.setup.archive import texts
-from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
+from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member, reason
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
 _PRIVATE: Final = b"PRIVATE KEY-----"
@@ -75,44 +77,31 @@ class SecretReference(PlaceInConfig):
     reference: str
 
 
-class ConfigFiles(Frozen):
-    """The files of a configuration, each with its path in the folder of it; the first is the configuration itself.
-
-    :ivar kept: arguments and addresses that are in it, and could hold a secret.
-    :ivar references: the secrets that are in no file.
-    """
-
-    files: tuple[Member, ...]
-    left_out: tuple[LeftOut, ...]
-    masked: tuple[PlaceInConfig, ...]
-    kept: tuple[PlaceInConfig, ...]
-    references: tuple[SecretReference, ...]
-
-
-def collect(path: Path, *, secrets: bool, insist: bool) -> ConfigFiles:
-    """Read a valid configuration and the files that it uses.
+class ConfigFiles:
+    """A valid configuration, and the files that it uses.
 
     :param secrets: whether to take secrets too.
     :raises ConfigError: the configuration has a mistake; or ``export-unmaskable``.
     :raises StoreError: ``export-unreadable``.
+
+    :ivar files: each with its path in the folder of the configuration; the first is the configuration itself.
+    :ivar kept: arguments and addresses that are in it, and could hold a secret.
+    :ivar references: the secrets that are in no file.
     """
-    draft = loader.read_file(str(path), found=False, insist=insist)
-    draft.fields()
-    return _Collector(draft, path, secrets=secrets).collect()
 
-
-class _Collector:
-    def __init__(self, draft: Draft, path: Path, *, secrets: bool) -> None:
-        self._draft = draft
+    def __init__(self, path: Path, *, secrets: bool, insist: bool) -> None:
+        self._draft = draft = loader.read_file(str(path), found=False, insist=insist)
+        draft.fields()
         self._folder = os.path.dirname(str(path))
         self._secrets = secrets
-        self._redactor = None if secrets else _redactor(draft)
-        self._files: list[Member] = []
-        self._left_out: list[LeftOut] = []
-        self._masked: list[PlaceInConfig] = []
-        self._kept: list[PlaceInConfig] = []
+        self.files: list[Member] = []
+        self.left_out: list[LeftOut] = []
+        self.masked: list[PlaceInConfig] = []
+        self.kept: list[PlaceInConfig] = []
+        self._collect()
+        self.references = list(self._references())
 
-    def collect(self) -> ConfigFiles:
+    def _collect(self) -> None:
         report = self._draft.report
         for path in dict.fromkeys([*report.sources, *report.secret_files, *self._draft.main.checks.used]):
             name = self._name(path)
@@ -120,26 +109,21 @@ class _Collector:
                 if os.path.lexists(path) and not _is_installed(path):
                     self._leave(path, texts.OUTSIDE)
             elif path in report.sources and not self._secrets:
-                self._files.append(Member(name, self._without_secrets(path, name)))
+                self.files.append(Member(name, self._without_secrets(path, name)))
             elif os.path.lexists(path):
                 self._take(path, name)
-        return ConfigFiles(
-            tuple(self._files), tuple(self._left_out), tuple(self._masked), tuple(self._kept), tuple(self._references())
-        )
 
     def _references(self) -> Iterator[SecretReference]:
         """Yield the secrets that are in no file, in the order of the files."""
         report = self._draft.report
-        texts_of_files = {file.name: file.data for file in self._files}
-        lines: dict[str, dict[KeyPath, int]] = {}
+        texts_of_files = {file.name: file.data for file in self.files}
+        # Of the exported text: a masked secret can have taken several lines.
+        lines = cache(lambda name: key_lines(texts_of_files[name].decode("utf-8-sig")))
         for use in report.secrets:
             name = self._name(use.file)
-            if name not in texts_of_files or not use.secret.reference.startswith(_ELSEWHERE):
-                continue
-            if name not in lines:  # of the exported text: a masked secret can have taken several lines
-                lines[name] = key_lines(texts_of_files[name].decode("utf-8-sig"))
-            line = line_of(use.path, lines[name])
-            yield SecretReference(name, line, report.shown(use.file, use.path), use.secret.reference)
+            if name in texts_of_files and use.secret.reference.startswith(_ELSEWHERE):
+                line = line_of(use.path, lines(name))
+                yield SecretReference(name, line, report.shown(use.file, use.path), use.secret.reference)
 
     def _name(self, path: str) -> str | None:
         """Return the path relative to the folder of the configuration; None if it is elsewhere."""
@@ -156,17 +140,17 @@ class _Collector:
                 data = file.read(LARGEST + 1)
                 executable = not _WINDOWS and bool(os.fstat(file.fileno()).st_mode & 0o100)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
+            why = reason(error)
             if path in self._draft.report.sources:
-                raise StoreError.of(texts.CONFIG_UNREADABLE, path=path, reason=reason) from None
-            self._leave(path, texts.UNREADABLE.format(reason=reason))
+                raise StoreError.of(texts.CONFIG_UNREADABLE, path=path, reason=why) from None
+            self._leave(path, texts.UNREADABLE.format(reason=why))
             return
         if len(data) > LARGEST:
             self._leave(path, texts.TOO_LARGE.format(limit=LARGEST >> 20))
         elif not (self._secrets or self._is_harmless(path, data)):
             self._leave(path, texts.SECRET)
         else:
-            self._files.append(Member(name, data, executable))
+            self.files.append(Member(name, data, executable))
 
     def _is_harmless(self, path: str, data: bytes) -> bool:
         """Return whether a file holds no secret: a provider file, or certificates without a private key."""
@@ -176,14 +160,13 @@ class _Collector:
         return is_provider or bool(_ROOTS.search(data))
 
     def _leave(self, path: str, reason: str) -> None:
-        self._left_out.append(LeftOut(path, reason))
+        self.left_out.append(LeftOut(path, reason))
 
     def _without_secrets(self, path: str, name: str) -> bytes:
         report = self._draft.report
         keys = [use.path for use in report.secrets if use.file == path and use.secret.reference == "literal"]
         keys += _unknown(report.tables[path], self._draft)
-        redact = Redactor().redact if self._redactor is None else self._redactor.redact
-        text = masked(report.sources[path], dict.fromkeys(keys), redact=redact)
+        text = masked(report.sources[path], dict.fromkeys(keys), redact=_redactor(self._draft).redact)
         if text is None:
             raise ConfigError.of(texts.UNMASKABLE, path=path)
         lines = key_lines(text)
@@ -191,8 +174,8 @@ class _Collector:
         def places(found: Iterable[KeyPath]) -> list[PlaceInConfig]:
             return [PlaceInConfig(name, line_of(key, lines), report.shown(path, key)) for key in dict.fromkeys(found)]
 
-        self._masked += places(keys)
-        self._kept += places(with_arguments(report.tables[path]))
+        self.masked += places(keys)
+        self.kept += places(with_arguments(report.tables[path]))
         return text.encode()
 
 
@@ -201,17 +184,10 @@ def _redactor(draft: Draft) -> Redactor:
     redactor = Redactor()
     for use in draft.report.secrets:
         if use.secret.reference.startswith(_READ_AT_WILL):
-            _redact_long(redactor, use.secret)
+            with contextlib.suppress(SecretError):  # unreadable, so it cannot be elsewhere in the file
+                if len(use.secret.reveal()) >= _LONG:
+                    redactor.add(use.secret.reveal())
     return redactor
-
-
-def _redact_long(redactor: Redactor, secret: Secret) -> None:
-    try:
-        value = secret.reveal()
-    except SecretError:  # unreadable, so it cannot be elsewhere in the file
-        return
-    if len(value) >= _LONG:
-        redactor.add(value)
 
 
 def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
@@ -252,17 +228,18 @@ _WEBHOOK: Final = "webhook"
 
 def with_arguments(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Yield the keys in a TOML document whose arguments or addresses could hold a secret."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from with_arguments(item, (*path, index))
-    elif isinstance(value, dict):
-        if value.get("to") == _WEBHOOK and "url" in value:
-            yield (*path, "url")
-        for key, item in value.items():
-            if key in _PROGRAMS and _has_arguments(item):
-                yield (*path, key)
-            else:
-                yield from with_arguments(item, (*path, key))
+    if isinstance(value, dict) and value.get("to") == _WEBHOOK and "url" in value:
+        yield (*path, "url")
+    for key, item in _items(value):
+        if key in _PROGRAMS and _has_arguments(item):
+            yield (*path, key)
+        else:
+            yield from with_arguments(item, (*path, key))
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    """Return what is in a table or a list; nothing of another value."""
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
 def _has_arguments(value: Any) -> bool:
@@ -310,26 +287,16 @@ def masked(text: str, secret_keys: Collection[KeyPath], *, redact: Callable[[str
     return text if _keys(after) == _keys(before) and all(_at(after, key) == HIDDEN for key in secret_keys) else None
 
 
-def plain_texts(table: Mapping[str, Any], path: KeyPath, known: Collection[str]) -> Iterator[KeyPath]:
-    """Yield the keys of the texts in a table that are no references.
+def plain_texts(value: Any, path: KeyPath, known: Collection[str | int] = ()) -> Iterator[KeyPath]:
+    """Yield the keys of the texts in a table or a list that are no references.
 
     :param known: keys that hold no secret.
     """
-    for key, value in table.items():
+    if isinstance(value, str) and not _REFERENCE.match(value):
+        yield path
+    for key, item in _items(value):
         if key not in known:
-            yield from _texts(value, (*path, key))
-
-
-def _texts(value: Any, path: KeyPath) -> Iterator[KeyPath]:
-    if isinstance(value, str):
-        if not _REFERENCE.match(value):
-            yield path
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*path, index))
+            yield from plain_texts(item, (*path, key))
 
 
 def _clean(found: re.Match[str], redact: Callable[[str], str]) -> str:

@@ -13,8 +13,8 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError, StoreError, Text
-from dnsrenew.extensions.setup.archive import archive_file, config_files, texts
+from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.extensions.setup.archive import archive_file, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
 from dnsrenew.extensions.setup.archive.config_files import ConfigFiles, LeftOut, PlaceInConfig, SecretReference
 from dnsrenew.store.snapshot import StoredFile, StoreSnapshot
@@ -74,7 +74,8 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
         except FileExistsError:
             raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path)) from None
         except OSError as error:
-            raise _unwritable(texts.EXPORT_UNWRITABLE, str(path), error) from None
+            reason = archive_file.reason(error)
+            raise StoreError.of(texts.EXPORT_UNWRITABLE, file=str(path), reason=reason) from None
     return work.result(str(path))
 
 
@@ -88,7 +89,8 @@ def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Se
         work.write(out)
         out.flush()
     except OSError as error:
-        raise _unwritable(texts.EXPORT_BROKEN_OFF, STANDARD_OUTPUT, error) from None
+        reason = archive_file.reason(error)
+        raise StoreError.of(texts.EXPORT_BROKEN_OFF, file=STANDARD_OUTPUT, reason=reason) from None
     return work.result(STANDARD_OUTPUT)
 
 
@@ -107,11 +109,6 @@ def folder_of(config: Config) -> Path:
     return config.store
 
 
-def _unwritable(text: Text, path: str, error: OSError) -> StoreError:
-    reason = (error.strerror or type(error).__name__).lower()
-    return StoreError.of(text, file=path, reason=reason)
-
-
 class _Export:
     """One export. What cannot be read is found before the first byte is written, except in the store."""
 
@@ -120,17 +117,10 @@ class _Export:
         self._context = context
         self._passphrase = passphrase
         store = folder_of(config)
-        self._config: ConfigFiles = config_files.collect(self._path, secrets=self._secrets, insist=config.insist)
+        self._config = ConfigFiles(self._path, secrets=passphrase is not None, insist=config.insist)
         self._store = StoreSnapshot(store, insist=config.insist)
         self._names = self._store.names()
-        self._left_out = [*self._config.left_out]
-        self._certificates = 0
-        self._accounts = 0
-        self._files = 0
-
-    @property
-    def _secrets(self) -> bool:
-        return self._passphrase is not None
+        self._certificates = self._accounts = self._files = 0
 
     def write(self, out: BinaryIO) -> None:
         """Write the archive.
@@ -141,7 +131,7 @@ class _Export:
         archive.add(Member(HEADER, self._header()))
         for file in self._config.files:
             if not archive.add(replace(file, name=f"{CONFIG}{file.name}")):
-                self._left_out.append(LeftOut(str(self._path.parent / file.name), texts.TOO_LONG))
+                self._config.left_out.append(LeftOut(str(self._path.parent / file.name), texts.TOO_LONG))
         for account in self._store.accounts():
             self._add(archive, account)
             self._accounts += any(file.name.endswith("/key.pem") for file in account)
@@ -149,15 +139,16 @@ class _Export:
         for name in self._names:
             self._context.check()
             self._certificate(archive, name)
-        self._left_out += [LeftOut(name, texts.TEMPORARY) for name in self._store.unfinished()]
+        self._config.left_out += [LeftOut(name, texts.TEMPORARY) for name in self._store.unfinished()]
         archive.finish()
         self._files = archive.files
 
     def result(self, file: str) -> ExportResult:
         """Return what was written."""
+        found = self._config
         return ExportResult(
-            *(file, self._secrets, self._certificates, self._accounts, self._files, tuple(self._left_out)),
-            *(self._config.masked, self._config.kept, self._config.references),
+            *(file, self._passphrase is not None, self._certificates, self._accounts, self._files),
+            *(tuple(found.left_out), tuple(found.masked), tuple(found.kept), tuple(found.references)),
         )
 
     def _header(self) -> bytes:
@@ -165,7 +156,7 @@ class _Export:
             "format": FORMAT,
             "dnsrenew": __version__,
             "time": rfc3339(self._context.clock.now()),
-            "secrets": self._secrets,
+            "secrets": self._passphrase is not None,
             "config": str(self._path),
             "main": self._config.files[0].name,
             **{name: _shown(getattr(self._config, name)) for name in ("masked", "left_out", "references")},
@@ -179,11 +170,11 @@ class _Export:
         self._add(archive, found.files)
         self._certificates += found.whole
         if found.state.version is not None and not found.whole:
-            self._left_out.append(LeftOut(name, texts.DAMAGED_CERTIFICATE))
+            self._config.left_out.append(LeftOut(name, texts.DAMAGED_CERTIFICATE))
 
     def _add(self, archive: ArchiveWriter, files: Iterable[StoredFile]) -> None:
         for file in files:
-            wanted = self._secrets or not file.private
+            wanted = self._passphrase is not None or not file.private
             time = None if file.made is None else int(file.made.timestamp())
             if wanted and not archive.add(Member(f"{STORE}{file.name}", file.data, time=time)):
-                self._left_out.append(LeftOut(file.name, texts.TOO_LONG))
+                self._config.left_out.append(LeftOut(file.name, texts.TOO_LONG))

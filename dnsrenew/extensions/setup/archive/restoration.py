@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -62,10 +63,10 @@ class StoreBuilder:
         self._paths = Paths(str(path))
         self._disk.root, self._disk.insist = self._paths.root, insist
         self._windows = windows
-        self._versions: list[tuple[str, int]] = []
         self._folders: set[str] = set()
         self._placed: list[str] = []
-        self._created = _highest_missing(self._paths.root)
+        root = Path(self._paths.root)
+        self._missing = [str(each) for each in (root, *root.parents) if not os.path.lexists(each)]
         self._temp = ""
         self._finished = False
 
@@ -74,7 +75,9 @@ class StoreBuilder:
         folders.check_ground()
         self.refuse_existing()
         try:
-            self._make_root(folders)
+            folders.make_base(close=False)
+            for part in _PARTS[:2]:
+                self._disk.remove(os.path.join(self._paths.root, part))
             self._temp = self._disk.new_folder(self._paths.root)
         except BaseException:
             self._undo()
@@ -95,11 +98,6 @@ class StoreBuilder:
         if found:
             raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 
-    def _make_root(self, folders: StoreFolder) -> None:
-        folders.make_base(close=False)
-        for part in ("accounts", "certificates"):
-            self._disk.remove(os.path.join(self._paths.root, part))
-
     def add(self, name: str, data: bytes, made: int | None = None) -> None:
         """Write a file.
 
@@ -117,16 +115,13 @@ class StoreBuilder:
         if made is not None:
             self._disk.do("utime", path, partial(os.utime, path, (made, made)))
 
-    def put_into_force(self, name: str, version: int) -> None:
-        """Let ``current`` of a certificate lead to a version, whose files are added before or after this call."""
-        self._versions.append((name, version))
-
-    def finish(self) -> None:
+    def finish(self, in_force: Mapping[str, int]) -> None:
         """Put everything into its place, durably. It stays there if the ``with`` block ends without an exception.
 
+        :param in_force: the version that ``current`` of each certificate leads to.
         :raises StoreError: it cannot be written.
         """
-        for name, version in self._versions:
+        for name, version in in_force.items():
             folder = os.path.join(self._temp, "certificates", name)
             Versions(self._disk, folder, windows=self._windows).switch_current(version)
         for part in _PARTS[:2]:
@@ -148,12 +143,7 @@ class StoreBuilder:
             if path:
                 self._disk.discard(path)
         self._temp, self._placed = "", []
-        folders = [*self._paths.folders]
-        folder = self._paths.root
-        while self._created is not None and len(folder) >= len(self._created):
-            folders.append(folder)
-            folder = os.path.dirname(folder)
-        for each in folders:
+        for each in (*self._paths.folders, *self._missing):
             with contextlib.suppress(OSError):  # another process has put something there
                 os.rmdir(each)
 
@@ -165,11 +155,3 @@ class StoreBuilder:
         for each in reversed(missing):
             self._disk.ensure_folder(each)
             self._folders.add(each)
-
-
-def _highest_missing(path: str) -> str | None:
-    """Return the highest folder of a path that does not exist; None if all exist."""
-    missing = None
-    while not os.path.lexists(path):
-        missing, path = path, os.path.dirname(path)
-    return missing

@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -20,16 +21,7 @@ from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.archive import archive_file, texts
-from dnsrenew.extensions.setup.archive.archive_file import (
-    CONFIG,
-    FORMAT,
-    HEADER,
-    STORE,
-    Member,
-    damaged,
-    digest,
-    members,
-)
+from dnsrenew.extensions.setup.archive.archive_file import CONFIG, STORE, Member, NewFiles, damaged
 from dnsrenew.extensions.setup.archive.restoration import StoreBuilder, is_store_file
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES
@@ -80,18 +72,23 @@ class RestoreResult(Frozen):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open an archive.
-
-    :raises StoreError: ``restore-unreadable``.
-    """
+def _reading(path: Path) -> Iterator[None]:
+    """Turn an error of the system into that of an archive that cannot be read."""
     try:
-        file = files.open_to_read(path)
+        yield
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=reason) from None
-    with file:
-        yield file
+        raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=archive_file.reason(error)) from None
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn an error of the system into that of a configuration that cannot be written."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise ConfigError.of(texts.CONFIG_EXISTS, path=str(error.filename2 or path)) from None
+    except OSError as error:
+        raise StoreError.of(texts.CONFIG_UNWRITABLE, path=str(path), reason=archive_file.reason(error)) from None
 
 
 def is_sealed(path: Path) -> bool:
@@ -99,7 +96,7 @@ def is_sealed(path: Path) -> bool:
 
     :raises StoreError: ``restore-unreadable``, ``restore-damaged``.
     """
-    with opened(path) as file:
+    with _reading(path), files.open_to_read(path) as file:
         return archive_file.is_sealed(file)
 
 
@@ -130,14 +127,13 @@ def restore(
     :raises Cancelled: the caller cancelled.
     """
     check_free(target)
-    with opened(path) as file:
+    with _reading(path):
+        file = files.open_to_read(path)
+    with file:
         if passphrase is None and not insist:
             _check_ground(path, file)
-        try:
+        with _reading(path):
             found = survey(file, passphrase, context)
-        except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=reason) from None
         return _Restoration(file, found, target, passphrase=passphrase, insist=insist).run(context)
 
 
@@ -173,31 +169,29 @@ class _Restoration:
         for path in self._paths.values():
             check_free(path)
             checks.judge(str(path))
-        with StoreBuilder(self._store, insist=self._insist) as builder, archive_file.NewFiles() as new:
-            verified = iter(self._found.digests)
-            for member in archive_file.members(self._file, self._passphrase):
+        with StoreBuilder(self._store, insist=self._insist) as builder, NewFiles() as new:
+            again = zip_longest(archive_file.members(self._file, self._passphrase), self._found.digests)
+            for member, verified in again:
                 context.check()
-                if archive_file.digest(member) != next(verified, None):
-                    raise archive_file.damaged(self._file, texts.DAMAGED)
+                if member is None or archive_file.digest(member) != verified:
+                    raise damaged(self._file, texts.DAMAGED)
                 self._put(member, builder, new)
-            if next(verified, None) is not None:
-                raise archive_file.damaged(self._file, texts.DAMAGED)
-            self._write(new, self._target, self._found.main_member)  # last: from here on, the restored store is in use
-            for name, version in self._found.in_force.items():
-                builder.put_into_force(name, version)
+            with _writing(self._target):
+                new.write(self._target, self._found.main_member)  # last: from here on, the restored store is in use
             context.check()
-            builder.finish()
-            self._commit(new)
+            builder.finish(self._found.in_force)
+            with _writing(self._target):
+                new.commit()
         return self._result(checks.warnings)
 
-    def _put(self, member: Member, builder: StoreBuilder, new: archive_file.NewFiles) -> None:
+    def _put(self, member: Member, builder: StoreBuilder, new: NewFiles) -> None:
         if member.name.startswith(STORE):
             self._put_stored(member.name.removeprefix(STORE), member, builder)
         elif member.name.startswith(CONFIG):
             name = member.name.removeprefix(CONFIG)
             if name != self._found.main:
-                mode = archive_file.PROGRAM if member.executable else archive_file.PRIVATE
-                self._write(new, self._paths[name], member, mode)
+                with _writing(self._paths[name]):
+                    new.write(self._paths[name], member)
 
     def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
         """Write a file of the store; of a certificate without its key only what does not depend on that version.
@@ -208,31 +202,14 @@ class _Restoration:
         certificate, _, rest = rest.partition("/")
         has_key = certificate in self._found.in_force
         if rest == STATE:
-            builder.add(name, self._moved(State.from_json(member.data), has_key=has_key).to_json())
+            state = State.from_json(member.data)
+            if state.asked_by == self._found.config:  # which is at a new place
+                state = replace(state, asked_by=str(self._target))
+            kept = state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
+            builder.add(name, kept.to_json())
         elif has_key or not rest.startswith("versions/"):
             made = member.time if rest in CSR and member.time is not None and 0 < member.time <= self._now else None
             builder.add(name, member.data, made)
-
-    def _moved(self, state: State, *, has_key: bool) -> State:
-        """Return a state for the configuration at its new place: it names what asks for the certificate."""
-        if state.asked_by == self._found.config:
-            state = replace(state, asked_by=str(self._target))
-        return state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
-
-    @staticmethod
-    def _write(new: archive_file.NewFiles, path: Path, member: Member, mode: int = archive_file.PRIVATE) -> None:
-        try:
-            new.write(path, member, mode)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-
-    def _commit(self, new: archive_file.NewFiles) -> None:
-        try:
-            new.commit()
-        except FileExistsError as error:
-            raise ConfigError.of(texts.CONFIG_EXISTS, path=str(error.filename2 or self._target)) from None
-        except OSError as error:
-            raise _unwritable(self._target, error) from None
 
     def _result(self, warnings: tuple[Notice, ...]) -> RestoreResult:
         found = self._found
@@ -261,11 +238,6 @@ class _Restoration:
         """Return where a file of the configuration is to be now: it has moved with the folder, if it was in that."""
         folder = os.path.join(os.path.dirname(self._found.config), "")
         return os.path.join(self._target.parent, path.removeprefix(folder)) if path.startswith(folder) else path
-
-
-def _unwritable(path: Path, error: OSError) -> StoreError:
-    reason = (error.strerror or type(error).__name__).lower()
-    return StoreError.of(texts.CONFIG_UNWRITABLE, path=str(path), reason=reason)
 
 
 # ── survey ─────────────────────────────────────────────────────────────────────────────
@@ -316,7 +288,7 @@ class ArchiveContents:
 
         :raises StoreError: ``restore-damaged``, ``restore-newer``.
         """
-        self.digests.append(digest(member))
+        self.digests.append(archive_file.digest(member))
         if not self.main:
             self._header(member)
         elif member.name.startswith(CONFIG):
@@ -358,16 +330,13 @@ class ArchiveContents:
 
     def _header(self, member: Member) -> None:
         try:
-            header = json.loads(member.data if member.name == HEADER else b"")
+            header = json.loads(member.data if member.name == archive_file.HEADER else b"")
             number = header["format"]
-            if isinstance(number, int) and number > FORMAT:
+            if isinstance(number, int) and number > archive_file.FORMAT:
                 raise damaged(self._file, texts.NEWER)
             self.config, self.main = str(header["config"]), str(header["main"])
-            self.masked = [{"file": str(each["file"]), "line": each["line"], "key": str(each["key"])}
-                           for each in header["masked"]]  # fmt: skip
-            self.references = [{"file": str(each["file"]), "line": each["line"], "key": str(each["key"]),
-                                "reference": str(each["reference"])}
-                               for each in header.get("references", ())]  # fmt: skip
+            self.masked = _places(header["masked"], "file", "key")
+            self.references = _places(header.get("references", ()), "file", "key", "reference")
             self.left_out = [str(each["path"]) for each in header["left_out"]]
         except (TypeError, KeyError, ValueError, RecursionError):
             raise damaged(self._file, texts.NO_ARCHIVE) from None
@@ -377,7 +346,7 @@ class ArchiveContents:
             raise damaged(self._file, texts.FOREIGN_ARCHIVE)
         self.names.append(name)
         if name == self.main:
-            self.main_member = member
+            self.main_member = replace(member, executable=False)
         folder = os.path.dirname(self.config)
         if name.endswith(_OLD_PATHS) and len(folder) > 1 and os.fsencode(folder) in member.data:
             self.old_paths.append(name)
@@ -411,11 +380,16 @@ def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Archi
     :raises Cancelled: the caller cancelled.
     """
     found = ArchiveContents(file)
-    for member in members(file, passphrase):
+    for member in archive_file.members(file, passphrase):
         context.check()
         found.add(member)
     found.finish()
     return found
+
+
+def _places(found: Any, *names: str) -> list[dict[str, Any]]:
+    """Return places in the configuration, as the header of an archive has them."""
+    return [{**{name: str(each[name]) for name in names}, "line": each["line"]} for each in found]
 
 
 def _is_plain(part: str) -> bool:

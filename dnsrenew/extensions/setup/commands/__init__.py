@@ -1,1 +1,33 @@
 """The commands init, import, delegate, export and restore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dnsrenew.base.model import Notice
+from dnsrenew.cli import formatting, texts
+from dnsrenew.cli.formatting import say, sentences
+from dnsrenew.cli.terminal import Terminal, bold, yellow
+from dnsrenew.config import sources
+from dnsrenew.errors import DnsRenewError
+
+
+def absolute(path: str) -> Path:
+    """Return a path as it was typed as an absolute one."""
+    return Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(path))))
+
+
+def warn(terminal: Terminal, about: Notice | DnsRenewError) -> None:
+    """Show what is doubtful, and what to do."""
+    text, columns = sentences(about.message, about.fix), terminal.err.size()[0]
+    terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+
+
+def next_steps(steps: Sequence[str], columns: int | None) -> list[str]:
+    """Return what is left to do, with numbers; nothing without steps."""
+    lines = ["", bold(texts.IMPORT_NEXT)] if steps else []
+    for number, step in enumerate(steps, 1):
+        lines += formatting.wrap(say(step), columns, f"{number:>2}. ", "    ")
+    return lines

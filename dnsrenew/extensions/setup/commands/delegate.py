@@ -37,16 +37,22 @@ def delegate(invocation: Invocation) -> int:
     config = invocation.config()
     if options.check:
         return _check(invocation, config)
-    context = replace(invocation.context(), emitter=Emitter(invocation.clock, DelegateProgress(terminal)))
-    terminal.redact = context.redactor.redact
-    work = partial(operation.delegate, context, config, invocation.store(config), options.name, options.to)
-    result = invocation.signals.run(work, cleans_up=True)
+    result = delegated(invocation, config, options.name, options.to)
     terminal.write_document(result.to_dict())
     if not terminal.quiet:
         terminal.write_result("\n".join(_lines(result, terminal.out.size()[0])))
     elif result.to_add:
         terminal.write_message("\n".join(_to_add(result, terminal.err.size()[0])))
     return int(bool(result.to_add))
+
+
+def delegated(invocation: Invocation, config: Config, name: str, to: str) -> Delegated:
+    """Delegate a certificate, and show what is to be set and what is waited for."""
+    emitter = Emitter(invocation.clock, DelegateProgress(invocation.terminal))
+    context = replace(invocation.context(), emitter=emitter)
+    invocation.terminal.redact = context.redactor.redact
+    work = partial(operation.delegate, context, config, invocation.store(config), name, to)
+    return invocation.signals.run(work, cleans_up=True)
 
 
 def _check(invocation: Invocation, config: Config) -> int:
@@ -68,8 +74,7 @@ def _check(invocation: Invocation, config: Config) -> int:
 
 def _check_lines(check: PersistCheck, columns: int | None) -> list[str]:
     is_good = check.reason is None
-    head = texts.PERSIST_ACCEPTED if is_good else texts.PERSIST_REFUSED
-    mark = green("✓") if is_good else red("✗")
+    head, mark = (texts.PERSIST_ACCEPTED, green("✓")) if is_good else (texts.PERSIST_REFUSED, red("✗"))
     said = head.format(name=check.name, ca=check.ca, reason=check.reason or "")
     lines = formatting.wrap(said, columns, f"{mark} ", "  ")
     until = texts.PERSIST_SOON if check.soon else texts.PERSIST_UNTIL
@@ -92,7 +97,8 @@ class DelegateProgress(PlainProgress):
         if self.closed:
             return
         if event.kind == "cname-needed":
-            self._show_records(event.data["records"])
+            self._say(record_lines(event.data["records"], self._columns))
+            self.terminal.write_info("\n".join(formatting.wrap(texts.CNAME_WAIT, self.terminal.err.size()[0])))
         elif event.kind == "txt-needed":
             head = texts.PERSIST_WANTED.format(ca=event.data["ca"])
             lines = [f"  {record_line(each['name'], each['value'])}" for each in event.data["records"]]
@@ -104,10 +110,6 @@ class DelegateProgress(PlainProgress):
             self.terminal.write_info(texts.CNAME_SEEN.format(certificate=event.certificate, duration=duration))
         else:
             super().__call__(event)
-
-    def _show_records(self, records: Sequence[Mapping[str, str]]) -> None:
-        self._say(record_lines(records, self._columns))
-        self.terminal.write_info("\n".join(formatting.wrap(texts.CNAME_WAIT, self.terminal.err.size()[0])))
 
     @property
     def _columns(self) -> int | None:
@@ -153,27 +155,17 @@ def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> l
     template = texts.CNAME_TO_SET if len(records) == 1 else texts.CNAMES_TO_SET
     lines = formatting.wrap(template.format(zones=formatting.listed(by_zone)), columns)
     rows = [(record["name"], record["type"], record["value"]) for record in records]
-    lines += ["", *(_table(rows) if columns is None or _width(rows) <= columns else _stacked(rows, columns)), ""]
+    head, *others = _table([texts.CNAME_COLUMNS, *rows])
+    fits = columns is None or max(map(formatting.width, (head, *others))) <= columns
+    lines += ["", *([dim(head), *others] if fits else _stacked(rows, columns or 0)), ""]
     for zone, its in by_zone.items():
         lines += formatting.wrap(texts.CNAME_SHORT.format(zone=zone, names=formatting.listed(its)), columns)
     return lines
 
 
-def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
-    return [max(map(formatting.width, column)) for column in zip(texts.CNAME_COLUMNS, *rows, strict=True)]
-
-
-def _width(rows: Sequence[tuple[str, ...]]) -> int:
-    return sum(_widths(rows)) + len(_GAP) * len(texts.CNAME_COLUMNS)
-
-
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = _widths(rows)
-    lines = [
-        _GAP + _GAP.join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (texts.CNAME_COLUMNS, *rows)
-    ]
-    return [dim(lines[0]), *lines[1:]]
+    widths = [max(map(formatting.width, column)) for column in zip(*rows, strict=True)]
+    return [_GAP + _GAP.join(map(_padded, row, widths)).rstrip() for row in rows]
 
 
 def _stacked(rows: Sequence[tuple[str, ...]], columns: int) -> list[str]:

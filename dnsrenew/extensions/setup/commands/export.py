@@ -17,17 +17,17 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.formatting import say, sentences
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config, sources
-from dnsrenew.config.sources import here
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as archive
 from dnsrenew.extensions.setup.archive import restore as restoring
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig
 from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
 from dnsrenew.extensions.setup.archive.restore import RestoreResult
+from dnsrenew.extensions.setup.commands import absolute, next_steps, warn
 
 _COMMAND: Final = "dnsrenew export"
 
@@ -50,17 +50,12 @@ def export(invocation: Invocation) -> int:
     archive.folder_of(config)  # before the passphrase is asked for
     passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
     context = invocation.context()
-    work = (
-        partial(_to_stdout, invocation)
-        if to_stdout
-        else partial(archive.export, path=Path(os.path.abspath(os.path.join(here(), os.path.expanduser(options.file)))))
-    )
+    work = partial(_to_stdout, invocation) if to_stdout else partial(archive.export, path=absolute(options.file))
     result = invocation.signals.run(partial(work, config, context=context, passphrase=passphrase), cleans_up=True)
     terminal.write_document(result.to_dict())
-    if not (terminal.json or terminal.quiet):
-        columns, _ = (terminal.err if to_stdout else terminal.out).size()
-        lines = "\n".join(_lines(result, columns))
-        (terminal.write_message if to_stdout else terminal.write_result)(lines)
+    if not terminal.quiet:
+        output, write = (terminal.err, terminal.write_message) if to_stdout else (terminal.out, terminal.write_result)
+        write("\n".join(_lines(result, output.size()[0])))
     return 0
 
 
@@ -78,8 +73,7 @@ def _lines(result: ExportResult, columns: int | None) -> list[str]:
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
     found = [(dim("·"), texts.MASKED.format(place=_place(each), key=each.key)) for each in result.masked]
     found += [(yellow("!"), texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)) for each in result.kept]
-    for each in result.references:
-        found.append((dim("·"), texts.REFERRED.format(place=_place(each), key=each.key, reference=each.reference)))
+    found += [(dim("·"), texts.REFERRED.format(**{**vars(each), "place": _place(each)})) for each in result.references]
     found += [(yellow("!"), texts.LEFT_OUT.format(path=each.path, reason=say(each.reason))) for each in result.left_out]
     return [*lines, *(line for mark, text in found for line in formatting.wrap(text, columns, f"{mark} ", "  "))]
 
@@ -205,7 +199,7 @@ def restore(invocation: Invocation) -> int:
     :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
-    path = Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(options.file))))
+    path = absolute(options.file)
     target = Path(sources.new_config(options.config, os.environ, sources.here()))
     restoring.check_free(target)
     passphrase = None
@@ -217,15 +211,12 @@ def restore(invocation: Invocation) -> int:
     work = partial(restoring.restore, path, target, context, passphrase=passphrase, insist=options.insist)
     result = invocation.signals.run(work, cleans_up=True)
     terminal.write_document(result.to_dict())
-    columns, _ = terminal.err.size()
     for notice in result.warnings:
-        text = sentences(notice.message, notice.fix)
-        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
-    if not (terminal.json or terminal.quiet):
+        warn(terminal, notice)
+    if not terminal.quiet:
         columns, _ = terminal.out.size()
-        terminal.write_result(
-            "\n".join([*_restore_lines(result, columns), *_steps(result, columns, is_named=bool(options.config))])
-        )
+        steps = next_steps(_steps(result, is_named=bool(options.config)), columns)
+        terminal.write_result("\n".join([*_restore_lines(result, columns), *steps]))
     return 0
 
 
@@ -245,7 +236,7 @@ def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
     return lines
 
 
-def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> list[str]:
+def _steps(result: RestoreResult, *, is_named: bool) -> list[str]:
     """Return what is left to do, in order.
 
     :param is_named: whether the commands need ``--config`` to find the configuration.
@@ -262,8 +253,4 @@ def _steps(result: RestoreResult, columns: int | None, *, is_named: bool) -> lis
     if result.keyless:
         keyless = formatting.count(result.keyless, texts.CERTIFICATE)
         steps.append(texts.RENEW_KEYLESS.format(certificates=keyless, config=option))
-    steps += [texts.DEPLOY_HERE.format(config=option), texts.SCHEDULE_HERE.format(config=option)]
-    lines = ["", bold(texts.IMPORT_NEXT)]
-    for number, step in enumerate(steps, 1):
-        lines += formatting.wrap(step, columns, f"{number:>2}. ", "    ")
-    return lines
+    return [*steps, texts.DEPLOY_HERE.format(config=option), texts.SCHEDULE_HERE.format(config=option)]

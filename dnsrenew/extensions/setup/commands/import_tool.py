@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from dnsrenew.base.found import Discovery
@@ -13,10 +12,11 @@ from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
-from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
+from dnsrenew.extensions.setup.commands import absolute, next_steps
 from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
 from dnsrenew.extensions.setup.importing.model import HostView, NotUnderstood
 from dnsrenew.store.folder_store import open_store
@@ -28,48 +28,44 @@ def import_tool(invocation: Invocation) -> int:
     :raises ConfigError: nothing was found, or a configuration exists.
     :raises StoreError: the store or a file cannot be written.
     """
-    request = _request(invocation)
+    request, terminal = _request(invocation), invocation.terminal
     folder = Path(sources.default_store(str(request.config.parent), os.environ))
     store = open_store(folder, insist=invocation.options.insist)
-    if not invocation.terminal.quiet and not os.path.lexists(request.config):
-        columns, _ = invocation.terminal.err.size()
+    out, err = terminal.out.size()[0], terminal.err.size()[0]
+    if not (terminal.quiet or os.path.lexists(request.config)):
         head = texts.IMPORT_INTO.format(path=request.config, store=store.place)
-        invocation.terminal.write_message("\n".join(formatting.wrap(head, columns, "", "  ")))
+        terminal.write_message("\n".join(formatting.wrap(head, err, "", "  ")))
     result = run_import(request, store, invocation.context())
-    terminal = invocation.terminal
     terminal.write_document(result.to_dict())
-    if not (terminal.json or terminal.quiet):
-        columns, _ = terminal.out.size()
-        terminal.write_result("\n".join(_lines(result, columns)))
-    columns, _ = terminal.err.size()
+    if not terminal.quiet:
+        terminal.write_result("\n".join(_lines(result, out)))
     for note in result.not_understood:
-        terminal.write_message("\n".join(_note(note, columns)))
-    if not (terminal.json or terminal.quiet):
-        columns, _ = terminal.out.size()
-        following = [*_to_add(result, columns), *(_steps(result, columns) if result.steps else [])]
-        if following:
-            terminal.write_result("\n".join(following))
+        terminal.write_message("\n".join(_note(note, err)))
+    following = [*_to_add(result, out), *next_steps(result.left.steps, out)]
+    if following and not terminal.quiet:
+        terminal.write_result("\n".join(following))
     return int(result.loses)
 
 
 def _request(invocation: Invocation) -> ImportRequest:
-    options, cwd = invocation.options, sources.here()
-    path = None if options.path is None else Path(os.path.abspath(os.path.join(cwd, os.path.expanduser(options.path))))
-    named = options.config or os.environ.get(sources.VARIABLE)
-    kind = getattr(options, "from")  # a keyword
-    host = _host(cwd, _servers(options.server or []), insist=options.insist)
-    return ImportRequest(path, kind, _target(named, cwd, insist=options.insist), bool(options.config), host)
+    """Return what is to be imported.
 
-
-def _servers(given: Sequence[str]) -> tuple[str, ...]:
-    """Return the directory URLs.
-
-    :raises ConfigError: ``usage``.
+    :raises ConfigError: ``usage``: a server is no directory URL.
     """
-    for url in given:
-        if not is_web_address(url, ("https",)):
-            raise usage(texts.SERVER_URL, "dnsrenew import")
-    return tuple(given)
+    options, cwd = invocation.options, sources.here()
+    servers = tuple(options.server or ())
+    if not all(is_web_address(url, ("https",)) for url in servers):
+        raise usage(texts.SERVER_URL, "dnsrenew import")
+    config = _target(options.config or os.environ.get(sources.VARIABLE), cwd, insist=options.insist)
+    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
+    host = HostView(
+        *(Path(root), Path(os.path.expanduser("~")), Path(cwd), dict(os.environ)),
+        servers=servers,
+        here_counts=not (hasattr(os, "geteuid") and os.geteuid() == 0),
+        discovery=Discovery(insist=options.insist),
+    )
+    path = None if options.path is None else absolute(options.path)
+    return ImportRequest(path, getattr(options, "from"), config, bool(options.config), host)  # from: a keyword
 
 
 def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
@@ -87,13 +83,6 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
     except ConfigError:
         return usual
     return here
-
-
-def _host(cwd: str, servers: tuple[str, ...], *, insist: bool) -> HostView:
-    root = os.environ.get("SYSTEMDRIVE", "C:") + "\\" if sys.platform == "win32" else "/"
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    here, judge = (Path(root), Path(os.path.expanduser("~")), Path(cwd)), Discovery(insist=insist)
-    return HostView(*here, dict(os.environ), servers=servers, here_counts=not is_root, discovery=judge)
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:
@@ -124,8 +113,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     mark = red("✗") if note.loses else yellow("!")
-    place = note.file if note.line is None else f"{note.file}:{note.line}"
-    lines = formatting.wrap(f"{place}: {say(note.message)}", columns, f"{mark} ", "  ")
+    lines = formatting.wrap(f"{note.place}: {say(note.message)}", columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 
@@ -136,11 +124,4 @@ def _to_add(result: ImportResult, columns: int | None) -> list[str]:
     for each in result.to_add:
         head = texts.TABLES_TO_ADD.format(certificate=each.certificate)
         lines += ["", *formatting.wrap(head, columns, f"{yellow('!')} ", "  "), "", *each.lines.split("\n")]
-    return lines
-
-
-def _steps(result: ImportResult, columns: int | None) -> list[str]:
-    lines = ["", bold(texts.IMPORT_NEXT)]
-    for number, step in enumerate(result.steps, 1):
-        lines += formatting.wrap(say(step), columns, f"{number:>2}. ", "    ")
     return lines

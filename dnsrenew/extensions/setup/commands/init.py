@@ -7,7 +7,6 @@ import copy
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import parse
 from dnsrenew.cli.error_text import lines
-from dnsrenew.cli.formatting import say, sentences
+from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation, config_option
 from dnsrenew.cli.line_editor import LineEditor, can_edit, keys_alone
 from dnsrenew.cli.live_progress import make_progress
@@ -33,10 +32,11 @@ from dnsrenew.config import Config, sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import CANCELLED, Cancelled, ConfigError, DnsRenewError, bare, stopped
-from dnsrenew.extensions.setup.commands.delegate import DelegateProgress
+from dnsrenew.extensions.setup.commands import absolute, warn
+from dnsrenew.extensions.setup.commands.delegate import delegated
 from dnsrenew.extensions.setup.commands.export import hidden_input
-from dnsrenew.extensions.setup.delegate.delegate import delegate
 from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init import texts as init_texts
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
 from dnsrenew.extensions.setup.init.draft import (
     LINE,
@@ -50,16 +50,6 @@ from dnsrenew.extensions.setup.init.draft import (
 from dnsrenew.extensions.setup.init.interview import AnswerMemory, interview, memory_file
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.servers import this_server_host
-from dnsrenew.extensions.setup.init.texts import (
-    ANSWER_WRONG,
-    ASK_APPEND,
-    CONFIG_EXISTS,
-    HELP_APPEND,
-    INIT_AGAIN,
-    INIT_STOPPED,
-    INIT_STOPPED_NEW,
-    SHOWN_YES,
-)
 from dnsrenew.extensions.setup.init.write_config import completed, make_files, read_existing, write_files
 from dnsrenew.schedule import host as scheduling
 from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
@@ -92,26 +82,16 @@ class InitSteps:
             self._obtain,
             *([self._schedule] if draft.schedule else []),
         ]
-        done = 0
-        for step in steps:
-            if not step():
-                break
-            done += 1
-        is_done = done == len(steps)
+        is_done = all(step() for step in steps)
         self._show_end(is_done=is_done)
         self._terminal.write_document(self._document)
         return 0 if is_done else self._invocation.signals.status or 1
 
     def _delegate(self) -> bool:
         """Have the CNAME records set, and wait until they are there."""
-        invocation, config = self._invocation, self._config()
-        emitter = Emitter(invocation.clock, DelegateProgress(self._terminal))
-        context = replace(invocation.context(), emitter=emitter)
-        self._terminal.redact = context.redactor.redact
-        name, account = self._names(config)[0], self._draft.account
-        work = partial(delegate, context, config, invocation.store(config), name, account)
+        config = self._config()
         try:
-            invocation.signals.run(work, cleans_up=True)
+            delegated(self._invocation, config, self._names(config)[0], self._draft.account)
         except Cancelled:
             self._show_end(is_done=False)
             raise
@@ -122,10 +102,9 @@ class InitSteps:
 
     def _rehearse(self) -> bool:
         outcomes = self._renew(dry_run=True)
-        self._document["rehearsed"] = all(each.status in _FINE for each in outcomes)
-        if not self._document["rehearsed"]:
-            self._document["outcomes"] = [each.to_dict() for each in outcomes]
-        return bool(self._document["rehearsed"])
+        is_fine = all(each.status in _FINE for each in outcomes)
+        self._document |= {"rehearsed": is_fine, "outcomes": [] if is_fine else [each.to_dict() for each in outcomes]}
+        return is_fine
 
     def _obtain(self) -> bool:
         outcomes = self._renew(dry_run=False)
@@ -147,23 +126,19 @@ class InitSteps:
         invocation, terminal = self._invocation, self._terminal
         terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
         progress = make_progress(terminal, invocation.clock, dry_run=dry_run)
-        config = self._config()
+        config, signals, attended = self._config(), invocation.signals, terminal.is_attended
         names = None if self._draft.existing is None else self._names(config)
         renewer = invocation.renewer(config, progress)
-        signals = invocation.signals
-        attended = terminal.is_attended
         work = partial(renewer.renew, names, attended=attended, dry_run=dry_run, cancel=signals.cancel)
         try:
             outcomes = signals.run(work, cleans_up=True, tick=progress.tick)
         finally:
             progress.close()
-        if not terminal.json:
+        if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
             now, columns = invocation.clock.now(), terminal.out.size()[0]
             how = {"verbose": terminal.verbose > 0, "dry_run": dry_run, "attended": attended}
             text = OutcomeText(now, columns, manual=True, **how)
-            found = [line for each in outcomes for line in text.lines(each)]
-            if not terminal.quiet or any(each.status not in _FINE for each in outcomes):
-                terminal.write_result("\n".join(found))
+            terminal.write_result("\n".join(line for each in outcomes for line in text.lines(each)))
         return outcomes
 
     def _schedule(self) -> bool:
@@ -190,10 +165,6 @@ class InitSteps:
     def _config(self) -> Config:
         return Config.load(self._draft.around.config, insist=self._invocation.options.insist)
 
-    def _by_hand(self) -> list[str]:
-        config = self._config()
-        return needs_person(config, {spec.name for spec in config.certificates})
-
     def _refuse(self, error: DnsRenewError) -> None:
         TerminalPerson(self._invocation).refuse(error)
         self._document["error"] = error.to_dict()
@@ -203,7 +174,7 @@ class InitSteps:
         terminal = self._terminal
         if terminal.json or terminal.quiet:
             return
-        columns = terminal.out.size()[0]
+        columns, config = terminal.out.size()[0], self._config()
         lines: list[str] = []
         changes = [each for deployment in self._draft.deployments for each in deployment.changes]
         if changes:
@@ -218,7 +189,7 @@ class InitSteps:
         if not is_done:
             text = texts.INIT_UNFINISHED if self._draft.schedule else texts.INIT_UNFINISHED_ALONE
             lines += formatting.wrap(text.format(path=path, option=option), columns, f"{yellow('→')} ", "  ")
-        elif by_hand := self._by_hand():
+        elif by_hand := needs_person(config, {spec.name for spec in config.certificates}):
             lines += formatting.wrap(renewed_by_hand(by_hand), columns, f"{yellow('!')} ", "  ")
         else:
             text, mark = self._renewal(path, option)
@@ -277,7 +248,8 @@ class TerminalPerson:
 
     def say(self, text: str) -> None:
         """Show what was found."""
-        self._write(say(text), f"{dim('·')} ")
+        columns = self._terminal.err.size()[0]
+        self._terminal.write_message("\n".join(formatting.wrap(say(text), columns, f"{dim('·')} ", "  ")))
 
     def refuse(self, error: DnsRenewError) -> None:
         """Show why an answer is not taken."""
@@ -287,7 +259,7 @@ class TerminalPerson:
 
     def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""
-        self._write(sentences(error.message, error.fix), f"{yellow('!')} ")
+        warn(self._terminal, error)
 
     def wait(self, work: Callable[[], Any]) -> Any:
         """Do work that takes a while.
@@ -305,9 +277,6 @@ class TerminalPerson:
         """Show what the work does, such as the name servers that a test value waits for."""
         if self._progress is not None and event.kind != "warning":
             self._progress(event)
-
-    def _write(self, text: str, head: str) -> None:
-        self._terminal.write_message("\n".join(formatting.wrap(text, self._terminal.err.size()[0], head, "  ")))
 
     def _show(self, prompt: Prompt) -> None:
         """Write the question, and the default in brackets behind it, or on a line of its own."""
@@ -332,7 +301,8 @@ class TerminalPerson:
         answer = ""
         is_edited = can_edit() and not prompt.is_secret
         try:
-            with hidden_input(forgets=False) if prompt.is_secret else self._keys(is_edited=is_edited):
+            plain = keys_alone(sys.stdin.fileno()) if is_edited else contextlib.nullcontext()
+            with hidden_input(forgets=False) if prompt.is_secret else plain:
                 self._show(prompt)
                 answer = self._signals.run(self._edited if is_edited else _line)
         finally:
@@ -343,10 +313,6 @@ class TerminalPerson:
         if is_edited and answer.strip():
             self._typed.append(answer.strip())
         return answer.strip() if prompt.is_secret else half_width(answer.strip())
-
-    @staticmethod
-    def _keys(*, is_edited: bool) -> AbstractContextManager[None]:
-        return keys_alone(sys.stdin.fileno()) if is_edited else contextlib.nullcontext()
 
     def _edited(self) -> str:
         """Read a line that can be edited."""
@@ -410,12 +376,12 @@ def _asked(invocation: Invocation) -> int:
         shown = formatting.relative_path(str(config), sources.here())
         person.say(texts.INIT_START.format(path=shown))
         if memory.read(str(config)):
-            person.say(INIT_AGAIN)
+            person.say(init_texts.INIT_AGAIN)
     try:
         interview(draft, answers, person, is_attended=attended)
         invocation.signals.check()
     except Cancelled as error:
-        text = INIT_STOPPED if memory.write() else INIT_STOPPED_NEW
+        text = init_texts.INIT_STOPPED if memory.write() else init_texts.INIT_STOPPED_NEW
         if error.message != CANCELLED.message:  # the test of the account has not ended in time
             raise
         raise Cancelled.of(text) from None
@@ -423,7 +389,7 @@ def _asked(invocation: Invocation) -> int:
     try:
         written = write_files(draft, make_files(draft, say))
     except ConfigError as error:
-        if error.code != ANSWER_WRONG.code:
+        if error.code != init_texts.ANSWER_WRONG.code:
             raise
         raise wrong_answers.error_of(wrong_answers.of_error(answers, "ca", error)) from None  # a table that was given
     if not terminal.quiet:
@@ -441,18 +407,15 @@ def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[P
     """
     cwd = sources.here()
     named = invocation.options.config or os.environ.get(sources.VARIABLE)
-    path = os.path.abspath(os.path.join(cwd, os.path.expanduser(named or sources.FILE_NAME)))
+    path = str(absolute(named or sources.FILE_NAME))
     try:
-        found = (
-            path
-            if named and os.path.lexists(path)
-            else sources.search(None, {**os.environ, sources.VARIABLE: ""}, cwd)[0]
-        )
+        is_there = named and os.path.lexists(path)
+        found = path if is_there else sources.search(None, {**os.environ, sources.VARIABLE: ""}, cwd)[0]
     except ConfigError:
         found = ""
     if found and (not named or found == path) and not _is_of_others(found):
         if not _is_to_be_extended(invocation, found, answers, person):
-            raise ConfigError.of(CONFIG_EXISTS, path=found)
+            raise ConfigError.of(init_texts.CONFIG_EXISTS, path=found)
         return Path(found), read_existing(Path(found), insist=invocation.options.insist)
     FileChecks(found=True, insist=invocation.options.insist).judge(path)
     return Path(path), None
@@ -463,7 +426,9 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
     shown = formatting.relative_path(path, sources.here())
-    return ask_flag(person, Prompt(ASK_APPEND.format(path=shown), HELP_APPEND, "y", SHOWN_YES))
+    return ask_flag(
+        person, Prompt(init_texts.ASK_APPEND.format(path=shown), init_texts.HELP_APPEND, "y", init_texts.SHOWN_YES)
+    )
 
 
 def _is_of_others(path: str) -> bool:
@@ -473,12 +438,10 @@ def _is_of_others(path: str) -> bool:
 
 def _answers(invocation: Invocation) -> Answers:
     options = invocation.options
-    file = None if options.answers is None else Path(os.path.abspath(os.path.expanduser(options.answers)))
+    file = None if options.answers is None else absolute(options.answers)
     answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
-    columns = invocation.terminal.err.size()[0]
     for notice in answers.warnings:
-        lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
-        invocation.terminal.write_message("\n".join(lines))
+        warn(invocation.terminal, notice)
     return answers
 
 

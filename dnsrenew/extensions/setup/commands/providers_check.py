@@ -87,9 +87,8 @@ def _known(account: str, config: Config) -> str:
         return account
     known = list(config.accounts)
     similar = nearest(account, known)
-    text = texts.ACCOUNT_UNKNOWN if similar is None else texts.ACCOUNT_MISSPELT
-    if not known:
-        text = texts.ACCOUNT_UNKNOWN_NONE
+    unknown = texts.ACCOUNT_UNKNOWN if known else texts.ACCOUNT_UNKNOWN_NONE
+    text = texts.ACCOUNT_MISSPELT if similar is not None else unknown
     raise ConfigError.of(text, account=account, known=known, nearest=similar)
 
 
@@ -97,16 +96,12 @@ def _lines(result: MustResult, columns: int | None, *, verbose: int) -> list[str
     mark = _MARKS[result.result]
     if result.result == "broken":
         fix = result.cause.fix if isinstance(result.cause, DnsRenewError) else ""
-        return [
-            *formatting.wrap(say(result.reason), columns, f"{mark} ", "  "),
-            *(formatting.wrap(say(fix), columns, f"  {yellow('→')} ", "    ") if fix else []),
-        ]
+        lines = formatting.wrap(say(result.reason), columns, f"{mark} ", "  ")
+        return lines + (formatting.wrap(say(fix), columns, f"  {yellow('→')} ", "    ") if fix else [])
     shown = texts.MUST_SHOWN.format(must=say(result.sentence))
     if result.result == "not-tested":
-        return formatting.wrap(
-            texts.MUST_NOT_TESTED.format(must=shown, reason=say(result.reason)), columns, f"{mark} ", "  "
-        )
-    if verbose:
+        shown = texts.MUST_NOT_TESTED.format(must=shown, reason=say(result.reason))
+    elif verbose:
         shown = texts.BRACKETED.format(text=shown, more=formatting.seconds(result.seconds))
     return formatting.wrap(shown, columns, f"{mark} ", "  ")
 

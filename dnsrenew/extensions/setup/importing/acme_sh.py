@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from dnsrenew.base.model import KeyKind
-from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import acme_sh_routes, reading, texts
+from dnsrenew.base.values import replace
+from dnsrenew.extensions.setup.importing import acme_sh_routes, model, reading, texts
 from dnsrenew.extensions.setup.importing.acme_sh_routes import ABSENT
-from dnsrenew.extensions.setup.importing.model import (
-    FoundAccount,
-    FoundCertificate,
-    FoundData,
-    FoundEab,
-    FoundFile,
-    HostView,
-)
-from dnsrenew.extensions.setup.importing.pem import PemPair, read_key, read_pair
+from dnsrenew.extensions.setup.importing.pem import PemPair, account_of, read_pair
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
 _ECC: Final = "_ecc"
+_FILES: Final[Mapping[str, model.FileRole]] = {
+    "fullchain.cer": "certificate",
+    "{name}.cer": "leaf",
+    "ca.cer": "chain",
+    "{name}.key": "key",
+}
 _RSA: Final = re.compile(r"\d+")
 _DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
 """``Le_RenewalDays`` of a certificate for which a person chose none."""
@@ -43,15 +41,7 @@ _READ: Final = re.compile(
 """Settings that are read here, or that have no meaning for us."""
 
 
-class _DomainFolder(Frozen):
-    """The folder of a certificate, its first name, and its settings."""
-
-    path: Path
-    name: str
-    settings: ShellSettings
-
-
-def usual(host: HostView) -> list[Path]:
+def usual(host: model.HostView) -> list[Path]:
     """Return the folder of the user, that of root, and those of the container image and of OpenWrt."""
     named = [Path(found) for key in ("LE_CONFIG_HOME", "LE_WORKING_DIR") if (found := host.environ.get(key))]
     folders = [host.home / ".acme.sh", host.root / "root/.acme.sh", host.root / "acme.sh", host.root / "etc/acme"]
@@ -60,59 +50,46 @@ def usual(host: HostView) -> list[Path]:
 
 def is_here(folder: Path) -> bool:
     """Return whether a folder is one of acme.sh's."""
-    if os.path.isfile(folder / "account.conf") or os.path.isfile(folder / "acme.sh"):
-        return True
-    return any(os.path.isfile(file) for _, _, file in _folders(folder))
+    return any(map(os.path.isfile, (folder / "account.conf", folder / "acme.sh", *_settings_files(folder))))
 
 
-def read(folder: Path, host: HostView) -> FoundData:
+def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the accounts and the certificates in a folder of acme.sh."""
-    notes = reading.Notes(host.discovery)
+    notes = Notes(host.discovery)
     common = read_settings(folder / "account.conf", notes)
     certificates_in = _path(common, "CERT_HOME", host, os.path.isdir) or folder
     accounts_in = _path(common, "CA_HOME", host, os.path.isdir) or folder / "ca"
-    found = [
-        _DomainFolder(here, name, read_settings(file, notes, loses=True))
-        for here, name, file in _folders(certificates_in)
-    ]
-    servers = [server for each in found if (server := _server(each.settings))]
+    found = [read_settings(file, notes, loses=True) for file in _settings_files(certificates_in)]
+    servers = [server for each in found if (server := _server(each))]
     if default := reading.valid(common.get("DEFAULT_ACME_SERVER")):
         servers.append(default)
     known = [*servers, *host.servers]
     certificates = [_certificate(each, common, host, notes) for each in found]
-    accounts = dns_accounts(accounts_in, known, _path(common, "ACCOUNT_KEY_PATH", host, os.path.isfile), notes)
+    accounts = _accounts(accounts_in, known, _path(common, "ACCOUNT_KEY_PATH", host, os.path.isfile), notes)
     email = common.get("ACCOUNT_EMAIL")
     lost = set(servers) - {account.directory for account in accounts}
-    return FoundData(
-        kind="acme.sh",
-        folder=folder,
-        contact=(f"mailto:{email}",) if email and lost else (),
-        eab=bindings(lost) if email else {},
-        accounts=tuple(accounts),
-        certificates=tuple(each for each in certificates if each is not None),
-        trust=_trust(common, servers, notes),
-        not_understood=tuple(notes.found),
-    )
+    more = {"contact": (f"mailto:{email}",) if email and lost else (), "eab": bindings(lost) if email else {}}
+    return notes.data("acme.sh", folder, accounts, certificates, trust=_trust(common, servers, notes), **more)
 
 
-def _path(settings: ShellSettings, key: str, host: HostView, is_there: Callable[[Path], bool]) -> Path | None:
+def _path(settings: ShellSettings, key: str, host: model.HostView, is_there: Callable[[Path], bool]) -> Path | None:
     """Return the path of a setting, if it exists: a copied folder has the paths of another machine."""
     path = settings.get(key)
     return found if path and is_there(found := inside(host, path)) else None
 
 
-def _folders(folder: Path) -> Iterator[tuple[Path, str, Path]]:
-    """Yield the folder of each certificate, its first name, and the file of its settings."""
+def _settings_files(folder: Path) -> Iterator[Path]:
+    """Yield the file of the settings of each certificate, which a folder with a key may lack."""
     for name in reading.names(folder):
         domain = name.removesuffix(_ECC)
         file = folder / name / f"{domain}.conf"
         if "." in domain or ":" in domain:
-            key, removed = folder / name / f"{domain}.key", f"{file}.removed"
+            key, removed = file.with_suffix(".key"), f"{file}.removed"
             if os.path.lexists(file) or (os.path.lexists(key) and not os.path.lexists(removed)):
-                yield folder / name, domain, file
+                yield file
 
 
-def _trust(common: ShellSettings, servers: list[str], notes: reading.Notes) -> dict[str, str]:
+def _trust(common: ShellSettings, servers: list[str], notes: Notes) -> dict[str, str]:
     """Return the root certificates of the CAs that are not public."""
     if common.get("HTTPS_INSECURE"):
         notes.add(texts.NO_TLS_CHECK, *common.place("HTTPS_INSECURE"))
@@ -126,51 +103,46 @@ def _trust(common: ShellSettings, servers: list[str], notes: reading.Notes) -> d
 
 
 def _certificate(
-    found: _DomainFolder, common: ShellSettings, host: HostView, notes: reading.Notes
-) -> FoundCertificate | None:
-    folder, name, settings = found.path, found.name, found.settings
-    pair = _pair(folder, name, settings, notes)
-    domains = _domains(settings) or reading.certificate_names(pair.chain if pair else None)
+    settings: ShellSettings, common: ShellSettings, host: model.HostView, notes: Notes
+) -> model.FoundCertificate | None:
+    folder, name = settings.file.parent, settings.name
+    pair = _pair(settings, notes)
+    first, others = settings.get("Le_Domain"), settings.get("Le_Alt").split(",")
+    domains = tuple(dict.fromkeys(each for each in (first, *others) if each not in ABSENT)) if first else ()
+    domains = domains or reading.certificate_names(pair.fullchain_pem if pair else None)
     if pair is None or not domains:
         return None
     kept = Kept((settings, common), host, notes)
-    routes = acme_sh_routes.routes(settings, name, domains, kept)
-    programs = acme_sh_routes.programs(settings, name, routes, host, notes)
-    _note_rest(settings, name, notes)
-    return FoundCertificate(
+    routes = acme_sh_routes.routes(settings, domains, kept)
+    programs = acme_sh_routes.programs(settings, routes, host, notes)
+    _note_rest(settings, notes)
+    return model.FoundCertificate(
         name=name,
         domains=domains,
         source=str(settings.file),
-        fullchain_pem=pair.chain,
-        key_pem=pair.key,
+        **vars(pair),
         directory=_server(settings) or reading.DEFAULT,
-        key=_key(settings, name, notes),
+        key=_key(settings, notes),
         # A renewal of acme.sh keeps the key, which a TLSA record can depend on, unless it was given
         # --always-force-new-domain-key (its `createDomainKey`; its issues 873 and 914).
-        reuse_key=bool(settings.get("Le_Domain")) and settings.get("Le_ForceNewDomainKey") != "1",
+        reuse_key=bool(first) and settings.get("Le_ForceNewDomainKey") != "1",
         profile=settings.get(*_PROFILE) or None,
         preferred_chain=settings.get("Le_Preferred_Chain") or None,
         routes=routes,
-        **vars(programs),
-        files=_files(folder, name),
-        must_staple=settings.get("Le_OCSP_Staple") == "1",
+        **programs,
+        files={str(folder / file.format(name=name)): role for file, role in _FILES.items()},
     )
 
 
-def _pair(folder: Path, name: str, settings: ShellSettings, notes: reading.Notes) -> PemPair | None:
+def _pair(settings: ShellSettings, notes: Notes) -> PemPair | None:
     """Return the certificate and its key; None, with a note, if it was never issued: acme.sh does not renew it."""
-    leaf, chain, key = folder / f"{name}.cer", folder / "fullchain.cer", folder / f"{name}.key"
+    folder, leaf, key = settings.file.parent, settings.file.with_suffix(".cer"), settings.file.with_suffix(".key")
+    chain = folder / "fullchain.cer"
     if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):
-        notes.add(texts.NEVER_ISSUED, settings.file, name=name)
+        notes.add(texts.NEVER_ISSUED, settings.file, name=settings.name)
         return None
-    if os.path.lexists(chain):
-        return read_pair([chain, leaf, folder / "ca.cer"], key, notes)
-    return read_pair([leaf, folder / "ca.cer"], key, notes)
-
-
-def _domains(settings: ShellSettings) -> tuple[str, ...]:
-    first, others = settings.get("Le_Domain"), settings.get("Le_Alt").split(",")
-    return tuple(dict.fromkeys(each for each in (first, *others) if each not in ABSENT)) if first else ()
+    whole = [chain] if os.path.lexists(chain) else []
+    return read_pair([*whole, leaf, folder / "ca.cer"], key, notes)
 
 
 def _server(settings: ShellSettings) -> str:
@@ -178,31 +150,22 @@ def _server(settings: ShellSettings) -> str:
     return "" if server == OLD_LETSENCRYPT else server
 
 
-def _key(settings: ShellSettings, name: str, notes: reading.Notes) -> KeyKind | None:
+def _key(settings: ShellSettings, notes: Notes) -> KeyKind | None:
     """Return the type of key; None: that of the certificate, because no type means the default of the version."""
     length = settings.get("Le_Keylength")
     if length in ABSENT or length in reading.KEY_KINDS:
         return reading.KEY_KINDS.get(length)
     used: KeyKind = "rsa4096" if _RSA.fullmatch(length) else "ecdsa-p384"
-    notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=name)
+    notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=settings.name)
     return used
 
 
-def _files(folder: Path, name: str) -> tuple[FoundFile, ...]:
-    return (
-        FoundFile(str(folder / "fullchain.cer"), "certificate"),
-        FoundFile(str(folder / f"{name}.cer"), "leaf"),
-        FoundFile(str(folder / "ca.cer"), "chain"),
-        FoundFile(str(folder / f"{name}.key"), "key"),
-    )
-
-
-def _note_rest(settings: ShellSettings, name: str, notes: reading.Notes) -> None:
+def _note_rest(settings: ShellSettings, notes: Notes) -> None:
     """Add a note for each setting that nothing reads."""
     if settings.get("Le_API") and not reading.valid(settings.get("Le_API")):
         notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
     if settings.get("Le_OCSP_Staple") == "1":
-        notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=name)
+        notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=settings.name)
     for key, assigned in settings:
         default = key == "Le_RenewalDays" and assigned.value in _DEFAULT_DAYS
         if key.startswith("Le_") and assigned.value not in ABSENT and not _READ.fullmatch(key) and not default:
@@ -220,56 +183,39 @@ _SETTINGS: Final = "ca.conf"
 _ZEROSSL: Final = "acme.zerossl.com"
 
 
-def dns_accounts(root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes) -> list[FoundAccount]:
-    """Return the accounts.
+def _accounts(root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes) -> list[model.FoundAccount]:
+    """Return the accounts, without deactivated ones.
 
     :param root: the folder ``ca``.
     :param servers: the directory URLs that the certificates name.
     :param shared_key: the key that a person chose for all CAs (``--accountkey``).
     """
-    found = [
-        _account(folder, root, servers, shared_key, notes) for folder in _acme_sh_accounts_folders(root, shared_key)
-    ]
+    found = []
+    for folder, names in reading.walk(root):
+        is_account = _KEY in names or (shared_key is not None and _SETTINGS in names)
+        if is_account and "deactivated" not in folder.relative_to(root).parts:
+            found.append(_account(folder, folder.relative_to(root).as_posix(), servers, shared_key, notes))
     return [each for each in found if each is not None]
 
 
-def _acme_sh_accounts_folders(root: Path, shared_key: Path | None) -> Iterator[Path]:
-    """Yield the folders of the accounts; those of deactivated ones are left out."""
-    for here, names in reading.walk(root):
-        if "deactivated" in here.relative_to(root).parts:
-            continue
-        if _KEY in names or (shared_key is not None and _SETTINGS in names):
-            yield here
-
-
 def _account(
-    folder: Path, root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes
-) -> FoundAccount | None:
+    folder: Path, path: str, servers: Sequence[str], shared_key: Path | None, notes: Notes
+) -> model.FoundAccount | None:
     own = folder / _KEY
     file = own if shared_key is None or os.path.lexists(own) else shared_key
-    key = read_key(file, notes)
-    if key is None:
-        return None
-    path = folder.relative_to(root).as_posix()
     directory = _directory(path, servers)
-    if directory is None:
-        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=path)
+    found = account_of(file, directory, path, notes)
+    if found is None or directory is None:
         return None
     kept = read_settings(folder / _SETTINGS, notes)
-    return FoundAccount(
-        directory=directory,
-        key_pem=key,
-        url=reading.valid(kept.get("ACCOUNT_URL")) or None,
-        contact=_contact(kept, folder / "account.json", notes),
-        source=str(own),
-        eab=_eab(kept, directory),
-        modified=reading.modified(file),
-    )
+    url, contact = reading.valid(kept.get("ACCOUNT_URL")) or None, _contact(kept, folder / "account.json", notes)
+    return replace(found, source=str(own), url=url, contact=contact, eab=_eab(kept, directory))
 
 
 def _directory(path: str, servers: Sequence[str]) -> str | None:
     """Return the directory URL of a folder below ``ca/``, whose name is the host and the path without the port."""
-    exact = next((server for server in (*servers, OLD_LETSENCRYPT) if _folder_of(server) == path), None)
+    urls = {server: reading.parts(server) for server in (*servers, OLD_LETSENCRYPT)}
+    exact = next((each for each, url in urls.items() if f"{url.hostname or ''}{url.path}".rstrip("/") == path), None)
     if exact is not None:
         return None if exact == OLD_LETSENCRYPT else exact
     if "/" in path:
@@ -278,25 +224,20 @@ def _directory(path: str, servers: Sequence[str]) -> str | None:
     return reading.of_host(path, [server for server in servers if reading.parts(server).hostname == path])
 
 
-def _folder_of(server: str) -> str:
-    url = reading.parts(server)
-    return f"{url.hostname or ''}{url.path}".rstrip("/")
-
-
 def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
     if email := kept.get("CA_EMAIL"):
         return (f"mailto:{email}",)
     return reading.strings((notes.json(file) or {}).get("contact")) if os.path.lexists(file) else ()
 
 
-def bindings(urls: Iterable[str]) -> dict[str, FoundEab]:
+def bindings(urls: Iterable[str]) -> dict[str, model.FoundEab]:
     """Return the bindings that a CA gives for an e-mail address alone, by directory URL."""
-    return {url: FoundEab(by_email=True) for url in urls if reading.parts(url).hostname == _ZEROSSL}
+    return {url: model.FoundEab(by_email=True) for url in urls if reading.parts(url).hostname == _ZEROSSL}
 
 
-def _eab(kept: ShellSettings, directory: str) -> FoundEab | None:
+def _eab(kept: ShellSettings, directory: str) -> model.FoundEab | None:
     """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
     if kept.get("CA_EMAIL") and (by_email := bindings([directory])):
         return by_email[directory]
     kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")
-    return FoundEab(kid, hmac) if kid else None
+    return model.FoundEab(kid, hmac) if kid else None

@@ -7,27 +7,21 @@ certificates of its folder until a site names other files.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dnsrenew.base.model import KeyKind
+from dnsrenew.base.names import is_ip
 from dnsrenew.base.users import group_id
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import caddyfile, reading, texts
-from dnsrenew.extensions.setup.importing.caddy_sites import SiteTls, sites
-from dnsrenew.extensions.setup.importing.model import (
-    FoundAccount,
-    FoundCertificate,
-    FoundData,
-    FoundDeployment,
-    FoundEab,
-    FoundFile,
-    FoundRoute,
-    HostView,
-)
-from dnsrenew.extensions.setup.importing.pem import read_key, read_pair
-from dnsrenew.extensions.setup.importing.reading import shown
+from dnsrenew.extensions.setup.importing import caddyfile, model, reading, texts
+from dnsrenew.extensions.setup.importing import timers as jobs
+from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line
+from dnsrenew.extensions.setup.importing.pem import account_of, read_pair
+from dnsrenew.extensions.setup.importing.tool_hosts import expected, hosts_of, route53_account
 
 _FILE: Final = "Caddyfile"
 _PLACES: Final = ("etc/caddy/Caddyfile", "usr/local/etc/caddy/Caddyfile", "usr/local/etc/Caddyfile", "etc/Caddyfile",
@@ -46,35 +40,29 @@ class _Caddy(Frozen):
 
     sites: tuple[SiteTls, ...]
     servers: tuple[str, ...]
-    host: HostView
+    host: model.HostView
 
 
-def usual(host: HostView) -> list[Path]:
+def usual(host: model.HostView) -> list[Path]:
     """Return the data folders of the user, of the service, and of the container image."""
-    found = [Path(named, "caddy")] if (named := host.environ.get("XDG_DATA_HOME")) else []
-    if host.platform == "win32":
-        roaming = host.environ.get("APPDATA")
-        return [*found, *([Path(roaming, "Caddy")] if roaming else [])]
+    is_windows = host.platform == "win32"
+    variables = {"XDG_DATA_HOME": "caddy", **({"APPDATA": "Caddy"} if is_windows else {})}
+    found = [Path(folder, name) for variable, name in variables.items() if (folder := host.environ.get(variable))]
     if host.platform == "darwin":
         found.append(host.home / "Library/Application Support/Caddy")
-    found += [
-        host.home / ".local/share/caddy",
-        host.root / "var/lib/caddy/.local/share/caddy",
-        host.root / "data/caddy",
-    ]
+    if not is_windows:
+        others = host.root / "var/lib/caddy/.local/share/caddy", host.root / "data/caddy"
+        found += [host.home / ".local/share/caddy", *others]
     return list(dict.fromkeys(found))
 
 
 def is_here(folder: Path) -> bool:
     """Return whether a folder is a data folder of Caddy, or has a Caddyfile; or whether a file is one."""
-    if _is_caddyfile(folder):
-        return True
-    if os.path.isfile(folder / _FILE) or os.path.isfile(folder / "instance.uuid"):
-        return True
-    return next(_certificate_folders(folder), None) is not None or next(_account_keys(folder), None) is not None
+    has_file = any(os.path.isfile(folder / name) for name in (_FILE, "instance.uuid"))
+    return has_file or _is_caddyfile(folder) or any(_certificate_folders(folder)) or any(_account_keys(folder))
 
 
-def read(folder: Path, host: HostView) -> FoundData:
+def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the accounts and the certificates of Caddy.
 
     :param folder: its data folder, the folder of the Caddyfile, or the Caddyfile itself.
@@ -83,25 +71,22 @@ def read(folder: Path, host: HostView) -> FoundData:
     named = folder if _is_caddyfile(folder) else folder / _FILE
     data = _data_folder(named.parent, host)
     newest = _newest(_certificate_folders(data))
-    known = _sites(named, {_domain(each) for each in newest}, host, notes)
+    known = _sites(named, {each.name.replace("wildcard_", "*") for each in newest}, host, notes)
     documents = {each: _document(each, notes) for each in newest}
     servers = [server for document in documents.values() if (server := _server(document))]
     servers += [site.directory for site in known if site.directory]
     caddy = _Caddy(tuple(known), tuple(servers), host)
     certificates = [_certificate(each, document, caddy, notes) for each, document in documents.items()]
     accounts = [_account(file, data, servers, notes) for file in _account_keys(data)]
-    return FoundData(
-        kind="caddy",
-        folder=data if named == folder else folder,
-        accounts=tuple(each for each in accounts if each is not None),
-        certificates=tuple(each for each in certificates if each is not None),
-        eab={site.directory: site.eab for site in known if site.directory and site.eab},
-        trust={site.directory: site.trust for site in known if site.directory and site.trust},
-        not_understood=tuple(notes.found),
-    )
+    own = [site for site in known if site.directory]
+    more = {
+        "eab": {site.directory: site.eab for site in own if site.eab},
+        "trust": {site.directory: site.trust for site in own if site.trust},
+    }
+    return notes.data("caddy", data if named == folder else folder, accounts, certificates, **more)
 
 
-def _data_folder(folder: Path, host: HostView) -> Path:
+def _data_folder(folder: Path, host: model.HostView) -> Path:
     """Return the data folder: the given one, one below it, or for a folder with a Caddyfile the usual one."""
     candidates = [folder, folder / "caddy", folder / ".local/share/caddy", *usual(host)]
     inside = ("certificates", "acme")
@@ -114,7 +99,7 @@ def _is_caddyfile(path: Path) -> bool:
     return (name.startswith(_FILE.lower()) or name.endswith(f".{_FILE.lower()}")) and os.path.isfile(path)
 
 
-def _sites(named: Path, domains: set[str], host: HostView, notes: reading.Notes) -> list[SiteTls]:
+def _sites(named: Path, domains: set[str], host: model.HostView, notes: reading.Notes) -> list[SiteTls]:
     """Return the sites of the Caddyfile that was named; else of that with the most of the domains.
 
     A package installs a Caddyfile even where another one is used.
@@ -125,7 +110,8 @@ def _sites(named: Path, domains: set[str], host: HostView, notes: reading.Notes)
     for place in filter(os.path.isfile, places):
         its = reading.Notes(notes.discovery)
         content = caddyfile.read(place, its)
-        found.append(([] if content is None else sites(content, host, its), its))
+        reader = _TlsReader(jobs.environment(_UNIT, host), host, its)
+        found.append(([] if content is None else list(reader.sites(content)), its))
     if not found:
         return []
     chosen, its = max(found, key=lambda each: len(domains & {name for site in each[0] for name in site.names}))
@@ -150,32 +136,21 @@ def _directory(folder: str, servers: Iterable[str]) -> str | None:
 
 def _account_keys(data: Path) -> Iterator[Path]:
     """Yield the files ``acme/CA/users/EMAIL/NAME.key``."""
-    for issuer in reading.names(data / "acme"):
-        users = data / "acme" / issuer / "users"
-        for user in reading.names(users):
-            yield from (users / user / name for name in reading.names(users / user) if name.endswith(".key"))
+    for folder, names in reading.walk(data / "acme"):
+        if folder.parent.name == "users":
+            yield from (folder / name for name in names if name.endswith(".key"))
 
 
-def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Notes) -> FoundAccount | None:
-    key = read_key(file, notes)
-    if key is None:
-        return None
+def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Notes) -> model.FoundAccount | None:
     issuer = file.relative_to(data / "acme").parts[0]
-    directory = _directory(issuer, servers)
-    if directory is None:
-        notes.add(texts.NO_DIRECTORY, file, loses=True, ca=issuer)
+    found = account_of(file, _directory(issuer, servers), issuer, notes)
+    if found is None:
         return None
     registration = notes.json(file.with_suffix(".json")) or {}
-    url, contact = registration.get("location"), registration.get("contact")
-    return FoundAccount(
-        directory=directory,
-        key_pem=key,
-        url=reading.valid(url) or None,
-        contact=reading.strings(contact),
-        source=str(file),
-        eab=FoundEab(by_email=True) if reading.parts(directory).hostname == _ZEROSSL and contact else None,
-        modified=reading.modified(file),
-    )
+    contact = reading.strings(registration.get("contact"))
+    by_email = reading.parts(found.directory).hostname == _ZEROSSL and contact
+    eab = model.FoundEab(by_email=True) if by_email else None
+    return replace(found, url=reading.valid(registration.get("location")) or None, contact=contact, eab=eab)
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
@@ -217,68 +192,214 @@ def _server(document: Mapping[str, Any]) -> str:
 
 def _certificate(
     folder: Path, document: Mapping[str, Any], caddy: _Caddy, notes: reading.Notes
-) -> FoundCertificate | None:
+) -> model.FoundCertificate | None:
     name = folder.name
     leaf, key = folder / f"{name}.crt", folder / f"{name}.key"
     if folder.parent.name == _INTERNAL:
         notes.add(texts.CADDY_INTERNAL, leaf, name=name)
         return None
     pair = read_pair([leaf], key, notes)
-    domains = reading.certificate_names(pair.chain) or reading.strings(document.get("sans"))
+    domains = reading.certificate_names(pair.fullchain_pem) or reading.strings(document.get("sans"))
     if not domains:
         return None
-    site = next((each for each in caddy.sites if domains[0] in each.names), None)
-    route = _route(site)
-    deployments = _deployments(name, domains[0], site, caddy.host, notes) if route and site else ()
-    if not route and not (site and site.module):  # of an unknown module there is a note
+    site = next((each for each in caddy.sites if domains[0] in each.names), SiteTls(leaf, None))
+    if not site.module:  # Caddy answers on ports that only it can have; of an unknown module there is a note
         why = texts.CADDY_WILDCARD if domains[0].startswith("*.") else texts.CADDY_PORTS
-        notes.add(why, *_place(site, leaf), name=domains[0])
-    return FoundCertificate(
+        notes.add(why, site.file, site.line, name=domains[0])
+    return model.FoundCertificate(
         name=name.replace("wildcard_", "_"),
         domains=domains,
         source=str(leaf),
-        fullchain_pem=pair.chain,
-        key_pem=pair.key,
+        **vars(pair),
         directory=_server(document) or _directory(folder.parent.name, caddy.servers),
-        key=site.key if site else None,
-        reuse_key=site.reuse_key if site else False,
-        routes=route,
-        deployments=deployments,
-        files=(FoundFile(str(leaf), "certificate"), FoundFile(str(key), "key")),
+        key=site.key,
+        reuse_key=site.reuse_key,
+        routes=(model.FoundRoute(challenge="dns-01", dns=site.dns, alias=site.alias),) if site.dns else (),
+        deployments=(_deployment(name, domains[0], site, caddy.host, notes),) if site.dns and not site.files else (),
+        files={str(leaf): "certificate", str(key): "key"},
     )
 
 
-def _domain(folder: Path) -> str:
-    """Return the name that the folder of a certificate is for."""
-    return folder.name.replace("wildcard_", "*")
-
-
-def _place(site: SiteTls | None, leaf: Path) -> tuple[Path, int | None]:
-    return (leaf, None) if site is None else (site.file, site.line)
-
-
-def _route(site: SiteTls | None) -> tuple[FoundRoute, ...]:
-    """Return the route of a site; none without a DNS module: Caddy answers on ports that only it can have."""
-    if site is None or site.dns is None:
-        return ()
-    return (FoundRoute(challenge="dns-01", dns=site.dns, alias=site.alias),)
-
-
-def _deployments(
-    name: str, domain: str, site: SiteTls, host: HostView, notes: reading.Notes
-) -> tuple[FoundDeployment, ...]:
+def _deployment(
+    name: str, domain: str, site: SiteTls, host: model.HostView, notes: reading.Notes
+) -> model.FoundDeployment:
     """Return the entry that writes files beside the Caddyfile; the site has to name them."""
-    if site.files:
-        return ()
-    folder = shown(site.file.parent, host)
+    folder = reading.shown(site.file.parent, host)
     certificate, key = f"{folder}/{name}.crt", f"{folder}/{name}.key"
     options: dict[str, object] = {"certificate": certificate, "key": key}
-    if _has_group():
+    if group_id(_GROUP) is not None:  # the group of the service, whose members must read the key
         options |= {"group": _GROUP, "key_mode": "0640"}
     notes.add(texts.CADDY_RENEWS, site.file, site.line, name=domain, certificate=certificate, key=key)
-    return (FoundDeployment(to="caddy", source=f"{site.file}:{site.line}", options=options),)
+    return model.FoundDeployment(to="caddy", source=f"{site.file}:{site.line}", options=options)
 
 
-def _has_group() -> bool:
-    """Return whether the group of the service exists, whose members must read the key."""
-    return group_id(_GROUP) is not None
+# ── sites ──────────────────────────────────────────────────────────────────────────────
+
+# What a Caddyfile says about certificates: the global options and the directive ``tls`` of each site.
+#
+# Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
+
+_UNIT: Final = "caddy.service"
+_GLOBAL: Final = {"acme_ca": "ca", "acme_ca_root": "ca_root", "acme_dns": "dns", "acme_eab": "eab",
+                  "cert_issuer": "issuer", "key_type": "key_type", "local_certs": "internal"}  # fmt: skip
+"""The global options that have an equivalent in ``tls``."""
+_PAIR: Final = 2
+
+
+class SiteTls(Frozen):
+    """How the certificates of a site are obtained.
+
+    :ivar line: where it begins; None for a site that no Caddyfile has.
+    :ivar names: the names of the site.
+    :ivar files: whether the site has certificate files of its own.
+    :ivar directory: the directory URL of the CA; None: Caddy's default.
+    :ivar module: the name of the DNS module; "" without one.
+    :ivar dns: its account; None also if the module is unknown.
+    :ivar alias: the target of the CNAME at ``_acme-challenge``.
+    """
+
+    file: Path
+    line: int | None
+    names: tuple[str, ...] = ()
+    files: bool = False
+    directory: str | None = None
+    trust: str = ""
+    module: str = ""
+    dns: model.FoundDnsAccount | None = None
+    alias: str | None = None
+    eab: model.FoundEab | None = None
+    key: KeyKind | None = None
+    reuse_key: bool = False
+
+
+class _TlsReader:
+    """Reads the lines about certificates."""
+
+    def __init__(self, environment: Mapping[str, str], host: model.HostView, notes: reading.Notes) -> None:
+        self._environment = environment
+        self._host = host
+        self._notes = notes
+
+    def sites(self, caddyfile: Caddyfile) -> Iterator[SiteTls]:
+        """Yield what each site says, over the global options."""
+        options = (line for line in caddyfile.options if line.name in _GLOBAL)
+        common = SiteTls(caddyfile.file, 1, **self._all((line, _GLOBAL[line.name]) for line in options))
+        for site in caddyfile.sites:
+            names = tuple(dict.fromkeys(name for each in site.words if (name := self._name(each))))
+            tls = [line for line in site.lines if line.name == "tls"]
+            own = self._all((each, each.name) for line in tls for each in line.lines)
+            files = any(len(line.words[1:]) == _PAIR for line in tls)
+            yield replace(common, file=site.file, line=site.number, names=names, files=files, **own)
+
+    def _name(self, address: str) -> str:
+        """Return the name in an address; "" if it has none, or only HTTP."""
+        text = self._filled(address).lower()
+        if text.startswith("http://") or text.endswith(":80"):
+            return ""
+        host = text.removeprefix("https://").partition("/")[0]
+        name = host if is_ip(host) else host.rpartition(":")[0] if ":" in host else host
+        is_local = name in {"localhost", ""} or name.endswith((".localhost", ".local", ".internal"))
+        return "" if is_local or "{" in name else name
+
+    def _all(self, lines: Iterable[tuple[Line, str]]) -> dict[str, Any]:
+        return {field: value for line, name in lines for field, value in self._fields(line, name).items()}
+
+    def _fields(self, line: Line, name: str) -> dict[str, Any]:
+        """Return what a line says, as fields of :class:`SiteTls`."""
+        value = self._filled(line.words[1]) if len(line.words) > 1 else ""
+        match name:
+            case "ca" | "dir" if reading.valid(value):
+                return {"directory": value}
+            case "ca_root" | "trusted_roots":
+                return {"trust": value}
+            case "dns":  # without a name it uses the global option
+                return {"module": line.words[1], "dns": self._account(line)} if value else {}
+            case "dns_challenge_override_domain":
+                return {"alias": value or None}
+            case "eab":
+                return {"eab": self._eab(line)}
+            case "key_type" if value in reading.KEY_KINDS:
+                return {"key": reading.KEY_KINDS[value]}
+            case "reuse_private_keys":
+                return {"reuse_key": True}
+            case "issuer":
+                return self._issuer(line, value)
+            case _ if name not in expected("caddy"):
+                self._notes.add(texts.CADDY_LINE, line.file, line.number, name, setting=name)
+        return {}
+
+    def _eab(self, line: Line) -> model.FoundEab | None:
+        """Return the binding: ``eab KID HMAC``, or the global block with ``key_id`` and ``mac_key``."""
+        inner = {each.name: each.words[1] for each in line.lines if len(each.words) == _PAIR}
+        words: Sequence[str] = line.words[1:] or (inner.get("key_id", ""), inner.get("mac_key", ""))
+        if len(words) != _PAIR:
+            return None
+        kid, hmac = map(self._filled, words)
+        return model.FoundEab(kid, hmac) if kid and hmac else None
+
+    def _issuer(self, line: Line, module: str) -> dict[str, Any]:
+        if module == "acme":
+            address = reading.valid(self._filled(line.words[_PAIR])) if len(line.words) > _PAIR else ""
+            return ({"directory": address} if address else {}) | self._all((each, each.name) for each in line.lines)
+        if module not in {"internal", "zerossl"}:  # internal: Caddy's own CA
+            self._notes.add(texts.CADDY_LINE, line.file, line.number, module, setting=f"issuer {module}")
+        return {"directory": BUILT_IN["zerossl"].directory} if module == "zerossl" else {}
+
+    # ── DNS modules ─────────────────────────────────────────────────────────────────────
+
+    def _account(self, line: Line) -> model.FoundDnsAccount | None:
+        """Return the account of a line ``dns NAME VALUE…``, or of a block of lines ``KEY VALUE``.
+
+        None, with a note, if the module is not known.
+        """
+        name, notes = line.words[1], self._notes
+        module = hosts_of("caddy").get(name)
+        if module is None:
+            notes.add(texts.CADDY_MODULE, line.file, line.number, name, module=name)
+            return None
+        values = dict(zip(module.inline, line.words[2:], strict=False))
+        for each in line.lines:
+            option = module.options.get(each.name)
+            if option is None or len(each.words) != _PAIR:  # a key and its value
+                notes.add(texts.CADDY_LINE, each.file, each.number, each.name, setting=each.name)
+            else:
+                values[option] = each.words[1]
+        values = {key: self._value(text) for key, text in values.items()}
+        values = _as_option(name, values)
+        if name == "route53" and not values.get("auth_access_key") and (known := route53_account(self._host, notes)):
+            values |= known.secrets
+        found = reading.dns_account(module.provider, values, f"{line.file}:{line.number}")
+        reading.note_missing(found, notes, (line.file, line.number, name), name)
+        return found
+
+    def _value(self, text: str) -> str:
+        """Return a value; ``{file.PATH}`` is the content of a file."""
+        file = _CONTENT.fullmatch(text)
+        return self._filled(text) if file is None else self._notes.credentials(file[1]).strip()
+
+    def _filled(self, text: str) -> str:
+        """Return a text with the variables of the environment; one that is not known is empty."""
+        return _ENVIRONMENT.sub(lambda match: self._environment.get(match[1]) or match[2] or "", text)
+
+
+# ── caddy hosts ────────────────────────────────────────────────────────────────────────
+
+# The DNS modules of Caddy (github.com/caddy-dns) and their settings, as providers and options of ours.
+
+_ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
+_CONTENT: Final = re.compile(r"\{file\.([^}]+)\}")
+
+
+def _as_option(module: str, values: dict[str, str]) -> dict[str, str]:
+    """Return the values of a module, by our options, in the form of the provider."""
+    match module:
+        case "dnspod" if "," in values.get("auth_token", ""):
+            user, _, token = values["auth_token"].partition(",")
+            return {**values, "auth_username": user, "auth_token": token}
+        case "godaddy" if ":" in values.get("auth_key", ""):
+            key, _, secret = values["auth_key"].partition(":")
+            return {**values, "auth_key": key, "auth_secret": secret}
+        case "rfc2136":  # TSIG algorithms may have a final dot
+            name = values.get("tsig_algorithm", "").lower().rstrip(".")
+            return {**values, "tsig_algorithm": name.replace("hmac-md5.sig-alg.reg.int", "hmac-md5")}
+    return values

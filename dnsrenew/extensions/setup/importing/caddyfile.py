@@ -63,28 +63,16 @@ class Line(Frozen):
         return self.words[0] if self.words else ""
 
 
-class Site(Frozen):
-    """A site block.
-
-    :ivar addresses: as written.
-    :ivar lines: its directives.
-    """
-
-    addresses: tuple[str, ...]
-    lines: tuple[Line, ...]
-    file: Path
-    number: int
-
-
 class Caddyfile(Frozen):
     """A Caddyfile with its imports.
 
     :ivar options: the global options.
+    :ivar sites: the site blocks; the words of each are its addresses as written.
     """
 
     file: Path
     options: tuple[Line, ...]
-    sites: tuple[Site, ...]
+    sites: tuple[Line, ...]
 
 
 def read(file: Path, notes: Notes) -> Caddyfile | None:
@@ -108,17 +96,17 @@ def _is_snippet(line: Line) -> bool:
     return len(line.words) == 1 and line.name.startswith("(") and line.name.endswith(")")
 
 
-def _sites(lines: Sequence[Line]) -> Iterator[Site]:
+def _sites(lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the site blocks; a file with one site may have no braces: its first line has the addresses."""
     addresses: list[str] = []
     for index, line in enumerate(lines):
         addresses += [name for word in line.words for name in word.split(",") if name]
         if line.block is not None:
-            yield Site(tuple(addresses), line.block, line.file, line.number)
+            yield replace(line, words=tuple(addresses))
             addresses = []
         elif not line.words[-1].endswith(","):
             if index == 0:
-                yield Site(tuple(addresses), tuple(lines[1:]), line.file, line.number)
+                yield replace(line, words=tuple(addresses), block=tuple(lines[1:]))
                 return
             addresses = []
 
@@ -196,12 +184,15 @@ def _lines(file: Path, text: str) -> list[Line]:
         raise _TooMuch
     outer: list[tuple[int, tuple[str, ...], list[Line]]] = []
     inside: list[Line] = []
+
+    def closed() -> list[Line]:
+        begin, opening, above = outer.pop()
+        above.append(Line(file, begin, opening, tuple(inside)))
+        return above
+
     for number, words in _words(text):
         if words[0] == "}":
-            if outer:
-                begin, opening, above = outer.pop()
-                above.append(Line(file, begin, opening, tuple(inside)))
-                inside = above
+            inside = closed() if outer else inside
         elif words[-1] == "{":
             outer.append((number, words[:-1], inside))
             inside = []
@@ -210,9 +201,7 @@ def _lines(file: Path, text: str) -> list[Line]:
         else:
             inside.append(Line(file, number, words))
     while outer:  # a brace is missing at the end
-        begin, opening, above = outer.pop()
-        above.append(Line(file, begin, opening, tuple(inside)))
-        inside = above
+        inside = closed()
     return inside
 
 

@@ -13,19 +13,12 @@ from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.extensions.setup.importing import certbot_hooks, reading, texts
-from dnsrenew.extensions.setup.importing.certbot_hooks import RenewalSettings, renewal_settings
-from dnsrenew.extensions.setup.importing.model import (
-    FileRole,
-    FoundAccount,
-    FoundCertificate,
-    FoundData,
-    FoundFile,
-    HostView,
-)
+from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, texts
+from dnsrenew.extensions.setup.importing.certbot_hooks import Hook, RenewalSettings, renewal_settings
+from dnsrenew.extensions.setup.importing.pem import PemPair
 
 _CONF: Final = ".conf"
-_FILES: Final[Mapping[str, FileRole]] = {
+_FILES: Final[Mapping[str, model.FileRole]] = {
     "fullchain.pem": "certificate",
     "cert.pem": "leaf",
     "chain.pem": "chain",
@@ -39,7 +32,7 @@ _SUCCESSORS: Final = {
 """The servers that replaced those of the first version of the protocol, where the same accounts are."""
 
 
-def usual(host: HostView) -> list[Path]:
+def usual(host: model.HostView) -> list[Path]:
     """Return certbot's default folder; on Windows it is in the root of the system's drive."""
     return [host.root / ("Certbot" if host.platform == "win32" else "etc/letsencrypt")]
 
@@ -49,27 +42,17 @@ def is_here(folder: Path) -> bool:
     return os.path.isdir(folder / "renewal") or bool(_account_folders(folder))
 
 
-def read(folder: Path, host: HostView) -> FoundData:
+def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the accounts and the certificates in a folder of certbot."""
     notes = reading.Notes(host.discovery)
     configured = _read_settings(folder, notes)
     places = {each: _directory(each, folder, configured) for each in _account_folders(folder)}
     accounts = [_account(each, directory, notes) for each, directory in places.items()]
     hooks = certbot_hooks.shared(folder, notes)
-    certificates = [
-        _certificate(each, folder, host, hooks, notes, account=_key_file(each, places)) for each in configured
-    ]
-    named = {each.name for each in configured}
-    certificates += [
-        _without_settings(folder, name, notes) for name in reading.names(folder / "live") if name not in named
-    ]
-    return FoundData(
-        kind="certbot",
-        folder=folder,
-        accounts=tuple(each for each in accounts if each is not None),
-        certificates=tuple(each for each in certificates if each is not None),
-        not_understood=tuple(notes.found),
-    )
+    certificates = [_certificate(each, folder, host, hooks, _key_file(each, places)) for each in configured]
+    others = set(reading.names(folder / "live")) - {each.name for each in configured}
+    certificates += [_without_settings(folder, name, notes) for name in sorted(others)]
+    return notes.data("certbot", folder, accounts, certificates)
 
 
 def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
@@ -114,7 +97,7 @@ def _is_at(folder: Path, root: Path, server: str) -> bool:
     return os.path.realpath(folder) in {os.path.realpath(each) for each in expected}
 
 
-def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount | None:
+def _account(folder: Path, directory: str, notes: reading.Notes) -> model.FoundAccount | None:
     key_file = folder / "private_key.json"
     jwk, registration = notes.json(key_file, loses=True), notes.json(folder / "regr.json")
     if jwk is None:
@@ -124,13 +107,12 @@ def _account(folder: Path, directory: str, notes: reading.Notes) -> FoundAccount
     except ValueError:
         notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
         return None
-    return FoundAccount(
+    return model.FoundAccount(
         directory=directory,
         key_pem=key,
-        url=reading.url_of(registration or {}),
-        contact=reading.contact_of(registration or {}),
         source=str(key_file),
         modified=reading.modified(key_file),
+        **reading.registered(registration),
     )
 
 
@@ -138,72 +120,62 @@ def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | No
     """Return the file with the key of the account of a certificate, by its id and its server."""
     account, server = settings.get("account"), settings.get("server")
     found = (each for each, directory in places.items() if each.name == account and server in {"", directory})
-    folder = next(found, None)
-    return None if folder is None else str(folder / "private_key.json")
+    return next((str(folder / "private_key.json") for folder in found), None)
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────
 
 
 def _certificate(
-    settings: RenewalSettings,
-    folder: Path,
-    host: HostView,
-    hooks: certbot_hooks.Hooks,
-    notes: reading.Notes,
-    *,
-    account: str | None,
-) -> FoundCertificate | None:
+    settings: RenewalSettings, folder: Path, host: model.HostView, hooks: Mapping[str, list[Hook]], account: str | None
+) -> model.FoundCertificate | None:
     paths = _paths(settings, folder)
-    chain, key = _pair(paths, notes)
-    domains = reading.certificate_names(chain) or tuple(settings.webroot_map)  # certbot renews it for the same ones
+    pair = _pair(paths, settings.notes)
+    domains = reading.certificate_names(pair.fullchain_pem) or tuple(settings.webroot_map)  # as certbot does
     if not domains:
         reason = texts.NO_DOMAINS.format(file=str(paths["fullchain.pem"]))
-        notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
+        settings.notes.add(texts.DAMAGED, settings.file, loses=True, reason=reason)
         return None
-    routes = certbot_hooks.routes(settings, domains, host, notes)
-    programs = certbot_hooks.programs(settings, hooks, routes, notes)
-    settings.note_unknown(notes)
+    routes = certbot_hooks.routes(settings, domains, host)
+    programs = certbot_hooks.programs(settings, hooks, routes)
+    settings.note_unknown()
     if settings.get("autorenew").lower() == "false":
-        notes.add(texts.NOT_RENEWED, *settings.place("autorenew"), name=settings.name)
+        settings.note(texts.NOT_RENEWED, "autorenew")
     if settings.flag("must_staple"):
-        notes.add(texts.MUST_STAPLE, *settings.place("must_staple"), name=settings.name)
-    return FoundCertificate(
+        settings.note(texts.MUST_STAPLE, "must_staple")
+    return model.FoundCertificate(
         name=settings.name,
         domains=domains,
         source=str(settings.file),
-        fullchain_pem=chain if key is not None else None,
-        key_pem=key if chain is not None else None,
+        **vars(pair),
         directory=settings.get("server") or None,
         account=account,
-        key=_key(settings, notes),
+        key=_key(settings),
         reuse_key=settings.flag("reuse_key"),
         profile=settings.get("required_profile") or settings.get("preferred_profile") or None,
         preferred_chain=settings.get("preferred_chain") or None,
         renew_before=_renew_before(settings),
         routes=routes,
-        **vars(programs),
+        **programs,
         files=_files(folder, settings.name, paths),
-        must_staple=settings.flag("must_staple"),
     )
 
 
-def _without_settings(folder: Path, name: str, notes: reading.Notes) -> FoundCertificate | None:
+def _without_settings(folder: Path, name: str, notes: reading.Notes) -> model.FoundCertificate | None:
     """Return a certificate whose file in ``renewal/`` is missing or cannot be read."""
     if not os.path.isdir(folder / "live" / name):
         return None
     paths = {file: folder / "live" / name / file for file in _FILES}
-    chain, key = _pair(paths, notes)
-    domains = reading.certificate_names(chain)
+    pair = _pair(paths, notes)
+    domains = reading.certificate_names(pair.fullchain_pem)
     if not domains:
         return None
     notes.add(texts.ENVIRONMENT_UNKNOWN, folder / "renewal" / f"{name}{_CONF}", name=name, tool="certbot")
-    return FoundCertificate(
+    return model.FoundCertificate(
         name=name,
         domains=domains,
         source=str(paths["fullchain.pem"]),
-        fullchain_pem=chain if key is not None else None,
-        key_pem=key if chain is not None else None,
+        **vars(pair),
         files=_files(folder, name, paths),
     )
 
@@ -213,24 +185,23 @@ def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:
     found = {}
     for file in _FILES:
         here = folder / "live" / settings.name / file
-        written = settings.path(file.removesuffix(".pem"))
-        found[file] = here if os.path.lexists(here) or written is None else written
+        written = settings.top.get(file.removesuffix(".pem"))
+        found[file] = Path(written) if written and not os.path.lexists(here) else here
     return found
 
 
-def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> tuple[str | None, bytes | None]:
+def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> PemPair:
     chain, key = notes.read(paths["fullchain.pem"], loses=True), notes.read(paths["privkey.pem"], loses=True)
-    return None if chain is None else chain.decode("ascii", "replace"), key
+    return PemPair(None if chain is None else chain.decode("ascii", "replace"), key)
 
 
-def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> tuple[FoundFile, ...]:
+def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> dict[str, model.FileRole]:
     """Return the files as servers name them: below ``live/``, or where a person has put them."""
     live = {str(folder / "live" / name / file): role for file, role in _FILES.items()}
-    live |= {str(path): _FILES[file] for file, path in paths.items()}
-    return tuple(FoundFile(path, role) for path, role in live.items())
+    return live | {str(path): _FILES[file] for file, path in paths.items()}
 
 
-def _key(settings: RenewalSettings, notes: reading.Notes) -> KeyKind | None:
+def _key(settings: RenewalSettings) -> KeyKind | None:
     """Return the configured type of the key; before certbot 2.0 it was RSA by default."""
     kind = settings.get("key_type")
     if not kind:
@@ -238,7 +209,7 @@ def _key(settings: RenewalSettings, notes: reading.Notes) -> KeyKind | None:
     key, default = ("rsa_key_size", "2048") if kind == "rsa" else ("elliptic_curve", "secp256r1")
     shown = settings.get(key) or default
     if shown not in reading.KEY_KINDS:
-        notes.add(texts.KEY_KIND, *settings.place(key), kind=shown, used="ecdsa-p256", name=settings.name)
+        settings.note(texts.KEY_KIND, key, kind=shown, used="ecdsa-p256")
     return reading.KEY_KINDS.get(shown, "ecdsa-p256")
 
 

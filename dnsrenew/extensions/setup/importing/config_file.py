@@ -1,17 +1,23 @@
-"""The configuration and its secret files as text, with a comment where each part comes from."""
+"""The configuration and its secret files as text, with a comment where each part comes from.
+
+Of a configuration that an earlier import wrote, the tables that it lacks.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
 
-from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.setup.importing import reading
-from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, FoundRoute
-from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.base.names import InvalidName, to_a_labels
+from dnsrenew.base.values import Frozen, replace
+from dnsrenew.config import loader
+from dnsrenew.config.cas import BUILT_IN
+from dnsrenew.extensions.setup.importing import model, reading
 
 MARK: Final = "# Written by `dnsrenew import`"
 """The beginning of every file that an import wrote."""
@@ -21,44 +27,22 @@ _DEFAULT_CA: Final = "letsencrypt"
 _DEFAULT_KEY: Final = "ecdsa-p256"
 
 
-class ConfigDocument(Frozen, hidden=("secrets",)):
-    """What is written.
-
-    :ivar text: the content of dnsrenew.toml.
-    :ivar secrets: the contents of the secret files, by name.
-    """
-
-    text: str
-    secrets: dict[str, str]
-
-
 def document(
-    plan: Plan, tools: list[str], deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str]
-) -> ConfigDocument:
-    """Return the configuration of a plan.
+    plan: model.Plan, tools: Sequence[str], notes: Sequence[model.NotUnderstood], taken: Mapping[str, str]
+) -> tuple[str, dict[str, str]]:
+    """Return the configuration of a plan, and the contents of its secret files by name.
 
     :param tools: what was read, such as ``certbot in /etc/letsencrypt``.
-    :param deployments: the entries of ``deploy`` of each certificate.
+    :param notes: what was not imported.
     :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
     """
     writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(deployments)]
-    return ConfigDocument("\n".join([*lines, *writer.remarks(), ""]), writer.secrets)
-
-
-def tables(
-    plan: Plan, deployments: Mapping[str, list[FoundDeployment]], taken: Mapping[str, str], default_ca: str
-) -> tuple[list[str], dict[str, str]]:
-    """Return the tables of a plan for a configuration that exists, and the contents of their secret files by name.
-
-    :param default_ca: that of the configuration; for the others see :func:`document`.
-    """
-    writer = _Writer(plan, taken, default_ca)
-    return list(writer.tables(deployments))[1:], writer.secrets
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(), *_remarks(notes), ""]
+    return "\n".join(lines), writer.secrets
 
 
 class _Writer:
-    def __init__(self, plan: Plan, taken: Mapping[str, str], default_ca: str | None = None) -> None:
+    def __init__(self, plan: model.Plan, taken: Mapping[str, str], default_ca: str | None = None) -> None:
         self._plan = plan
         self._taken = taken
         self.secrets: dict[str, str] = {}
@@ -67,53 +51,39 @@ class _Writer:
 
     def head(self) -> Iterator[str]:
         """Yield the lines above the first table."""
-        yield ""
-        if self._plan.contact:
-            yield from assignment("contact", list(self._plan.contact))
-        if any(ca.account is not None for ca in self._plan.cas):
-            yield "agree_terms = true # as when the accounts were created"
-        else:
-            yield "# agree_terms = true"
+        yield from ("", *assignments({"contact": list(self._plan.contact)}))
+        agrees = any(ca.account is not None for ca in self._plan.cas)
+        yield "agree_terms = true # as when the accounts were created" if agrees else "# agree_terms = true"
         if self._default != _DEFAULT_CA:
             yield from assignment("default_ca", self._default)
 
-    def tables(self, deployments: Mapping[str, list[FoundDeployment]]) -> Iterator[str]:
+    def tables(self) -> Iterator[str]:
         """Yield all tables, each after an empty line."""
-        yield from (*self.cas(), *self.dns_accounts())
-        for certificate in self._plan.certificates:
-            yield from ("", *self.certificate(certificate, deployments.get(certificate.name, [])))
-
-    def cas(self) -> Iterator[str]:
-        """Yield the tables of the CAs that need one."""
         for ca in self._plan.cas:
-            lines = list(self._ca(ca))
-            if lines:
+            if lines := self._ca(ca):
                 yield from ("", f"[ca.{key(ca.name)}]", *lines)
-
-    def _ca(self, ca: PlannedCa) -> Iterator[str]:
-        if ca.account is not None and not ca.is_built_in:
-            yield comment(f"its account: {ca.account.source}")
-        if not ca.is_built_in:
-            yield from assignment("directory", ca.directory)
-        if ca.trust:
-            yield from assignment("trust", ca.trust)
-        if ca.eab is not None and ca.eab.by_email:
-            yield from assignment("eab", "email")
-        elif ca.eab is not None and ca.eab.kid and ca.eab.hmac:
-            reference = self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)
-            yield from assignment("eab", {"kid": ca.eab.kid, "hmac": reference})
-
-    def dns_accounts(self) -> Iterator[str]:
-        """Yield the tables of the DNS accounts."""
         for name, account in self._plan.dns.items():
             yield from ("", f"[dns.{key(name)}]", comment(f"from {account.source}"))
-            yield from assignment("provider", account.provider)
-            if account.zones:
-                yield from assignment("zones", list(account.zones))
-            for option, value in self._options(name, account).items():
-                yield from assignment(option, value)
+            yield from assignments({"provider": account.provider, **self._options(name, account)})
+        for certificate in self._plan.certificates:
+            yield from ("", *self._certificate(certificate))
 
-    def _options(self, name: str, account: FoundDnsAccount) -> dict[str, object]:
+    def _ca(self, ca: model.PlannedCa) -> list[str]:
+        """Return the table of a CA; nothing if it needs none."""
+        head = [] if ca.is_built_in or ca.account is None else [comment(f"its account: {ca.account.source}")]
+        directory = None if ca.is_built_in else ca.directory
+        return [*head, *assignments({"directory": directory, "trust": ca.trust, "eab": self._eab(ca)})]
+
+    def _eab(self, ca: model.PlannedCa) -> object:
+        if ca.eab is None or not (ca.eab.by_email or (ca.eab.kid and ca.eab.hmac)):
+            return None
+        return (
+            "email"
+            if ca.eab.by_email
+            else {"kid": ca.eab.kid, "hmac": self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)}
+        )
+
+    def _options(self, name: str, account: model.FoundDnsAccount) -> dict[str, object]:
         options = dict(account.options)
         for key, value in account.secrets.items():
             table, dot, variable = key.rpartition(".")
@@ -133,57 +103,46 @@ class _Writer:
         """Return the reference to a new secret file."""
         return keep_secret(self.secrets, self._taken, reading.secret_file(name), value)
 
-    # ── certificates ────────────────────────────────────────────────────────────────────
-
-    def certificate(self, planned: PlannedCertificate, deployments: list[FoundDeployment]) -> Iterator[str]:
+    def _certificate(self, planned: model.PlannedCertificate) -> Iterator[str]:
         """Yield the table of a certificate."""
         found = planned.found
         yield from ("[[certificate]]", comment(f"from {found.source}"))
-        yield from assignment("name", planned.name)
-        yield from assignment("domains", list(found.domains))
         settings: dict[str, object] = {
+            "name": planned.name,
+            "domains": list(found.domains),
             "ca": planned.ca if planned.ca != self._default else None,
             "key": planned.key if found.key or planned.key != _DEFAULT_KEY else None,
-            "reuse_key": found.reuse_key or None,
+            "reuse_key": found.reuse_key,
             "profile": found.profile,
             "preferred_chain": found.preferred_chain,
             "renew_before": found.renew_before,
         }
-        for key, value in settings.items():
-            if value:
-                yield from assignment(key, value)
-        yield from self._routes(planned)
-        if any(route.listen for route in planned.routes):
-            yield from assignment("before", list(found.before)) if found.before else ()
-            yield from assignment("after", list(found.after)) if found.after else ()
-        if deployments:
-            yield "deploy = ["
-            for number, deployment in enumerate(deployments, 1):
-                yield f"    {comment(f'from {deployment.source}')}"
-                yield f"    {toml_value(self._deployment(planned.name, number, deployment))},"
-            yield "]"
-
-    def _routes(self, planned: PlannedCertificate) -> Iterator[str]:
+        yield from assignments(settings)
         routes = (_route(route, name) for route, name in zip(planned.routes, planned.dns, strict=True))
         yield from ("routes = [", *dict.fromkeys(f"    {toml_value(route)}," for route in routes), "]")
+        if any(route.listen for route in planned.routes):
+            yield from assignments({"before": list(found.before), "after": list(found.after)})
+        if planned.deploy:
+            yield "deploy = ["
+            for number, deployment in enumerate(planned.deploy, 1):
+                yield f"    {comment(f'from {deployment.source}')}"
+                yield f"    {toml_value(self._deployment(f'{planned.name}-{deployment.to}-{number}', deployment))},"
+            yield "]"
 
-    def _deployment(self, name: str, number: int, deployment: FoundDeployment) -> dict[str, object]:
-        is_program = deployment.to == "run"
-        options: dict[str, object] = {**({} if is_program else {"to": deployment.to}), **deployment.options}
-        for key, value in deployment.secrets.items():
-            options[key] = self._secret(f"{name}-{deployment.to}-{number}-{key}", value)
-        return options
-
-    def remarks(self) -> Iterator[str]:
-        """Yield what was not imported, as comments."""
-        if self._plan.not_understood:
-            yield from ("", "# Not imported, or only in part:")
-        for note in self._plan.not_understood:
-            place = note.file if note.line is None else f"{note.file}:{note.line}"
-            yield comment(f"{place}: {note.message}")
+    def _deployment(self, name: str, found: model.FoundDeployment) -> dict[str, object]:
+        secrets = {key: self._secret(f"{name}-{key}", value) for key, value in found.secrets.items()}
+        return {**({} if found.to == "run" else {"to": found.to}), **found.options, **secrets}
 
 
-def _route(route: FoundRoute, account: str) -> dict[str, object]:
+def _remarks(notes: Sequence[model.NotUnderstood]) -> Iterator[str]:
+    """Yield what was not imported, as comments."""
+    if notes:
+        yield from ("", "# Not imported, or only in part:")
+    for note in notes:
+        yield comment(f"{note.place}: {note.message}")
+
+
+def _route(route: model.FoundRoute, account: str) -> dict[str, object]:
     values = {"challenge": route.challenge, "dns": account, "webroot": route.webroot, "listen": route.listen}
     values["alias"] = route.alias
     return {key: value for key, value in values.items() if value}
@@ -236,6 +195,160 @@ def assignment(name: str, given: object) -> list[str]:
     return [f"{key(name)} = [", *(f"{_INDENT}{toml_value(item)}," for item in given), "]"]
 
 
+def assignments(values: Mapping[str, object]) -> Iterator[str]:
+    """Yield ``name = value`` for each value that is not empty."""
+    for name, value in values.items():
+        if value:
+            yield from assignment(name, value)
+
+
 def comment(text: str) -> str:
     """Return a comment on one line; control characters cannot stand in one."""
     return "# " + "".join(char if char.isprintable() else " " for char in text)
+
+
+# ── catching up ────────────────────────────────────────────────────────────────────────
+
+# A later import into the same configuration: which certificates of the tools it lacks, and the tables to add to it.
+#
+# The configuration belongs to a person by now, so it is compared and never changed.
+
+_REFERENCE: Final = "file:"
+
+
+def identifier(domain: str) -> str:
+    """Return a domain as A-labels, or as it is if it is none; the configuration then says so."""
+    try:
+        return to_a_labels(domain.lower())
+    except InvalidName:
+        return domain.lower()
+
+
+class TablesToAdd(Frozen):
+    """What a person has to add to the configuration for a certificate.
+
+    :ivar certificate: its name.
+    :ivar lines: its table, after those of its CA and of its DNS accounts where the configuration lacks them.
+    """
+
+    certificate: str
+    lines: str
+
+
+class LaterImport:
+    """What a configuration and the files that it includes lack of a plan, with names that are free in them.
+
+    :param taken: the secret files that exist, by name, with their contents.
+    :raises ConfigError: the configuration cannot be read.
+
+    :ivar to_add: the tables to add.
+    :ivar secrets: the contents of the secret files that these name, by file.
+    """
+
+    def __init__(self, plan: model.Plan, config: Path, taken: Mapping[str, str]) -> None:
+        self._plan = plan
+        self._taken = taken
+        tables = loader.read_file(str(config), found=False, insist=True).report.tables.values()
+        default = next(iter(tables), {}).get("default_ca")
+        self._default = default if isinstance(default, str) else _DEFAULT_CA
+        certificates = [each for table in tables for each in _list(table.get("certificate"))]
+        self._domains = dict(map(_named, certificates))
+        of_cas = {name: _table(table) for each in tables for name, table in _table(each.get("ca")).items()}
+        used = [each for one in certificates for each in (one, *_list(one.get("routes")))]
+        names = {each.get("ca", self._default) for each in used if isinstance(each.get("ca", ""), str)}
+        self._directories = {name: ca.directory for name, ca in BUILT_IN.items() if name in names}
+        self._directories |= {name: str(table.get("directory", "")) for name, table in of_cas.items()}
+        self._tables = {name: _table(table) for each in tables for name, table in _table(each.get("dns")).items()}
+        self._names = set(self._domains)
+        self._cas: list[model.PlannedCa] = []
+        self._dns: dict[str, model.FoundDnsAccount] = {}
+        self.secrets: dict[str, str] = {}
+        self.to_add = tuple(self._added(each) for each in plan.certificates if self.name_of(each) is None)
+
+    @property
+    def cas(self) -> Collection[str]:
+        """The directory URLs of the CAs that the configuration lacks."""
+        return {ca.directory for ca in self._cas}
+
+    def name_of(self, planned: model.PlannedCertificate) -> str | None:
+        """Return the name of the certificate that covers all domains of a planned one; None if there is none."""
+        wanted = {identifier(domain) for domain in planned.found.domains}
+        found = [name for name, domains in self._domains.items() if all(_covers(domains, each) for each in wanted)]
+        return planned.name if planned.name in found else next(iter(found), None)
+
+    def _added(self, planned: model.PlannedCertificate) -> TablesToAdd:
+        """Return the table of a certificate, after those that it needs and that no table so far has brought."""
+        cas, accounts = len(self._cas), len(self._dns)
+        name = reading.free_name(planned.name, self._names)
+        self._names.add(name)
+        dns = tuple(self._account(each) if each else "" for each in planned.dns)
+        own = replace(planned, name=name, ca=self._ca(planned.ca), dns=dns)
+        new = {"cas": tuple(self._cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
+        part, taken = replace(self._plan, certificates=(own,), **new), {**self._taken, **self.secrets}
+        writer = _Writer(part, taken, self._default)
+        lines = list(writer.tables())[1:]
+        self.secrets |= writer.secrets
+        return TablesToAdd(name, "\n".join(lines))
+
+    def _account(self, name: str) -> str:
+        account = self._plan.dns[name]
+        known = (new for new, each in self._dns.items() if each == account)
+        same = (key for key, table in self._tables.items() if _is_same(table, account, self._taken))
+        found = next(known, None) or next(same, None)
+        if found is None:
+            found = reading.free_name(name, [*self._tables, *self._dns])
+            self._dns[found] = account
+        return found
+
+    def _ca(self, name: str) -> str:
+        ca = next((ca for ca in self._plan.cas if ca.name == name), None)
+        if ca is None:
+            return ""
+        known = chain(self._directories.items(), ((each.name, each.directory) for each in self._cas))
+        found = next((key for key, directory in known if directory == ca.directory), None)
+        if found is None:
+            found = reading.free_name(name, self._directories)
+            self._cas.append(replace(ca, name=found))
+        return found
+
+
+def _covers(domains: frozenset[str], domain: str) -> bool:
+    return domain in domains or f"*.{domain.partition('.')[2]}" in domains
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _named(certificate: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    plain = [identifier(each) for each in reading.strings(certificate.get("domains"))]
+    name = certificate.get("name")
+    default = plain[0].replace("*", "_") if plain else ""
+    return name if isinstance(name, str) else default, frozenset(plain)
+
+
+def _is_same(table: Mapping[str, Any], account: model.FoundDnsAccount, taken: Mapping[str, str]) -> bool:
+    """Return whether the table of a configuration is that of an account: options and secrets are equal."""
+    plain = _flat({**account.options, "provider": account.provider})
+    ignored = {"zones", *account.secrets, *reading.missing_options(account)}
+    written = _flat(table)
+    if {key: value for key, value in written.items() if key not in ignored} != plain:
+        return False
+    return all(_value(written.get(key), taken) == value for key, value in account.secrets.items())
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a table; those of a table in it as ``TABLE.KEY``."""
+    tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    inner = {f"{key}.{name}": value for key, its in tables.items() for name, value in its.items()}
+    return {**{key: value for key, value in table.items() if key not in tables}, **inner}
+
+
+def _value(given: Any, taken: Mapping[str, str]) -> Any:
+    """Return the value of a secret that is in a file beside the configuration; others as they are written."""
+    is_file = isinstance(given, str) and given.startswith(_REFERENCE)
+    return taken.get(given.removeprefix(_REFERENCE)) if is_file else given

@@ -12,15 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base.found import Discovery
-from dnsrenew.extensions.setup.importing import reading, texts
-from dnsrenew.extensions.setup.importing.model import (
-    FoundCertificate,
-    FoundData,
-    FoundDeployment,
-    FoundFile,
-    FoundRoute,
-    HostView,
-)
+from dnsrenew.base.x509 import user_files
+from dnsrenew.extensions.setup.importing import model, reading, texts
 from dnsrenew.extensions.setup.importing.pem import PemPair, pair, read_pair
 
 _FILE: Final = "config.yaml"
@@ -35,7 +28,7 @@ _HTTP: Final = "80"
 _BLOCKS: Final = ("|", ">")
 
 
-def usual(host: HostView) -> list[Path]:
+def usual(host: model.HostView) -> list[Path]:
     """Return the folder of the user, and that of ``HFS_CONFIG``; on Windows HFS may also use that of its program."""
     named = host.environ.get("HFS_CONFIG")
     folders = [Path(named).parent if named.endswith(".yaml") else Path(named)] if named else []
@@ -44,20 +37,16 @@ def usual(host: HostView) -> list[Path]:
 
 def is_here(folder: Path) -> bool:
     """Return whether a folder has a configuration of HFS."""
-    file = folder / _FILE
-    return os.path.isfile(file) and not _OWN.isdisjoint(
-        _settings(reading.Notes(Discovery(insist=True)).text(file) or "")
-    )
+    file, notes = folder / _FILE, reading.Notes(Discovery(insist=True))
+    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(notes.text(file) or ""))
 
 
-def read(folder: Path, host: HostView) -> FoundData:
+def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the certificate of HFS."""
     notes = reading.Notes(host.discovery)
     text = notes.text(folder / _FILE, loses=True)
     found = None if text is None else _certificate(folder, _settings(text), text, notes)
-    return FoundData(
-        kind="hfs", folder=folder, certificates=() if found is None else (found,), not_understood=tuple(notes.found)
-    )
+    return notes.data("hfs", folder, certificates=[found])
 
 
 def _settings(text: str) -> dict[str, str]:
@@ -85,63 +74,45 @@ def _scalar(text: str) -> str:
     return "" if text in {"null", "~"} else text
 
 
-def _certificate(folder: Path, settings: dict[str, str], text: str, notes: reading.Notes) -> FoundCertificate | None:
-    file = folder / _FILE
-    found = _pair(folder, settings, notes)
-    domains = tuple(
-        dict.fromkeys(name for each in settings.get("acme_domain", "").split(",") if (name := each.strip()))
-    )
-    if found.is_self_signed:
-        notes.add(texts.SELF_SIGNED, file if "\n" in settings["cert"] else folder / settings["cert"])
+def _certificate(
+    folder: Path, settings: dict[str, str], text: str, notes: reading.Notes
+) -> model.FoundCertificate | None:
+    file, certificate, key = folder / _FILE, settings.get("cert", ""), settings.get("private_key", "")
+    found, files = PemPair(), dict[str, model.FileRole]()  # files that other servers may read too
+    if certificate and key and "\n" not in certificate:
+        files = {str(folder / certificate): "certificate", str(folder / key): "key"}
+        found = read_pair([folder / certificate], folder / key, notes)
+    elif certificate and key:
+        found = pair(certificate.encode(), key.encode(), file, file, notes)
+    domains = tuple(dict.fromkeys(filter(None, map(str.strip, settings.get("acme_domain", "").split(",")))))
+    if found.fullchain_pem and user_files.ends_with_root(found.fullchain_pem):
+        notes.add(texts.SELF_SIGNED, folder / certificate if files else file)
         found = PemPair()
-    domains = domains or reading.certificate_names(found.chain)
+    domains = domains or reading.certificate_names(found.fullchain_pem)
     if not domains:
         notes.add(texts.HFS_NO_DOMAIN, file)
         return None
     lines = _lines(text)
-    for key in settings:
-        if key.startswith("acme_") and key not in _READ:
-            notes.add(texts.SETTING_UNKNOWN, file, lines.get(key), key, key=key)
+    for name in settings:
+        if name.startswith("acme_") and name not in _READ:
+            notes.add(texts.SETTING_UNKNOWN, file, lines.get(name), name, key=name)
     port = settings.get("port") or _HTTP
     if settings.get("https_port", "") in _OFF:
         notes.add(texts.HFS_HTTPS_OFF, file, lines.get("https_port"), name=domains[0])
     if port == _HTTP:
         notes.add(texts.HFS_PORT, file, lines.get("port"), name=domains[0])
+    url = {"url": f"http://127.0.0.1:{port}"}
     from_acme = settings.get("cert") in {"", _ACME_FILE}
-    return FoundCertificate(
+    return model.FoundCertificate(
         name=domains[0],
         domains=domains,
         source=str(file),
-        fullchain_pem=found.chain,
-        key_pem=found.key,
+        **vars(found),
         directory=reading.DEFAULT if from_acme else None,
-        routes=() if port == _HTTP else (FoundRoute(challenge="http-01", listen=":80"),),
-        deployments=(_deployment(file, port),),
-        files=_files(folder, settings),
+        routes=() if port == _HTTP else (model.FoundRoute(challenge="http-01", listen=":80"),),
+        deployments=(model.FoundDeployment(to="hfs", source=str(file), options=url),),
+        files=files,
     )
-
-
-def _pair(folder: Path, settings: dict[str, str], notes: reading.Notes) -> PemPair:
-    """Return the certificate and its key: in files beside the configuration, or in it."""
-    certificate, key = settings.get("cert", ""), settings.get("private_key", "")
-    if not certificate or not key:
-        return PemPair()
-    file = folder / _FILE
-    if "\n" in certificate and "\n" in key:
-        return pair(certificate.encode(), key.encode(), file, file, notes)
-    return read_pair([folder / certificate], folder / key, notes)
-
-
-def _deployment(file: Path, port: str) -> FoundDeployment:
-    return FoundDeployment(to="hfs", source=str(file), options={"url": f"http://127.0.0.1:{port}"})
-
-
-def _files(folder: Path, settings: dict[str, str]) -> tuple[FoundFile, ...]:
-    """Return the files that other servers may read too."""
-    certificate, key = settings.get("cert", ""), settings.get("private_key", "")
-    if not certificate or not key or "\n" in certificate:
-        return ()
-    return FoundFile(str(folder / certificate), "certificate"), FoundFile(str(folder / key), "key")
 
 
 def _lines(text: str) -> dict[str, int]:

@@ -17,13 +17,12 @@ from typing import Any
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.errors import ConfigError, Message, StoreError, Text
-from dnsrenew.extensions.setup.importing import config_file, next_steps, reading, servers, texts
-from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
-from dnsrenew.extensions.setup.importing.model import FoundDeployment, HostView, NotUnderstood
+from dnsrenew.errors import ConfigError, StoreError, Text
+from dnsrenew.extensions.setup.importing import config_file, model, next_steps, reading, servers, texts
+from dnsrenew.extensions.setup.importing.config_file import TablesToAdd
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
-from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, PlannedCa, PlannedCertificate, make_plan
-from dnsrenew.extensions.setup.importing.served_check import ServerWatch
+from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
+from dnsrenew.extensions.setup.importing.served_check import not_served
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.writing import LIVE, ImportWriter
 from dnsrenew.store import Store
@@ -42,7 +41,7 @@ class ImportRequest(Frozen):
     kind: str | None
     config: Path
     is_named: bool
-    host: HostView
+    host: model.HostView
 
     def arguments(self, *others: str, is_same: bool = True) -> str:
         """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
@@ -73,24 +72,20 @@ class ImportResult(Frozen):
     :ivar written: the files that were written; none also if nothing could be imported.
     :ivar lines: the lines of servers that name files of the tools.
     :ivar stops: what stops the tools.
-    :ivar withheld: why something that stops them is not named yet, or is not known; empty if all is named.
-    :ivar shown_stops: the stops that are named.
+    :ivar left: what is left to do.
     :ivar to_add: the tables that the configuration of an earlier import lacks.
-    :ivar steps: what is left to do.
     """
 
     tools: list[str]
     again: bool
-    accounts: list[tuple[PlannedCa, bool]]
-    certificates: list[tuple[PlannedCertificate, bool]]
+    accounts: list[tuple[model.PlannedCa, bool]]
+    certificates: list[tuple[model.PlannedCertificate, bool]]
     written: list[str]
-    not_understood: list[NotUnderstood]
+    not_understood: list[model.NotUnderstood]
     lines: list[ServerLine]
     stops: list[StopCommand]
-    withheld: list[Message]
-    shown_stops: list[StopCommand]
+    left: NextSteps
     to_add: tuple[TablesToAdd, ...]
-    steps: list[Message]
 
     @property
     def loses(self) -> bool:
@@ -99,16 +94,17 @@ class ImportResult(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
+        left = self.left
         return {
             "certificates": [_certificate(each, stored=stored) for each, stored in self.certificates],
             "accounts": [_account(ca, stored=stored) for ca, stored in self.accounts],
             "written": self.written,
             "not_understood": [dict(vars(note)) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
-            "stop": [stop.to_dict() for stop in self.shown_stops] if self.shown_stops or not self.withheld else None,
-            "stop_reason": " ".join(str(reason) for reason in self.withheld) or None,
-            "to_add": [each.to_dict() for each in self.to_add],
-            "next": [str(step) for step in self.steps],
+            "stop": [stop.to_dict() for stop in left.stops] if left.stops or not left.withheld else None,
+            "stop_reason": " ".join(map(str, left.withheld)) or None,
+            "to_add": [dict(vars(each)) for each in self.to_add],
+            "next": list(map(str, left.steps)),
         }
 
 
@@ -122,9 +118,8 @@ def run_import(request: ImportRequest, store: Store, context: Context) -> Import
     try:
         return _import(request, store, context)
     except UntrustedError as error:
-        raise _untrusted(
-            error, texts.UNTRUSTED_WAY if error.weakness.path != error.path else texts.UNTRUSTED_FILE
-        ) from None
+        text = texts.UNTRUSTED_WAY if error.weakness.path != error.path else texts.UNTRUSTED_FILE
+        raise _untrusted(error, text) from None
 
 
 def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreError:
@@ -135,57 +130,39 @@ def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreE
 
 
 def _import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
-    again = _was_imported(request.config)
-    sources = _sources(request)
-    found = [kind.reader().read(folder, request.host) for kind, folder in sources]
+    config, host, live = request.config, request.host, request.config.parent / LIVE
+    again = _was_imported(config)
+    sources, notes = _sources(request), reading.Notes(host.discovery)
+    found: list[model.FoundData] = [kind.reader.read(folder, host) for kind, folder in sources]
+    notes.found = [note for data in found for note in data.not_understood]
+    plan = make_plan(found, notes)
+    lines = servers.lines_that_name(plan.certificates, host, [data.folder for data in found], live, notes)
+    deployed = (replace(each, deploy=_deployments(each, lines, host, notes)) for each in plan.certificates)
+    plan = replace(plan, certificates=tuple(deployed))
+    stops = next_steps.stops_of(sources, host)
     tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
-    plan = make_plan(found)
-    notes = reading.Notes(request.host.discovery)
-    folders = [data.folder for data in found]
-    live = request.config.parent / LIVE
-    lines = servers.lines_that_name(plan.certificates, request.host, folders, live, notes)
-    deployments = {each.name: _deployments(each, lines, request.host, notes) for each in plan.certificates}
-    stops, unstopped = next_steps.stops_of(sources, request.host)
-    done = ImportWriter(request.config, plan, store, context, notes)
+    done = ImportWriter(config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
-    written = (
-        done.note_stored() if is_empty else done.catch_up(deployments) if again else done.write(tools, deployments)
-    )
-    accounts = [(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None]
-    unseen: list[Message] = []
-    if (stops or unstopped) and not lines and not is_empty:
-        unseen = ServerWatch(request.config, live, store, request.host, context, notes).not_served(plan.certificates)
-    left = (
-        NextSteps([], [texts.WITHHELD_NOTHING.format()] if stops else [], [])
-        if is_empty
-        else next_steps.steps(
-            request.config,
-            plan,
-            lines,
-            stops,
-            unstopped=unstopped,
-            unseen=unseen,
-            missing=[each.certificate for each in done.to_add],
-            notes=[*plan.not_understood, *notes.found],
-            tools=list(dict.fromkeys(KINDS[data.kind].title for data in found)),
-            option=f" --config {shlex.quote(str(request.config))}" if request.is_named else "",
-            again=request.arguments(),
-            clock=context.clock,
-        )
-    )
+    written = done.note_stored() if is_empty else done.catch_up() if again else done.write(tools)
+    known = [each for each in stops if each.is_known]
+    if is_empty:
+        left = NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
+    else:
+        unseen = not_served(done, host) if stops and not lines else []
+        titles = list(dict.fromkeys(kind.title for kind, _ in sources))
+        option = f" --config {shlex.quote(str(config))}" if request.is_named else ""
+        left = next_steps.steps(done, lines, stops, unseen, tools=titles, option=option, again=request.arguments())
     return ImportResult(
         tools=tools,
         again=again,
-        accounts=accounts,
+        accounts=[(ca, ca.name in done.accounts) for ca in plan.cas if ca.account is not None],
         certificates=[(each, each.name in done.certificates) for each in plan.certificates],
         written=written,
-        not_understood=[*plan.not_understood, *notes.found],
+        not_understood=notes.found,
         lines=lines,
-        stops=stops,
-        withheld=left.withheld,
-        shown_stops=left.stops,
+        stops=known,
+        left=left,
         to_add=done.to_add,
-        steps=left.steps,
     )
 
 
@@ -199,8 +176,7 @@ def _was_imported(config: Path) -> bool:
     text = reading.Notes(Discovery(insist=True)).text(config) or ""
     if text.startswith(config_file.MARK):
         return True
-    other = config.with_name("imported.toml")
-    raise ConfigError.of(texts.CONFIG_EXISTS, path=str(config), other=str(other))
+    raise ConfigError.of(texts.CONFIG_EXISTS, path=str(config), other=str(config.with_name("imported.toml")))
 
 
 def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
@@ -217,21 +193,20 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
             meant = replace(request, path=None, kind=tool).arguments()
             raise ConfigError.of(text, path=str(request.path), tool=tool, option=meant)
         _judge(request.path, request)
-        found = [(kind, request.path) for kind in kinds if kind.reader().is_here(request.path)][:1]
+        found = [(kind, request.path) for kind in kinds if kind.reader.is_here(request.path)][:1]
         if not found:
             titles = [kind.title for kind in kinds if kind.name != "pem"] or ["PEM"]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)
         return found
-    places = [(kind, folder) for kind in kinds for folder in kind.reader().usual(request.host)]
-    here = {
-        os.path.realpath(folder): (kind, folder) for kind, folder in reversed(places) if kind.reader().is_here(folder)
-    }
+    places = [(kind, folder) for kind in kinds for folder in kind.reader.usual(request.host)]
+    here = [(kind, folder) for kind, folder in places if kind.reader.is_here(folder)]
     if not here:
         option = request.arguments("PATH")
         raise ConfigError.of(texts.NOTHING_FOUND, places=[str(folder) for _, folder in places], option=option)
-    for _, folder in here.values():
+    first = {os.path.realpath(folder): (kind, folder) for kind, folder in reversed(here)}
+    for _, folder in first.values():
         _judge(folder, request)
-    return list(here.values())[::-1]
+    return [*first.values()][::-1]
 
 
 def _judge(folder: Path, request: ImportRequest) -> None:
@@ -251,25 +226,23 @@ def _judge(folder: Path, request: ImportRequest) -> None:
 
 
 def _deployments(
-    certificate: PlannedCertificate, lines: Sequence[ServerLine], host: HostView, notes: reading.Notes
-) -> list[FoundDeployment]:
+    certificate: model.PlannedCertificate, lines: Sequence[ServerLine], host: model.HostView, notes: reading.Notes
+) -> tuple[model.FoundDeployment, ...]:
     """Return the entries of ``deploy``: the files of servers first, then the programs, which may reload them."""
     found = certificate.found
     for deployment in found.deployments:
-        path = next_steps.old_file_in(deployment, found.files, host)
-        if path is not None:
+        if path := next_steps.old_file_in(deployment, found.files, host):
             notes.add(texts.HOOK_READS, deployment.source, name=certificate.name, path=path)
     webroots = {route.webroot for route in certificate.routes}
     if len(webroots) > 1 and all(webroots):
         notes.add(texts.SEVERAL_WEBROOTS, found.source, name=certificate.name)
-    for_servers = servers.deployment_for(certificate, lines)
-    return [*([] if for_servers is None else [for_servers]), *found.deployments]
+    return (*servers.deployments_for(certificate, lines), *found.deployments)
 
 
 # ── JSON ────────────────────────────────────────────────────────────────────────────────
 
 
-def _certificate(planned: PlannedCertificate, *, stored: bool) -> dict[str, Any]:
+def _certificate(planned: model.PlannedCertificate, *, stored: bool) -> dict[str, Any]:
     routes = zip(planned.routes, planned.dns, strict=True)
     return {
         "name": planned.name,
@@ -283,7 +256,7 @@ def _certificate(planned: PlannedCertificate, *, stored: bool) -> dict[str, Any]
     }
 
 
-def _account(ca: PlannedCa, *, stored: bool) -> dict[str, Any]:
+def _account(ca: model.PlannedCa, *, stored: bool) -> dict[str, Any]:
     account = ca.account
     assert account is not None  # noqa: S101  # the caller leaves out the others
     known = {"url": account.url, "contact": list(account.contact), "source": account.source}

@@ -1,6 +1,6 @@
 """What a reader finds in the folder of another tool: neutral values, the same for all tools.
 
-A reader is a module with three functions; ``plan`` lists them all:
+A reader is a module with three functions; ``plan`` lists them all, and what will be written follows from the values:
 
 ``usual(host: HostView) -> list[Path]``
     the folders where the tool keeps its data by default, whether they exist or not.
@@ -24,6 +24,7 @@ from dnsrenew.base import files
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen, field
+from dnsrenew.config.cas import BUILT_IN
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
@@ -72,6 +73,11 @@ class NotUnderstood(Frozen):
     fix: str
     loses: bool = False
 
+    @property
+    def place(self) -> str:
+        """Where it stands, ``FILE`` or ``FILE:LINE``."""
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
 
 class FoundEab(Frozen, hidden=("hmac",)):
     """An external account binding (RFC 8555 section 7.3.4).
@@ -117,21 +123,18 @@ class FoundDnsAccount(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar options: options that are no secrets; a ``str``, an ``int``, a list or a table of ``str``.
     :ivar secrets: secret options (``TABLE.KEY`` in a table) with their values in plain, written to files of mode 0600;
         a value ``file:PATH`` or ``env:NAME`` that should be kept as a reference is in ``options``.
-    :ivar zones: the zones that it is limited to; empty: all.
     """
 
     provider: str
     source: str
     options: Mapping[str, object] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    zones: tuple[str, ...] = ()
 
 
 class FoundRoute(Frozen, kw_only=True):
     """One way in which the tool proves names, in the words of ``routes``.
 
     :ivar challenge: ``dns-01``, ``http-01`` or ``tls-alpn-01``.
-    :ivar domains: the names that it was used for; empty: all of the certificate.
     :ivar dns: the account that writes the TXT values; None: it could not be told, and a person has to name it.
     :ivar webroot: the folder of a web server, for http-01.
     :ivar listen: the address of the tool's own listener, for http-01 and tls-alpn-01.
@@ -139,7 +142,6 @@ class FoundRoute(Frozen, kw_only=True):
     """
 
     challenge: Literal["dns-01", "http-01", "tls-alpn-01"]
-    domains: tuple[str, ...] = ()
     dns: FoundDnsAccount | None = None
     webroot: str | None = None
     listen: str | None = None
@@ -161,25 +163,6 @@ class FoundDeployment(Frozen, kw_only=True, hidden=("secrets",)):
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
-class FoundPrograms(Frozen):
-    """What becomes of a new certificate, and the programs around a renewal."""
-
-    deployments: tuple[FoundDeployment, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-
-
-class FoundFile(Frozen):
-    """A PEM file of the tool that a server may read.
-
-    :ivar path: as a server's configuration would name it: absolute, links not resolved.
-    :ivar role: what it has.
-    """
-
-    path: str
-    role: FileRole
-
-
 class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     """A certificate, or the wish for one that was not obtained yet.
 
@@ -195,8 +178,8 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     :ivar deployments: what is done with a new one.
     :ivar before: the program that the tool ran before a renewal (to free a port).
     :ivar after: the program that it ran after each try.
-    :ivar files: the PEM files that servers may read.
-    :ivar must_staple: it has the TLS feature extension (RFC 7633), which dnsrenew does not ask for.
+    :ivar files: what the PEM files have that servers may read, by path: as a server's configuration would name it,
+        absolute, links not resolved.
     :ivar renew_before: as in the configuration (``"30 days"``), only if a person chose it.
     """
 
@@ -216,11 +199,10 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     deployments: tuple[FoundDeployment, ...] = ()
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    files: tuple[FoundFile, ...] = ()
-    must_staple: bool = False
+    files: Mapping[str, FileRole] = field(default_factory=dict)
 
 
-class FoundData(Frozen, kw_only=True):
+class FoundData(Frozen):
     """All that a folder has.
 
     :ivar kind: the word of ``--from``: ``certbot``, ``lego`` …
@@ -238,6 +220,63 @@ class FoundData(Frozen, kw_only=True):
     contact: tuple[str, ...] = ()
     eab: Mapping[str, FoundEab] = field(default_factory=dict)
     trust: Mapping[str, str] = field(default_factory=dict)
+
+
+# ── what will be written ────────────────────────────────────────────────────────────────
+
+
+class PlannedCa(Frozen):
+    """A CA, with the account at it.
+
+    :ivar name: its name in the configuration.
+    :ivar account: the account that is imported; None: a new one is created when it is needed.
+    :ivar trust: the file with the root certificates of its endpoint; "" for those of the system.
+    """
+
+    name: str
+    directory: str
+    account: FoundAccount | None = None
+    eab: FoundEab | None = None
+    trust: str = ""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the configuration needs no table for it."""
+        return self.name in BUILT_IN and BUILT_IN[self.name].directory == self.directory
+
+
+class PlannedCertificate(Frozen):
+    """A certificate, with its names in the configuration.
+
+    :ivar ca: the name of its CA; "" for the default one.
+    :ivar routes: as found; ``dns`` has the accounts' names, in the same order.
+    :ivar dns: the name of the account of each route, "" for those without.
+    :ivar kind: the tool that it comes from.
+    :ivar key: the type of its next key: as the tool was told, or that of the certificate.
+    :ivar deploy: the entries of ``deploy``.
+    """
+
+    name: str
+    kind: str
+    found: FoundCertificate
+    ca: str
+    key: KeyKind
+    routes: tuple[FoundRoute, ...]
+    dns: tuple[str, ...]
+    deploy: tuple[FoundDeployment, ...] = ()
+
+
+class Plan(Frozen):
+    """What will be written.
+
+    :ivar contact: the contacts of all accounts, without ``mailto:``.
+    :ivar dns: the accounts at DNS hosts by name.
+    """
+
+    contact: tuple[str, ...]
+    cas: tuple[PlannedCa, ...]
+    dns: dict[str, FoundDnsAccount]
+    certificates: tuple[PlannedCertificate, ...]
 
 
 _PLAIN_PATH: Final = re.compile(r"/[\w./@%+:,-]+")

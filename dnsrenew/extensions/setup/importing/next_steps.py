@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base.clock import Clock
 from dnsrenew.base.found import Discovery
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.validation import Mistake
@@ -21,17 +21,12 @@ from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
-from dnsrenew.extensions.setup.importing.model import (
-    FoundDeployment,
-    FoundDnsAccount,
-    FoundFile,
-    HostView,
-    NotUnderstood,
-)
-from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, Plan
+from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, HostView, Plan
+from dnsrenew.extensions.setup.importing.plan import KINDS, Kind
 from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.timers import FoundJob
+from dnsrenew.extensions.setup.importing.writing import ImportWriter
 from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import program_output
 
@@ -53,92 +48,74 @@ class NextSteps(Frozen):
 
 
 def steps(
-    config: Path,
-    plan: Plan,
+    done: ImportWriter,
     lines: Sequence[ServerLine],
     stops: Sequence[StopCommand],
-    *,
-    unstopped: Sequence[UnknownStop],
     unseen: Sequence[Message],
-    notes: Sequence[NotUnderstood],
-    missing: Sequence[str],
+    *,
     tools: Sequence[str],
     option: str,
     again: str,
-    clock: Clock,
 ) -> NextSteps:
     """Return the steps.
 
-    :param unstopped: for which folders it was not found what runs the other tool.
     :param unseen: why it is not certain that servers serve from the new files.
-    :param notes: what was not understood; the other tool is not stopped while a certificate depends on it.
-    :param missing: the names of the certificates whose tables are to be added.
     :param option: what other commands need to find the configuration, with a blank before it; "": nothing.
     :param again: what the same import needs, in the same way.
     """
-    tool = " / ".join(tools)
-    found: list[Message] = [*_to_complete(config, plan, clock)]
+    config, tool = done.config, " / ".join(tools)
+    found: list[Message] = [*_to_complete(done)]
     try:
         now = Config.load(config)
     except ConfigError:
         now = None
-    by_hand = _by_hand(now, plan)
-    causes = _to_fix(config, notes, is_complete=not (found or by_hand))
-    if missing:
-        found.insert(0, texts.STEP_ADD.format(names=list(missing), path=str(config), option=again))
+    by_hand = _by_hand(now, done.plan)
+    # The files because of which a certificate would not be renewed, or not be served, by dnsrenew.
+    notes = (note.file for note in done.notes.found if note.loses or note.code == texts.HOOK_READS.code)
+    causes = list(dict.fromkeys([*([str(config)] if found or by_hand else []), *notes]))
+    if done.to_add:
+        names = [each.certificate for each in done.to_add]
+        found.insert(0, texts.STEP_ADD.format(names=names, path=str(config), option=again))
     found = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     found.append(texts.STEP_REHEARSE.format(config=option))
     active = detect(config)
     if active.installed is not True or active.halt is not None:
         found.append(texts.STEP_SCHEDULE.format(config=option))
-    withheld: list[Message] = []
-    named: list[StopCommand] = []
-    if lines:
-        withheld = [texts.WITHHELD_LINES.format(tool=tool, files=list(dict.fromkeys(line.file for line in lines)))]
-    elif unseen:
-        withheld = [*unseen]
-    if withheld:
+    if lines or unseen:
         found.append(texts.STEP_AGAIN.format(option=again, tool=tool))
+        files = list(dict.fromkeys(line.file for line in lines))
+        withheld = [texts.WITHHELD_LINES.format(tool=tool, files=files)] if lines else [*unseen]
+        return NextSteps(found, withheld if stops else [], [])
+    said = {each: _stop(each, causes) for each in stops}
+    named = [each for each in stops if each.is_known and not causes]
+    return NextSteps([*found, *said.values()], [said[each] for each in stops if each not in named], named)
+
+
+def _stop(stop: StopCommand, causes: list[str]) -> Message:
+    """Return the step that stops a tool: later, as long as a certificate depends on it."""
+    if not stop.is_known:
+        text = texts.STEP_STOP_UNKNOWN_LATER if causes else texts.STEP_STOP_UNKNOWN
     elif causes:
-        later, unknown = texts.STEP_STOP_LATER, texts.STEP_STOP_UNKNOWN_LATER
-        withheld = [later.format(tool=each.kind, source=each.source, causes=causes) for each in stops]
-        withheld += [unknown.format(tool=each.kind, folder=each.folder, causes=causes) for each in unstopped]
-        found += withheld
+        text = texts.STEP_STOP_LATER
     else:
-        withheld = [texts.STEP_STOP_UNKNOWN.format(tool=each.kind, folder=each.folder) for each in unstopped]
-        found += [*map(_stop, stops), *withheld]
-        named = [*stops]
-    return NextSteps(found, withheld if stops or unstopped else [], named)
+        text = texts.STEP_STOP if stop.command else texts.STEP_STOP_LINE
+    fields = {"command": stop.command, "source": stop.source, "folder": stop.source}
+    return text.format(tool=stop.kind, causes=causes, **fields)
 
 
-def _to_fix(config: Path, notes: Sequence[NotUnderstood], *, is_complete: bool) -> list[str]:
-    """Return the files because of which a certificate would not be renewed, or not be served, by dnsrenew."""
-    files = [note.file for note in notes if note.loses or note.code == texts.HOOK_READS.code]
-    return list(dict.fromkeys([*([] if is_complete else [str(config)]), *files]))
-
-
-def _stop(stop: StopCommand) -> Message:
-    text = texts.STEP_STOP if stop.command else texts.STEP_STOP_LINE
-    return text.format(tool=stop.kind, command=stop.command, source=stop.source)
-
-
-def _to_complete(config: Path, plan: Plan, clock: Clock) -> Iterator[Message]:
+def _to_complete(done: ImportWriter) -> Iterator[Message]:
     """Yield what a person has to add to the configuration before it works."""
     try:
-        check_config(config, clock=clock)
+        check_config(done.config, clock=done.context.clock)
     except ConfigError as error:
         lines: list[str] = [Mistake(**mistake).text for mistake in error.evidence.get("mistakes", ())]
         for line in lines or [error.message]:
             yield texts.STEP_COMPLETE.format(mistake=line)
-    is_open = PLACEHOLDER in (reading.Notes(Discovery(insist=True)).text(config) or "")
-    if is_open and any(_lacks_plain_options(account) for account in plan.dns.values()):
-        yield texts.STEP_PLACEHOLDER.format(path=str(config))
-
-
-def _lacks_plain_options(account: FoundDnsAccount) -> bool:
-    missing = reading.missing_options(account)
-    return any(not reading.is_secret(account.provider, option) for option in missing)
+    is_open = PLACEHOLDER in (reading.Notes(Discovery(insist=True)).text(done.config) or "")
+    missing = ((each.provider, key) for each in done.plan.dns.values() for key in reading.missing_options(each))
+    if is_open and not all(reading.is_secret(*each) for each in missing):
+        yield texts.STEP_PLACEHOLDER.format(path=str(done.config))
 
 
 def _by_hand(now: Config | None, plan: Plan) -> list[str]:
@@ -200,14 +177,13 @@ def _servers(lines: Sequence[ServerLine], option: str, tool: str) -> Iterator[Me
         else:
             yield texts.STEP_FOLDER.format(count=len(some), command=_sed(*folders, some, tool), new=folders[1])
     for server in dict.fromkeys(line.server for line in lines):
-        name = server.name or texts.A_SERVER
         if server.test:
-            yield texts.STEP_TEST.format(server=name, command=server.test)
+            yield texts.STEP_TEST.format(server=server.title, command=server.test)
         if server.reload:
-            yield texts.STEP_RELOAD.format(server=name, command=" ".join(server.reload))
+            yield texts.STEP_RELOAD.format(server=server.title, command=" ".join(server.reload))
 
 
-def old_file_in(deployment: FoundDeployment, files: Sequence[FoundFile], host: HostView) -> str | None:
+def old_file_in(deployment: FoundDeployment, files: Iterable[str], host: HostView) -> str | None:
     """Return the file of the other tool that a program names, in its command or in its script; else None."""
     words = deployment.options.get("run")
     if not isinstance(words, list):
@@ -215,14 +191,13 @@ def old_file_in(deployment: FoundDeployment, files: Sequence[FoundFile], host: H
     command = str(words[-1])
     words = [word for word in command.replace("'", " ").split() if word.startswith("/")]
     whole = "\n".join([command, *(script(word, host) for word in words)])
-    return next((file.path for file in files if file.path in whole), None)
+    return next((path for path in files if path in whole), None)
 
 
 # ── timers ─────────────────────────────────────────────────────────────────────────────
 
 # What renews certificates with the other tool by itself, and the command that stops it.
 
-_PROGRAMS: Final = {"certbot": "certbot", "lego": "lego", "acme.sh": "acme.sh"}
 _RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
 _FOLDER_OPTIONS: Final = {"certbot": ("--config-dir",), "lego": ("--path",), "acme.sh": ("--home", "--config-home")}
 _FOLDER_VARIABLES: Final = {"certbot": (), "lego": ("LEGO_PATH",), "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME")}
@@ -235,41 +210,33 @@ class StopCommand(Frozen):
     :ivar kind: the tool.
     :ivar source: where it stands, ``FILE`` or ``FILE:LINE``.
     :ivar command: the command that stops it; "" if a line has to be removed by hand.
+    :ivar is_known: whether something that runs it was found; else ``source`` is the folder that it may renew.
     """
 
     kind: str
     source: str
-    command: str
+    command: str = ""
+    is_known: bool = True
 
     def to_dict(self) -> dict[str, str | None]:
         """Return the JSON form."""
         return {"kind": self.kind, "source": self.source, "command": self.command or None}
 
 
-class UnknownStop(Frozen):
-    """A folder that a tool may renew, although nothing that runs it there was found.
-
-    :ivar kind: the tool.
-    """
-
-    kind: str
-    folder: str
-
-
-def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> tuple[list[StopCommand], list[UnknownStop]]:
-    """Return what stops the tools, and for which folders that was not found although something may renew them.
+def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopCommand]:
+    """Return what stops the tools, then the folders for which that was not found although something may renew them.
 
     A timer that names no folder renews the usual one, not a copy in another place.
     """
     found: list[StopCommand] = []
-    unknown: list[UnknownStop] = []
+    unknown: list[StopCommand] = []
     for kind, folder in sources:
-        is_usual = os.path.realpath(folder) in {os.path.realpath(each) for each in kind.reader().usual(host)}
+        is_usual = os.path.realpath(folder) in map(os.path.realpath, kind.reader.usual(host))
         its = stop_commands(kind.name, host, folder, is_usual=is_usual)
         found += [each for each in its if not _is_off(each, host)]
-        if not (its or is_usual) and kind.name in _PROGRAMS:
-            unknown.append(UnknownStop(kind.name, str(folder)))
-    return list(dict.fromkeys(found)), unknown
+        if not (its or is_usual) and kind.name in _RENEWS:
+            unknown.append(StopCommand(kind.name, str(folder), is_known=False))
+    return [*dict.fromkeys(found), *unknown]
 
 
 def _is_off(stop: StopCommand, host: HostView) -> bool:
@@ -286,12 +253,11 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
 
     :param is_usual: whether the tool works there if it is told nothing else.
     """
-    program = _PROGRAMS.get(kind)
-    if program is None:
+    if kind not in _RENEWS:
         return []
     systemd = os.path.isdir(host.root / "run/systemd/system")
     found = list(_snap(host)) if kind == "certbot" and is_usual else []
-    for job in jobs.jobs(host, program, folder):
+    for job in jobs.jobs(host, kind, folder):
         if not set(_RENEWS[kind]) & set(job.words) or not _works_in(job, kind, folder, host, is_usual=is_usual):
             continue
         if kind == "certbot" and job.file == "/etc/cron.d/certbot" and systemd:
@@ -313,20 +279,20 @@ def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usua
 
 
 def _snap(host: HostView) -> Iterator[StopCommand]:
-    for folder in jobs.unit_folders(host):
-        if os.path.isfile(folder / f"{_SNAP}.timer"):
-            yield StopCommand("certbot", str(folder / f"{_SNAP}.timer"), f"systemctl disable --now {_SNAP}.timer")
-            return
+    found = (folder / f"{_SNAP}.timer" for folder in jobs.unit_folders(host))
+    for file in islice(filter(os.path.isfile, found), 1):
+        yield StopCommand("certbot", str(file), f"systemctl disable --now {_SNAP}.timer")
 
 
 def _timers_stop(kind: str, job: FoundJob) -> StopCommand:
+    place, command = job.place, ""
     if job.kind == "systemd":
         user = "--user " if "/.config/systemd/user/" in job.file or "/.local/share/systemd/user/" in job.file else ""
-        return StopCommand(kind, job.file, f"systemctl {user}disable --now {job.unit}")
-    if kind == "acme.sh":
-        return StopCommand(kind, f"{job.file}:{job.line}", "acme.sh --uninstall-cronjob")
-    if job.file == "/etc/cron.d/certbot":  # of the package, with nothing else in it
-        return StopCommand(kind, job.file, f"rm {job.file}")
-    if job.kind == "compose":
-        return StopCommand(kind, f"{job.file}:{job.line}", f"docker compose -f {shlex.quote(job.file)} down")
-    return StopCommand(kind, f"{job.file}:{job.line}", "")
+        place, command = job.file, f"systemctl {user}disable --now {job.unit}"
+    elif kind == "acme.sh":
+        command = "acme.sh --uninstall-cronjob"
+    elif job.file == "/etc/cron.d/certbot":  # of the package, with nothing else in it
+        place, command = job.file, f"rm {job.file}"
+    elif job.kind == "compose":
+        command = f"docker compose -f {shlex.quote(job.file)} down"
+    return StopCommand(kind, place, command)

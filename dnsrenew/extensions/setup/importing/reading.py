@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -22,8 +22,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import Text
-from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView, NotUnderstood, decoded
+from dnsrenew.extensions.setup.importing import model, texts
 
 _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
@@ -61,7 +60,7 @@ class Notes:
 
     def __init__(self, discovery: Discovery | None = None) -> None:
         self.discovery = discovery or Discovery()
-        self.found: list[NotUnderstood] = []
+        self.found: list[model.NotUnderstood] = []
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(
@@ -82,8 +81,20 @@ class Notes:
         self._counts[kind] += 1
         if self._counts[kind] <= _MOST_NOTES:
             code, message, fix = why.fill(file=str(file), line=line, text=text, **more)
-            note = NotUnderstood(str(file), line, text, code, message, fix, loses)
+            note = model.NotUnderstood(str(file), line, text, code, message, fix, loses)
             self.found += [] if note in self.found else [note]
+
+    def data(
+        self,
+        kind: str,
+        folder: Path,
+        accounts: Iterable[model.FoundAccount | None] = (),
+        certificates: Iterable[model.FoundCertificate | None] = (),
+        **more: Any,
+    ) -> model.FoundData:
+        """Return all that a folder has, without what could not be read (None)."""
+        found = tuple(filter(None, accounts)), tuple(filter(None, certificates))
+        return model.FoundData(kind, folder, *found, tuple(self.found), **more)
 
     def judge(self, file: Path | str) -> None:
         """Judge a file that is not read, such as a program.
@@ -99,30 +110,29 @@ class Notes:
         part = error.weakness
         self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
 
-    def read(self, file: Path | str, *, loses: bool = False) -> bytes | None:
+    def read(self, file: Path | str, *, loses: bool = False, most: int = _LARGEST) -> bytes | None:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
         :raises UntrustedError: others can change it.
         """
         try:
-            data = read(self.discovery, os.path.abspath(file), _LARGEST + 1)
+            data = read(self.discovery, os.path.abspath(file), most + 1)
         except FileNotFoundError:
             self.add(texts.MISSING, file, loses=loses)
-            return None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             self.add(texts.UNREADABLE, file, loses=loses, reason=reason)
-            return None
-        if len(data) > _LARGEST:
+        else:
+            if len(data) <= most:
+                return data
             self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
-            return None
-        return data
+        return None
 
     def text(self, file: Path | str, *, loses: bool = False) -> str | None:
         """Return the text of a file; as :meth:`read`, also if it has a line without an end."""
         data = self.read(file, loses=loses)
-        text = None if data is None else decoded(data)
+        text = None if data is None else model.decoded(data)
         if text is not None and any(len(line) > LONGEST_VALUE for line in text.splitlines()):
             self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
             return None
@@ -138,17 +148,14 @@ class Notes:
 
     def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
-        data = self.read(file, loses=loses)
+        data = self.read(file, loses=loses, most=_LARGEST_JSON)
         if data is None:
-            return None
-        if len(data) > _LARGEST_JSON:
-            self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
             return None
         reason = texts.NO_JSON if data.strip() else texts.EMPTY
         try:
             found = json.loads(data)
             json.dumps(found, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half of a surrogate pair
+        except UnicodeEncodeError:
             found, reason = None, texts.NOT_UNICODE
         except (ValueError, RecursionError):
             found = None
@@ -172,6 +179,16 @@ def read(discovery: Discovery, path: str, most: int) -> bytes:
         if kind is None:
             raise
         raise files.NotAFileError(path, kind) from None
+
+
+def content(path: Path | str, most: int) -> bytes | None:
+    """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
+    try:
+        with files.open_to_read(path) as stream:
+            data = stream.read(most + 1)
+    except OSError:
+        return None
+    return data if len(data) <= most else None
 
 
 def names(folder: Path) -> list[str]:
@@ -208,10 +225,8 @@ def is_missing(path: Path) -> bool:
     """Return whether nothing has this path; not so if a folder above it must not be searched."""
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return False
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return isinstance(error, (FileNotFoundError, NotADirectoryError))
     return False
 
 
@@ -228,16 +243,12 @@ def strings(value: object) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-def url_of(registration: Mapping[str, Any]) -> str | None:
-    """Return the account URL that certbot and lego keep; None without one."""
-    found = registration.get("uri")
-    return found if isinstance(found, str) and found else None
-
-
-def contact_of(registration: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the contact that certbot and lego keep; newer versions of certbot do not."""
-    body = registration.get("body")
-    return strings(body.get("contact")) if isinstance(body, dict) else ()
+def registered(registration: object) -> dict[str, Any]:
+    """Return the account URL and the contact that certbot and lego keep; newer versions of certbot have no contact."""
+    found = registration if isinstance(registration, dict) else {}
+    url, body = found.get("uri"), found.get("body")
+    contact = strings(body.get("contact")) if isinstance(body, dict) else ()
+    return {"url": url if isinstance(url, str) and url else None, "contact": contact}
 
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
@@ -291,26 +302,19 @@ def _unquoted(value: str) -> str:
     return value.partition(" #")[0].rstrip()
 
 
-def dns_account(
-    provider: str, values: Mapping[str, object], source: str, *, zones: tuple[str, ...] = ()
-) -> FoundDnsAccount:
+def dns_account(provider: str, values: Mapping[str, object], source: str) -> model.FoundDnsAccount:
     """Return an account at a DNS host; the provider's file says which of the options are secrets.
 
     :param values: the options, with the names of the provider's file; those that are empty are left out.
     """
     known = find_provider(provider)
     given = {key: value for key, value in values.items() if value}
-    secret = {key for key in given if known is not None and known.is_secret(key)}
-    return FoundDnsAccount(
-        provider=provider,
-        source=source,
-        options={key: value for key, value in given.items() if key not in secret},
-        secrets={key: str(given[key]) for key in given if key in secret},
-        zones=zones,
-    )
+    secrets = {key: str(value) for key, value in given.items() if known is not None and known.is_secret(key)}
+    options = {key: value for key, value in given.items() if key not in secrets}
+    return model.FoundDnsAccount(provider=provider, source=source, options=options, secrets=secrets)
 
 
-def missing_options(account: FoundDnsAccount) -> list[str]:
+def missing_options(account: model.FoundDnsAccount) -> list[str]:
     """Return the required options of the provider that an account lacks."""
     known = find_provider(account.provider)
     if known is None:
@@ -319,7 +323,9 @@ def missing_options(account: FoundDnsAccount) -> list[str]:
     return [key for key in required if key not in account.options and key not in account.secrets]
 
 
-def note_missing(account: FoundDnsAccount, notes: Notes, place: tuple[Path | str, int | None, str], name: str) -> None:
+def note_missing(
+    account: model.FoundDnsAccount, notes: Notes, place: tuple[Path | str, int | None, str], name: str
+) -> None:
     """Add a note if an account lacks required options.
 
     :param name: of the host, at the tool.
@@ -332,6 +338,12 @@ def is_secret(provider: str, option: str) -> bool:
     """Return whether an option of a provider is a secret."""
     known = find_provider(provider)
     return known is None or known.is_secret(option)
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return a name that is not taken: itself, or with a number."""
+    used = set(taken)
+    return next(each for each in chain([name], (f"{name}-{number}" for number in count(2))) if each not in used)
 
 
 def secret_file(name: str) -> str:
@@ -365,11 +377,12 @@ class ShellSettings:
     """The settings of a file.
 
     :ivar file: the file.
+    :ivar name: its name without the suffix, such as that of a certificate.
     :ivar unread: the numbers of the lines that are no assignments, or have a value of any length.
     """
 
     def __init__(self, file: Path, text: str) -> None:
-        self.file = file
+        self.file, self.name = file, file.stem
         text = text.replace("\r\n", "\n")
         found = dict(_assignments(text))
         self._values = {key: each for key, each in found.items() if len(each.value) <= LONGEST_VALUE}
@@ -478,7 +491,7 @@ _ON_MACHINE_LARGEST: Final = 1 << 16
 """Bytes of a script, a crontab or a unit."""
 
 
-def inside(host: HostView, path: str) -> Path:
+def inside(host: model.HostView, path: str) -> Path:
     """Return where a path of the machine is; ``~`` is the home folder."""
     if path == "~" or path.startswith("~/"):
         return host.home / path[2:]
@@ -486,7 +499,7 @@ def inside(host: HostView, path: str) -> Path:
     return host.root / file.relative_to(file.anchor) if file.is_absolute() else file
 
 
-def shown(file: Path, host: HostView) -> str:
+def shown(file: Path, host: model.HostView) -> str:
     """Return a path as it is on the machine, without the root of a test."""
     return "/" + file.relative_to(host.root).as_posix() if file.is_relative_to(host.root) else str(file)
 
@@ -502,7 +515,7 @@ class MachineText(Frozen):
     weak: UntrustedError | None = None
 
 
-def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes = b"") -> MachineText:
+def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: bytes = b"") -> MachineText:
     """Return the text of a script, a crontab or a unit.
 
     :param notes: get a note if it is a pipe or a device, or too large.
@@ -522,10 +535,10 @@ def look(file: Path, host: HostView, notes: Notes | None = None, *, only: bytes 
         if notes is not None:
             notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
         return MachineText()
-    return MachineText(decoded(data) if data.startswith(only) else "", weak)
+    return MachineText(model.decoded(data) if data.startswith(only) else "", weak)
 
 
-def script(path: str, host: HostView) -> str:
+def script(path: str, host: model.HostView) -> str:
     """Return the text of a script that a command names; "" if there is none.
 
     :raises UntrustedError: others can change it.

@@ -26,83 +26,57 @@ from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import ConfigError, Message, StoreError
 from dnsrenew.extensions.setup.importing import servers, texts
 from dnsrenew.extensions.setup.importing.model import HostView
-from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-from dnsrenew.extensions.setup.importing.reading import Notes
-from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, config_files, without_comment
-from dnsrenew.store import State, Store
+from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, config_files
+from dnsrenew.extensions.setup.importing.writing import ImportWriter
+from dnsrenew.store import State
 
 _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
-class ServedFiles(Frozen):
-    """The new files of a certificate, and the servers whose configurations name them.
+def not_served(done: ImportWriter, host: HostView) -> list[Message]:
+    """Return why it is not certain that every server serves from the new files; nothing if it is.
 
-    :ivar old: the certificate of the other tool, DER; None if it has none.
-    :ivar entry: what writes the files.
-    :ivar configs: the configurations that name them.
+    :raises Cancelled: the run was cancelled.
     """
+    try:
+        specs = Config.load(done.config).certificates
+    except ConfigError:  # the next steps report the mistakes
+        return []
+    old = {each.name: each.found.fullchain_pem for each in done.plan.certificates}
+    found: list[Message] = []
+    for spec in specs:
+        for entry in spec.deploy:
+            if isinstance(entry, Deployment) and (paths := servers.new_paths(entry, done.live)):
+                found += _of_entry(done, host, entry, paths, (spec.name, old.get(spec.name)))
+    return list(dict.fromkeys(found))
 
-    certificate: Certificate
-    state: State
-    entry: Deployment
-    old: bytes | None
-    configs: list[ConfigFile]
 
-    @property
-    def server(self) -> str:
-        """The names of the servers."""
-        return " / ".join(dict.fromkeys(each.server.name or texts.A_SERVER for each in self.configs))
+def _of_entry(
+    done: ImportWriter, host: HostView, entry: Deployment, paths: Sequence[str], old: tuple[str, str | None]
+) -> Iterator[Message]:
+    """Yield why it is not certain for the files of an entry.
 
-
-class ServerWatch(Frozen):
-    """Looks at the servers of a machine.
-
-    :ivar live: the folder of the new files.
-    :ivar notes: get a note for each configuration that others can change; it is left out.
+    :param old: the name of the certificate, and that of the other tool.
     """
-
-    config: Path
-    live: Path
-    store: Store
-    host: HostView
-    context: Context
-    notes: Notes
-
-    def not_served(self, certificates: Sequence[PlannedCertificate]) -> list[Message]:
-        """Return why it is not certain that every server serves from the new files; nothing if it is.
-
-        :raises Cancelled: the run was cancelled.
-        """
-        try:
-            specs = Config.load(self.config).certificates
-        except ConfigError:  # the next steps report the mistakes
-            return []
-        old = {each.name: each.found.fullchain_pem for each in certificates}
-        found: list[Message] = []
-        for spec in specs:
-            for entry in spec.deploy:
-                if isinstance(entry, Deployment) and (paths := servers.new_paths(entry, self.live)):
-                    found += self._of_entry(spec.name, entry, paths, _der(old.get(spec.name)))
-        return list(dict.fromkeys(found))
-
-    def _of_entry(self, name: str, entry: Deployment, paths: Sequence[str], old: bytes | None) -> Iterator[Message]:
-        try:
-            state = self.store.read_state(name)
-            certificate = self.store.certificate(name, state)
-        except StoreError as error:
-            yield texts.SEEN_UNREADABLE.format(reason=error.message)
-            return
-        configs = [
-            each
-            for each in config_files(self.host, tuple(paths), self.notes)
-            if any(path in without_comment(line) for line in each.lines for path in paths)
-        ]
-        if certificate is None:
-            yield texts.SEEN_NOT_STORED.format(name=name)
-        elif not configs:
-            yield texts.SEEN_NOWHERE.format(path=paths[0], name=name)
-        else:
-            yield from _ports(ServedFiles(certificate, state, entry, old, configs), self.host, self.context)
+    name, pem = old
+    try:
+        state = done.store.read_state(name)
+        certificate = done.store.certificate(name, state)
+    except StoreError as error:
+        yield texts.SEEN_UNREADABLE.format(reason=error.message)
+        return
+    configs = [
+        each
+        for each in config_files(host, tuple(paths), done.notes)
+        if any(path in line for line in each.code for path in paths)
+    ]
+    if certificate is None:
+        yield texts.SEEN_NOT_STORED.format(name=name)
+    elif not configs:
+        yield texts.SEEN_NOWHERE.format(path=paths[0], name=name)
+    else:
+        changed = max(_changed(host, each) for each in configs)
+        yield from ServedFiles(done.context, certificate, state, entry, _der(pem), configs, changed).wrong()
 
 
 def _der(pem: str | None) -> bytes | None:
@@ -110,40 +84,6 @@ def _der(pem: str | None) -> bytes | None:
         return x509.to_der(pem) if pem else None
     except ValueError:
         return None
-
-
-def _ports(served: ServedFiles, host: HostView, context: Context) -> Iterator[Message]:
-    """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
-    given = served.entry.options.get("verify") or ()
-    addresses = [given] if isinstance(given, str) else list(given)
-    changed = max(_changed(host, each) for each in served.configs)
-    for address in addresses:
-        yield from _wrong(served, address, served.entry.options.get("starttls"), changed, context)
-    by_server: dict[ServerKind, set[int]] = {}
-    for config in served.configs:
-        by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
-    asked = {host_port.split(address)[1] for address in addresses}
-    others = len(asked.difference(*by_server.values()))  # each is that of a server whose configuration tells none
-    for kind, ports in by_server.items():
-        for port in sorted(ports - asked):
-            yield from _wrong(served, f"localhost:{port}", None, changed, context)
-        if not ports and others:
-            others -= 1
-        elif not ports:
-            yield from _usual_ports(served, kind, changed, context)
-
-
-def _usual_ports(served: ServedFiles, kind: ServerKind, changed: float, context: Context) -> Iterator[Message]:
-    """Ask the ports that such a server has by default: those that accept connections, and at least one."""
-    is_seen = False
-    for port, starttls in kind.ports:
-        wanted = verify.wanted(served.certificate, {"starttls": starttls}, [f"localhost:{port}"])
-        if any(one.accepts for one in verify.inspect_ports(context, wanted)):
-            is_seen = True
-            yield from _wrong(served, f"localhost:{port}", starttls, changed, context)
-    if not is_seen:
-        file = next(each.path for each in served.configs if each.server == kind)
-        yield texts.SEEN_NO_PORT.format(server=kind.name or texts.A_SERVER, file=file, name=served.certificate.name)
 
 
 def _changed(host: HostView, config: ConfigFile) -> float:
@@ -155,36 +95,79 @@ def _changed(host: HostView, config: ConfigFile) -> float:
         return float("inf")
 
 
-def _wrong(
-    served: ServedFiles, address: str, starttls: str | None, changed: float, context: Context
-) -> Iterator[Message]:
-    """Yield why a port does not prove it.
+class ServedFiles(Frozen):
+    """The new files of a certificate, and the servers whose configurations name them.
 
-    :param changed: when the configuration was changed last, seconds since 1970.
+    :ivar entry: what writes the files.
+    :ivar old: the certificate of the other tool, DER; None if it has none.
+    :ivar configs: the configurations that name them.
+    :ivar changed: when these were changed last, seconds since 1970.
     """
-    wanted = verify.wanted(served.certificate, {**served.entry.options, "starttls": starttls}, [address])
-    name = served.certificate.name
-    for one in verify.inspect_ports(context, wanted):
-        if one.leaf is None:
-            yield texts.SEEN_NO_TLS.format(address=address, name=name, reason=one.error)
-        elif one.leaf != wanted.leaf:
-            yield texts.SEEN_OTHER.format(address=address, name=name, server=served.server)
-        elif served.old in {None, wanted.leaf} and not _has_loaded(served, address, changed):
-            yield texts.SEEN_SAME.format(address=address, name=name, server=served.server)
 
+    context: Context
+    certificate: Certificate
+    state: State
+    entry: Deployment
+    old: bytes | None
+    configs: list[ConfigFile]
+    changed: float
 
-def _has_loaded(served: ServedFiles, address: str, changed: float) -> bool:
-    """Return whether the server on a port has read its configuration since it was changed."""
-    host, port = host_port.split(address)
-    if host in _LOOPBACK and has_loaded_since(port, changed):
-        return True
-    record = served.state.deployments.get(entry_id(served.entry), {})
-    if not (served.entry.options.get("reload") and record.get("ok") and record.get("changed")):
-        return False
-    try:
-        return datetime.fromisoformat(str(record.get("time"))).timestamp() > changed
-    except ValueError:
-        return False
+    def wrong(self) -> Iterator[Message]:
+        """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
+        given = self.entry.options.get("verify") or ()
+        addresses = [given] if isinstance(given, str) else list(given)
+        for address in addresses:
+            yield from self._wrong(address, self.entry.options.get("starttls"))
+        by_server: dict[ServerKind, set[int]] = {}
+        for config in self.configs:
+            by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
+        asked = {host_port.split(address)[1] for address in addresses}
+        others = len(asked.difference(*by_server.values()))  # each is that of a server whose configuration tells none
+        for kind, ports in by_server.items():
+            for port in sorted(ports - asked):
+                yield from self._wrong(f"localhost:{port}", None)
+            if not ports and others:
+                others -= 1
+            elif not ports:
+                yield from self._usual_ports(kind)
+
+    def _usual_ports(self, kind: ServerKind) -> Iterator[Message]:
+        """Ask the ports that such a server has by default: those that accept connections, and at least one."""
+        is_seen = False
+        for port, starttls in kind.ports:
+            wanted = verify.wanted(self.certificate, {"starttls": starttls}, [f"localhost:{port}"])
+            if any(one.accepts for one in verify.inspect_ports(self.context, wanted)):
+                is_seen = True
+                yield from self._wrong(f"localhost:{port}", starttls)
+        if not is_seen:
+            file = next(each.path for each in self.configs if each.server == kind)
+            yield texts.SEEN_NO_PORT.format(server=kind.title, file=file, name=self.certificate.name)
+
+    def _wrong(self, address: str, starttls: str | None) -> Iterator[Message]:
+        """Yield why a port does not prove it."""
+        wanted = verify.wanted(self.certificate, {**self.entry.options, "starttls": starttls}, [address])
+        server = " / ".join(dict.fromkeys(each.server.title for each in self.configs))
+        fields = {"address": address, "name": self.certificate.name, "server": server}
+        for one in verify.inspect_ports(self.context, wanted):
+            if one.leaf is None:
+                yield texts.SEEN_NO_TLS.format(**fields, reason=one.error)
+            elif one.leaf != wanted.leaf:
+                yield texts.SEEN_OTHER.format(**fields)
+            elif self.old in {None, wanted.leaf} and not self._has_loaded(address):
+                yield texts.SEEN_SAME.format(**fields)
+
+    def _has_loaded(self, address: str) -> bool:
+        """Return whether the server on a port has read its configuration since it was changed."""
+        host, port = host_port.split(address)
+        if host in _LOOPBACK and has_loaded_since(port, self.changed):
+            return True
+        record = self.state.deployments.get(entry_id(self.entry), {})
+        if not (self.entry.options.get("reload") and record.get("ok") and record.get("changed")):
+            return False
+        try:
+            return datetime.fromisoformat(str(record.get("time"))).timestamp() > self.changed
+        except ValueError:
+            return False
 
 
 # ── restarts ───────────────────────────────────────────────────────────────────────────

@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base import files
 from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.model import Deployment
 from dnsrenew.base.users import group_name
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.extensions.setup.importing import texts
-from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, FoundFile, HostView, shell
-from dnsrenew.extensions.setup.importing.plan import PlannedCertificate
-from dnsrenew.extensions.setup.importing.reading import Notes, shown
+from dnsrenew.extensions.setup.importing.model import FileRole, FoundDeployment, HostView, PlannedCertificate, shell
+from dnsrenew.extensions.setup.importing.reading import Notes, content, shown
 
 NAMES: Final[dict[FileRole, str]] = {
     "certificate": "fullchain.pem",
@@ -71,8 +69,7 @@ class ServerLine(Frozen):
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""
         certificates = list(dict.fromkeys(file.certificate for file in self.files))
-        names = ("file", "line", "text", "new")
-        own = {name: getattr(self, name) for name in names}
+        own = {"file": self.file, "line": self.line, "text": self.text, "new": self.new}
         return {"server": self.server.name or None, "certificates": certificates, **own}
 
 
@@ -86,13 +83,14 @@ def lines_that_name(
     :param notes: get a note for each configuration that others can change; it is left out.
     """
     new = {
-        file.path: NewFile(each.name, file.role, str(live / each.name / NAMES[file.role]))
+        path: NewFile(each.name, role, str(live / each.name / NAMES[role]))
         for each in certificates
-        for file in each.found.files
+        for path, role in each.found.files.items()
     }
     found = []
     for config in config_files(host, tuple(new), notes, (*folders, live)) if new else ():
-        port, lines = _port(config), []
+        ports, lines = tls_ports(config), []
+        port = ports.pop() if len(ports) == 1 else None
         for number, text in enumerate(config.lines, 1):
             changed, files = _changed(text, new)
             if files:
@@ -131,13 +129,9 @@ def _note_client(config: ConfigFile, named: Sequence[int], notes: Notes) -> None
 
     :param named: the numbers of the lines that name files of the certificates.
     """
-    if config.server.name in _CLIENTS:
-        found = named
-    elif config.server.name == "Postfix":
-        code = (without_comment(line) for line in config.lines)
-        found = [number for number, line in enumerate(code, 1) if _POSTFIX_CLIENT.match(line)]
-    else:
-        return
+    found = named if config.server.name in _CLIENTS else []
+    if config.server.name == "Postfix":
+        found = [number for number, line in enumerate(config.code, 1) if _POSTFIX_CLIENT.match(line)]
     for number in found[:1]:
         text = config.lines[number - 1].strip()
         notes.add(texts.CLIENT_AUTH_GONE, config.path, number, text, server=config.server.name)
@@ -153,23 +147,15 @@ def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile,
     return text, tuple(files)
 
 
-def _port(config: ConfigFile) -> int | None:
-    """Return the only port with TLS in a file."""
-    found = tls_ports(config)
-    return found.pop() if len(found) == 1 else None
-
-
 def tls_ports(config: ConfigFile) -> set[int]:
     """Return the ports with TLS in a file, as far as the kind of server is known."""
     pattern = _TLS_PORTS.get(config.server.name)
-    return {int(match[1]) for line in config.lines if pattern for match in pattern.finditer(without_comment(line))}
+    return set(map(int, _matches(pattern, config.code))) if pattern else set()
 
 
-def deployment_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]) -> FoundDeployment | None:
-    """Return the entry that writes the new files of a certificate and reloads its servers; None without any."""
+def deployments_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]) -> list[FoundDeployment]:
+    """Return the entry that writes the new files of a certificate and reloads its servers, if there are any."""
     own = [line for line in lines if any(file.certificate == certificate.name for file in line.files)]
-    if not own:
-        return None
     files = [file for line in own for file in line.files if file.certificate == certificate.name]
     options: dict[str, object] = {file.role: file.path for file in files}
     options |= _group(certificate.found.files)
@@ -181,20 +167,20 @@ def deployment_for(certificate: PlannedCertificate, lines: Sequence[ServerLine])
     ports = sorted({line.port for line in own if line.port is not None})
     if ports and any(not domain.startswith("*.") for domain in certificate.found.domains):
         options["verify"] = f"localhost:{ports[0]}" if len(ports) == 1 else [f"localhost:{port}" for port in ports]
-    return FoundDeployment(to="files", source=", ".join(dict.fromkeys(line.file for line in own)), options=options)
+    source = ", ".join(dict.fromkeys(line.file for line in own))
+    return [FoundDeployment(to="files", source=source, options=options)] if own else []
 
 
-def _group(files: Sequence[FoundFile]) -> dict[str, object]:
+def _group(files: Mapping[str, FileRole]) -> dict[str, object]:
     """Return the options for a group that may read the old key: a server that does not start as root needs it."""
-    for file in files:
-        if file.role == "key":
-            try:
-                info = os.stat(file.path)
-            except OSError:
-                continue
-            name = group_name(info.st_gid)
-            if info.st_mode & _GROUP_READ and info.st_gid and not name.isdecimal():
-                return {"group": name, "key_mode": "0640"}
+    for path in (path for path, role in files.items() if role == "key"):
+        try:
+            info = os.stat(path)
+        except OSError:
+            continue
+        name = group_name(info.st_gid)
+        if info.st_mode & _GROUP_READ and info.st_gid and not name.isdecimal():
+            return {"group": name, "key_mode": "0640"}
     return {}
 
 
@@ -245,18 +231,23 @@ class ServerKind(Frozen):
     test: str = ""
     ports: tuple[tuple[int, str | None], ...] = ()
 
+    @property
+    def title(self) -> str:
+        """Its name, or words for a server of an unknown kind."""
+        return self.name or texts.A_SERVER
+
 
 _HTTPS: Final = ((443, None),)
 _MAILBOXES: Final = ((993, None), (995, None), (143, "imap"), (110, "pop3"))
+_TO_MUMBLE: Final = ("systemctl", "kill", "-s", "USR1", "mumble-server")
+_TO_HAPROXY: Final = ("systemctl", "reload", "haproxy")
 _MAIL: Final = ((465, None), (587, "smtp"), (25, "smtp"))
 
 SERVERS: Final = (
     ServerKind("nginx", "nginx", ("systemctl", "reload", "nginx"), "nginx -t", _HTTPS),
     ServerKind("Apache", "apache2", ("systemctl", "reload", "apache2"), "apache2ctl configtest", _HTTPS),
     ServerKind("Apache", "httpd", ("systemctl", "reload", "httpd"), "apachectl configtest", _HTTPS),
-    ServerKind(
-        "HAProxy", "haproxy", ("systemctl", "reload", "haproxy"), "haproxy -c -f /etc/haproxy/haproxy.cfg", _HTTPS
-    ),
+    ServerKind("HAProxy", "haproxy", _TO_HAPROXY, "haproxy -c -f /etc/haproxy/haproxy.cfg", _HTTPS),
     ServerKind("Postfix", "postfix", ("postfix", "reload"), "postfix check", _MAIL),
     ServerKind("Dovecot", "dovecot", ("doveadm", "reload"), "doveconf -n", _MAILBOXES),
     ServerKind("Caddy", "caddy", ("systemctl", "reload", "caddy"), "", _HTTPS),
@@ -265,10 +256,7 @@ SERVERS: Final = (
     ServerKind("Exim", "exim4", ("systemctl", "reload", "exim4"), "", _MAIL),
     ServerKind("Prosody", "prosody", ("prosodyctl", "reload")),
     ServerKind("ejabberd", "ejabberd", ("ejabberdctl", "reload_config")),
-    *(
-        ServerKind("Mumble", folder, ("systemctl", "kill", "-s", "USR1", "mumble-server"))
-        for folder in ("mumble-server", "murmur", "mumble")
-    ),
+    *(ServerKind("Mumble", folder, _TO_MUMBLE) for folder in ("mumble-server", "murmur", "mumble")),
     ServerKind("ProFTPD", "proftpd", ("systemctl", "reload", "proftpd")),
     ServerKind("vsftpd", "vsftpd", ("systemctl", "restart", "vsftpd")),
     ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn"), "", ((5349, None),)),
@@ -286,6 +274,11 @@ class ConfigFile(Frozen):
     path: str
     lines: tuple[str, ...]
 
+    @property
+    def code(self) -> list[str]:
+        """The lines without comments."""
+        return list(map(without_comment, self.lines))
+
 
 def config_files(
     host: HostView, words: tuple[str, ...], notes: Notes, leave_out: tuple[Path, ...] = ()
@@ -302,7 +295,7 @@ def config_files(
             folders[:] = [name for name in sorted(folders) if _is_looked_into(Path(here, name), name, leave_out)]
             for name in sorted(names):
                 file = os.path.join(here, name)
-                data = b"" if name.endswith(_SKIPPED_ENDS) else _content(file)
+                data = b"" if name.endswith(_SKIPPED_ENDS) else content(file, _LARGEST) or b""
                 left -= 1 + len(data) // _LARGE
                 if left < 0:
                     return
@@ -329,16 +322,6 @@ def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:
     return name not in _SKIPPED_FOLDERS and path not in leave_out and not is_deep and not os.path.islink(path)
 
 
-def _content(path: str) -> bytes:
-    try:
-        if os.path.getsize(path) > _LARGEST:
-            return b""
-        with files.open_to_read(path) as stream:
-            return stream.read(_LARGEST)
-    except OSError:
-        return b""
-
-
 def _server(path: str) -> ServerKind:
     parts = path.replace(".", "/").split("/")
     return next((kind for kind in SERVERS if kind.folder in parts), _UNKNOWN)
@@ -361,9 +344,6 @@ _ROOTS: Final = {
     "nginx": re.compile(r"(?:^|[\s{;])root\s+[\"']?([^\s;\"']+)"),
     "apache": re.compile(r"(?i)\bDocumentRoot\s+[\"']?([^\s\"']+)"),
 }
-_SERVER_FOLDERS: Final = {"nginx": frozenset({"nginx"}), "apache": frozenset({"apache2", "httpd"})}
-
-
 _PORTS: Final = re.compile(r"(?:^|[\s{;])listen\s+(?:\S+:)?(\d+)(?=[\s;])")
 _DEFAULT_SERVER: Final = re.compile(r"(?:^|[\s{;])listen\s+(?:\S+:)?80\s[^;]*\bdefault_server\b")
 _DEFAULT_WORD: Final = "default_server"
@@ -376,24 +356,16 @@ def webroot_of(server: str, domains: Sequence[str], host: HostView, notes: Notes
 
     :param server: ``nginx`` or ``apache``.
     """
-    roots: set[str] = set()
-    ports: set[str] = set()
-    for file in config_files(host, tuple(domains), notes):
-        lines = [without_comment(line) for line in file.lines]
-        named = {name for line in lines for match in _NAMES[server].finditer(line) for name in match[1].split()}
-        if file.server.folder in _SERVER_FOLDERS[server] and named & set(domains):
-            roots |= {match[1] for line in lines for match in _ROOTS[server].finditer(line)}
-            ports |= {match[1] for line in lines for match in _PORTS.finditer(line)}
+    found = [file.code for file in config_files(host, tuple(domains), notes) if file.server.name.lower() == server]
+    names = ({name for text in _matches(_NAMES[server], code) for name in text.split()} for code in found)
+    code = [line for its, lines in zip(names, found, strict=True) if its & set(domains) for line in lines]
+    roots, ports = set(_matches(_ROOTS[server], code)), set(_matches(_PORTS, code))
     if not roots and server == "nginx" and ports and "80" not in ports:
-        roots = _default_roots(host, notes)
+        nginx = (file.code for file in config_files(host, (_DEFAULT_WORD,), notes) if file.server.name == "nginx")
+        default = (code for code in nginx if any(map(_DEFAULT_SERVER.search, code)))
+        roots = {root for code in default for root in _matches(_ROOTS["nginx"], code)}
     return roots.pop() if len(roots) == 1 else None
 
 
-def _default_roots(host: HostView, notes: Notes) -> set[str]:
-    """Return the folders in the files with nginx's default server of port 80."""
-    found: set[str] = set()
-    for file in config_files(host, (_DEFAULT_WORD,), notes):
-        lines = [without_comment(line) for line in file.lines]
-        if file.server.folder in _SERVER_FOLDERS["nginx"] and any(map(_DEFAULT_SERVER.search, lines)):
-            found |= {match[1] for line in lines for match in _ROOTS["nginx"].finditer(line)}
-    return found
+def _matches(pattern: re.Pattern[str], code: Sequence[str]) -> Iterator[str]:
+    return (match[1] for line in code for match in pattern.finditer(line))

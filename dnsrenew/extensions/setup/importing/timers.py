@@ -17,7 +17,7 @@ from typing import Final
 
 from dnsrenew.base import users
 from dnsrenew.base.found import UntrustedError
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, shown
 from dnsrenew.schedule.machine import entries
@@ -43,21 +43,8 @@ _SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "(", ")", ";;"})
 Environment = Mapping[str, str]
 
 
-class JobPlace(Frozen):
-    """Where a call stands: the first fields of a :class:`FoundJob`.
-
-    :ivar weak: the error if others can change what leads to the call.
-    """
-
-    file: str
-    line: int
-    kind: str
-    unit: str = ""
-    weak: UntrustedError | None = None
-
-
 class FoundJob(Frozen, hidden=("environment",)):
-    """A call of the program.
+    """A call of the program, or the place where one may stand.
 
     :ivar file: where it stands, as it is on the machine.
     :ivar line: its line, from 1.
@@ -65,14 +52,21 @@ class FoundJob(Frozen, hidden=("environment",)):
     :ivar unit: the timer or service of systemd; "" for others.
     :ivar words: the arguments of the program.
     :ivar environment: the variables that are set for it.
+    :ivar weak: the error if others can change what leads to the call.
     """
 
     file: str
     line: int
     kind: str
-    unit: str
-    words: tuple[str, ...]
-    environment: Environment
+    unit: str = ""
+    words: tuple[str, ...] = ()
+    environment: Environment = field(default_factory=dict)
+    weak: UntrustedError | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, ``FILE:LINE``."""
+        return f"{self.file}:{self.line}"
 
 
 def jobs(
@@ -117,9 +111,8 @@ class _JobSearch(Frozen):
     def systemd(self) -> Iterator[FoundJob]:
         """Yield the calls in services."""
         for service in services(self.host):
-            for command in service.commands if self._counts(service.user) else ():
-                place = JobPlace(shown(command.file, self.host), command.line, "systemd", service.starter, service.weak)
-                yield from self._calls(command.text, service.environment, place)
+            for place, command in service.commands if self._counts(service.user) else ():
+                yield from self._calls(command, service.environment, replace(place, weak=service.weak))
 
     def cron(self) -> Iterator[FoundJob]:
         """Yield the calls in crontabs, and in the scripts that cron runs."""
@@ -130,7 +123,7 @@ class _JobSearch(Frozen):
             yield from self._crontab(file, has_users=file not in spools and file.name != "anacrontab")
         for folder in _SCRIPT_FOLDERS:
             for file in entries(root / folder):
-                yield from self.script(file, {}, JobPlace("", 0, "cron"))
+                yield from self.script(file, {}, FoundJob("", 0, "cron"))
 
     def _crontab(self, file: Path, *, has_users: bool) -> Iterator[FoundJob]:
         """Yield the calls in a crontab.
@@ -142,7 +135,7 @@ class _JobSearch(Frozen):
             if assigned := _ASSIGNMENT.fullmatch(line):
                 _set(environment, {assigned[1]: assigned[2].strip("\"'")})
             elif not has_users or self._counts("".join(line.split(None, 6)[1 if line.startswith("@") else 5 :][:1])):
-                place = JobPlace(shown(file, self.host), number, "cron", weak=content.weak)
+                place = FoundJob(shown(file, self.host), number, "cron", weak=content.weak)
                 yield from self._calls(line.replace("\\%", "%"), environment, place)
 
     def _counts(self, user: str) -> bool:
@@ -152,7 +145,7 @@ class _JobSearch(Frozen):
 
     # ── shell ───────────────────────────────────────────────────────────────────────────
 
-    def _calls(self, command: str, environment: Environment, place: JobPlace) -> Iterator[FoundJob]:
+    def _calls(self, command: str, environment: Environment, place: FoundJob) -> Iterator[FoundJob]:
         """Yield the calls in a command line, and in the scripts that it runs.
 
         :raises UntrustedError: others can change what leads to a call.
@@ -164,18 +157,16 @@ class _JobSearch(Frozen):
         for index in named:  # one can be an argument, as in `test -x /usr/bin/lego && lego renew`
             own = dict(environment)
             _set(own, _assignments(words[:index]))
-            arguments = tuple(_expanded(word, own) for word in takewhile(_is_argument, words[index + 1 :]))
-            yield FoundJob(place.file, place.line, place.kind, place.unit, arguments, own)
-        if named:
-            return
-        for index, word in enumerate(words):
+            arguments = takewhile(lambda word: word not in _SEPARATORS, words[index + 1 :])
+            yield replace(place, words=tuple(_expanded(word, own) for word in arguments), environment=own)
+        for index, word in enumerate(() if named else words):
             if word == "-c" and index and index + 1 < len(words) and self.program in words[index + 1]:
                 yield from self._calls(words[index + 1], environment, place)
             elif word.startswith("/"):
                 yield from self.script(self._inside(word), environment, place, only=b"#!")
 
     def script(
-        self, file: Path, environment: Environment, place: JobPlace, notes: Notes | None = None, *, only: bytes = b""
+        self, file: Path, environment: Environment, place: FoundJob, notes: Notes | None = None, *, only: bytes = b""
     ) -> Iterator[FoundJob]:
         """Yield the calls in a shell script.
 
@@ -209,7 +200,7 @@ class _JobSearch(Frozen):
         files = [file for file in entries(folder) if file.suffix == ".sh" or file.name in _COMPOSE]
         for file in files[:_MOST_SCRIPTS]:
             if file.suffix == ".sh":
-                yield from self.script(file, {}, JobPlace("", 0, "script"), notes)
+                yield from self.script(file, {}, FoundJob("", 0, "script"), notes)
             else:
                 yield from self.compose(file, notes)
 
@@ -226,11 +217,12 @@ class _JobSearch(Frozen):
             if match is not None:
                 value = match[2].rstrip()
                 _set(environment, {match[1]: value[:-1] if value.endswith(("'", '"')) else value})
+        place = FoundJob(shown(file, self.host), 1, "compose", environment=environment)
         for number, line in enumerate(lines, 1):
             if command := _YAML_COMMAND.fullmatch(line):
                 words = _split(command[1].strip("[]").replace('",', '" ').replace("',", "' "))
-                return [FoundJob(shown(file, self.host), number, "compose", "", tuple(words), environment)]
-        return [FoundJob(shown(file, self.host), 1, "compose", "", (), environment)]
+                return [replace(place, line=number, words=tuple(words))]
+        return [place]
 
 
 def _split(line: str) -> list[str]:
@@ -241,10 +233,6 @@ def _split(line: str) -> list[str]:
         return list(lexer)
     except ValueError:  # a quote without its end
         return line.split()
-
-
-def _is_argument(word: str) -> bool:
-    return word not in _SEPARATORS
 
 
 def _environment(text: str) -> dict[str, str]:
@@ -285,32 +273,16 @@ _EXEC_PREFIXES: Final = "@-:+!"
 _SPECIFIER: Final = re.compile(r"%(.)")
 
 
-class UnitCommand(Frozen):
-    """A command of a service.
-
-    :ivar file: the unit or the drop-in that has it.
-    :ivar line: its line, from 1.
-    :ivar key: ``ExecStart`` …
-    :ivar text: the command, with its specifiers filled in.
-    """
-
-    file: Path
-    line: int
-    key: str
-    text: str
-
-
 class Service(Frozen, hidden=("environment",)):
     """A service.
 
-    :ivar starter: the unit that starts it: a timer, or the service itself.
+    :ivar commands: where each stands and its text, with specifiers filled in.
     :ivar environment: the variables of its commands.
     :ivar user: the user that it runs as; "" for that of its manager.
     :ivar weak: the error if others can change one of its files.
     """
 
-    starter: str
-    commands: tuple[UnitCommand, ...]
+    commands: tuple[tuple[FoundJob, str], ...]
     environment: Mapping[str, str]
     user: str = ""
     weak: UntrustedError | None = None
@@ -379,10 +351,13 @@ class _Manager:
                 yield self.service(name, starter)
 
     def service(self, name: str, starter: str) -> Service:
-        """Return a service; without commands if it has no unit."""
+        """Return a service; without commands if it has no unit.
+
+        :param starter: the unit that starts it: a timer, or the service itself.
+        """
         variables: dict[str, str] = {}
         files: list[str] = []
-        commands: list[UnitCommand] = []
+        commands: list[tuple[str, FoundJob, str]] = []
         user, weak, unit = "", None, self._file(name)
         for file in [*([] if unit is None else [unit]), *self._drop_ins(name)]:
             content = look(file, self._host)
@@ -400,14 +375,15 @@ class _Manager:
                 elif key == "User":
                     user = value
                 elif key in _EXEC and value:
-                    commands.append(UnitCommand(file, number, key, value.lstrip(_EXEC_PREFIXES)))
+                    place = FoundJob(shown(file, self._host), number, "systemd", starter)
+                    commands.append((key, place, value.lstrip(_EXEC_PREFIXES)))
                 elif key in _EXEC:
-                    commands = [command for command in commands if command.key != key]
+                    commands = [command for command in commands if command[0] != key]
         for path in files:
             content = look(inside(self._host, path), self._host)
             variables |= _in_file(content.text)
             weak = weak or content.weak
-        return Service(starter, tuple(commands), variables, user, weak)
+        return Service(tuple((place, text) for _, place, text in commands), variables, user, weak)
 
     def _names(self) -> list[str]:
         """Return the names of all units; an instance has only a link in a folder such as ``timers.target.wants``."""

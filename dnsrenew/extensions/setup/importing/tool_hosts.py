@@ -1,19 +1,23 @@
-"""What other tools call the DNS hosts and their options: ``[tools.TOOL]`` of the provider files."""
+"""What other tools call the DNS hosts and their options: ``[tools.TOOL]`` of the provider files.
+
+Their own settings, which have nothing to do with a host, are in ``providers/_tools.toml``.
+"""
 
 from __future__ import annotations
 
 import base64
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import unquote
 
 from dnsrenew.base import host_port
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.catalogue import find_provider, provider_names
+from dnsrenew.drivers.catalogue import SHIPPED, find_provider, provider_names
 from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import reading
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
@@ -39,21 +43,21 @@ class ToolHost(Frozen):
 @cache
 def hosts_of(tool: Tool) -> dict[str, ToolHost]:
     """Return the hosts that a tool knows, by its names for them."""
-    providers = (provider for name in provider_names() if (provider := find_provider(name)) is not None)
-    return {
-        name: ToolHost(provider.name, _options(table), tuple(table.get(_INLINE, ())))
-        for provider in providers
-        for name, table in provider.tools.get(tool, {}).items()
-    }
+    found = {}
+    for provider in filter(None, map(find_provider, provider_names())):
+        for name, table in provider.tools.get(tool, {}).items():
+            given = {ours: names for ours, names in table.items() if ours != _INLINE}
+            pairs = ((ours, [names] if isinstance(names, str) else names) for ours, names in given.items())
+            options = {theirs: ours for ours, names in pairs for theirs in names}
+            found[name] = ToolHost(provider.name, options, tuple(table.get(_INLINE, ())))
+    return found
 
 
-def _options(table: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        theirs: ours
-        for ours, names in table.items()
-        if ours != _INLINE
-        for theirs in ([names] if isinstance(names, str) else names)
-    }
+@cache
+def expected(tool: Tool, kind: str = "settings") -> frozenset[str]:
+    """Return the settings or options of a tool that are read by name, or that have no meaning for us."""
+    path = next(folder for folder in SHIPPED if folder.is_dir()) / "_tools.toml"
+    return frozenset(tomllib.loads(path.read_text("utf-8"))[tool][kind])
 
 
 # ── aws ────────────────────────────────────────────────────────────────────────────────
@@ -115,38 +119,51 @@ class Kept(Frozen):
 # ── scripts that need more than names ───────────────────────────────────────────────────
 
 
-def _cloudflare(kept: Kept) -> Options:
-    token = kept.get("CF_Token")
-    if token:
-        return {"auth_token": token, "zone_id": kept.get("CF_Zone_ID")}
-    return {"auth_token": kept.get("CF_Key"), "auth_username": kept.get("CF_Email")}
+def _more(script: str, kept: Kept) -> Options:
+    """Return the options that need more than a name."""
+    get = kept.get
+    match script:
+        case "dns_cf":
+            token: Options = {"auth_token": get("CF_Token"), "zone_id": get("CF_Zone_ID")}
+            return token if get("CF_Token") else {"auth_token": get("CF_Key"), "auth_username": get("CF_Email")}
+        case "dns_ovh":
+            return {"auth_entrypoint": get("OVH_END_POINT") or "ovh-eu"}
+        case "dns_ionos" if get("IONOS_PREFIX") and get("IONOS_SECRET"):
+            return {"api_key": f"{get('IONOS_PREFIX')}.{get('IONOS_SECRET')}"}
+        case "dns_transip":  # the driver wants base64, in which acme.sh keeps it too
+            key = get("TRANSIP_Key") or kept.file(get("TRANSIP_Key_File"))
+            encoded = base64.b64encode(key.encode()).decode("ascii") if "BEGIN" in key else "".join(key.split())
+            return {"auth_api_key": f"base64::{encoded}"} if key else {}
+        case "dns_acmedns":
+            base = get("ACMEDNS_BASE_URL", "ACMEDNS_UPDATE_URL") or "https://auth.acme-dns.io"
+            return {"api": base.rstrip("/").removesuffix("/update")}
+        case "dns_nsupdate" | "dns_knot":
+            return _tsig(script, kept)
+        case "dns_namecheap" if host_port.is_ip(get("NAMECHEAP_SOURCEIP")):  # acme.sh also takes a URL that gives it
+            return {"auth_client_ip": get("NAMECHEAP_SOURCEIP")}
+        case "dns_aws" if not get("AWS_ACCESS_KEY_ID"):
+            account = route53_account(kept.host, kept.notes)
+            return {} if account is None else {**account.options, **account.secrets}
+        case "dns_infoblox":
+            user, _, password = get("Infoblox_Creds").partition(":")
+            return {"auth_user": user, "auth_psw": password}
+        case "dns_da":  # the user and the password are in the address
+            url = reading.parts(get("DA_Api"))
+            user, password = unquote(url.username or ""), unquote(url.password or "")
+            endpoint = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
+            return {"endpoint": endpoint, "auth_username": user, "auth_password": password}
+        case "dns_miab" if get("MIAB_Server"):
+            return {"api": f"https://{get('MIAB_Server')}"}
+    return {}
 
 
-def _ovh(kept: Kept) -> Options:
-    return {"auth_entrypoint": kept.get("OVH_END_POINT") or "ovh-eu"}
-
-
-def _ionos(kept: Kept) -> Options:
-    prefix, secret = kept.get("IONOS_PREFIX"), kept.get("IONOS_SECRET")
-    return {"api_key": f"{prefix}.{secret}"} if prefix and secret else {}
-
-
-def _transip(kept: Kept) -> Options:
-    """Return the private key in the form of the driver; acme.sh keeps it in base64."""
-    key = kept.get("TRANSIP_Key")
-    if key and "BEGIN" not in key:
-        return {"auth_api_key": f"base64::{''.join(key.split())}"}
-    key = key or kept.file(kept.get("TRANSIP_Key_File"))
-    return {"auth_api_key": f"base64::{base64.b64encode(key.encode()).decode('ascii')}"} if key else {}
-
-
-def _acme_dns(kept: Kept) -> Options:
-    base = kept.get("ACMEDNS_BASE_URL", "ACMEDNS_UPDATE_URL") or "https://auth.acme-dns.io"
-    return {"api": base.rstrip("/").removesuffix("/update")}
-
-
-def _nsupdate(kept: Kept) -> Options:
-    """Return the server and the TSIG key; the key is in a file that tsig-keygen wrote."""
+def _tsig(script: str, kept: Kept) -> Options:
+    """Return the server and the TSIG key, as ``keymgr`` prints it, or in a file that tsig-keygen wrote."""
+    if script == "dns_knot":
+        algorithm, _, rest = kept.get("KNOT_KEY").partition(":")
+        name, _, secret = rest.partition(":")
+        tsig = {"tsig_algorithm": algorithm.lower(), "tsig_name": name, "tsig_secret": secret}
+        return {"server": kept.get("KNOT_SERVER") or "localhost", **tsig}
     server = kept.get("NSUPDATE_SERVER").partition(",")[0] or "localhost"
     port = kept.get("NSUPDATE_SERVER_PORT")
     if port.isdecimal() and port != "53":
@@ -158,65 +175,6 @@ def _nsupdate(kept: Kept) -> Options:
         found |= {"tsig_name": key[1], "tsig_secret": fields.get("secret", "")}
         found["tsig_algorithm"] = fields.get("algorithm", "").lower()
     return found
-
-
-def _knot(kept: Kept) -> Options:
-    """Return the server and the TSIG key ``ALGORITHM:NAME:SECRET``, as ``keymgr`` prints it."""
-    algorithm, _, rest = kept.get("KNOT_KEY").partition(":")
-    name, _, secret = rest.partition(":")
-    return {"server": kept.get("KNOT_SERVER") or "localhost", "tsig_algorithm": algorithm.lower(), "tsig_name": name,
-            "tsig_secret": secret}  # fmt: skip
-
-
-def _namecheap(kept: Kept) -> Options:
-    """Return the address of this machine; acme.sh also takes a URL that gives it."""
-    address = kept.get("NAMECHEAP_SOURCEIP")
-    return {"auth_client_ip": address} if host_port.is_ip(address) else {}
-
-
-def _route53(kept: Kept) -> Options:
-    if kept.get("AWS_ACCESS_KEY_ID"):
-        return {}
-    account = route53_account(kept.host, kept.notes)
-    return {} if account is None else {**account.options, **account.secrets}
-
-
-def _infoblox(kept: Kept) -> Options:
-    user, _, password = kept.get("Infoblox_Creds").partition(":")
-    return {"auth_user": user, "auth_psw": password}
-
-
-def _directadmin(kept: Kept) -> Options:
-    """Return the address without the user and the password in it."""
-    url = reading.parts(kept.get("DA_Api"))
-    return {
-        "endpoint": url._replace(netloc=url.netloc.rpartition("@")[2]).geturl(),
-        "auth_username": unquote(url.username or ""),
-        "auth_password": unquote(url.password or ""),
-    }
-
-
-def _mail_in_a_box(kept: Kept) -> Options:
-    """Return the address of the box; acme.sh keeps its name."""
-    server = kept.get("MIAB_Server")
-    return {"api": f"https://{server}"} if server else {}
-
-
-_MORE: Final[Mapping[str, Callable[[Kept], Options]]] = {
-    "dns_acmedns": _acme_dns,
-    "dns_cf": _cloudflare,
-    "dns_ovh": _ovh,
-    "dns_namecheap": _namecheap,
-    "dns_aws": _route53,
-    "dns_ionos": _ionos,
-    "dns_nsupdate": _nsupdate,
-    "dns_knot": _knot,
-    "dns_transip": _transip,
-    "dns_infoblox": _infoblox,
-    "dns_da": _directadmin,
-    "dns_miab": _mail_in_a_box,
-}
-"""What gives the options that need more than a name."""
 
 
 def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
@@ -237,4 +195,4 @@ def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
 def values(script: str, host: ToolHost, kept: Kept) -> Options:
     """Return the options of the provider, as a script kept them."""
     found: Options = {option: kept.get(key) for key, option in host.options.items()}
-    return found | (_MORE[script](kept) if script in _MORE else {})
+    return found | _more(script, kept)

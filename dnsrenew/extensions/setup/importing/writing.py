@@ -1,22 +1,35 @@
-"""Writes what was imported. Nothing that exists is written over; the configuration comes last."""
+"""Writes what was imported. Nothing that exists is written over; the configuration comes last.
+
+The store gets accounts with their keys and URLs, and certificates as they are. Nothing is ordered. The new files for
+servers are written from the store.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dnsrenew.base import files
+from dnsrenew.acme.account_keys import signer_of, with_thumbprint
+from dnsrenew.base import x509
+from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, rfc3339
+from dnsrenew.base.model.spec import AccountData, Profile, split_chain
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, open_folder
 from dnsrenew.base.values import replace
+from dnsrenew.base.x509 import CertificateFacts, PrivateKey, user_files
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import config_file, into_store, reading, texts
-from dnsrenew.extensions.setup.importing.into_store import TablesToAdd
-from dnsrenew.extensions.setup.importing.model import FoundDeployment
-from dnsrenew.extensions.setup.importing.plan import Plan, PlannedCa, PlannedCertificate
-from dnsrenew.store import Store
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entries, entry
+from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.extensions.setup.importing import config_file, reading, texts
+from dnsrenew.extensions.setup.importing.config_file import LaterImport, TablesToAdd, identifier
+from dnsrenew.extensions.setup.importing.model import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
+from dnsrenew.store import State, Store
+from dnsrenew.store.state import issued_meta
 
 LIVE: Final = "live"
 """The folder beside the configuration with the new files for servers."""
@@ -25,112 +38,212 @@ LIVE: Final = "live"
 class ImportWriter:
     """Writes the store, the secret files and the configuration, in this order.
 
-    :param config: the configuration to write.
-
+    :ivar config: the configuration to write.
+    :ivar live: the folder beside it with the new files for servers.
     :ivar accounts: the CAs whose account the store has.
     :ivar certificates: the certificates that the store has.
     :ivar to_add: the tables that an earlier configuration lacks.
     """
 
     def __init__(self, config: Path, plan: Plan, store: Store, context: Context, notes: reading.Notes) -> None:
-        self._config = config
-        self._plan = plan
-        self._store = store
-        self._context = context
-        self._notes = notes
+        self.config = config
+        self.live = config.parent / LIVE
+        self.plan = plan
+        self.store = store
+        self.context = context
+        self.notes = notes
         self.accounts: set[str] = set()
         self.certificates: set[str] = set()
         self.to_add: tuple[TablesToAdd, ...] = ()
 
-    def write(self, tools: list[str], deployments: dict[str, list[FoundDeployment]]) -> list[str]:
+    def write(self, tools: list[str]) -> list[str]:
         """Write everything; return the new files."""
-        folder = self._config.parent
-        encoded(self._config, config_file.document(self._plan, tools, deployments, {}).text)  # before the store
+        folder = self.config.parent
+        encoded(self.config, config_file.document(self.plan, tools, [], {})[0])  # before the store
         make_folder(folder)
-        self._fill_store()
-        targets = [name for name, entries in deployments.items() if any(each.to == "files" for each in entries)]
-        for name in targets:
-            make_folder(folder / LIVE / name)
-        if not any(ca.account is not None for ca in self._plan.cas):
-            self._notes.add(texts.TERMS, self._config)
-        plan = self._plan.with_notes(self._notes.found)
-        document = config_file.document(plan, tools, deployments, secret_files(folder))
-        written = [path for name, value in document.secrets.items() if (path := write(folder / name, value))]
-        written += filter(None, [write(self._config, document.text)])
+        self.store.check_ground()
+        self._fill_store(self.plan.cas, self.plan.certificates)
+        for each in self.plan.certificates:
+            if any(deployment.to == "files" for deployment in each.deploy):
+                make_folder(self.live / each.name)
+        if not any(ca.account for ca in self.plan.cas):
+            self.notes.add(texts.TERMS, self.config)
+        text, secrets = config_file.document(self.plan, tools, self.notes.found, secret_files(folder))
+        written = [*(write(folder / name, value) for name, value in secrets.items()), write(self.config, text)]
         self._deploy()
-        return written
-
-    def _deploy(self) -> None:
-        """Write the new files for servers, which are not reloaded yet, and note that programs have run."""
-        try:
-            specs = Config.load(self._config).certificates
-        except ConfigError:  # the next steps say what is missing
-            return
-        for spec in specs:
-            if spec.name in self.certificates:
-                into_store.note_programs(spec, self._store, self._context)
-                into_store.write_files(spec, self._store, self._context, self._config.parent / LIVE)
+        return [path for path in written if path]
 
     def note_stored(self) -> list[str]:
         """Write nothing: note what the store has."""
-        names = self._store.names()
-        self.certificates.update(each.name for each in self._plan.certificates if each.name in names)
-        for ca in self._plan.cas:
-            if self._has_account(ca):
-                self.accounts.add(ca.name)
+        names = self.store.names()
+        self.certificates.update(each.name for each in self.plan.certificates if each.name in names)
+        self.accounts.update(ca.name for ca in self.plan.cas if self._has_account(ca))
         return []
 
-    def catch_up(self, deployments: dict[str, list[FoundDeployment]]) -> list[str]:
+    def catch_up(self) -> list[str]:
         """Complete an earlier import, whose configuration stays as it is; return the new files.
 
         A certificate of the configuration that the store lacks is stored; one that the configuration lacks is noted,
         with the tables to add.
         """
-        there = into_store.configured(self._config)
-        if there is None:
+        folder = self.config.parent
+        try:
+            missing = LaterImport(self.plan, self.config, secret_files(folder))
+        except ConfigError:  # the next steps say what is wrong
             return self.note_stored()
-        folder = self._config.parent
-        missing = into_store.missing_tables(self._plan, there, deployments, secret_files(folder))
         self.to_add = missing.to_add
         for each in missing.to_add:
-            self._notes.add(texts.NOT_CONFIGURED, self._config, loses=True, name=each.certificate)
-        own = {each.name: name for each in self._plan.certificates if (name := there.name_of(each)) is not None}
-        configured = [replace(each, name=own[each.name]) for each in self._plan.certificates if each.name in own]
-        self._store_missing(configured, missing.cas)
+            self.notes.add(texts.NOT_CONFIGURED, self.config, loses=True, name=each.certificate)
+        own = {each.name: name for each in self.plan.certificates if (name := missing.name_of(each)) is not None}
+        names = self.store.names()
+        new = [each for each in self.plan.certificates if each.name in own and own[each.name] not in names]
+        self._fill_store(
+            [ca for ca in self.plan.cas if ca.directory in missing.cas and not self._has_account(ca)],
+            [replace(each, name=own[each.name]) for each in new],
+        )
+        if self.certificates:
+            self._deploy()
         written = [write(folder / name, value) for name, value in missing.secrets.items()]
         self.note_stored()
-        names = self._store.names()
+        names = self.store.names()
         self.certificates |= {planned for planned, name in own.items() if name in names}
         return [path for path in written if path]
 
-    def _store_missing(self, certificates: list[PlannedCertificate], cas: frozenset[str]) -> None:
-        """Store the certificates, and the accounts at CAs that are new to the configuration, that the store lacks."""
-        for ca in self._plan.cas:
-            if ca.directory in cas and not self._has_account(ca):
-                into_store.save_account(ca, self._store, self._context, self._notes)
-        names, path = self._store.names(), str(self._config)
-        new = [each for each in certificates if each.name not in names]
-        stored = {
-            each.name
-            for each in new
-            if into_store.save_certificate(each, self._store, self._context, self._notes, asked_by=path)
-        }
-        if stored:
-            self.certificates |= stored
-            self._deploy()
+    # ── the store ───────────────────────────────────────────────────────────────────────
 
     def _has_account(self, ca: PlannedCa) -> bool:
-        return self._store.accounts(ca.directory, ca.name, self._context).load() is not None
+        return self.store.accounts(ca.directory, ca.name, self.context).load() is not None
 
-    def _fill_store(self) -> None:
-        self._store.check_ground()
-        for ca in self._plan.cas:
-            if into_store.save_account(ca, self._store, self._context, self._notes):
-                self.accounts.add(ca.name)
-        for each in self._plan.certificates:
-            path = str(self._config)
-            if into_store.save_certificate(each, self._store, self._context, self._notes, asked_by=path):
-                self.certificates.add(each.name)
+    def _fill_store(self, cas: Collection[PlannedCa], certificates: Collection[PlannedCertificate]) -> None:
+        """Store accounts and certificates.
+
+        :raises StoreError: the store cannot be written.
+        :raises LockedError: another run works on a certificate.
+        """
+        self.accounts.update(ca.name for ca in cas if self._save_account(ca))
+        self.certificates.update(each.name for each in certificates if self._save_certificate(each))
+
+    def _save_account(self, ca: PlannedCa) -> bool:
+        """Store the account at a CA; return whether the store has it now. Another account that is there stays."""
+        account = ca.account
+        if account is None:
+            return False
+        try:
+            # The form of our own keys, whatever the tool's was.
+            data = AccountData(x509.key_to_pem(user_files.key_from_file(account.key_pem)), account.url, account.contact)
+            signer_of(data)
+        except (ConfigError, StoreError):
+            self.notes.add(texts.ACCOUNT_UNUSABLE, account.source, loses=True, ca=ca.name)
+            return False
+        kept = self.store.accounts(ca.directory, ca.name, self.context)
+        with kept.lock(self.context):
+            stored = kept.load()
+            if stored is None:
+                kept.save(with_thumbprint(data, data.key_pem))
+                return True
+        if stored.key_pem != data.key_pem:
+            self.notes.add(texts.ACCOUNT_KEPT, account.source, loses=True, ca=ca.name)
+        return stored.key_pem == data.key_pem
+
+    def _save_certificate(self, planned: PlannedCertificate) -> bool:
+        """Store a certificate and put it into force; return whether the store has it now."""
+        checked = self._checked(planned)
+        if checked is None:
+            return False
+        _, _, facts = checked
+        with self.store.lock(planned.name, context=self.context):
+            state = self.store.read_state(planned.name)
+            if state.version is not None and self.store.is_whole(planned.name, state):
+                if state.serial == facts.serial:
+                    return True
+                if state.not_after is not None and state.not_after >= facts.not_after:
+                    self.notes.add(texts.CERTIFICATE_KEPT, planned.found.source, name=planned.name)
+                    return True
+            self._keep(planned, *checked, state)
+        return True
+
+    def _checked(self, planned: PlannedCertificate) -> tuple[str, PrivateKey, CertificateFacts] | None:
+        """Return the chain and its key, checked as one that is installed by hand; None, with a note, if unusable."""
+        found = planned.found
+        if found.fullchain_pem is None or found.key_pem is None:
+            return None
+        try:
+            key = user_files.key_from_file(found.key_pem)
+            names = x509.read_certificate(found.fullchain_pem).names
+            now = self.context.clock.now()
+            pem, facts = user_files.chain_from_file(found.fullchain_pem.encode(), key, names, now)
+        except (CAError, ConfigError) as error:
+            loses = error.evidence.get("wrong") != "dates"  # nothing is lost if it is old
+            text, name = texts.CERTIFICATE_UNUSABLE, planned.name
+            self.notes.add(text, found.source, loses=loses, name=name, reason=error.message)
+            return None
+        except ValueError:
+            self.notes.add(texts.DAMAGED, found.source, loses=True, reason=texts.NO_CERTIFICATE)
+            return None
+        return pem, key, facts
+
+    def _keep(
+        self, planned: PlannedCertificate, chain: str, key: PrivateKey, facts: CertificateFacts, state: State
+    ) -> None:
+        """Store it with what it has in common with the configuration, so that it is renewed when it is due."""
+        pem, key_pem = "".join(split_chain(chain)), x509.key_to_pem(key)
+        domains, name = planned.found.domains, planned.name
+        identifiers = tuple(map(identifier, domains))
+        same = set(identifiers) == set(facts.names)
+        spec = CertificateSpec(
+            name=name,
+            domains=tuple(map(str.lower, domains)) if same else facts.names,
+            identifiers=identifiers if same else facts.names,
+            ca=planned.ca,
+            profile=Profile(planned.found.profile) if planned.found.profile else None,
+        )
+        meta = issued_meta(spec, planned.ca, facts, {"privkey.pem": len(key_pem), "fullchain.pem": len(pem)}, state)
+        meta = replace(meta, key=planned.key if x509.key_kind(key) == planned.key else "")
+        self.store.prove_writable(name)
+        asked = partial(replace, asked_by=str(self.config), worked=())
+        self.store.keep_version(name, (pem, key_pem), meta, state, asked)
+
+    # ── from the store ──────────────────────────────────────────────────────────────────
+
+    def _deploy(self) -> None:
+        """Write the new files for servers, which are not reloaded yet, and note that programs have run."""
+        try:
+            specs = Config.load(self.config).certificates
+        except ConfigError:  # the next steps say what is missing
+            return
+        for spec in specs:
+            if spec.name in self.certificates:
+                self._note_programs(spec)
+                self._write_files(spec)
+
+    def _note_programs(self, spec: CertificateSpec) -> None:
+        """Record that the programs for a new certificate have run: the other tool ran them when it obtained it."""
+        programs = [each for each in entries(spec.deploy) if each.to == "run"]
+        if not programs:
+            return
+        with self.store.lock(spec.name, context=self.context):
+            state = self.store.read_state(spec.name)
+            more = {"serial": state.serial, "time": rfc3339(self.context.clock.now())}
+            done = {each.id: DeploymentResult(to=each.to, target=each.target, ok=True) for each in programs}
+            new = {one: {**each.to_dict(), **more} for one, each in done.items() if one not in state.deployments}
+            self.store.write_state(spec.name, replace(state, deployments={**state.deployments, **new}))
+
+    def _write_files(self, spec: CertificateSpec) -> None:
+        """Write the new files of a certificate, so that a line that names them works at once. No server is reloaded.
+
+        What fails is left to ``dnsrenew deploy``, which says why.
+        """
+        found = [entry(each) for each in spec.deploy if isinstance(each, Deployment) and new_paths(each, self.live)]
+        if not found:
+            return
+        with self.store.lock(spec.name, context=self.context):
+            certificate = self.store.certificate(spec.name, self.store.read_state(spec.name))
+            if certificate is None:
+                return
+            for each in found:
+                options = {key: value for key, value in each.options.items() if key in {*NAMES, "group", "key_mode"}}
+                bare = [replace(each, options=options)]
+                engine.deploy(self.context, bare, certificate, lambda one: self.store.deployment(spec.name, one))
 
 
 # ── new files ──────────────────────────────────────────────────────────────────────────
@@ -157,18 +270,14 @@ def make_folder(folder: Path) -> None:
 
 
 def secret_files(folder: Path) -> dict[str, str]:
-    """Return the contents of the text files in a folder, by name: a secret may be there from an earlier import."""
-    found = {}
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".txt"):
-            try:
-                with files.open_to_read(folder / name) as stream:
-                    data = stream.read(_LARGEST + 1)
-            except OSError:
-                found[name] = ""  # it is there, and not ours
-            else:
-                found[name] = data.decode("utf-8", "replace").removesuffix("\n") if len(data) <= _LARGEST else ""
-    return found
+    """Return the contents of the text files in a folder, by name; "" of one that is there, and not ours.
+
+    A secret may be there from an earlier import.
+    """
+    contents = {
+        name: reading.content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")
+    }
+    return {name: (data or b"").decode("utf-8", "replace").removesuffix("\n") for name, data in contents.items()}
 
 
 def write(path: Path, text: str) -> str | None:
@@ -177,7 +286,7 @@ def write(path: Path, text: str) -> str | None:
     :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
     """
     data = encoded(path, text)
-    if os.path.lexists(path) and _content(path, len(data)) == data:
+    if reading.content(path, len(data)) == data:
         return None
     try:
         with open_folder(os.path.abspath(path.parent)) as folder:
@@ -197,15 +306,6 @@ def encoded(path: Path, text: str) -> bytes:
         return (text.removesuffix("\n") + "\n").encode()
     except UnicodeEncodeError:
         raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=texts.NOT_UNICODE) from None
-
-
-def _content(path: Path, most: int) -> bytes | None:
-    """Return the content of a file, up to one octet more than some."""
-    try:
-        with files.open_to_read(path) as stream:
-            return stream.read(most + 1)
-    except OSError:
-        return None
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:
