@@ -17,8 +17,8 @@ from dnsrenew.base.model import Check, Route, TxtRecord
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.errors import DnsError
-from dnsrenew.extensions.doctor.host.dns_port import port_53
-from dnsrenew.extensions.doctor.redaction import redact
+from dnsrenew.extensions.doctor.host.internet import port_53
+from dnsrenew.extensions.doctor.redaction import Redaction
 from tests.kit.diagnoses import diagnosis
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
@@ -449,7 +449,8 @@ def test_old_values_are_found(lab: Lab, tmp_path: Path, owner: str, code: str) -
     assert (check.result, check.blocks) == ("ok" if code == "wildcard" else "bad", ())
     if code == "stale":
         assert check.evidence["values"]["_acme-challenge.www.stale-doctor.test"][PRIMARY] == ["old?value"]
-        (shown,) = redact([diagnosis(None, [check])])
+        found = diagnosis(None, [check])
+        shown = Redaction([found]).masked(found)
         assert "old?value" not in repr(shown)
     if code == "doubled":
         assert "_acme-challenge.www.stale-doctor.test.stale-doctor.test" in check.summary

@@ -37,7 +37,7 @@ def test_ports_that_are_open(tmp_path: Path) -> None:
     evidence = found["port-443-outside"]["evidence"]
     assert (evidence["address"], evidence["answering"]) == ([WAN], "own")
     assert found["port-80-forwarded"]["evidence"]["proven"] == [WAN]
-    assert public["helper"] == [WAN]
+    assert public == [WAN]
 
 
 def test_ports_that_are_closed(tmp_path: Path) -> None:

@@ -182,9 +182,7 @@ class HomeNetwork:
         process = self._start(f"web-{place}", self.command(place, *words))
         process.wait_ready(lambda: f":{port:04X} 00000000:0000 0A" in self._listening(place))
 
-    def look(
-        self, *codes: str, place: str = "host", may_bind: bool = True, **settings: Any
-    ) -> dict[str, dict[str, Any]]:
+    def look(self, *codes: str, place: str = "host", may_bind: bool = True, **settings: Any) -> dict[str, Any]:
         """Make checks on the host; return them by code. ``public`` is a code for its public addresses.
 
         :param may_bind: whether the program may open ports below 1024.
@@ -214,7 +212,7 @@ def _look(settings: dict[str, Any]) -> None:
     from dnsrenew.base.runtime import Context
     from dnsrenew.config import Config
     from dnsrenew.extensions.doctor.facts import Facts
-    from dnsrenew.extensions.doctor.router.outside import by_source
+    from dnsrenew.extensions.doctor.router.outside import public_addresses
     from dnsrenew.extensions.doctor.table import TABLE
 
     tables: dict[str, Any] = {"certificate": [{"domains": ["home.test"], "routes": settings["routes"]}]}
@@ -232,7 +230,7 @@ def _look(settings: dict[str, Any]) -> None:
         entry.code: None if check is None else check.to_dict() for entry, check in zip(entries, made, strict=True)
     }
     if "public" in settings["codes"]:
-        checks["public"] = by_source(facts)
+        checks["public"] = public_addresses(facts)
     sys.stdout.write(json.dumps(checks))
 
 

@@ -20,7 +20,6 @@ from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.survey.name_survey import (
     NameRecords,
     ResolvedName,
-    ServedTexts,
     SignatureFault,
     SignedZone,
 )
@@ -284,7 +283,8 @@ def test_the_worst_address_is_reported_and_each_is_evidence() -> None:
 
 # ── challenge names ─────────────────────────────────────────────────────────────────────
 
-OLD = ServedTexts("_acme-challenge.x.org.", {"203.0.115.53": ["one", "two"], "203.0.115.54": ["two"]})
+AT = "_acme-challenge.x.org."
+OLD = {"203.0.115.53": ["one", "two"], "203.0.115.54": ["two"]}
 LOOP = DnsError("cname-loop", "A loop.", fix="Break it.")
 LOST = DnsError("dns-unreachable", "Nobody answers.", fix="Wait.")
 GOOD = Target("_acme-challenge.x.org.", (), "x.org.")
@@ -293,10 +293,10 @@ GOOD = Target("_acme-challenge.x.org.", (), "x.org.")
 def test_only_values_of_live_runs_are_not_old() -> None:
     """A value is old if any server has it and no live run uses it."""
     live = {("_acme-challenge.x.org.", value) for value in ("one", "two")}
-    assert challenge_names.judge_values(OLD.name, [NAME], OLD, live).result == "ok"
-    finding = challenge_names.judge_values(OLD.name, [NAME], OLD, {("_acme-challenge.x.org.", "one")})
+    assert challenge_names.judge_values(AT, [NAME], OLD, live).result == "ok"
+    finding = challenge_names.judge_values(AT, [NAME], OLD, {("_acme-challenge.x.org.", "one")})
     assert (finding.result, finding.fields["values"], finding.blocks) == ("bad", ["two"], ())
-    assert challenge_names.judge_values(OLD.name, [NAME], None, live).result == "unknown"
+    assert challenge_names.judge_values(AT, [NAME], None, live).result == "unknown"
     assert challenge_names.judge_doubled("_acme-challenge.x.org.x.org.", "x.org.", [NAME], OLD).result == "bad"
 
 

@@ -110,7 +110,7 @@ def test_ip_addresses_need_no_name_servers(tmp_path: Path, domains: list[str], l
     }  # fmt: skip
     config = Config.from_dict(tables, base=tmp_path)
     facts = Facts(Context(), config, FolderStore(here(config.store)))
-    codes = {entry.code for entry in examine.entries(facts, config.certificates[0])}
+    codes = {entry.code for entry, *_ in examine.subjects(facts, config.certificates[0])}
     assert ("port-53" in codes, "port-80-free" in codes) == (listed, True)
 
 

@@ -14,9 +14,16 @@ from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.values import replace
 from dnsrenew.errors import DnsError
-from dnsrenew.extensions.doctor.host.dns_port import Unqueried, judge_port_53
 from dnsrenew.extensions.doctor.host.firewall import RuleDump, judge_firewall, judge_profiles
-from dnsrenew.extensions.doctor.host.internet import PlainAnswer, judge_internet, judge_ipv6, judge_vpn, sign_in_page
+from dnsrenew.extensions.doctor.host.internet import (
+    PlainAnswer,
+    Unqueried,
+    judge_internet,
+    judge_ipv6,
+    judge_port_53,
+    judge_vpn,
+    sign_in_page,
+)
 from dnsrenew.extensions.doctor.host.machine import (
     Family,
     Listener,

@@ -24,7 +24,7 @@ from dnsrenew.extensions.doctor.issuer import ca as account
 from dnsrenew.extensions.doctor.issuer import ca as directory
 from dnsrenew.extensions.doctor.issuer import ca as reachable
 from dnsrenew.extensions.doctor.issuer import caa
-from dnsrenew.extensions.doctor.issuer.ca import ClockReading, DirectoryAnswer
+from dnsrenew.extensions.doctor.issuer.ca import DirectoryAnswer
 from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, Stage
 from dnsrenew.store import State
 from tests.kit.clock import START
@@ -167,7 +167,7 @@ def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_the_clock(tmp_path: Path, ahead: timedelta, result: str, blocks: tuple[str, ...]) -> None:
     """The tolerance for a wrong clock is that of a renewal. A clock that is ahead blocks nothing."""
-    check = directory.judge_clock([ClockReading("lab", ahead)], START)
+    check = directory.judge_clock({"lab": ahead}, START)
     assert (check.result, check.blocks) == (result, blocks)
     assert check.evidence["ahead"] == ahead.total_seconds()
     with doctor_stage(tmp_path) as stage:
@@ -194,8 +194,7 @@ def test_an_error_tells_the_time_too(tmp_path: Path) -> None:
 
 def test_one_ca_that_agrees_is_enough() -> None:
     """If one CA agrees with this machine's clock, another CA's wrong clock does not matter."""
-    wrong, right = ClockReading("lab", timedelta(hours=-2)), ClockReading("other", timedelta(seconds=3))
-    check = directory.judge_clock([wrong, right], START)
+    check = directory.judge_clock({"lab": timedelta(hours=-2), "other": timedelta(seconds=3)}, START)
     assert (check.result, check.evidence["source"]) == ("ok", "other")
 
 
@@ -204,7 +203,7 @@ def test_a_clock_that_nobody_tells(tmp_path: Path) -> None:
     with doctor_stage(tmp_path) as stage:
         unknown = directory.clock(stage.facts)
     assert (unknown.result, unknown.blocks) == ("unknown", ())
-    doubted = directory.judge_clock([], START, "lab")
+    doubted = directory.judge_clock({}, START, "lab")
     assert (doubted.result, doubted.blocks) == ("unknown", ALL)
 
 

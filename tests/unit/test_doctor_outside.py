@@ -16,7 +16,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.host.machine import Family, PortFailure, machine
+from dnsrenew.extensions.doctor.host.machine import Family, PortFailure, this_host
 from dnsrenew.extensions.doctor.router import outside
 from dnsrenew.extensions.doctor.router.outside import HelperFailure, HelperFailureKind, OutsideView, PortSeen, judge
 from tests.kit.api_server import Api, Asked
@@ -176,7 +176,7 @@ def test_a_port_that_is_proven_to_be_open(tmp_path: Path, free_port: int, port: 
         found = facts(tmp_path, api.url, challenge=challenge, listen=listen)
         check = (outside.port_80_outside if port == 80 else outside.port_443_outside)(found, found.its.certificates[0])
     assert (check.result, check.evidence["answering"]) == ("ok", "own")
-    assert machine(found).port_failure(listen) is None
+    assert this_host(found).port_failure(listen) is None
     assert len(api.asked) == 1
 
 
@@ -190,7 +190,7 @@ def test_a_helper_that_only_claims_it(tmp_path: Path, free_port: int) -> None:
 
 def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that sees a loopback address is behind a proxy, so the result is unknown."""
-    monkeypatch.setattr(outside, "_is_here", lambda _: False)
+    monkeypatch.setattr("dnsrenew.base.host_port.is_here", lambda _: False)
     with Api(lambda _: (200, good(address="127.0.0.1"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01", webroot=str(tmp_path))
         check = outside.port_80_outside(found, found.its.certificates[0])
@@ -212,7 +212,7 @@ def test_nobody_may_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """If this user may not open the port, a refused connection proves nothing."""
     with Api(lambda _: (200, good(open=False, error="refused"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01")
-        here = machine(found)
+        here = this_host(found)
         monkeypatch.setattr(here, "port_failure", lambda _: PortFailure("port-forbidden", 13, "PermissionError"))
         monkeypatch.setattr(here, "listeners", lambda _: [])
         check = outside.port_80_outside(found, found.its.certificates[0])

@@ -4,6 +4,7 @@ import json
 import re
 import string
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor.arranged import markdown
-from dnsrenew.extensions.doctor.redaction import Kind, Masks, Redaction, is_public, redact
+from dnsrenew.extensions.doctor.redaction import Kind, Masks, Private, Redaction, is_public
 from tests.kit import diagnoses
 
 MASKED = [
@@ -57,6 +58,11 @@ KEPT = [
     "letsencrypt by http-01 at port 80, dns-01 with duckdns",
     "nft add rule inet filter input tcp dport 80 accept",
 ]
+
+
+def redact(found: Sequence[Diagnosis], known: Sequence[Private] = ()) -> list[Diagnosis]:
+    """Mask what is private in some diagnoses."""
+    return list(map(Redaction(found, known).masked, found))
 
 
 @pytest.mark.parametrize(("text", "masked"), MASKED)
@@ -149,7 +155,7 @@ def test_the_same_thing_has_the_same_mask_everywhere() -> None:
 def test_the_time_line_has_the_same_masks() -> None:
     """The certificates of a report are masked like its diagnoses."""
     redaction = Redaction([diagnoses.FALLBACK])
-    found = redaction.diagnosis(diagnoses.FALLBACK)
+    found = redaction.masked(diagnoses.FALLBACK)
     status = redaction.status(diagnoses.status(path=Path("/srv/alice"), last_failure={"message": "alice"}))
     assert status.name == found.name
     assert status.not_after == diagnoses.status().not_after

@@ -166,7 +166,7 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
 
 def test_without_certificates_there_is_no_time_line() -> None:
     """The report of a host without a configuration, or without a certificate as yet, has no time line."""
-    assert "<table" not in html([diagnoses.HOST], now=diagnoses.NOW, version="1", system="Linux")
+    assert "<table" not in html([diagnoses.HOST], [], now=diagnoses.NOW, version="1", system="Linux")
     missing = diagnoses.status(not_before=None, not_after=None, next_renewal=None, state="missing")
     assert "<table" not in html([diagnoses.HOST], statuses=[missing], now=diagnoses.NOW, version="1", system="Linux")
 
@@ -268,5 +268,5 @@ def test_a_browser_shows_it_dark_too(tmp_path: Path) -> None:
 
 def test_the_language_of_the_page() -> None:
     """A Chinese page names the script of its region."""
-    page = html([diagnoses.HEALTHY], statuses=[], now=diagnoses.NOW, version="1", system="x", language="zh")
+    page = html([diagnoses.HEALTHY], [], now=diagnoses.NOW, version="1", system="x", language="zh")
     assert '<html lang="zh-CN">' in page

@@ -13,7 +13,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.extensions.doctor.router import surroundings, upnp
 from dnsrenew.extensions.doctor.router.outside import judge_forwarded, judge_nat
 from dnsrenew.extensions.doctor.router.surroundings import Surroundings, default_gateway, from_table, kind_of
-from dnsrenew.extensions.doctor.router.upnp import PortMapping, RouterSearch, UpnpRouter
+from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
 from tests.kit.api_server import Answer, Asked
 from tests.kit.upnp_device import KIND, LOOPBACK, UpnpDevice, answering, description, mapping, serving
 
@@ -182,7 +182,7 @@ def found_at(*urls: str) -> bytes:
 def test_the_router_is_found() -> None:
     """The router is found by an answer whose URL is at the queried address."""
     with answering(lambda _: found_at("http://127.0.0.1:5000/a.xml")) as port:
-        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch("http://127.0.0.1:5000/a.xml")
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == ("http://127.0.0.1:5000/a.xml", ())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_router_that_sends_us_elsewhere(monkeypatch: pytest.MonkeyPatch, url: 
     """A URL of another host is not opened."""
     monkeypatch.setattr(upnp, "_SEARCH_WAITS", (0.05,))
     with answering(lambda _: found_at(url)) as port:
-        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None)
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ())
 
 
 def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_another_device_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         silent.bind((LOOPBACK, port))
         monkeypatch.setattr(upnp, "_GROUP", "127.0.0.3")
-        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == RouterSearch(None, ("127.0.0.3",))
+        assert upnp.search(Context(), LOOPBACK, LOOPBACK, port) == (None, ("127.0.0.3",))
 
 
 # ── what the router says ────────────────────────────────────────────────────────────────

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Change, Check, Diagnosis, Outcome, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
-from dnsrenew.extensions.doctor.examine import Key, examine, jobs, run_all
+from dnsrenew.extensions.doctor.examine import examine, jobs, run_all
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.table import TABLE
 from dnsrenew.renewal.batch import LazyServices
 from dnsrenew.store import Store
 from dnsrenew.store.records import Record
-
-if TYPE_CHECKING:
-    from functools import partial
 
 SECONDS: Final = 5.0
 """For all failures of a run."""
@@ -73,12 +69,12 @@ def explain(
         return
     facts = Facts(context.within(SECONDS), config, store, services=services)
     chosen = list(groups.values())[:_MOST]
-    wanted = {group[0].name: _jobs(facts, specs[group[0].name], _codes(group[0])) for group in chosen}
-    every: dict[Key, partial[Check | None]] = {}
-    for some in wanted.values():
-        every |= some
+    wanted = {}
+    for first, *_ in chosen:
+        fitting = {each for code in _codes(first) for each in FITTING[code]}
+        wanted[first.name] = jobs(facts, [specs[first.name]], fitting)
     try:
-        found = run_all(context, every)
+        found = run_all(context, {key: job for its in wanted.values() for key, job in its.items()})
     except Cancelled:
         return
     for group in chosen:
@@ -106,37 +102,9 @@ def _where(outcome: Outcome) -> tuple[str, ...]:
     return (*taken, outcome.error.message if outcome.error is not None else "")
 
 
-def _jobs(facts: Facts, spec: CertificateSpec, codes: Sequence[str]) -> dict[Key, Any]:
-    wanted = {check for code in codes for check in FITTING[code]}
-    made: dict[Key, Any] = {}
-    for entry in TABLE:
-        if entry.code in wanted and not entry.only_probe:
-            made |= jobs(facts, spec, entry)
-    return made
-
-
 # ── records ────────────────────────────────────────────────────────────────────────────
 
 # The written record: what ``--record`` keeps of a diagnosis, and what has changed since.
-
-
-def _addresses(evidence: Mapping[str, Any]) -> list[str]:
-    ours = evidence.get("ours", {})
-    return [address for kind in ("A", "AAAA") for address in ours.get(kind, ())]
-
-
-def _port(evidence: Mapping[str, Any]) -> list[str] | None:
-    seen = evidence.get("answers", {}).values()
-    return ["open" if each["open"] else str(each["error"]) for each in seen] or None
-
-
-_FACTS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
-    "address": _addresses,
-    "nat": lambda evidence: list(evidence.get("wan", {}).values()),
-    "port-80-outside": _port,
-    "port-443-outside": _port,
-}
-"""What is compared, from the evidence, by the code of a check; of others the result is."""
 
 
 def compare(found: Sequence[Diagnosis], store: Store, now: datetime, *, keep: bool) -> list[Diagnosis]:
@@ -145,23 +113,19 @@ def compare(found: Sequence[Diagnosis], store: Store, now: datetime, *, keep: bo
     :param keep: also record what was found.
     :raises StoreError: it cannot be recorded.
     """
-    return [_compare(diagnosis, store, now, keep=keep) for diagnosis in found]
-
-
-def _compare(diagnosis: Diagnosis, store: Store, now: datetime, *, keep: bool) -> Diagnosis:
-    name = diagnosis.name or ""
-    facts = facts_of(diagnosis.checks)
-    try:
-        store.check_ground()
-        records = store.diagnoses.read(name)
-    except StoreError:
+    compared = []
+    for diagnosis in found:
+        name, facts, records = diagnosis.name or "", facts_of(diagnosis.checks), list[Record]()
+        try:
+            store.check_ground()
+            records = store.diagnoses.read(name)
+        except StoreError:
+            if keep:
+                raise
         if keep:
-            raise
-        return diagnosis
-    if keep:
-        record = {"time": rfc3339(now), "renewable": diagnosis.renewable, "facts": facts}
-        store.diagnoses.add(name, record)
-    return replace(diagnosis, changes=changes(records, facts))
+            store.diagnoses.add(name, {"time": rfc3339(now), "renewable": diagnosis.renewable, "facts": facts})
+        compared.append(replace(diagnosis, changes=changes(records, facts)))
+    return compared
 
 
 def facts_of(checks: Sequence[Check]) -> dict[str, str]:
@@ -176,11 +140,18 @@ def facts_of(checks: Sequence[Check]) -> dict[str, str]:
 
 
 def _fact(check: Check) -> str:
-    find = _FACTS.get(check.code)
-    value = find(check.evidence) if find is not None else None
-    if isinstance(value, list):
-        return ", ".join(sorted(map(str, value))) or check.result
-    return check.result if value is None else str(value)
+    """Return what is compared of a check: addresses, or how a port is; else its result."""
+    evidence, found = check.evidence, list[str]()
+    match check.code:
+        case "address":
+            ours = evidence.get("ours", {})
+            found = [*ours.get("A", ()), *ours.get("AAAA", ())]
+        case "nat":
+            found = [*evidence.get("wan", {}).values()]
+        case "port-80-outside" | "port-443-outside":
+            seen = evidence.get("answers", {}).values()
+            found = ["open" if each["open"] else str(each["error"]) for each in seen]
+    return ", ".join(sorted(map(str, found))) or check.result
 
 
 def changes(records: Sequence[Record], facts: Mapping[str, str]) -> tuple[Change, ...]:
@@ -188,16 +159,16 @@ def changes(records: Sequence[Record], facts: Mapping[str, str]) -> tuple[Change
 
     :param records: the oldest first.
     """
-    usable = [record for record in records if _time(record) is not None and isinstance(record.get("facts"), dict)]
-    if not usable:
-        return ()
-    base = next((record for record in reversed(usable) if record.get("renewable") is True), usable[-1])
+    timed = [(_time(record), record) for record in records if isinstance(record.get("facts"), dict)]
+    usable = [(time, record) for time, record in timed if time is not None]
+    base = next((record for _, record in reversed(usable) if record.get("renewable") is True), None)
+    before = base or (usable[-1][1] if usable else {"facts": {}})
     found = []
     for key, now in facts.items():
-        was = base["facts"].get(key)
+        was = before["facts"].get(key)
         if isinstance(was, str) and was != now:
-            since = [time for record in usable if record["facts"].get(key) == was and (time := _time(record))]
-            found.append(Change(code=key.partition(" ")[0], was=was, now=now, since=max(since)))
+            since = max(time for time, record in usable if record["facts"].get(key) == was)
+            found.append(Change(code=key.partition(" ")[0], was=was, now=now, since=since))
     return tuple(found)
 
 

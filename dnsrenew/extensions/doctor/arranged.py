@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import filterfalse
 from typing import Any, Final, Literal
 
 from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken, rfc3339
@@ -17,53 +19,54 @@ from dnsrenew.extensions.doctor.folding import LEFT_OUT, OPEN, follows
 
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")
+MOST_ALIKE: Final = 10
+"""More certificates than these that can be renewed by the same route have one headline."""
 _ORDER: Final = {False: 0, None: 1, True: 2}
 """What cannot be renewed comes first."""
 
 
-class Finding(Frozen, kw_only=True):
-    """A check, with the certificates that it is about."""
+class Finding(Frozen):
+    """A check, with the certificates that it is about; without names about all, or the one of its section."""
 
     check: Check
-    names: tuple[str, ...]
-    """The certificates; empty if it is about all."""
+    names: Sequence[str] = ()
 
     @property
     def group(self) -> Group:
         """The group that it is listed in."""
         return group(self.check)
 
+    @property
+    def fix(self) -> str:
+        """What to do; empty if there is nothing to do."""
+        return "" if self.check.result == "ok" else self.check.fix
 
-class Section(Frozen, kw_only=True):
+    @property
+    def about(self) -> list[str]:
+        """What it stands for, what it stops, and which certificates it is about."""
+        concerns = "" if self.check.result == "ok" else concerned(self.names)
+        return [text for text in (left_out(self.check), stopped(self.check), concerns) if text]
+
+
+class Section(Frozen):
     """One diagnosis, without what it shares with others."""
 
     diagnosis: Diagnosis
-    checks: tuple[Check, ...]
-    changes: tuple[Change, ...]
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether there is nothing to say but that it can be renewed."""
-        return (
-            self.diagnosis.renewable is True and not self.changes and all(group(each) == "ok" for each in self.checks)
-        )
+    findings: Sequence[Finding]
+    changes: Sequence[Change]
 
 
-class Arranged(Frozen, kw_only=True):
-    """Some diagnoses in the order of a form."""
+class Arranged(Frozen):
+    """Some diagnoses in the order of a form.
 
-    shared: tuple[Finding, ...]
-    """What is equal for several certificates, in the order of the groups."""
-    changes: tuple[Change, ...]
-    """The changes that several certificates share."""
-    sections: tuple[Section, ...]
-    """Each diagnosis; what cannot be renewed comes first."""
+    :ivar shared: what is equal for several certificates, in the order of the groups.
+    :ivar changes: the changes that several certificates share.
+    :ivar sections: each diagnosis; what cannot be renewed comes first.
+    """
 
-    @property
-    def ok(self) -> list[Check]:
-        """Every check that found nothing wrong, without duplicates."""
-        own = (check for section in self.sections for check in section.checks)
-        return [check for check in (*(finding.check for finding in self.shared), *own) if check.result == "ok"]
+    shared: Sequence[Finding]
+    changes: Sequence[Change]
+    sections: Sequence[Section]
 
 
 def group(check: Check) -> Group:
@@ -76,9 +79,22 @@ def group(check: Check) -> Group:
     return check.result
 
 
-def grouped(checks: Iterable[Check]) -> list[Check]:
-    """Return checks in the order of the groups; within a group the order stays."""
-    return sorted(checks, key=lambda check: GROUPS.index(group(check)))
+def by_group(findings: Iterable[Finding], groups: Sequence[Group] = GROUPS) -> Iterator[tuple[Group, list[Finding]]]:
+    """Yield the findings of each group that has any; within a group the order stays."""
+    its: dict[Group, list[Finding]] = {each: [] for each in groups}
+    for finding in findings:
+        if finding.group in its:
+            its[finding.group].append(finding)
+    yield from ((each, found) for each, found in its.items() if found)
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for _, its in by_group(findings) for finding in its]
+
+
+def heading(group: Group) -> str:
+    """Return what stands above the findings of a group; empty if they need no words."""
+    return {"worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}.get(group, "")
 
 
 def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
@@ -88,34 +104,21 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
 
     :param with_evidence: whether the form shows evidence, so that checks are equal only if theirs is.
     """
-    diagnoses = [
-        replace(diagnosis, checks=tuple(check for check in diagnosis.checks if not follows(check)))
-        for diagnosis in diagnoses
-    ]
+    diagnoses = [replace(each, checks=tuple(filterfalse(follows, each.checks))) for each in diagnoses]
     keys = {id(check): _key(check, with_evidence) for diagnosis in diagnoses for check in diagnosis.checks}
     found: dict[str, tuple[Check, dict[str, None]]] = {}
     for diagnosis in diagnoses:
         for check in diagnosis.checks:
             found.setdefault(keys[id(check)], (check, {}))[1][diagnosis.name or ""] = None
-    shared = {key: each for key, each in found.items() if len(each[1]) > 1}
-    findings = [
-        Finding(check=check, names=() if len(names) == len(diagnoses) else tuple(names))
-        for check, names in shared.values()
-    ]
-    changes = _shared_changes(diagnoses)
-    sections = [
-        Section(
-            diagnosis=diagnosis,
-            checks=tuple(grouped(check for check in diagnosis.checks if keys[id(check)] not in shared)),
-            changes=tuple(change for change in diagnosis.changes if change not in changes),
-        )
-        for diagnosis in sorted(diagnoses, key=lambda each: _ORDER[each.renewable])
-    ]
-    return Arranged(
-        shared=tuple(sorted(findings, key=lambda finding: GROUPS.index(finding.group))),
-        changes=tuple(changes),
-        sections=tuple(sections),
-    )
+    several = {key: each for key, each in found.items() if len(each[1]) > 1}
+    shared = [Finding(its, () if len(names) == len(diagnoses) else tuple(names)) for its, names in several.values()]
+    changes = Counter(change for diagnosis in diagnoses for change in diagnosis.changes)
+    sections = []
+    for diagnosis in sorted(diagnoses, key=lambda each: _ORDER[each.renewable]):
+        own = (Finding(check) for check in diagnosis.checks if keys[id(check)] not in several)
+        changed = [change for change in diagnosis.changes if changes[change] == 1]
+        sections.append(Section(diagnosis, _in_order(own), changed))
+    return Arranged(_in_order(shared), [change for change, times in changes.items() if times > 1], sections)
 
 
 def _key(check: Check, with_evidence: bool) -> str:  # noqa: FBT001  # as in the caller
@@ -123,21 +126,15 @@ def _key(check: Check, with_evidence: bool) -> str:  # noqa: FBT001  # as in the
     return repr((check.code, check.result, str(check.summary), str(check.fix), check.blocks, evidence))
 
 
-def _shared_changes(diagnoses: Sequence[Diagnosis]) -> list[Change]:
-    seen: dict[Change, int] = {}
-    for change in (change for diagnosis in diagnoses for change in diagnosis.changes):
-        seen[change] = seen.get(change, 0) + 1
-    return [change for change, times in seen.items() if times > 1]
-
-
-def alike(sections: Iterable[Section]) -> Iterator[list[Section]]:
-    """Yield the sections in runs; those with nothing to say and the same route are one run."""
-    runs: dict[str, list[Section]] = {}
+def runs(sections: Iterable[Section], most: float = MOST_ALIKE) -> Iterator[list[Section]]:
+    """Yield what has a headline together: many that can be renewed by the same route, without more to say; else one."""
+    found: dict[str, list[Section]] = {}
     for number, section in enumerate(sections):
         its = section.diagnosis
-        key = repr((its.route, _untested(its))) if section.is_quiet else str(number)
-        runs.setdefault(key, []).append(section)
-    yield from runs.values()
+        is_quiet = its.renewable and not section.changes and all(each.group == "ok" for each in section.findings)
+        found.setdefault(repr((its.route, _untested(its))) if is_quiet else str(number), []).append(section)
+    for run in found.values():
+        yield from [run] if len(run) > most else ([section] for section in run)
 
 
 # ── sentences ──────────────────────────────────────────────────────────────────────────
@@ -154,36 +151,25 @@ def name_of(diagnosis: Diagnosis) -> str:
     return texts.HOST if diagnosis.name is None else in_letters(visible(diagnosis.name))
 
 
-def headline(diagnosis: Diagnosis) -> str:
-    """Return whether a certificate can be renewed, and by which route."""
+def headline(run: Sequence[Section]) -> str:
+    """Return whether a certificate, or each of several that are alike, can be renewed, and by which route."""
+    diagnosis = run[0].diagnosis
     if diagnosis.name is None:
         return texts.HOST_ALONE
-    if diagnosis.renewable and diagnosis.route is not None:
-        if untested := _untested(diagnosis):
-            return texts.CAN_UNTESTED.format(name=name_of(diagnosis), untested=untested, **_route(diagnosis.route))
-        template = texts.CAN_WITH if diagnosis.route.dns else texts.CAN
-        return template.format(name=name_of(diagnosis), **_route(diagnosis.route))
-    template = texts.CANNOT if diagnosis.renewable is False else texts.NOT_KNOWN
-    return template.format(name=name_of(diagnosis))
-
-
-def headline_of_several(diagnosis: Diagnosis, count: int) -> str:
-    """Return that several certificates, of which one is given, can be renewed by the same route."""
-    route = diagnosis.route
-    assert route is not None  # noqa: S101  # for the type checker: only such sections are together
+    name, route = name_of(diagnosis), diagnosis.route
+    if not diagnosis.renewable or route is None:
+        return (texts.CANNOT if diagnosis.renewable is False else texts.NOT_KNOWN).format(name=name)
     if untested := _untested(diagnosis):
-        return texts.SEVERAL_UNTESTED.format(count=f"{count:,}", untested=untested, **_route(route))
-    template = texts.SEVERAL_CAN_WITH if route.dns else texts.SEVERAL_CAN
-    return template.format(count=f"{count:,}", **_route(route))
+        forms = (texts.CAN_UNTESTED, texts.SEVERAL_UNTESTED)
+    else:
+        forms = (texts.CAN_WITH, texts.SEVERAL_CAN_WITH) if route.dns else (texts.CAN, texts.SEVERAL_CAN)
+    return forms[len(run) > 1].format(name=name, count=f"{len(run):,}", untested=untested, **_route(route))
 
 
 def _untested(diagnosis: Diagnosis) -> str:
     """Return that accounts of the route were not tested, and how to test them; empty if all were."""
-    tested = {
-        check.evidence.get("dns")
-        for check in diagnosis.checks
-        if check.code == "dns-credentials" and check.result == "ok"
-    }
+    tests = [check for check in diagnosis.checks if check.code == "dns-credentials"]
+    tested = {check.evidence.get("dns") for check in tests if check.result == "ok"}
     names = [name for name in diagnosis.route.dns if name not in tested] if diagnosis.route is not None else []
     template = texts.ACCOUNTS_UNTESTED if len(names) > 1 else texts.ACCOUNT_UNTESTED
     return template.format(untested=visible(texts.SEPARATOR.join(names))) if names else ""
@@ -191,11 +177,8 @@ def _untested(diagnosis: Diagnosis) -> str:
 
 def _route(route: RouteTaken) -> dict[str, str]:
     kinds = dict.fromkeys(str(each["challenge"]) for each in route.names.values()) if route.names else [route.challenge]
-    return {
-        "challenges": texts.SEPARATOR.join(kinds),
-        "accounts": visible(texts.SEPARATOR.join(route.dns)),
-        "ca": visible(route.ca),
-    }
+    listed = texts.SEPARATOR.join
+    return {"challenges": listed(kinds), "accounts": visible(listed(route.dns)), "ca": visible(route.ca)}
 
 
 def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
@@ -205,14 +188,11 @@ def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
     urgent = next((each for each in diagnoses if each.next_action), None)
     lines = _counts(diagnoses, is_all=urgent is None)
     if urgent is not None:
-        action = visible(say(urgent.next_action or ""))
         wanted = urgent.next_action
-        shared = all(
-            each.next_action in {wanted, None} or any(check.fix == wanted for check in each.checks)  # of the machine
-            for each in diagnoses
-        )
-        template = texts.NEXT if shared else texts.NEXT_FOR
-        lines.append(template.format(name=name_of(urgent), action=action))
+        others = [each for each in diagnoses if each.next_action not in {wanted, None}]
+        is_shared = all(any(check.fix == wanted for check in each.checks) for each in others)  # of the machine
+        template = texts.NEXT if is_shared else texts.NEXT_FOR
+        lines.append(template.format(name=name_of(urgent), action=visible(say(wanted or ""))))
     return lines
 
 
@@ -238,9 +218,7 @@ def _conclusion(diagnosis: Diagnosis, say: Say) -> str:
     if diagnosis.route is None:
         return texts.NO_ACTION
     template = texts.NOTHING_TO_DO_WITH if diagnosis.route.dns else texts.NOTHING_TO_DO
-    if _untested(diagnosis):
-        template = texts.NOTHING_FOUND
-    return template.format(**_route(diagnosis.route))
+    return (texts.NOTHING_FOUND if _untested(diagnosis) else template).format(**_route(diagnosis.route))
 
 
 def left_out(check: Check) -> str:
@@ -254,18 +232,18 @@ def stopped(check: Check) -> str:
     if not check.blocks or group(check) in {"ok", "worth-knowing"}:
         return ""
     through = [visible(str(check.evidence[key])) for key in ("ca", "dns") if check.evidence.get(key)]
-    is_certain = check.result == "bad"
     if "ca" in check.evidence and "all" not in check.blocks:
         through = []  # other challenges at this CA are not stopped
-    if through:
-        template = texts.STOPS_THROUGH if is_certain else texts.MAY_STOP_THROUGH
-        if not check.evidence.get("ca"):
-            template = texts.STOPS_ACCOUNT if is_certain else texts.MAY_STOP_ACCOUNT
-        return template.format(through=texts.SEPARATOR.join(through))
-    if "all" in check.blocks:
-        return texts.STOPS_ALL if is_certain else texts.MAY_STOP_ALL
-    template = texts.STOPS if is_certain else texts.MAY_STOP
-    return template.format(challenges=texts.SEPARATOR.join(check.blocks))
+    if through and check.evidence.get("ca"):
+        certain, possible = texts.STOPS_THROUGH, texts.MAY_STOP_THROUGH
+    elif through:
+        certain, possible = texts.STOPS_ACCOUNT, texts.MAY_STOP_ACCOUNT
+    elif "all" in check.blocks:
+        certain, possible = texts.STOPS_ALL, texts.MAY_STOP_ALL
+    else:
+        certain, possible = texts.STOPS, texts.MAY_STOP
+    fields = {"through": texts.SEPARATOR.join(through), "challenges": texts.SEPARATOR.join(check.blocks)}
+    return (certain if check.result == "bad" else possible).format(**fields)
 
 
 def concerned(names: Sequence[str]) -> str:
@@ -307,9 +285,6 @@ def evidence_json(evidence: Any, most: int, indent: int | None = None) -> str:  
 
 _MARKS: Final[dict[Group, str]] = {"bad": "❌", "worth-knowing": "⚠️", "unknown": "❔", "ok": "✅"}
 _HEADS: Final[dict[bool | None, str]] = {True: "✅", False: "❌", None: "❔"}
-_MOST_EVIDENCE: Final = 4000
-"""Characters of the evidence of one check: forums limit a post."""
-_MOST_ALIKE: Final = 10
 
 
 def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: Say = str) -> str:
@@ -318,7 +293,20 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: 
     :param system: the name of the operating system, for people.
     :param say: shows a message in the language of the reader.
     """
-    return _Post(say).text(arrange(diagnoses, with_evidence=True), texts.MADE_BY.format(version=version, system=system))
+    arranged = arrange(diagnoses, with_evidence=True)
+    parts = [f"*{escaped(texts.MADE_BY.format(version=version, system=system))}*"]
+    if arranged.shared or arranged.changes:
+        parts += [f"### {texts.SHARED}", *_posted(arranged.changes, arranged.shared, say)]
+    for run in runs(arranged.sections):
+        diagnosis = run[0].diagnosis
+        mark = "" if diagnosis.name is None else f"{_HEADS[diagnosis.renewable]} "
+        parts.append(f"### {mark}{escaped(headline(run))}")
+        if len(run) > 1:
+            parts.append(", ".join(escaped(name_of(section.diagnosis)) for section in run))
+        else:
+            parts += _posted(run[0].changes, run[0].findings, say)
+    found = conclusion([section.diagnosis for section in arranged.sections], say)
+    return "\n\n".join([*parts, *(f"**{_with_code(text)}**" for text in found)]) + "\n"
 
 
 def _with_code(text: str) -> str:
@@ -327,66 +315,29 @@ def _with_code(text: str) -> str:
     return "".join(part if number % 2 else escaped(part) for number, part in enumerate(parts))
 
 
-class _Post:
-    def __init__(self, say: Say) -> None:
-        self._say = say
+def _posted(changes: Sequence[Change], findings: Sequence[Finding], say: Say) -> Iterator[str]:
+    if changes:
+        yield f"**{texts.CHANGES}**"
+        yield "\n".join(f"- {escaped(change(each))}" for each in changes)
+    for group, its in by_group(findings):
+        if group == "ok":
+            yield f"<details>\n<summary>{count_ok(len(its))}</summary>"
+        elif words := heading(group):
+            yield f"**{words}**"
+        for finding in its:
+            yield from _posted_check(finding, say)
+        if group == "ok":
+            yield "</details>"
 
-    def text(self, arranged: Arranged, made_by: str) -> str:
-        parts = [f"*{escaped(made_by)}*"]
-        if arranged.shared or arranged.changes:
-            parts += [f"### {texts.SHARED}", *self._changes(arranged.changes), *self._findings(arranged.shared)]
-        for sections in alike(arranged.sections):
-            parts += self._several(sections)
-        found = conclusion([section.diagnosis for section in arranged.sections], self._say)
-        return "\n\n".join([*parts, *(f"**{_with_code(text)}**" for text in found)]) + "\n"
 
-    def _several(self, sections: Sequence[Section]) -> Iterator[str]:
-        route = sections[0].diagnosis.route
-        if len(sections) <= _MOST_ALIKE or route is None:
-            for section in sections:
-                yield from self._section(section)
-            return
-        yield f"### {_HEADS[True]} {escaped(headline_of_several(sections[0].diagnosis, len(sections)))}"
-        yield ", ".join(escaped(name_of(section.diagnosis)) for section in sections)
-
-    def _section(self, section: Section) -> Iterator[str]:
-        diagnosis = section.diagnosis
-        mark = "" if diagnosis.name is None else f"{_HEADS[diagnosis.renewable]} "
-        yield f"### {mark}{escaped(headline(diagnosis))}"
-        yield from self._changes(section.changes)
-        yield from self._findings([Finding(check=check, names=()) for check in section.checks])
-
-    def _changes(self, changes: Sequence[Change]) -> Iterator[str]:
-        if changes:
-            yield f"**{texts.CHANGES}**"
-            yield "\n".join(f"- {escaped(change(each))}" for each in changes)
-
-    def _findings(self, findings: Sequence[Finding]) -> Iterator[str]:
-        headings = {"worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}
-        for each in GROUPS:
-            its = [finding for finding in findings if finding.group == each]
-            if its and each == "ok":
-                yield f"<details>\n<summary>{count_ok(len(its))}</summary>"
-                for finding in its:
-                    yield from self._finding(finding)
-                yield "</details>"
-            elif its:
-                if each in headings:
-                    yield f"**{headings[each]}**"
-                for finding in its:
-                    yield from self._finding(finding)
-
-    def _finding(self, finding: Finding) -> Iterator[str]:
-        check = finding.check
-        yield f"{_MARKS[finding.group]} `{check.code}` {_with_code(self._say(check.summary))}"
-        if check.result != "ok":
-            if check.fix:
-                yield f"→ {_with_code(self._say(check.fix))}"
-            every = (left_out(check), stopped(check), concerned(finding.names))
-            about = [text for text in every if text]
-            if about:
-                yield escaped(" ".join(about))
-        if check.evidence:
-            evidence = evidence_json(check.evidence, _MOST_EVIDENCE)
-            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", evidence)), default=0))
-            yield f"{fence}json\n{evidence}\n{fence}"
+def _posted_check(finding: Finding, say: Say) -> Iterator[str]:
+    check = finding.check
+    yield f"{_MARKS[finding.group]} `{check.code}` {_with_code(say(check.summary))}"
+    if finding.fix:
+        yield f"→ {_with_code(say(finding.fix))}"
+    if finding.about:
+        yield escaped(" ".join(finding.about))
+    if check.evidence:
+        evidence = evidence_json(check.evidence, 4000)  # forums limit a post
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", evidence)), default=0))
+        yield f"{fence}json\n{evidence}\n{fence}"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
 from dnsrenew import __version__
 from dnsrenew.base.events import Event
-from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis
+from dnsrenew.base.model import CertificateStatus, Change, Diagnosis
 from dnsrenew.base.names import in_letters
 from dnsrenew.base.safe_files import replace_file
+from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli import texts as program_texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.error_text import write_error
@@ -26,14 +28,13 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
-from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import arranged as forms
 from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import redaction as private
 from dnsrenew.extensions.doctor import screen_texts as texts_doctor
-from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, alike, arrange, group, markdown
+from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section
 from dnsrenew.extensions.doctor.examine import examine
 from dnsrenew.extensions.doctor.page import html
-from dnsrenew.extensions.doctor.redaction import Redaction
 from dnsrenew.extensions.doctor.router.probe_server import serve
 from dnsrenew.operations.texts import FLEET_LACKS
 
@@ -47,15 +48,23 @@ def doctor(invocation: Invocation) -> int:
         return _serve_probe(invocation)
     if options.redact and not (options.markdown or options.json or options.report):
         raise usage(texts.REDACT_ALONE)
-    config, mistake = _config(invocation)
-    left_out: list[Event] = []
+    config, mistake, statuses, left_out = None, None, list[CertificateStatus](), list[Event]()
+    try:
+        config = invocation.config()
+    except ConfigError as missing:  # the machine is examined anyway
+        missing.evidence.setdefault("mistakes", [])
+        mistake = missing
     may_init = mistake is not None and mistake.code == "config-missing"
     found, unread = _examine(invocation, config, left_out, may_init=may_init)
     error = mistake or unread
-    statuses = _statuses(invocation, config) if config is not None and options.report and error is None else []
+    if config is not None and options.report and error is None:
+        with suppress(DnsRenewError):  # the check of the store says why
+            statuses = invocation.renewer(config).status(options.names or None)
     shown = found
     if options.redact:
-        shown, statuses = _redacted(config, found, statuses)
+        known = [*private.of_host(), *(private.of_config(config) if config is not None else ())]
+        redaction = private.Redaction(found, known)
+        shown, statuses = list(map(redaction.masked, found)), list(map(redaction.status, statuses))
     if options.report is not None:
         _write_report(invocation, shown, statuses)
     document = {"diagnoses": [diagnosis.to_dict() for diagnosis in shown]}
@@ -66,15 +75,6 @@ def doctor(invocation: Invocation) -> int:
     if error is not None:
         return 2 if isinstance(error, ConfigError) else 1
     return int(bool(left_out) or any(diagnosis.renewable is False for diagnosis in found))
-
-
-def _config(invocation: Invocation) -> tuple[Config | None, ConfigError | None]:
-    """Return the configuration, or the reason why there is none; the machine is examined anyway."""
-    try:
-        return invocation.config(), None
-    except ConfigError as error:
-        error.evidence.setdefault("mistakes", [])
-        return None, error
 
 
 def _examine(
@@ -106,40 +106,32 @@ def _examine(
     except StoreError as error:
         if config.fleet is None:
             raise
-        specs = [spec for spec in config.certificates if not options.names or _is_named(spec.name, options.names)]
+        wanted = [each.lower() for each in options.names or ("*",)]
+        specs = [spec for spec in config.certificates if any(fnmatchcase(spec.name, each) for each in wanted)]
         store = invocation.store(config)
         spent = invocation.clock.monotonic() - started
         again = partial(examine, invocation.context(), config, store, specs, store_error=error, spent=spent)
         return invocation.signals.run(again), error
 
 
-def _is_named(name: str, wanted: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, each.lower()) for each in wanted)
-
-
 def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis], *, has_total: bool) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
-        terminal.write_result(markdown(found, version=__version__, system=_system(), say=_say))
+        terminal.write_result(forms.markdown(found, version=__version__, system=_system(), say=_say))
         return
     columns, _ = terminal.out.size()
     lines = report_lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
-    total = _total(invocation, config, found) if has_total else len(found)
+    fleet = config if config is not None and config.fleet is not None else None
+    total = len(found)
+    if has_total and fleet is not None and not invocation.options.names:
+        total = invocation.ask_shared(fleet, lambda shared: shared.count())
     if total > len(found) and not terminal.quiet:
-        lines += formatting.wrap(
-            texts.FLEET_EXAMINED.format(examined=f"{len(found):,}", total=f"{total:,}"), columns, "", "  "
-        )
+        some = texts.FLEET_EXAMINED.format(examined=f"{len(found):,}", total=f"{total:,}")
+        lines += formatting.wrap(some, columns, "", "  ")
     elif not found:
-        lines = [texts.NO_CERTIFICATES if config is None or config.fleet is None else texts.FLEET_EMPTY]
+        lines = [texts.NO_CERTIFICATES if fleet is None else texts.FLEET_EMPTY]
     if lines:  # with -q, only what is wrong
         terminal.write_result("\n".join(lines))
-
-
-def _total(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis]) -> int:
-    """Return the number of all certificates; if the user named some, of those that were examined."""
-    if config is None or config.fleet is None or invocation.options.names:
-        return len(found)
-    return invocation.ask_shared(config, lambda shared: shared.count())
 
 
 def _system() -> str:
@@ -147,44 +139,19 @@ def _system() -> str:
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def _redacted(
-    config: Config | None, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]
-) -> tuple[list[Diagnosis], list[CertificateStatus]]:
-    """Return both with masks in the place of what others need not know."""
-    known = [*private.of_host(), *(private.of_config(config) if config is not None else ())]
-    redaction = Redaction(found, known)
-    return [redaction.diagnosis(each) for each in found], [redaction.status(each) for each in statuses]
-
-
 def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]) -> None:
     """Write the page; only the user can read it. It is never written to a file of another user, or through his link.
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
-    path, now = invocation.options.report, invocation.clock.now()
-    page = html(
-        found,
-        statuses=statuses,
-        now=now,
-        version=__version__,
-        system=_system(),
-        language=formatting.current(),
-        say=_say,
-    )
+    path, now, language = invocation.options.report, invocation.clock.now(), formatting.current()
+    page = html(found, statuses, now, version=__version__, system=_system(), language=language, say=_say)
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise usage(texts.REPORT_UNWRITABLE, path=path, reason=reason) from None
     invocation.terminal.write_info(texts.REPORT_WRITTEN.format(path=path))
-
-
-def _statuses(invocation: Invocation, config: Config) -> list[CertificateStatus]:
-    """Return the certificates for the time line."""
-    try:
-        return invocation.renewer(config).status(invocation.options.names or None)
-    except DnsRenewError:  # the check of the store says why
-        return []
 
 
 def _serve_probe(invocation: Invocation) -> int:
@@ -204,20 +171,8 @@ def _serve_probe(invocation: Invocation) -> int:
 
 # Diagnoses on a terminal: what is bad first, then what is unknown; good checks are counted; the conclusion last.
 
-_MARKS: Final[Mapping[Group, str]] = {
-    "bad": red("✗"),
-    "worth-knowing": yellow("!"),
-    "unknown": yellow("?"),
-    "ok": green("✓"),
-}
-_HEADS: Final[Mapping[bool | None, tuple[Callable[[str], str], str]]] = {
-    True: (green, "✓"),
-    False: (red, "✗"),
-    None: (yellow, "?"),
-}
-_MOST_LINES: Final = 10
-"""More certificates than these that can be renewed by the same route are one line."""
-_EVIDENCE: Final = 20_000
+_MARKS: Final = {"bad": red("✗"), "worth-knowing": yellow("!"), "unknown": yellow("?"), "ok": green("✓")}
+_HEADS: Final = {True: green("✓"), False: red("✗"), None: yellow("?")}
 
 
 def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose: int, quiet: bool) -> list[str]:
@@ -227,8 +182,7 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     :param verbose: 1 also lists the checks that found nothing wrong, and the code of each; 2 also the evidence.
     :param quiet: only what is bad.
     """
-    arranged = arrange(diagnoses, with_evidence=verbose > 1)
-    return _DoctorText(columns, verbose=verbose, quiet=quiet).lines(arranged)
+    return _DoctorText(columns, verbose, quiet).lines(forms.arrange(diagnoses, with_evidence=verbose > 1))
 
 
 _TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
@@ -240,119 +194,63 @@ def _say(message: str) -> str:
     return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
 
 
-class _DoctorText:
-    def __init__(self, columns: int | None, *, verbose: int, quiet: bool) -> None:
-        self._columns = columns
-        self._verbose = verbose
-        self._groups: tuple[Group, ...] = ("bad", "worth-knowing") if quiet else ("bad", "worth-knowing", "unknown")
-        if verbose and not quiet:
-            self._groups = (*self._groups, "ok")
-        self._quiet = quiet
+class _DoctorText(Frozen):
+    columns: int | None
+    verbose: int
+    quiet: bool
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return forms.GROUPS[:2] if self.quiet else forms.GROUPS if self.verbose else forms.GROUPS[:3]
 
     def lines(self, arranged: Arranged) -> list[str]:
-        found = self._shared(arranged)
-        for sections in alike(arranged.sections):
-            if not self._quiet or any(map(self._is_bad, sections)):
-                found += self._several(sections)
-        if self._quiet:
+        shared = self._block(arranged.changes, arranged.shared)
+        found = [*self._wrap(bold(form_texts.SHARED)), *shared] if shared else []
+        for run in forms.runs(arranged.sections, math.inf if self.verbose else forms.MOST_ALIKE):
+            is_bad = run[0].diagnosis.renewable is False or any(forms.by_group(run[0].findings, self.groups))
+            if is_bad or not self.quiet:
+                found += self._run(run)
+        if self.quiet:
             return found
-        return [*found, *self._count(arranged), *self._conclusion(arranged)]
+        said = forms.conclusion([section.diagnosis for section in arranged.sections], _say)
+        return [*found, *self._count(arranged), *(line for text in said for line in self._wrap(bold(text)))]
 
-    def _is_bad(self, section: Section) -> bool:
-        return section.diagnosis.renewable is False or any(group(check) in self._groups for check in section.checks)
+    def _run(self, run: Sequence[Section]) -> list[str]:
+        """Return the block of a certificate; of many that are alike only their names."""
+        diagnosis, most = run[0].diagnosis, forms.MOST_NAMES
+        mark = "" if diagnosis.name is None else f"{_HEADS[diagnosis.renewable]} "
+        head = self._wrap(bold(forms.headline(run)), mark)
+        if len(run) == 1:
+            return [*head, *self._block(run[0].changes, run[0].findings)]
+        names = form_texts.SEPARATOR.join(forms.name_of(section.diagnosis) for section in run[:most])
+        more = texts_doctor.NAMES_MORE.format(names=names, more=f"{len(run) - most:,}")
+        return [*head, *self._wrap(dim(more), "  ")]
 
-    # ── a block ─────────────────────────────────────────────────────────────────────────
-
-    def _shared(self, arranged: Arranged) -> list[str]:
-        shown = [finding for finding in arranged.shared if finding.group in self._groups]
-        changes = self._changes(arranged.changes)
-        if not shown and not changes:
-            return []
-        return [*self._wrap(bold(form_texts.SHARED), ""), *changes, *self._findings(shown)]
-
-    def _several(self, sections: Sequence[Section]) -> list[str]:
-        """Return the blocks of some certificates; if they are many that are alike, only one line."""
-        route = sections[0].diagnosis.route
-        if len(sections) <= _MOST_LINES or route is None or self._verbose:
-            return [line for section in sections for line in self._section(section)]
-        names = [sentences.name_of(section.diagnosis) for section in sections]
-        most = sentences.MOST_NAMES
-        more = f"{len(names) - most:,}"
-        return [
-            *self._head(sections[0].diagnosis, sentences.headline_of_several(sections[0].diagnosis, len(names))),
-            *self._wrap(
-                dim(texts_doctor.NAMES_MORE.format(names=program_texts.SEPARATOR.join(names[:most]), more=more)), "  "
-            ),
-        ]
-
-    def _section(self, section: Section) -> list[str]:
-        findings = [Finding(check=check, names=()) for check in section.checks if group(check) in self._groups]
-        return [
-            *self._head(section.diagnosis, sentences.headline(section.diagnosis)),
-            *self._changes(section.changes),
-            *self._findings(findings),
-        ]
-
-    def _head(self, diagnosis: Diagnosis, text: str) -> list[str]:
-        if diagnosis.name is None:
-            return self._wrap(bold(text), "")
-        colour, mark = _HEADS[diagnosis.renewable]
-        return self._wrap(bold(text), f"{colour(mark)} ")
-
-    def _changes(self, changes: Iterable[Change]) -> list[str]:
-        shown = [] if self._quiet else list(map(sentences.change, changes))
-        if not shown:
-            return []
-        return [*self._group(form_texts.CHANGES), *(line for text in shown for line in self._wrap(text, "  · "))]
-
-    def _findings(self, findings: Sequence[Finding]) -> list[str]:
-        headings = {"worth-knowing": form_texts.WORTH_KNOWING, "unknown": form_texts.UNKNOWN}
+    def _block(self, changes: Sequence[Change], findings: Iterable[Finding]) -> list[str]:
         found: list[str] = []
-        for each in self._groups:
-            its = [finding for finding in findings if finding.group == each]
-            found += self._group(headings[each]) if its and each in headings else []
+        if changes and not self.quiet:
+            found += self._wrap(dim(form_texts.CHANGES), "  ")
+            found += [line for each in changes for line in self._wrap(forms.change(each), "  · ")]
+        for each, its in forms.by_group(findings, self.groups):
+            found += self._wrap(dim(words), "  ") if (words := forms.heading(each)) else []
             found += [line for finding in its for line in self._finding(finding)]
         return found
 
-    def _group(self, heading: str) -> list[str]:
-        return self._wrap(dim(heading), "  ")
-
-    # ── a check ─────────────────────────────────────────────────────────────────────────
-
     def _finding(self, finding: Finding) -> list[str]:
-        check = finding.check
-        found = self._wrap(self._summary(check), f"  {_MARKS[finding.group]} ")
-        if check.fix and check.result != "ok":
-            found += self._wrap(visible(_say(check.fix)), f"    {yellow('→')} ")
-        about = (
-            sentences.left_out(check),
-            sentences.stopped(check),
-            sentences.concerned(finding.names) if check.result != "ok" else "",
-        )
-        found += [line for text in about if text for line in self._wrap(dim(text), "    ")]
-        if self._verbose > 1 and check.evidence:
-            found += self._wrap(dim(sentences.evidence_json(check.evidence, _EVIDENCE)), "    ")
+        check, code = finding.check, f" {dim(f'[{finding.check.code}]')}" if self.verbose else ""
+        found = self._wrap(f"{visible(_say(check.summary))}{code}", f"  {_MARKS[finding.group]} ")
+        if finding.fix:
+            found += self._wrap(visible(_say(finding.fix)), f"    {yellow('→')} ")
+        found += [line for text in finding.about for line in self._wrap(dim(text), "    ")]
+        if self.verbose > 1 and check.evidence:
+            found += self._wrap(dim(forms.evidence_json(check.evidence, 20_000)), "    ")
         return found
 
-    def _summary(self, check: Check) -> str:
-        summary = visible(_say(check.summary))
-        return f"{summary} {dim(f'[{check.code}]')}" if self._verbose else summary
-
-    # ── the end ─────────────────────────────────────────────────────────────────────────
-
     def _count(self, arranged: Arranged) -> list[str]:
-        count = len(arranged.ok)
-        if not count:
-            return []
-        if self._verbose:
-            return self._wrap(dim(sentences.count_ok(count)), "")
-        template = texts_doctor.ONE_OK if count == 1 else texts_doctor.SEVERAL_OK
-        return self._wrap(dim(template.format(count=f"{count:,}")), "")
+        every = (*arranged.shared, *(finding for section in arranged.sections for finding in section.findings))
+        count = sum(finding.group == "ok" for finding in every)
+        text = texts_doctor.ONE_OK if count == 1 else texts_doctor.SEVERAL_OK.format(count=f"{count:,}")
+        return self._wrap(dim(forms.count_ok(count) if self.verbose else text)) if count else []
 
-    def _conclusion(self, arranged: Arranged) -> list[str]:
-        found = sentences.conclusion([section.diagnosis for section in arranged.sections], _say)
-        return [line for text in found for line in self._wrap(bold(text), "")]
-
-    def _wrap(self, text: str, first: str) -> list[str]:
-        rest = " " * formatting.width(first) if first else "  "
-        return formatting.wrap(text, self._columns, first, rest)
+    def _wrap(self, text: str, first: str = "") -> list[str]:
+        return formatting.wrap(text, self.columns, first, " " * formatting.width(first) if first else "  ")

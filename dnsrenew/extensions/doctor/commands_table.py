@@ -10,6 +10,7 @@ from dnsrenew.cli.commands import NAMES
 if TYPE_CHECKING:
     from dnsrenew.cli.command_types import Runner
 
+_SERVE_PROBE: Final = "serve as the outside helper for other machines on HOST:PORT; examine nothing here"
 _COMMANDS: Final = {
     "doctor": Command(
         "find out whether your certificates can be renewed, and if not, why",
@@ -20,12 +21,7 @@ _COMMANDS: Final = {
             Option("--redact", "hide domains, addresses, paths and other names, for --markdown, --json and --report"),
             Option("--report", "also write a web page with all results", "FILE.html", "file"),
             Option("--record", "store the results; later runs show what has changed since"),
-            Option(
-                "--serve-probe",
-                "serve as the outside helper for other machines on HOST:PORT; examine nothing here",
-                "HOST:PORT",
-                "text",
-            ),
+            Option("--serve-probe", _SERVE_PROBE, "HOST:PORT", "text"),
         ),
         (
             ("dnsrenew doctor", ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
@@ -31,9 +32,6 @@ from dnsrenew.store import Store
 
 SECONDS: Final = 13.0
 """For all checks that write nothing, however many: with start and output an examination ends within 15 s."""
-_LEAST: Final = 3.0
-"""The seconds for checks if a store that hangs has taken most of the time."""
-_AT_ONCE: Final = 64
 
 Key = tuple[str, ...]
 """The code of a check, and the names of what it is about."""
@@ -61,12 +59,12 @@ def examine(
     """
     host_alone = config is None or (store_error is not None and not specs)
     waits = [propagation_limit(config, spec) for spec in specs] if probe and config else []
-    seconds = max(SECONDS - spent, _LEAST) + max(waits, default=0.0)
+    seconds = max(SECONDS - spent, 3.0) + max(waits, default=0.0)  # a store that hangs may have taken most of the time
     if config is not None:
         config = _with_all(config, specs)
     facts = Facts(context.within(seconds), config, store, probe=probe, store_error=store_error)
     try:
-        found = run_all(context, _jobs_of_host(facts) if host_alone else _jobs(facts, specs))
+        found = run_all(context, jobs(facts, [None] if host_alone else specs))
     finally:
         facts.close()
     if host_alone:
@@ -78,13 +76,13 @@ def examine(
             checks = (following(each, "config-invalid") if each.result == "unknown" else each for each in alone.checks)
             return [replace(alone, checks=tuple(checks), next_action=texts.MISTAKES_FIRST)]
         return [_with_dns_first(alone, lambda fix: INIT_INSTEAD.format(fix=fix))]
-    diagnoses = [diagnosis(spec, options(facts, spec), _of_certificate(facts, spec, found)) for spec in specs]
-    assert config is not None  # noqa: S101  # for the type checker
-    instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
-    return [
-        _with_dns_first(each, partial(instead.advice, spec)) if needs_port(spec) else each
-        for each, spec in zip(diagnoses, specs, strict=True)
-    ]
+    its, diagnoses = facts.its, []
+    instead = DnsInstead(its.accounts, its.providers, has_file=its.path is not None)
+    for spec in specs:
+        own = with_mended([found[key] for _, key, _ in subjects(facts, spec) if key in found])
+        each = diagnosis(spec, options(facts, spec), own)
+        diagnoses.append(_with_dns_first(each, partial(instead.advice, spec)) if needs_port(spec) else each)
+    return diagnoses
 
 
 def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
@@ -94,65 +92,49 @@ def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
     return replace(config, certificates=(*config.certificates, *others)) if others else config
 
 
-def _jobs_of_host(facts: Facts) -> dict[Key, partial[Check | None]]:
-    """Return a call for each check that needs no certificate."""
-    return {
-        (entry.code,): partial(_make, facts, entry, **({} if entry.scope == "host" else {"spec": None}))
-        for entry in TABLE
-        if entry.scope == "host" or entry.on_host
-    }
+def subjects(facts: Facts, spec: CertificateSpec | None) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:
+    """Yield the checks that have to do with the routes of a certificate, each with its key and what it is about.
 
-
-def _jobs(facts: Facts, specs: Sequence[CertificateSpec]) -> dict[Key, partial[Check | None]]:
-    """Return a call for each check; what several certificates share is one call."""
-    made: dict[Key, partial[Check | None]] = {}
-    for spec in specs:
-        for entry in entries(facts, spec):
-            made |= jobs(facts, spec, entry)
-    return made
-
-
-def jobs(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> dict[Key, partial[Check | None]]:
-    """Return the calls of one check for a certificate: one, or one for each CA or account."""
-    return {key: partial(_make, facts, entry, **about) for key, about in _subjects(facts, spec, entry)}
-
-
-def entries(facts: Facts, spec: CertificateSpec) -> Iterator[CheckEntry]:
-    """Yield the checks that have to do with the routes of a certificate."""
-    challenges, has_names = facts.challenges(spec), not all(map(is_ip, spec.identifiers))
+    :param spec: None: the host alone.
+    """
+    challenges = facts.challenges(spec) if spec is not None else set()
+    has_names = spec is None or not all(map(is_ip, spec.identifiers))
     for entry in TABLE:
+        scope, code = entry.scope, entry.code
+        if spec is None:
+            if scope == "host" or entry.on_host:
+                yield entry, (code,), {} if scope == "host" else {"spec": None}
+            continue
         is_made = (facts.probe or not entry.only_probe) and (has_names or not entry.only_names)
-        if is_made and (not entry.challenges or challenges & set(entry.challenges)):
-            yield entry
+        if not is_made or (entry.challenges and challenges.isdisjoint(entry.challenges)):
+            continue
+        certificate = {"spec": spec} if scope.startswith("certificate") else {}
+        key = (code, spec.name) if certificate else (code,)
+        if scope.endswith("ca"):
+            yield from ((entry, (*key, f"ca {ca}"), {**certificate, "ca": ca}) for ca in facts.cas(spec))
+        elif scope.endswith("account"):
+            yield from ((entry, (*key, f"dns {its}"), {**certificate, "account": its}) for its in facts.accounts(spec))
+        else:
+            yield entry, key, certificate
 
 
-def _subjects(facts: Facts, spec: CertificateSpec, entry: CheckEntry) -> Iterator[tuple[Key, dict[str, Any]]]:
-    """Yield what the check is made about, for one certificate."""
-    scope = entry.scope
-    certificate = {"spec": spec} if scope.startswith("certificate") else {}
-    name = (spec.name,) if certificate else ()
-    if scope.endswith("ca"):
-        for ca in facts.cas(spec):
-            yield (entry.code, *name, f"ca {ca}"), {**certificate, "ca": ca}
-    elif scope.endswith("account"):
-        for account in facts.accounts(spec):
-            yield (entry.code, *name, f"dns {account}"), {**certificate, "account": account}
-    else:
-        yield (entry.code, *name), certificate
+def jobs(
+    facts: Facts, specs: Iterable[CertificateSpec | None], wanted: Collection[str] | None = None
+) -> dict[Key, partial[Check | None]]:
+    """Return a call for each check; what several certificates share is one call.
 
-
-def _of_certificate(facts: Facts, spec: CertificateSpec, found: Mapping[Key, Check]) -> list[Check]:
-    keys = [key for entry in entries(facts, spec) for key, _ in _subjects(facts, spec, entry)]
-    return with_mended([found[key] for key in keys if key in found])
+    :param wanted: the codes of the checks; None: all.
+    """
+    every = [each for spec in specs for each in subjects(facts, spec) if wanted is None or each[0].code in wanted]
+    return {key: partial(_make, facts, entry, **about) for entry, key, about in every}
 
 
 def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
     """Run the calls at once; what has not ended by the deadline is unknown."""
-    tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), _AT_ONCE), strict=True))
+    tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), 64), strict=True))
     found: dict[Key, Check] = {}
     for key, task in tasks.items():
-        facts: Facts = jobs[key].args[0]
-        entry: CheckEntry = jobs[key].args[1]
+        facts, entry = jobs[key].args
         try:
             facts.context.wait_for(task.done)
         except Cancelled:
@@ -177,9 +159,7 @@ def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
         text = texts.CHECK_FAILED._replace(code=entry.code)
         evidence = {**_about(about), "cause": type(error).__name__}
         return Check.of(text, "unknown", evidence, blocks=entry.blocks)
-    if check is None:
-        return None
-    return replace(check, code=entry.code, evidence={**_about(about), **check.evidence})
+    return check and replace(check, code=entry.code, evidence={**_about(about), **check.evidence})
 
 
 def _late(entry: CheckEntry, about: Mapping[str, Any]) -> Check:
@@ -196,12 +176,7 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
 
 # From the checks of a certificate to its diagnosis. Pure.
 
-_ABOUT_PORTS: Final = frozenset(
-    entry.code for entry in TABLE if set() < {*entry.challenges, *entry.blocks} <= {*INBOUND}
-)
-_EXPIRY: Final = "expiry"
-_STALE: Final = "txt-stale"
-_LAST_RUN: Final = "last-run"
+_ABOUT_PORTS: Final = frozenset(its.code for its in TABLE if set() < {*its.challenges, *its.blocks} <= {*INBOUND})
 
 
 def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
@@ -217,14 +192,9 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     first = _choose(options, [*bad, *(each for each in checks if each.result != "ok" and each.blocks == PERSIST)])
     renewable = True if certain else None if possible else False
     route = taken(first) if certain and first else None
-    checks = [_open(check, route) for check in checks]
-    return Diagnosis(
-        name=spec.name,
-        renewable=renewable,
-        route=route,
-        next_action=_next_action(options, checks, renewable=renewable),
-        checks=tuple(checks),
-    )
+    checks = tuple(_open(check, route) for check in checks)
+    action = _next_action(options, checks, renewable=renewable)
+    return Diagnosis(name=spec.name, renewable=renewable, route=route, next_action=action, checks=checks)
 
 
 def _open(check: Check, route: RouteTaken | None) -> Check:
@@ -233,33 +203,30 @@ def _open(check: Check, route: RouteTaken | None) -> Check:
     is_failure = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
     if not is_failure or route is None or evidence.get("route") != route.to_dict():
         return check
-    evidence = {**evidence, OPEN: True}
-    if check.fix and str(evidence.get("code", "")).startswith("provider-"):
-        return replace(check, evidence=evidence, fix=LAST_RUN_UNTESTED.format(advice=check.fix))
-    return replace(check, evidence=evidence)
+    is_hosts = check.fix and str(evidence.get("code", "")).startswith("provider-")
+    fix = LAST_RUN_UNTESTED.format(advice=check.fix) if is_hosts else check.fix
+    return replace(check, evidence={**evidence, OPEN: True}, fix=fix)
 
 
 def _choose(options: Options, against: Collection[Check]) -> Selection | None:
     """Return the routes that a run would take now if every one of these checks stopped what it is about."""
     order = dict.fromkeys(route for several in zip_longest(*options.values()) for route in several if route is not None)
     candidates = Candidates(options, list(order))
-    for identifier, its in options.items():
-        for route in its:
-            if any(stops(check, route, identifier) for check in against):
-                candidates.drop(route, [identifier])
+    for identifier, route in ((identifier, route) for identifier, its in options.items() for route in its):
+        if any(stops(check, route, identifier) for check in against):
+            candidates.drop(route, [identifier])
     return candidates.choose()
 
 
 def stops(check: Check, route: Route, identifier: str) -> bool:
     """Return whether a check is about a route of a name, and stops its challenge."""
     evidence = check.evidence
-    if {"all", route.challenge, kind_of(route.challenge)}.isdisjoint(check.blocks):
-        return False
-    if "ca" in evidence and evidence["ca"] != route.ca:
-        return False
-    if "dns" in evidence and evidence["dns"] not in route.dns:
-        return False
-    return identifier in evidence.get("names", [identifier])
+    return (
+        not {"all", route.challenge, kind_of(route.challenge)}.isdisjoint(check.blocks)
+        and evidence.get("ca", route.ca) == route.ca
+        and ("dns" not in evidence or evidence["dns"] in route.dns)
+        and identifier in evidence.get("names", [identifier])
+    )
 
 
 def taken(selection: Selection) -> RouteTaken:
@@ -268,10 +235,8 @@ def taken(selection: Selection) -> RouteTaken:
     accounts = tuple(dict.fromkeys(name for route in chosen for name in route.dns))
     if len({route.challenge for route in chosen}) == 1:
         return RouteTaken(ca=selection.ca, challenge=chosen[0].challenge, dns=accounts)
-    names = {
-        identifier: {"challenge": route.challenge, "dns": list(route.dns)}
-        for identifier, route in selection.routes.items()
-    }
+    routes = selection.routes.items()
+    names = {identifier: {"challenge": route.challenge, "dns": list(route.dns)} for identifier, route in routes}
     return RouteTaken(ca=selection.ca, challenge="mixed", dns=accounts, names=names)
 
 
@@ -286,11 +251,10 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a blocked route needs no action as long as another one works
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
-        failed = (check for check in bad if check.code == _LAST_RUN)  # another run would only fail again
-        missing = (
-            check for check in checks if check.code == _EXPIRY and check.result == "unknown" and _is_absent(check)
-        )
-        lasting = (check for check in bad if check.code != _STALE)  # an old value stops no renewal
+        failed = (check for check in bad if check.code == "last-run")  # another run would only fail again
+        unknown = (check for check in checks if check.code == "expiry" and check.result == "unknown")
+        missing = (check for check in unknown if check.evidence.get("not_after", "") is None)  # there is none yet
+        lasting = (check for check in bad if check.code != "txt-stale")  # an old value stops no renewal
         candidates = itertools.chain(failed, missing, lasting, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
@@ -307,20 +271,13 @@ def _with_dns_first(found: Diagnosis, advice: Callable[[str], str]) -> Diagnosis
     return replace(found, next_action=advice(following or ""), checks=checks)
 
 
-def _is_absent(check: Check) -> bool:
-    """Return whether there is no certificate yet, so that obtaining it comes first."""
-    evidence = check.evidence
-    return check.code == _EXPIRY and "not_after" in evidence and evidence["not_after"] is None
-
-
 def _concerns(check: Check, options: Options) -> bool:
     """Return whether a check stops a route of a name.
 
     A name without a route is blocked by the check that ruled out its last one.
     """
-    return bool(check.blocks) and any(
-        not its or any(stops(check, route, identifier) for route in its) for identifier, its in options.items()
-    )
+    stopped = (not its or any(stops(check, route, name) for route in its) for name, its in options.items())
+    return bool(check.blocks) and any(stopped)
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
@@ -334,17 +291,13 @@ Options = Mapping[str, list["Route"]]
 def options(facts: Facts, spec: CertificateSpec) -> Options:
     """Return the routes of each identifier; where DNS does not tell which accounts write, the configuration does."""
     found, in_order = _placements(facts, spec), _order(facts, spec)
-    return {
-        identifier: list(
-            dict.fromkeys(
-                each
-                for route in in_order([replace(route, ca=route.ca or spec.ca) for route in spec.routes])
-                if not CHALLENGES[route.challenge].is_unfit(identifier)
-                for each in in_order(_expanded(facts, route, identifier, found))
-            )
-        )
-        for identifier in spec.identifiers
-    }
+    routes = in_order([replace(route, ca=route.ca or spec.ca) for route in spec.routes])
+    its: dict[str, list[Route]] = {}
+    for identifier in spec.identifiers:
+        fit = [route for route in routes if not CHALLENGES[route.challenge].is_unfit(identifier)]
+        every = [each for route in fit for each in in_order(_expanded(facts, route, identifier, found))]
+        its[identifier] = list(dict.fromkeys(every))
+    return its
 
 
 def _order(facts: Facts, spec: CertificateSpec) -> Callable[[Iterable[Route]], list[Route]]:
@@ -358,10 +311,8 @@ def _order(facts: Facts, spec: CertificateSpec) -> Callable[[Iterable[Route]], l
 
 def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
     if not facts.challenges(spec).isdisjoint(DNS):
-        try:
+        with suppress(Cancelled, DnsRenewError):  # the checks say so
             return placements(facts, spec)
-        except (Cancelled, DnsRenewError):  # the checks say so
-            pass
     return AccountPlacements({}, {})
 
 

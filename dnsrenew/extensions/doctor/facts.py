@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final, TypeVar
 
-from dnsrenew.acme import CAClient
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Resolver
 from dnsrenew.base.runtime import Context
@@ -17,13 +16,10 @@ from dnsrenew.config import Config
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import StoreError
 from dnsrenew.renewal.batch import LazyServices
-from dnsrenew.renewal.services import Services, make_services
+from dnsrenew.renewal.services import make_services
 from dnsrenew.store import State, Store
 
 T = TypeVar("T")
-
-_END_SECONDS: Final = 4.5
-"""Ctrl-C has to end everything within five seconds."""
 
 HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
 TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
@@ -67,7 +63,7 @@ class Facts:
         self.store_error = store_error
         self._store = store
         self._is_private = False
-        self._services = services or LazyServices(self._make_services)
+        self._services = services or LazyServices(lambda: make_services(self.its, self.unchecked_store, context))
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}
         self._unfinished: list[threading.Event] = []
@@ -95,7 +91,7 @@ class Facts:
     def close(self) -> None:
         """Close all connections, some seconds after a cancel at most."""
         clock = self.context.clock
-        end = clock.monotonic() + _END_SECONDS
+        end = clock.monotonic() + 4.5  # Ctrl-C has to end everything within five seconds
         for done in self._unfinished:
             done.wait(max(end - clock.monotonic(), 0.0))
         self._services.close()
@@ -156,32 +152,18 @@ class Facts:
         return list(dict.fromkeys(name for route in routes for name in route.dns or self._fitting(spec)))
 
     def _fitting(self, spec: CertificateSpec) -> list[str]:
-        fitting = {
-            identifier: [name for name in self.its.accounts if self.may_write(name, identifier)]
-            for identifier in spec.identifiers
-            if not names.is_ip(identifier)
-        }
-        if not all(fitting.values()):
-            return list(self.its.accounts)
-        return [name for name in self.its.accounts if any(name in each for each in fitting.values())]
+        accounts, domains = list(self.its.accounts), [each for each in spec.identifiers if not names.is_ip(each)]
+        fitting = [{name for name in accounts if self.may_write(name, each)} for each in domains]
+        return [name for name in accounts if any(name in each for each in fitting)] if all(fitting) else accounts
 
     # ── the services of a run ───────────────────────────────────────────────────────────
-
-    @property
-    def services(self) -> Services:
-        """What a renewal uses."""
-        return self._services.get()
 
     @property
     def dns(self) -> DnsView:
         """The view of DNS; without a configuration, through the resolver of the system."""
         if self.config is not None:
-            return self.services.dns
+            return self._services.get().dns
         return self.once("dns view", lambda _: DnsView(Resolver()))
-
-    def ca(self, name: str) -> CAClient:
-        """Return the client of a CA."""
-        return self.services.ca(name)
 
     def state(self, name: str) -> State:
         """Return the state of a certificate; nothing is moved or repaired.
@@ -189,6 +171,3 @@ class Facts:
         :raises StoreError: it cannot be read.
         """
         return self.store.read_state(name, quarantine=False)
-
-    def _make_services(self) -> Services:
-        return make_services(self.its, self.unchecked_store, self.context)

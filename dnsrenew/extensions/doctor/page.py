@@ -10,34 +10,22 @@ from importlib import resources
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, rfc3339
-from dnsrenew.base.values import Frozen
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
-from dnsrenew.extensions.doctor import arranged as sentences
+from dnsrenew.extensions.doctor import arranged as forms
 from dnsrenew.extensions.doctor import form_texts as texts
-from dnsrenew.extensions.doctor.arranged import (
-    GROUPS,
-    Arranged,
-    Finding,
-    Group,
-    Say,
-    Section,
-    alike,
-    arrange,
-    group,
-)
+from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Say, Section
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
-_MOST_ALIKE: Final = 10
 _HEADS: Final = {True: ("ok", "✓"), False: ("bad", "✗"), None: ("unknown", "?")}
 
 
 def html(
     diagnoses: Sequence[Diagnosis],
-    *,
-    statuses: Sequence[CertificateStatus] = (),
+    statuses: Sequence[CertificateStatus],
     now: datetime,
+    *,
     version: str,
     system: str,
     language: str = "en",
@@ -50,96 +38,49 @@ def html(
     :param language: the language of the texts, as in HTML.
     :param say: shows a message in that language.
     """
-    arranged = arrange(diagnoses, with_evidence=True)
-    runs = list(_runs(arranged))
+    arranged = forms.arrange(diagnoses, with_evidence=True)
+    found = list(forms.runs(arranged.sections))
     made = texts.MADE.format(time=short_time(rfc3339(now) or ""), version=version, system=system)
+    if len(arranged.sections) == 1:
+        title = texts.TITLE.format(headline=forms.headline(arranged.sections))
+    else:
+        title = texts.TITLE_SEVERAL.format(count=f"{len(arranged.sections):,}")
+    placed = [(0, finding.check) for finding in arranged.shared]
+    for number, run in enumerate(found, 1):
+        placed += [(number, finding.check) for section in run for finding in section.findings]
     body = [
         f"<header><h1>{text(texts.HEADING)}</h1><p>{text(made)}</p></header>",
-        _verdict(arranged, runs, say),
-        network(list(_placed(arranged, runs)), say),
+        _verdict(arranged, found, say),
+        network(placed, say),
         timeline(statuses, now),
         _shared(arranged, say),
-        *(_certificates(run, number, say) for number, run in enumerate(runs, 1)),
+        *(_certificates(run, number, say) for number, run in enumerate(found, 1)),
         f"<footer><p>{text(texts.PRIVATE)}</p></footer>",
     ]
-    return _DOCUMENT.format(
-        language=text({"zh": "zh-CN"}.get(language, language)),
-        policy=text(_POLICY),
-        title=text(_title(arranged)),
-        style=_style(),
-        body="\n".join(body),
+    files = resources.files(__package__)
+    template, style = (files.joinpath(name).read_text("utf-8") for name in ("report.html", "report.css"))
+    language = text({"zh": "zh-CN"}.get(language, language))
+    return template.format(
+        language=language, policy=text(_POLICY), title=text(title), style=style, body="\n".join(body)
     )
 
 
-_DOCUMENT: Final = """\
-<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
-
-
-def _style() -> str:
-    return resources.files(__package__).joinpath("report.css").read_text("utf-8")
-
-
-def _title(arranged: Arranged) -> str:
-    if len(arranged.sections) == 1:
-        return texts.TITLE.format(headline=sentences.headline(arranged.sections[0].diagnosis))
-    return texts.TITLE_SEVERAL.format(count=f"{len(arranged.sections):,}")
-
-
-def _runs(arranged: Arranged) -> Iterator[list[Section]]:
-    """Yield the certificates that have a section together: many that can be renewed by the same route, else one."""
-    for run in alike(arranged.sections):
-        if len(run) > _MOST_ALIKE:
-            yield run
-        else:
-            yield from ([section] for section in run)
-
-
-def _headline(run: Sequence[Section]) -> tuple[str, str]:
-    """Return the mark and the headline."""
+def _headline(run: Sequence[Section]) -> tuple[str, str, str]:
+    """Return the class, the mark and the headline."""
     diagnosis = run[0].diagnosis
-    said = sentences.headline(diagnosis) if len(run) == 1 else sentences.headline_of_several(diagnosis, len(run))
-    mark = "i" if diagnosis.name is None else _HEADS[diagnosis.renewable][1]
-    return f'<span class="mark" aria-hidden="true">{mark}</span>', text(said)
+    tone, mark = _HEADS[diagnosis.renewable]
+    shown = "i" if diagnosis.name is None else mark
+    return tone, f'<span class="mark" aria-hidden="true">{shown}</span>', text(forms.headline(run))
 
 
-def _verdict(arranged: Arranged, runs: Sequence[Sequence[Section]], say: Say) -> str:
+def _verdict(arranged: Arranged, found: Sequence[Sequence[Section]], say: Say) -> str:
     """Return the headlines, and the conclusion."""
-    items = []
-    for number, run in enumerate(runs, 1):
-        mark, said = _headline(run)
-        items.append(f'<li class="{_tone(run)}">{mark}<a href="#s{number}">{said}</a></li>')
-    found = sentences.conclusion([section.diagnosis for section in arranged.sections], say)
-    lines = "".join(f"<p>{text(line)}</p>" for line in found)
-    return f'<section class="verdict"><ul>{"".join(items)}</ul><div class="conclusion">{lines}</div></section>'
-
-
-def _tone(run: Sequence[Section]) -> str:
-    return _HEADS[run[0].diagnosis.renewable][0]
-
-
-def _placed(arranged: Arranged, runs: Sequence[Sequence[Section]]) -> Iterator[tuple[int, Check]]:
-    """Yield every check with the number of its section."""
-    yield from ((0, finding.check) for finding in arranged.shared)
-    for number, run in enumerate(runs, 1):
-        yield from ((number, check) for section in run for check in section.checks)
+    items = ""
+    for number, (tone, mark, said) in enumerate(map(_headline, found), 1):
+        items += f'<li class="{tone}">{mark}<a href="#s{number}">{said}</a></li>'
+    concluded = forms.conclusion([section.diagnosis for section in arranged.sections], say)
+    lines = "".join(f"<p>{text(line)}</p>" for line in concluded)
+    return f'<section class="verdict"><ul>{items}</ul><div class="conclusion">{lines}</div></section>'
 
 
 def _shared(arranged: Arranged, say: Say) -> str:
@@ -150,14 +91,13 @@ def _shared(arranged: Arranged, say: Say) -> str:
 
 
 def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
-    mark, said = _headline(run)
-    found = [Finding(check=check, names=()) for section in run for check in section.checks]
-    changed = changes([change for section in run for change in section.changes])
-    names = texts.SEPARATOR.join(sentences.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
+    tone, mark, said = _headline(run)
+    found = findings([finding for section in run for finding in section.findings], number, say)
+    names = texts.SEPARATOR.join(forms.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
     listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
-        f'<section id="s{number}" class="certificate {_tone(run)}">'
-        f"<h2>{mark}{said}</h2>{listed}{changed}{findings(found, number, say)}</section>"
+        f'<section id="s{number}" class="certificate {tone}">'
+        f"<h2>{mark}{said}</h2>{listed}{changes(run[0].changes)}{found}</section>"
     )
 
 
@@ -174,70 +114,51 @@ def changes(found: Sequence[Change]) -> str:
     """Return a list of what has changed since the record; empty if nothing has."""
     if not found:
         return ""
-    items = "".join(f"<li>{text(sentences.change(change))}</li>" for change in found)
+    items = "".join(f"<li>{text(forms.change(change))}</li>" for change in found)
     return f'<h3>{text(texts.CHANGES)}</h3><ul class="changes">{items}</ul>'
 
 
 def findings(found: Sequence[Finding], section: int, say: Say) -> str:
     """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
-    headings = {"bad": texts.BAD, "worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}
-    parts = []
-    named: set[str] = set()
-    for each in GROUPS:
-        its = [finding for finding in found if finding.group == each]
-        if not its:
-            continue
+    parts, named = "", set[str]()
+    for each, its in forms.by_group(found):
         items = ""
         for finding in its:
-            place = "" if finding.check.code in named else anchor(section, finding.check.code)
-            named.add(finding.check.code)
-            items += _finding(finding, place, say)
+            code = finding.check.code
+            items += _finding(finding, "" if code in named else f' id="{text(anchor(section, code))}"', say)
+            named.add(code)
         listed = f'<ul class="checks">{items}</ul>'
-        if each in headings:
-            parts.append(f"<h3>{text(headings[each])}</h3>{listed}")
+        if each == "ok":
+            parts += f"<details><summary>{text(forms.count_ok(len(its)))}</summary>{listed}</details>"
         else:
-            parts.append(f"<details><summary>{text(sentences.count_ok(len(its)))}</summary>{listed}</details>")
-    return "".join(parts)
+            parts += f"<h3>{text(forms.heading(each) or texts.BAD)}</h3>{listed}"
+    return parts
 
 
-def _finding(finding: Finding, place: str, say: Say) -> str:
+def _finding(finding: Finding, identity: str, say: Say) -> str:
     check, group = finding.check, finding.group
-    about = [
-        sentences.left_out(check),
-        sentences.stopped(check),
-        sentences.concerned(finding.names) if group != "ok" else "",
-    ]
     mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
     spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
-    parts = [f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>']
-    if check.fix and group != "ok":
-        parts.append(f'<p class="fix">{text(say(check.fix))}</p>')
-    about_it = " ".join(text(each) for each in about if each)
-    parts.append(f'<p class="about">{about_it} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>')
+    parts = f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>'
+    if finding.fix:
+        parts += f'<p class="fix">{text(say(finding.fix))}</p>'
+    about = " ".join(map(text, finding.about))
+    parts += f'<p class="about">{about} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>'
     if check.evidence:
-        parts.append(f"<details><summary>{text(texts.EVIDENCE)}</summary>{_evidence(check.evidence)}</details>")
-    identity = f' id="{text(place)}"' if place else ""
-    return f'<li class="check {group}"{identity}>{"".join(parts)}</li>'
-
-
-def _evidence(evidence: Mapping[str, Any]) -> str:
-    rows = "".join(f"<dt>{text(str(key))}</dt><dd>{_value(value)}</dd>" for key, value in evidence.items())
-    return f"<dl>{rows}</dl>"
+        rows = "".join(f"<dt>{text(str(key))}</dt><dd>{_value(value)}</dd>" for key, value in check.evidence.items())
+        parts += f"<details><summary>{text(texts.EVIDENCE)}</summary><dl>{rows}</dl></details>"
+    return f'<li class="check {group}"{identity}>{parts}</li>'
 
 
 def _value(value: Any) -> str:  # JSON values
     if isinstance(value, (Mapping, list, tuple)) and not _is_flat(value):
-        return f"<pre>{text_of_lines(sentences.evidence_json(value, _MOST, indent=2))}</pre>"
+        lines = map(text, forms.evidence_json(value, _MOST, indent=2).split("\n"))
+        return "<pre>{}</pre>".format("\n".join(lines))
     if isinstance(value, (list, tuple)):
         return text(", ".join(map(_plain, value)) or texts.NONE)
     if isinstance(value, Mapping):
         return text(json.dumps(value, ensure_ascii=False, default=str))
     return text(_plain(value)[:_MOST])
-
-
-def text_of_lines(value: str) -> str:
-    """Return a text of several lines in which nothing is markup."""
-    return "\n".join(map(text, value.split("\n")))
 
 
 def _is_flat(value: Any) -> bool:
@@ -260,14 +181,14 @@ _LONGEST: Final = timedelta(days=400)
 _STATES: Final = {"valid": "ok", "due": "worth-knowing"}
 
 
-class _Scale(Frozen):
-    start: datetime
-    end: datetime
+Scale = tuple[datetime, datetime]
+"""The first and the last time of the picture."""
 
-    def place(self, time: datetime) -> float:
-        """Return the place of a time, in percent of the width of the picture."""
-        part = (min(max(time, self.start), self.end) - self.start) / (self.end - self.start)
-        return round(part * 100, 2)
+
+def _at(time: datetime, scale: Scale) -> float:
+    """Return the place of a time, in percent of the width of the picture."""
+    start, end = scale
+    return round((min(max(time, start), end) - start) / (end - start) * 100, 2)
 
 
 def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
@@ -276,51 +197,47 @@ def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
         return ""
     scale = _scale(statuses, now)
     heads = "".join(f"<th>{text(column)}</th>" for column in texts.COLUMNS)
-    rows = "".join(_row(status, scale, now) for status in sorted(statuses, key=_urgency))
+    urgent = sorted(statuses, key=lambda status: (status.not_after is not None, status.not_after or now))
+    rows = "".join(_row(status, scale, now) for status in urgent)
     return (
         f'<section><h2>{text(texts.TIME)}</h2><table class="times"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{_axis(scale, now)}{rows}</tbody></table>{_legend()}</section>"
     )
 
 
-def _scale(statuses: Sequence[CertificateStatus], now: datetime) -> _Scale:
+def _scale(statuses: Sequence[CertificateStatus], now: datetime) -> Scale:
     times = [time for status in statuses for time in (status.not_before, status.not_after) if time]
     start, end = min([*times, now]), max([*times, now])
     start, end = max(start, now - _LONGEST), min(end, now + _LONGEST)
     margin = max((end - start) / 50, timedelta(hours=1))
-    return _Scale(start - margin, end + margin)
+    return start - margin, end + margin
 
 
-def _urgency(status: CertificateStatus) -> tuple[bool, datetime | bool]:
-    return (status.not_after is not None, status.not_after or False)
-
-
-def _axis(scale: _Scale, now: datetime) -> str:
-    place = min(max(scale.place(now), 3), 97)
+def _axis(scale: Scale, now: datetime) -> str:
+    place = min(max(_at(now, scale), 3), 97)
     now_ = f'<span class="now" style="left:{place:.1f}%">{text(texts.NOW)}</span>'
-    dates = f"<div><span>{_date(scale.start)}</span>{now_}<span>{_date(scale.end)}</span></div>"
+    dates = f"<div><span>{_date(scale[0])}</span>{now_}<span>{_date(scale[1])}</span></div>"
     return f'<tr class="axis" aria-hidden="true"><td></td><td>{dates}</td><td></td><td></td><td></td></tr>'
 
 
-def _row(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
+def _row(status: CertificateStatus, scale: Scale, now: datetime) -> str:
     _, _, *columns = texts.COLUMNS
     dates = (status.not_before, status.next_renewal, status.not_after)
-    cells = "".join(
-        f'<td class="date" data-label="{text(column)}">{_date(time) if time else "–"}</td>'
-        for column, time in zip(columns, dates, strict=True)
-    )
+    cells = ""
+    for column, time in zip(columns, dates, strict=True):
+        cells += f'<td class="date" data-label="{text(column)}">{_date(time) if time else "–"}</td>'
     state = _STATES.get(status.state, "bad")
     name = f'<th scope="row">{text(status.name)}</th>'
     return f'<tr class="{state}">{name}<td>{_bar(status, scale, now)}</td>{cells}</tr>'
 
 
-def _bar(status: CertificateStatus, scale: _Scale, now: datetime) -> str:
+def _bar(status: CertificateStatus, scale: Scale, now: datetime) -> str:
     if status.not_before is None or status.not_after is None:
         return f'<p class="missing">{text(texts.NO_CERTIFICATE)}</p>'
-    start, life = scale.place(status.not_before), text(_life(status))
-    width = max(scale.place(status.not_after) - start, 0.4)
+    start, life = _at(status.not_before, scale), text(_life(status))
+    width = max(_at(status.not_after, scale) - start, 0.4)
     lines = (("renewal", status.next_renewal), ("here", now))
-    parts = [f'<i class="{kind}" style="left:{scale.place(time)}%"></i>' for kind, time in lines if time]
+    parts = [f'<i class="{kind}" style="left:{_at(time, scale)}%"></i>' for kind, time in lines if time]
     parts.insert(0, f'<i class="life" style="left:{start}%;width:{width:.2f}%"></i>')
     return f'<div class="bar" role="img" aria-label="{life}" title="{life}">{"".join(parts)}</div>'
 
@@ -379,8 +296,8 @@ def network(placed: Placed, say: Say) -> str:
 def _node(node: str, placed: Placed, say: Say) -> str:
     """Return a part, which leads to its worst check; the mouse shows the sentences of what is not in order."""
     found = [(section, check) for section, check in placed if check.code in CODES[node]]
-    worst = min(found, key=lambda each: GROUPS.index(group(each[1])), default=None)
-    state = "none" if worst is None else group(worst[1])
+    worst = min(found, key=lambda each: forms.GROUPS.index(forms.group(each[1])), default=None)
+    state = "none" if worst is None else forms.group(worst[1])
     label = f'<b class="label">{text(texts.NODES[node])}</b><span class="state">{text(_state(found, state))}</span>'
     if worst is None:
         return f'<span class="node none">{label}</span>'
@@ -391,7 +308,7 @@ def _node(node: str, placed: Placed, say: Say) -> str:
 def _state(found: Placed, state: str) -> str:
     if state != "bad":
         return texts.NODE_STATES[state]
-    count = len({check.code for _, check in found if group(check) == "bad"})
+    count = len({check.code for _, check in found if forms.group(check) == "bad"})
     return texts.ONE_WRONG if count == 1 else texts.SEVERAL_WRONG.format(count=count)
 
 

@@ -11,23 +11,14 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from dnsrenew.base import names
-from dnsrenew.base.model import (
-    CertificateSpec,
-    CertificateStatus,
-    Change,
-    Check,
-    Deployment,
-    Diagnosis,
-    DnsAccount,
-    RouteTaken,
-)
+from dnsrenew.base.model import CertificateSpec, CertificateStatus, Deployment, Diagnosis, DnsAccount
 from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.users import this_user
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import F, Frozen, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import Config
 from dnsrenew.config.cas import BUILT_IN
@@ -68,9 +59,6 @@ _NO_DOMAINS: Final = frozenset(
 )
 """Endings of file names, which look like domains."""
 
-_OUR_KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
-_WORD: Final = re.compile(r"[A-Za-z]{1,24}|[0-9]{1,4}")
-_END: Final = ".,;:!?)]}'\""
 # What repeats before a later part is bounded, so that a long text of others costs no more than its length.
 _PATTERNS: Final = re.compile(
     r"""
@@ -104,10 +92,8 @@ _CLASSES: Final = tuple(
 """The words for addresses that tell their class, because the class explains most troubles with routers."""
 
 
-class _Span(Frozen):
-    start: int
-    end: int
-    mask: str
+_Span = tuple[int, int, str]
+"""Where a private string begins and ends, and its mask."""
 
 
 class Masks:
@@ -118,18 +104,6 @@ class Masks:
         self._given: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._done: dict[str, str] = {}
-        self._by_group: Mapping[str, Callable[[str], str]] = {
-            "url": self._url,
-            "key": lambda text: f"{text.partition(':')[0]}:{self._give('key', text)}",
-            "email": lambda text: self._give("email", text),
-            **dict.fromkeys(("windows", "share"), lambda text: self._give("path", text)),
-            "path": self._path,
-            "mac": lambda text: self._give("mac", text),
-            **dict.fromkeys(("print", "serial"), lambda text: self._give("serial", text)),
-            **dict.fromkeys(("ipv6", "ipv4"), self._address),
-            "domain": self._domain,
-            "value": self._token,
-        }
 
     def know(self, kind: Kind, text: str) -> None:
         """Mask this string from now on. Known public words are never masked."""
@@ -153,37 +127,44 @@ class Masks:
         return self._done[text]
 
     def _masked(self, text: str) -> str:
-        shown, position = [], 0
-        for span in self._disjoint(text):
-            shown += [text[position : span.start], span.mask]
-            position = span.end
-        return "".join([*shown, text[position:]])
+        shown, position = "", 0
+        for start, end, mask in self._disjoint(text):
+            shown += text[position:start] + mask
+            position = end
+        return shown + text[position:]
 
-    def _disjoint(self, text: str) -> Iterator[_Span]:
-        """Yield what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
-        current: _Span | None = None
-        for span in sorted(self._spans(text), key=lambda each: (each.start, -each.end)):
-            if current is None or span.start >= current.end:
-                if current is not None:
-                    yield current
-                current = span
-            elif span.end > current.end:
-                current = _Span(current.start, span.end, self._give("name", text[current.start : span.end]))
-        if current is not None:
-            yield current
+    def _disjoint(self, text: str) -> list[_Span]:
+        """Return what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
+        found: list[_Span] = []
+        for start, end, mask in sorted(self._spans(text), key=lambda span: (span[0], -span[1])):
+            if not found or start >= found[-1][1]:
+                found.append((start, end, mask))
+            elif end > found[-1][1]:
+                first = found.pop()[0]
+                found.append((first, end, self._give("name", text[first:end])))
+        return found
 
     def _spans(self, text: str) -> Iterator[_Span]:
         for match in _PATTERNS.finditer(text):
             found = _without_end(match)
-            mask = self._by_group[match.lastgroup or ""](found)
+            mask = self._mask(match.lastgroup or "", found)
             if mask != found:
-                yield _Span(match.start(), match.start() + len(found), mask)
+                yield match.start(), match.start() + len(found), mask
         lowered = text.lower()
         for known in [known for known in self._known if known in lowered]:
             for match in re.finditer(_searched(known, self._known[known]), text, re.IGNORECASE):
-                yield _Span(*match.span(), self._known_mask(known))
+                yield *match.span(), self._known_mask(known)
 
     # ── what a string becomes ───────────────────────────────────────────────────────────
+
+    def _mask(self, group: str, text: str) -> str:
+        """Return what a string becomes that a pattern has found."""
+        own = {"url": self._url, "path": self._path, "domain": self._domain, "value": self._token}
+        own |= dict.fromkeys(("ipv6", "ipv4"), self._address)
+        if group in own:
+            return own[group](text)
+        kind = {"windows": "path", "share": "path", "print": "serial"}.get(group, group)
+        return f"{text.partition(':')[0]}:{self._give(kind, text)}" if kind == "key" else self._give(kind, text)
 
     def _give(self, prefix: str, text: str, key: str = "") -> str:
         key = key or text.lower()
@@ -195,7 +176,7 @@ class Masks:
     def _known_mask(self, known: str) -> str:
         """Return the mask of a known string: by its pattern, so that a domain is a domain everywhere."""
         found = _PATTERNS.fullmatch(known)
-        mask = known if found is None else self._by_group[found.lastgroup or ""](known)
+        mask = known if found is None else self._mask(found.lastgroup or "", known)
         return mask if mask != known else self._give(self._known[known], known)
 
     def _url(self, text: str) -> str:
@@ -222,9 +203,8 @@ class Masks:
 
     def _domain(self, text: str) -> str:
         name = text.rstrip(".")
-        if name.rpartition(".")[2].lower() in _NO_DOMAINS and name.lower() not in self._known:
-            return text
-        if name.lower() in _PUBLIC_HOSTS:
+        is_file = name.rpartition(".")[2].lower() in _NO_DOMAINS and name.lower() not in self._known
+        if is_file or name.lower() in _PUBLIC_HOSTS:
             return text
         labels = [_canonical(label) for label in name.split(".")]
         shown: list[str] = []
@@ -235,16 +215,15 @@ class Masks:
                 labels = labels[:-2]
             else:
                 label = labels.pop()
-                shown.insert(0, label if label in _PUBLIC_LABELS else self._give(self._label_kind(label), label))
+                kind = self._known.get(label, "")
+                mask = self._give(kind if kind in _WHOLE else "name", label) if label not in _PUBLIC_LABELS else label
+                shown.insert(0, mask)
         return ".".join(shown) + ("." if text.endswith(".") else "")
-
-    def _label_kind(self, label: str) -> Kind:
-        kind = self._known.get(label)
-        return kind if kind in _WHOLE and kind is not None else "name"
 
     def _token(self, text: str) -> str:
         """Mask a key or a digest, and no name made of words."""
-        is_words = all(_WORD.fullmatch(part) for part in re.split("[-_+/]", text.rstrip("=")) if part)
+        parts = filter(None, re.split("[-_+/]", text.rstrip("=")))
+        is_words = all(re.fullmatch(r"[A-Za-z]{1,24}|[0-9]{1,4}", part) for part in parts)
         return text if is_words else self._give("value", text)
 
 
@@ -257,7 +236,7 @@ def _without_end(match: re.Match[str]) -> str:
     """Return what a pattern found, without the punctuation of the sentence around it."""
     found = match.group()
     if match.lastgroup in {"url", "path", "windows", "share", "key", "email"}:
-        return found.rstrip(_END)
+        return found.rstrip(".,;:!?)]}'\"")
     if match.lastgroup == "ipv6" and found.endswith(":") and not found.endswith("::"):
         return found[:-1]
     return found
@@ -280,20 +259,11 @@ def _canonical(label: str) -> str:
 # ── redaction ──────────────────────────────────────────────────────────────────────────
 
 
-def redact(diagnoses: Sequence[Diagnosis], known: Iterable[Private] = ()) -> list[Diagnosis]:
-    """Return the diagnoses with what is private masked.
-
-    :param known: what is known to be private: ``[*private.of_host(), *private.of_config(config)]``.
-    """
-    redaction = Redaction(diagnoses, known)
-    return [redaction.diagnosis(each) for each in diagnoses]
-
-
 class Redaction:
     """Masks what belongs together: diagnoses, and the certificates of the same report.
 
     :param diagnoses: what they tell to be private is masked everywhere.
-    :param known: as for :func:`redact`.
+    :param known: what is known to be private too: ``[*of_host(), *of_config(config)]``.
     """
 
     def __init__(self, diagnoses: Iterable[Diagnosis], known: Iterable[Private] = ()) -> None:
@@ -305,36 +275,16 @@ class Redaction:
 
     def status(self, status: CertificateStatus) -> CertificateStatus:
         """Return the certificate with a mask for its name; of the rest only the times and the state are kept."""
-        return replace(
-            status,
-            name=self._mask(status.name),
-            domains=tuple(map(self._mask, status.domains)),
-            ca=self._mask(status.ca),
-            **dict.fromkeys(("serial", "route", "last_failure", "path")),
-            deployed=(),
-        )
+        mask = self._mask
+        kept = replace(status, **dict.fromkeys(("serial", "route", "last_failure", "path")), deployed=())
+        return replace(kept, name=mask(status.name), domains=tuple(map(mask, status.domains)), ca=mask(status.ca))
 
-    def diagnosis(self, diagnosis: Diagnosis) -> Diagnosis:
-        """Return the diagnosis with what is private masked."""
-        return replace(
-            diagnosis,
-            name=None if diagnosis.name is None else self._mask(diagnosis.name),
-            route=None if diagnosis.route is None else self._route(diagnosis.route),
-            next_action=None if diagnosis.next_action is None else self._text(diagnosis.next_action),
-            checks=tuple(map(self._check, diagnosis.checks)),
-            changes=tuple(map(self._change, diagnosis.changes)),
-        )
-
-    def _route(self, route: RouteTaken) -> RouteTaken:
-        names = None if route.names is None else self._value(route.names)
-        return replace(route, ca=self._mask(route.ca), dns=tuple(map(self._mask, route.dns)), names=names)
-
-    def _check(self, check: Check) -> Check:
-        evidence = self._value(check.evidence)
-        return replace(check, summary=self._text(check.summary), fix=self._text(check.fix), evidence=evidence)
-
-    def _change(self, change: Change) -> Change:
-        return replace(change, was=self._mask(change.was), now=self._mask(change.now))
+    def masked(self, value: F) -> F:
+        """Return a diagnosis, or a part of one, with every field masked but those with words of the program."""
+        kept = ("code", "result", "blocks", "challenge")
+        fields = [name for name in vars(value) if name not in kept]
+        fields.sort(key=lambda name: name not in {"evidence", "names"})  # what they name is counted first
+        return replace(value, **{name: self._value(getattr(value, name)) for name in fields})
 
     def _text(self, text: str) -> str:
         """Mask a sentence. Of one that keeps its template only the fields are masked: the rest is by dnsrenew."""
@@ -344,15 +294,17 @@ class Redaction:
 
     def _key(self, key: str) -> str:
         """Return a key: one of the program stays, a name or an address that stands as a key is masked."""
-        is_ours = _OUR_KEY.fullmatch(key) and (key in _KEYS or not self._is_of_user(key))
+        is_ours = re.fullmatch(r"[a-z][a-z0-9_]*", key) and (key in _KEYS or not self._is_of_user(key))
         return key if is_ours else self._mask(key)
 
     def _value(self, value: Any) -> Any:  # JSON values
         if isinstance(value, str):
             return self._text(value)
+        if isinstance(value, Frozen):
+            return self.masked(value)
         if isinstance(value, Mapping):
             return {self._key(str(key)): self._value(each) for key, each in value.items()}
-        return [self._value(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return type(value)(map(self._value, value)) if isinstance(value, (list, tuple)) else value
 
 
 # ── private ────────────────────────────────────────────────────────────────────────────
@@ -412,8 +364,10 @@ def _of_account(account: DnsAccount) -> Iterator[Private]:
 def _of_certificate(spec: CertificateSpec) -> Iterator[Private]:
     yield from (("name", name) for name in dict.fromkeys((spec.name, *spec.domains, *spec.identifiers)))
     for route in spec.routes:
-        yield from (("path", str(path)) for path in (route.webroot,) if path)
-        yield from (("name", alias) for alias in (route.alias,) if alias)
+        if route.webroot:
+            yield "path", str(route.webroot)
+        if route.alias:
+            yield "name", route.alias
     for deployment in spec.deploy:
         if isinstance(deployment, Deployment):
             yield from of_values(deployment.options)
@@ -438,10 +392,6 @@ def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSO
     elif isinstance(value, (list, tuple)):
         for each in value:
             yield from of_values(each, kind)
-    elif isinstance(value, str) and kind is not None and len(value) >= SHORTEST and not _is_state(kind, value):
-        yield kind, value
-
-
-def _is_state(kind: Kind, value: str) -> bool:
-    """Return whether a word under the key of a path is none: ``"store": "read-only"``."""
-    return kind == "path" and "/" not in value and "\\" not in value
+    elif isinstance(value, str) and kind is not None and len(value) >= SHORTEST:
+        is_state = kind == "path" and "/" not in value and "\\" not in value  # "store": "read-only"
+        yield from () if is_state else ((kind, value),)

@@ -12,25 +12,13 @@ from typing import Final, Literal
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.doctor.accounts import accounts as accounts_checks
-from dnsrenew.extensions.doctor.accounts import probe
-from dnsrenew.extensions.doctor.domains import challenge_names as challenge_names_checks
-from dnsrenew.extensions.doctor.domains import names
-from dnsrenew.extensions.doctor.domains import names as names_checks
-from dnsrenew.extensions.doctor.domains import zones as zones_checks
+from dnsrenew.extensions.doctor.accounts import accounts, probe
+from dnsrenew.extensions.doctor.domains import challenge_names, names, zones
 from dnsrenew.extensions.doctor.facts import ALL, DNS, HTTP, INBOUND, PERSIST, TLS
-from dnsrenew.extensions.doctor.host import dns_port as dns_port_checks
-from dnsrenew.extensions.doctor.host import firewall as firewall_checks
-from dnsrenew.extensions.doctor.host import internet
-from dnsrenew.extensions.doctor.host import internet as internet_checks
-from dnsrenew.extensions.doctor.host import ports as ports_checks
-from dnsrenew.extensions.doctor.issuer import ca
-from dnsrenew.extensions.doctor.issuer import ca as ca_checks
-from dnsrenew.extensions.doctor.issuer import caa as caa_checks
+from dnsrenew.extensions.doctor.host import firewall, internet, ports
+from dnsrenew.extensions.doctor.issuer import ca, caa
 from dnsrenew.extensions.doctor.keeping import store
-from dnsrenew.extensions.doctor.keeping import store as store_checks
 from dnsrenew.extensions.doctor.router import outside
-from dnsrenew.extensions.doctor.router import outside as outside_checks
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
 """What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both."""
@@ -60,47 +48,43 @@ class CheckEntry(Frozen):
 
 
 TABLE: Final = (
-    CheckEntry("internet", internet_checks.internet, "host", (25,), blocks=ALL),
+    CheckEntry("internet", internet.internet, "host", (25,), blocks=ALL),
     CheckEntry("vpn", internet.vpn, "host", (8,), INBOUND),
     CheckEntry("ipv6", internet.ipv6, "certificate", (9,), INBOUND, on_host=True),
-    CheckEntry("port-53", dns_port_checks.port_53, "host", (14, 25), blocks=DNS, only_names=True),
+    CheckEntry("port-53", internet.port_53, "host", (14, 25), blocks=DNS, only_names=True),
     CheckEntry("clock", ca.clock, "host", (21,), blocks=ALL),
-    CheckEntry("store", store_checks.store, "host", (19,), blocks=ALL),
-    CheckEntry("store-space", store_checks.store_space, "host", (19,)),
-    CheckEntry("secrets", accounts_checks.secrets, "account", (18,), DNS, blocks=DNS),
+    CheckEntry("store", store.store, "host", (19,), blocks=ALL),
+    CheckEntry("store-space", store.store_space, "host", (19,)),
+    CheckEntry("secrets", accounts.secrets, "account", (18,), DNS, blocks=DNS),
     CheckEntry("secrets", ca.secrets, "ca", (18,), blocks=ALL),
-    CheckEntry("ca-reachable", ca_checks.ca_reachable, "ca", (22, 25), blocks=ALL),
+    CheckEntry("ca-reachable", ca.ca_reachable, "ca", (22, 25), blocks=ALL),
     CheckEntry("ca-terms", ca.ca_terms, "ca", blocks=ALL),
     CheckEntry("ca-limits", ca.ca_limits, "certificate-ca", (23,), blocks=ALL),
-    CheckEntry("domain", names_checks.domain, "certificate", (13,), blocks=ALL),
-    CheckEntry("name-exists", names_checks.name_exists, "certificate", (12,), blocks=INBOUND),
-    CheckEntry("delegation", zones_checks.delegation, "certificate", (14,), blocks=ALL),
-    CheckEntry("dnssec", zones_checks.dnssec, "certificate", (15,), blocks=ALL),
-    CheckEntry("split-dns", names_checks.split_dns, "certificate", (26,)),
-    CheckEntry("caa", caa_checks.caa, "certificate-ca", (16,), blocks=ALL),
-    CheckEntry("cname", challenge_names_checks.cname, "certificate", (17,), DNS, blocks=DNS),
-    CheckEntry("dns-account", accounts_checks.dns_account, "certificate", (18,), DNS, blocks=DNS),
+    CheckEntry("domain", names.domain, "certificate", (13,), blocks=ALL, only_names=True),
+    CheckEntry("name-exists", names.name_exists, "certificate", (12,), blocks=INBOUND, only_names=True),
+    CheckEntry("delegation", zones.delegation, "certificate", (14,), blocks=ALL),
+    CheckEntry("dnssec", zones.dnssec, "certificate", (15,), blocks=ALL),
+    CheckEntry("split-dns", names.split_dns, "certificate", (26,), only_names=True),
+    CheckEntry("caa", caa.caa, "certificate-ca", (16,), blocks=ALL),
+    CheckEntry("cname", challenge_names.cname, "certificate", (17,), DNS, blocks=DNS, only_names=True),
+    CheckEntry("dns-account", accounts.dns_account, "certificate", (18,), DNS, blocks=DNS),
     CheckEntry("dns-account", probe.dns_account, "account", (18,), DNS, blocks=DNS),
     CheckEntry(
         "dns-credentials", probe.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
     ),
     CheckEntry("txt-probe", probe.txt_probe, "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
-    CheckEntry("txt-stale", challenge_names_checks.txt_stale, "certificate", (17,), DNS),
-    CheckEntry("wildcard-shadow", challenge_names_checks.wildcard_shadow, "certificate", (17,), DNS),
+    CheckEntry("txt-stale", challenge_names.txt_stale, "certificate", (17,), DNS, only_names=True),
+    CheckEntry("wildcard-shadow", challenge_names.wildcard_shadow, "certificate", (17,), DNS, only_names=True),
     CheckEntry("address", names.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),
     CheckEntry("proxied", names.proxied, "certificate", (11,), INBOUND),
     CheckEntry("nat", outside.nat, "host", (7,), INBOUND, blocks=INBOUND),
-    CheckEntry("port-80-free", ports_checks.port_80_free, "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
-    CheckEntry("port-80-listens", ports_checks.port_80_listens, "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
-    CheckEntry(
-        "port-80-firewall", firewall_checks.port_80_firewall, "certificate", (3,), HTTP, blocks=HTTP, on_host=True
-    ),
+    CheckEntry("port-80-free", ports.port_80_free, "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-listens", ports.port_80_listens, "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-firewall", firewall.port_80_firewall, "certificate", (3,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry("port-80-forwarded", outside.port_80_forwarded, "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True),
-    CheckEntry(
-        "port-80-outside", outside_checks.port_80_outside, "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True
-    ),
-    CheckEntry("port-443-free", ports_checks.port_443_free, "certificate", (1,), TLS, blocks=TLS),
-    CheckEntry("port-443-outside", outside_checks.port_443_outside, "certificate", (4, 6), TLS, blocks=TLS),
+    CheckEntry("port-80-outside", outside.port_80_outside, "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-443-free", ports.port_443_free, "certificate", (1,), TLS, blocks=TLS),
+    CheckEntry("port-443-outside", outside.port_443_outside, "certificate", (4, 6), TLS, blocks=TLS),
     CheckEntry("served", store.served, "certificate", (20,)),
     CheckEntry("schedule", store.schedule, "host", (24,)),
     CheckEntry("last-run", store.last_run, "certificate", (24,)),

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.model.spec import option_values
@@ -16,7 +16,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import AccountChoice
 from dnsrenew.challenges.records import TxtPlacement, no_account, writers_of
-from dnsrenew.errors import AttemptError, Cancelled, SecretError, Text
+from dnsrenew.errors import AttemptError, Cancelled, SecretError
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS, Facts
 
@@ -43,40 +43,30 @@ def judge_placements(found: AccountPlacements, *, is_tested: bool = False) -> Ch
         text = texts.ACCOUNT_NONE if zones else texts.ACCOUNT_NONE_AT_ALL
         return Check.of(text, "bad", evidence, blocks=DNS)
     if found.refused:
-        return _judge_routes(found, accounts)
-    return _all_placed(found, accounts, texts.ACCOUNT_OK if is_tested else texts.ACCOUNT_UNTESTED)
-
-
-def _judge_routes(found: AccountPlacements, accounts: Mapping[str, Sequence[str]]) -> Check:
-    """Return the verdict on names that have an account, but whose route still cannot be used."""
-    errors = found.refused.values()
-    undelegated = {name: error for name, error in found.refused.items() if error.code == "dns-not-delegated"}
-    if undelegated:
-        names = sorted({account for error in undelegated.values() for account in error.evidence["accounts"]})
-        evidence = {**_about(undelegated), "delegated": names, "accounts": accounts}
-        return Check.of(texts.ACCOUNT_NOT_DELEGATED, "bad", evidence, blocks=DNS, domain=_domain(undelegated))
-    if all(error.code == "manual-no-terminal" for error in errors):
-        names = sorted({error.evidence["account"] for error in errors})
-        evidence = {**_about(found.refused), "by_hand": names, "accounts": accounts}
-        return Check.of(texts.ACCOUNT_BY_HAND, "unknown", evidence, blocks=DNS, advice=next(iter(errors)).fix)
-    evidence = {"names": list(found.refused), "errors": [error.code for error in errors], "accounts": accounts}
-    return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
-
-
-def _about(refused: Mapping[str, AttemptError]) -> dict[str, Any]:
-    records = dict.fromkeys(error.evidence["record"] for error in refused.values())
-    return {"names": list(refused), "records": list(records)}
-
-
-def _domain(refused: Mapping[str, AttemptError]) -> str:
-    """Return what `dnsrenew delegate` is run for."""
-    return base_domain(next(iter(refused)))
-
-
-def _all_placed(found: AccountPlacements, accounts: Mapping[str, Sequence[str]], text: Text) -> Check:
+        return _judge_routes(found.refused, accounts)
     records = sorted({relative(placement.name) for several in found.placements.values() for placement in several})
     names = list(dict.fromkeys(name for its in accounts.values() for name in its))
+    text = texts.ACCOUNT_OK if is_tested else texts.ACCOUNT_UNTESTED
     return Check.of(text, "ok", {"accounts": accounts, "records": records}, names=names)
+
+
+def _judge_routes(refused: Mapping[str, AttemptError], accounts: Mapping[str, Sequence[str]]) -> Check:
+    """Return the verdict on names that have an account, but whose route still cannot be used."""
+    undelegated = {name: error for name, error in refused.items() if error.code == "dns-not-delegated"}
+    about = undelegated or refused
+    records = list(dict.fromkeys(error.evidence.get("record") for error in about.values()))
+    evidence: dict[str, Any] = {"names": list(about), "records": records}
+    if undelegated:
+        evidence["delegated"] = sorted({each for error in about.values() for each in error.evidence["accounts"]})
+        evidence["accounts"] = accounts
+        return Check.of(texts.ACCOUNT_NOT_DELEGATED, "bad", evidence, blocks=DNS, domain=base_domain(next(iter(about))))
+    codes = [error.code for error in about.values()]
+    if set(codes) == {"manual-no-terminal"}:
+        evidence |= {"by_hand": sorted({error.evidence["account"] for error in about.values()}), "accounts": accounts}
+        advice = next(iter(about.values())).fix
+        return Check.of(texts.ACCOUNT_BY_HAND, "unknown", evidence, blocks=DNS, advice=advice)
+    evidence = {"names": list(about), "errors": codes, "accounts": accounts}
+    return Check.of(texts.ACCOUNT_UNKNOWN, "unknown", evidence, blocks=DNS)
 
 
 def secrets(facts: Facts, account: str) -> Check:
@@ -99,9 +89,6 @@ def secrets(facts: Facts, account: str) -> Check:
 
 # Reads secrets for the checks; what they find never contains one.
 
-_SECONDS: Final = 8.0
-"""A program or a keyring may wait for a person."""
-
 
 def read(facts: Facts, secret: Secret) -> str | SecretError | None:
     """Return the value of a secret, why it cannot be read, or None if it was not read in time.
@@ -110,7 +97,8 @@ def read(facts: Facts, secret: Secret) -> str | SecretError | None:
     """
     cancel = threading.Event()
     try:
-        value = facts.context.within(_SECONDS).call(partial(secret.reveal, cancel=cancel))
+        # A program or a keyring may wait for a person.
+        value = facts.context.within(8.0).call(partial(secret.reveal, cancel=cancel))
     except SecretError as error:
         return error
     except Cancelled:
@@ -147,11 +135,8 @@ class AccountPlacements(Frozen):
 
     def of_account(self, account: str) -> list[TxtPlacement]:
         """Return the first placement of each identifier that an account writes, alone or with others."""
-        found = [
-            next((each for each in several if account in accounts_of(each)), None)
-            for several in self.placements.values()
-        ]
-        return [placement for placement in found if placement is not None]
+        every = ([each for each in several if account in accounts_of(each)] for several in self.placements.values())
+        return [its[0] for its in every if its]
 
 
 def accounts_of(placement: TxtPlacement) -> list[str]:
@@ -185,6 +170,4 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlace
                 except AttemptError as error:
                     errors.setdefault(identifier, error)
     usable = {identifier: found for identifier, found in by_identifier.items() if found}
-    return AccountPlacements(
-        usable, {identifier: errors[identifier] for identifier in identifiers if identifier not in usable}
-    )
+    return AccountPlacements(usable, {each: errors[each] for each in identifiers if each not in usable})

@@ -85,9 +85,14 @@ def _probe(
 
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
     """
-    solver: Dns01 = facts.once("dns-01 solver", partial(_make_solver, facts))
+    config, store = facts.its, facts.store
+    resources = SolverResources(facts.dns, config.accounts, config.providers, ZoneLocks(store), store.journal)
+    solver: Dns01 = facts.once("dns-01 solver", lambda _: Dns01(resources))
     its, values, wanted = context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
-    zones = {zone: ProbedZone.of(zone, several) for zone, several in by_zone.items()}
+    zones = {
+        zone: ProbedZone(names.relative(zone), names.relative(its[0].name), tuple(each.identifier for each in its))
+        for zone, its in by_zone.items()
+    }
     try:
         with facts.unfinished(), solver.exclusive(its, [several[0] for several in by_zone.values()]):
             for zone, (first, *_) in by_zone.items():
@@ -105,11 +110,6 @@ def _probe(
         kept=next((notice for notice in its.notices if notice.code == "txt-kept"), None),
         removes=all(value.is_to_be_removed for value in every),
     )
-
-
-def _make_solver(facts: Facts, _context: Context) -> Dns01:
-    its, store = facts.its, facts.store
-    return Dns01(SolverResources(facts.dns, its.accounts, its.providers, ZoneLocks(store), store.journal))
 
 
 def _is_in_use(facts: Facts, context: Context, name: str) -> bool:
@@ -208,12 +208,6 @@ class ProbedZone(Frozen):
     error: DnsRenewError | None = None
     write_seconds: float | None = None
 
-    @classmethod
-    def of(cls, zone: str, several: Sequence[TxtPlacement]) -> ProbedZone:
-        """Return the zone of placements, of which the first is tested."""
-        identifiers = tuple(each.identifier for each in several)
-        return cls(names.relative(zone), names.relative(several[0].name), identifiers)
-
 
 class ProbeResult(TriedValues):
     """The result of one test.
@@ -255,26 +249,25 @@ def judge_credentials(result: ProbeResult, account: str, provider: Provider) -> 
 
 def judge_probe(result: ProbeResult, account: str) -> Check:
     """Return whether the account can write a value that is seen everywhere, and remove it."""
-    evidence: dict[str, Any] = {
-        "dns": account,
-        "records": [zone.name for zone in result.zones],
-        "zones": [zone.zone for zone in result.zones],
-        "write_seconds": [zone.write_seconds for zone in result.zones],
-        "visible_seconds": result.visible_seconds,
-        "remove_seconds": result.remove_seconds,
-        "may_add": None,
-        "may_remove": None,
-    }
+    zones = result.zones
+    evidence: dict[str, Any] = {"dns": account, "records": [zone.name for zone in zones]}
+    evidence |= {"zones": [zone.zone for zone in zones], "write_seconds": [zone.write_seconds for zone in zones]}
+    evidence |= {"visible_seconds": result.visible_seconds, "remove_seconds": result.remove_seconds}
+    evidence |= {"may_add": None, "may_remove": None}
     if result.locked is not None:
         return Check.of(texts.PROBE_LOCKED, "unknown", evidence)
-    failed = [zone for zone in result.zones if zone.error is not None]
-    if failed:
-        return _not_written(failed, account, evidence)
+    failures = [(zone, zone.error) for zone in result.zones if zone.error is not None]
+    if failures:
+        error = failures[0][1]
+        is_certain = error.code not in _UNCERTAIN and error.evidence.get("account", account) == account
+        identifiers = [identifier for zone, _ in failures for identifier in zone.identifiers]
+        return _failed(error, {**evidence, "names": identifiers, "may_add": False if is_certain else None}, is_certain)
     if all(zone.is_in_use for zone in result.zones):
         return Check.of(texts.PROBE_IN_USE, "unknown", evidence)
     evidence |= {"may_add": True, "may_remove": result.kept is None if result.removes else None}
     if result.unseen is not None:
-        return _unseen(result, evidence)
+        # The account wrote it; the time that was too short is that of the host, or of the servers of the zone.
+        return _failed(result.unseen, evidence, result.unseen.code == "propagation-timeout" and not result.cut_short)
     if result.kept is not None:
         return Check.of(texts.PROBE_KEPT, "bad", evidence)
     if result.checked == "none":
@@ -283,38 +276,21 @@ def judge_probe(result: ProbeResult, account: str) -> Check:
     return Check.of(text, "ok", evidence, seconds=result.visible_seconds)
 
 
-def _not_written(failed: list[ProbedZone], account: str, evidence: dict[str, Any]) -> Check:
-    error = failed[0].error
-    assert error is not None  # noqa: S101  # each of `failed` has an error
-    is_certain = error.code not in _UNCERTAIN and error.evidence.get("account", account) == account
-    evidence |= {
-        "names": [identifier for zone in failed for identifier in zone.identifiers],
-        "may_add": False if is_certain else None,
-        "error": error.code,
-    }
-    return Check("txt-probe", "bad" if is_certain else "unknown", error.message, evidence, error.fix, DNS)
-
-
-def _unseen(result: ProbeResult, evidence: dict[str, Any]) -> Check:
-    error = result.unseen
-    assert error is not None  # noqa: S101  # the caller checks it
-    certain: CheckResult = "bad" if error.code == "propagation-timeout" and not result.cut_short else "unknown"
-    # The account wrote it; the time that was too short is that of the host, or of the servers of the zone.
-    return Check("txt-probe", certain, error.message, {**evidence, "error": error.code}, error.fix, DNS)
+def _failed(error: DnsRenewError, evidence: dict[str, Any], is_certain: bool) -> Check:  # noqa: FBT001  # as above
+    result: CheckResult = "bad" if is_certain else "unknown"
+    return Check("txt-probe", result, error.message, {**evidence, "error": error.code}, error.fix, DNS)
 
 
 # ── driver ─────────────────────────────────────────────────────────────────────────────
 
 # Whether the driver of a DNS account is installed and takes its options. Nothing is sent.
 
-_SECONDS: Final = 8.0
-
 
 def dns_account(facts: Facts, account: str) -> Check | None:
     """Check that the driver of an account can be made; None if it can, or only a secret is missing."""
     its = facts.its.accounts[account]
     # What it warns of is said by `dnsrenew check`.
-    context = facts.context.within(_SECONDS).for_certificate("")
+    context = facts.context.within(8.0).for_certificate("")
     try:
         invoke.prepare(context, facts.its.providers[its.provider], its)
     except SecretError:  # `secrets` tells

@@ -15,26 +15,20 @@ from dnsrenew.extensions.doctor.domains import names as lookups
 from dnsrenew.extensions.doctor.domains import texts
 from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import DNS, Facts, kind_of
-from dnsrenew.extensions.doctor.survey.name_survey import ServedTexts
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts
 
 CnameOptions = tuple[bool, str | None]
 """``follow_cname`` and ``alias`` of a dns-01 route."""
 Targets = Mapping[str, "Target | DnsError"]
+Served = Mapping[str, Sequence[str]]
+"""The TXT values at a name, by the address of the server."""
 
 _WRONG: Final = frozenset({"cname-loop", "cname-dangling", "alias-not-delegated"})
 """What is certain; other errors are about the zone or the network."""
-_SECONDS: Final = 9.0
-_AT_ONCE: Final = 16
 
 
-# ── cname ───────────────────────────────────────────────────────────────────────────────
-
-
-def cname(facts: Facts, spec: CertificateSpec) -> Check | None:
+def cname(facts: Facts, spec: CertificateSpec) -> Check:
     """Follow the CNAMEs at the challenge names as a renewal does, for each setting in which the routes differ."""
-    if not lookups.domains(spec):
-        return None
     return judge_cnames([_targets(facts, spec, options) for options in _cname_options(spec)])
 
 
@@ -45,9 +39,7 @@ def judge_cnames(results: Sequence[Targets]) -> Check:
     """
     found = {name: [each[name] for each in results] for name in results[0]}
     targets = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
-    shown = {
-        name: {"name": each.name, "hops": list(each.hops), "zone": each.served_zone} for name, each in targets.items()
-    }
+    shown = {name: {"name": at.name, "hops": list(at.hops), "zone": at.served_zone} for name, at in targets.items()}
     wrong = [(name, each) for name, its in found.items() for each in its if isinstance(each, DnsError)]
     if not wrong:
         followed = next((each for each in targets.values() if each.hops), None)
@@ -58,9 +50,7 @@ def judge_cnames(results: Sequence[Targets]) -> Check:
         return Check.of(texts.CNAME_FOLLOWED, "ok", {"targets": shown}, start=start, target=end)
     certain = [(name, error) for name, error in wrong if error.code in _WRONG]
     _, error = (certain or wrong)[0]
-    stopped = [
-        name for name, _ in certain or wrong if name not in targets
-    ]  # the other names have another account or alias
+    stopped = [name for name, _ in certain or wrong if name not in targets]  # others have another account or alias
     about = list(dict.fromkeys(stopped or [name for name, _ in certain or wrong]))
     evidence = {"names": about, "targets": shown, "error": error.to_dict()}
     return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
@@ -80,24 +70,16 @@ def _targets(facts: Facts, spec: CertificateSpec, options: CnameOptions) -> Targ
 def _find_targets(
     facts: Facts, spec: CertificateSpec, options: CnameOptions, wanted: Sequence[str], context: Context
 ) -> Targets:
-    follow_cname, alias = options
-    limited = context.within(_SECONDS)
-
-    def find(identifiers: Sequence[str]) -> Mapping[str, Target]:
-        return facts.dns.challenge_targets(
-            limited, identifiers, follow_cname=follow_cname, alias=alias, check=spec.propagation.check
-        )
-
+    (follow_cname, alias), check, limited = options, spec.propagation.check, context.within(9.0)
+    find = partial(facts.dns.challenge_targets, limited, follow_cname=follow_cname, alias=alias, check=check)
     try:
         return find(wanted)
     except DnsError as error:
         if len(wanted) == 1:
             return {wanted[0]: error}
-    tasks = limited.call_all([partial(find, [each]) for each in wanted], _AT_ONCE)  # one name must not hide the others
-    return {
-        each: task.error if isinstance(task.error, DnsError) else task.result()[each]
-        for each, task in zip(wanted, tasks, strict=True)
-    }
+    tasks = limited.call_all([partial(find, [each]) for each in wanted], 16)  # one name must not hide the others
+    found = zip(wanted, tasks, strict=True)
+    return {each: task.error if isinstance(task.error, DnsError) else task.result()[each] for each, task in found}
 
 
 def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
@@ -106,20 +88,16 @@ def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
     return [{name: each for name, each in found.items() if not isinstance(each, DnsError)} for found in results]
 
 
-def _without_place(spec: CertificateSpec, text: Text) -> Check | None:
-    """Return the check for a certificate of whose TXT records no place is known; None if it has no domains."""
+def _without_place(spec: CertificateSpec, text: Text) -> Check:
+    """Return the check for a certificate of whose TXT records no place is known."""
     domains = lookups.domains(spec)
-    return (
-        Check.of(text, "unknown", {"names": lookups.identifiers_of(spec, domains)}, domains=domains)
-        if domains
-        else None
-    )
+    return Check.of(text, "unknown", {"names": lookups.identifiers_of(spec, domains)}, domains=domains)
 
 
 # ── txt-stale ───────────────────────────────────────────────────────────────────────────
 
 
-def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
+def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
     """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
     targets = [(name, each) for found in _known(facts, spec) for name, each in found.items()]
     if not targets:
@@ -129,19 +107,19 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check | None:
     zones = _zones(facts, places.values())
     live = _live(facts)  # before and after: a run may write or end in between
     wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
-    served = {each.name: each for each in lookups.texts_at(facts, wanted)}
+    served = lookups.survey(facts).texts(facts.context, wanted)
     live |= _live(facts)
     findings = []
     for name, zone in places.items():
         its = [identifier for identifier, each in targets if each.name == name]
         findings.append(judge_values(name, its, served.get(name), live))
         findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
-    shown = {names.relative(name): dict(each.by_server) for name, each in served.items() if each.by_server}
+    shown = {names.relative(name): its for name, its in served.items() if its}
     return combined(findings, {"values": shown})
 
 
 def judge_values(
-    name: str, identifiers: Sequence[str], served: ServedTexts | None, live: set[tuple[str, str]]
+    name: str, identifiers: Sequence[str], served: Served | None, live: set[tuple[str, str]]
 ) -> NameFinding:
     """Return whether old values are at a challenge name. Pure.
 
@@ -151,16 +129,17 @@ def judge_values(
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
         return NameFinding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
-    old = sorted(value for value in served.values if (names.absolute(name), value) not in live)
+    every = {value for values in served.values() for value in values}
+    old = sorted(value for value in every if (names.absolute(name), value) not in live)
     if old:
         return NameFinding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
     return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
 
 
-def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: ServedTexts | None) -> NameFinding:
+def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: Served | None) -> NameFinding:
     """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
     fields = {"name": names.relative(name), "zone": names.relative(zone)}
-    if served is None or not served.values:
+    if not served:
         return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
     return NameFinding("bad", texts.TXT_DOUBLED, identifiers, fields)
 
@@ -183,7 +162,7 @@ def _live(facts: Facts) -> set[tuple[str, str]]:
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
 
 
-def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check | None:
+def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check:
     """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
     known = [found for found in _known(facts, spec) if found]
     if not known:

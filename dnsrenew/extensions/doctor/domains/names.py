@@ -9,7 +9,7 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.checks import addresses
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
-from dnsrenew.base.names import is_ip, is_public_suffix, is_wildcard
+from dnsrenew.base.names import is_public_suffix, is_wildcard
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.http01 import own_addresses
@@ -19,20 +19,14 @@ from dnsrenew.errors import DnsRenewError, Text
 from dnsrenew.extensions.doctor.domains import texts
 from dnsrenew.extensions.doctor.facts import ALL, INBOUND, TLS, Facts
 from dnsrenew.extensions.doctor.router.outside import public_addresses
-from dnsrenew.extensions.doctor.survey import name_survey
-from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName, ServedTexts, SignedZone
-from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, Survey, ZoneCut, ZoneFacts
+from dnsrenew.extensions.doctor.survey.name_survey import NameRecords, NameSurvey, ResolvedName
+from dnsrenew.extensions.doctor.survey.zone_survey import NamePath, ZoneCut, ZoneFacts
 
 _PARKING: Final = (
     "pendingrenewaldeletion.com",  # Network Solutions: expired
     "renewyourname.net",  # Tucows: expired
     "expirenotification.com",  # PublicDomainRegistry: expired
-    "dns-parking.com",
-    "parkingcrew.net",
-    "sedoparking.com",
-    "bodis.com",
-    "above.com",
-    "undeveloped.com",
+    *("dns-parking.com", "parkingcrew.net", "sedoparking.com", "bodis.com", "above.com", "undeveloped.com"),
 )
 """Name servers to which registrars and traders of domains point unpaid domains, and domains for sale."""
 
@@ -40,12 +34,10 @@ _PARKING: Final = (
 # ── domain ──────────────────────────────────────────────────────────────────────────────
 
 
-def domain(facts: Facts, spec: CertificateSpec) -> Check | None:
+def domain(facts: Facts, spec: CertificateSpec) -> Check:
     """Find out whether each domain is registered, and one for which a public CA issues."""
     wanted = domains(spec)
-    if not wanted:
-        return None
-    is_public = _only_public_cas(facts, spec)
+    is_public = all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))  # not another one under such a name
     refused = {name for name in wanted if is_public and refusal(name) is not None}
     known = paths(facts, wanted)
     findings = []
@@ -80,7 +72,7 @@ def judge_domain(
     if not path.cuts:
         return NameFinding("unknown", texts.DOMAIN_UNKNOWN, identifiers, fields, ALL)
     servers = registered.parent_ns or tuple(dict.fromkeys(server.name for server in registered.servers))
-    if servers and all(_is_parking(server) for server in servers):
+    if servers and all(any(names.is_at_or_below(server, each) for each in _PARKING) for server in servers):
         return NameFinding("bad", texts.DOMAIN_PARKED, identifiers, {**fields, "servers": list(servers)}, ALL)
     return NameFinding("ok", texts.DOMAIN_OK, identifiers, {})
 
@@ -94,29 +86,15 @@ def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
     return zone(facts, ZoneCut(path.absent, path.above, resolves=False))
 
 
-def _is_parking(server: str) -> bool:
-    return any(names.is_at_or_below(server, each) for each in _PARKING)
-
-
-def _only_public_cas(facts: Facts, spec: CertificateSpec) -> bool:
-    """Return whether every CA of a certificate is a built-in one, and not another one under its name."""
-    return all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))
-
-
 # ── name-exists ─────────────────────────────────────────────────────────────────────────
 
 
-def name_exists(facts: Facts, spec: CertificateSpec) -> Check | None:
+def name_exists(facts: Facts, spec: CertificateSpec) -> Check:
     """Find out whether each name has an address, as http-01 and tls-alpn-01 need it."""
     wanted = domains(spec)
-    if not wanted:
-        return None
     known, found = paths(facts, wanted), records(facts, spec)
-    is_needed = bool(facts.challenges(spec) & set(INBOUND))
-    findings = [
-        judge_existence(name, known[name].zone, found[name], is_needed=is_needed and name in spec.identifiers)
-        for name in wanted
-    ]
+    needed = spec.identifiers if facts.challenges(spec) & set(INBOUND) else ()
+    findings = [judge_existence(name, known[name].zone, found[name], is_needed=name in needed) for name in wanted]
     return combined(findings, {"records": {name: dict(vars(its)) for name, its in found.items()}})
 
 
@@ -140,12 +118,10 @@ def judge_existence(name: str, zone: str | None, its: NameRecords, *, is_needed:
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
 
 
-def split_dns(facts: Facts, spec: CertificateSpec) -> Check | None:
+def split_dns(facts: Facts, spec: CertificateSpec) -> Check:
     """Compare what the DNS servers of this machine say with what the servers of the zones say."""
     wanted = domains(spec)
-    if not wanted:
-        return None
-    known, here = records(facts, spec), resolved(facts, spec)
+    known, here = records(facts, spec), survey(facts).resolved(facts.context, wanted)
     findings = [judge_views(name, known[name], here[name]) for name in wanted]
     shown = {name: dict(vars(its)) for name, its in here.items()}
     outside = {name: list(its.addresses) for name, its in known.items()}
@@ -163,9 +139,8 @@ def judge_views(name: str, its: NameRecords, resolved: ResolvedName) -> NameFind
     if not outside:
         return NameFinding("ok", texts.SPLIT_ONLY_HERE, [name], fields)
     if not resolved.addresses:
-        if all(map(addresses.is_local, outside)) and not any(
-            ("AAAA" if ":" in each else "A") in resolved.denied for each in outside
-        ):
+        kinds = {"AAAA" if ":" in each else "A" for each in outside}
+        if all(map(addresses.is_local, outside)) and kinds.isdisjoint(resolved.denied):
             return NameFinding("bad", texts.SPLIT_HIDDEN, [name], fields)
         return NameFinding("unknown", texts.SPLIT_NOT_YET, [name], fields)
     if all(map(addresses.is_local, resolved.addresses)) and not all(map(addresses.is_local, outside)):
@@ -184,15 +159,15 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
     if not hosts:
         return None
     known = records(facts, spec) if domains(spec) else {}
-    found = {name: _found(name, known) for name in hosts}
-    ours = own_addresses([address for its in found.values() for address in its or ()])
-    router = public_addresses(facts)
-    checks = {
-        name: addresses.judge_addresses(name, its, ours, router=router, proxy=_proxy(name, known), blocks=INBOUND)
-        for name, its in found.items()
-        if its is not None
-    }
-    return worst(checks, {name: each.ttl for name, each in known.items()}, unknown=set(hosts) - set(checks))
+    unknown = {name for name in hosts if name in known and known[name].existence == "unknown"}
+    found = {name: known[name].addresses if name in known else (name,) for name in hosts if name not in unknown}
+    ours = own_addresses([address for its in found.values() for address in its])
+    router, checks = public_addresses(facts), {}
+    for name, its in found.items():
+        proxy = addresses.find(its, known[name].chain) if name in known else None
+        provider = proxy[0] if proxy else None
+        checks[name] = addresses.judge_addresses(name, its, ours, router=router, proxy=provider, blocks=INBOUND)
+    return worst(checks, {name: each.ttl for name, each in known.items()}, unknown=unknown)
 
 
 def worst(checks: Mapping[str, Check], ttl: Mapping[str, int | None], *, unknown: set[str]) -> Check:
@@ -213,19 +188,6 @@ def worst(checks: Mapping[str, Check], ttl: Mapping[str, int | None], *, unknown
     about = {} if chosen.result == "ok" else {"names": alike}
     evidence = {**about, "found": shown, "ours": chosen.evidence["ours"]}
     return replace(chosen, evidence=evidence)
-
-
-def _found(name: str, known: Mapping[str, NameRecords]) -> list[str] | None:
-    """Return the addresses of a name; None if they are unknown."""
-    if is_ip(name):
-        return [name]
-    return None if known[name].existence == "unknown" else list(known[name].addresses)
-
-
-def _proxy(name: str, known: Mapping[str, NameRecords]) -> str | None:
-    its = known.get(name)
-    found = None if its is None else addresses.find(its.addresses, its.chain)
-    return None if found is None else found[0]
 
 
 def proxied(facts: Facts, spec: CertificateSpec) -> Check | None:
@@ -253,8 +215,6 @@ def judge_proxy(name: str, its: NameRecords) -> NameFinding:
 
 # What the checks of names look up, without duplicates for a certificate; the zones once for all certificates.
 
-_AT_ONCE: Final = 16
-
 
 def domains(spec: CertificateSpec) -> tuple[str, ...]:
     """Return the domains of a certificate without ``*.``, and without IP addresses."""
@@ -268,9 +228,9 @@ def identifiers_of(spec: CertificateSpec, wanted: Iterable[str]) -> list[str]:
     return [each for each in spec.identifiers if names.base_domain(each) in chosen]
 
 
-def survey(facts: Facts) -> Survey:
-    """Return the lookups about zones."""
-    return facts.once("dns survey", lambda _: Survey(facts.dns))
+def survey(facts: Facts) -> NameSurvey:
+    """Return the lookups about zones and names."""
+    return facts.once("dns survey", lambda _: NameSurvey(facts.dns))
 
 
 def paths(facts: Facts, wanted: tuple[str, ...]) -> dict[str, NamePath]:
@@ -301,7 +261,7 @@ def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:
 def zones(facts: Facts, cuts: Iterable[ZoneCut]) -> dict[str, ZoneFacts]:
     """Return the same for several zones at once; those about which nothing is known are omitted."""
     wanted = list(dict.fromkeys(cuts))
-    tasks = facts.context.call_all([partial(zone, facts, cut) for cut in wanted], _AT_ONCE)
+    tasks = facts.context.call_all([partial(zone, facts, cut) for cut in wanted], 16)
     known = {}
     for cut, task in zip(wanted, tasks, strict=True):
         if not isinstance(task.error, DnsRenewError) or task.error.code != "dns-unreachable":
@@ -329,38 +289,17 @@ def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
     """Return the addresses of each domain at the servers of its zone; a domain in no zone is absent, or unknown."""
 
     def find(context: Context) -> Mapping[str, NameRecords]:
-        found = NameSurvey(survey(facts)).records(context, own_zones(facts, spec))
-        known = paths(facts, domains(spec))
-        without = {name: path for name, path in known.items() if name not in found}
-        return found | {
-            name: NameRecords("absent" if path.absent and not path.cuts else "unknown")
-            for name, path in without.items()
-        }
+        found = survey(facts).records(context, own_zones(facts, spec))
+        for name, path in paths(facts, domains(spec)).items():
+            found.setdefault(name, NameRecords("absent" if path.absent and not path.cuts else "unknown"))
+        return found
 
     return facts.once(("dns records", domains(spec)), find)
 
 
-def resolved(facts: Facts, spec: CertificateSpec) -> Mapping[str, ResolvedName]:
-    """Return what the DNS servers of this machine say about each domain."""
-    return NameSurvey(survey(facts)).resolved(facts.context, domains(spec))
-
-
 def is_refused(facts: Facts, name: str) -> bool:
     """Return whether a DNS server of this machine refuses a zone because of its signatures."""
-    return facts.once(("dns refused", name), lambda context: NameSurvey(survey(facts)).is_refused(context, name))
-
-
-def texts_at(facts: Facts, wanted: Mapping[str, ZoneFacts]) -> list[ServedTexts]:
-    """Return the TXT values at names (name → the zone that holds it)."""
-    return NameSurvey(survey(facts)).texts(facts.context, wanted)
-
-
-def signatures(facts: Facts, cut: ZoneCut, inside: Iterable[str]) -> SignedZone:
-    """Return whether the signatures of a zone are right, and those of its records at some domains.
-
-    :raises DnsError: ``dns-unreachable``.
-    """
-    return name_survey.examine(facts.context, survey(facts), cut, zone(facts, cut), list(inside))
+    return facts.once(("dns refused", name), lambda context: survey(facts).is_refused(context, name))
 
 
 # ── findings ───────────────────────────────────────────────────────────────────────────

@@ -12,14 +12,13 @@ from dnsrenew.extensions.doctor.domains import names as lookups
 from dnsrenew.extensions.doctor.domains import texts
 from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import ALL, Facts
-from dnsrenew.extensions.doctor.survey.name_survey import SignedZone
+from dnsrenew.extensions.doctor.survey.name_survey import SignedZone, examine
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
 
 _UNASKED: Final = frozenset({"no-route", "not-asked", ""})
 """This machine cannot ask the server, which says nothing about it."""
 _UNSURE: Final = frozenset({"silent", "recursive"})
 """The network between may be the reason."""
-_AT_ONCE: Final = 16
 _MOST_NAMES: Final = 5  # in a zone whose own signatures are checked
 _FAULTS: Final = {
     "no-key": texts.DNSSEC_NO_KEY,
@@ -47,11 +46,8 @@ def delegation(facts: Facts, spec: CertificateSpec) -> Check | None:
             findings.append(judge_delegation(known[cut.zone], its))
         else:
             findings.append(NameFinding("unknown", texts.DELEGATION_UNKNOWN, its, {"zone": cut.zone}, ALL))
-    return combined(findings, {"zones": [_shown(zone) for zone in known.values()]})
-
-
-def _shown(zone: ZoneFacts) -> dict[str, Any]:
-    return {**vars(zone), "servers": [dict(vars(server)) for server in zone.servers]}
+    shown = [{**vars(zone), "servers": [dict(vars(each)) for each in zone.servers]} for zone in known.values()]
+    return combined(findings, {"zones": shown})
 
 
 def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
@@ -64,10 +60,10 @@ def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
     asked = [server for server in zone.servers if not _is_out_of_reach(server, zone.servers)]
     if not asked:
         text = texts.DELEGATION_UNREACHED if zone.servers else texts.DELEGATION_UNKNOWN
-        return NameFinding("unknown", text, names, {**fields, "servers": _places(zone.servers)}, maybe)
+        return NameFinding("unknown", text, names, {**fields, "servers": list(map(_place, zone.servers))}, maybe)
     good = [server for server in asked if _works(server)]
     if not good:
-        fields["servers"] = _places(asked)
+        fields["servers"] = list(map(_place, asked))
         if all(_is_dead(server, resolves=zone.resolves) for server in asked):
             return NameFinding("bad", texts.DELEGATION_DEAD, names, fields, ALL)
         return NameFinding("unknown", texts.DELEGATION_UNREACHED, names, fields, maybe)
@@ -80,7 +76,8 @@ def _one_server(
     """Return what is wrong with one server of a zone that works."""
     for server in asked:
         if not _works(server):
-            text = texts.DELEGATION_LAME if _is_lame(server) else texts.DELEGATION_SILENT
+            is_lame = {server.udp, server.tcp} - _UNSURE - _UNASKED - {"closed"}
+            text = texts.DELEGATION_LAME if is_lame else texts.DELEGATION_SILENT
             return NameFinding("bad", text, names, {**fields, "server": _place(server)})
     for one, other, wrong, everywhere in (
         ("tcp", "udp", texts.DELEGATION_NO_TCP, texts.DELEGATION_ONLY_UDP),
@@ -121,20 +118,12 @@ def _is_dead(server: ZoneServer, *, resolves: bool) -> bool:
     return not {server.udp, server.tcp} & unsure
 
 
-def _is_lame(server: ZoneServer) -> bool:
-    return bool({server.udp, server.tcp} - _UNSURE - _UNASKED - {"closed"})
-
-
 def _is_out_of_reach(server: ZoneServer, servers: Iterable[ZoneServer]) -> bool:
     """Return whether this machine cannot query a server. If no server answers by IPv6, IPv6 may not work here."""
     if server.udp in _UNASKED and server.tcp in _UNASKED:
         return True
     is_silent = ":" in server.address and {server.udp, server.tcp} <= _UNSURE | _UNASKED
     return is_silent and not any(_works(each) for each in servers if ":" in each.address)
-
-
-def _places(servers: Iterable[ZoneServer]) -> list[str]:
-    return [_place(server) for server in servers]
 
 
 def _place(server: ZoneServer) -> str:
@@ -150,7 +139,7 @@ def dnssec(facts: Facts, spec: CertificateSpec) -> Check | None:
     if not cuts:
         return None
     cuts = dict(reversed(cuts.items()))  # as above
-    tasks = facts.context.call_all([partial(_examined, facts, spec, cut) for cut in cuts], _AT_ONCE)
+    tasks = facts.context.call_all([partial(_examined, facts, spec, cut) for cut in cuts], 16)
     findings, shown = [], []
     for task, (cut, inside) in zip(tasks, cuts.items(), strict=True):
         names = lookups.identifiers_of(spec, inside)
@@ -168,7 +157,7 @@ def _examined(facts: Facts, spec: CertificateSpec, cut: ZoneCut) -> tuple[Signed
     """Return the signatures of a zone, and whether a resolver here refuses them, but not those of the zone above."""
     paths = lookups.paths(facts, lookups.domains(spec))
     own = [name for name, path in paths.items() if path.cuts and path.cuts[-1] == cut]
-    signed = lookups.signatures(facts, cut, own[:_MOST_NAMES])
+    signed = examine(facts.context, lookups.survey(facts), cut, lookups.zone(facts, cut), own[:_MOST_NAMES])
     is_refused = lookups.is_refused(facts, cut.zone) and not (cut.parent and lookups.is_refused(facts, cut.parent))
     return signed, is_refused
 

@@ -8,75 +8,41 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Final, Literal
+from contextlib import suppress
+from typing import Any, Final
 
 from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.facts import HTTP, Facts
-from dnsrenew.extensions.doctor.host import texts
-from dnsrenew.extensions.doctor.host.machine import (
-    FAMILIES,
-    LABELS,
-    Family,
-    family_of,
-    machine,
-    outbound_routes,
-    own_addresses,
-    records,
-)
-from dnsrenew.extensions.doctor.host.nft_rules import (
-    Action,
-    Applies,
-    Chain,
-    FirewallRule,
-    Judgement,
-    Packet,
-    interface_is,
-    is_public_sender,
-    judge,
-    read_nft,
-    tables_of,
-)
-
-_PORT: Final = 80
-_CLOSED: Final[Mapping[Manager, Text]] = {
-    "ufw": texts.FIREWALL_CLOSED_UFW,
-    "firewalld": texts.FIREWALL_CLOSED_FIREWALLD,
-    "nft": texts.FIREWALL_CLOSED_NFT,
-    "iptables": texts.FIREWALL_CLOSED_IPTABLES,
-}
-_UNREAD: Final[Mapping[str, Text]] = {
-    "forbidden": texts.FIREWALL_FORBIDDEN,
-    "unreadable": texts.FIREWALL_UNREADABLE,
-    "no-program": texts.FIREWALL_NO_PROGRAM,
-}
-_COMMANDS: Final[Mapping[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
+from dnsrenew.extensions.doctor.host import machine, nft_rules, texts
+from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family, family_of
+from dnsrenew.extensions.doctor.host.nft_rules import Action, Applies, Chain, FirewallRule, Judgement, Packet
 
 
 def port_80_firewall(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     """Follow a new connection to the port of http-01 through the rules of the firewall."""
     port = _port(spec)
-    evidence: dict[str, Any] = {"port": port}
     if not can_read():
         return judge_windows(facts.context, port)
     rules = _rules(facts)
-    if rules.failure:
-        evidence["user"] = machine(facts).user()
-        return Check.of(_UNREAD[rules.failure], "unknown", evidence, blocks=HTTP)
-    judgements = {family: _judge(facts, family, port) for family in _families(facts, spec)}
-    described = partial(rule_text, facts.context)
-    found = {family: _with_rule(judgement, described) for family, judgement in judgements.items()}
+    if rules.unread is not None:
+        evidence = {"port": port, "user": machine.this_host(facts).user()}
+        return Check.of(rules.unread, "unknown", evidence, blocks=HTTP)
+    found = {family: _judge(facts, family, port) for family in _families(facts, spec)}
+    for family, one in found.items():
+        if one.verdict != "open":
+            evidence = {**one.evidence, "rule": rule_text(facts.context, one.evidence)}
+            found[family] = Judgement(one.verdict, evidence)
     return judge_firewall(port, found, rules, before=spec.before if spec is not None else ())
 
 
 def verdict_of(facts: Facts, family: Family, port: int) -> str:
     """Return what the firewall does with a port: the verdict of a :class:`Judgement`, or ``unknown``."""
-    if not can_read() or _rules(facts).failure:
+    if not can_read() or _rules(facts).unread is not None:
         return "unknown"
     return _judge(facts, family, port).verdict
 
@@ -86,7 +52,7 @@ def _rules(facts: Facts) -> RuleDump:
 
 
 def _judge(facts: Facts, family: Family, port: int) -> Judgement:
-    route = outbound_routes(facts)[family]
+    route = machine.outbound_routes(facts)[family]
     packet = Packet(family, port, route.interface if route is not None else "")
     return facts.once(("firewall", packet), lambda _: _rules(facts).judge(packet))
 
@@ -94,27 +60,17 @@ def _judge(facts: Facts, family: Family, port: int) -> Judgement:
 def _port(spec: CertificateSpec | None) -> int:
     """Return the port that must be open on this machine: 80, unless a router leads to another one that we open."""
     listens = [route.listen for route in spec.routes if route.challenge in HTTP] if spec is not None else []
-    return host_port.split(listens[0])[1] if listens and listens[0] else _PORT
+    return host_port.split(listens[0])[1] if listens and listens[0] else 80
 
 
 def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
     """Return the families that a CA uses: those of the names, else those of this machine."""
-    own = own_addresses(facts)
-    found = {
-        family_of(address)
-        for its in records(facts, spec).values()
-        for address in its
-        if family_of(address) == "ipv4" or address in own
-    }
+    own = machine.own_addresses(facts)
+    every = [address for its in machine.records(facts, spec).values() for address in its]
+    found = {family_of(each) for each in every if family_of(each) == "ipv4" or each in own}
     if found:
         return sorted(found)
-    return [family for family in FAMILIES if outbound_routes(facts)[family] is not None] or ["ipv4"]
-
-
-def _with_rule(judgement: Judgement, described: Any) -> Judgement:
-    if judgement.verdict == "open":
-        return judgement
-    return replace(judgement, evidence={**judgement.evidence, "rule": described(judgement.evidence)})
+    return [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
 
 
 def judge_firewall(
@@ -122,28 +78,23 @@ def judge_firewall(
 ) -> Check:
     """Return the check, from what becomes of a connection of each family."""
     closed = [family for family, one in found.items() if one.verdict == "closed"]
-    if closed:
-        return _closed(port, closed, found, rules, before)
-    for family, one in found.items():
-        if one.verdict != "open":
-            evidence = {"port": port, "families": [LABELS[family]], **one.evidence}
-            if one.verdict == "passed on":
-                return Check.of(texts.FIREWALL_PASSED_ON, "ok", evidence)
-            return Check.of(texts.FIREWALL_DEPENDS, "unknown", evidence, blocks=HTTP)
-    return Check.of(texts.FIREWALL_OPEN, "ok", {"port": port, "families": [LABELS[family] for family in found]})
-
-
-def _closed(
-    port: int, closed: Sequence[Family], found: Mapping[Family, Judgement], rules: RuleDump, before: Sequence[str]
-) -> Check:
-    one = found[closed[0]].evidence
-    evidence = {"port": port, "families": [LABELS[family] for family in closed], **one}
+    others = [family for family, one in found.items() if one.verdict not in {"closed", "open"}]
+    families = closed or others[:1] or [*found]
+    one = found[families[0]]
+    evidence = {"port": port, "families": [LABELS[family] for family in families]}
+    if one.verdict == "open":
+        return Check.of(texts.FIREWALL_OPEN, "ok", evidence)
+    evidence |= one.evidence
+    if one.verdict == "passed on":
+        return Check.of(texts.FIREWALL_PASSED_ON, "ok", evidence)
+    if one.verdict == "depends":
+        return Check.of(texts.FIREWALL_DEPENDS, "unknown", evidence, blocks=HTTP)
     if before:
         opens = {**evidence, "before": printable(os.path.basename(before[0]))}
         return Check.of(texts.FIREWALL_BEFORE, "unknown", opens, blocks=HTTP)
-    text = _CLOSED[rules.manager(one)]
     blocks = HTTP if len(closed) == len(found) else ()  # a CA that finds one family closed tries the other
-    return Check.of(text, "bad", evidence, blocks=blocks, command=_COMMANDS[closed[0]])
+    command = "iptables" if closed[0] == "ipv4" else "ip6tables"
+    return Check.of(rules.closed(one.evidence), "bad", evidence, blocks=blocks, command=command)
 
 
 # ── windows firewall ───────────────────────────────────────────────────────────────────
@@ -152,8 +103,6 @@ def _closed(
 #
 # A rule may be limited to programs, addresses and networks, so that none of them is certain to close a port.
 
-_SECONDS: Final = 8.0
-_MAX_BYTES: Final = 1 << 20
 _SCRIPT: Final = """
 $rules = Get-NetFirewallPortFilter -Protocol TCP | Where-Object {{ $_.LocalPort -contains '{port}' }} |
   Get-NetFirewallRule | Where-Object {{ "$($_.Enabled)" -eq 'True' -and "$($_.Direction)" -eq 'Inbound' }} |
@@ -165,10 +114,13 @@ ConvertTo-Json -Compress -Depth 4 @{{ rules = @($rules); profiles = @($profiles)
 
 def judge_windows(context: Context, port: int) -> Check:
     """Return the check of the firewall; on other systems, that it cannot be read."""
-    evidence = {"port": port}
-    found = _read(context, port) if os.name == "nt" else None
-    if found is None:
-        return Check.of(texts.FIREWALL_UNSUPPORTED, "unknown", evidence, blocks=HTTP)
+    arguments = ("powershell", "-NoProfile", "-NonInteractive", "-Command", _SCRIPT.format(port=port))
+    try:
+        found = json.loads(_printed(context, arguments, 8.0, 1 << 20) or "") if os.name == "nt" else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return Check.of(texts.FIREWALL_UNSUPPORTED, "unknown", {"port": port}, blocks=HTTP)
     return judge_profiles(found, port)
 
 
@@ -187,45 +139,26 @@ def judge_profiles(found: Mapping[str, Any], port: int) -> Check:
     return Check.of(texts.FIREWALL_NO_RULE, "unknown", evidence, blocks=HTTP)
 
 
-def _read(context: Context, port: int) -> Mapping[str, Any] | None:
-    arguments = ("powershell", "-NoProfile", "-NonInteractive", "-Command", _SCRIPT.format(port=port))
-    try:
-        done = subprocesses.run(
-            arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_MAX_BYTES, cancel=context.cancel
-        )
-        found = json.loads(done.output) if done.status == 0 else None
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 # ── rule dumps ─────────────────────────────────────────────────────────────────────────
 
 # Reads the firewall rules of this machine with the programs that there are; most need root.
 
-Manager = Literal["ufw", "firewalld", "nft", "iptables"]
-
 _PATH: Final = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 """Most users' PATH leaves these out."""
-_RULE_DUMPS_SECONDS: Final = 5.0
-_RULE_DUMPS_MAX_BYTES: Final = 64 << 20
-"""Lists of banned addresses are long."""
 _MAX_RULE: Final = 200
-_LEGACY_TABLES: Final = ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")
-_NFT: Final = ("nft", "--json", "--handle", "list", "ruleset")
 
 
 class RuleDump(Frozen):
     """The rules of the firewall, as the programs print them.
 
     :ivar nft: as JSON; empty if it cannot be read.
-    :ivar failure: why nothing could be read; empty if something could.
+    :ivar unread: why nothing could be read; None if something could.
     """
 
     nft: str = ""
     iptables: str = ""
     ip6tables: str = ""
-    failure: Literal["", "forbidden", "unreadable", "no-program"] = ""
+    unread: Text | None = None
 
     def judge(self, packet: Packet) -> Judgement:
         """Return what becomes of a packet; ``depends`` if the rules cannot be understood."""
@@ -233,17 +166,18 @@ class RuleDump(Frozen):
         tables = read_iptables(text, packet)
         shown = {(family, name) for name in table_names(text)}  # nft prints them less readably
         try:
-            return judge([*tables, *(read_nft(self.nft, packet, without=shown) if self.nft else ())])
+            tables += nft_rules.read_nft(self.nft, packet, without=shown) if self.nft else []
+            return nft_rules.judge(tables)
         except (ValueError, LookupError, TypeError, AttributeError):  # of another version of nft
             return Judgement("depends", {"table": "?", "chain": "?"})
 
-    def manager(self, evidence: Mapping[str, Any]) -> Manager:
-        """Return the program to change the rules with; it may keep them elsewhere, and write them anew."""
+    def closed(self, evidence: Mapping[str, Any]) -> Text:
+        """Return how to open a port: by the program that may keep the rules elsewhere, and write them anew."""
         if ":ufw-" in self.iptables:
-            return "ufw"
-        if ":INPUT_ZONES" in self.iptables or (self.nft and "firewalld" in tables_of(self.nft)):
-            return "firewalld"
-        return "nft" if "family" in evidence else "iptables"
+            return texts.FIREWALL_CLOSED_UFW
+        if ":INPUT_ZONES" in self.iptables or (self.nft and "firewalld" in nft_rules.tables_of(self.nft)):
+            return texts.FIREWALL_CLOSED_FIREWALLD
+        return texts.FIREWALL_CLOSED_NFT if "family" in evidence else texts.FIREWALL_CLOSED_IPTABLES
 
 
 def read_rules(context: Context) -> RuleDump:
@@ -251,19 +185,20 @@ def read_rules(context: Context) -> RuleDump:
 
     :raises Cancelled: the caller cancelled.
     """
-    nft = _output(context, _NFT)
-    iptables, ip6tables = _iptables(context, "iptables"), _iptables(context, "ip6tables")
-    if (nft, iptables, ip6tables) == (None, None, None):
-        if not (_find("nft") or _find("iptables-save")):
-            return RuleDump(failure="no-program")
-        return RuleDump(failure="unreadable" if os.geteuid() == 0 else "forbidden")
-    return RuleDump(nft=nft or "", iptables=iptables or "", ip6tables=ip6tables or "")
+    nft = _output(context, "nft", "--json", "--handle", "list", "ruleset")
+    ipv4, ipv6 = _iptables(context, "iptables"), _iptables(context, "ip6tables")
+    if (nft, ipv4, ipv6) != (None, None, None):
+        return RuleDump(nft or "", ipv4 or "", ipv6 or "")
+    if not (_find("nft") or _find("iptables-save")):
+        return RuleDump(unread=texts.FIREWALL_NO_PROGRAM)
+    return RuleDump(unread=texts.FIREWALL_UNREADABLE if os.geteuid() == 0 else texts.FIREWALL_FORBIDDEN)
 
 
 def _iptables(context: Context, program: str) -> str | None:
     """Return the rules of iptables or ip6tables, also those of its older kind, which a newer one does not show."""
-    rules = _output(context, (f"{program}-save",))
-    legacy = _output(context, (f"{program}-legacy-save",)) if any(map(_has_text, _LEGACY_TABLES)) else None
+    rules = _output(context, f"{program}-save")
+    has_legacy = any(map(_has_text, ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")))
+    legacy = _output(context, f"{program}-legacy-save") if has_legacy else None
     return f"{rules or ''}{legacy}" if legacy else rules
 
 
@@ -272,7 +207,7 @@ def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
     if "rule" in evidence or "handle" not in evidence:
         return printable(str(evidence.get("rule", "?")), _MAX_RULE)
     where = tuple(str(evidence[key]) for key in ("family", "table", "chain"))
-    lines = (_output(context, ("nft", "--handle", "list", "chain", *where)) or "").splitlines()
+    lines = (_output(context, "nft", "--handle", "list", "chain", *where) or "").splitlines()
     mark = f" # handle {evidence['handle']}"
     return next((printable(line.removesuffix(mark), _MAX_RULE) for line in lines if line.endswith(mark)), "?")
 
@@ -282,20 +217,19 @@ def can_read() -> bool:
     return sys.platform == "linux"
 
 
-def _output(context: Context, arguments: Sequence[str]) -> str | None:
+def _output(context: Context, name: str, *arguments: str) -> str | None:
     """Return what a program prints; None if there is none, or it fails."""
-    program = _find(arguments[0])
+    program = _find(name)
     if program is None:
         return None
     context.check()
+    return _printed(context, (program, *arguments), 5.0, 64 << 20)  # lists of banned addresses are long
+
+
+def _printed(context: Context, arguments: Sequence[str], seconds: float, limit: int) -> str | None:
+    environment = subprocesses.environment()
     try:
-        done = subprocesses.run(
-            (program, *arguments[1:]),
-            env=subprocesses.environment(),
-            seconds=_RULE_DUMPS_SECONDS,
-            limit=_RULE_DUMPS_MAX_BYTES,
-            cancel=context.cancel,
-        )
+        done = subprocesses.run(arguments, env=environment, seconds=seconds, limit=limit, cancel=context.cancel)
     except OSError:
         return None
     return done.output.decode("utf-8", "replace") if done.status == 0 else None
@@ -306,11 +240,9 @@ def _find(program: str) -> str | None:
 
 
 def _has_text(path: str) -> bool:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return bool(file.read(1))
-    except OSError:
-        return False
+    with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+        return bool(file.read(1))
+    return False
 
 
 # ── iptables rules ─────────────────────────────────────────────────────────────────────
@@ -319,30 +251,21 @@ def _has_text(path: str) -> bool:
 
 _HOOKS: Final = {"PREROUTING": "prerouting", "INPUT": "input"}
 _PRIORITIES: Final = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
-_TARGETS: Final[dict[str, Action]] = {
+_TARGETS: Final[Mapping[str, Action]] = {
     "ACCEPT": "accept",
-    "DROP": "drop",
-    "REJECT": "drop",
-    "TARPIT": "drop",
     "RETURN": "return",
-    "REDIRECT": "pass on",
-    "DNAT": "pass on",
-    "TPROXY": "pass on",
-    "QUEUE": "unknown",
-    "NFQUEUE": "unknown",
-    "SYNPROXY": "unknown",
+    **dict.fromkeys(("DROP", "REJECT", "TARPIT"), "drop"),
+    **dict.fromkeys(("REDIRECT", "DNAT", "TPROXY"), "pass on"),
+    **dict.fromkeys(("QUEUE", "NFQUEUE", "SYNPROXY"), "unknown"),
 }
 """Every other target that is no chain changes or logs the packet."""
 _SOME: Final = (
     *("--limit", "--hashlimit", "--connlimit", "--match-set", "--rcheck", "--update", "--seconds", "--hitcount"),
 )
 _NO_MATTER: Final = frozenset(("-m", "--comment", "--set", "--name", "--rsource", "--mask", "--syn", "--validmark"))
-_FALSE_TYPES: Final = frozenset(
-    ("BROADCAST", "MULTICAST", "ANYCAST", "UNICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT")
-)
+_FALSE_TYPES: Final = ("BROADCAST", "MULTICAST", "ANYCAST", "UNICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT")
 _NEW: Final = ("FIN,SYN,RST,ACK", "SYN")
 _STATES: Final = frozenset(("--ctstate", "--state"))
-_INVERTED: Final = {Applies.NO: Applies.YES, Applies.YES: Applies.NO}
 
 
 def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
@@ -358,7 +281,10 @@ def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
             name, policy = line[1:].split()[:2]
             tables[-1][name] = _chain(table, name, policy, rules.setdefault(name, []))
         elif line.startswith("-A ") and tables:
-            words = _words(line)
+            try:
+                words = shlex.split(line)
+            except ValueError:  # an odd quote in a comment
+                words = line.split()
             if len(words) > 1 and words[1] in rules:
                 rules[words[1]].append(_rule(table, line, words[2:], packet, rules))
     return tables
@@ -367,13 +293,6 @@ def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
 def table_names(text: str) -> list[str]:
     """Return the names of the tables in a dump."""
     return [line[1:].strip() for line in text.splitlines() if line.startswith("*")]
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:  # an odd quote in a comment
-        return line.split()
 
 
 def _chain(table: str, name: str, policy: str, rules: list[FirewallRule]) -> Chain:
@@ -393,21 +312,15 @@ def _rule(
             continue
         if words[at] in {"-j", "-g"}:
             target = words[at + 1] if at + 1 < len(words) else ""
-            action = _action(words[at], target, chains)
-            return FirewallRule(applies, action, target, evidence)
+            action: Action = "goto" if words[at] == "-g" else "jump"
+            return FirewallRule(applies, action if target in chains else _TARGETS.get(target, "none"), target, evidence)
         end = at + 1
         while end < len(words) and not words[end].startswith("-") and words[end] != "!":
             end += 1
         is_it = _applies(words[at], words[at + 1 : end], packet)
-        applies = min(applies, _INVERTED.get(is_it, is_it) if is_inverted else is_it)
+        applies = min(applies, nft_rules.INVERTED.get(is_it, is_it) if is_inverted else is_it)
         is_inverted, at = False, end
     return FirewallRule(applies, "none", "", evidence)
-
-
-def _action(option: str, target: str, chains: dict[str, list[FirewallRule]]) -> Action:
-    if target in chains:
-        return "goto" if option == "-g" else "jump"
-    return _TARGETS.get(target, "none")
 
 
 def _applies(option: str, values: Sequence[str], packet: Packet) -> Applies:
@@ -416,15 +329,15 @@ def _applies(option: str, values: Sequence[str], packet: Packet) -> Applies:
     if option in _NO_MATTER:
         return Applies.YES
     if option == "-p":
-        return _yes(value in {"tcp", "6", "all", "0"})
+        return nft_rules.yes(value in {"tcp", "6", "all", "0"})
     if option in {"--dport", "--dports"}:
-        return _yes(any(_has_port(each, packet.port) for each in value.split(",")))
+        return nft_rules.yes(any(_has_port(each, packet.port) for each in value.split(",")))
     if option == "-i":
-        return interface_is(value, packet)
+        return nft_rules.interface_is(value, packet)
     if option == "-s":
-        return is_public_sender(value)
+        return nft_rules.is_public_sender(value)
     if option in _STATES:
-        return _yes("NEW" in value.split(","))
+        return nft_rules.yes("NEW" in value.split(","))
     if option == "--tcp-flags":
         return Applies.YES if tuple(values) == _NEW else Applies.UNKNOWN
     if option == "--dst-type":
@@ -434,10 +347,6 @@ def _applies(option: str, values: Sequence[str], packet: Packet) -> Applies:
     if option == "--invert":  # of rpfilter: the packet comes on the wrong interface
         return Applies.NO
     return Applies.SOME if option.startswith(_SOME) else Applies.UNKNOWN
-
-
-def _yes(is_it: bool) -> Applies:  # noqa: FBT001  # its only argument
-    return Applies.YES if is_it else Applies.NO
 
 
 def _no_if(is_other: bool) -> Applies:  # noqa: FBT001  # its only argument

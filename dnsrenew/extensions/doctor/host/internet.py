@@ -1,9 +1,10 @@
-"""Whether there is a route to the Internet at all."""
+"""Whether there is a route to the Internet at all, by which link and protocols, and whether DNS queries get out."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -16,29 +17,19 @@ from dnsrenew.base.names import is_ip
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.errors import Cancelled, DnsRenewError
-from dnsrenew.extensions.doctor.facts import ALL, INBOUND, Facts
-from dnsrenew.extensions.doctor.host import texts
-from dnsrenew.extensions.doctor.host.machine import (
-    LABELS,
-    Family,
-    OutboundRoute,
-    is_global_ipv6,
-    outbound_routes,
-    own_addresses,
-    records,
-)
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
+from dnsrenew.extensions.doctor.facts import ALL, DNS, INBOUND, Facts
+from dnsrenew.extensions.doctor.host import machine, texts
+from dnsrenew.extensions.doctor.host.machine import LABELS, Family, OutboundRoute, is_global_ipv6, outbound_routes
+from dnsrenew.extensions.doctor.survey.probes import ServerPort, root_ports, server_ports
 
 T = TypeVar("T")
 
 _HTTPS_SECONDS: Final = (2.5, 4.0)
 _CONNECT_SECONDS: Final = 2.0
-_HTTP_SECONDS: Final = (2.0, 2.0)
 _DNS_SECONDS: Final = 4.0
 _MAX_CAS: Final = 6
-_MAX_HOST: Final = 100
 _MAX_BODY: Final = 1 << 20
-_SIGN_IN_NEEDED: Final = 511  # RFC 6585 section 6
 
 
 class PlainAnswer(Frozen):
@@ -54,17 +45,20 @@ class PlainAnswer(Frozen):
 
 def internet(facts: Facts) -> Check:
     """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
-    cas = cas_used(facts)
-    reached = _reached(facts.context, cas)
-    answering = next((each.host for each in reached if each.is_good), "")
-    routes = outbound_routes(facts)
-    if answering or not any(routes.values()):
-        return judge_internet(routes, answering)
-    hosts = list(dict.fromkeys(host_of(ca.directory) for ca in cas))
+    cas, context, routes = cas_used(facts)[:_MAX_CAS], facts.context, outbound_routes(facts)
+    reached: dict[str, str] = {}
+    for host, how in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
+        reached.setdefault(how, host)
+        if how == "answers":
+            break
+    if "answers" in reached or not any(routes.values()):
+        return judge_internet(routes, reached.get("answers", ""))
+    hosts = list(dict.fromkeys(_place(ca)[0] for ca in cas))
     dns = threads.start(partial(_has_dns, facts, hosts))
-    connecting = threads.start(partial(_first_connected, facts.context, cas, reached))
-    plain = [*_in_time(facts.context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
-    has_dns, connected = facts.context.join(dns), facts.context.join(connecting)
+    tries = [partial(_connects, *_place(ca), or_refuses=True) for ca in cas if "speaks" not in reached]
+    connecting = threads.start(lambda: next(filter(None, _in_time(context, tries, _CONNECT_SECONDS)), ""))
+    plain = [*_in_time(context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
+    has_dns, connected = context.join(dns), reached.get("speaks") or context.join(connecting)
     return judge_internet(routes, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
 
 
@@ -109,7 +103,7 @@ def sign_in_page(plain: Sequence[PlainAnswer]) -> PlainAnswer | None:
     the CAs. A CA's own redirect leads to a host of its own domain.
     """
     for answer in plain:
-        if answer.status == _SIGN_IN_NEEDED:
+        if answer.status == 511:  # RFC 6585 section 6
             return answer
     answered = [answer for answer in plain if answer.status or answer.leads_to]
     targets = {answer.leads_to for answer in answered}
@@ -127,52 +121,23 @@ def _same_site(answer: PlainAnswer) -> bool:
 def cas_used(facts: Facts) -> list[CA]:
     """Return the CAs of the certificates; without a configuration, those that are built in."""
     if facts.config is None:
-        return [ca for name, ca in BUILT_IN.items() if ca.staging != name][:_MAX_CAS]
+        return [ca for name, ca in BUILT_IN.items() if ca.staging != name]
     used = dict.fromkeys(name for spec in facts.config.certificates for name in facts.cas(spec))
-    return [facts.config.cas[name] for name in used or [facts.config.default_ca]][:_MAX_CAS]
+    return [facts.config.cas[name] for name in used or [facts.config.default_ca]]
 
 
-def host_of(directory: str) -> str:
-    """Return the host of a CA."""
-    return urlsplit(directory).hostname or ""
+def _place(ca: CA) -> tuple[str, int]:
+    """Return the host and the port of a CA."""
+    parts = urlsplit(ca.directory)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
 
 
-class _Reached(Frozen):
-    """How far a request to a CA came.
-
-    :ivar is_good: it answers by HTTPS, with a certificate that is trusted.
-    :ivar is_there: something at its address speaks: it resets the connection, or sends a TLS alert.
-    """
-
-    host: str
-    is_good: bool = False
-    is_there: bool = False
-
-
-def _reached(context: Context, cas: Sequence[CA]) -> list[_Reached]:
-    """Return how far requests come, until the first good answer."""
-    found = []
-    for each in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
-        found.append(each)
-        if each.is_good:
-            break
-    return found
-
-
-def _first_connected(context: Context, cas: Sequence[CA], reached: Sequence[_Reached]) -> str:
-    """Return the host of the first CA that speaks, or at least takes or refuses a TCP connection; empty if none."""
-    there = next((each.host for each in reached if each.is_there), "")
-    tries = [partial(_connected, ca.directory) for ca in cas]
-    return there or next(filter(None, _in_time(context, tries, _CONNECT_SECONDS)), "")
-
-
-def _connected(directory: str) -> str:
-    parts = urlsplit(directory)
-    host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+def _connects(host: str, port: int, *, or_refuses: bool = False) -> str:
+    """Return the host if it takes a TCP connection, or at least refuses or resets it; else an empty text."""
     try:
         socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
-    except ConnectionError:  # refused, or reset
-        return host
+    except ConnectionError:
+        return host if or_refuses else ""
     except OSError:
         return ""
     return host
@@ -188,30 +153,27 @@ def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: fl
             context.check()
 
 
-def _ask(ca: CA) -> _Reached:
-    host = host_of(ca.directory)
+def _ask(ca: CA) -> tuple[str, str]:
+    """Return the host of a CA, and whether it ``answers`` by HTTPS, ``speaks`` (resets, TLS alerts), or neither."""
+    host, _ = _place(ca)
     try:
-        client = HttpClient(trust=ca.trust)
+        with closing(HttpClient(trust=ca.trust)) as client:
+            client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
     except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
-        return _Reached(host)
-    try:
-        client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
+        return host, ""
     except HttpFailure as failure:
-        is_good = failure.kind in {"redirect", "too-large"}
-        return _Reached(host, is_good=is_good, is_there=failure.kind in {"tls", "reset"})
-    finally:
-        client.close()
-    return _Reached(host, is_good=True)
+        known = {"redirect": "answers", "too-large": "answers", "tls": "speaks", "reset": "speaks"}
+        return host, known.get(failure.kind, "")
+    return host, "answers"
 
 
 def _plain_answer(host: str) -> PlainAnswer:
-    client = HttpClient()
+    url = f"http://{names.url_host(host)}/"
     try:
-        response = client.request("GET", f"http://{names.url_host(host)}/", timeout=_HTTP_SECONDS, max_bytes=_MAX_BODY)
+        with closing(HttpClient()) as client:
+            response = client.request("GET", url, timeout=(2.0, 2.0), max_bytes=_MAX_BODY)
     except HttpFailure as failure:
-        return PlainAnswer(host, leads_to=printable(failure.leads_to, _MAX_HOST))
-    finally:
-        client.close()
+        return PlainAnswer(host, leads_to=printable(failure.leads_to, 100))
     return PlainAnswer(host, response.status)
 
 
@@ -243,20 +205,20 @@ def judge_vpn(routes: Mapping[Family, OutboundRoute | None]) -> Check | None:
     found = {family: route for family, route in routes.items() if route is not None}
     if not found:
         return None
-    for link, result, text in (("vpn", "bad", texts.VPN_OUT), ("ppp", "unknown", texts.VPN_PPP)):
-        tunnels = {family: route for family, route in found.items() if route.link == link}
-        if tunnels:
-            return Check.of(text, result, _evidence(tunnels))  # type: ignore[arg-type]  # one of the table above
+    tunnels = {family: route for family, route in found.items() if route.link == "vpn"}
+    lines = {family: route for family, route in found.items() if route.link == "ppp"}
+    if tunnels:
+        return Check.of(texts.VPN_OUT, "bad", _evidence(tunnels))
+    if lines:
+        return Check.of(texts.VPN_PPP, "unknown", _evidence(lines))
     if not all(route.interface for route in found.values()):
         return Check.of(texts.VPN_UNKNOWN, "unknown", {"addresses": [route.source for route in found.values()]})
     return Check.of(texts.VPN_NONE, "ok", _evidence(found))
 
 
 def _evidence(routes: Mapping[Family, OutboundRoute]) -> dict[str, Any]:
-    return {
-        "interfaces": list(dict.fromkeys(route.interface for route in routes.values())),
-        "families": [LABELS[family] for family in routes],
-    }
+    interfaces = dict.fromkeys(route.interface for route in routes.values())
+    return {"interfaces": list(interfaces), "families": [LABELS[family] for family in routes]}
 
 
 # ── IPv6 ────────────────────────────────────────────────────────────────────────────────
@@ -264,10 +226,10 @@ def _evidence(routes: Mapping[Family, OutboundRoute]) -> dict[str, Any]:
 
 def ipv6(facts: Facts, spec: CertificateSpec | None) -> Check:
     """Look for public IPv6 addresses, their route, and a CA that answers by it."""
-    own = sorted(filter(is_global_ipv6, own_addresses(facts)))
+    own = sorted(filter(is_global_ipv6, machine.own_addresses(facts)))
     route = outbound_routes(facts)["ipv6"]
     works = facts.once("ipv6 works", partial(_works, facts)) if own and route is not None else None
-    return judge_ipv6(own, route, records(facts, spec), works=works)
+    return judge_ipv6(own, route, machine.records(facts, spec), works=works)
 
 
 def judge_ipv6(
@@ -299,7 +261,7 @@ def judge_ipv6(
 
 def _works(facts: Facts, context: Context) -> bool | None:
     """Connect to the CAs by IPv6; if that fails, by IPv4, to tell a broken IPv6 from a CA that is down."""
-    targets = {host_of(ca.directory): urlsplit(ca.directory).port or 443 for ca in cas_used(facts)}
+    targets = dict(map(_place, cas_used(facts)[:_MAX_CAS]))
     domains = [host for host in targets if not is_ip(host)]
     try:
         found = facts.dns.addresses(context.within(_DNS_SECONDS), domains) if domains else {}
@@ -309,19 +271,117 @@ def _works(facts: Facts, context: Context) -> bool | None:
     if not tried:
         return None
     by_ipv6 = [(next(filter(is_global_ipv6, its)), targets[host]) for host, its in tried]
-    if _any_connects(context, by_ipv6):
-        return True
     by_ipv4 = [(each, targets[host]) for host, its in tried for each in its if ":" not in each][:_MAX_TRIED]
-    return False if _any_connects(context, by_ipv4) else None
+    return any(_all_tried(context, by_ipv6)) or (False if any(_all_tried(context, by_ipv4)) else None)
 
 
-def _any_connects(context: Context, addresses: Sequence[tuple[str, int]]) -> bool:
-    return any(task.result() for task in context.call_all([partial(_connects, each) for each in addresses], _MAX_TRIED))
+def _all_tried(context: Context, addresses: Sequence[tuple[str, int]]) -> list[str]:
+    return [task.result() for task in context.call_all([partial(_connects, *each) for each in addresses], _MAX_TRIED)]
 
 
-def _connects(address: tuple[str, int]) -> bool:
+# ── port 53 ────────────────────────────────────────────────────────────────────────────
+
+# Whether this network lets DNS queries out to the name servers themselves.
+
+_PORT: Final = 53
+_MAX_SHOWN: Final = 5
+
+
+def port_53(facts: Facts) -> Check:
+    """Query the name servers of the certificates' zones by UDP and TCP; without a configuration, the root servers."""
+    identifiers, names, port, doh = list[str](), None, _PORT, list[str]()
+    if (config := facts.config) is not None:
+        every = [name for spec in config.certificates for name in spec.identifiers]
+        identifiers = [name for name in every if not is_ip(name)][:20]
+        # those whose values are looked up at their own name servers
+        needing = [spec for spec in config.certificates if spec.propagation.check == "authoritative"]
+        names = list(dict.fromkeys(name for spec in needing for name in spec.identifiers))
+        port, doh = config.resolver.authoritative_port, list(config.resolver.doh)
+    servers: list[ServerPort] = []
+    failure: DnsRenewError | None = None
     try:
-        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
-    except OSError:
+        if identifiers:
+            servers = server_ports(facts.dns, facts.context.within(8.0), identifiers)
+    except Cancelled:  # the DNS server that this machine uses does not answer: ask some that need none
+        facts.context.check()
+        failure = DnsError.of(texts.PORT_53_NO_RESOLVER)
+    except DnsRenewError as error:
+        failure = error
+    needs_roots = port == _PORT and not any(one.is_authority for one in servers)
+    roots = [one for one in root_ports(facts.dns, facts.context) if one.has_route] if needs_roots else []
+    reachable = [one for one in servers if one.has_route]
+    without = Unqueried(identifiers[:_MAX_SHOWN] if not servers else [], failure)
+    return judge_port_53(reachable, roots, port=port, doh=doh, names=names, without=without)
+
+
+class Unqueried(Frozen):
+    """Why no name server of the certificates was queried.
+
+    :ivar domains: those of which no zone with name servers is known.
+    :ivar failure: what the DNS server that this machine uses did instead.
+    """
+
+    domains: Sequence[str] = ()
+    failure: DnsRenewError | None = None
+
+
+def judge_port_53(
+    servers: Sequence[ServerPort],
+    roots: Sequence[ServerPort],
+    *,
+    port: int = _PORT,
+    doh: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+    without: Unqueried | None = None,
+) -> Check:
+    """Return the check.
+
+    That the port is closed is certain only if the root servers are silent: other servers may be down.
+
+    :param servers: the name servers of the certificates to which there is a route.
+    :param roots: the root servers, if no other server answers with authority.
+    :param names: the names that need the answers of their own servers; None: all.
+    :param without: why ``servers`` is empty.
+    """
+    every, without = [*servers, *roots], without or Unqueried()
+    evidence: dict[str, Any] = {"port": port, "servers": [one.address for one in servers or roots][:_MAX_SHOWN]}
+    if names is not None:
+        evidence["names"] = list(names)
+    blocks = DNS if names is None or names else ()
+    if not any(one.answers for one in every):
+        if doh and every:
+            return Check.of(texts.PORT_53_BY_DOH, "ok", {**evidence, "doh": list(doh)})
+        return _unanswered(servers, {**evidence, "silent_roots": True} if roots else evidence, blocks, without)
+    if servers and not any(one.answers for one in servers):
+        return Check.of(texts.PORT_53_SILENT, "unknown", evidence, blocks=blocks)
+    if _is_redirected(servers, roots):
+        return Check.of(texts.PORT_53_REDIRECTED, "ok" if doh else "unknown", evidence, blocks=blocks)
+    for protocol, is_open in (("UDP", any(one.udp for one in every)), ("TCP", any(one.tcp for one in every))):
+        if not is_open:
+            return Check.of(texts.PORT_53_HALF, "bad", {**evidence, "protocol": protocol})
+    return Check.of(texts.PORT_53_OK, "ok", evidence)
+
+
+def _unanswered(
+    servers: Sequence[ServerPort], evidence: dict[str, Any], blocks: tuple[str, ...], without: Unqueried
+) -> Check:
+    """Return the check where no server answers at all."""
+    if (failure := without.failure) is not None:
+        about = {**evidence, "error": failure.to_dict()}
+        return Check("port-53", "unknown", failure.message, about, failure.fix, blocks)
+    if "silent_roots" in evidence:
+        return Check.of(texts.PORT_53_CLOSED, "bad", evidence, blocks=blocks)
+    text = texts.PORT_53_NO_ANSWER if servers else texts.PORT_53_NOBODY
+    if any(one.is_refused for one in servers):
+        text = texts.PORT_53_SILENT
+    elif not servers and without.domains:
+        text, evidence = texts.PORT_53_NO_ZONE, {**evidence, "domains": list(without.domains)}
+    return Check.of(text, "unknown", evidence, blocks=blocks)
+
+
+def _is_redirected(servers: Sequence[ServerPort], roots: Sequence[ServerPort]) -> bool:
+    """Return whether something on the path answers: one zone alone may have servers that do not serve it."""
+    if any(one.is_authority for one in [*servers, *roots]):
         return False
-    return True
+    zones = {one.zone for one in servers if one.answers}
+    return len(zones) > 1 or any(one.answers for one in roots)

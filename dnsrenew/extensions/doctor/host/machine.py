@@ -9,6 +9,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -33,13 +34,12 @@ LABELS: Final[dict[Family, str]] = {"ipv4": "IPv4", "ipv6": "IPv6"}
 Link = Literal["vpn", "ppp", "other"]
 """``vpn``: a tunnel that is nothing else (tun, WireGuard, utun). ``ppp``: a VPN, or the line of a provider."""
 
+_SOCKET_FAMILIES: Final = frozenset((socket.AF_INET, socket.AF_INET6))
 _ELSEWHERE: Final[dict[Family, tuple[Any, ...]]] = {
     "ipv4": (socket.AF_INET, ("198.41.0.4", 80)),
     "ipv6": (socket.AF_INET6, ("2001:503:ba3e::2:30", 80)),
 }
 """An address that is surely public: that of a.root-servers.net."""
-_CONNECT_SECONDS: Final = 1.0
-_IFF_TUN: Final = 1  # in tun_flags (linux/if_tun.h); a tap device is the outbound route of many containers
 
 
 class OutboundRoute(Frozen):
@@ -107,9 +107,7 @@ class ThisHost:
         """
         up = psutil.net_if_stats()
         return {
-            printable(name): [
-                each.address.partition("%")[0] for each in its if each.family in {socket.AF_INET, socket.AF_INET6}
-            ]
+            printable(name): [each.address.partition("%")[0] for each in its if each.family in _SOCKET_FAMILIES]
             for name, its in psutil.net_if_addrs().items()
             if not only_up or (name in up and up[name].isup)
         }
@@ -122,37 +120,32 @@ class ThisHost:
             sockets = psutil.net_connections("tcp")
         except (psutil.Error, OSError):  # macOS shows them only to root
             return None
-        return [
-            Listener(one.laddr[0], port, one.pid, *_program(one.pid))
-            for one in sockets
-            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr[1] == port
-        ]
+        listening = [(one.laddr, one.pid) for one in sockets if one.status == psutil.CONN_LISTEN]
+        return [Listener(at[0], port, pid, *_program(pid)) for at, pid in listening if at and at[1] == port]
 
     def port_failure(self, listen: str) -> PortFailure | None:
         """Open a port for a moment as a renewal does, without listening; return why that fails."""
         try:
             HttpListeners().check(listen)
         except ChallengeError as error:
-            kind = error.code.removeprefix("http-")
-            return PortFailure(kind, error.evidence["errno"], error.evidence["cause"])
+            return PortFailure(error.code.removeprefix("http-"), error.evidence["errno"], error.evidence["cause"])
         return None
 
     def accepts(self, address: str, port: int) -> bool:
         """Return whether this machine accepts connections at one of its own addresses."""
-        try:
-            socket.create_connection((address, port), timeout=_CONNECT_SECONDS).close()
-        except OSError:
-            return False
-        return True
+        with suppress(OSError):
+            socket.create_connection((address, port), timeout=1.0).close()
+            return True
+        return False
 
     def user(self) -> str:
         """Return the name of the running user."""
         return user_name(os.geteuid()) if hasattr(os, "geteuid") else os.environ.get("USERNAME", "?")
 
 
-def machine(facts: Facts) -> ThisHost:
+def this_host(facts: Facts) -> ThisHost:
     """Return the machine of an examination."""
-    return facts.once("machine", lambda _: ThisHost())
+    return facts.once("this host", lambda _: ThisHost())
 
 
 # Found once: while a helper outside looks at a port, we listen on it ourselves (see router/outside.py).
@@ -160,25 +153,23 @@ def machine(facts: Facts) -> ThisHost:
 
 def port_failure(facts: Facts, listen: str) -> PortFailure | None:
     """Return why a renewal could not open a port, or None."""
-    here = machine(facts)
-    return facts.once(("port failure", listen), lambda _: here.port_failure(listen))
+    return facts.once(("port failure", listen), lambda _: this_host(facts).port_failure(listen))
 
 
 def listeners(facts: Facts, port: int) -> list[Listener] | None:
     """Return the sockets of others that listen on a TCP port; None if this user may not see them."""
-    here = machine(facts)
-    return facts.once(("listeners", port), lambda _: here.listeners(port))
+    return facts.once(("listeners", port), lambda _: this_host(facts).listeners(port))
 
 
 def outbound_routes(facts: Facts) -> dict[Family, OutboundRoute | None]:
     """Return the outbound route for each family."""
-    here = machine(facts)
+    here = this_host(facts)
     return facts.once("outbound routes", lambda _: {family: here.outbound_route(family) for family in FAMILIES})
 
 
 def own_addresses(facts: Facts) -> set[str]:
     """Return all addresses of this machine."""
-    here = machine(facts)
+    here = this_host(facts)
     return facts.once("own addresses", lambda _: {address for its in here.addresses().values() for address in its})
 
 
@@ -208,16 +199,13 @@ def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Pat
         return "vpn" if interface.startswith(("utun", "tun", "wg")) else "other"
     if "DEVTYPE=wireguard" in _lines(sys / interface / "uevent"):
         return "vpn"
-    flags = next(_lines(sys / interface / "tun_flags"), "0")
-    if int(flags, 16) & _IFF_TUN:
+    if (
+        int(next(_lines(sys / interface / "tun_flags"), "0"), 16) & 1
+    ):  # IFF_TUN; a tap device is that of many containers
         return "vpn"
-    is_ppp = "DEVTYPE=ppp" in _lines(sys / interface / "uevent")
-    return "ppp" if is_ppp and not _has_pppoe(proc) else "other"
-
-
-def _has_pppoe(proc: Path) -> bool:
-    """Return whether this machine dials in to its provider itself: its PPP is then no VPN."""
-    return len(list(_lines(proc / "pppoe"))) > 1
+    if "DEVTYPE=ppp" not in _lines(sys / interface / "uevent"):
+        return "other"
+    return "other" if len(list(_lines(proc / "pppoe"))) > 1 else "ppp"  # with PPPoE it is the line of the provider
 
 
 def _lines(file: Path) -> Iterator[str]:
@@ -237,8 +225,6 @@ def _program(pid: int | None) -> tuple[str, str, bool]:
 
 # The addresses that a certificate's names have in DNS, for the checks of this machine.
 
-_SECONDS: Final = 6.0
-
 Records = Mapping[str, Sequence[str]]
 """The addresses of each identifier to which a CA connects; an identifier whose addresses are unknown is omitted."""
 
@@ -254,6 +240,6 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> Records:
     found: dict[str, Sequence[str]] = {name: [name] for name in spec.identifiers if is_ip(name)}
     domains = [name for name in spec.identifiers if name not in found and not is_wildcard(name)]
     try:
-        return found | facts.dns.addresses(context.within(_SECONDS), domains) if domains else found
+        return found | facts.dns.addresses(context.within(6.0), domains) if domains else found
     except DnsRenewError:  # the checks of DNS say why
         return found

@@ -13,17 +13,12 @@ from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.doctor.host.machine import Family
 
 _FAMILIES: Final = {"ipv4": ("ip", "inet", "netdev"), "ipv6": ("ip6", "inet", "netdev")}
-_VERDICTS: Final[dict[str, Action]] = {
-    "accept": "accept",
-    "drop": "drop",
+_SAME: Final[tuple[Action, ...]] = ("accept", "drop", "return", "jump", "goto")
+_VERDICTS: Final[Mapping[str, Action]] = {
+    **{each: each for each in _SAME},
     "reject": "drop",
-    "return": "return",
-    "jump": "jump",
-    "goto": "goto",
-    "redirect": "pass on",
-    "dnat": "pass on",
-    "tproxy": "pass on",
     "queue": "unknown",
+    **dict.fromkeys(("redirect", "dnat", "tproxy"), "pass on"),
 }
 _NO_MATTER: Final = frozenset(
     ("counter", "log", "comment", "mangle", "notrack", "masquerade", "snat", "continue", "flow", "secmark", "set")
@@ -41,11 +36,8 @@ def read_nft(text: str, packet: Packet, *, without: Collection[tuple[str, str]] 
     entries = _entries(text)
     tables: dict[tuple[str, str], dict[str, Chain]] = {}
     rules: dict[tuple[str, str, str], list[FirewallRule]] = {}
-    sets = {
-        (each["family"], each["table"], f"@{each['name']}"): each.get("elem", [])
-        for kind, each in entries
-        if kind in {"set", "map"}
-    }
+    named = [each for kind, each in entries if kind in {"set", "map"}]
+    sets = {(each["family"], each["table"], f"@{each['name']}"): each.get("elem", []) for each in named}
     for kind, each in entries:
         if kind not in {"chain", "rule"} or each["family"] not in _FAMILIES[packet.family]:
             continue
@@ -79,12 +71,8 @@ def _entries(text: str) -> list[tuple[str, Any]]:
 def _chain(each: Mapping[str, Any], rules: list[FirewallRule]) -> Chain:
     where = {"family": each["family"], "table": each["table"], "chain": each["name"]}
     policy: Action = "drop" if each.get("policy") == "drop" else "accept"
-    return Chain(each["name"], each.get("hook", ""), _priority(each), policy, rules, {**where, "rule": "policy drop"})
-
-
-def _priority(chain: Mapping[str, Any]) -> int:
-    priority = chain.get("prio", 0)
-    return priority if isinstance(priority, int) else 0
+    priority = each["prio"] if isinstance(each.get("prio"), int) else 0
+    return Chain(each["name"], each.get("hook", ""), priority, policy, rules, {**where, "rule": "policy drop"})
 
 
 class _RuleReader:
@@ -110,10 +98,8 @@ class _RuleReader:
                 return FirewallRule(applies, "unknown", "", evidence)
             if kind == "match":
                 applies = min(applies, self._match(value))
-            elif kind == "limit":
-                applies = min(applies, Applies.SOME)
             elif kind not in _NO_MATTER:
-                applies = min(applies, Applies.UNKNOWN)
+                applies = min(applies, Applies.SOME if kind == "limit" else Applies.UNKNOWN)
         return FirewallRule(applies, "none", "", evidence)
 
     def _mapped(self, applies: Applies, vmap: Mapping[str, Any], evidence: Mapping[str, Any]) -> FirewallRule:
@@ -136,7 +122,7 @@ class _RuleReader:
             return is_it
         if match["op"] not in {"!=", "!"}:
             return Applies.UNKNOWN
-        return {Applies.NO: Applies.YES, Applies.YES: Applies.NO}.get(is_it, is_it)
+        return INVERTED.get(is_it, is_it)
 
     def _is(self, left: Any, right: Any) -> Applies:
         """Return whether a property of the packet (``left``) has a value, or one of several."""
@@ -146,12 +132,8 @@ class _RuleReader:
         known = _known(key, self._packet)
         if known is None and key not in {"meta iifname", "meta iif", "ip saddr", "ip6 saddr"}:
             return Applies.UNKNOWN
-        found = Applies.NO
-        for value in self._values(right):
-            if value == "*":
-                return Applies.YES
-            found = max(found, _one(key, known, value, self._packet))
-        return found
+        values = self._values(right)
+        return max((_one(key, known, value, self._packet) for value in values), default=Applies.NO)
 
     def _values(self, right: Any) -> Iterator[Any]:
         if isinstance(right, str) and right.startswith("@"):
@@ -213,6 +195,8 @@ def _known(key: str, packet: Packet) -> Collection[Any] | None:
 
 
 def _one(key: str, known: Collection[Any] | None, value: Any, packet: Packet) -> Applies:
+    if value == "*":
+        return Applies.YES
     if key in {"meta iifname", "meta iif"}:
         return interface_is(str(value), packet) if isinstance(value, str) else Applies.UNKNOWN
     if key in {"ip saddr", "ip6 saddr"} and known is None:
@@ -221,16 +205,13 @@ def _one(key: str, known: Collection[Any] | None, value: Any, packet: Packet) ->
         first, last = value["range"]
         if not (isinstance(first, int) and isinstance(last, int)):
             return Applies.UNKNOWN
-        return Applies.YES if any(isinstance(one, int) and first <= one <= last for one in known or ()) else Applies.NO
-    if isinstance(value, dict):
-        return Applies.UNKNOWN
-    return Applies.YES if value in (known or ()) else Applies.NO
+        return yes(any(isinstance(one, int) and first <= one <= last for one in known or ()))
+    return Applies.UNKNOWN if isinstance(value, dict) else yes(value in (known or ()))
 
 
 def _flags_are(operands: Any, right: Any) -> Applies:
     """Return whether the flags of the packet (SYN alone) are, under a mask, those of a rule."""
-    mask, wanted = set(_flags(operands[1])), set(_flags(right)) - {0}
-    return Applies.YES if mask & {"syn"} == wanted else Applies.NO
+    return yes(set(_flags(operands[1])) & {"syn"} == set(_flags(right)) - {0})
 
 
 def _flags(value: Any) -> Iterator[Any]:
@@ -260,7 +241,7 @@ def interface_is(name: str, packet: Packet) -> Applies:
         return Applies.NO
     if not packet.interface:
         return Applies.UNKNOWN
-    return Applies.YES if fnmatchcase(packet.interface, name.replace("+", "*")) else Applies.NO
+    return yes(fnmatchcase(packet.interface, name.replace("+", "*")))
 
 
 def is_public_sender(network: str) -> Applies:
@@ -285,7 +266,6 @@ Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", 
 """What a rule does. ``drop``: or it rejects. ``pass on``: to another port or host. ``none``: it counts, logs, marks."""
 PacketVerdict = Literal["open", "closed", "passed on", "depends"]
 _PACKET_PATH_VERDICTS: Final[dict[Action, PacketVerdict]] = {"drop": "closed", "pass on": "passed on"}
-_MAX_DEPTH: Final = 16
 _HOOKS: Final = ("ingress", "prerouting", "input")
 
 
@@ -299,6 +279,15 @@ class Applies(IntEnum):
     UNKNOWN = 1
     SOME = 2
     YES = 3
+
+
+INVERTED: Final = {Applies.NO: Applies.YES, Applies.YES: Applies.NO}
+"""What a condition becomes by "not"; others stay."""
+
+
+def yes(is_it: bool) -> Applies:  # noqa: FBT001  # its only argument
+    """Return that a rule certainly applies, or does not."""
+    return Applies.YES if is_it else Applies.NO
 
 
 class Packet(Frozen):
@@ -358,10 +347,10 @@ def judge(tables: Sequence[Mapping[str, Chain]]) -> Judgement:
 
 
 def _through(chain: Chain, chains: Mapping[str, Chain]) -> Judgement:
-    walk = _Walk(chains)
-    end = walk.take(chain.name, Applies.YES)
+    perhaps: list[FirewallRule] = []
+    end = _take(chains, chain.name, Applies.YES, perhaps)
     action, evidence = (end.action, end.evidence) if end is not None else (chain.policy, chain.evidence)
-    doubts = [rule for rule in walk.perhaps if _changes(rule, action)]
+    doubts = [rule for rule in perhaps if _changes(rule, action)]
     if doubts:
         return Judgement("depends", doubts[0].evidence)
     return Judgement(_PACKET_PATH_VERDICTS.get(action, "open"), evidence)
@@ -376,38 +365,29 @@ def _changes(rule: FirewallRule, action: Action) -> bool:
     return rule.action != action and not is_exception
 
 
-class _Walk:
-    """One path through the chains of a table.
+def _take(
+    chains: Mapping[str, Chain], name: str, strength: Applies, perhaps: list[FirewallRule], depth: int = 0
+) -> FirewallRule | None:
+    """Go through a chain; return the rule that ends the path, or None at the end of the chain.
 
-    :ivar perhaps: the rules on it that end the path for some packets, with how they apply.
+    :param strength: whether the packet comes into this chain.
+    :param perhaps: gets the rules that end the path for some packets, with how they apply.
     """
-
-    def __init__(self, chains: Mapping[str, Chain]) -> None:
-        self.chains = chains
-        self.perhaps: list[FirewallRule] = []
-
-    def take(self, name: str, strength: Applies, depth: int = 0) -> FirewallRule | None:
-        """Go through a chain; return the rule that ends the path, or None at the end of the chain.
-
-        :param strength: whether the packet comes into this chain.
-        """
-        for rule in self.chains[name].rules:
-            applies = min(rule.applies, strength)
-            if rule.applies == Applies.NO or rule.action == "none":
-                continue
-            if rule.action in {"jump", "goto"}:
-                end = self._enter(rule, applies, depth)
-                if rule.applies == Applies.YES and (end is not None or rule.action == "goto"):
-                    return end
-                continue
-            if applies < Applies.YES or rule.action == "unknown":
-                self.perhaps.append(replace(rule, applies=applies))
-            if rule.applies == Applies.YES and rule.action != "unknown":
-                return None if rule.action == "return" else rule
-        return None
-
-    def _enter(self, rule: FirewallRule, applies: Applies, depth: int) -> FirewallRule | None:
-        if rule.target in self.chains and depth < _MAX_DEPTH:
-            return self.take(rule.target, applies, depth + 1)
-        self.perhaps.append(replace(rule, applies=applies, action="unknown"))
-        return None
+    for rule in chains[name].rules:
+        applies = min(rule.applies, strength)
+        if rule.applies == Applies.NO or rule.action == "none":
+            continue
+        if rule.action in {"jump", "goto"}:
+            end = None
+            if rule.target in chains and depth < 16:
+                end = _take(chains, rule.target, applies, perhaps, depth + 1)
+            else:
+                perhaps.append(replace(rule, applies=applies, action="unknown"))
+            if rule.applies == Applies.YES and (end is not None or rule.action == "goto"):
+                return end
+            continue
+        if applies < Applies.YES or rule.action == "unknown":
+            perhaps.append(replace(rule, applies=applies))
+        if rule.applies == Applies.YES and rule.action != "unknown":
+            return None if rule.action == "return" else rule
+    return None

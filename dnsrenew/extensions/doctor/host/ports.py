@@ -13,28 +13,15 @@ from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
-from dnsrenew.extensions.doctor.host import texts
+from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
-from dnsrenew.extensions.doctor.host.machine import (
-    FAMILIES,
-    LABELS,
-    Family,
-    Listener,
-    PortFailure,
-    ThisHost,
-    family_of,
-    is_loopback,
-    listeners,
-    machine,
-    outbound_routes,
-    own_addresses,
-    port_failure,
-    records,
-)
+from dnsrenew.extensions.doctor.host.machine import LABELS, Family, PortFailure, ThisHost, family_of, is_loopback
 
 _PORT: Final = 80
-_LOOPBACK: Final[Mapping[Family, str]] = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 _WINDOWS: Final = os.name == "nt"
+
+Wanted = Mapping[str, Sequence[Family]]
+"""The families by which a CA comes to each name."""
 
 
 # ── can it be opened ────────────────────────────────────────────────────────────────────
@@ -52,15 +39,13 @@ def port_443_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
 
 def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str, ...]) -> Check | None:
     listens, answered_elsewhere = listen_addresses(spec, challenges)
-    if not listens:
-        return None
-    failures = {listen: port_failure(facts, listen) for listen in listens}
+    failures = {listen: machine.port_failure(facts, listen) for listen in listens}
     opened = [listen for listen, failure in failures.items() if failure is None]
     if opened:
         return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
-    listen, failure = next(iter(failures.items()))
-    assert failure is not None  # noqa: S101  # for the type checker: no port could be opened
-    return judge_port(listen, failure, machine(facts), spec, () if answered_elsewhere else challenges)
+    blocks = () if answered_elsewhere else challenges
+    here = machine.this_host(facts)
+    return next((judge_port(listen, each, here, spec, blocks) for listen, each in failures.items() if each), None)
 
 
 def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
@@ -77,8 +62,7 @@ def judge_port(
     listen: str, failure: PortFailure, here: ThisHost, spec: CertificateSpec | None, blocks: tuple[str, ...]
 ) -> Check:
     """Return the check of a port that cannot be opened."""
-    port = host_port.split(listen)[1]
-    number = failure.errno or 0
+    port, number = host_port.split(listen)[1], failure.errno or 0
     evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": number}
     evidence["error"] = errno.errorcode.get(number, failure.cause)
     if failure.kind == "port-taken":
@@ -93,7 +77,7 @@ def judge_port(
 
 
 def _taken(
-    evidence: dict[str, Any], owner: Listener | None, spec: CertificateSpec | None, blocks: tuple[str, ...]
+    evidence: dict[str, Any], owner: machine.Listener | None, spec: CertificateSpec | None, blocks: tuple[str, ...]
 ) -> Check:
     evidence |= {"owner": None, "pid": None, "user": None}
     if owner is not None:
@@ -117,42 +101,24 @@ def _taken(
 
 def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
-    if spec is not None and not listen_addresses(spec, HTTP)[1]:
-        return _own_listening(facts, spec)
-    here = machine(facts)
-    listening = listeners(facts, _PORT)
-    if listening is None:
+    listens, needs_server = listen_addresses(spec, HTTP) if spec is not None else ([], True)
+    here, found = machine.this_host(facts), machine.listeners(facts, _PORT)
+    if needs_server and found is None:
         return Check.of(texts.LISTENS_UNREADABLE, "unknown", {"port": _PORT, "user": here.user()}, blocks=HTTP)
-    if spec is None and not listening:
+    if spec is None and not found:
         return None  # no web server is needed yet
-    own = own_addresses(facts)
-    return judge_listening(
-        listening,
-        _served(facts, here, listening),
-        {name: _families(its, own) for name, its in records(facts, spec).items()},
-        forwarded={verdict_of(facts, family, _PORT) for family in FAMILIES},
-        is_direct=_is_direct(facts, spec),
-        only_listens=spec is None or not listen_addresses(spec, HTTP)[0],
-    )
-
-
-def _own_listening(facts: Facts, spec: CertificateSpec) -> Check | None:
-    """Return the best check of the addresses at which routes of http-01 listen; None if none has an address."""
-    here, listening = machine(facts), listeners(facts, _PORT)
-    own = own_addresses(facts)
-    wanted = {name: _families(its, own) for name, its in records(facts, spec).items()}
-    is_passed_on = (
-        listening is None
-        or bool(spec.before)  # it may start a proxy
-        or bool(_served(facts, here, listening))
-        or bool({"passed on", "depends", "unknown"} & {verdict_of(facts, family, _PORT) for family in FAMILIES})
-        or not _is_direct(facts, spec)
-    )
-    checks = [
-        judge_own(listen, addresses, wanted, is_passed_on=is_passed_on)
-        for listen in listen_addresses(spec, HTTP)[0]
-        if (addresses := _addresses_of(listen))
-    ]
+    own, addresses = machine.own_addresses(facts), machine.records(facts, spec)
+    wanted = {name: _families(its, own) for name, its in addresses.items()}
+    is_direct = any(each in own and not is_loopback(each) for its in addresses.values() for each in its)
+    served = _served(facts, here, found) if found is not None else []
+    forwarded = {verdict_of(facts, family, _PORT) for family in machine.FAMILIES}
+    if needs_server:
+        about: dict[str, Any] = {"forwarded": forwarded, "is_direct": is_direct, "only_listens": not listens}
+        return judge_listening(found or (), served, wanted, **about)
+    may_change = found is None or served or not is_direct or (spec and spec.before)  # a program may start a proxy
+    is_passed_on = bool(may_change or {"passed on", "depends", "unknown"} & forwarded)
+    places = [(listen, _addresses_of(listen)) for listen in listens]
+    checks = [judge_own(listen, its, wanted, is_passed_on=is_passed_on) for listen, its in places if its]
     return min(checks, key=lambda check: ("ok", "unknown", "bad").index(check.result), default=None)
 
 
@@ -167,13 +133,10 @@ def _addresses_of(listen: str) -> list[str]:
         return []
 
 
-def judge_own(
-    listen: str, addresses: Sequence[str], wanted: Mapping[str, Sequence[Family]], *, is_passed_on: bool
-) -> Check:
+def judge_own(listen: str, addresses: Sequence[str], wanted: Wanted, *, is_passed_on: bool) -> Check:
     """Return the check of an address at which dnsrenew itself listens.
 
     :param addresses: those that it stands for.
-    :param wanted: the families by which a CA comes to each name.
     :param is_passed_on: whether something may pass port 80 on: a proxy, the firewall, a router.
     """
     port = host_port.split(listen)[1]
@@ -192,16 +155,7 @@ def judge_own(
     return Check.of(texts.LISTENS_OWN_ONE_FAMILY, "bad", evidence, blocks=HTTP if unserved else ())
 
 
-def _is_direct(facts: Facts, spec: CertificateSpec | None) -> bool:
-    """Return whether a name has an address of this machine, so that no router can change the port."""
-    own = own_addresses(facts)
-    found = [address for its in records(facts, spec).values() for address in its]
-    return any(address in own and not is_loopback(address) for address in found)
-
-
-def _not_reached(
-    wanted: Mapping[str, Sequence[Family]], served: Sequence[Family]
-) -> tuple[list[str], list[str], list[Family]]:
+def _not_reached(wanted: Wanted, served: Sequence[Family]) -> tuple[list[str], list[str], list[Family]]:
     """Return the names that no family reaches, those that not all reach, and the families that are missing."""
     unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
     partly = [name for name, its in wanted.items() if set(its) - set(served)]
@@ -216,25 +170,25 @@ def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
     return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
 
-def _served(facts: Facts, here: ThisHost, listeners: Sequence[Listener]) -> list[Family]:
+def _served(facts: Facts, here: ThisHost, listeners: Sequence[machine.Listener]) -> list[Family]:
     """Return the families for which something answers from outside.
 
     Whether ``::`` includes IPv4 is a setting of the socket, and a port that the kernel passes on to a container has no
     socket; so the port is tried.
     """
     found = {family_of(one.address) for one in listeners if not is_loopback(one.address)}
-    if any(one.address == "::" for one in listeners) and here.accepts(_LOOPBACK["ipv4"], _PORT):
+    if any(one.address == "::" for one in listeners) and here.accepts("127.0.0.1", _PORT):
         found.add("ipv4")
-    for family, route in outbound_routes(facts).items():
+    for family, route in machine.outbound_routes(facts).items():
         if family not in found and route is not None and here.accepts(route.source, _PORT):
             found.add(family)
     return sorted(found)
 
 
 def judge_listening(
-    listeners: Sequence[Listener],
+    listeners: Sequence[machine.Listener],
     served: Sequence[Family],
-    wanted: Mapping[str, Sequence[Family]],
+    wanted: Wanted,
     *,
     forwarded: Collection[str],
     is_direct: bool,
@@ -243,44 +197,27 @@ def judge_listening(
     """Return the check.
 
     :param served: the families that are answered from outside.
-    :param wanted: the families by which a CA comes to each name.
     :param forwarded: what the firewall does with the port, for each family (``verdict_of``).
     :param is_direct: whether a name has an address of this machine, so that no router can change the port.
     :param only_listens: False: a route of this challenge opens the port itself.
     """
     blocks = HTTP if only_listens else ()
-    programs = [one.program for one in listeners if one.program]
-    evidence: dict[str, Any] = {
-        "port": _PORT,
-        "addresses": sorted({one.address for one in listeners}),
-        "programs": sorted(set(programs)),
-    }
-    if not served:
-        return _not_served(evidence, listeners, forwarded, is_direct=is_direct, blocks=blocks)
+    addresses, programs = ({one.address for one in listeners}, {one.program for one in listeners if one.program})
+    evidence: dict[str, Any] = {"port": _PORT, "addresses": sorted(addresses), "programs": sorted(programs)}
     unserved, partly, missing = _not_reached(wanted, served)
-    if partly:
+    if served and partly:
         evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
         return Check.of(texts.LISTENS_ONE_FAMILY, "bad", evidence, blocks=blocks if unserved else ())
-    return Check.of(texts.LISTENS_OK, "ok", {**evidence, "served": _labels(served)})
-
-
-def _not_served(
-    evidence: dict[str, Any],
-    listeners: Sequence[Listener],
-    forwarded: Collection[str],
-    *,
-    is_direct: bool,
-    blocks: tuple[str, ...],
-) -> Check:
+    if served:
+        return Check.of(texts.LISTENS_OK, "ok", {**evidence, "served": _labels(served)})
     if listeners:
         return Check.of(texts.LISTENS_LOOPBACK, "bad", evidence, blocks=blocks)
     if "passed on" in forwarded:
         return Check.of(texts.LISTENS_PASSED_ON, "ok", evidence)
-    if not is_direct:
-        return Check.of(texts.LISTENS_NOTHING_BEHIND, "unknown", evidence, blocks=blocks)
-    if {"unknown", "depends"} & set(forwarded):
-        return Check.of(texts.LISTENS_NOTHING_SEEN, "unknown", evidence, blocks=blocks)
-    return Check.of(texts.LISTENS_NOTHING, "bad", evidence, blocks=blocks)
+    if is_direct and not {"unknown", "depends"} & set(forwarded):
+        return Check.of(texts.LISTENS_NOTHING, "bad", evidence, blocks=blocks)
+    text = texts.LISTENS_NOTHING_SEEN if is_direct else texts.LISTENS_NOTHING_BEHIND
+    return Check.of(text, "unknown", evidence, blocks=blocks)
 
 
 def _labels(families: Sequence[Family]) -> list[str]:

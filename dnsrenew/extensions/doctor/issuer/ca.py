@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -25,11 +26,10 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import CAError, Cancelled, StoreError, Text
 from dnsrenew.extensions.doctor.accounts import accounts
 from dnsrenew.extensions.doctor.facts import ALL, Facts
+from dnsrenew.extensions.doctor.host.internet import cas_used
 from dnsrenew.extensions.doctor.issuer import texts
-from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, connect_by_stages
+from dnsrenew.extensions.doctor.issuer.stages import ConnectionStages, connect_by_stages, port_of
 
-_AT_ONCE: Final = 1.0
-"""Seconds."""
 _UNCERTAIN: Final = frozenset({"silent", "no-answer"})
 _FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("dns", "silent"): texts.DNS_NO_ANSWER,
@@ -82,7 +82,12 @@ def ca_reachable(facts: Facts, ca: str) -> Check:
     its, context = facts.its.cas[ca], facts.context
     connect = partial(facts.once, ("stages", its.directory), partial(_connect, its))
     asking = threads.start(partial(ask, facts, its))
-    stages = None if _has_ended(context, asking) else connect()
+    stages = None
+    try:
+        context.within(1.0).wait_for(asking.done)
+    except Cancelled:  # most CAs answer at once
+        context.check()
+        stages = connect()
     if stages is not None and stages.last.fault and not asking.done.is_set():
         answer = DirectoryAnswer(None, None, sum(stage.seconds for stage in stages.stages))
     else:
@@ -93,22 +98,9 @@ def ca_reachable(facts: Facts, ca: str) -> Check:
     return judge(its, answer, stages, context.clock.now())
 
 
-def _has_ended(context: Context, task: threads.Task[DirectoryAnswer]) -> bool:
-    """Return whether the request for the directory ends at once, as with most CAs."""
-    try:
-        context.within(_AT_ONCE).wait_for(task.done)
-    except Cancelled:
-        context.check()
-        return False
-    return True
-
-
 def _connect(ca: CA, context: Context) -> ConnectionStages:
-    http = dnsrenew.base.http.HttpClient()
-    try:
+    with closing(dnsrenew.base.http.HttpClient()) as http:
         proxy = http.proxy_for(ca.directory)
-    finally:
-        http.close()
     return connect_by_stages(context, ca.directory, trust=ca.trust, proxy=proxy)
 
 
@@ -124,38 +116,40 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
     if stages is None:
         return Check.of(texts.TRUST_UNREADABLE, "bad", {**evidence, "stage": "tls", "path": str(ca.trust)}, blocks=ALL)
     place = _in_connection(stages, now) or _in_answer(answer.error)
-    evidence |= {"stage": place.stage, **_address(ca, stages), "stages": _listed(stages, place), **place.more}
+    stage, result = place.stage, place.result
+    listed: list[dict[str, Any]] = [
+        {"stage": each.name, "result": result if each.fault else "ok", "seconds": each.seconds}
+        for each in stages.stages
+    ]
+    if stage == "acme":
+        listed.append({"stage": "http", "result": "ok"})
+    if stage in {"http", "acme"}:
+        listed.append({"stage": stage, "result": result})
+    evidence |= {"stage": stage, **_address(ca, stages), "stages": listed, **place.more}
     text = _OF_BUILT_IN.get(place.text, place.text) if is_built_in(ca) else place.text
-    return Check.of(text, place.result, evidence, blocks=ALL)
+    return Check.of(text, result, evidence, blocks=ALL)
 
 
 def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
     """Return where the connection ended; None: it was made."""
-    last = stages.last
+    last, key = stages.last, (stages.last.name, stages.last.fault)
     if not last.fault:
         return None
     result: CheckResult = "unknown" if last.fault in _UNCERTAIN else "bad"
     more: dict[str, Any] = {"error": last.detail} if last.detail else {}
     if last.name == "tls" and result == "bad":
         more |= {"error": last.detail, "issuer": _issuer(last.certificate), "now": rfc3339(now)}
-    return _Place(last.name, result, text=_text_of(stages), more=more)
-
-
-def _text_of(stages: ConnectionStages) -> Text:
-    key = (stages.last.name, stages.last.fault)
-    return (stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key]
+    return _Place(last.name, result, text=(stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key], more=more)
 
 
 def _in_answer(error: CAError | None) -> _Place:
     """Return what was wrong after a connection was made."""
     if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
         return _Place("http", "unknown", text=texts.HTTP_SILENT, more={})
-    status = error.evidence.get("status", 0)
-    more = {"error": error.code}
-    if status >= 500 or status == 429:
-        return _Place("http", "bad", text=texts.HTTP_BUSY, more={"status": status, **more})
+    status, more = error.evidence.get("status", 0), {"error": error.code}
     if status >= 400:
-        return _Place("http", "bad", text=texts.HTTP_STATUS, more={"status": status, **more})
+        text = texts.HTTP_BUSY if status >= 500 or status == 429 else texts.HTTP_STATUS
+        return _Place("http", "bad", text=text, more={"status": status, **more})
     if error.code == "ca-unreachable" and error.evidence["stage"] == "reset":
         return _Place("http", "bad", text=texts.HTTP_RESET, more=more)
     if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
@@ -166,25 +160,11 @@ def _in_answer(error: CAError | None) -> _Place:
 
 
 def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
-    target = urlsplit(ca.directory)
     if not stages.through_proxy:
         return {"host": stages.host, "port": stages.port}
-    port = target.port or (443 if target.scheme == "https" else 80)
+    target = urlsplit(ca.directory)
     proxy = f"{stages.host}:{stages.port}" if stages.host else None
-    return {"host": target.hostname, "port": port, "proxy": proxy}
-
-
-def _listed(stages: ConnectionStages, place: _Place) -> list[dict[str, Any]]:
-    """Return every stage that was reached, with its result and its seconds."""
-    listed: list[dict[str, Any]] = [
-        {"stage": each.name, "result": "ok" if not each.fault else place.result, "seconds": each.seconds}
-        for each in stages.stages
-    ]
-    if place.stage == "acme":
-        listed.append({"stage": "http", "result": "ok"})
-    if place.stage in {"http", "acme"}:
-        listed.append({"stage": place.stage, "result": place.result})
-    return listed
+    return {"host": target.hostname, "port": port_of(target), "proxy": proxy}
 
 
 def _issuer(certificate: bytes) -> str:
@@ -258,9 +238,6 @@ def secrets(facts: Facts, ca: str) -> Check | None:
 
 # What a CA answers to a request for its directory. Several checks need it, so it is asked for once.
 
-_SECONDS: Final = 4.0
-_ONCE: Final = Policy(tries=1)
-
 
 class DirectoryAnswer(Frozen):
     """The answer of a CA; without a directory and an error, there was none in time.
@@ -290,7 +267,7 @@ def _ask(ca: CA, context: Context) -> DirectoryAnswer:
             ahead.append(context.clock.now() - date)
 
     try:
-        directory = _read(ca, context.within(_SECONDS), note)
+        directory = _read(ca, context.within(4.0), note)
     except CAError as refusal:
         error = refusal
     except Cancelled:
@@ -300,41 +277,23 @@ def _ask(ca: CA, context: Context) -> DirectoryAnswer:
 
 
 def _read(ca: CA, context: Context, note: Callable[[Response], object]) -> Directory:
-    http = dnsrenew.base.http.HttpClient(trust=ca.trust)
-    try:
+    with closing(dnsrenew.base.http.HttpClient(trust=ca.trust)) as http:
         transport = Transport(ca.name or ca.directory, http, note)
-        return context.call(lambda: read_directory(context, transport, ca.directory, policy=_ONCE))
-    finally:
-        http.close()
+        return context.call(lambda: read_directory(context, transport, ca.directory, policy=Policy(tries=1)))
 
 
 # ── clock ──────────────────────────────────────────────────────────────────────────────
 
 # Whether the clock of this machine is right, by the ``Date`` that CAs send.
 
-_WITHOUT_CONFIG: Final = "letsencrypt"
-
-
-class ClockReading(Frozen):
-    """By how much the clock of this machine is ahead of that of a server."""
-
-    source: str
-    ahead: timedelta
-
 
 def clock(facts: Facts) -> Check:
     """Compare the clock with that of each CA; without a configuration, with that of Let's Encrypt."""
-    answers = {ca.name or ca.directory: ask(facts, ca) for ca in _cas(facts)}
-    readings = [ClockReading(name, answer.ahead) for name, answer in answers.items() if answer.ahead is not None]
+    cas = [BUILT_IN["letsencrypt"]] if facts.config is None else cas_used(facts)
+    answers = {ca.name or ca.directory: ask(facts, ca) for ca in cas}
+    readings = {name: answer.ahead for name, answer in answers.items() if answer.ahead is not None}
     doubted = next((name for name, answer in answers.items() if _is_doubted(answer)), None)
     return judge_clock(readings, facts.context.clock.now(), doubted)
-
-
-def _cas(facts: Facts) -> list[CA]:
-    if facts.config is None:
-        return [BUILT_IN[_WITHOUT_CONFIG]]
-    used = dict.fromkeys(name for spec in facts.its.certificates for name in facts.cas(spec))
-    return [facts.its.cas[name] for name in used or [facts.its.default_ca]]
 
 
 def _is_doubted(answer: DirectoryAnswer) -> bool:
@@ -343,9 +302,10 @@ def _is_doubted(answer: DirectoryAnswer) -> bool:
     return error is not None and error.code == "ca-untrusted" and rejects_dates(error.evidence.get("reason", ""))
 
 
-def judge_clock(readings: Sequence[ClockReading], now: datetime, doubted: str | None = None) -> Check:
+def judge_clock(readings: Mapping[str, timedelta], now: datetime, doubted: str | None = None) -> Check:
     """Return the verdict; one server that agrees with this machine is enough, because its own clock is not ours.
 
+    :param readings: by how much it is ahead of the clock of each server.
     :param now: the time by the clock of this machine.
     :param doubted: a CA whose certificate is not valid by that clock.
     """
@@ -354,10 +314,9 @@ def judge_clock(readings: Sequence[ClockReading], now: datetime, doubted: str | 
         return Check.of(texts.CLOCK_DOUBTED, "unknown", {**evidence, "source": doubted}, blocks=ALL)
     if not readings:
         return Check.of(texts.CLOCK_UNKNOWN, "unknown", evidence)
-    nearest = min(readings, key=lambda reading: abs(reading.ahead))
-    seconds = round(nearest.ahead.total_seconds())
-    evidence |= {"date": rfc3339(now - nearest.ahead), "ahead": seconds, "source": nearest.source}
-    fault = clock_fault(nearest.ahead)
+    source, ahead = min(readings.items(), key=lambda reading: abs(reading[1]))
+    evidence |= {"date": rfc3339(now - ahead), "ahead": round(ahead.total_seconds()), "source": source}
+    fault = clock_fault(ahead)
     if fault == "wrong":
         return Check.of(texts.CLOCK_WRONG, "bad", evidence, blocks=ALL)
     if fault == "ahead":
@@ -374,11 +333,11 @@ def ca_limits(facts: Facts, spec: CertificateSpec, ca: str) -> Check:
     """Check that nothing is known because of which the CA would refuse an order for these names now."""
     ledger = replace(facts.store.ledger(facts.its.cas[ca].directory, ca, facts.context), read_only=True)
     expires, is_ours, has_failed = _stored(facts, spec, ca)
-    blocked = None
-    if not is_ours:
-        blocked = ledger.may_begin(expires=expires)
+    blocked = None if is_ours else ledger.may_begin(expires=expires)
     if blocked is None:
-        replaces = is_ours and _offers_renewal_info(facts, ca)
+        # An order can name the certificate that it replaces (RFC 9773): limits do not count then.
+        found = ask(facts, facts.its.cas[ca]).directory if is_ours else None
+        replaces = is_ours and (found is None or found.resource("renewalInfo") is not None)
         blocked = ledger.may_order(spec.identifiers, replaces=replaces, expires=expires, attended=has_failed)
     return judge_limits(ca, spec.name, blocked)
 
@@ -406,9 +365,3 @@ def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | No
     ends = state.not_after
     is_valid = ends is not None and facts.context.clock.now() < ends
     return ends, state.ca == ca and is_valid, not is_valid or state.last_failure is not None
-
-
-def _offers_renewal_info(facts: Facts, ca: str) -> bool:
-    """Return whether an order can name the certificate that it replaces (RFC 9773): limits do not count then."""
-    found = ask(facts, facts.its.cas[ca]).directory
-    return found is None or found.resource("renewalInfo") is not None

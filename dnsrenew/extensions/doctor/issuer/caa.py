@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ from dnsrenew.base import checks as rules
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.names import is_ip
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor.facts import ALL, Facts
 from dnsrenew.extensions.doctor.issuer import ca as directory
@@ -26,35 +26,23 @@ _TEXTS = {"ca": texts.CAA_OTHER_CA, "account": texts.CAA_OTHER_ACCOUNT, "method"
 def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
     """Check the CAA records of each name for the challenges of the routes through a CA; None without domain names."""
     challenges = [route.challenge for route in spec.routes if (route.ca or spec.ca) == ca]
-    pairs = [
-        (identifier, challenge)
-        for identifier in spec.identifiers
-        for challenge in dict.fromkeys(challenges)
-        if not is_ip(identifier) and not CHALLENGES[challenge].is_unfit(identifier)
-    ]
+    names, wanted = [each for each in spec.identifiers if not is_ip(each)], dict.fromkeys(challenges)
+    pairs = [(name, each) for name in names for each in wanted if not CHALLENGES[each].is_unfit(name)]
     if not pairs:
         return None
     found = directory.ask(facts, facts.its.cas[ca]).directory
     identities = None if found is None else found.caa_identities
     answers = facts.once(("caa", spec.name), lambda context: facts.dns.caa(context, spec.identifiers))
-    account = _account(facts, ca)
-
-    def judged(answers: Mapping[str, CaaAnswer]) -> dict[tuple[str, str], Check]:
-        own = partial(rules.judge, ca_identities=identities or (), account_url=account)
-        return {pair: own(answers[pair[0]], *pair) for pair in pairs}
-
-    verdicts = judged(answers)
+    account = None
+    with suppress(StoreError):  # the check `store` reports this; the verdict is then that for an unknown account
+        account = account_url(facts, ca)
+    judged = partial(rules.judge, ca_identities=identities or (), account_url=account)
+    verdicts: dict[tuple[str, str], Check] = {pair: judged(answers[pair[0]], *pair) for pair in pairs}
     denied = sorted({identifier for (identifier, _), check in verdicts.items() if check.result == "bad"})
     if denied:  # an answer over UDP is easily forged
-        verdicts = judged({**answers, **facts.dns.caa_by_tcp(facts.context, denied)})
+        answers = {**answers, **facts.dns.caa_by_tcp(facts.context, denied)}
+        verdicts = {pair: judged(answers[pair[0]], *pair) for pair in pairs}
     return judge(ca, verdicts, identities)
-
-
-def _account(facts: Facts, ca: str) -> str | None:
-    try:
-        return account_url(facts, ca)
-    except StoreError:  # the check `store` reports this; the verdict is then that for an unknown account
-        return None
 
 
 def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:
@@ -69,7 +57,7 @@ def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Chec
     if not names:
         restricted = any(check.evidence["records"] for check in verdicts.values())
         text = texts.CAA_ALLOWED if restricted else texts.CAA_NONE
-        return Check.of(text, "ok", {"ca": ca, **_evidence(verdicts, list(_identifiers(verdicts)))})
+        return Check.of(text, "ok", {"ca": ca, **_evidence(verdicts)})
     evidence = {"ca": ca, "names": names, **_evidence(verdicts, names)}
     doubtful = any(verdicts[pair].evidence["records"] for pair in verdicts if pair[0] in names)
     if doubtful and identities is None:
@@ -82,22 +70,16 @@ def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Chec
 def _widest(verdicts: Verdicts, result: str) -> tuple[list[str], tuple[str, ...]]:
     """Return the names with this result for the most challenges, and these; names with all challenges come first."""
     groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
-    for identifier in _identifiers(verdicts):
+    for identifier in dict.fromkeys(identifier for identifier, _ in verdicts):
         its = {challenge: check.result for (name, challenge), check in verdicts.items() if name == identifier}
         found = tuple(challenge for challenge, each in its.items() if each == result)
         if found:
             groups.setdefault((len(found) == len(its), found), []).append(identifier)
-    if not groups:
-        return [], ()
     everywhere = [name for (is_all, _), its in groups.items() if is_all for name in its]
-    if everywhere:
+    if everywhere or not groups:
         return everywhere, ALL
     _, challenges = widest = max(groups, key=lambda group: len(groups[group]))
     return groups[widest], challenges
-
-
-def _identifiers(verdicts: Verdicts) -> dict[str, None]:
-    return dict.fromkeys(identifier for identifier, _ in verdicts)
 
 
 def _denied(ca: str, names: Sequence[str], blocks: tuple[str, ...], verdicts: Verdicts) -> Check:
@@ -118,11 +100,9 @@ def _each(values: Any) -> list[str]:  # an iterable of str or None
     return list(dict.fromkeys(value for value in values if value))
 
 
-def _evidence(verdicts: Verdicts, names: Sequence[str]) -> dict[str, Any]:
-    """Return what was found for each of the names: the records, and where."""
-    by_name = {identifier: check for (identifier, _), check in verdicts.items() if identifier in names}
+def _evidence(verdicts: Verdicts, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return what was found for each of the names, or for all: the records, and where."""
+    by_name = {name: check for (name, _), check in verdicts.items() if names is None or name in names}
     kept = ("identifier", "found_at", "records", "transport")
-    return {
-        "found_at": _each(check.evidence["found_at"] for check in by_name.values()),
-        "found": [{**{key: check.evidence[key] for key in kept}, "result": check.result} for check in by_name.values()],
-    }
+    found = [{**{key: its.evidence[key] for key in kept}, "result": its.result} for its in by_name.values()]
+    return {"found_at": _each(each["found_at"] for each in found), "found": found}

@@ -58,24 +58,17 @@ def _unreadable(facts: Facts) -> Check | None:
             state = its.read_state(spec.name, quarantine=False)
             if its.is_whole(spec.name, state):
                 blocks = ()  # a renewal makes a new key; but nothing can deploy or serve this one
-                _prove_readable(os.path.join(str(its.current(spec.name)), "privkey.pem"), str(its.path))
+                key = os.path.join(str(its.current(spec.name)), "privkey.pem")
+                try:
+                    open(key, "rb").close()
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise translate(error, os.path.realpath(key), "read", str(its.path)) from None
         except StoreError as error:
             evidence = {**error.evidence, "error": error.code, "names": list(spec.identifiers)}
             return Check("store", "bad", error.message, evidence, error.fix, blocks)
     return None
-
-
-def _prove_readable(path: str, root: str) -> None:
-    """Return if this user may read a file.
-
-    :raises StoreError: ``store-unreadable``.
-    """
-    try:
-        open(path, "rb").close()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise translate(error, os.path.realpath(path), "read", root) from None
 
 
 def _absent(path: str, existing: str) -> Check:
@@ -93,9 +86,11 @@ def store_space(facts: Facts) -> Check | None:
     if facts.config is None or facts.unchecked_store.path is None:
         return None
     path = str(facts.unchecked_store.path)
-    existing = _nearest(path)
-    free = shutil.disk_usage(existing).free
-    return space(path, free, _free_files(existing))
+    existing, files = _nearest(path), None
+    if hasattr(os, "statvfs"):  # not on Windows
+        found = os.statvfs(existing)
+        files = found.f_favail if found.f_files else None  # some file systems make inodes as they need them
+    return space(path, shutil.disk_usage(existing).free, files)
 
 
 def space(path: str, free: int, files: int | None) -> Check:
@@ -113,13 +108,6 @@ def space(path: str, free: int, files: int | None) -> Check:
     if free < _LOW:
         return Check.of(texts.SPACE_LOW, "bad", evidence, free=shown)
     return Check.of(texts.SPACE_OK, "ok", evidence, free=shown)
-
-
-def _free_files(path: str) -> int | None:
-    if not hasattr(os, "statvfs"):  # Windows
-        return None
-    found = os.statvfs(path)
-    return found.f_favail if found.f_files else None  # some file systems make inodes as they need them
 
 
 def _nearest(path: str) -> str:
@@ -144,9 +132,9 @@ def schedule(facts: Facts) -> Check | None:
         return None
     active = detect(facts.config.path, names=[spec.name for spec in facts.config.certificates])
     evidence = active.to_dict()
-    halt, kind = active.halt, active.kind
-    if halt is not None:
-        return Check.of(texts.SCHEDULE_HALTED, "bad", evidence, kind=kind, reason=halt.reason, advice=halt.fix)
+    if (halt := active.halt) is not None:
+        fields: dict[str, Any] = {"kind": active.kind, "reason": halt.reason, "advice": halt.fix}
+        return Check.of(texts.SCHEDULE_HALTED, "bad", evidence, **fields)
     runs = facts.unchecked_store.scheduled
     run = None if runs is None or not active.remembered else runs.read(facts.config.path)
     if run is not None and run.is_missing(facts.context.clock.now()):
@@ -216,22 +204,22 @@ def expiry(facts: Facts, spec: CertificateSpec) -> Check:
 
 # Whether the servers serve the certificate that is in the store.
 
-_AT_ONCE: Final = 8
-_UNREACHABLE: Final = "deploy-unreachable"
-
 
 def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     """Ask each ``verify`` port of the deployments which certificate it serves; compare fingerprints."""
     if not spec.deploy:
         return None
+    evidence: dict[str, Any]
     state = facts.state(spec.name)
     certificate = facts.store.certificate(spec.name, state)
     ports = [(entry.options, port) for entry in spec.deploy if isinstance(entry, Deployment) for port in _ports(entry)]
+    listed = [port for _, port in ports]
     if certificate is None:
-        return _without_certificate(spec.name, [port for _, port in ports])
-    tasks = facts.context.call_all([partial(_inspect, facts, certificate, *each) for each in ports], _AT_ONCE)
+        evidence = {"name": spec.name, "ports": [{"port": port, "result": "unknown"} for port in listed]}
+        return Check.of(texts.SERVED_NONE_YET, "unknown", evidence, ports=listed) if listed else None
+    tasks = facts.context.call_all([partial(_inspect, facts, certificate, *each) for each in ports], 8)
     found = [task.result() for task in tasks]
-    evidence: dict[str, Any] = {"name": spec.name, "ports": found}
+    evidence = {"name": spec.name, "ports": found}
     wrong = [each for each in found if each["result"] != "ok"]
     if wrong:
         return _not_served(evidence, wrong)
@@ -241,12 +229,10 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
         return Check.of(texts.SERVED_PENDING, "bad", evidence)
     changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
     if changed:
-        evidence |= {
-            "targets": [each.target for each in changed],
-            "faults": [each.error.evidence["fault"] for each in changed if each.error],
-        }
+        faults = [each.error.evidence["fault"] for each in changed if each.error]
+        evidence |= {"targets": [each.target for each in changed], "faults": faults}
         return Check.of(texts.SERVED_CHANGED, "bad", evidence)
-    return Check.of(texts.SERVED_OK, "ok", evidence, ports=[port for _, port in ports]) if ports else None
+    return Check.of(texts.SERVED_OK, "ok", evidence, ports=listed) if listed else None
 
 
 def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
@@ -258,21 +244,14 @@ def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any],
     return {"port": port, "result": "ok"}
 
 
-def _without_certificate(name: str, ports: Sequence[str]) -> Check | None:
-    if not ports:
-        return None
-    evidence = {"name": name, "ports": [{"port": port, "result": "unknown"} for port in ports]}
-    return Check.of(texts.SERVED_NONE_YET, "unknown", evidence, ports=ports)
-
-
 def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:
     """Return the check with the first of the wrong ports, and how many others there are."""
     first, more = wrong[0], len(wrong) - 1
     fields = {"port": first["port"], "more": more}
-    if first["error"] == _UNREACHABLE:
-        text = texts.SERVED_NOTHING_AND_MORE if more else texts.SERVED_NOTHING
-    else:
-        text = texts.SERVED_OTHER_AND_MORE if more else texts.SERVED_OTHER
+    is_silent = first["error"] == "deploy-unreachable"
+    one = texts.SERVED_NOTHING if is_silent else texts.SERVED_OTHER
+    several = texts.SERVED_NOTHING_AND_MORE if is_silent else texts.SERVED_OTHER_AND_MORE
+    text = several if more else one
     return Check.of(text, "bad", {**evidence, "port": first["port"]}, **fields)
 
 
@@ -285,8 +264,6 @@ def _ports(entry: Deployment) -> list[str]:
 
 # Whether a CA takes dns-persist-01: only an order shows what it offers, so what the last one showed is kept.
 
-_NOT_OFFERED: Final = "ca-no-challenge"
-
 
 def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
     """Check what the last runs recorded about the route by dns-persist-01 at a CA."""
@@ -297,12 +274,12 @@ def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | No
     key = route_key(routes[0], spec.ca)
     failed = state.routes.get(key)
     evidence: dict[str, Any] = {"name": spec.name, "ca": ca}
+    if failed is None and key in state.worked:
+        return Check.of(texts.PERSIST_WORKED, "ok", evidence)
     if failed is None:
-        if key in state.worked:
-            return Check.of(texts.PERSIST_WORKED, "ok", evidence)
         return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=PERSIST)
     evidence |= {"time": rfc3339(failed["failed"]), "code": failed["code"]}
-    if failed["code"] == _NOT_OFFERED:
+    if failed["code"] == "ca-no-challenge":
         is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # after a day the CA may offer it
         return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=PERSIST)
     return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=PERSIST)

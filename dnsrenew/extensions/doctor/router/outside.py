@@ -19,6 +19,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
 from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.names import url_host
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges.http01_server import SHARED as HTTP_SERVERS
@@ -27,23 +28,13 @@ from dnsrenew.challenges.tls_alpn01 import SHARED as TLS_SERVERS
 from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
 from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, TLS, Facts
-from dnsrenew.extensions.doctor.host.machine import (
-    FAMILIES,
-    LABELS,
-    Family,
-    is_global_ipv6,
-    is_loopback,
-    listeners,
-    outbound_routes,
-    own_addresses,
-    port_failure,
-)
+from dnsrenew.extensions.doctor.host import machine
+from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family, is_global_ipv6, is_loopback
+from dnsrenew.extensions.doctor.host.ports import listen_addresses
 from dnsrenew.extensions.doctor.router import texts
 from dnsrenew.extensions.doctor.router.surroundings import Surroundings, kind_of, surroundings
 
 _BLOCKS: Final = {80: HTTP, 443: TLS}
-_SCHEMES: Final = {80: "http", 443: "https"}
-_TAKEN: Final = "port-taken"
 
 Answering = Literal["own", "other", "nothing"]
 """What answers on this machine while the helper looks: this program, another one, or nothing as far as we know."""
@@ -82,25 +73,21 @@ def port_443_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
 def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
     url = probe_url(facts)
     if url is None:
-        name = _name(spec)
-        evidence = {"port": port, "helper": None}
+        # a name that a browser can open
+        names = [name for name in (spec.identifiers if spec is not None else ()) if not name.startswith("*.")]
+        name, evidence = url_host(names[0]) if names else "", {"port": port, "helper": None}
         text = texts.OUTSIDE_NO_HELPER if name else texts.OUTSIDE_NO_HELPER_HOST
-        return Check.of(text, "unknown", evidence, blocks=_BLOCKS[port], scheme=_SCHEMES[port], name=name)
-    found = view(facts, spec, port)
-    route = outbound_routes(facts)["ipv6"]
+        scheme = "http" if port == 80 else "https"
+        return Check.of(text, "unknown", evidence, blocks=_BLOCKS[port], scheme=scheme, name=name)
+    route = machine.outbound_routes(facts)["ipv6"]
     has_ipv6 = route is not None and is_global_ipv6(route.source)
-    check = judge(port, found, shown_url(url), has_ipv6=has_ipv6)
-    is_dropped = check.result == "bad" and check.evidence["error"] == "timeout"
-    return _with_provider(facts, spec, port, check) if is_dropped else check
-
-
-def _with_provider(facts: Facts, spec: CertificateSpec | None, port: int, check: Check) -> Check:
-    """Return the check with the likely cause, if everything but the provider is known to work."""
-    other = 443 if port == 80 else 80
-    if not surroundings(facts).forwards_here(port):
+    check = judge(port, view(facts, spec, port), shown_url(url), has_ipv6=has_ipv6)
+    if check.result != "bad" or check.evidence["error"] != "timeout" or not surroundings(facts).forwards_here(port):
         return check
+    other = 443 if port == 80 else 80
     if not any(each.open for each in view(facts, spec, other).seen.values()):
         return check
+    # Everything but the provider is known to work.
     return Check.of(texts.OUTSIDE_PROVIDER, "bad", {**check.evidence, "other_port": other}, blocks=_BLOCKS[port])
 
 
@@ -110,20 +97,17 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
     :param where: the host of the helper.
     :param has_ipv6: this machine has a public IPv6 address, by which a CA may reach it.
     """
-    evidence: dict[str, Any] = {
-        "port": port,
-        "helper": where,
-        "answering": found.answering,
-        "answers": {LABELS[family]: seen.to_dict() for family, seen in found.seen.items()},
-        "failures": {LABELS[family]: dict(vars(failure)) for family, failure in found.failures.items()},
-    }
+    evidence: dict[str, Any] = {"port": port, "helper": where, "answering": found.answering}
+    evidence["answers"] = {LABELS[family]: seen.to_dict() for family, seen in found.seen.items()}
+    evidence["failures"] = {LABELS[family]: dict(vars(failure)) for family, failure in found.failures.items()}
 
     def result(text: Text, result: Literal["ok", "bad", "unknown"], *about: PortSeen) -> Check:
         more = {"address": [each.address for each in about], "error": about[0].error if about else None}
         return Check.of(text, result, {**evidence, **more}, blocks=_BLOCKS[port])
 
     if not found.seen:
-        return result(_FAILED[_worst(found.failures)], "unknown")
+        kinds = {failure.kind for failure in found.failures.values()}
+        return result(next(text for kind, text in _FAILED.items() if kind in kinds), "unknown")
     if found.proven:
         return result(texts.OUTSIDE_OPEN, "ok", *found.proven)
     is_open = [each for each in found.seen.values() if each.open]
@@ -154,11 +138,6 @@ _FAILED: Final = {
 }
 
 
-def _worst(failures: Mapping[Family, HelperFailure]) -> str:
-    kinds = {failure.kind for failure in failures.values()}
-    return next(kind for kind in _FAILED if kind in kinds)
-
-
 # ── the facts ───────────────────────────────────────────────────────────────────────────
 
 
@@ -169,49 +148,40 @@ def probe_url(facts: Facts) -> str | None:
 
 def seen_addresses(facts: Facts) -> list[str]:
     """Return the addresses of this machine that the helper sees; empty without a helper, or without an answer."""
-    url = probe_url(facts)
-    if url is None:
-        return []
-    found: OutsideView = facts.once("outside address", lambda context: _ask(context, url, None, ""))
-    return [each.address for each in found.seen.values()]
+    return [each.address for each in view(facts, None, None).seen.values()]
 
 
-def view(facts: Facts, spec: CertificateSpec | None, port: int) -> OutsideView:
-    """Return what the helper says about a port, for the routes of a certificate; needs a helper."""
+def view(facts: Facts, spec: CertificateSpec | None, port: int | None) -> OutsideView:
+    """Return what the helper says about a port, for the routes of a certificate; nothing without a helper.
+
+    :param port: None: only the addresses of this machine.
+    """
     url = probe_url(facts)
     if url is None:
         return OutsideView({}, {})
-    listen = listen_address(spec, port)
+    listen = None if port is None else listen_address(spec, port)
     return facts.once(("outside", port, listen), partial(_ask_helper, facts, url, port, listen))
 
 
 def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
     """Return the address that a renewal would listen on; None: another program answers."""
-    routes = [] if spec is None else [each for each in spec.routes if each.challenge in _BLOCKS[port]]
-    default = f":{port}"
-    listening = [each.listen or default for each in routes if not each.webroot and not each.app]
-    return default if not routes else next(iter(listening), None)
+    listens, answered_elsewhere = listen_addresses(spec, _BLOCKS[port])
+    return next(iter(listens), None if answered_elsewhere else f":{port}")
 
 
-def _name(spec: CertificateSpec | None) -> str:
-    """Return a name of the certificate that a browser can open; empty if it has none."""
-    names = [] if spec is None else spec.identifiers
-    return next((f"[{name}]" if ":" in name else name for name in names if not name.startswith("*.")), "")
-
-
-def _ask_helper(facts: Facts, url: str, port: int, listen: str | None, context: Context) -> OutsideView:
-    if listen is None:
+def _ask_helper(facts: Facts, url: str, port: int | None, listen: str | None, context: Context) -> OutsideView:
+    if port is None or listen is None:
         return _ask(context, url, port, secrets.token_hex(16))
     # First what others have to know about the port: later they would find our own listener.
     own = {listen, *(each for its in facts.its.certificates if (each := listen_address(its, port)))}
-    failure = {each: port_failure(facts, each) for each in own}[listen]
-    others = listeners(facts, host_port.split(listen)[1])
+    failure = {each: machine.port_failure(facts, each) for each in own}[listen]
+    others = machine.listeners(facts, host_port.split(listen)[1])
     token = secrets.token_hex(16)
     if failure is not None:
-        is_taken = failure.kind == _TAKEN or bool(others)
+        is_taken = failure.kind == "port-taken" or bool(others)
         return replace(_ask(context, url, port, token), answering="other" if is_taken else "nothing")
     try:
-        with _SERVING[port](listen, token) as expected:
+        with _serving(port, listen, token) as expected:
             return replace(_ask(context, url, port, token), answering="own", expected=expected)
     except ChallengeError:  # taken in the meantime
         return _ask(context, url, port, token)
@@ -220,49 +190,35 @@ def _ask_helper(facts: Facts, url: str, port: int, listen: str | None, context: 
 def _ask(context: Context, url: str, port: int | None, token: str) -> OutsideView:
     """Ask the helper by IPv4 and IPv6 at once."""
     tasks = context.call_all([partial(ask, url, family, port, token) for family in FAMILIES], len(FAMILIES))
-    answers = dict(zip(FAMILIES, [task.result() for task in tasks], strict=True))
     seen: dict[Family, PortSeen] = {}
     failures: dict[Family, HelperFailure] = {}
-    for family, answer in answers.items():
+    for family, task in zip(FAMILIES, tasks, strict=True):
+        answer = task.result()
         if isinstance(answer, HelperFailure):
             failures[family] = answer
-        elif is_loopback(answer.address) and not _is_here(url):
+        elif is_loopback(answer.address) and not host_port.is_here(urlsplit(url).hostname or ""):
             failures[family] = HelperFailure("proxied", answer.address)
         else:
             seen[family] = answer
     return OutsideView(seen, failures)
 
 
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host == "localhost" or is_loopback(host)
-
-
 @contextlib.contextmanager
-def _serving_http(listen: str, token: str) -> Iterator[str]:
-    """Serve a random text for the token; give it."""
-    expected = secrets.token_hex(16)
-    response = TokenResponse("", expected.encode("ascii"))
-    HTTP_SERVERS.add(listen, token, response)
+def _serving(port: int, listen: str, token: str) -> Iterator[str]:
+    """Answer on a port as only this machine can; give what the helper then sees: a text, or a fingerprint."""
+    secret, name = secrets.token_bytes(32), token
+    expected = secret.hex()
+    servers: Any = HTTP_SERVERS
+    answer: Any = TokenResponse("", expected.encode())
+    if port == 443:
+        servers, name = TLS_SERVERS, server_name(token)
+        answer = ChallengeCertificate.make(name, secret)
+        expected = hashlib.sha256(answer.der).hexdigest()
+    servers.add(listen, name, answer)
     try:
         yield expected
     finally:
-        HTTP_SERVERS.remove(listen, token, response)
-
-
-@contextlib.contextmanager
-def _serving_tls(listen: str, token: str) -> Iterator[str]:
-    """Present a certificate for a name with the token; give its fingerprint."""
-    name = server_name(token)
-    certificate = ChallengeCertificate.make(name, secrets.token_bytes(32))
-    TLS_SERVERS.add(listen, name, certificate)
-    try:
-        yield hashlib.sha256(certificate.der).hexdigest()
-    finally:
-        TLS_SERVERS.remove(listen, name, certificate)
-
-
-_SERVING: Final = {80: _serving_http, 443: _serving_tls}
+        servers.remove(listen, name, answer)
 
 
 # ── public address ─────────────────────────────────────────────────────────────────────
@@ -272,19 +228,8 @@ _SERVING: Final = {80: _serving_http, 443: _serving_tls}
 
 def public_addresses(facts: Facts) -> tuple[str, ...]:
     """Return the addresses at which the Internet may reach this machine, without duplicates."""
-    return tuple(dict.fromkeys(address for its in by_source(facts).values() for address in its))
-
-
-def by_source(facts: Facts) -> dict[str, list[str]]:
-    """Return the public addresses by what told them, for the evidence: ``host``, ``upnp``, ``nat-pmp``, ``helper``."""
-    told = {
-        "host": sorted(own_addresses(facts)),
-        **{protocol: [address] for protocol, address in surroundings(facts).wan.items()},
-        "helper": seen_addresses(facts),
-    }
-    addresses = {source: filter(host_port.is_ip, its) for source, its in told.items()}
-    public = {source: list(filter(is_public, its)) for source, its in addresses.items()}
-    return {source: its for source, its in public.items() if its}
+    told = [*sorted(machine.own_addresses(facts)), *surroundings(facts).wan.values(), *seen_addresses(facts)]
+    return tuple(dict.fromkeys(each for each in told if is_ip(each) and is_public(each)))
 
 
 # ── helper ─────────────────────────────────────────────────────────────────────────────
@@ -300,9 +245,7 @@ MAX_ANSWER: Final = 100
 """Characters of ``answer`` and ``banner``."""
 _TIMEOUT: Final = (2.0, 5.0)
 """The helper itself waits for at most four seconds."""
-_MAX_BYTES: Final = 4096
 _ANY: Final[dict[Family, str]] = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  # the source of a connection
-_MOST_SECONDS: Final = 60.0
 
 HelperFailureKind = Literal["absent", "silent", "busy", "nonsense", "proxied"]
 """``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this machine."""
@@ -354,14 +297,12 @@ def shown_url(url: str) -> str:
 def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | HelperFailure:
     """Ask the helper about a port of this machine; with None only for the address of this machine."""
     query: dict[str, Any] = {} if port is None else {"port": port, "token": token}
-    client = HttpClient(source=_ANY[family])  # no proxy: its address is not ours
     try:
-        response = client.request("GET", url, params=query, timeout=_TIMEOUT, max_bytes=_MAX_BYTES)
+        with contextlib.closing(HttpClient(source=_ANY[family])) as client:  # no proxy: its address is not ours
+            response = client.request("GET", url, params=query, timeout=_TIMEOUT, max_bytes=4096)
     except HttpFailure as failure:
         kinds: dict[str, HelperFailureKind] = {"dns": "absent", "too-large": "nonsense", "redirect": "nonsense"}
         return HelperFailure(kinds.get(failure.kind, "silent"), failure.detail)
-    finally:
-        client.close()
     if response.status in {429, 503}:
         return HelperFailure("busy", str(response.status))
     found = _read(response, port) if response.status == 200 else None
@@ -387,7 +328,7 @@ def _read(response: Response, port: int | None) -> PortSeen | None:
         return None
     if error is not None if is_open else error not in ERRORS:
         return None
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= _MOST_SECONDS:  # NaN neither
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= 60.0:  # NaN neither
         return None
     answer, banner = (one_line(text, MAX_ANSWER) for text in texts)
     return PortSeen(address, is_open, error, answer, banner, round(float(seconds), 3))
@@ -445,7 +386,9 @@ def port_80_forwarded(facts: Facts, spec: CertificateSpec | None) -> Check:
     """Return whether the router forwards port 80 to this machine."""
     here = surroundings(facts)
     proven = [] if here.is_public else view(facts, spec, 80).proven
-    return judge_forwarded(here, _listen_port(spec), [each.address for each in proven])
+    listen = listen_address(spec, 80)
+    port = None if listen is None else host_port.split(listen)[1]
+    return judge_forwarded(here, port, [each.address for each in proven])
 
 
 def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> Check:
@@ -473,8 +416,3 @@ def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> 
     if port is not None and mapping.port != port:  # a rule of this machine may still lead from one port to the other
         return Check.of(texts.FORWARDED_OTHER_PORT, "unknown", evidence, blocks=HTTP)
     return Check.of(texts.FORWARDED_OK, "ok", evidence)
-
-
-def _listen_port(spec: CertificateSpec | None) -> int | None:
-    listen = listen_address(spec, 80)
-    return None if listen is None else host_port.split(listen)[1]

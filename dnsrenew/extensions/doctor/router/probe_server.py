@@ -41,9 +41,6 @@ _AT_ONCE_EACH: Final = 4
 _PERIOD: Final = 60.0
 _MOST_IN_PERIOD: Final = 30
 """Requests of one host; an examination needs up to six."""
-_TICK: Final = 0.25
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_PROXY_HEADERS: Final = ("Forwarded", "X-Forwarded-For", "Via")
 
 
 def serve(context: Context, host_and_port: str, ready: Callable[[str], None]) -> None:
@@ -55,7 +52,7 @@ def serve(context: Context, host_and_port: str, ready: Callable[[str], None]) ->
     """
     with ProbeServer.bind(host_and_port, context.clock.monotonic) as server:
         ready(server.address)
-        server.timeout = _TICK
+        server.timeout = 0.25
         while not context.cancel.is_set():
             server.handle_request()
 
@@ -69,7 +66,7 @@ class _ProbeHandler(SmallHandler):
     def respond(self) -> None:
         """Look at the address that asks."""
         address = plain_address(self.client_address[0])
-        if any(name in self.headers for name in _PROXY_HEADERS):
+        if any(name in self.headers for name in ("Forwarded", "X-Forwarded-For", "Via")):
             # Not believed: with a name of somebody else in it, we would look at them.
             self._answer(400, {"error": "proxied"})
             return
@@ -80,7 +77,7 @@ class _ProbeHandler(SmallHandler):
         port, token = query.get("port", [""])[-1], query.get("token", [""])[-1]
         if not port:
             self._answer(200, {"address": address})
-        elif port not in map(str, PORTS) or not _TOKEN.fullmatch(token):
+        elif port not in map(str, PORTS) or not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", token):
             self._answer(400, {"error": "port-or-token"})
         else:
             self._answer(200, {"port": int(port), **vars(check_port(address, int(port), token))})
@@ -145,7 +142,6 @@ class ProbeServer(SmallServer):
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 2.0
-_UNREACHABLE: Final = {errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
 def check_port(address: str, port: int, token: str, at: int | None = None) -> PortSeen:
@@ -156,13 +152,10 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
     began = SystemClock.monotonic()
     try:
         connection = socket.create_connection((address, at or port), timeout=CONNECT_SECONDS)
-    except TimeoutError:
-        return PortSeen(address, False, "timeout", seconds=SystemClock.monotonic() - began)
-    except ConnectionRefusedError:
-        return PortSeen(address, False, "refused", seconds=SystemClock.monotonic() - began)
     except OSError as error:
-        kind = "unreachable" if error.errno in _UNREACHABLE else "failed"
-        return PortSeen(address, False, kind, seconds=SystemClock.monotonic() - began)
+        kinds = {TimeoutError: "timeout", ConnectionRefusedError: "refused"}
+        unknown = "unreachable" if error.errno in {errno.EHOSTUNREACH, errno.ENETUNREACH} else "failed"
+        return PortSeen(address, False, kinds.get(type(error), unknown), seconds=SystemClock.monotonic() - began)
     seconds = SystemClock.monotonic() - began
     answer, banner = "", ""
     timer = threading.Timer(ANSWER_SECONDS, partial(end, connection))  # however slowly it answers
@@ -178,17 +171,13 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
 
 def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str, str]:
     """Return the body for the token, and the name of the server."""
-    head = (
-        f"GET {PATH}{token} HTTP/1.1\r\nHost: {url_host(address)}\r\nUser-Agent: dnsrenew\r\nConnection: close\r\n\r\n"
-    )
-    connection.sendall(head.encode("ascii"))
+    lines = [f"GET {PATH}{token} HTTP/1.1", f"Host: {url_host(address)}", "User-Agent: dnsrenew", "Connection: close"]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
     response = BoundedAnswer(connection)
     response.begin()
     body = response.read(MAX_ANSWER) if response.status == 200 else b""
-    return (
-        one_line(body.decode("ascii", "replace"), MAX_ANSWER),
-        one_line(response.getheader("Server") or "", MAX_ANSWER),
-    )
+    said = body.decode("ascii", "replace"), response.getheader("Server") or ""
+    return one_line(said[0], MAX_ANSWER), one_line(said[1], MAX_ANSWER)
 
 
 def _ask_tls(connection: socket.socket, _address: str, token: str) -> tuple[str, str]:

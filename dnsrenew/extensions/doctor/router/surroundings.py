@@ -16,7 +16,7 @@ from dnsrenew.base.host_port import is_public
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.doctor.facts import Facts
-from dnsrenew.extensions.doctor.host.machine import OutboundRoute, is_global_ipv6, outbound_routes, own_addresses
+from dnsrenew.extensions.doctor.host.machine import is_global_ipv6, outbound_routes, own_addresses
 from dnsrenew.extensions.doctor.router import upnp
 from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
 
@@ -72,39 +72,27 @@ class Surroundings(Frozen):
 def surroundings(facts: Facts) -> Surroundings:
     """Return the path from the Internet to this machine; the router is asked once."""
     routes, own = outbound_routes(facts), frozenset(own_addresses(facts))
-    route = routes["ipv4"]
-    host = None if route is None else route.source
-    return facts.once("surroundings", partial(_find, host, _public(routes["ipv6"]), own))
-
-
-def _public(route: OutboundRoute | None) -> str | None:
-    return route.source if route is not None and is_global_ipv6(route.source) else None
-
-
-def _find(host: str | None, ipv6: str | None, own: frozenset[str], context: Context) -> Surroundings:
-    here = Surroundings(host, ipv6, own=own)
+    host, ipv6 = (route.source if route is not None else None for route in (routes["ipv4"], routes["ipv6"]))
+    here = Surroundings(host, ipv6 if ipv6 is not None and is_global_ipv6(ipv6) else None, own=own)
     if host is None or here.is_public:  # no router in front of it translates
         return here
+    return facts.once("surroundings", partial(_find, here, host))
+
+
+def _find(here: Surroundings, host: str, context: Context) -> Surroundings:
     gateway = default_gateway()
     if gateway is None:
         return here
     nat_pmp_task = threads.start(partial(external_address, context, gateway))
     router, ignored = context.join(threads.start(partial(_ask_upnp, context, gateway, host)))
-    addresses = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
-    return replace(
-        here,
-        gateway=gateway,
-        wan={protocol: address for protocol, address in addresses.items() if address is not None},
-        mappings=router.mappings,
-        model=router.model,
-        ignored=ignored,
-    )
+    told = {"upnp": router.external, "nat-pmp": context.join(nat_pmp_task)}
+    wan = {protocol: address for protocol, address in told.items() if address is not None}
+    return replace(here, gateway=gateway, wan=wan, mappings=router.mappings, model=router.model, ignored=ignored)
 
 
 def _ask_upnp(context: Context, gateway: str, host: str) -> tuple[UpnpRouter, tuple[str, ...]]:
-    found = upnp.search(context, gateway, host)
-    router = UpnpRouter() if found.location is None else upnp.ask(context, found.location, gateway, host)
-    return router, found.others
+    location, others = upnp.search(context, gateway, host)
+    return UpnpRouter() if location is None else upnp.ask(context, location, gateway, host), others
 
 
 # ── gateway ────────────────────────────────────────────────────────────────────────────
@@ -114,9 +102,6 @@ def _ask_upnp(context: Context, gateway: str, host: str) -> tuple[UpnpRouter, tu
 # psutil does not show routes. Linux has them in /proc, Windows in a function of its IP helper library, and macOS
 # prints them.
 
-_IS_GATEWAY: Final = 2  # RTF_GATEWAY
-_SECONDS: Final = 1.0
-_MOST: Final = 4096
 _GATEWAY_LINE: Final = re.compile(rb"^\s*gateway: ([0-9.]+)\s*$", re.MULTILINE)
 
 
@@ -137,11 +122,8 @@ def from_table(text: str) -> str | None:
     """Return the gateway of the default route with the lowest metric, from Linux's /proc/net/route."""
     rows = [line.split() for line in text.splitlines()[1:]]
     # interface, destination, gateway, flags, references, use, metric, mask; addresses in the byte order of the host
-    routes = [
-        (int(row[6]), row[2])
-        for row in rows
-        if len(row) > 7 and int(row[1], 16) == int(row[7], 16) == 0 and int(row[3], 16) & _IS_GATEWAY
-    ]
+    defaults = [row for row in rows if len(row) > 7 and int(row[1], 16) == int(row[7], 16) == 0]
+    routes = [(int(row[6]), row[2]) for row in defaults if int(row[3], 16) & 2]  # RTF_GATEWAY
     return socket.inet_ntoa(struct.pack("=I", int(min(routes)[1], 16))) if routes else None
 
 
@@ -157,7 +139,7 @@ def _from_windows() -> str | None:
 def _from_macos() -> str | None:
     arguments = ["/sbin/route", "-n", "get", "default"]
     try:
-        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_MOST)
+        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=1.0, limit=4096)
     except OSError:
         return None
     found = _GATEWAY_LINE.search(done.output)

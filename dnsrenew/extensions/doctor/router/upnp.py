@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -23,12 +24,8 @@ _MAX_BYTES: Final = 64 * 1024
 _SECONDS: Final = 4.0
 """For all requests together; then the results so far are returned."""
 _CONNECTION: Final = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:[0-9]{1,2}")
-_PORTS: Final = ("80", "443")
 _NO_SUCH_INDEX: Final = "713"
 _NO_SUCH_ENTRY: Final = "714"
-_MOST_SERVICES: Final = 4
-_MOST_LISTED: Final = 100
-_MOST_MAPPINGS: Final = 16
 _ENVELOPE: Final = (
     '<?xml version="1.0"?>\r\n'
     '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
@@ -75,38 +72,32 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
 
     :raises Cancelled: the caller cancelled.
     """
-    client = HttpClient(source=source)
     end = context.clock.monotonic() + _SECONDS
     try:
-        root = _document(client.request("GET", location, timeout=_TIMEOUT, max_bytes=_MAX_BYTES))
-        answers = [each.ask(context, end) for each in _connections(client, root, location, gateway)]
+        with closing(HttpClient(source=source)) as client:
+            root = _document(client.request("GET", location, timeout=_TIMEOUT, max_bytes=_MAX_BYTES))
+            answers = [each.ask(context, end) for each in _connections(client, root, location, gateway)]
     except (HttpFailure, _ActionFailed):
         return UpnpRouter()
-    finally:
-        client.close()
     # A router with a line that is off has a service for it too.
     model = one_line(_text(root, "friendlyName"), _MAX_NAME)
     external = [each.external for each in answers if each.external is not None]
     mappings = [each.mappings for each in answers if each.mappings is not None]
-    return UpnpRouter(
-        model,
-        next((each for each in external if each), external[0] if external else None),
-        tuple(one for each in mappings for one in each) if mappings else None,
-    )
+    address = next((each for each in external if each), external[0] if external else None)
+    return UpnpRouter(model, address, tuple(one for each in mappings for one in each) if mappings else None)
 
 
 def _connections(client: HttpClient, root: ElementTree.Element, location: str, gateway: str) -> Iterator[_Connection]:
     """Yield the services of the description that know the address and the mappings."""
     base = _text(root, "URLBase").strip()
-    services = islice((each for each in root.iter() if _name(each) == "service"), _MOST_LISTED)
     found = 0
-    for service in services:
+    for service in islice((each for each in root.iter() if _name(each) == "service"), 100):
         kind = _text(service, "serviceType").strip()
         try:
             url = urljoin(base if is_at(base, gateway) else location, _text(service, "controlURL").strip())
         except ValueError:
             continue
-        if found < _MOST_SERVICES and _CONNECTION.fullmatch(kind) and is_at(url, gateway):
+        if found < 4 and _CONNECTION.fullmatch(kind) and is_at(url, gateway):
             found += 1
             yield _Connection(client, url, kind)
 
@@ -130,7 +121,7 @@ class _Connection:
     def _mappings(self, context: Context, end: float) -> tuple[PortMapping, ...] | None:
         """Return the mappings of ports 80 and 443, and the first of the list; None if the router tells neither."""
         found: list[PortMapping | None] = []
-        for port in _PORTS:
+        for port in ("80", "443"):
             key = {"NewRemoteHost": "", "NewExternalPort": port, "NewProtocol": "TCP"}
             try:
                 found.append(_mapping({**self._call(context, end, "GetSpecificPortMappingEntry", **key), **key}))
@@ -140,7 +131,7 @@ class _Connection:
                 if error.args == (_NO_SUCH_ENTRY,):
                     found.append(None)
         try:
-            for index in range(_MOST_MAPPINGS):
+            for index in range(16):
                 entry = self._call(context, end, "GetGenericPortMappingEntry", NewPortMappingIndex=str(index))
                 found.append(_mapping(entry))
         except HttpFailure:
@@ -155,14 +146,9 @@ class _Connection:
         if context.clock.monotonic() >= end:
             raise _ActionFailed("late")
         filled = "".join(f"<{name}>{value}</{name}>" for name, value in arguments.items())
-        response = self._client.request(
-            "POST",
-            self._url,
-            data=_ENVELOPE.format(action=action, service=self._kind, arguments=filled),
-            headers={"Content-Type": 'text/xml; charset="utf-8"', "SOAPAction": f'"{self._kind}#{action}"'},
-            timeout=_TIMEOUT,
-            max_bytes=_MAX_BYTES,
-        )
+        url, body = self._url, _ENVELOPE.format(action=action, service=self._kind, arguments=filled)
+        headers = {"Content-Type": 'text/xml; charset="utf-8"', "SOAPAction": f'"{self._kind}#{action}"'}
+        response = self._client.request("POST", url, data=body, headers=headers, timeout=_TIMEOUT, max_bytes=_MAX_BYTES)
         root = _document(response)
         if response.status != 200:
             raise _ActionFailed(_text(root, "errorCode").strip())
@@ -230,23 +216,10 @@ _SEARCH: Final = 'M-SEARCH * HTTP/1.1\r\nHOST: {host}:{port}\r\nMAN: "ssdp:disco
 _SEARCH_WAITS: Final = (0.4, 0.8)
 """Seconds for answers to the first search, and to the second one."""
 _LOCATION: Final = re.compile(rb"^location:[ \t]*(\S+)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_MOST_OTHERS: Final = 5
-_MOST_ANSWERS: Final = 50
 
 
-class RouterSearch(Frozen):
-    """The answers to a search.
-
-    :ivar location: the URL of the router's description; None: it did not answer.
-    :ivar others: addresses of devices that answered and are not the router.
-    """
-
-    location: str | None
-    others: tuple[str, ...] = ()
-
-
-def search(context: Context, gateway: str, source: str, port: int = PORT) -> RouterSearch:
-    """Search for the router.
+def search(context: Context, gateway: str, source: str, port: int = PORT) -> tuple[str | None, tuple[str, ...]]:
+    """Search for the router: return the URL of its description, and addresses of other devices that answered.
 
     :param source: the address of this machine in the network of the router.
     :raises Cancelled: the caller cancelled.
@@ -257,17 +230,17 @@ def search(context: Context, gateway: str, source: str, port: int = PORT) -> Rou
             link.bind((source, 0))
             link.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
         except OSError:
-            return RouterSearch(None)
+            return None, ()
         for wait in _SEARCH_WAITS:
             _send_searches(link, gateway, port)
             for sender, answer in _answers(context, link, wait):
                 location = _LOCATION.search(answer)
                 url = location[1].decode("ascii", "replace") if location else ""
                 if sender == gateway and is_at(url, gateway):
-                    return RouterSearch(url, tuple(others))
-                if sender not in {gateway, *others} and len(others) < _MOST_OTHERS:
+                    return url, tuple(others)
+                if sender not in {gateway, *others} and len(others) < 5:
                     others.append(sender)
-    return RouterSearch(None, tuple(others))
+    return None, tuple(others)
 
 
 def _send_searches(link: socket.socket, gateway: str, port: int) -> None:
@@ -281,7 +254,7 @@ def _send_searches(link: socket.socket, gateway: str, port: int) -> None:
 
 def _answers(context: Context, link: socket.socket, seconds: float) -> Iterator[tuple[str, bytes]]:
     end = context.clock.monotonic() + seconds
-    for _ in range(_MOST_ANSWERS):
+    for _ in range(50):
         context.check()
         left = end - context.clock.monotonic()
         if left <= 0:

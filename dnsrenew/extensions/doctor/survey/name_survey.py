@@ -8,29 +8,26 @@ from typing import Final, Literal
 
 import dns.dnssec
 import dns.exception
+import dns.rcode
 import dns.rdatatype
 import dns.rdtypes.ANY.DNSKEY
 import dns.rdtypes.ANY.DS
 import dns.rdtypes.ANY.RRSIG
-import dns.rrset
+from dns.rrset import RRset, from_rdata_list
 
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import wire
 from dnsrenew.dns.view import challenge_name, random_child
-from dnsrenew.dns.wire import Address, Message, Name, Reply, Type
+from dnsrenew.dns.wire import Message, Name, Reply, Type
 from dnsrenew.errors import DnsError
 from dnsrenew.extensions.doctor.survey import probes
 from dnsrenew.extensions.doctor.survey.probes import ProbeQuestion
-from dnsrenew.extensions.doctor.survey.zone_survey import Survey, ZoneCut, ZoneFacts
+from dnsrenew.extensions.doctor.survey.zone_survey import Survey, ZoneCut, ZoneFacts, plain
 
 _A: Final = dns.rdatatype.A
-_AAAA: Final = dns.rdatatype.AAAA
 _TXT: Final = dns.rdatatype.TXT
-_KINDS: Final = (_A, _AAAA)
-_KIND_NAMES: Final = ("A", "AAAA")
-_MAX_HOPS: Final = 16
-_MAX_VALUES: Final = 20
+_KINDS: Final = (_A, dns.rdatatype.AAAA)
 _MAX_TEXT: Final = 255
 
 Existence = Literal["records", "empty", "absent", "unknown"]
@@ -66,39 +63,24 @@ class ResolvedName(Frozen):
     denied: tuple[str, ...] = ()
 
 
-class ServedTexts(Frozen):
-    """The TXT values at a name, by the address of the server, without those that a wildcard gives to every name."""
-
-    name: str
-    by_server: Mapping[str, Sequence[str]]
-
-    @property
-    def values(self) -> set[str]:
-        """The values of all servers."""
-        return {value for its in self.by_server.values() for value in its}
-
-
-class NameSurvey:
+class NameSurvey(Survey):
     """The lookups of an examination about names."""
-
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
 
     def records(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, NameRecords]:
         """Return the addresses of names (name → its zone).
 
         A recursive server is asked where a CNAME leads to another zone, and where no server of the zone answers.
         """
-        replies = self._at_servers(context, zones, _KINDS)
-        found = {name: _records(wire.from_text(name), its) for name, its in replies.items()}
+        answers = self._at_servers(context, zones, _KINDS)
+        found = {name: _merged([each for _, each in its], wire.from_text(name)) for name, its in answers.items()}
         ends = {
             name: its.chain[-1] if its.chain else name
             for name, its in found.items()
             if not its.addresses and (its.chain or (its.existence == "unknown" and zones[name].resolves))
         }
-        elsewhere = self._elsewhere(context, map(wire.from_text, ends.values()))
+        elsewhere = self._elsewhere(context, {*ends.values()})
         for name, end in ends.items():
-            further = elsewhere.get(wire.from_text(end), NameRecords("unknown"))
+            further = elsewhere.get(end, NameRecords("unknown"))
             if found[name].chain and further.existence == "absent":
                 further = NameRecords("empty")  # the name itself exists
             found[name] = replace(further, chain=(*found[name].chain, *further.chain), ttl=found[name].ttl)
@@ -108,7 +90,7 @@ class NameSurvey:
         """Return what the recursive servers say, as a program on this machine gets it."""
         starts = {name: wire.from_text(name) for name in wanted}
         asked = [ProbeQuestion(start, kind, recurse=True) for start in starts.values() for kind in _KINDS]
-        replies = self._survey.ask_recursive(context, asked)
+        replies = self.ask_recursive(context, asked)
         return {name: _resolved(start, replies) for name, start in starts.items()}
 
     def is_refused(self, context: Context, zone: str) -> bool:
@@ -116,79 +98,65 @@ class NameSurvey:
 
         It then answers the same question if it need not validate (CD).
         """
-        name = wire.from_text(zone)
-        checked = ProbeQuestion(name, dns.rdatatype.SOA, recurse=True)
-        unchecked = ProbeQuestion(name, dns.rdatatype.SOA, recurse=True, unchecked=True)
-        replies = self._survey.ask_recursive(context, [checked, unchecked])
+        name, soa = wire.from_text(zone), dns.rdatatype.SOA
+        checked, unchecked = ProbeQuestion(name, soa, recurse=True), plain(name, soa)
+        replies = self.ask_recursive(context, [checked, unchecked])
         return any(
-            probes.is_servfail(reply) and _is_answered(replies.get((address, unchecked)))
+            probe == checked
+            and reply.answer is not None
+            and reply.answer.rcode() == dns.rcode.SERVFAIL
+            and probes.answer_of(replies.get((address, unchecked))) is not None
             for (address, probe), reply in replies.items()
-            if probe == checked
         )
 
-    def texts(self, context: Context, zones: Mapping[str, ZoneFacts]) -> list[ServedTexts]:
-        """Return the TXT values at names (name → the zone that holds it) at each server."""
+    def texts(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, dict[str, list[str]]]:
+        """Return the TXT values at names (name → the zone that holds it), by the address of the server.
+
+        Those that a wildcard gives to every name are left out.
+        """
         siblings = {name: wire.shown(random_child(context, wire.from_text(name).parent())) for name in zones}
         wanted = {**zones, **{siblings[name]: zone for name, zone in zones.items()}}
-        replies = self._at_servers(context, wanted, (_TXT,))
-        found = []
+        answers = self._at_servers(context, wanted, (_TXT,))
+        found = {}
         for name in zones:
-            of_wildcard = {value for reply in replies[siblings[name]].values() for value in _values(reply)}
-            by_server = {
-                address: sorted(set(_values(reply)) - of_wildcard)[:_MAX_VALUES]
-                for ((address, _), _), reply in replies[name].items()
-            }
-            found.append(ServedTexts(name, {address: values for address, values in by_server.items() if values}))
+            of_wildcard = {value for _, answer in answers[siblings[name]] for value in _values(answer)}
+            served = {address: {*_values(answer)} - of_wildcard for address, answer in answers[name]}
+            found[name] = {address: sorted(values)[:20] for address, values in served.items() if values}
         return found
 
     def _at_servers(
         self, context: Context, zones: Mapping[str, ZoneFacts], kinds: Sequence[wire.Type]
-    ) -> dict[str, dict[probes.ProbeKey, Reply]]:
-        """Return the authoritative replies of all servers that work, by name."""
+    ) -> dict[str, list[tuple[str, Message]]]:
+        """Return by name the authoritative answers of all servers that work, each with its address."""
         wanted = {
-            (address, ProbeQuestion(wire.from_text(name), kind, is_tcp=is_tcp)): name
+            ((each.address, self.port), ProbeQuestion(wire.from_text(name), kind, is_tcp=each.udp != "authority")): name
             for name, zone in zones.items()
-            for address, is_tcp in self._working(zone)
+            for each in zone.servers
+            if "authority" in {each.udp, each.tcp}
             for kind in kinds
         }
-        by_name: dict[str, dict[probes.ProbeKey, Reply]] = {name: {} for name in zones}
-        for key, reply in probes.ask(context, self._survey.lookup, wanted).items():
-            if _is_answered(reply) and reply.answer is not None and wire.is_authoritative(reply.answer):
-                by_name[wanted[key]][key] = reply
+        by_name: dict[str, list[tuple[str, Message]]] = {name: [] for name in zones}
+        for key, reply in probes.ask(context, self.lookup, wanted).items():
+            if (answer := probes.authority_of(reply)) is not None:
+                by_name[wanted[key]].append((key[0][0], answer))
         return by_name
 
-    def _working(self, zone: ZoneFacts) -> list[tuple[Address, bool]]:
-        """Return the addresses that answer with authority, and whether they do so over TCP only."""
-        return [
-            ((server.address, self._survey.port), server.udp != "authority")
-            for server in zone.servers
-            if "authority" in {server.udp, server.tcp}
-        ]
-
-    def _elsewhere(self, context: Context, targets: Iterable[Name]) -> dict[Name, NameRecords]:
+    def _elsewhere(self, context: Context, names: Iterable[str]) -> dict[str, NameRecords]:
         """Return the addresses of names from the recursive servers; names that do not resolve are omitted."""
-        wanted = {
-            target: [ProbeQuestion(target, kind, recurse=True, unchecked=True) for kind in _KINDS]
-            for target in set(targets)
-        }
+        targets = {name: wire.from_text(name) for name in names}
+        wanted = {name: [plain(target, kind) for kind in _KINDS] for name, target in targets.items()}
         try:
-            answers = self._survey.resolve(context, [probe for its in wanted.values() for probe in its])
+            answers = self.resolve(context, [probe for its in wanted.values() for probe in its])
         except DnsError:
             return {}
-        return {
-            target: _merged([answers[probe] for probe in its], target)
-            for target, its in wanted.items()
-            if all(probe in answers for probe in its)
-        }
-
-
-def _records(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> NameRecords:
-    answers = [reply.answer for reply in replies.values() if reply.answer is not None]
-    return _merged(answers, name) if answers else NameRecords("unknown")
+        known = {name: its for name, its in wanted.items() if all(probe in answers for probe in its)}
+        return {name: _merged([answers[probe] for probe in its], targets[name]) for name, its in known.items()}
 
 
 def _merged(answers: Sequence[Message], name: Name) -> NameRecords:
     """Return what several answers say together."""
+    if not answers:
+        return NameRecords("unknown")
     addresses = dict.fromkeys(address for answer in answers for address in wire.addresses(answer, name))
     chain = max((_chain(answer, name) for answer in answers), key=len)
     if addresses or chain:
@@ -199,7 +167,7 @@ def _merged(answers: Sequence[Message], name: Name) -> NameRecords:
 
 def _chain(answer: Message, name: Name) -> tuple[str, ...]:
     chain: list[Name] = []
-    while len(chain) < _MAX_HOPS:
+    while len(chain) < 16:
         target = wire.cname_target(answer, chain[-1] if chain else name)
         if target is None or target in chain:
             break
@@ -214,7 +182,7 @@ def _resolved(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> ResolvedN
         answers = [reply.answer for reply in its if reply is not None and reply.answer is not None]
         if len(answers) == len(its):
             found = tuple(each for answer in answers for each in wire.addresses(answer, name))
-            denied = tuple(kind for kind, answer in zip(_KIND_NAMES, answers, strict=True) if _is_denied(answer))
+            denied = tuple(kind for kind, answer in zip(("A", "AAAA"), answers, strict=True) if _is_denied(answer))
             return ResolvedName(wire.rcode_text(answers[0]), found, denied)
     return ResolvedName()
 
@@ -224,15 +192,10 @@ def _is_denied(answer: Message) -> bool:
     return wire.is_nxdomain(answer) or any(rrset.rdtype == dns.rdatatype.SOA for rrset in answer.authority)
 
 
-def _is_answered(reply: Reply | None) -> bool:
-    return reply is not None and reply.answer is not None and wire.is_positive(reply.answer)
-
-
-def _values(reply: Reply) -> list[str]:
+def _values(answer: Message) -> list[str]:
     """Return the TXT values, as printable texts of a sensible length."""
-    values = wire.txt_values(reply.answer) if reply.answer is not None else ()
-    printable = ("".join(letter if letter.isprintable() else "?" for letter in value) for value in values)
-    return [text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…" for text in printable]
+    values = ("".join(letter if letter.isprintable() else "?" for letter in each) for each in wire.txt_values(answer))
+    return [text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…" for text in values]
 
 
 # ── signatures ─────────────────────────────────────────────────────────────────────────
@@ -246,7 +209,6 @@ _DS: Final = dns.rdatatype.DS
 _DNSKEY: Final = dns.rdatatype.DNSKEY
 _SOA: Final = dns.rdatatype.SOA
 _RRSIG: Final = dns.rdatatype.RRSIG
-_DENIALS: Final = (dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 _ALGORITHMS: Final = frozenset({8, 10, 13, 14, 15, 16})
 """Those that RFC 8624 wants checked; not those with SHA-1, which some systems refuse, as do some resolvers."""
 _DIGESTS: Final = frozenset({1, 2, 4})
@@ -305,25 +267,29 @@ def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, dom
     name = wire.from_text(cut.zone)
     ds = _ds_records(context, survey, cut)
     shown = None if ds is None else tuple(each.to_text() for each in ds)
-    usable = [each for each in ds or () if _is_usable(each)]
+    usable = [each for each in ds or () if each.algorithm in _ALGORITHMS and each.digest_type in _DIGESTS]
     if not usable:
         return SignedZone(cut.zone, shown)
-    questions = [ProbeQuestion(name, kind, signed=True) for kind in (_DNSKEY, _SOA)]
+    of_keys, *others = (ProbeQuestion(name, kind, signed=True) for kind in (_DNSKEY, _SOA))
     for domain in domains:
-        questions.append(ProbeQuestion(wire.from_text(domain), dns.rdatatype.A, signed=True))
-        questions.append(ProbeQuestion(wire.from_text(challenge_name(domain)), dns.rdatatype.TXT, signed=True))
-    servers = [each.address for each in zone.servers if each.udp == "authority"]
-    replies = probes.ask(
-        context, survey.lookup, [((server, survey.port), each) for server in servers for each in questions]
-    )
-    now = context.clock.now()
-    checked, faults = [], []
-    for server in servers:
-        answers = [_answer(replies.get(((server, survey.port), each))) for each in questions]
-        given = {probe: answer for probe, answer in zip(questions, answers, strict=True) if answer is not None}
-        if questions[0] in given:
-            checked.append(server)
-            faults += [replace(fault, server=server) for fault in _check(name, usable, given, now)]
+        others.append(ProbeQuestion(wire.from_text(domain), _A, signed=True))
+        others.append(ProbeQuestion(wire.from_text(challenge_name(domain)), _TXT, signed=True))
+    addresses = [(each.address, survey.port) for each in zone.servers if each.udp == "authority"]
+    asked = [(address, each) for address in addresses for each in (of_keys, *others)]
+    replies = probes.ask(context, survey.lookup, asked)
+    now, checked, faults = context.clock.now(), [], []
+    for address in addresses:
+        answer = probes.authority_of(replies.get((address, of_keys)))
+        if answer is None:
+            continue
+        checked.append(address[0])
+        try:
+            keys = _keys(name, usable, answer, now)
+            for probe in others:
+                if (answer := probes.authority_of(replies.get((address, probe)))) is not None:
+                    _check_answer(name, keys, probe, answer, now)
+        except _Broken as broken:
+            faults.append(replace(broken.fault, server=address[0]))
     return SignedZone(cut.zone, shown, True, tuple(checked), tuple(faults))
 
 
@@ -332,44 +298,17 @@ def _ds_records(context: Context, survey: Survey, cut: ZoneCut) -> list[DsRecord
     name = wire.from_text(cut.zone)
     probe = ProbeQuestion(name, _DS, signed=True)
     asked = [(address, probe) for address in survey.parent_addresses(context, cut)]
-    answers = [_answer(reply) for reply in probes.ask(context, survey.lookup, asked).values()]
+    answers = map(probes.authority_of, probes.ask(context, survey.lookup, asked).values())
     given = [answer for answer in answers if answer is not None]
     if not given:
-        recursive = ProbeQuestion(name, _DS, recurse=True, unchecked=True)
-        given = list(survey.resolve(context, [recursive]).values())
+        given = list(survey.resolve(context, [plain(name, _DS)]).values())
     if not given:
         return None
     found = (rdata for answer in given for rrset in _sets(answer.answer, name, _DS) for rdata in rrset)
     return list(dict.fromkeys(rdata for rdata in found if isinstance(rdata, DsRecord)))[:_MAX_RECORDS]
 
 
-def _answer(reply: Reply | None) -> Message | None:
-    """Return the answer of a server that has authority."""
-    if reply is None or reply.answer is None:
-        return None
-    is_good = wire.is_positive(reply.answer) and wire.is_authoritative(reply.answer)
-    return reply.answer if is_good else None
-
-
-def _is_usable(ds: DsRecord) -> bool:
-    """Return whether digest and algorithm of a DS record can be checked here."""
-    return ds.algorithm in _ALGORITHMS and ds.digest_type in _DIGESTS
-
-
-def _check(
-    name: Name, ds: Sequence[DsRecord], given: Mapping[ProbeQuestion, Message], now: datetime
-) -> Iterator[SignatureFault]:
-    """Yield the first fault of one server."""
-    try:
-        keys = _keys(name, ds, next(answer for probe, answer in given.items() if probe.type == _DNSKEY), now)
-        for probe, answer in given.items():
-            if probe.type != _DNSKEY:
-                _check_answer(name, keys, probe, answer, now)
-    except _Broken as broken:
-        yield broken.fault
-
-
-def _keys(name: Name, ds: Sequence[DsRecord], answer: Message, now: datetime) -> dns.rrset.RRset:
+def _keys(name: Name, ds: Sequence[DsRecord], answer: Message, now: datetime) -> RRset:
     """Return the keys of a zone, signed by one that a DS record vouches for."""
     keys = next(_sets(answer.answer, name, _DNSKEY), None)
     if keys is None:
@@ -377,22 +316,17 @@ def _keys(name: Name, ds: Sequence[DsRecord], answer: Message, now: datetime) ->
     trusted = [key for key in list(keys)[:_MAX_RECORDS] if isinstance(key, DnsKey) and _is_vouched(name, key, ds)]
     if not trusted:
         raise _Broken("ds-mismatch", name, _DNSKEY)
-    entry = dns.rrset.from_rdata_list(name, keys.ttl, trusted)
+    entry = from_rdata_list(name, keys.ttl, trusted)
     _check_set(keys, answer.answer, entry, now)
     return keys
 
 
 def _is_vouched(name: Name, key: DnsKey, ds: Iterable[DsRecord]) -> bool:
-    tag = dns.dnssec.key_id(key)
-    return any(
-        each.key_tag == tag
-        and each.algorithm == key.algorithm
-        and dns.dnssec.make_ds(name, key, each.digest_type, validating=True).digest == each.digest
-        for each in ds
-    )
+    its = [each for each in ds if (each.key_tag, each.algorithm) == (dns.dnssec.key_id(key), key.algorithm)]
+    return any(dns.dnssec.make_ds(name, key, each.digest_type, validating=True).digest == each.digest for each in its)
 
 
-def _check_answer(zone: Name, keys: dns.rrset.RRset, probe: ProbeQuestion, answer: Message, now: datetime) -> None:
+def _check_answer(zone: Name, keys: RRset, probe: ProbeQuestion, answer: Message, now: datetime) -> None:
     """Check every signed record set of an answer, and that an absence has a proof."""
     positive = [each for each in answer.answer if _is_own(each, zone)]
     for each in positive:
@@ -402,28 +336,21 @@ def _check_answer(zone: Name, keys: dns.rrset.RRset, probe: ProbeQuestion, answe
     negative = [each for each in answer.authority if _is_own(each, zone) and each.rdtype != dns.rdatatype.NS]
     for each in negative:
         _check_set(each, answer.authority, keys, now)
-    if not any(each.rdtype in _DENIALS for each in negative):
+    if not any(each.rdtype in {dns.rdatatype.NSEC, dns.rdatatype.NSEC3} for each in negative):
         raise _Broken("no-denial", probe.name, probe.type)
 
 
-def _is_own(rrset: dns.rrset.RRset, zone: Name) -> bool:
+def _is_own(rrset: RRset, zone: Name) -> bool:
     return rrset.rdtype != _RRSIG and rrset.name.is_subdomain(zone)
 
 
-def _check_set(
-    rrset: dns.rrset.RRset, section: Collection[dns.rrset.RRset], keys: dns.rrset.RRset, now: datetime
-) -> None:
+def _check_set(rrset: RRset, section: Collection[RRset], keys: RRset, now: datetime) -> None:
     """Check the signatures of a record set: one that is right is enough.
 
     :raises _Broken: no signature is right.
     """
-    signatures = [
-        rdata
-        for each in section
-        if each.rdtype == _RRSIG and each.name == rrset.name and each.covers == rrset.rdtype
-        for rdata in list(each)[:_MAX_RECORDS]
-        if isinstance(rdata, Signature)
-    ]
+    its = [each for each in section if (each.rdtype, each.name, each.covers) == (_RRSIG, rrset.name, rrset.rdtype)]
+    signatures = [rdata for each in its for rdata in list(each)[:_MAX_RECORDS] if isinstance(rdata, Signature)]
     seconds = now.timestamp()
     broken = _Broken("unsigned", rrset.name, rrset.rdtype)
     for signature in signatures:
@@ -436,7 +363,7 @@ def _check_set(
     raise broken
 
 
-def _reason(signature: Signature, rrset: dns.rrset.RRset, now: float) -> tuple[str, Name, Type, datetime | None]:
+def _reason(signature: Signature, rrset: RRset, now: float) -> tuple[str, Name, Type, datetime | None]:
     if signature.expiration < now:
         return "expired", rrset.name, rrset.rdtype, datetime.fromtimestamp(signature.expiration, UTC)
     if signature.inception > now:
@@ -444,5 +371,5 @@ def _reason(signature: Signature, rrset: dns.rrset.RRset, now: float) -> tuple[s
     return "invalid", rrset.name, rrset.rdtype, None
 
 
-def _sets(section: Iterable[dns.rrset.RRset], name: Name, kind: Type) -> Iterator[dns.rrset.RRset]:
+def _sets(section: Iterable[RRset], name: Name, kind: Type) -> Iterator[RRset]:
     return (rrset for rrset in wire.records(list(section), kind) if rrset.name == name)

@@ -6,10 +6,9 @@ by TCP. All questions are in flight together, so that silent addresses cost no m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, cast
 
-import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base import names
@@ -17,7 +16,6 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import Lookup
-from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.view import DnsView, without_addresses
 from dnsrenew.dns.wire import Address, DnsQuestion, Name, Reply
 from dnsrenew.errors import Cancelled
@@ -27,10 +25,8 @@ SECONDS: Final = 4.0
 _UDP: Final = 1.0
 _TCP: Final = 2.0
 _UNANSWERED: Final[Mapping[str, str]] = {
-    texts.REFUSED: "closed",
-    texts.CONNECTION_LOST: "closed",
-    texts.NO_ROUTE: "no-route",
-    texts.NO_ROUTE_ON_PATH: "no-route",
+    **dict.fromkeys((texts.REFUSED, texts.CONNECTION_LOST), "closed"),
+    **dict.fromkeys((texts.NO_ROUTE, texts.NO_ROUTE_ON_PATH), "no-route"),
     texts.FORBIDDEN: "not-asked",
 }
 _CD: Final = 0x10  # in octet 3 of the header (RFC 4035 section 3.2.2)
@@ -87,34 +83,26 @@ def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[Pr
     """
     pending = dict.fromkeys(wanted, 2)
     replies: dict[ProbeKey, Reply] = {}
+
+    def submit(address: Address, probe: ProbeQuestion) -> None:
+        engine.submit(address, probe, udp=0.0 if probe.is_tcp else _UDP, tcp=_TCP if probe.is_tcp else 0.0)
+
     try:
         with lookup.engine(context.within(SECONDS)) as engine:
             for key in pending:
-                _submit(engine, key)
+                submit(*key)
             while pending:
                 for reply in engine.receive(SECONDS):
-                    _take(engine, reply, pending, replies)
+                    key = reply.address, cast("ProbeQuestion", reply.question)
+                    pending[key] -= 1
+                    if reply.reason == texts.NO_REPLY and not key[1].is_tcp and pending[key]:
+                        submit(*key)
+                    else:
+                        del pending[key]
+                        replies[key] = reply
     except Cancelled:
         context.check()
     return replies
-
-
-def _submit(engine: QueryEngine, key: ProbeKey) -> None:
-    address, probe = key
-    engine.submit(address, probe, udp=0.0 if probe.is_tcp else _UDP, tcp=_TCP if probe.is_tcp else 0.0)
-
-
-def _take(engine: QueryEngine, reply: Reply, pending: dict[ProbeKey, int], replies: dict[ProbeKey, Reply]) -> None:
-    probe = reply.question
-    if not isinstance(probe, ProbeQuestion):
-        raise TypeError(probe)
-    key = reply.address, probe
-    pending[key] -= 1
-    if reply.reason == texts.NO_REPLY and not probe.is_tcp and pending[key]:
-        _submit(engine, key)
-        return
-    del pending[key]
-    replies[key] = reply
 
 
 def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[ProbeQuestion, wire.Message]:
@@ -122,8 +110,8 @@ def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address
     ranks = {address: rank for rank, address in enumerate(addresses)}
     found: dict[ProbeQuestion, wire.Message] = {}
     for (_, probe), reply in sorted(replies.items(), key=lambda item: ranks.get(item[0][0], len(ranks))):
-        if reply.answer is not None and wire.is_positive(reply.answer):
-            found.setdefault(probe, reply.answer)
+        if (answer := answer_of(reply)) is not None:
+            found.setdefault(probe, answer)
     return found
 
 
@@ -138,17 +126,23 @@ def state(reply: Reply | None, zone: Name) -> str:
         return "silent"
     if reply.answer is None:
         return "not-asked" if reply.no_socket else _UNANSWERED.get(reply.reason, "silent")
-    is_positive = wire.is_positive(reply.answer)
-    if is_positive and wire.is_authoritative(reply.answer) and wire.soa_owner(reply.answer, zone) == zone:
+    if authority_of(reply) and wire.soa_owner(reply.answer, zone) == zone:
         return "authority"
     if wire.recurses(reply.answer):
         return "recursive"
-    return "lame" if is_positive else wire.rcode_text(reply.answer)
+    return "lame" if answer_of(reply) else wire.rcode_text(reply.answer)
 
 
-def is_servfail(reply: Reply | None) -> bool:
-    """Return whether a server could not answer (SERVFAIL)."""
-    return reply is not None and reply.answer is not None and reply.answer.rcode() == dns.rcode.SERVFAIL
+def answer_of(reply: Reply | None) -> wire.Message | None:
+    """Return the answer, if there is one that is no error."""
+    answer = reply.answer if reply is not None else None
+    return answer if answer is not None and wire.is_positive(answer) else None
+
+
+def authority_of(reply: Reply | None) -> wire.Message | None:
+    """Return the answer, if it is that of a server with authority."""
+    answer = answer_of(reply)
+    return answer if answer is not None and wire.is_authoritative(answer) else None
 
 
 # ── server ports ───────────────────────────────────────────────────────────────────────
@@ -159,7 +153,6 @@ def is_servfail(reply: Reply | None) -> bool:
 
 ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
 """a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""
-_REFUSALS: Final = frozenset({texts.REFUSED, texts.CONNECTION_LOST})
 
 
 class ServerPort(Frozen):
@@ -216,22 +209,17 @@ def _probe_ports(context: Context, lookup: Lookup, servers: Mapping[Address, wir
     :param servers: the zone of each address.
     :raises Cancelled: the caller cancelled.
     """
-    keys = {
-        address: [(address, ProbeQuestion(zone, dns.rdatatype.SOA, is_tcp=is_tcp)) for is_tcp in (False, True)]
-        for address, zone in servers.items()
-    }
-    replies = ask(context, lookup, [key for its in keys.values() for key in its])
-    return [_port(address[0], servers[address], [replies.get(key) for key in its]) for address, its in keys.items()]
-
-
-def _port(address: str, zone: wire.Name, replies: Sequence[Reply | None]) -> ServerPort:
-    answers = [reply.answer if reply is not None else None for reply in replies]
-    return ServerPort(
-        address,
-        udp=answers[0] is not None,
-        tcp=answers[1] is not None,
-        has_route=not all(reply is not None and reply.no_route for reply in replies),
-        is_authority=any(answer is not None and wire.is_authoritative(answer) for answer in answers),
-        zone=wire.shown(zone),
-        is_refused=any(reply is not None and reply.reason in _REFUSALS for reply in replies),
-    )
+    ports = []
+    zones = {*servers.values()}
+    probes = {zone: [ProbeQuestion(zone, dns.rdatatype.SOA, is_tcp=tcp) for tcp in (False, True)] for zone in zones}
+    found = ask(context, lookup, [(address, probe) for address, zone in servers.items() for probe in probes[zone]])
+    for address, zone in servers.items():
+        replies = [found.get((address, probe)) for probe in probes[zone]]
+        known = [reply for reply in replies if reply is not None]
+        udp, tcp = (reply is not None and reply.answer is not None for reply in replies)
+        answers = [reply.answer for reply in known if reply.answer is not None]
+        has_route = len(known) < len(replies) or not all(reply.no_route for reply in known)
+        is_refused = any(reply.reason in {texts.REFUSED, texts.CONNECTION_LOST} for reply in known)
+        is_authority = any(map(wire.is_authoritative, answers))
+        ports.append(ServerPort(address[0], udp, tcp, has_route, is_authority, wire.shown(zone), is_refused))
+    return ports

@@ -29,7 +29,6 @@ _SOA: Final = dns.rdatatype.SOA
 _NS: Final = dns.rdatatype.NS
 _ADDRESS_TYPES: Final = (dns.rdatatype.A, dns.rdatatype.AAAA)
 _TOP_LEVEL: Final = 2  # labels, with the root's empty one
-_PARENT_ADDRESSES: Final = 4  # of the zone above: a registry has dozens, which say the same
 
 Servers = Mapping[str, Sequence[str]]
 """The addresses of each name server of a zone, by its name."""
@@ -87,7 +86,7 @@ class Survey:
         :raises DnsError: ``dns-unreachable``: no recursive server answers.
         """
         starts = {name: wire.from_text(name) for name in names}
-        wanted = {each: _plain(each, _SOA) for start in starts.values() for each in _upwards(start)}
+        wanted = {each: plain(each, _SOA) for start in starts.values() for each in _upwards(start)}
         answers = self.resolve(context, wanted.values())
         known = {each: answers[probe] for each, probe in wanted.items() if probe in answers}
         paths = {name: _path(start, known) for name, start in starts.items()}
@@ -102,11 +101,8 @@ class Survey:
         """Return the zone below that the servers of the last known zone refer to, for names that do not resolve."""
         zones = {name: paths[name].zone or paths[name].above for name in names}
         servers = self.name_servers(context, set(zones.values()))
-        asked = {
-            (address, ProbeQuestion(names[name], _NS)): name
-            for name, zone in zones.items()
-            for address in self._some(context, servers[zone])
-        }
+        places = [(name, address) for name, zone in zones.items() for address in self._some(context, servers[zone])]
+        asked = {(address, ProbeQuestion(names[name], _NS)): name for name, address in places}
         found: dict[str, ZoneCut] = {}
         for key, reply in probes.ask(context, self.lookup, asked).items():
             name = asked[key]
@@ -117,26 +113,21 @@ class Survey:
 
     def name_servers(self, context: Context, zones: Iterable[str]) -> dict[str, Servers]:
         """Return the name servers of zones and their addresses, by the recursive servers."""
-        wanted = {zone: _plain(wire.from_text(f"{zone}."), _NS) for zone in zones}
+        wanted = {zone: plain(wire.from_text(f"{zone}."), _NS) for zone in zones}
         answers = self.resolve(context, wanted.values())
-        listed = {
-            zone: wire.ns_names(answers[probe].answer, probe.name) if probe in answers else ()
-            for zone, probe in wanted.items()
-        }
-        chosen = {zone: self._limited(context, its) for zone, its in listed.items()}
+        chosen: dict[str, Sequence[Name]] = {}
+        for zone, probe in wanted.items():
+            its = wire.ns_names(answers[probe].answer, probe.name) if probe in answers else ()
+            chosen[zone] = its if len(its) <= MAX_NAMES else sorted(context.random.sample(its, MAX_NAMES))
         addresses = self.addresses(context, {name for its in chosen.values() for name in its})
         return {zone: {wire.shown(name): addresses[name] for name in its} for zone, its in chosen.items()}
 
     def addresses(self, context: Context, hosts: Iterable[Name]) -> dict[Name, tuple[str, ...]]:
         """Return the addresses of hosts, by the recursive servers; empty if they are unknown."""
-        wanted = {host: [_plain(host, kind) for kind in _ADDRESS_TYPES] for host in hosts}
+        wanted = {host: [plain(host, kind) for kind in _ADDRESS_TYPES] for host in hosts}
         answers = self.resolve(context, [probe for its in wanted.values() for probe in its])
-        return {
-            host: tuple(
-                address for probe in its if probe in answers for address in wire.addresses(answers[probe], host)
-            )
-            for host, its in wanted.items()
-        }
+        known = {host: [answers[probe] for probe in its if probe in answers] for host, its in wanted.items()}
+        return {host: tuple(at for its in found for at in wire.addresses(its, host)) for host, found in known.items()}
 
     # ── one zone ────────────────────────────────────────────────────────────────────────
 
@@ -150,17 +141,14 @@ class Survey:
         referral, is_absent = self._at_parent(context, cut, listed[cut.parent])
         parent_ns = None if referral is None else wire.ns_names(referral.authority, zone)
         servers = dict(listed.get(cut.zone, {}))
-        missing = [name for name in parent_ns or () if not servers.get(wire.shown(name))][:MAX_NAMES]
-        if referral is not None and missing:
-            servers |= self._parent_servers(context, referral, missing)
-        return ZoneFacts(
-            cut.zone,
-            cut.parent,
-            cut.resolves,
-            None if parent_ns is None else tuple(map(wire.shown, parent_ns)),
-            is_absent,
-            self._probe(context, zone, servers),
-        )
+        if referral is not None:
+            missing = [name for name in parent_ns or () if not servers.get(wire.shown(name))]
+            glue = {name: _glue(referral, name) for name in missing[:MAX_NAMES]}
+            found = self.addresses(context, [name for name, its in glue.items() if not its])
+            servers |= {wire.shown(name): its or found[name] for name, its in glue.items()}
+        above = None if parent_ns is None else tuple(map(wire.shown, parent_ns))
+        probed = self._probe(context, zone, servers)
+        return ZoneFacts(cut.zone, cut.parent, cut.resolves, above, is_absent, probed)
 
     def parent_addresses(self, context: Context, cut: ZoneCut) -> list[Address]:
         """Return some addresses of name servers of the zone above."""
@@ -170,31 +158,20 @@ class Survey:
         """Return the referral of the zone above, and whether it says that the name does not exist."""
         zone, parent = wire.from_text(cut.zone), wire.from_text(f"{cut.parent}.")
         question = ProbeQuestion(zone, _NS)
-        replies = probes.ask(
-            context, self.lookup, [(address, question) for address in self._some(context, servers)]
-        ).values()
+        asked = [(address, question) for address in self._some(context, servers)]
+        replies = probes.ask(context, self.lookup, asked).values()
         answers = [reply.answer for reply in replies if reply.answer is not None]
         referral = next((answer for answer in answers if wire.referral(answer, parent, zone) == zone), None)
         absent = [answer for answer in answers if wire.is_nxdomain(answer) and wire.is_authoritative(answer)]
         return referral, bool(absent) and len(absent) == len(answers)
-
-    def _parent_servers(self, context: Context, referral: Message, listed: Sequence[Name]) -> Servers:
-        """Return the addresses of the name servers that a referral lists: its glue, otherwise by lookup."""
-        glue = {name: _glue(referral, name) for name in listed}
-        found = self.addresses(context, [name for name, its in glue.items() if not its])
-        return {wire.shown(name): its or found[name] for name, its in glue.items()}
 
     def _probe(self, context: Context, zone: Name, servers: Servers) -> tuple[ZoneServer, ...]:
         places = [(name, address) for name, its in servers.items() for address in its]
         places = places if len(places) <= MAX_ADDRESSES else context.random.sample(places, MAX_ADDRESSES)
         by_udp, by_tcp = ProbeQuestion(zone, _SOA), ProbeQuestion(zone, _SOA, is_tcp=True)
         listing = ProbeQuestion(zone, _NS)
-        wanted = [
-            ((address, self.port), probe)
-            for _, address in places
-            if not only_local(address)
-            for probe in (by_udp, by_tcp, listing)
-        ]
+        asked = [(address, self.port) for _, address in places if not only_local(address)]
+        wanted = [(address, probe) for address in asked for probe in (by_udp, by_tcp, listing)]
         replies = probes.ask(context, self.lookup, wanted)
         probed = []
         for name, address in places:
@@ -206,13 +183,11 @@ class Survey:
 
     def _some(self, context: Context, servers: Servers) -> list[Address]:
         addresses = [(address, self.port) for its in servers.values() for address in its]
-        return context.random.sample(addresses, min(len(addresses), _PARENT_ADDRESSES))
-
-    def _limited(self, context: Context, listed: Sequence[Name]) -> Sequence[Name]:
-        return listed if len(listed) <= MAX_NAMES else sorted(context.random.sample(listed, MAX_NAMES))
+        return context.random.sample(addresses, min(len(addresses), 4))
 
 
-def _plain(name: Name, kind: wire.Type) -> ProbeQuestion:
+def plain(name: Name, kind: wire.Type) -> ProbeQuestion:
+    """Return a question for recursive servers that need not validate."""
     return ProbeQuestion(name, kind, recurse=True, unchecked=True)
 
 
@@ -254,14 +229,9 @@ def _listed(reply: Reply | None, zone: Name) -> tuple[str, ...] | None:
 
 
 def _glue(referral: Message, name: Name) -> tuple[str, ...]:
-    return tuple(
-        str(rdata.address)
-        for kind in _ADDRESS_TYPES
-        for rrset in wire.records(referral.additional, kind)
-        if rrset.name == name
-        for rdata in rrset
-        if isinstance(rdata, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
-    )
+    every = [rrset for kind in _ADDRESS_TYPES for rrset in wire.records(referral.additional, kind)]
+    found = [rdata for rrset in every if rrset.name == name for rdata in rrset]
+    return tuple(str(at.address) for at in found if isinstance(at, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA))
 
 
 # ── zone facts ─────────────────────────────────────────────────────────────────────────
