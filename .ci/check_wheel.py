@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MAN_PAGE = re.compile(r"dnsrenew-[^/]+\.data/data/share/man/man1/dnsrenew\.1")
 ALLOWED = re.compile(
-    r"dnsrenew/.+\.(css|po|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
+    r"dnsrenew/.+\.(css|html|po|py|toml|typed)|dnsrenew/testing/templates/\w+\.py\.txt"
     r"|dnsrenew/cli/shells/dnsrenew\.\w+|dnsrenew/schedule/templates/\w+\.\w+"
     rf"|dnsrenew-[^/]+\.dist-info/.+|{MAN_PAGE.pattern}"
 )
