@@ -106,7 +106,8 @@ class _EntryRun(Frozen):
         try:
             addresses = self._addresses(deployer)
             wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
-            is_there = self._is_there(deployer)
+            is_known = self.succeeded and not self.entry.can_inspect
+            is_there = is_known or self._guarded(lambda: deployer.check(self.certificate))
             if is_there and not self.force and self._is_in_use(wanted):
                 self.saved.end()
                 return self._result(ok=True, served=True if wanted else None)
@@ -114,11 +115,6 @@ class _EntryRun(Frozen):
         except DnsRenewError as error:
             return self._failed(error)
         return self._replace(deployer, wanted)
-
-    def _is_there(self, deployer: Deployer) -> bool:
-        if self.succeeded and not self.entry.can_inspect:
-            return True
-        return bool(self._guarded(lambda: deployer.check(self.certificate)))
 
     def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
         """Write, activate and verify; put the old certificate back if that fails."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from importlib.metadata import entry_points
+from typing import Any, Final, cast
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import Certificate, Deployment
 from dnsrenew.base.values import Frozen, replace
-from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, Deployer, DeployerContext, TargetKind
+from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, Deployer, DeployerContext, TargetDeployer, TargetKind
 
 
 class Entry(Frozen):
@@ -61,7 +61,8 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     :raises KeyError: there is no such kind of target; the configuration has checked it.
     """
     if not isinstance(deployment, Deployment):
-        return _of_callable(deployment)
+        name, call = _name(deployment), partial(_CallableDeployer, deployment)
+        return Entry(entry_id(deployment), "python", name, {}, call, can_inspect=False)
     kind = target(deployment.to)
     if kind is None:
         raise KeyError(deployment.to)
@@ -83,10 +84,8 @@ def _folders(files: Iterable[str], above: str) -> Iterator[str]:
     """Yield the folders of files below another one, the upper ones first."""
     for file in files:
         parts = os.path.relpath(os.path.dirname(file), above).split(os.sep) if file.startswith(above + os.sep) else ()
-        if os.pardir not in parts:
-            yield from (
-                os.path.join(above, *parts[:count]) for count in range(1, len(parts) + 1) if parts != [os.curdir]
-            )
+        if not {os.pardir, os.curdir} & {*parts}:
+            yield from (os.path.join(above, *parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:
@@ -97,7 +96,8 @@ def entry_id(deployment: Deployment | Callable[[Certificate], object]) -> str:
 
 
 def _id(to: str, options: Mapping[str, Any]) -> str:
-    plain = json.dumps([to, options], sort_keys=True, default=_plain)
+    # Of a secret, its reference.
+    plain = json.dumps([to, options], sort_keys=True, default=lambda value: str(getattr(value, "reference", value)))
     return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
@@ -111,33 +111,19 @@ def _distinct(ids: Iterable[str]) -> list[str]:
     return found
 
 
-def _plain(value: Any) -> str:
-    return str(getattr(value, "reference", value))  # of a secret, its reference
-
-
 def _name(function: Callable[..., object]) -> str:
     return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def _of_callable(function: Callable[[Certificate], object]) -> Entry:
-    name = _name(function)
-    return Entry(entry_id(function), "python", name, {}, lambda _: _CallableDeployer(function), can_inspect=False)
-
-
-class _CallableDeployer:
+class _CallableDeployer(TargetDeployer):
     """Calls a function of the program; it has been called if this entry has succeeded."""
 
-    def __init__(self, function: Callable[[Certificate], object]) -> None:
+    def __init__(self, function: Callable[[Certificate], object], context: DeployerContext) -> None:
+        super().__init__(context)
         self._function = function
-
-    def check(self, _certificate: Certificate) -> bool:
-        return False
 
     def deploy(self, certificate: Certificate) -> None:
         self._function(certificate)
-
-    def restore(self) -> bool:
-        return False
 
 
 # ── catalogue ──────────────────────────────────────────────────────────────────────────
@@ -151,15 +137,11 @@ _ORDER: Final = (
     *("webhook", "run"),
 )
 """The kinds of dnsrenew in the order in which they are listed."""
-_EXTENSION: Final = "targets"
 
 
 @cache
 def _built_in() -> Mapping[str, str]:
-    found = dict(_CORE)
-    for targets in extensions.plugged(lambda extension: extension.targets):
-        found |= targets
-    return found
+    return {**ChainMap(_CORE, *extensions.plugged(lambda extension: extension.targets))}
 
 
 def built_in() -> list[str]:
@@ -176,7 +158,7 @@ def target(to: str) -> TargetKind | None:
         found: TargetKind = import_module(module).TARGET
         return found
     if to in _ORDER:
-        raise extensions.missing(to, _EXTENSION)
+        raise extensions.missing(to, "targets")
     return _of_entry_point(to)
 
 
@@ -194,17 +176,7 @@ def _of_entry_point(to: str) -> TargetKind | None:
         to=to,
         title=f"A deployer of {package}.",
         options={},
-        describe=lambda options: _first_text(options) or to,
-        make=partial(_make, found),
+        describe=lambda options: next((value for value in options.values() if isinstance(value, str)), "") or to,
+        make=lambda context: cast("Deployer", found.load()(context)),  # a broken package fails its own deployment only
         any_options=True,
     )
-
-
-def _make(found: EntryPoint, context: DeployerContext) -> Deployer:
-    """Load the class when it is used: a package that is broken fails its own deployment only."""
-    deployer: Deployer = found.load()(context)
-    return deployer
-
-
-def _first_text(options: Mapping[str, Any]) -> str:
-    return next((value for value in options.values() if isinstance(value, str)), "")

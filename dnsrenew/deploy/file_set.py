@@ -16,7 +16,7 @@ from typing import Final, Literal
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import programs, staged_file, texts
-from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT, DeployerContext, SavedFiles
+from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT, DeployerContext, SavedFiles, TargetDeployer
 from dnsrenew.deploy.staged_file import Found, TargetFile, inspect, read_file
 from dnsrenew.errors import DeployError, Message, as_clause
 
@@ -175,22 +175,13 @@ def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
 # What the targets with files on this machine share: the files are replaced as one set, then activated.
 
 
-class FileDeployer(ABC):
-    """Replaces files and activates them; puts them back and activates them again.
-
-    :ivar has_changed: whether it has written or activated anything.
-    """
+class ActivatedFiles(TargetDeployer, ABC):
+    """Files of this machine or of another one, and what has their server use them."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self._options = context.options
+        super().__init__(context)
         self._files: list[TargetFile] = []
         self._is_activated = False
-        self.has_changed = False
-
-    @abstractmethod
-    def make(self, certificate: Certificate) -> list[TargetFile]:
-        """Return the files for a certificate."""
 
     @abstractmethod
     def activate(self) -> None:
@@ -198,6 +189,28 @@ class FileDeployer(ABC):
 
         :raises DeployError: it does not.
         """
+
+    def reactivate(self, target: str) -> bool:
+        """Activate the old files, which are back; return whether the server uses them.
+
+        Where the new ones could not be activated, the old ones are in use still, and another failure tells nothing new.
+        """
+        try:
+            self.activate()
+        except DeployError as error:
+            if self._is_activated:
+                run, reason = self._context.run, as_clause(error.message)
+                run.warn(*texts.NOT_ACTIVATED.fill(target=target, reason=reason, certificate=run.certificate or ""))
+                return False
+        return True
+
+
+class FileDeployer(ActivatedFiles):
+    """Replaces files and activates them; puts them back and activates them again."""
+
+    @abstractmethod
+    def make(self, certificate: Certificate) -> list[TargetFile]:
+        """Return the files for a certificate."""
 
     def file(self, path: str, content: bytes, mode: Literal["mode", "key_mode"] = "key_mode") -> TargetFile:
         """Return a file with the mode, owner and group of the options.
@@ -242,21 +255,8 @@ class FileDeployer(ABC):
         self._is_activated = True
 
     def restore(self) -> bool:
-        """Put the old files back, and activate them.
-
-        Where the new ones could not be activated, the old ones are in use still, and another failure tells nothing new.
-        """
-        if not restore_files(self._context.saved, self._files):
-            return False
-        try:
-            self.activate()
-        except DeployError as error:
-            if self._is_activated:
-                run = self._context.run
-                fields = {"target": self._files[0].path, "reason": as_clause(error.message)}
-                run.warn(*texts.NOT_ACTIVATED.fill(**fields, certificate=run.certificate or ""))
-                return False
-        return True
+        """Put the old files back, and activate them."""
+        return restore_files(self._context.saved, self._files) and self.reactivate(self._files[0].path)
 
 
 class ReloadedFiles(FileDeployer):

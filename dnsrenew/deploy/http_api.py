@@ -25,12 +25,6 @@ from dnsrenew.errors import CAError, DeployError
 
 ANSWER_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10.0
-_TIMEOUT: Final = (_CONNECT_SECONDS, ANSWER_SECONDS)
-"""Seconds to connect, and for the answer: an API may restart its web server first."""
-_LOGIN: Final = frozenset({401, 403})
-_SHOWN: Final = 300
-"""Characters of an answer in an error."""
-_KEY: Final = "PRIVATE KEY"
 
 
 class Payload(Frozen, hidden=("content",)):
@@ -65,7 +59,7 @@ class HttpApi:
     :param trust: a PEM file with more roots.
     :param only: whether the roots of ``trust`` are the only ones.
     :param pair: files with a client certificate and its key.
-    :param seconds: that an answer may take; default: :data:`ANSWER_SECONDS`.
+    :param seconds: that an answer may take: an API may restart its web server first.
     :raises DeployError: the address is not encrypted, or ``trust`` has no roots.
     """
 
@@ -78,7 +72,7 @@ class HttpApi:
         trust: str | None = None,
         only: bool = False,
         pair: tuple[str, str] | None = None,
-        seconds: float | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
         if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
@@ -86,7 +80,7 @@ class HttpApi:
         self.headers: dict[str, str] = {}
         self._run = run
         self._name = name
-        self._timeout = _TIMEOUT if seconds is None else time_limit(seconds)
+        self._timeout = time_limit(seconds)
         roots = (trust,) if only or trust is None else (trust, None)
         self._clients = self._make_clients(roots, pair)
 
@@ -94,7 +88,7 @@ class HttpApi:
     def of(cls, context: DeployerContext, name: str, path: str) -> Self:
         """Return the API below the ``url`` of an entry, with its ``trust`` and ``timeout``."""
         options = context.options
-        url, seconds = f"{options['url'].rstrip('/')}{path}", options.get("timeout")
+        url, seconds = f"{options['url'].rstrip('/')}{path}", options.get("timeout", ANSWER_SECONDS)
         return cls(context.run, name, url, trust=options.get("trust"), seconds=seconds)
 
     def ask(self, method: str, path: str, payload: Payload | None = None, *, missing: Sequence[int] = ()) -> Any:
@@ -106,7 +100,7 @@ class HttpApi:
         response = self._send(method, path, payload)
         if response.status in missing:
             return None
-        if response.status in _LOGIN:
+        if response.status in {401, 403}:
             raise self.error(texts.API_LOGIN, status=response.status)
         if not 200 <= response.status < 300:
             raise self.error(texts.API_REFUSED, status=response.status, reason=self.reason(response.body))
@@ -126,13 +120,13 @@ class HttpApi:
         text = " ".join(body.decode("utf-8", "replace").split())
         if text.startswith("<"):
             return "an HTML page"
-        if _KEY in text:
+        if "PRIVATE KEY" in text:
             return "an answer with a private key, which is not shown"
         with contextlib.suppress(ValueError, RecursionError):
             found = (each.strip() for each in texts_of(json.loads(text), _meant))
             text = "; ".join(dict.fromkeys(filter(None, found))) or text
         printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
-        return printable[:_SHOWN].rstrip(". ") or "no reason"
+        return printable[:300].rstrip(". ") or "no reason"
 
     def _send(self, method: str, path: str, payload: Payload | None) -> Response:
         failed = None
@@ -158,12 +152,9 @@ class HttpApi:
 
     def failure(self, failure: HttpFailure) -> DeployError:
         """Return the error for a server that could not be asked."""
-        reason = self._run.redactor.redact(failure.detail)
-        if failure.untrusted:
-            return self.error(texts.API_UNTRUSTED, reason=reason)
-        if failure.kind == "timeout":
-            return self.error(texts.API_LATE, reason=reason)
-        return self.error(texts.NO_ANSWER, reason=reason)
+        text = texts.API_LATE if failure.kind == "timeout" else texts.NO_ANSWER
+        text = texts.API_UNTRUSTED if failure.untrusted else text
+        return self.error(text, reason=self._run.redactor.redact(failure.detail))
 
     def _make_clients(self, roots: Sequence[str | None], pair: tuple[str, str] | None) -> list[HttpClient]:
         try:
@@ -172,6 +163,23 @@ class HttpApi:
             raise self.error(texts.API_TRUST, path=roots[0]) from None
         except OSError as error:
             raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
+
+
+def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str] | None, seconds: float) -> Response:
+    """Send one request with a client of its own.
+
+    :raises HttpFailure: there is no answer.
+    """
+    with contextlib.closing(HttpClient()) as client:
+        return client.request(method, url, data=data, headers=headers, timeout=time_limit(seconds))
+
+
+def basic_login(context: DeployerContext) -> str:
+    """Return the value of the header ``Authorization`` for the ``user`` and the ``password`` of an entry."""
+    options = context.options
+    password = context.reveal(options["password"]) if "password" in options else ""
+    login = base64.b64encode(f"{options['user']}:{password}".encode()).decode("ascii")
+    return f"Basic {context.run.redactor.add(login)}"
 
 
 def time_limit(seconds: float) -> tuple[float, float]:
@@ -196,16 +204,10 @@ def is_safe(url: str) -> bool:
 METHOD_MISSING: Final = -32601
 """The code of an error: there is no such method (JSON-RPC 2.0 section 5.1)."""
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SWITCHING: Final = 101
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
-_LAST: Final = 0x80
-_MASKED: Final = 0x80
-_SHORT: Final = 126
-_LONG: Final = 127
+_LAST, _MASKED, _SHORT, _LONG = 0x80, 0x80, 126, 127
 _LARGEST: Final = 16 << 20
 """Octets of a message."""
-_MOST: Final = 1000
-"""Messages that are read for one answer: the others are notifications."""
 
 
 class RpcError(Exception):
@@ -256,7 +258,7 @@ class JsonRpc:
             self._http.request("GET", self._path, headers={**head, "Sec-WebSocket-Key": key.decode("ascii")})
             answer = self._http.getresponse()
         accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()).decode("ascii")
-        if answer.status != _SWITCHING or answer.headers.get("Sec-WebSocket-Accept") != accept:
+        if answer.status != 101 or answer.headers.get("Sec-WebSocket-Accept") != accept:
             self.close()
             return False
         self._answer = answer
@@ -277,7 +279,8 @@ class JsonRpc:
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         with _as_failure(self._seconds):
             self._send(_TEXT, json.dumps(request).encode())
-            for _ in range(_MOST):
+            # The others are notifications.
+            for _ in range(1000):
                 answer = json.loads(self._message())
                 if isinstance(answer, dict) and answer.get("id") == number:
                     break

@@ -17,10 +17,7 @@ _OUTPUT: Final = 64 << 10
 _VERBS: Final = frozenset(
     ("start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart")
 )
-_LINES: Final = 5
-"""Lines of the journal of a unit in an error."""
 _PLAIN: Final = ("--output=cat", "--quiet", "--no-pager")
-_JOURNAL_SECONDS: Final = 5.0
 _SHOWN: Final = 400
 """Characters of the end of the output in an error."""
 
@@ -78,9 +75,9 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
     if not os.path.isabs(reader) or not os.path.isfile(reader) or Ground().weakness(reader) is not None:
         return words[1], ""
     whose = ["--user"] if "--user" in arguments else []
-    command = [reader, *whose, f"--unit={words[1]}", f"--since=@{begin}", f"--lines={_LINES}", *_PLAIN]
+    command = [reader, *whose, f"--unit={words[1]}", f"--since=@{begin}", f"--lines={5}", *_PLAIN]
     try:
-        done = subprocesses.run(command, env=subprocesses.environment(), seconds=_JOURNAL_SECONDS, limit=_OUTPUT,
+        done = subprocesses.run(command, env=subprocesses.environment(), seconds=5.0, limit=_OUTPUT,
                                 cancel=context.cancel, only_end=True)  # fmt: skip
     except OSError:
         return words[1], ""

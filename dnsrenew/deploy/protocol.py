@@ -131,6 +131,26 @@ class Deployer(Protocol):
 Deployer.__module__ = "dnsrenew"  # as above
 
 
+class TargetDeployer:
+    """What the deployers of dnsrenew share; of one that says no more, nothing can be looked at or put back.
+
+    Without a look, its entry is not pending any more if it has succeeded.
+
+    :ivar has_changed: whether it has written or activated anything.
+    """
+
+    def __init__(self, context: DeployerContext) -> None:
+        self._context, self._options, self.has_changed = context, context.options, False
+
+    def check(self, _certificate: Certificate) -> bool:
+        """Return False: that cannot be seen."""
+        return False
+
+    def restore(self) -> bool:
+        """Return False: nothing was put back."""
+        return False
+
+
 # ── options ────────────────────────────────────────────────────────────────────────────
 
 # The options of a target as data: the configuration, the documentation and ``check`` are made from it.

@@ -15,11 +15,10 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
-_CONNECT_SECONDS: Final = 5.0
-_PAUSE: Final = 0.2
-"""Seconds between two rounds: a server may serve the old certificate for a moment more."""
 _TOLD_AFTER: Final = 1.0
 """Seconds of waiting before that is said; most waits are shorter."""
+_PAUSE: Final = 0.2
+"""Seconds between two rounds: a server may serve the old certificate for a moment more."""
 
 
 class Wanted(Frozen):
@@ -75,7 +74,7 @@ def is_served(context: Context, wanted: Wanted) -> bool:
     :raises Cancelled: the run was cancelled.
     """
     seen = inspect_ports(context, wanted)
-    return bool(seen) and all(_is_right(one, wanted) for one in seen)
+    return bool(seen) and all(one.leaf == wanted.leaf for one in seen)
 
 
 def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -91,7 +90,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable
     end, is_told = start + seconds, False
     while True:
         seen = inspect_ports(context, wanted)
-        wrong = next((one for one in seen if not _is_right(one, wanted)), None)
+        wrong = next((one for one in seen if one.leaf != wanted.leaf), None)
         if wrong is None:
             return
         if clock.monotonic() + _PAUSE >= end:
@@ -126,7 +125,7 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # 
     error = ""
     for context in _contexts(is_ecdsa=wanted.is_ecdsa):
         with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_CONNECT_SECONDS)
+            connection.settimeout(5.0)
             try:
                 connection.connect(where)
             except OSError as refused:
@@ -134,16 +133,11 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # 
             try:
                 if wanted.starttls is not None:
                     start(connection, wanted.starttls)
-                return SeenPort(address, _handshake(connection, context, wanted.name), accepts=True)
+                with context.wrap_socket(connection, server_hostname=wanted.name) as secure:
+                    return SeenPort(address, secure.getpeercert(binary_form=True) or b"", accepts=True)
             except (OSError, ValueError) as failed:  # ValueError: the name cannot be asked for
                 error = _reason(failed)
     return SeenPort(address, error=error, accepts=True)
-
-
-def _handshake(connection: socket.socket, context: ssl.SSLContext, name: str | None) -> bytes:
-    """Make the TLS handshake and return the leaf of the server, DER."""
-    with context.wrap_socket(connection, server_hostname=name) as secure:
-        return secure.getpeercert(binary_form=True) or b""
 
 
 def _contexts(*, is_ecdsa: bool) -> list[ssl.SSLContext]:
@@ -164,10 +158,6 @@ def _context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _is_right(one: SeenPort, wanted: Wanted) -> bool:
-    return one.leaf == wanted.leaf
 
 
 def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
@@ -205,10 +195,6 @@ def _reason(error: OSError | ValueError) -> str:
 _LINE: Final = 2048
 """Bytes of the longest line that is read."""
 _LINES: Final = 100
-_LDAP_START_TLS: Final = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
-"""An ExtendedRequest with the OID of StartTLS (RFC 4511 section 4.14)."""
-_LDAP_SUCCESS: Final = bytes.fromhex("0a0100")
-_POSTGRESQL_SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
 
 
 class Refused(OSError):
@@ -251,14 +237,15 @@ def _pop3(connection: socket.socket) -> None:  # RFC 2595 section 4
 
 
 def _ldap(connection: socket.socket) -> None:
-    connection.sendall(_LDAP_START_TLS)
+    # An ExtendedRequest with the OID of StartTLS (RFC 4511 section 4.14).
+    connection.sendall(bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037")
     answer = connection.recv(_LINE)
-    if _LDAP_SUCCESS not in answer:
+    if bytes.fromhex("0a0100") not in answer:
         raise Refused(0, "it refused StartTLS")
 
 
 def _postgresql(connection: socket.socket) -> None:
-    connection.sendall(_POSTGRESQL_SSL_REQUEST)
+    connection.sendall(bytes.fromhex("0000000804d2162f"))
     if connection.recv(1) != b"S":
         raise Refused(0, "it has TLS switched off")
 

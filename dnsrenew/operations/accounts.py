@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from dnsrenew.acme import CAClient
 from dnsrenew.base.runtime import Context
@@ -16,9 +16,6 @@ from dnsrenew.operations import texts
 from dnsrenew.operations.revoke import Revocation, revoke
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import Store
-
-_WORKERS: Final = 8
-"""CAs asked at once."""
 
 
 class AccountStatus(Frozen, kw_only=True, public=True):
@@ -58,7 +55,7 @@ class CaWork(Frozen):
     def accounts(self, cas: Iterable[str] | None) -> list[AccountStatus]:
         """See :meth:`dnsrenew.Renewer.accounts`."""
         calls = [partial(self._account, name) for name in self._chosen(cas)]
-        return [task.result() for task in self.context.call_all(calls, _WORKERS)]
+        return [task.result() for task in self.context.call_all(calls, 8)]
 
     def roll(self, cas: Iterable[str] | None, *, compromised: bool) -> list[AccountStatus]:
         """See :meth:`dnsrenew.Renewer.roll_accounts`."""

@@ -31,17 +31,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-class GivenFiles(Frozen, hidden=("certificate", "key")):
-    """What the user gives.
-
-    :ivar certificate: the content of the file with the certificate and its chain, and perhaps the key.
-    :ivar key: the content of the file with the private key; None: that of the certificate file, or of the CSR.
-    """
-
-    certificate: bytes
-    key: bytes | None
-
-
 class _Checked(Frozen, hidden=("key_pem",)):
     """A certificate that was checked: with its chain, its key, and what it says.
 
@@ -70,7 +59,8 @@ class ByHand(Frozen):
                 return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
             kept = None if new else store.signing_requests.load(context, spec.name)
             if kept is not None:
-                _warn_if_outdated(kept, spec, context)
+                if set(kept.names) != set(spec.identifiers) or kept.kind != spec.key:
+                    context.warn(*texts.CSR_OUTDATED.fill(name=spec.name, names=list(kept.names), kind=kept.kind))
                 return kept
             reused = None if new else renewal_info.reused_key(spec, store.read_state(spec.name), store, context)
             key = x509.new_key(spec.key) if reused is None else reused
@@ -88,14 +78,16 @@ class ByHand(Frozen):
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             request = store.signing_requests.load(context, spec.name)
-            checked = _check(spec, GivenFiles(certificate, key), store, context, state=state, request=request)
-            if _is_in_force(checked, spec.name, state, store):
+            checked = self._check(certificate, self._key(certificate, key, request, state), state)
+            if self._is_in_force(checked, state):
                 done = outcome(spec, store, state, "not-due", context)
             else:
                 if not older:
-                    _refuse_older(checked.facts, spec.name, state, store, context)
-                _warn_if_incomplete(checked, context)
-                state = _keep(spec, checked, state, store, context, asked_by=asked_by)
+                    self._refuse_older(checked.facts, state)
+                pem = checked.fullchain_pem
+                if not user_files.ends_with_root(pem) and transport.is_known(pem) is False:
+                    context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(pem)))
+                state = self._keep(checked, state, asked_by)
                 done = outcome(spec, store, state, "renewed", context)
             if request is not None and request.key_pem == checked.key_pem:
                 store.signing_requests.clear(spec.name)
@@ -103,6 +95,89 @@ class ByHand(Frozen):
                 done = deploying.deploy_pending(spec, done, state, store, context)
         context.emit("certificate-finished", **done.to_dict())
         return done
+
+    def _check(self, certificate: bytes, key: KeyHolder, state: State) -> _Checked:
+        """Return what is given, checked as a certificate from a CA is.
+
+        :raises ConfigError: ``key-wrong``.
+        :raises CAError: ``certificate-wrong``.
+        """
+        pem, facts = user_files.chain_from_file(certificate, key, self.spec.identifiers, self.context.clock.now())
+        if x509.key_hash(key) in state.compromised_keys:
+            raise CAError.of(texts.KEY_COMPROMISED, name=self.spec.name, wrong="key")
+        return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
+
+    def _key(self, certificate: bytes, key: bytes | None, request: SigningRequest | None, state: State) -> KeyHolder:
+        """Return the key that is given, the request of the configuration, the key beside the certificate or of the CSR.
+
+        For an installation that is repeated, it is the one in force.
+        """
+        if key is not None:
+            return user_files.key_from_file(key)
+        if self.spec.csr is not None:
+            return x509.request_of(self.spec.csr.der)
+        if user_files.has_both(certificate):
+            return user_files.key_from_file(certificate)
+        if request is not None:
+            return x509.key_from_pem(request.key_pem)
+        try:
+            return x509.key_from_pem(self.store.read_private_key(self.spec.name, state) or b"")
+        except ValueError:
+            raise ConfigError.of(texts.KEY_NOT_GIVEN, name=self.spec.name) from None
+
+    def _is_in_force(self, checked: _Checked, state: State) -> bool:
+        """Return whether this certificate is in force already, with this key."""
+        store, name = self.store, self.spec.name
+        try:
+            stored = store.read_chain(name, state), store.read_private_key(name, state)
+        except StoreError:
+            return False
+        return stored == (checked.fullchain_pem, checked.key_pem)
+
+    def _refuse_older(self, facts: CertificateFacts, state: State) -> None:
+        """Refuse a certificate that ends before a usable one that is in force.
+
+        :raises ConfigError: ``certificate-older``.
+        """
+        name, ends = self.spec.name, state.not_after
+        if ends is None or ends <= max(self.context.clock.now(), facts.not_after) or state.revoked:
+            return
+        if self.store.is_whole(name, state):
+            dates = {"not_after": rfc3339(ends), "given": rfc3339(facts.not_after)}
+            raise ConfigError.of(texts.OLDER, name=name, issuer=state.issuer, **dates)
+
+    def _keep(self, checked: _Checked, state: State, asked_by: str) -> State:
+        """Store the certificate and put it into force.
+
+        What the state does not know of it (its CA, a key of another kind than configured, the profile) counts as
+        unchanged, so the configured CA replaces it when it is due, and not at once.
+        """
+        spec, store, facts, pem = self.spec, self.store, checked.facts, checked.fullchain_pem
+        meta = Meta(
+            issuer=facts.issuer,
+            serial=facts.serial,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+            domains=spec.domains,
+            identifiers=spec.identifiers,
+            key=spec.key if checked.kind == spec.key else "",
+            sizes={"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)},
+            compromised_keys=state.compromised_keys,
+        )
+        store.prove_writable(spec.name)
+        number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
+        # The same certificate with another chain has the serial number by which deployments are known.
+        deployed = {} if facts.serial == state.serial else state.deployments
+        changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
+        kept = store.activate(spec.name, number, meta, state, remember=lambda new: replace(new, **changes))
+        store.orders.clear(spec.name)
+        store.quarantine_damaged(spec.name, state)
+        path = None if (current := store.current(spec.name)) is None else str(current)
+        stored = {"path": path, "serial": facts.serial, "not_after": rfc3339(facts.not_after)}
+        self.context.emit("certificate-stored", **stored)
+        return kept
+
+    # ── rollback ────────────────────────────────────────────────────────────────────────
 
     def rollback(self, to: int | None, *, deploy: bool, wait: float) -> Outcome:
         """See :meth:`dnsrenew.Renewer.rollback`."""
@@ -113,10 +188,10 @@ class ByHand(Frozen):
                 deploying.complete_renames_of_killed_runs(store, context)
             with store.lock(spec.name, context=context, wait=wait):
                 state = store.read_state(spec.name)
-                number, meta = _choose(spec.name, to, state, store.versions(spec.name), context.clock.now())
-                _rollback_check(spec.name, number, state.renewed(number, meta), store, context)
+                number, meta = self._choose(to, state)
+                self._check_version(number, state.renewed(number, meta))
                 status: OutcomeStatus = "rolled-back" if number != state.version else "not-due"
-                state = _put_back(spec, (number, meta), state, store, context)
+                state = self._put_back(number, meta, state)
                 done = outcome(spec, store, state, status, context)
                 if deploy and spec.deploy:
                     done = deploying.deploy_pending(spec, done, state, store, context)
@@ -126,114 +201,58 @@ class ByHand(Frozen):
         context.emit("certificate-finished", **done.to_dict())
         return done
 
+    def _choose(self, to: int | None, state: State) -> tuple[int, Meta]:
+        """Return the version that is asked for, or the newest other one that can be used.
 
-def _warn_if_outdated(kept: SigningRequest, spec: CertificateSpec, context: Context) -> None:
-    if set(kept.names) != set(spec.identifiers) or kept.kind != spec.key:
-        context.warn(*texts.CSR_OUTDATED.fill(name=spec.name, names=list(kept.names), kind=kept.kind))
+        :raises StoreError: ``rollback-refused``.
+        """
+        name, versions, now = self.spec.name, self.store.versions(self.spec.name), self.context.clock.now()
+        if to is not None and to not in versions:
+            raise StoreError.of(texts.VERSION_GONE, name=name, version=to)
+        first = None
+        for number in [to] if to is not None else [each for each in reversed(versions) if each != state.version]:
+            refused = _refusal(name, number, versions[number], state, now)
+            if refused is None:
+                return number, versions[number]
+            first = first or refused
+        raise first or StoreError.of(texts.NO_OTHER_VERSION, name=name)
 
+    def _check_version(self, number: int, candidate: State) -> None:
+        """Check the certificate and the key of a version as those from a CA.
 
-def _check(
-    spec: CertificateSpec,
-    given: GivenFiles,
-    store: Store,
-    context: Context,
-    *,
-    state: State,
-    request: SigningRequest | None,
-) -> _Checked:
-    """Return what is given, checked as a certificate from a CA is.
+        :param candidate: the state with the current version.
+        :raises StoreError: ``rollback-refused``.
+        """
+        store, name = self.store, self.spec.name
+        chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""
+        try:
+            key = None if lacks_key(candidate.sizes) else x509.key_from_pem(key_pem)
+            facts = x509.check_chain(chain, key, candidate.identifiers, self.context.clock.now())
+        except (CAError, ValueError) as error:
+            reason = error.message if isinstance(error, CAError) else texts.KEY_UNREADABLE
+            raise StoreError.of(texts.VERSION_UNFIT, name=name, version=number, reason=reason) from None
+        if facts.serial != candidate.serial:
+            raise StoreError.of(texts.VERSION_GONE, name=name, version=number)
+        if x509.key_hash_of_certificate(chain) in candidate.compromised_keys:
+            raise StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
 
-    :raises ConfigError: ``key-wrong``.
-    :raises CAError: ``certificate-wrong``.
-    """
-    key = _key(spec, given, request, store=store, state=state)
-    pem, facts = user_files.chain_from_file(given.certificate, key, spec.identifiers, context.clock.now())
-    if x509.key_hash(key) in state.compromised_keys:
-        raise CAError.of(texts.KEY_COMPROMISED, name=spec.name, wrong="key")
-    return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
-
-
-def _key(
-    spec: CertificateSpec, given: GivenFiles, request: SigningRequest | None, *, store: Store, state: State
-) -> KeyHolder:
-    """Return the key that is given, the request of the configuration, the key beside the certificate, or of the CSR.
-
-    For an installation that is repeated, it is the one in force.
-    """
-    if given.key is not None:
-        return user_files.key_from_file(given.key)
-    if spec.csr is not None:
-        return x509.request_of(spec.csr.der)
-    if user_files.has_both(given.certificate):
-        return user_files.key_from_file(given.certificate)
-    if request is not None:
-        return x509.key_from_pem(request.key_pem)
-    try:
-        return x509.key_from_pem(store.read_private_key(spec.name, state) or b"")
-    except ValueError:
-        raise ConfigError.of(texts.KEY_NOT_GIVEN, name=spec.name) from None
+    def _put_back(self, number: int, meta: Meta, state: State) -> State:
+        """Put a version into force, and note that it stays there; one that is in force already stays from now on."""
+        name, now, wanted = self.spec.name, self.context.clock.now(), due.wanted(self.spec)
+        if number == state.version:
+            return self.store.update(name, lambda old: old.put_back(now, wanted), known=state)
+        self.store.orders.clear(name)  # of the certificate that was to follow the one in force
+        return self.store.activate(name, number, meta, state, remember=lambda new: new.put_back(now, wanted))
 
 
-def _is_in_force(checked: _Checked, name: str, state: State, store: Store) -> bool:
-    """Return whether this certificate is in force already, with this key."""
-    try:
-        stored = store.read_chain(name, state), store.read_private_key(name, state)
-    except StoreError:
-        return False
-    return stored == (checked.fullchain_pem, checked.key_pem)
-
-
-def _refuse_older(facts: CertificateFacts, name: str, state: State, store: Store, context: Context) -> None:
-    """Refuse a certificate that ends before a usable one that is in force.
-
-    :raises ConfigError: ``certificate-older``.
-    """
-    ends = state.not_after
-    usable = ends is not None and ends > context.clock.now() and not state.revoked and store.is_whole(name, state)
-    if usable and ends is not None and ends > facts.not_after:
-        raise ConfigError.of(
-            texts.OLDER, name=name, issuer=state.issuer, not_after=rfc3339(ends), given=rfc3339(facts.not_after)
-        )
-
-
-def _warn_if_incomplete(checked: _Checked, context: Context) -> None:
-    """Warn if the chain seems to lack an intermediate certificate."""
-    if not user_files.ends_with_root(checked.fullchain_pem) and transport.is_known(checked.fullchain_pem) is False:
-        context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(checked.fullchain_pem)))
-
-
-def _keep(
-    spec: CertificateSpec, checked: _Checked, state: State, store: Store, context: Context, *, asked_by: str
-) -> State:
-    """Store the certificate and put it into force.
-
-    What the state does not know of it (its CA, a key of another kind than configured, the profile) counts as unchanged,
-    so the configured CA replaces it when it is due, and not at once.
-    """
-    facts, pem = checked.facts, checked.fullchain_pem
-    meta = Meta(
-        issuer=facts.issuer,
-        serial=facts.serial,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
-        domains=spec.domains,
-        identifiers=spec.identifiers,
-        key=spec.key if checked.kind == spec.key else "",
-        sizes={"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)},
-        compromised_keys=state.compromised_keys,
-    )
-    store.prove_writable(spec.name)
-    number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
-    # The same certificate with another chain has the serial number by which deployments are known.
-    deployed = {} if facts.serial == state.serial else state.deployments
-    changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
-    kept = store.activate(spec.name, number, meta, state, remember=lambda new: replace(new, **changes))
-    store.orders.clear(spec.name)
-    store.quarantine_damaged(spec.name, state)
-    not_after = rfc3339(facts.not_after)
-    path = None if (current := store.current(spec.name)) is None else str(current)
-    context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
-    return kept
+def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) -> StoreError | None:
+    """Return why a version is not used, as far as its record says; None if it may be."""
+    if meta.revoked or (number == state.version and state.revoked):
+        return StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
+    if not meta.not_before <= now < meta.not_after:
+        dates = {"not_before": rfc3339(meta.not_before), "not_after": rfc3339(meta.not_after)}
+        return StoreError.of(texts.VERSION_EXPIRED, name=name, version=number, **dates)
+    return None
 
 
 # ── deploy ─────────────────────────────────────────────────────────────────────────────
@@ -273,64 +292,6 @@ def _deploy(
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, cause = stopped_by(error, context)
         return outcome(spec, store, state, status, context, error=cause)
-
-
-# ── rollback ───────────────────────────────────────────────────────────────────────────
-
-# Puts an older version of a certificate back into force, deploys it, and keeps renewals from replacing it at once.
-
-
-def _choose(name: str, to: int | None, state: State, versions: dict[int, Meta], now: datetime) -> tuple[int, Meta]:
-    """Return the version that is asked for, or the newest other one that can be used.
-
-    :raises StoreError: ``rollback-refused``.
-    """
-    if to is not None and to not in versions:
-        raise StoreError.of(texts.VERSION_GONE, name=name, version=to)
-    chosen = [to] if to is not None else [number for number in reversed(versions) if number != state.version]
-    refused = [_refusal(name, number, versions[number], state, now) for number in chosen]
-    for number, error in zip(chosen, refused, strict=True):
-        if error is None:
-            return number, versions[number]
-    raise next((error for error in refused if error), StoreError.of(texts.NO_OTHER_VERSION, name=name))
-
-
-def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) -> StoreError | None:
-    """Return why a version is not used, as far as its record says; None if it may be."""
-    if meta.revoked or (number == state.version and state.revoked):
-        return StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
-    if not meta.not_before <= now < meta.not_after:
-        dates = {"not_before": rfc3339(meta.not_before), "not_after": rfc3339(meta.not_after)}
-        return StoreError.of(texts.VERSION_EXPIRED, name=name, version=number, **dates)
-    return None
-
-
-def _rollback_check(name: str, number: int, candidate: State, store: Store, context: Context) -> None:
-    """Check the certificate and the key of a version as those from a CA.
-
-    :param candidate: the state with the current version.
-    :raises StoreError: ``rollback-refused``.
-    """
-    chain, key_pem = store.read_chain(name, candidate) or "", store.read_private_key(name, candidate) or b""
-    try:
-        key = None if lacks_key(candidate.sizes) else x509.key_from_pem(key_pem)
-        facts = x509.check_chain(chain, key, candidate.identifiers, context.clock.now())
-    except (CAError, ValueError) as error:
-        reason = error.message if isinstance(error, CAError) else texts.KEY_UNREADABLE
-        raise StoreError.of(texts.VERSION_UNFIT, name=name, version=number, reason=reason) from None
-    if facts.serial != candidate.serial:
-        raise StoreError.of(texts.VERSION_GONE, name=name, version=number)
-    if x509.key_hash_of_certificate(chain) in candidate.compromised_keys:
-        raise StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
-
-
-def _put_back(spec: CertificateSpec, chosen: tuple[int, Meta], state: State, store: Store, context: Context) -> State:
-    """Put a version into force, and note that it stays there; one that is in force already stays from now on."""
-    now, wanted, (number, meta) = context.clock.now(), due.wanted(spec), chosen
-    if number == state.version:
-        return store.update(spec.name, lambda old: old.put_back(now, wanted), known=state)
-    store.orders.clear(spec.name)  # of the certificate that was to follow the one in force
-    return store.activate(spec.name, number, meta, state, remember=lambda new: new.put_back(now, wanted))
 
 
 # ── cleanup ────────────────────────────────────────────────────────────────────────────

@@ -29,21 +29,6 @@ from dnsrenew.renewal import due
 from dnsrenew.renewal.batch import LazyServices
 from dnsrenew.store import Store
 
-# The lines are English in every language, as the messages of Python exceptions are.
-_OBTAINED: Final = "%s: obtained a certificate for %s, valid until %s"
-_RENEWED: Final = "%s: renewed the certificate for %s, valid until %s"
-_ROLLED_BACK: Final = "%s: rolled back to the certificate for %s, valid until %s"
-_REHEARSED: Final = "%s: the dry run succeeded for %s"
-_NOT_RENEWED: Final = "%s: %s: %s"
-_DEFERRED: Final = "%s: due, but not tried before %s: %s"
-_NOT_DUE: Final = "%s: not due before %s"
-_WAITING_FOR_SERVERS: Final = "%s: waiting for %d name server%s"
-_WAITING_FOR_CACHES: Final = "%s: waiting %.0f s for the caches of the CA"
-_WAITING_FOR_RUN: Final = "%s: waiting for another run (process %s on %s)"
-_DEPLOYED: Final = "%s: deployed to %s %s"
-_NOT_DEPLOYED: Final = "%s: not deployed to %s %s: %s"
-_WARNING: Final = "%s%s %s"
-
 _UNFIT: Final = frozenset({"missing", "expired", "revoked", "changed"})
 """Reasons to renew a certificate that cannot be used, or is not what the configuration asks for."""
 
@@ -53,7 +38,8 @@ _logger = logging.getLogger("dnsrenew")
 class EventLog:
     """A listener that logs what a person wants to know later (INFO), and what needs one (WARNING).
 
-    A warning that is repeated is logged once. The events come one at a time.
+    The lines are English in every language, as the messages of Python exceptions are. A warning that is repeated is
+    logged once. The events come one at a time.
 
     :param failures: the level of a failed renewal that needs a person; lower where the caller tells or raises it.
     """
@@ -75,13 +61,15 @@ class EventLog:
             case "dns-visible" | "route-failed":
                 self._waiting.discard(name)
             case "caches-waiting":
-                _logger.info(_WAITING_FOR_CACHES, name, data["seconds"])
+                _logger.info("%s: waiting %.0f s for the caches of the CA", name, data["seconds"])
             case "lock-waiting":
-                _logger.info(_WAITING_FOR_RUN, name or data["what"], data.get("pid"), data.get("host"))
+                waiting, pid, host = name or data["what"], data.get("pid"), data.get("host")
+                _logger.info("%s: waiting for another run (process %s on %s)", waiting, pid, host)
             case "deployed":
-                _logger.info(_DEPLOYED, name, data["to"], data["target"])
+                _logger.info("%s: deployed to %s %s", name, data["to"], data["target"])
             case "deploy-failed":
-                _logger.warning(_NOT_DEPLOYED, name, data["to"], data["target"], _text(data["error"]))
+                error = _text(data["error"])
+                _logger.warning("%s: not deployed to %s %s: %s", name, data["to"], data["target"], error)
             case "warning":
                 self._log_warning(name, data)
 
@@ -90,35 +78,36 @@ class EventLog:
         late = [server for server in data["servers"] if server["state"] == "waiting"]
         if late and name not in self._waiting:
             self._waiting.add(name)
-            _logger.info(_WAITING_FOR_SERVERS, name, len(late), "" if len(late) == 1 else "s")
+            _logger.info("%s: waiting for %d name server%s", name, len(late), "" if len(late) == 1 else "s")
 
     def _log_warning(self, name: str | None, data: Mapping[str, Any]) -> None:
         warning = name, data["code"], data["message"]
         if warning not in self._warned:
             self._warned.add(warning)
-            _logger.warning(_WARNING, f"{name}: " if name else "", data["message"], data["fix"])
+            _logger.warning("%s%s %s", f"{name}: " if name else "", data["message"], data["fix"])
 
 
 def log_idle(outcomes: Iterable[Outcome]) -> None:
     """Log the certificates of a run for which nothing was tried."""
     for outcome in outcomes:
         if outcome.status == "not-due":
-            _logger.debug(_NOT_DUE, outcome.name, outcome.next_renewal)
+            _logger.debug("%s: not due before %s", outcome.name, outcome.next_renewal)
         elif outcome.status == "deferred":
-            _logger.info(_DEFERRED, outcome.name, rfc3339(outcome.next_attempt), outcome.error)
+            again = rfc3339(outcome.next_attempt)
+            _logger.info("%s: due, but not tried before %s: %s", outcome.name, again, outcome.error)
 
 
 def _log_outcome(name: str | None, data: Mapping[str, Any], failed: int) -> None:
     status, domains, until = data["status"], ", ".join(data["domains"]), data["not_after"]
-    if status == "renewed":
-        _logger.info(_OBTAINED if data["reason"] == "missing" else _RENEWED, name, domains, until)
-    elif status == "rolled-back":
-        _logger.info(_ROLLED_BACK, name, domains, until)
+    if status in {"renewed", "rolled-back"}:
+        did = "rolled back to the" if status == "rolled-back" else "renewed the"
+        did = "obtained a" if (status, data["reason"]) == ("renewed", "missing") else did
+        _logger.info("%s: %s certificate for %s, valid until %s", name, did, domains, until)
     elif status == "rehearsed":
-        _logger.info(_REHEARSED, name, domains)
+        _logger.info("%s: the dry run succeeded for %s", name, domains)
     elif status not in {"not-due", "deferred"}:  # those are logged by log_idle()
         level = failed if status == "failed" else logging.INFO
-        _logger.log(level, _NOT_RENEWED, name, status, _text(data["error"]))
+        _logger.log(level, "%s: %s: %s", name, status, _text(data["error"]))
 
 
 def _needs_person(data: Mapping[str, Any], now: datetime) -> bool:
@@ -212,15 +201,9 @@ class DiagnosisMaker(Protocol):
     """Finds out whether certificates can be renewed, and if not, why."""
 
     def diagnose(
-        self,
-        context: Context,
-        config: Config,
-        store: Store,
-        specs: Sequence[CertificateSpec],
-        *,
-        probe: bool,
+        self, context: Context, config: Config, store: Store, specs: Sequence[CertificateSpec], *, probe: bool,
         record: bool,
-    ) -> list[Diagnosis]:
+    ) -> list[Diagnosis]:  # fmt: skip
         """Return a diagnosis for each certificate; as :meth:`dnsrenew.Renewer.diagnose_all`."""
 
     def explain(
@@ -233,10 +216,7 @@ class DiagnosisMaker(Protocol):
 
 # The error of a certificate that could not be obtained, and of which no usable one is stored.
 
-_fallback_to_stored_logger: Final = logging.getLogger("dnsrenew")
 _NO_APP: Final = "http-no-app"
-_KEPT: Final = "%s could not be renewed and is kept until %s%s: %s"
-_NOT_KEPT: Final = "%s could not be renewed%s: %s"
 OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
 
@@ -268,10 +248,10 @@ def log_kept(outcome: Outcome, stored: Certificate | None, emit: Callable[..., N
     error, again = _error(outcome), rfc3339(outcome.next_attempt)
     next_try = f"; it is tried again at {again}" if again else ""
     if stored is None:  # it has expired, is revoked, or lacks a name; a server keeps using it anyway
-        _fallback_to_stored_logger.warning(_NOT_KEPT, outcome.name, next_try, error)
+        _logger.warning("%s could not be renewed%s: %s", outcome.name, next_try, error)
         return
     until = rfc3339(stored.not_after)
-    _fallback_to_stored_logger.warning(_KEPT, outcome.name, until, next_try, error)
+    _logger.warning("%s could not be renewed and is kept until %s%s: %s", outcome.name, until, next_try, error)
     emit("kept", outcome.name, error=error.to_dict(), not_after=until, next_attempt=again)
 
 
@@ -299,11 +279,8 @@ def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
         error = attempt.error
         if error is None:
             continue
-        skipped, repeated = is_skip(attempt), error in shown
-        if repeated:
-            text = texts.SKIPPED_SAME if skipped else texts.TRIED_SAME
-        else:
-            text = texts.SKIPPED if skipped else texts.TRIED
+        same, other = (texts.SKIPPED_SAME, texts.SKIPPED) if is_skip(attempt) else (texts.TRIED_SAME, texts.TRIED)
+        text = same if error in shown else other
         reason = error.message if error is cause else first_sentence(error.message)
         yield text.format(route=describe_route(attempt.route.to_dict()), reason=reason.strip())
         shown.append(error)

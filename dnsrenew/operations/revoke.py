@@ -78,7 +78,8 @@ def revoke(
             raise StoreError.of(texts.NOTHING_TO_REVOKE, name=name)
         refuse_foreign(name, state, store)
         ca, revoked = _issuer(name, state, config), _Revoked(store, stored, state)
-        compromised = _key_hash(revoked) if reason == "key-compromise" else None
+        is_compromised = reason == "key-compromise"
+        compromised = x509.key_hash_of_certificate(_read(revoked, "account")[0]) if is_compromised else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
         store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
         for notice in store.read_state(name).notices:
@@ -138,15 +139,6 @@ def _post(client: CAClient, revoked: _Revoked, reason: int, context: Context, si
     return False
 
 
-def _key_hash(revoked: _Revoked) -> str:
-    """Return the hash of the certificate's public key.
-
-    :raises StoreError: ``store-damaged``.
-    """
-    pem, _ = _read(revoked, "account")
-    return x509.key_hash_of_certificate(pem)
-
-
 def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
     """Return the certificate, and its key if the key signs.
 
@@ -200,10 +192,6 @@ _RECENT: Final = timedelta(days=30)
 """A certificate that was read or asked for within this time may still be in use."""
 
 
-_AT_ONCE: Final = 60.0
-"""Seconds after it was written in which dnsrenew itself may read the private key, to check and to deploy it."""
-
-
 class StoredCertificate(Frozen, kw_only=True):
     """A certificate that is in the configuration, in the store, or in both.
 
@@ -251,7 +239,8 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         configured[name] = domains
     names = store.names()
     if name not in configured and name not in names:
-        raise _unknown(name, list(dict.fromkeys([*configured, *names])))
+        similar = nearest(name, list(dict.fromkeys([*configured, *names])))
+        raise ConfigError.of(texts.NOT_STORED_NEAREST if similar else texts.NOT_STORED, name=name, nearest=similar)
     state, read = _stored_read(name, store)
     used = state.asked_at
     return StoredCertificate(
@@ -301,8 +290,9 @@ def _stored_read(name: str, store: Store) -> tuple[State, datetime | None]:
         info = None if path is None else os.stat(path)
     except (StoreError, OSError):
         return State(), None
-    # Without a read since it was written, both times are the same; so they are if reads are not recorded.
-    if info is None or info.st_atime - info.st_mtime < _AT_ONCE:
+    # Without a read since it was written, both times are the same; so they are if reads are not recorded. In the first
+    # minute dnsrenew itself may read it, to check and to deploy it.
+    if info is None or info.st_atime - info.st_mtime < 60:
         return state, None
     return state, datetime.fromtimestamp(info.st_atime, UTC)
 
@@ -310,9 +300,3 @@ def _stored_read(name: str, store: Store) -> tuple[State, datetime | None]:
 def _other(asked_by: str, config: Config) -> str:
     """Return the configuration that asked for a certificate, if that is another one and still exists."""
     return asked_by if asked_by != str(config.path or "") and os.path.exists(asked_by) else ""
-
-
-def _unknown(name: str, known: list[str]) -> ConfigError:
-    similar = nearest(name, known)
-    text = texts.NOT_STORED_NEAREST if similar else texts.NOT_STORED
-    return ConfigError.of(text, name=name, nearest=similar)

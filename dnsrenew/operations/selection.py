@@ -18,8 +18,6 @@ from dnsrenew.store import Store
 
 _PATTERN: Final = frozenset("*?[")
 """Characters that no name has."""
-_MOST: Final = 8
-"""Names that an error lists."""
 
 
 def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[str]:
@@ -61,7 +59,7 @@ def unknown_certificate(name: object, known: Sequence[str], *, patterns: bool = 
     elif similar:
         text = texts.CERTIFICATE_UNKNOWN_NEAREST
     else:
-        text = texts.CERTIFICATE_UNKNOWN if len(known) <= _MOST else texts.CERTIFICATE_UNKNOWN_MANY
+        text = texts.CERTIFICATE_UNKNOWN if len(known) <= 8 else texts.CERTIFICATE_UNKNOWN_MANY
     return ConfigError.of(text, name=name, nearest=similar, known=list(known), count=len(known))
 
 

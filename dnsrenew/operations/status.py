@@ -35,14 +35,12 @@ from dnsrenew.store import State, Store
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.records import Debt
 
-_STATES: Final[Mapping[str | None, CertificateState]] = {
-    None: "valid",
-    "missing": "missing",
-    "expired": "expired",
-    "revoked": "revoked",
-}
+_STATES: Final[Mapping[str | None, CertificateState]]
+_STATES = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
 """The states by the reason of a renewal; for any other reason it is due."""
-_NO_OPTIONS: Final = RunOptions()
+_NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
+    ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")
+)
 
 
 def status_of(
@@ -57,47 +55,38 @@ def status_of(
     known, read = True, None
     try:
         read = state = store.read_state(spec.name, quarantine=False)
-        reason = why(spec, state, store, context, _NO_OPTIONS)
+        reason = why(spec, state, store, context, RunOptions())
         if reason == "missing":
             store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
-        failure = {"time": rfc3339(now), "code": error.code, "message": error.message, "fix": error.fix}
         # Files that this user may not read still count as existing, as the state says.
-        state = replace(read or in_current(spec.name, store) or State(), last_failure=failure)
+        state = replace(read or in_current(spec.name, store) or State(), last_failure=_failure(error, now))
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state):
         its.warn(notice.code, notice.message, notice.fix)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:
         context.warn(notice.code, notice.message, notice.fix)  # once for all certificates
-    exists = reason != "missing"
-    route = route_from_keys(state.worked)
     at = due.next_renewal(spec, state)
     deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
-    return CertificateStatus(
-        name=spec.name,
+    found = replace(
+        unconfigured_status(spec.name, state, store, with_versions=with_versions),
         domains=spec.domains,
         ca=state.ca or spec.ca,
-        issuer=state.issuer if exists else None,
-        serial=state.serial if exists else None,
-        not_before=state.not_before if exists else None,
-        not_after=state.not_after if exists else None,
         state=_STATES.get(reason, "due"),
-        next_renewal=_due_at(at, reason, now) if exists else None,
+        next_renewal=_due_at(at, reason, now),
         reason=reason or due.next_reason(state, at),
-        route=None if not exists or route is None else route.to_dict(),
         last_failure=_shown(state.last_failure),
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
-        path=store.current(spec.name) if exists else None,
         deployed=deployed,
         deployment_pending=pending,
         csr_since=_awaited_since(spec.name, store, state),
-        versions=_versions(spec.name, state, store) if with_versions else (),
         known=known,
         after_owed=bool(debts),
         warnings=(*its.notices, *debts),
     )
+    return replace(found, **_NOTHING_STORED) if reason == "missing" else found
 
 
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
@@ -213,7 +202,7 @@ def _only_stored(
     """Return the certificates in the database of a fleet that nothing names, with their states."""
     found = shared.only_stored(names)
     if names is None:
-        path = "" if config.path is None else str(config.path)
+        path = asker(config)
         over = {asked_by for asked_by in set(found.values()) if path and _asks_no_more(asked_by, path)}
         found = {name: asked_by for name, asked_by in found.items() if asked_by in over}
     return _states(found, store)
@@ -236,25 +225,27 @@ def _asks_no_more(asked_by: str, path: str) -> bool:
 
 def unreadable_status(found: UnreadableCertificate, store: Store, context: Context) -> CertificateStatus:
     """Return the status of a certificate of the fleet that the configuration cannot renew: what the store knows."""
-    now, known = context.clock.now(), True
-    code, message, fix = found.error.code, found.error.message, found.error.fix
-    if code == texts.FLEET_LACKS.code:  # many certificates may lack the same: a text without the name
-        notice = Notice(*texts.CONFIG_LACKS.fill(**found.error.evidence))
-        code, message, fix = notice.code, notice.message, notice.fix
+    now, known, cause = context.clock.now(), True, found.error
+    failure = _failure(cause, now)
+    if cause.code == texts.FLEET_LACKS.code:  # many certificates may lack the same: a text without the name
+        failure = _failure(Notice(*texts.CONFIG_LACKS.fill(**cause.evidence)), now)
     try:
         state = store.read_state(found.name, quarantine=False)
     except StoreError as error:
-        state, known = State(), False
-        code, message, fix = error.code, error.message, error.fix
+        state, known, failure = State(), False, _failure(error, now)
     return replace(
         unconfigured_status(found.name, state, store),
         domains=found.domains,
         ca=state.ca or found.ca,
         state=_stored_state(state, now),
         route=None,
-        last_failure={"time": rfc3339(now), "code": code, "message": message, "fix": fix},
+        last_failure=failure,
         known=known,
     )
+
+
+def _failure(cause: DnsRenewError | Notice, now: datetime) -> dict[str, Any]:
+    return {"time": rfc3339(now), "code": cause.code, "message": cause.message, "fix": cause.fix}
 
 
 def _stored_state(state: State, now: datetime) -> CertificateState:
@@ -305,6 +296,4 @@ def route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
 
 
 def _read(text: str) -> str:
-    if "%" not in text:
-        return text
-    return unquote(text)  # never fails, even on an edited file
+    return unquote(text) if "%" in text else text  # never fails, even on an edited file

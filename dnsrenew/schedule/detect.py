@@ -35,8 +35,6 @@ _COMMAND: Final = re.compile(r"""(?:^|[\s/\\"'=;&|(>])dnsrenew(?:\.exe)?["']?\s+
 """The program in a command line, and its arguments."""
 _LONGEST: Final = 4096
 """Characters of a line; a longer one is no command that a person wrote, and reading its words would take long."""
-_MOST_CALLS: Final = 3
-"""Calls in one line."""
 _ELSEWHERE: Final = re.compile(
     r"(?<![\w-])(?:cd|pushd|env|export|source|su|sudo|doas|runuser|setpriv|chroot|nsenter|docker|podman|ssh)(?![\w-])"
 )
@@ -47,7 +45,6 @@ _EXPANDED: Final = ("$", "%", "`")
 _WORKS: Final = frozenset({"renew", "run"})
 OPTIONS_WITH_VALUE: Final = frozenset({"--config", "--interval", "--jitter", "--lang", "--wait", "--workers"})
 """The options of these commands whose value can be the next word, which is no name of a certificate then."""
-_MAYBE_BARE: Final = "--wait"
 _REDIRECTS: Final = re.compile(r"\d*>+")
 
 
@@ -75,7 +72,8 @@ class FoundCommand(Frozen):
         """
         if len(self.line) > _LONGEST:
             return False
-        answers = [self._reads(match, config, names) for match in islice(_COMMAND.finditer(self.line), _MOST_CALLS)]
+        # Of one line, the first three calls.
+        answers = [self._reads(match, config, names) for match in islice(_COMMAND.finditer(self.line), 3)]
         return True if True in answers else None if None in answers else False
 
     def _reads(self, match: re.Match[str], config: str, names: Collection[str]) -> bool | None:
@@ -112,7 +110,7 @@ def _named(words: Sequence[str]) -> Iterator[str]:
         if redirect := _REDIRECTS.match(word):
             if redirect.end() == len(word) and left:
                 left.popleft()
-        elif word in OPTIONS_WITH_VALUE and left and (word != _MAYBE_BARE or left[0][:1].isdecimal()):
+        elif word in OPTIONS_WITH_VALUE and left and (word != "--wait" or left[0][:1].isdecimal()):
             if left.popleft().isdecimal() and left and len(left[0]) > 1 and unit_seconds(left[0]):  # "14 days"
                 left.popleft()
         elif word not in _WORKS and not word.startswith(("-", *_EXPANDED)):
@@ -168,10 +166,6 @@ def _named_config(words: Sequence[str]) -> str | None:
 
 
 # ── detect ─────────────────────────────────────────────────────────────────────────────
-
-_SCHEDULED: Final = "--scheduled"
-_MOST_WORDS: Final = 10
-"""The first words of a command that can be a script; a line of a crontab begins with a time and a user."""
 
 
 class RunningSchedule(Frozen):
@@ -247,7 +241,7 @@ def detect(
             for command in commands(machine):
                 answer = command.renews(path, names)
                 if answer or (kind != RUN and (answer is None or _script_renews(command, machine, path, names))):
-                    remembered = kind != RUN and (_SCHEDULED in command.line or "dnsrenew" not in command.line)
+                    remembered = kind != RUN and ("--scheduled" in command.line or "dnsrenew" not in command.line)
                     found.append(ActiveSchedule(True, kind, command.halt(), remembered, command.name))
                     if found[-1].halt is None and not beside:
                         return found[-1]
@@ -263,9 +257,6 @@ def detect(
 
 
 _CERTBOT: Final = re.compile(r"""(?:^|[\s/"'])certbot["']?(?:\.renew|\s+(?:-\S+\s+)*renew)(?!\S)""")
-_LINEAGES: Final = "etc/letsencrypt/renewal"
-_UNLESS_SYSTEMD: Final = "-d /run/systemd/system"
-"""In Debian's entry of certbot at cron, which does nothing where systemd runs."""
 _COPY: Final = re.compile(r"-\d{4}$")
 """What certbot adds to a name that it has already."""
 
@@ -274,9 +265,14 @@ def _is_certbots(command: FoundCommand, machine: host.Machine, names: Collection
     """Return whether a command lets certbot renew a certificate of one of these names, and is not stopped."""
     if len(command.line) > _LONGEST or not _CERTBOT.search(command.line):
         return False
-    if _UNLESS_SYSTEMD in command.line and host.runs_systemd(machine):
+    # As in Debian's entry of certbot at cron, which does nothing where systemd runs.
+    if "-d /run/systemd/system" in command.line and host.runs_systemd(machine):
         return False
-    lineages = {_COPY.sub("", each.stem) for each in host.entries(machine.root / _LINEAGES) if each.suffix == ".conf"}
+    lineages = {
+        _COPY.sub("", each.stem)
+        for each in host.entries(machine.root / "etc/letsencrypt/renewal")
+        if each.suffix == ".conf"
+    }
     return bool(lineages & set(names)) and command.halt() is None
 
 
@@ -294,7 +290,8 @@ def _script_renews(command: FoundCommand, machine: host.Machine, config: str, na
 
 def _script(command: str, machine: host.Machine) -> Iterator[str]:
     """Yield the lines of the script that a command runs: a person may have put the call of dnsrenew into one."""
-    for word in command.split()[:_MOST_WORDS]:
+    # One of the first words is the script; a line of a crontab begins with a time and a user.
+    for word in command.split()[:10]:
         path = word.lstrip("-@:+!\"'").rstrip("\"'")
         if path.startswith("/"):
             yield from host.lines(host.read(machine.root / path[1:], only=b"#!"))
@@ -312,7 +309,6 @@ _CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 _CRON_FOLDERS: Final = tuple(f"etc/cron.{each}" for each in ("d", "hourly", "daily", "weekly"))
 _ANACRON_FOLDERS: Final = ("etc/cron.daily", "etc/cron.weekly")
 _AGENTS: Final = ("Library/LaunchDaemons", "Library/LaunchAgents")
-_TASKS: Final = "Windows/System32/Tasks"
 _CRON_TIMES: Final = 5
 """The fields of a crontab before the user, or before the command in a user's own; one if it is ``@daily``."""
 _CRON_DIGITS: Final = frozenset("0123456789*")
@@ -472,7 +468,7 @@ def _windows(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the commands of the tasks that this user can read."""
     import html
 
-    folder = machine.root / _TASKS  # an ordinary user cannot list it, but can read his own tasks
+    folder = machine.root / "Windows/System32/Tasks"  # an ordinary user cannot list it, but can read his own tasks
     files = [file for file in host.entries(folder) if file.is_file()] or [folder / "dnsrenew"]
     for file in files:
         task = html.unescape(host.read(file))

@@ -28,7 +28,6 @@ from dnsrenew.schedule import systemd, texts
 from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, ScheduledJob, SchedulePlan
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
-_SECONDS: Final = 60.0
 
 
 class ProgramResult(Frozen):
@@ -51,7 +50,7 @@ def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramRes
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_SECONDS,
+            timeout=60.0,
             check=False,
             env=environment() | {"LC_ALL": "C"},
         )
@@ -286,9 +285,6 @@ found = [*sys.path, *editable, package.origin if package else ""]
 sys.stdout.buffer.write(os.fsencode("\\0".join(found)))
 """
 """Prints where an interpreter imports from, editable installs of setuptools included."""
-_CODE_CHECK_SECONDS: Final = 30.0
-_MOST: Final = 1 << 20
-_LONGEST_LINE: Final = 1024
 
 
 def check_code(job: ScheduledJob) -> tuple[Notice, ...]:
@@ -316,7 +312,7 @@ def _interpreter(job: ScheduledJob) -> str:
         return os.path.abspath(program)
     try:
         with open(program, "rb") as script:
-            first = script.readline(_LONGEST_LINE)
+            first = script.readline(1024)
     except OSError:
         first = b""
     named = os.fsdecode(first[2:]).strip() if first.startswith(b"#!") else ""
@@ -327,7 +323,7 @@ def _imports(interpreter: str) -> list[str]:
     """Return where an interpreter imports from in a schedule: without ``PYTHONPATH`` and the current folder."""
     try:
         command = [interpreter, "-P", "-c", _LIST]
-        done = subprocesses.run(command, env=subprocesses.environment(), seconds=_CODE_CHECK_SECONDS, limit=_MOST)
+        done = subprocesses.run(command, env=subprocesses.environment(), seconds=30.0, limit=1 << 20)
     except OSError:  # the job will fail too
         return sys.path
     return os.fsdecode(done.output).split("\0") if done.status == 0 else sys.path
@@ -343,7 +339,6 @@ _OWN_TARGETS: Final = (
     *("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook"),  # without a program, if there is no `reload`
     *("docker", "kubernetes", "proxmox", "synology", "truenas"),
 )
-_SSH: Final = "ssh"  # its files are on another machine
 _RUN: Final = "run"
 _RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
 _NO_MATTER: Final = frozenset({"--quiet", "-q", "--no-block", "--no-ask-password", "--user"})
@@ -353,7 +348,6 @@ _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
 _READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
 """Keys of a deployment that name a file to read."""
-_LOW: Final = 1024  # as 80 and 443 are, the ports of routes that name no other
 
 
 def needs_of(config: Config) -> JobNeeds:
@@ -376,7 +370,8 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
         if route.webroot is not None:
             yield os.fspath(route.webroot)
     for entry in _deployments(spec):
-        if entry.to != _SSH:
+        # The files of ssh are on another machine.
+        if entry.to != "ssh":
             yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
         if entry.to == _HFS and _FOLDER in entry.options:
             yield entry.options[_FOLDER]
@@ -402,7 +397,8 @@ def _files(config: Config) -> Iterator[str]:
 
 
 def _opens_low_port(route: Route) -> bool:
-    return opens_port(route) and (route.listen is None or host_port.split(route.listen)[1] < _LOW)
+    # As 80 and 443 are, the ports of routes that name no other.
+    return opens_port(route) and (route.listen is None or host_port.split(route.listen)[1] < 1024)
 
 
 def _programs(config: Config) -> Iterator[str]:

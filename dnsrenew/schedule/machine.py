@@ -14,8 +14,6 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Message
 from dnsrenew.schedule import texts
 
-_SECONDS: Final = 1.0
-"""The time limit of a program; each takes a few milliseconds."""
 _LARGEST: Final = 1 << 18
 """Bytes read of a file."""
 
@@ -28,7 +26,8 @@ def program_output(*arguments: str) -> str:
     if shutil.which(arguments[0]) is None:  # to find that out with a process would take longer than the rest
         return ""
     try:
-        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=_SECONDS, limit=_LARGEST)
+        # Each takes a few milliseconds.
+        done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=1.0, limit=_LARGEST)
     except OSError:
         return ""
     if done.status is None:
@@ -132,9 +131,6 @@ UNIT_FOLDERS: Final = (
 ANACRON: Final = "anacron"
 _DAEMONS: Final = ("cron", "crond", "cronie", "fcron", "dcron", "bcron")
 """The programs, and the services, that run crontabs."""
-_GENERATED: Final = "run/systemd/generator"
-"""Where systemd-cron puts a timer for each line of a crontab; it has no daemon."""
-_ANACRON_TIMER: Final = "etc/systemd/system/timers.target.wants/anacron.timer"
 
 
 class Halt(Frozen):
@@ -153,7 +149,9 @@ def halt_of_cron(machine: Machine, *, anacron: bool = False) -> Halt | None:
 
     :param anacron: whether it is a script or a table that anacron runs too.
     """
-    if cron_runs(machine) is not False or (anacron and (machine.root / _ANACRON_TIMER).exists()):
+    if cron_runs(machine) is not False or (
+        anacron and (machine.root / "etc/systemd/system/timers.target.wants/anacron.timer").exists()
+    ):
         return None
     command = _cron_start(machine)
     return Halt(texts.CRON_OFF, texts.START.format(command=command) if command else texts.START_CRON)
@@ -164,7 +162,10 @@ def cron_runs(machine: Machine) -> bool | None:
     proc = machine.root / "proc"
     if machine.platform in {"darwin", "win32"} or not read(proc / "1/status"):
         return None  # launchd starts cron when there is a crontab; hidepid hides the processes of others
-    if runs_systemd(machine) and any(unit.name.startswith("cron-") for unit in entries(machine.root / _GENERATED)):
+    # There, systemd-cron puts a timer for each line of a crontab; it has no daemon.
+    if runs_systemd(machine) and any(
+        unit.name.startswith("cron-") for unit in entries(machine.root / "run/systemd/generator")
+    ):
         return True
     return any(_is_cron(read(process / "status")) for process in entries(proc) if process.name.isdecimal())
 

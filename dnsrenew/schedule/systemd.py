@@ -19,12 +19,6 @@ from dnsrenew.schedule.plan import (
 )
 
 _SYSTEM: Final = "/etc/systemd/system"
-_LOCKED: Final = 3
-"""The exit status of a run that does not wait because another one holds a lock."""
-_TERMINATED: Final = 143
-"""The exit status after SIGTERM, as from ``systemctl stop``."""
-_NOT_IN_PROGRAM: Final = frozenset("$\"'\\")
-"""Characters that systemd accepts in arguments, but not in the path of the program."""
 
 
 def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
@@ -65,11 +59,13 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
 def _service(job: ScheduledJob, host: Host) -> str:
     wait = "Wants=network-online.target\nAfter=network-online.target\n" if host.admin else ""  # not in user sessions
     arguments = job.command_line(jitter=False)
-    if set(arguments[0]) & _NOT_IN_PROGRAM:
+    # Characters that systemd accepts in arguments, but not in the path of the program.
+    if set(arguments[0]) & frozenset("$\"'\\"):
         arguments = ["/usr/bin/env", *arguments]
     command = " ".join(map(quoted, arguments))
     restrictions = "\n".join(directives(job, system=host.admin))
-    statuses = f"{_LOCKED} {_TERMINATED}"
+    # After 3 another run holds a lock, and after 143 it was ended by SIGTERM, as from ``systemctl stop``.
+    statuses = f"{3} {143}"
     return fill(
         "dnsrenew.service", marker=MARKER, wait=wait, command=command, statuses=statuses, restrictions=restrictions
     )

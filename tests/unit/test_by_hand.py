@@ -144,7 +144,6 @@ def test_the_key_of_a_csr_is_private(desk: Desk) -> None:
     assert stat.S_IMODE((desk.folder / "csr").stat().st_mode) == 0o700
     assert stat.S_IMODE((desk.folder / "csr/key.pem").stat().st_mode) == 0o600
     assert "PRIVATE" not in repr(desk.store.signing_requests.load(Context(), "home"))
-    assert "PRIVATE" not in repr(by_hand.GivenFiles(KEY_PEM, KEY_PEM))
 
 
 def test_a_key_that_is_reused_is_that_of_the_csr(desk: Desk) -> None:

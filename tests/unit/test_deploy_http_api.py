@@ -23,7 +23,7 @@ from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
 from dnsrenew.deploy.protocol import TargetKind
 from dnsrenew.errors import DeployError
-from dnsrenew.extensions.targets import truenas
+from dnsrenew.extensions.targets import kubernetes, truenas
 from tests.kit.api_server import Api
 from tests.kit.certificates import issuer
 from tests.kit.deployments import deployer_context, make_certificate
@@ -84,8 +84,8 @@ def test_answers_that_are_no_success(
 @each_target
 def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent port is a time-out, a closed one is unreachable."""
-    monkeypatch.setattr(http_api, "_TIMEOUT", (0.2, 0.2))
-    monkeypatch.setattr(truenas, "ANSWER_SECONDS", 0.2)
+    for module in (http_api, kubernetes, truenas):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert failing(to, url, tmp_path).code == "deploy-timeout"

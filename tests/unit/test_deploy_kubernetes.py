@@ -183,7 +183,7 @@ def test_certificates_of_a_kubeconfig(tmp_path: Path) -> None:
     encoded = {name: base64.b64encode(name.encode()).decode() for name in ("cert", "key")}
     data = {"client-certificate-data": encoded["cert"], "client-key-data": encoded["key"]}
     found = kubernetes.read(str(write(tmp_path, "https://k8s.test", token="", **data)))
-    assert (found.pair, found.token, found.namespace) == (kubernetes.Pair(b"cert", b"key"), "", "web")
+    assert (found.pair, found.token, found.namespace) == ((b"cert", b"key"), "", "web")
     (tmp_path / "token.secret").write_text("token-in-a-file\n")
     found = kubernetes.read(str(write(tmp_path, "https://k8s.test", token="", tokenFile="token.secret")))
     assert (found.pair, found.token) == (None, "token-in-a-file")
@@ -229,7 +229,7 @@ def test_a_file_of_another_user_that_a_kubeconfig_names(tmp_path: Path, key: str
     user = {"token": "", "client-certificate-data": base64.b64encode(b"cert").decode(), key: credential.name}
     path = str(write(tmp_path, "https://k8s.test", **user))
     found = kubernetes.read(path)
-    assert "a-credential" in (found.token, found.pair and found.pair.key.decode())
+    assert "a-credential" in (found.token, found.pair and found.pair[1].decode())
     os.chown(credential, NOBODY, NOBODY)
     with pytest.raises(DeployError) as refused:
         kubernetes.read(path)

@@ -35,10 +35,6 @@ def needs_key(options: Mapping[str, Any]) -> bool:
     return "key" in options or "combined" in options
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(next(options[name] for name in _WRITTEN if name in options))
-
-
 TARGET = TargetKind(
     to="files",
     title="PEM files for nginx, Apache and most other servers.",
@@ -56,7 +52,7 @@ TARGET = TargetKind(
     one_of=_WRITTEN,
     has_reload=True,
     writes=_WRITTEN,
-    describe=_describe,
+    describe=lambda options: str(next(options[name] for name in _WRITTEN if name in options)),
     make=FilesDeployer,
     needs_key=needs_key,
     example={"certificate": "/etc/nginx/tls/cert.pem", "key": "/etc/nginx/tls/key.pem",

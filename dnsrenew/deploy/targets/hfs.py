@@ -6,7 +6,6 @@ open to programs on the same machine by default. Its own renewal would put its o
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -20,48 +19,44 @@ from urllib.parse import urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.base.files import open_to_read
 from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_programs
-from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files, write_file
-from dnsrenew.deploy.http_api import is_safe, time_limit
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.http_api import basic_login, is_safe, send
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
 from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
 
 _URL: Final = "http://127.0.0.1:{port}"
-_DEFAULT_PORT: Final = 80
 _LARGEST: Final = 1 << 20
 """Bytes that are read of a file of HFS."""
 _OFF: Final = -1
 """``https_port`` of HFS where HTTPS is off."""
-_HTTPS: Final = 443
 _CLOSED: Final = frozenset({401, 403})
 """Statuses of an API that does not let this program in."""
+_HTTPS: Final = 443
 _SECONDS: Final = 15.0
 _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
 """The settings of HFS that a deployment changes, and puts back."""
 _SETTINGS: Final = "settings"
-_OLD: Final = "certificate"
 _ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
 PROGRAMS: Final = ("node", "hfs", "HFS")
 """Names of the program; HFS sets its title to `HFS 3.2.2`."""
 _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
 
-class HfsDeployer:
+class HfsDeployer(TargetDeployer):
     """Writes two files into the folder of HFS, and has HFS use them.
 
     :ivar found: the address at which HFS was found, if the entry names none.
     """
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
+        super().__init__(context)
         self.found = ""
-        self._options = context.options
         self._files: list[TargetFile] = []
 
     @cached_property
@@ -111,9 +106,7 @@ class HfsDeployer:
         """Return whether HFS names our files, and they are this certificate and key."""
         self._files = self._make(certificate)
         settings = self._api.settings(_KEYS)
-        return all(settings.get(key) == value for key, value in self._wanted(settings).items()) and is_in_place(
-            self._files
-        )
+        return self._wanted(settings).items() <= settings.items() and is_in_place(self._files)
 
     def deploy(self, certificate: Certificate) -> None:
         """Replace the files, then change the settings of HFS that differ."""
@@ -140,17 +133,14 @@ class HfsDeployer:
         kept = {_SETTINGS: json.dumps(settings).encode()}
         name = settings.get("cert")
         if isinstance(name, str) and name:
-            with (
-                contextlib.suppress(OSError),
-                open_to_read(os.path.join(os.path.dirname(self._files[0].path), name)) as file,
-            ):
-                kept[_OLD] = file.read(_LARGEST)
+            path = os.path.join(os.path.dirname(self._files[0].path), name)
+            with contextlib.suppress(OSError), open_to_read(path) as file:
+                kept["certificate"] = file.read(_LARGEST)
         return kept
 
     def _wanted(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         certificate, key = (os.path.basename(file.path) for file in self._files)
-        wanted = {"cert": certificate, "private_key": key, "acme_renew": False}
-        return {**wanted, "https_port": self._port(settings)}
+        return {"cert": certificate, "private_key": key, "acme_renew": False, "https_port": self._port(settings)}
 
     def _port(self, settings: Mapping[str, Any]) -> int:
         port = settings.get("https_port", _OFF)
@@ -214,11 +204,7 @@ def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[
             found = _PORT.search(discovery.read(file, _LARGEST).decode("utf-8", "replace"))
             if found is not None:
                 yield int(found[1])
-    yield _DEFAULT_PORT
-
-
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options.get("url") or options.get("folder") or "HFS on this machine")
+    yield 80
 
 
 TARGET = TargetKind(
@@ -240,7 +226,7 @@ TARGET = TargetKind(
         "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
         "timeout": waits(_SECONDS),
     },
-    describe=_describe,
+    describe=lambda options: str(options.get("url") or options.get("folder") or "HFS on this machine"),
     make=HfsDeployer,
     needs_https=False,
     example={"url": "http://127.0.0.1:8080"},
@@ -251,12 +237,9 @@ TARGET = TargetKind(
 
 # The API of HFS 3, as its admin page uses it.
 
-_HEADERS: Final = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json"}
 _PAUSE: Final = 0.2
 _FIRST_FREE: Final = 1024
 """The first port that needs no permission."""
-_THIS_HOST: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_LISTEN_SECONDS: Final = 10.0
 
 
 class HfsApi:
@@ -315,7 +298,11 @@ class HfsApi:
     def _is_forbidden(self, port: object) -> bool:
         """Return whether a port of this host is one that HFS may not open: it is low, and nothing listens there."""
         host = urlsplit(self.url).hostname or ""
-        if not isinstance(port, int) or not 0 < port < _FIRST_FREE or host not in _THIS_HOST:
+        if (
+            not isinstance(port, int)
+            or not 0 < port < _FIRST_FREE
+            or host not in frozenset({"127.0.0.1", "::1", "localhost"})
+        ):
             return False
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=_PAUSE):
             return False
@@ -327,7 +314,7 @@ class HfsApi:
         :raises DeployError: it does not: the port may be taken.
         """
         run = self._context.run
-        end = run.clock.monotonic() + _LISTEN_SECONDS
+        end = run.clock.monotonic() + 10.0
         while True:
             status = self.call("get_status").get("https") or {}
             if status.get("listening"):
@@ -369,14 +356,9 @@ class HfsApi:
 
     def _post(self, name: str, body: bytes) -> Response:
         """Post to the API; only this frame has the password."""
-        client, seconds = HttpClient(), self._context.options.get("timeout", _SECONDS)
-        try:
-            headers = {**_HEADERS, **self._login()}
-            return client.request(
-                "POST", f"{self.url}/~/api/{name}", data=body, headers=headers, timeout=time_limit(seconds)
-            )
-        finally:
-            client.close()
+        headers = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json", **self._login()}
+        seconds = self._context.options.get("timeout", _SECONDS)
+        return send("POST", f"{self.url}/~/api/{name}", body, headers, seconds)
 
     def _login(self) -> dict[str, str]:
         options = self._context.options
@@ -384,9 +366,7 @@ class HfsApi:
             return {}
         if not is_safe(self.url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=self.url)
-        password = self._context.reveal(options["password"]) if "password" in options else ""
-        token = base64.b64encode(f"{options['user']}:{password}".encode()).decode("ascii")
-        return {"Authorization": f"Basic {self._context.run.redactor.add(token)}"}
+        return {"Authorization": basic_login(self._context)}
 
 
 def _clean(text: str) -> str:

@@ -5,30 +5,22 @@ from __future__ import annotations
 import contextlib
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.deploy import programs
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetDeployer, TargetKind, TargetOption
 
 
-class RunDeployer:
+class RunDeployer(TargetDeployer):
     """Runs the program; what it did cannot be looked at or put back."""
-
-    def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-
-    def check(self, _certificate: Certificate) -> bool:
-        """Return False: the entry is not pending any more if the program has succeeded."""
-        return False
 
     def deploy(self, certificate: Certificate) -> None:
         """Run the program."""
-        options = self._context.options
+        options = self._options
         with _folder(certificate) as folder:
             programs.run(
                 self._context.run,
@@ -37,10 +29,6 @@ class RunDeployer:
                 env=options.get("env", ()),
                 variables=_variables(certificate, folder),
             )
-
-    def restore(self) -> bool:
-        """Return False: nothing was put back."""
-        return False
 
 
 @contextlib.contextmanager
@@ -77,10 +65,6 @@ def _variables(certificate: Certificate, current: Path) -> dict[str, str]:
     }
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return shlex.join(options["run"]) if "run" in options else "run"
-
-
 TARGET = TargetKind(
     to="run",
     title="A program of your own, such as a hook of certbot.",
@@ -91,7 +75,7 @@ TARGET = TargetKind(
             "names", "Names of environment variables that it gets, besides those that every program needs."
         ),
     },
-    describe=_describe,
+    describe=lambda options: shlex.join(options.get("run", ("run",))),
     make=RunDeployer,
     needs_key=lambda _options: False,
     can_inspect=False,

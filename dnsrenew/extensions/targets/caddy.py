@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
-from dnsrenew.deploy.http_api import is_safe, time_limit
+from dnsrenew.deploy.http_api import is_safe, send
 from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
@@ -35,9 +34,8 @@ class CaddyDeployer(FileDeployer):
         """Post the running configuration back; without the header, Caddy ignores one that has not changed."""
         running = self._request("GET", "/config/")
         self.has_changed = True
-        loaded = self._request(
-            "POST", "/load", running.body, {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
-        )
+        headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
+        loaded = self._request("POST", "/load", running.body, headers)
         for answer in (running, loaded):
             if answer.status != 200:
                 reason = " ".join(answer.body.decode("utf-8", "replace").split())[:300]
@@ -46,22 +44,12 @@ class CaddyDeployer(FileDeployer):
                 raise DeployError.of(texts.CADDY_REFUSED, **fields)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
-        client, seconds = HttpClient(), self._options.get("timeout", _SECONDS)
+        run, seconds = self._context.run, self._options.get("timeout", _SECONDS)
         try:
-            return self._context.run.call(
-                lambda: client.request(
-                    method, f"{self._url}{path}", data=data, headers=headers, timeout=time_limit(seconds)
-                )
-            )
+            return run.call(lambda: send(method, f"{self._url}{path}", data, headers, seconds))
         except HttpFailure as failure:
-            reason = self._context.run.redactor.redact(failure.detail)
+            reason = run.redactor.redact(failure.detail)
             raise DeployError.of(texts.NO_ANSWER, url=self._url, reason=reason) from None
-        finally:
-            client.close()
-
-
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["certificate"])
 
 
 TARGET = TargetKind(
@@ -78,7 +66,7 @@ TARGET = TargetKind(
         "timeout": waits(_SECONDS),
     },
     writes=("certificate", "key"),
-    describe=_describe,
+    describe=lambda options: str(options["certificate"]),
     make=CaddyDeployer,
     example={"certificate": "/etc/caddy/tls/cert.pem", "key": "/etc/caddy/tls/key.pem", "group": "caddy",
              "key_mode": "0640", "verify": "localhost:443"},

@@ -18,30 +18,23 @@ from urllib.parse import quote
 
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _SOCKET: Final = "/var/run/docker.sock"
-_LIMIT: Final = 64 << 10
 _SHOWN: Final = 300
 _HEADER: Final = struct.Struct(">BxxxL")
 """Before each piece of output: which stream, and its length."""
 
 
-class DockerDeployer:
+class DockerDeployer(TargetDeployer):
     """Signals a container, or runs a program in it; what that did cannot be looked at or put back."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
-        self._options = context.options
+        super().__init__(context)
         self._socket = str(self._options.get("socket", _SOCKET))
         self._container = str(self._options["container"])
         self._seconds = float(self._options.get("timeout", PROGRAM_TIMEOUT))
-
-    def check(self, _certificate: Certificate) -> bool:
-        """Return False: the entry is not pending any more if the container was told."""
-        return False
 
     def deploy(self, _certificate: Certificate) -> None:
         """Send the signal, then run the program."""
@@ -51,10 +44,6 @@ class DockerDeployer:
             self.has_changed = True
         if "run" in self._options:
             self._run(path, list(self._options["run"]))
-
-    def restore(self) -> bool:
-        """Return False: nothing was put back."""
-        return False
 
     def _run(self, path: str, command: list[str]) -> None:
         document = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
@@ -128,7 +117,7 @@ def _exchange(path: str, method: str, target: str, document: object, end: float)
         output = bytearray()
         while piece := answer.read1(4096):
             output += piece
-            del output[:-_LIMIT]
+            del output[: -64 << 10]
             if time.monotonic() >= end:
                 raise TimeoutError
         return answer.status, bytes(output)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.model import Certificate
@@ -14,7 +13,6 @@ from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 _SECONDS: Final = 10.0
-_ANSWER: Final = 1 << 20
 
 
 class HaproxyDeployer(FileDeployer):
@@ -37,18 +35,17 @@ class HaproxyDeployer(FileDeployer):
     def activate(self) -> None:
         """Set the certificate in a transaction, and commit it; an open one of a killed run is given up first."""
         self._ask(f"abort ssl cert {self._path}")
-        pem = _without_blank_lines(read_file(self._path) or b"")
-        answer = self._ask(f"set ssl cert {self._path} <<\n{pem}\n")
-        if "Transaction" not in answer:
-            raise self._refused(answer)
-        answer = self._ask(f"commit ssl cert {self._path}")
-        if "Success" not in answer:
-            raise self._refused(answer)
+        lines = (read_file(self._path) or b"").decode("ascii").splitlines()
+        pem = "\n".join(filter(str.strip, lines))  # an empty line would end the command
+        self._order(f"set ssl cert {self._path} <<\n{pem}\n", "Transaction")
+        self._order(f"commit ssl cert {self._path}", "Success")
 
-    def _refused(self, answer: str) -> DeployError:
-        reason = " ".join("".join(character if character.isprintable() else " " for character in answer).split())
-        fields = {"socket": self._options["socket"], "reason": reason[:300] or "no answer", "path": self._path}
-        return DeployError.of(texts.HAPROXY_REFUSED, **fields)
+    def _order(self, command: str, expected: str) -> None:
+        answer = self._ask(command)
+        if expected not in answer:
+            reason = " ".join("".join(character if character.isprintable() else " " for character in answer).split())
+            fields = {"socket": self._options["socket"], "reason": reason[:300] or "no answer", "path": self._path}
+            raise DeployError.of(texts.HAPROXY_REFUSED, **fields)
 
     def _ask(self, command: str) -> str:
         """Send one command and return the answer; HAProxy closes the connection after it."""
@@ -64,7 +61,7 @@ def _exchange(where: str, command: str, seconds: float) -> str:
     with _connect(where, seconds) as connection:
         connection.sendall(f"{command}\n".encode("ascii"))
         answer = b""
-        while len(answer) < _ANSWER and (piece := connection.recv(65536)):
+        while len(answer) < 1 << 20 and (piece := connection.recv(65536)):
             answer += piece
     return answer.decode("utf-8", "replace")
 
@@ -86,21 +83,12 @@ def _connect(where: str, seconds: float) -> socket.socket:
     return socket.create_connection(address, timeout=seconds)
 
 
-def _without_blank_lines(pem: bytes) -> str:
-    """Return the PEM without empty lines: one would end the command."""
-    return "\n".join(line for line in pem.decode("ascii").splitlines() if line.strip())
-
-
 def _serial(answer: str) -> str:
     for line in answer.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "Serial":
             return value.strip().lstrip("0").lower()
     return ""
-
-
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["certificate"])
 
 
 TARGET = TargetKind(
@@ -119,7 +107,7 @@ TARGET = TargetKind(
         "timeout": waits(_SECONDS),
     },
     writes=("certificate",),
-    describe=_describe,
+    describe=lambda options: str(options["certificate"]),
     make=HaproxyDeployer,
     example={
         "socket": "/run/haproxy/admin.sock",

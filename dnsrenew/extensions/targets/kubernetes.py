@@ -21,10 +21,9 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
-_NAME: Final = "Kubernetes"
 _TYPE: Final = "kubernetes.io/tls"
 _CERTIFICATE: Final = "tls.crt"
 _KEY: Final = "tls.key"
@@ -32,12 +31,11 @@ _APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 _MANAGER: Final = "fieldManager=dnsrenew&force=true"
 
 
-class KubernetesDeployer:
+class KubernetesDeployer(TargetDeployer):
     """Applies both keys of a secret in one request; other keys, labels and annotations stay as they are."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
+        super().__init__(context)
         options = context.options
         cluster = read(options["kubeconfig"]) if "kubeconfig" in options else in_pod()
         self._api = _api(context, cluster)
@@ -94,10 +92,10 @@ def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
         trust = _file(folder, "root", cluster.root) if cluster.root else None
         pair = None
         if cluster.pair is not None:
-            pair = _file(folder, "certificate", cluster.pair.certificate), _file(folder, "key", cluster.pair.key)
-        api = HttpApi(
-            context.run, _NAME, cluster.url, trust=trust, only=True, pair=pair, seconds=context.options.get("timeout")
-        )
+            certificate, key = cluster.pair
+            pair = _file(folder, "certificate", certificate), _file(folder, "key", key)
+        run, seconds = context.run, context.options.get("timeout", ANSWER_SECONDS)
+        api = HttpApi(run, "Kubernetes", cluster.url, trust=trust, only=True, pair=pair, seconds=seconds)
     if cluster.token:
         api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"
     return api
@@ -124,10 +122,6 @@ def _decoded(text: str) -> bytes:
     return b""
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return "/".join(str(options[name]) for name in ("namespace", "secret") if name in options)
-
-
 TARGET = TargetKind(
     to="kubernetes",
     title="A kubernetes.io/tls secret of a Kubernetes cluster.",
@@ -137,7 +131,7 @@ TARGET = TargetKind(
         "kubeconfig": TargetOption("private", "A kubeconfig as JSON; default: the service account of the pod."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=_describe,
+    describe=lambda options: "/".join(str(options[name]) for name in ("namespace", "secret") if name in options),
     make=KubernetesDeployer,
     note=(
         "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client "
@@ -161,26 +155,20 @@ _DEFAULT: Final = "default"
 _LARGEST: Final = 1 << 20
 
 
-class Pair(Frozen, hidden=("key",)):
-    """A client certificate and its key, PEM."""
-
-    certificate: bytes
-    key: bytes
-
-
 class Cluster(Frozen, kw_only=True, hidden=("token", "pair")):
     """The API of a cluster.
 
     :ivar root: its root certificates, PEM; empty: those of the operating system.
     :ivar namespace: that of the context, or of the pod.
     :ivar token: a bearer token; empty if there is none.
+    :ivar pair: a client certificate and its key, PEM.
     """
 
     url: str
     root: bytes
     namespace: str
     token: str
-    pair: Pair | None
+    pair: tuple[bytes, bytes] | None
 
 
 def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) -> Cluster:
@@ -189,17 +177,14 @@ def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) ->
     :raises DeployError: ``deploy-unsupported``: it runs in none.
     """
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
-    token = Path(folder, "token")
     try:
-        found = {name: Path(folder, name).read_bytes() for name in ("token", "ca.crt", "namespace")}
-        where = host_port.join(host, int(port))
-    except (OSError, ValueError):
-        raise DeployError.of(texts.KUBE_OUTSIDE, path=str(token)) from None
-    if not host:
-        raise DeployError.of(texts.KUBE_OUTSIDE, path=str(token))
+        found = {name: Path(folder, name).read_bytes() for name in ("token", "ca.crt", "namespace") if host}
+        where, root = host_port.join(host, int(port)), found["ca.crt"]
+    except (OSError, ValueError, KeyError):
+        raise DeployError.of(texts.KUBE_OUTSIDE, path=str(Path(folder, "token"))) from None
     text = {name: content.decode("utf-8", "replace").strip() for name, content in found.items()}
     namespace = text["namespace"] or _DEFAULT
-    return Cluster(url=f"https://{where}", root=found["ca.crt"], namespace=namespace, token=text["token"], pair=None)
+    return Cluster(url=f"https://{where}", root=root, namespace=namespace, token=text["token"], pair=None)
 
 
 def read(path: str) -> Cluster:
@@ -240,7 +225,7 @@ def _cluster(document: Any, folder: str) -> Cluster:
         root=_content(cluster, "certificate-authority", folder),
         namespace=_text(context, "namespace") or _DEFAULT,
         token=token,
-        pair=Pair(certificate, key) if certificate and key else None,
+        pair=(certificate, key) if certificate and key else None,
     )
 
 

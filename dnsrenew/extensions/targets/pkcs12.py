@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.x509 import user_files
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile, read_file
 from dnsrenew.deploy.protocol import TargetKind, TargetOption
-
-_LEAF = "leaf"
 
 
 class Pkcs12Deployer(ReloadedFiles):
@@ -29,15 +24,11 @@ class Pkcs12Deployer(ReloadedFiles):
         """Return the old leaf, which tells whether it has expired."""
         there = read_file(self._options["path"])
         leaf = "" if there is None else user_files.pkcs12_leaf(there, self._password())
-        return {_LEAF: leaf.encode("ascii")} if leaf else {}
+        return {"leaf": leaf.encode("ascii")} if leaf else {}
 
     def _password(self) -> str:
         secret = self._options.get("password")
         return "" if secret is None else self._context.reveal(secret)
-
-
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["path"])
 
 
 TARGET = TargetKind(
@@ -54,7 +45,7 @@ TARGET = TargetKind(
     },
     has_reload=True,
     writes=("path",),
-    describe=_describe,
+    describe=lambda options: str(options["path"]),
     make=Pkcs12Deployer,
     example={"path": "/var/lib/jellyfin/tls.pfx", "password": "file:pkcs12-password.txt",
              "reload": ["systemctl", "restart", "jellyfin"]},

@@ -5,7 +5,6 @@ Written from the API viewer of Proxmox VE (``/nodes/{node}/certificates``) and i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -13,23 +12,18 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
 
-_NAME: Final = "Proxmox VE"
-_CUSTOM: Final = "pveproxy-ssl.pem"
-"""The name of the uploaded certificate in the list of a node; without one its own certificate is served."""
-_OLD: Final = "certificate"
 _NONE: Final = "none"
 
 
-class ProxmoxDeployer:
+class ProxmoxDeployer(TargetDeployer):
     """Uploads the certificate of one node."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
+        super().__init__(context)
         options = context.options
-        self._api = HttpApi.of(context, _NAME, "/api2/json")
+        self._api = HttpApi.of(context, "Proxmox VE", "/api2/json")
         node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
         self._path = f"/nodes/{quote(node, safe='')}/certificates"
         self._is_logged_in = False
@@ -45,7 +39,7 @@ class ProxmoxDeployer:
         saved = self._context.saved
         if not saved.kept():
             old = self._custom()
-            saved.keep({_NONE: b""} if old is None else {_OLD: old.encode("ascii", "replace")})
+            saved.keep({_NONE: b""} if old is None else {"certificate": old.encode("ascii", "replace")})
         self.has_changed = True
         self._ask("POST", f"{self._path}/custom", as_form({
             "certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"
@@ -69,7 +63,8 @@ class ProxmoxDeployer:
         found = self._ask("GET", f"{self._path}/info")
         if not isinstance(found, list):
             raise self._api.error(texts.API_STRANGE, reason=texts.NO_LIST)
-        entries = [one for one in found if isinstance(one, dict) and one.get("filename") == _CUSTOM]
+        # The name of the uploaded certificate in the list of a node; without one its own certificate is served.
+        entries = [one for one in found if isinstance(one, dict) and one.get("filename") == "pveproxy-ssl.pem"]
         return str(entries[0].get("pem") or "") if entries else None
 
     def _ask(self, method: str, path: str, payload: Payload | None = None) -> Any:
@@ -98,10 +93,6 @@ class ProxmoxDeployer:
         self._is_logged_in = True
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["url"])
-
-
 TARGET = TargetKind(
     to="proxmox",
     title="A node of Proxmox VE, by its API.",
@@ -116,7 +107,7 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=_describe,
+    describe=lambda options: str(options["url"]),
     make=ProxmoxDeployer,
     needs_login=True,
     note=(

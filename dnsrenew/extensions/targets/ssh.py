@@ -21,26 +21,23 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.file_set import ActivatedFiles
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
-from dnsrenew.errors import DeployError, as_clause
+from dnsrenew.errors import DeployError
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
 """Where modes and owners of the kept files are, as JSON."""
 
 
-class SshDeployer:
+class SshDeployer(ActivatedFiles):
     """Writes the files aside on the host, renames them in one batch, and runs the reload program there."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self._options = context.options
+        super().__init__(context)
         self._ssh = OpenSsh(context.run, context.options)
-        self._files: list[TargetFile] = []
-        self._is_activated = False
-        self.has_changed = False
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether all files on the host have this content."""
@@ -58,7 +55,7 @@ class SshDeployer:
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
             self.has_changed = True
             put(self._ssh, changed)
-        self._activate()
+        self.activate()
         self._is_activated = True
 
     def restore(self) -> bool:
@@ -72,17 +69,10 @@ class SshDeployer:
         if not changed:
             return False
         put(self._ssh, changed, is_back=True)
-        try:
-            self._activate()
-        except DeployError as error:
-            if self._is_activated:
-                run = self._context.run
-                fields = {"target": _describe(self._options), "reason": as_clause(error.message)}
-                run.warn(*texts.NOT_ACTIVATED.fill(**fields, certificate=run.certificate or ""))
-                return False
-        return True
+        return self.reactivate(_describe(self._options))
 
-    def _activate(self) -> None:
+    def activate(self) -> None:
+        """Run the program there, if there is one."""
         command = self._options.get("reload")
         if command:
             self._ssh.run(command)
@@ -146,13 +136,7 @@ _OPTIONS: Final = (
     *("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"),
     *("ServerAliveInterval=5", "ServerAliveCountMax=3", "ClearAllForwardings=yes", "RequestTTY=no"),
 )
-_NO_CONNECTION: Final = 255
-"""The status of both programs if there is no connection."""
-_OUTPUT: Final = 64 << 10
 _SHOWN: Final = 300
-_ECHO: Final = "sftp> "
-_NOISE: Final = ("Connection closed", "Host key verification failed")
-_STRICT: Final = "requested strict checking"
 _DENIED: Final = "Permission denied"
 
 
@@ -189,7 +173,7 @@ class OpenSsh:
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         host = f"[{self.host}]" if ":" in self.host else self.host
         done = self._start("sftp", ["-b", commands, *self._arguments(), "--", host], largest)
-        printed = [line for line in self._lines(done.output) if not line.startswith(_ECHO)]
+        printed = [line for line in self._lines(done.output) if not line.startswith("sftp> ")]
         if done.status != 0:
             reason = printed[-1] if printed else "sftp gives no reason"
             raise DeployError.of(texts.SSH_UNWRITABLE, host=self.host, reason=reason.rstrip("."))
@@ -220,31 +204,28 @@ class OpenSsh:
 
     def _start(self, program: str, arguments: Sequence[str], largest: int | None = None) -> subprocesses.Completed:
         try:
-            done = subprocesses.run(
-                [self._options.get(program, program), *arguments],
-                env=subprocesses.environment(),
-                seconds=self._seconds,
-                limit=_OUTPUT,
-                cancel=self._run.cancel,
-                only_end=True,
-                largest=largest,
-            )
+            done = subprocesses.run([self._options.get(program, program), *arguments], env=subprocesses.environment(),
+                                    seconds=self._seconds, limit=64 << 10, cancel=self._run.cancel, only_end=True,
+                                    largest=largest)  # fmt: skip
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None
         if done.status is None:
             raise DeployError.of(texts.SSH_LATE, host=self.host, seconds=round(self._seconds))
-        if done.status == _NO_CONNECTION:
+        # The status of both programs if there is no connection.
+        if done.status == 255:
             raise self._no_connection(self._lines(done.output))
         return done
 
     def _no_connection(self, lines: Sequence[str]) -> DeployError:
-        for mark, text in ((_STRICT, texts.SSH_HOST_KEY), (_DENIED, texts.SSH_LOGIN)):
+        for mark, text in (("requested strict checking", texts.SSH_HOST_KEY), (_DENIED, texts.SSH_LOGIN)):
             for line in lines:
                 if mark in line:
                     known = str(self._options.get("known_hosts", "known_hosts"))
                     return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
-        reasons = [line for line in lines if not line.startswith(_NOISE)] or [*lines, "ssh gives no reason"]
+        reasons = [
+            line for line in lines if not line.startswith(("Connection closed", "Host key verification failed"))
+        ] or [*lines, "ssh gives no reason"]
         return DeployError.of(texts.SSH_SILENT, host=self.host, reason=reasons[-1].rstrip("."))
 
     def _lines(self, output: bytes) -> list[str]:

@@ -16,13 +16,10 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
-_NAME: Final = "Synology DSM"
 _AUTH: Final = "SYNO.API.Auth"
-_VERSION: Final = 7
-"""The newest version of the login that is known here."""
 _DEVICE: Final = "dnsrenew"
 _CERTIFICATE: Final = "SYNO.Core.Certificate"
 _REASONS: Final = {
@@ -36,17 +33,15 @@ _REASONS: Final = {
 }
 
 
-class SynologyDeployer:
-    """Imports the certificate in the place of one that DSM has, so that its services go on with it."""
+class SynologyDeployer(TargetDeployer):
+    """Imports the certificate in the place of one that DSM has, so that its services go on with it.
+
+    DSM does not show its certificates, and does not give the key of the old one.
+    """
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
-        self._api = HttpApi.of(context, _NAME, "/webapi")
-
-    def check(self, _certificate: Certificate) -> bool:
-        """Return False: DSM does not show its certificates; the entry is not pending if this one was imported."""
-        return False
+        super().__init__(context)
+        self._api = HttpApi.of(context, "Synology DSM", "/webapi")
 
     def deploy(self, certificate: Certificate) -> None:
         """Log in, import the certificate, and log out."""
@@ -61,10 +56,6 @@ class SynologyDeployer:
             self.has_changed = True
             answer = self._api.ask("POST", f"/entry.cgi?{query}", _multipart(fields, certificate))
             self._data(f"{_CERTIFICATE} import", answer)
-
-    def restore(self) -> bool:
-        """Return False: DSM does not give the key of the old certificate."""
-        return False
 
     def _place(self) -> Mapping[str, Any]:
         """Return the certificate to replace: that of the description, which may not exist yet, or the default one."""
@@ -92,8 +83,7 @@ class SynologyDeployer:
             yield
         finally:
             with contextlib.suppress(DeployError):
-                fields = {"api": _AUTH, "method": "logout", "version": str(version)}
-                self._api.ask("POST", path, as_form(fields))
+                self._api.ask("POST", path, as_form({"api": _AUTH, "method": "logout", "version": str(version)}))
 
     def _login(self, version: int) -> Payload:
         options, reveal = self._context.options, self._context.reveal
@@ -113,13 +103,10 @@ class SynologyDeployer:
 
     def _device(self) -> dict[str, str]:
         """Return what spares a login the second factor."""
-        options = self._context.options
-        if "device" not in options:
+        if "device" not in self._options:
             return {}
-        return {
-            "device_id": self._context.reveal(options["device"]),
-            "device_name": options.get("device_name", _DEVICE),
-        }
+        device = self._context.reveal(self._options["device"])
+        return {"device_id": device, "device_name": self._options.get("device_name", _DEVICE)}
 
     def _login_api(self) -> tuple[str, int]:
         """Return the path and the version of the login, which DSM 6 and 7 have at different places."""
@@ -127,7 +114,8 @@ class SynologyDeployer:
         found = self._data("SYNO.API.Info", self._api.ask("GET", f"/query.cgi?{query}")).get(_AUTH)
         if not isinstance(found, dict) or not isinstance(found.get("maxVersion"), int):
             raise self._api.error(texts.API_STRANGE, reason=f"no {_AUTH}")
-        return f"/{quote(str(found.get('path') or 'entry.cgi'))}", min(found["maxVersion"], _VERSION)
+        # The newest version of the login that is known here.
+        return f"/{quote(str(found.get('path') or 'entry.cgi'))}", min(found["maxVersion"], 7)
 
     def _data(self, call: str, answer: Any) -> Mapping[str, Any]:
         """Return the data of an answer; DSM answers errors with status 200 too."""
@@ -161,10 +149,6 @@ def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     return Payload(f"multipart/form-data; boundary={boundary}", body.encode())
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["url"])
-
-
 TARGET = TargetKind(
     to="synology",
     title="Synology DSM 6 and 7, by its web API.",
@@ -180,7 +164,7 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=_describe,
+    describe=lambda options: str(options["url"]),
     make=SynologyDeployer,
     can_inspect=False,
     note=(

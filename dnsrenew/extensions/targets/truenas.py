@@ -6,7 +6,6 @@ at ``/api/docs``.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import re
@@ -18,48 +17,39 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
-_NAME: Final = "TrueNAS"
 _GENERAL: Final = "/system/general"
 _RESTART: Final = "/system/general/ui_restart"
-_NOT_FOUND: Final = 404
-_NO_METHOD: Final = 405
-_PAUSE: Final = 0.5
-_ENDED: Final = {"FAILED", "ABORTED"}
-_OLD: Final = "certificate"
 _ID: Final = "id"
 _SUCCESS: Final = "SUCCESS"
 _WRONG: Final = "AUTH_ERR"
-_WORD: Final = re.compile(r"[A-Z_]{1,40}")
 
 
-class TruenasDeployer:
+class TruenasDeployer(TargetDeployer):
     """Imports the certificate, and has the web interface use it."""
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
-        options = context.options
-        url = options["url"].rstrip("/")
-        self._http = HttpApi.of(context, _NAME, "/api/v2.0")
-        self._rpc = JsonRpc(f"{url}/api/current", options.get("trust"), options.get("timeout") or ANSWER_SECONDS)
+        super().__init__(context)
+        url, trust, seconds = (context.options.get(name) for name in ("url", "trust", "timeout"))
+        self._http = HttpApi.of(context, "TrueNAS", "/api/v2.0")
+        self._rpc = JsonRpc(f"{str(url).rstrip('/')}/api/current", trust, seconds or ANSWER_SECONDS)
         self._api: _Rest | _Rpc = _Rest(self._http)
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the web interface uses this certificate; TrueNAS refuses one whose key does not fit."""
         with self._logged_in():
-            return _is_same(self._api.certificate(self._in_use()).get("certificate"), certificate)
+            return _is_same(self._certificate(self._in_use()).get("certificate"), certificate)
 
     def deploy(self, certificate: Certificate) -> None:
         """Import the certificate, set it, and restart the web interface; our older ones are deleted."""
         with self._logged_in():
             old = self._in_use()
             if not self._context.saved.kept():
-                pem = str(self._api.certificate(old).get("certificate") or "")
-                self._context.saved.keep({_ID: str(old).encode(), _OLD: pem.encode("ascii", "replace")})
+                pem = str(self._certificate(old).get("certificate") or "")
+                self._context.saved.keep({_ID: str(old).encode(), "certificate": pem.encode("ascii", "replace")})
             name = _import_name(certificate)
             new = self._find(name)
             self.has_changed = True
@@ -111,6 +101,9 @@ class TruenasDeployer:
             raise self._http.error(texts.API_STRANGE, reason=texts.NO_LIST)
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), int)]
 
+    def _certificate(self, number: int) -> Mapping[str, Any]:
+        return next((one for one in self._all() if one["id"] == number), {})
+
     def _find(self, name: str) -> int | None:
         return next((int(one["id"]) for one in self._all() if one.get("name") == name), None)
 
@@ -127,10 +120,10 @@ class TruenasDeployer:
             state = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
             if state.get("state") == "SUCCESS":
                 return
-            if state.get("state") in _ENDED:
+            if state.get("state") in {"FAILED", "ABORTED"}:
                 reason = self._http.reason(str(state.get("error") or "").encode())
                 raise self._http.error(texts.TRUENAS_JOB, reason=reason)
-            run.wait(_PAUSE)
+            run.wait(0.5)
         raise self._http.error(texts.TRUENAS_JOB_LATE, seconds=round(seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
@@ -153,22 +146,15 @@ class _Rest:
         if "token" in options:
             self._api.headers["Authorization"] = f"Bearer {context.reveal(options['token'])}"
         else:
-            login = base64.b64encode(f"{options['user']}:{context.reveal(options['password'])}".encode()).decode(
-                "ascii"
-            )
-            self._api.headers["Authorization"] = f"Basic {context.run.redactor.add(login)}"
+            self._api.headers["Authorization"] = basic_login(context)
 
     def general(self) -> Any:
         try:
             return self._api.ask("GET", _GENERAL)
         except DeployError as error:
-            if error.evidence.get("status") == _NOT_FOUND:
+            if error.evidence.get("status") == 404:
                 raise self._api.error(texts.TRUENAS_NO_API) from None
             raise
-
-    def certificate(self, number: int) -> Mapping[str, Any]:
-        found = self._api.ask("GET", f"/certificate/id/{number}", missing=(_NOT_FOUND,))
-        return found if isinstance(found, dict) else {}
 
     def certificates(self) -> Any:
         return self._api.ask("GET", "/certificate?limit=0")
@@ -186,7 +172,7 @@ class _Rest:
         try:
             self._api.ask("POST", _RESTART, as_json({}))
         except DeployError as error:
-            if error.evidence.get("status") != _NO_METHOD:
+            if error.evidence.get("status") != 405:  # no such method
                 raise
             self._api.ask("GET", _RESTART)  # in older versions
 
@@ -230,10 +216,6 @@ class _Rpc:
 
     def general(self) -> Any:
         return self._call("system.general.config")
-
-    def certificate(self, number: int) -> Mapping[str, Any]:
-        found = self._call("certificate.query", [["id", "=", number]])
-        return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
 
     def certificates(self) -> Any:
         return self._call("certificate.query")
@@ -279,7 +261,7 @@ def _outcome(answer: Any) -> str:
     """Return the word for what became of a login; no other text of the answer."""
     if isinstance(answer, dict):
         word = str(answer.get("response_type"))
-        return word if _WORD.fullmatch(word) else _WRONG
+        return word if re.compile(r"[A-Z_]{1,40}").fullmatch(word) else _WRONG
     return _SUCCESS if answer is True else _WRONG
 
 
@@ -291,12 +273,8 @@ def _reason(error: Mapping[str, Any]) -> Any:
 
 def _new(name: str, certificate: Certificate) -> dict[str, Any]:
     """Return what imports a certificate."""
-    return {
-        "create_type": "CERTIFICATE_CREATE_IMPORTED",
-        "name": name,
-        "certificate": certificate.fullchain_pem,
-        "privatekey": certificate.private_key_pem,
-    }
+    pem, key = certificate.fullchain_pem, certificate.private_key_pem
+    return {"create_type": "CERTIFICATE_CREATE_IMPORTED", "name": name, "certificate": pem, "privatekey": key}
 
 
 def _prefix(certificate: Certificate) -> str:
@@ -314,10 +292,6 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
         return False
 
 
-def _describe(options: Mapping[str, Any]) -> str:
-    return str(options["url"])
-
-
 TARGET = TargetKind(
     to="truenas",
     title="The web interface of TrueNAS, by its WebSocket API; of older ones by REST.",
@@ -329,7 +303,7 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=_describe,
+    describe=lambda options: str(options["url"]),
     make=TruenasDeployer,
     needs_login=True,
     note=(

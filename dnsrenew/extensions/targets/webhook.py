@@ -10,28 +10,23 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.http import HttpClient, HttpFailure, Response
+from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import is_safe, time_limit
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.http_api import is_safe, send
+from dnsrenew.deploy.protocol import TargetDeployer, TargetKind, TargetOption, waits
 from dnsrenew.errors import DeployError
 
 _SECONDS: Final = 30.0
 
 
-class WebhookDeployer:
+class WebhookDeployer(TargetDeployer):
     """Posts the certificate."""
-
-    def __init__(self, context: DeployerContext) -> None:
-        self._context = context
-        self.has_changed = False
 
     def check(self, _certificate: Certificate) -> bool:
         """Return False: the entry is not pending any more if the address has accepted the certificate."""
-        url = self._context.options["url"]
-        if not is_safe(url):
-            raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._context.options))
+        if not is_safe(self._options["url"]):
+            raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._options))
         return False
 
     def deploy(self, certificate: Certificate) -> None:
@@ -50,20 +45,12 @@ class WebhookDeployer:
 
     def _post(self, certificate: Certificate) -> Response:
         """Post the certificate; only this frame has the private key."""
-        options, body, client = self._context.options, self._body(certificate), HttpClient()
+        options, body = self._options, self._body(certificate)
         headers = {"Content-Type": "application/json"}
         if "secret" in options:
             key = self._context.reveal(options["secret"]).encode()
             headers["X-Dnsrenew-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
-        try:
-            seconds = time_limit(options.get("timeout", _SECONDS))
-            return client.request("POST", options["url"], data=body, headers=headers, timeout=seconds)
-        finally:
-            client.close()
-
-    def restore(self) -> bool:
-        """Return False: nothing can be put back."""
-        return False
+        return send("POST", options["url"], body, headers, options.get("timeout", _SECONDS))
 
     def _body(self, certificate: Certificate) -> bytes:
         document = {
